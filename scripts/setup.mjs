@@ -1,0 +1,99 @@
+// Installs what package-lock.json names, once per lock file, and does nothing afterwards.
+//
+// Runs before every npm script, on a machine that has only Node 20 and npm: plain JavaScript, no imports but node:.
+// The install brings the Node that the scripts themselves run on (optionalDependencies node-*), first on npm's PATH.
+import { spawn } from "node:child_process";
+import { createHash } from "node:crypto";
+import { existsSync, mkdirSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+
+/** The set-ups that are running touch the lock this often; one not touched for five times as long was killed. */
+const LOCK_TOUCH_MS = 2_000;
+const LOCK_STALE_MS = 5 * LOCK_TOUCH_MS;
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const modules = join(root, "node_modules");
+const stamp = join(modules, ".sallyport-setup");
+// Beside node_modules and not in it, because `npm ci` deletes that.
+const lock = join(root, ".setup-lock");
+
+const wanted = fingerprint();
+if (!installed()) await withLock(install);
+
+/** Changes with the locked packages and with the platform they were installed for. */
+function fingerprint() {
+  const hash = createHash("sha256");
+  hash.update(readFileSync(join(root, "package-lock.json")));
+  hash.update(`${process.platform} ${process.arch}`);
+  return hash.digest("hex");
+}
+
+function installed() {
+  return existsSync(stamp) && readFileSync(stamp, "utf8") === wanted;
+}
+
+/** Runs `work` unless another set-up did it while we waited for its lock. */
+async function withLock(work) {
+  while (!takeLock()) {
+    await sleep(200);
+    if (installed()) return;
+  }
+  const touch = setInterval(() => utimesSync(lock, new Date(), new Date()), LOCK_TOUCH_MS);
+  try {
+    if (!installed()) await work();
+  } finally {
+    clearInterval(touch);
+    rmSync(lock, { recursive: true, force: true });
+  }
+}
+
+/** Making a directory is atomic: of several set-ups, one succeeds. */
+function takeLock() {
+  try {
+    mkdirSync(lock);
+    return true;
+  } catch (error) {
+    if (error.code !== "EEXIST") throw error;
+  }
+  const age = Date.now() - (statSync(lock, { throwIfNoEntry: false })?.mtimeMs ?? 0);
+  if (age > LOCK_STALE_MS) rmSync(lock, { recursive: true, force: true });
+  return false;
+}
+
+async function install() {
+  process.stderr.write("Installing the project's packages (once per package-lock.json) …\n");
+  const code = await npmCi();
+  if (code !== 0) fail(`npm ci ended with code ${code}; its messages are above.`);
+  checkNode();
+  writeFileSync(stamp, wanted);
+}
+
+/** The npm that runs this script, or the first on PATH when it was started by hand. Resolves to its exit code. */
+function npmCi() {
+  const npm = process.env.npm_execpath;
+  const child =
+    npm === undefined
+      ? spawn("npm ci", { cwd: root, shell: true, stdio: ["ignore", 2, 2] })
+      : spawn(process.execPath, [npm, "ci"], { cwd: root, stdio: ["ignore", 2, 2] });
+  return new Promise((resolve, reject) => {
+    child.once("error", reject);
+    child.once("exit", (code, signal) => resolve(code ?? signal));
+  });
+}
+
+/** npm passes over an optional package silently; the scripts can't run without the Node in it. */
+function checkNode() {
+  const [major = 0, minor = 0] = process.versions.node.split(".").map(Number);
+  const runsTypeScript = major > 22 || (major === 22 && minor >= 18);
+  const bundled = ["node", "node.cmd"].some((name) => existsSync(join(modules, ".bin", name)));
+  if (bundled || runsTypeScript) return;
+  fail(`There is no bundled Node for ${process.platform} ${process.arch}. Install Node 22.18 or newer and try again.`);
+}
+
+function fail(why) {
+  process.stderr.write(`\nSet-up failed: ${why}\nWhen that is mended, run the same command again; it starts over.\n`);
+  rmSync(lock, { recursive: true, force: true });
+  process.exit(1);
+}
