@@ -1,0 +1,33 @@
+import { type Address, parseAddress, sourceBucket } from "./address.ts";
+
+/** A time-limited admission of one visitor's addresses to some mappings (DESIGN section 5). */
+export interface Grant {
+  readonly id: string;
+  /** Ids of the mappings it admits to. */
+  readonly mappings: readonly number[];
+  /** Learned from the browser that opened the link: at most one IPv4 and one IPv6, canonical. Empty until then. */
+  readonly addresses: readonly string[];
+  /** Who it is for, in the words of whoever made it. */
+  readonly to: string;
+  /** Milliseconds since 1970: when it was made, and when it ends. */
+  readonly created: number;
+  readonly until: number;
+  /** `sub` of the admin who made it. */
+  readonly by: string;
+}
+
+/**
+ * The grant that lets this address use this mapping now, if there is one.
+ * IPv6 counts by its /64, the subscriber: a phone's apps and its browser use different addresses within it.
+ */
+export function admits(grants: readonly Grant[], mapping: number, address: Address, now: number): Grant | undefined {
+  const source = sourceBucket(address);
+  return grants.find(
+    (grant) => now < grant.until && grant.mappings.includes(mapping) && grant.addresses.some((each) => bucketOf(each) === source),
+  );
+}
+
+function bucketOf(text: string): string | undefined {
+  const address = parseAddress(text);
+  return address.ok ? sourceBucket(address.value) : undefined;
+}

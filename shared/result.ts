@@ -1,0 +1,60 @@
+// What every parser here answers: a typed value, or one coded fault. Nothing is thrown for bad input.
+
+/** Stable names of what can be wrong with something a person or a peer wrote. Prose may change, these may not. */
+export type FaultCode =
+  | "bad-ports"
+  | "bad-address"
+  | "bad-cidr"
+  | "bad-name"
+  | "bad-host"
+  | "bad-endpoint"
+  | "bad-target"
+  | "bad-rule"
+  | "bad-mapping"
+  | "bad-claims"
+  | "ambiguous-path"
+  | "conflict";
+
+/** Why something was refused: what is wrong in one sentence, and where there is one, what to write instead. */
+export interface Fault {
+  readonly code: FaultCode;
+  readonly message: string;
+  readonly fix?: string;
+}
+
+export type Result<T> =
+  | { readonly ok: true; readonly value: T }
+  | { readonly ok: false; readonly error: Fault };
+
+export function ok<T>(value: T): Result<T> {
+  return { ok: true, value };
+}
+
+export function fault<T>(code: FaultCode, message: string, fix?: string): Result<T> {
+  return { ok: false, error: fix === undefined ? { code, message } : { code, message, fix } };
+}
+
+/** Parses every item; the first fault ends it. */
+export function all<T>(items: readonly string[], parse: (item: string) => Result<T>): Result<T[]> {
+  const values: T[] = [];
+  for (const item of items) {
+    const parsed = parse(item);
+    if (!parsed.ok) return parsed;
+    values.push(parsed.value);
+  }
+  return ok(values);
+}
+
+/** The value, for text that was parsed before it was stored: a fault here is a bug, so it throws. */
+export function known<T>(result: Result<T>): T {
+  if (result.ok) return result.value;
+  throw new Error(`${result.error.code}: ${result.error.message}`);
+}
+
+/** Quotes hostile text for a fault's message: short, and with nothing in it that a terminal would obey. */
+export function quote(text: string): string {
+  const shown = text.length > 60 ? `${text.slice(0, 60)}…` : text;
+  return JSON.stringify(shown).replace(/[^\x20-\x7e…]/g, (char) => {
+    return `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`;
+  });
+}

@@ -1,0 +1,38 @@
+import * as z from "zod";
+import { type Fault, type FaultCode, fault, ok, type Result } from "./result.ts";
+import { isPlainText } from "./text.ts";
+
+// Zod for the shape of what comes in, our own grammars for the words in it.
+
+/** A string in one of our grammars; the schema's output is its canonical spelling. */
+export function spelled<T>(parse: (text: string) => Result<T>, format: (value: T) => string) {
+  return z.string().transform((text, context) => {
+    const parsed = parse(text);
+    if (parsed.ok) return format(parsed.value);
+    context.addIssue({ code: "custom", message: parsed.error.message, params: { fault: parsed.error } });
+    return z.NEVER;
+  });
+}
+
+/** One line of text for people: at most `max` characters, none of them hidden. */
+export function line(max: number) {
+  return z.string().max(max).refine(isPlainText, "has control or invisible characters");
+}
+
+/** A moment in milliseconds since 1970, given as such or as ISO 8601 with its offset. */
+export function moment() {
+  const limit = Date.UTC(10000, 0);
+  const iso = z.iso.datetime({ offset: true }).transform((text) => Date.parse(text));
+  return z.union([z.int(), iso]).pipe(z.int().positive().lt(limit));
+}
+
+/** The value in its schema's shape, or the first thing wrong with it, by the path to it. */
+export function conform<T>(schema: z.ZodType<T>, value: unknown, code: FaultCode): Result<T> {
+  const parsed = schema.safeParse(value);
+  if (parsed.success) return ok(parsed.data);
+  const issue = parsed.error.issues[0];
+  const inner = issue?.code === "custom" ? (issue.params?.["fault"] as Fault | undefined) : undefined;
+  const path = issue?.path.map(String).join(".") ?? "";
+  const message = inner?.message ?? issue?.message ?? "It has the wrong shape.";
+  return fault(inner?.code ?? code, path ? `${path}: ${message}` : message, inner?.fix);
+}

@@ -1,0 +1,23 @@
+// Text from outside, on its way into a log, a terminal or the register.
+
+/** Characters a log line keeps of one value. */
+export const MAX_LOGGED = 256;
+
+// Controls and line separators (they forge lines and command terminals), format characters (they reorder or hide
+// text: U+202E, zero-width, tags), lone surrogates, private use, and the two invisible Hangul fillers.
+const HIDDEN = /[\p{Cc}\p{Cf}\p{Cs}\p{Co}\p{Zl}\p{Zp}\u115F\u1160\u3164\uFFA0]/u;
+const HIDDEN_ALL = new RegExp(HIDDEN.source, "gu");
+
+/** The text on one line and harmless: hidden characters as `\u{1b}`, cut to `max` characters with `…` as the last. */
+export function clean(text: string, max = MAX_LOGGED): string {
+  // Cut first: hostile text may be long, and a character becomes at most ten.
+  const escaped = text.slice(0, max + 1).replace(HIDDEN_ALL, (char) => `\\u{${(char.codePointAt(0) ?? 0).toString(16)}}`);
+  if (escaped.length <= max) return escaped;
+  const kept = escaped.slice(0, max - 1).replace(/[\uD800-\uDBFF]$/, "");
+  return `${kept}…`;
+}
+
+/** Whether the text has nothing hidden in it: what register fields must be. */
+export function isPlainText(text: string): boolean {
+  return !HIDDEN.test(text);
+}
