@@ -1,0 +1,89 @@
+/**
+ * `npm run build`: each program as one file, with no dependencies to install.
+ *
+ *   edge/worker.ts → dist/worker.js     the Worker, one ES module
+ *   agent/main.ts  → dist/agent.js      runs on Node 20
+ *   cli/main.ts    → dist/sallyport.js  runs on Node 20, carries dist/worker.js as text
+ */
+import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { gzipSync } from "node:zlib";
+import { build as bundle, type BuildOptions, type Plugin } from "esbuild";
+import { ROOT } from "./tool.ts";
+
+const WORKER = "dist/worker.js";
+
+const COMMON = {
+  absWorkingDir: ROOT,
+  bundle: true,
+  format: "esm",
+  charset: "utf8",
+  logLevel: "warning",
+  write: false,
+} as const satisfies BuildOptions;
+
+/** As wrangler resolves packages for Workers. */
+const FOR_WORKERD: BuildOptions = {
+  ...COMMON,
+  platform: "neutral",
+  target: "es2024",
+  conditions: ["workerd", "worker", "browser"],
+  mainFields: ["browser", "module", "main"],
+  external: ["cloudflare:*"],
+};
+
+const FOR_NODE: BuildOptions = {
+  ...COMMON,
+  platform: "node",
+  target: "node20",
+  // Native helpers of ws, which works without them.
+  external: ["bufferutil", "utf-8-validate"],
+  banner: {
+    // Bundled CommonJS packages require() Node's own modules.
+    js: [
+      "#!/usr/bin/env node",
+      'import { createRequire as createRequireForBundle } from "node:module";',
+      "const require = createRequireForBundle(import.meta.url);",
+    ].join("\n"),
+  },
+};
+
+/** `import source from "worker:source"` is the text of the built Worker. */
+const workerSource: Plugin = {
+  name: "worker-source",
+  setup({ onResolve, onLoad }) {
+    onResolve({ filter: /^worker:source$/ }, () => ({ path: "worker:source", namespace: "worker-source" }));
+    onLoad({ filter: /.*/, namespace: "worker-source" }, () => ({
+      contents: readFileSync(join(ROOT, WORKER), "utf8"),
+      loader: "text",
+    }));
+  },
+};
+
+/** Builds all three. Throws when a source is missing or does not compile; esbuild has then printed why. */
+export async function build(): Promise<void> {
+  await program("edge/worker.ts", WORKER, FOR_WORKERD);
+  await program("agent/main.ts", "dist/agent.js", FOR_NODE);
+  await program("cli/main.ts", "dist/sallyport.js", { ...FOR_NODE, plugins: [workerSource] });
+}
+
+async function program(entry: string, output: string, options: BuildOptions): Promise<void> {
+  if (!existsSync(join(ROOT, entry))) throw new Error(`build: ${entry} does not exist, so ${output} can't be made`);
+  const { outputFiles = [] } = await bundle({ ...options, entryPoints: [entry], outfile: output });
+  const contents = outputFiles[0]?.contents;
+  if (contents === undefined) throw new Error(`build: esbuild made nothing of ${entry}`);
+  replace(join(ROOT, output), contents);
+  const kib = (bytes: number): string => `${(bytes / 1024).toFixed(0)} KiB`;
+  console.log(`${output.padEnd(18)} ${kib(contents.length).padStart(8)}, ${kib(gzipSync(contents).length)} gzipped`);
+}
+
+/** In one step, because a test or a program may be starting from the old file right now. */
+function replace(file: string, contents: Uint8Array): void {
+  mkdirSync(dirname(file), { recursive: true });
+  const fresh = `${file}.${process.pid}`;
+  writeFileSync(fresh, contents);
+  chmodSync(fresh, 0o755);
+  renameSync(fresh, file);
+}
+
+if (import.meta.main) await build();

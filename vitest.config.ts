@@ -1,0 +1,40 @@
+import { readFileSync } from "node:fs";
+import { defineConfig, type TestProjectConfiguration } from "vitest/config";
+
+/** As in scripts/build.ts: tests of the command line's sources meet the built Worker's text here too. */
+const workerSource = {
+  name: "worker-source",
+  resolveId: (id: string) => (id === "worker:source" ? "\0worker:source" : undefined),
+  load(id: string) {
+    if (id !== "\0worker:source") return undefined;
+    const text = readFileSync(new URL("dist/worker.js", import.meta.url), "utf8");
+    return `export default ${JSON.stringify(text)};`;
+  },
+};
+
+/** Pure code: no sockets, no processes. */
+function pure(name: string): TestProjectConfiguration {
+  return { test: { name, include: [`test/${name}/**/*.test.ts`] } };
+}
+
+/** Real processes and sockets. `seconds` is when a hung test is given up; no test is judged by its speed. */
+function running(name: string, seconds: number): TestProjectConfiguration {
+  return {
+    plugins: [workerSource],
+    test: {
+      name,
+      include: [`test/${name}/**/*.test.ts`],
+      globalSetup: "test/support/build.ts",
+      testTimeout: seconds * 1000,
+      hookTimeout: seconds * 1000,
+      teardownTimeout: 10_000,
+    },
+  };
+}
+
+export default defineConfig({
+  test: {
+    projects: [pure("unit"), pure("spec"), running("e2e", 60), running("system", 300)],
+    reporters: ["default", "./test/support/reporter.ts"],
+  },
+});
