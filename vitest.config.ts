@@ -14,7 +14,7 @@ const workerSource = {
 
 /** Pure code: no sockets, no processes. */
 function pure(name: string): TestProjectConfiguration {
-  return { test: { name, include: [`test/${name}/**/*.test.ts`] } };
+  return { plugins: [workerSource], test: { name, include: [`test/${name}/**/*.test.ts`] } };
 }
 
 /** Real processes and sockets. `seconds` is when a hung test is given up; no test is judged by its speed. */
@@ -27,7 +27,6 @@ function running(name: string, seconds: number): TestProjectConfiguration {
       globalSetup: "test/support/build.ts",
       testTimeout: seconds * 1000,
       hookTimeout: seconds * 1000,
-      teardownTimeout: 10_000,
     },
   };
 }
@@ -35,6 +34,7 @@ function running(name: string, seconds: number): TestProjectConfiguration {
 export default defineConfig({
   test: {
     projects: [pure("unit"), pure("spec"), running("e2e", 60), running("system", 300)],
+    teardownTimeout: 10_000,
     reporters: ["default", "./test/support/reporter.ts"],
   },
 });

@@ -51,9 +51,9 @@ const FOR_NODE: BuildOptions = {
 /** `import source from "worker:source"` is the text of the built Worker. */
 const workerSource: Plugin = {
   name: "worker-source",
-  setup({ onResolve, onLoad }) {
-    onResolve({ filter: /^worker:source$/ }, () => ({ path: "worker:source", namespace: "worker-source" }));
-    onLoad({ filter: /.*/, namespace: "worker-source" }, () => ({
+  setup(bundler) {
+    bundler.onResolve({ filter: /^worker:source$/ }, () => ({ path: "worker:source", namespace: "worker-source" }));
+    bundler.onLoad({ filter: /.*/, namespace: "worker-source" }, () => ({
       contents: readFileSync(join(ROOT, WORKER), "utf8"),
       loader: "text",
     }));
@@ -86,4 +86,12 @@ function replace(file: string, contents: Uint8Array): void {
   renameSync(fresh, file);
 }
 
-if (import.meta.main) await build();
+if (import.meta.main) {
+  try {
+    await build();
+  } catch (error) {
+    // esbuild has printed its own errors with their places.
+    console.error(error instanceof Error ? error.message : error);
+    process.exitCode = 1;
+  }
+}
