@@ -3,6 +3,7 @@ import { checkTogether } from "./mapping-check.ts";
 import { HttpOptionsInput, type MappingDraft, MappingInput } from "./mapping-input.ts";
 import { type Fault, fault, known, type Result } from "./result.ts";
 import { conform } from "./schema.ts";
+import { formatTarget, parseTarget, targetAt } from "./target.ts";
 
 /** Who did something (`sub` of the token) and when (milliseconds since 1970). */
 export interface Stamp {
@@ -47,6 +48,14 @@ export function conflict(draft: MappingDraft, other: Mapping): Fault | undefined
     message: `${shared} is taken by mapping ${other.id}, ${rule}.`,
     fix: `Choose another endpoint, or remove that one: sallyport map rm ${other.endpoint}`,
   };
+}
+
+/** The text of what to dial for a visitor of `port`; hosts and services have one target whatever the port. */
+export function targetFor(mapping: MappingDraft, port: number): string {
+  const endpoint = known(parseEndpoint(mapping.endpoint));
+  const target = known(parseTarget(mapping.target));
+  if (endpoint.kind !== "port" || target.kind !== "port") return mapping.target;
+  return formatTarget(targetAt(target, endpoint, port));
 }
 
 export function isExpired(mapping: MappingDraft, now: number): boolean {
