@@ -31,13 +31,13 @@ const TABLE: readonly (readonly [AddressClass, ...string[]])[] = [
   ["broadcast", "255.255.255.255/32"],
   ["multicast", "224.0.0.0/4", "ff00::/8"],
   // fec0::/10 is site-local: deprecated, yet still routed inside old networks.
-  ["private", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7", "fec0::/10", "64:ff9b:1::/48"],
+  ["private", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7", "fec0::/10"],
   ["cgnat", "100.64.0.0/10"],
   ["reserved", "192.0.0.0/24", "192.0.2.0/24", "192.88.99.0/24", "198.18.0.0/15", "198.51.100.0/24", "203.0.113.0/24"],
-  ["reserved", "240.0.0.0/4", "100::/64", "100:0:0:1::/64", "2001:2::/48", "2001:10::/28", "2001:20::/28"],
-  ["reserved", "2001:db8::/32", "3fff::/20", "5f00::/16"],
-  // Global unicast, and the two NAT64 and translation prefixes that only their readings can judge.
-  ["public", "2000::/3", "64:ff9b::/96", "::/96", "::ffff:0:0:0/96"],
+  // Forms that only what is inside them can judge: Teredo, NAT64, IPv4-compatible, IPv4-translated.
+  ["public", "2001::/32", "64:ff9b::/96", "::/96", "::ffff:0:0:0/96"],
+  ["reserved", "240.0.0.0/4", "2001::/23", "2001:db8::/32", "3fff::/20"],
+  ["public", "2000::/3"],
   ["reserved", "::/0"],
 ];
 
