@@ -7,8 +7,15 @@ import { fileURLToPath } from "node:url";
 /** The checkout's absolute path. */
 export const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
 
+/** The built programs. */
+export const AGENT = join(ROOT, "dist/agent.js");
+export const SALLYPORT = join(ROOT, "dist/sallyport.js");
+
+/** The Node that users have, Node 20 or newer: npm's own, not the newer one that runs these scripts. */
+export const SYSTEM_NODE = process.env.npm_node_execpath ?? process.execPath;
+
 /** The JavaScript file behind a package's command. Started with `process.execPath`, so that no shell stands in between. */
-function toolFile(packageName: string, command: string): string {
+export function toolFile(packageName: string, command: string): string {
   const folder = join(ROOT, "node_modules", packageName);
   const { bin } = JSON.parse(readFileSync(join(folder, "package.json"), "utf8")) as {
     bin: string | Record<string, string>;
