@@ -1,0 +1,100 @@
+import type net from "node:net";
+import type { Failure } from "../../shared/errors.ts";
+import { HEADROOM } from "../../shared/frame.ts";
+import type { Dial } from "../../shared/open.ts";
+import { formatHostPort } from "../../shared/socket-address.ts";
+import type { Stream } from "../../shared/stream.ts";
+import { parseTarget } from "../../shared/target.ts";
+import { judge, mayConnect, type TargetPolicy } from "../policy.ts";
+import { dial, dialPath, failureOf, type Dialled, type OnRead } from "./dial.ts";
+
+/** Serves one TCP stream from DIAL to its end: judge, dial, carry. `dialled` is called once the dial is over. Answers how it ended. */
+export async function serveTcp(stream: Stream, request: Dial, policy: TargetPolicy, dialled: () => void): Promise<Failure | null> {
+  const abort = new AbortController();
+  const early: Uint8Array[] = [];
+  let earlyFin = false;
+  const ended = new Promise<Failure | null>((resolve) => {
+    stream.events = {
+      data: (bytes) => void early.push(bytes),
+      fin: () => (earlyFin = true),
+      ended: (failure) => {
+        abort.abort();
+        resolve(failure);
+      },
+    };
+  });
+
+  const reached = await reach(request.target, policy, (bytes) => upload(stream, bytes), abort.signal);
+  dialled();
+  if (!reached.ok) {
+    stream.reject(reached.failure.code, reached.failure.reason);
+    return ended;
+  }
+  const { socket } = reached;
+  if (stream.over) {
+    socket.destroy();
+    return ended;
+  }
+  carry(stream, socket, request.target);
+  stream.accept({ target: addressOf(socket.remoteAddress, socket.remotePort), local: addressOf(socket.localAddress, socket.localPort) });
+  for (const bytes of early) stream.events.data(bytes);
+  if (earlyFin) stream.events.fin();
+  return ended;
+}
+
+async function reach(text: string, policy: TargetPolicy, onRead: OnRead, signal: AbortSignal): Promise<Dialled> {
+  const target = parseTarget(text);
+  if (!target.ok) return { ok: false, failure: { code: "target-denied", reason: target.error.message } };
+  switch (target.value.kind) {
+    case "unix":
+      if (mayConnect(policy, target.value.path)) return dialPath(target.value.path, onRead, signal);
+      return { ok: false, failure: { code: "target-denied", reason: `unix:${target.value.path} is not in the agent's --allow` } };
+    case "port": {
+      const { host, first } = target.value;
+      const judged = await judge(policy, host, first);
+      return judged.ok ? dial(judged.addresses, first, onRead, signal) : judged;
+    }
+    case "http":
+    case "http+unix":
+      return { ok: false, failure: { code: "target-denied", reason: `${text} is no target of a TCP endpoint` } };
+  }
+}
+
+function upload(stream: Stream, bytes: Buffer): boolean {
+  const chunk = Buffer.allocUnsafeSlow(HEADROOM + bytes.byteLength);
+  bytes.copy(chunk, HEADROOM);
+  stream.write(chunk);
+  return stream.hungry;
+}
+
+/** Ties a connected socket to a stream, both ways, half-close and all. */
+function carry(stream: Stream, socket: net.Socket, target: string): void {
+  const { events } = stream;
+  stream.events = {
+    data: (bytes) => {
+      socket.write(bytes, (error) => {
+        if (error === undefined || error === null) stream.consumed(bytes.byteLength);
+      });
+    },
+    fin: () => void socket.end(),
+    writable: () => void socket.resume(),
+    ended: (failure) => {
+      // RST, never FIN, when bytes are missing: a FIN would tell the target that this was all (FTP data, HTTP/1.0).
+      if (failure === null) socket.destroySoon();
+      else socket.resetAndDestroy();
+      events.ended(failure);
+    },
+  };
+  socket.on("end", () => stream.finish());
+  socket.on("error", (error) => {
+    const { code, reason } = failureOf(error, target);
+    stream.reset(code === "target-unreachable" ? "target-reset" : code, reason);
+  });
+  socket.on("close", () => {
+    if (!stream.out.finishing) stream.reset("target-reset", `${target} broke the connection off`);
+  });
+}
+
+function addressOf(address: string | undefined, port: number | undefined): string {
+  return address === undefined ? "" : formatHostPort(address, port ?? 0);
+}

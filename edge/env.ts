@@ -1,0 +1,25 @@
+import type { Registry } from "./registry/registry.ts";
+import type { Relay } from "./relay/relay.ts";
+
+/** What the Worker is given: by wrangler.toml on Cloudflare, by the launcher when self-hosted. */
+export interface Env {
+  RELAY: DurableObjectNamespace<Relay>;
+  REGISTRY: DurableObjectNamespace<Registry>;
+  /** The first admin secret. Without it the edge only says what to do. */
+  ADMIN_SECRET?: string;
+  /** Canonical URL, when the launcher fixes it. */
+  PUBLIC_URL?: string;
+  /** "1" under the launcher. */
+  SELF_HOSTED?: string;
+  /** PORTS the Worker itself owns, self-hosted only. */
+  TCP_PORTS?: string;
+  /** The launcher's own command without --tcp: errors print the command that would hold a port. */
+  SERVE_HINT?: string;
+  /** CIDRs, comma separated, whose X-Forwarded-* are believed. */
+  TRUSTED_PROXIES?: string;
+}
+
+/** The one registry of an edge. */
+export function registryOf(env: Env): DurableObjectStub<Registry> {
+  return env.REGISTRY.getByName("registry");
+}

@@ -1,0 +1,56 @@
+import { registryOf, type Env } from "../env.ts";
+import { encodeVisit } from "../relay/visit.ts";
+import { parseAddress } from "../../shared/address.ts";
+import type { Failure } from "../../shared/errors.ts";
+import { decide } from "../../shared/policy.ts";
+import { formatHostPort, splitHostPort } from "../../shared/socket-address.ts";
+import { routePort } from "./routes.ts";
+import type { Route } from "../registry/types.ts";
+
+/** A visitor at one of the Worker's TCP ports: refused early, or passed to the relay of the site. */
+export async function admitTcp(socket: Socket, env: Env, ctx: ExecutionContext): Promise<void> {
+  const at = Date.now();
+  const { remoteAddress, localAddress } = await socket.opened;
+  // HTTP CONNECT on the HTTP socket arrives here too, with an address the stranger chose and no remote address
+  // (measured, workerd 2026-10-23).
+  if (remoteAddress === undefined || localAddress === undefined) return void (await socket.close());
+  const port = Number(splitHostPort(localAddress)?.port);
+  const peer = splitHostPort(remoteAddress);
+  const address = parseAddress(peer?.host ?? "");
+  if (!address.ok || !Number.isInteger(port)) return void (await socket.close());
+  const visitor = formatHostPort(address.value.text, peer?.port ?? "0");
+  const route = await routePort(env, port, "tcp").catch(() => null);
+  const refusal = route === null ? null : refusalOf(route, address.value);
+  if (route === null || refusal !== null) {
+    ctx.waitUntil(writeDown(env, route, { at, visitor, endpoint: `${port}/tcp` }, refusal ?? { code: "no-mapping", reason: `nothing is mapped to ${port}/tcp` }));
+    return void (await socket.close());
+  }
+  const relay = env.RELAY.getByName(route.relay).connect(encodeVisit({ endpoint: `${port}/tcp`, visitor }));
+  await Promise.allSettled([socket.readable.pipeTo(relay.writable), relay.readable.pipeTo(socket.writable)]);
+}
+
+/** What can be refused without waking the relay; the relay decides again on what is left. */
+function refusalOf(route: Route, address: Parameters<typeof decide>[2]["address"]): Failure | null {
+  const verdict = decide(route.mapping, route.grants, { address, via: "public", now: Date.now() });
+  if (!verdict.ok) return verdict.failure;
+  if (!route.relaySeen) return { code: "no-agent", reason: `no agent of ${route.site} has ever been online` };
+  return null;
+}
+
+async function writeDown(env: Env, route: Route | null, visit: { at: number; visitor: string; endpoint: string }, failure: Failure): Promise<void> {
+  const { mapping } = route ?? {};
+  await registryOf(env).record([
+    {
+      ...visit,
+      ended: Date.now(),
+      site: route?.site ?? "",
+      mapping: mapping?.id ?? null,
+      target: mapping?.target ?? "",
+      bytesIn: 0,
+      bytesOut: 0,
+      outcome: "refused",
+      code: failure.code,
+      reason: failure.reason,
+    },
+  ]);
+}

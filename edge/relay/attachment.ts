@@ -1,0 +1,37 @@
+// What a relay must know of a lane after hibernation (docs/protocol.md section 7). Kept in the socket; 16 KiB at most.
+
+/** Set by the Worker, which has verified the token: a relay is reached through its binding only. */
+export type LanePass = {
+  kind: "agent" | "client" | "gateway";
+  site: string;
+  /** The relay's own name. */
+  relay: string;
+  identity: string;
+  jti: string;
+  /** Seconds since the epoch. */
+  expires: number;
+  /** Address of the end. */
+  address: string;
+  /** Scope of visitor and gateway tokens. */
+  endpoints?: string[] | undefined;
+  from?: string[] | undefined;
+};
+
+export type Attachment = LanePass & {
+  /** Milliseconds since the epoch. */
+  since: number;
+  /** Null until HELLO. */
+  ready: {
+    boot: string;
+    epoch: number;
+    /** Slot of an agent, channel of a caller. */
+    number: number;
+    incarnation: string;
+    lane: number;
+    version: string;
+  } | null;
+};
+
+export function attachmentOf(socket: WebSocket): Attachment {
+  return socket.deserializeAttachment() as Attachment;
+}

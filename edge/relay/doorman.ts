@@ -1,0 +1,146 @@
+import { parseAddress } from "../../shared/address.ts";
+import type { Cut } from "../../shared/control.ts";
+import { parseEndpoint } from "../../shared/endpoint.ts";
+import { streamCode, type Failure } from "../../shared/errors.ts";
+import { TYPE } from "../../shared/frame.ts";
+import { DEAD_MS } from "../../shared/limits.ts";
+import type { Mapping } from "../../shared/mapping.ts";
+import { encodeDial } from "../../shared/open.ts";
+import { decide } from "../../shared/policy.ts";
+import { known } from "../../shared/result.ts";
+import { splitHostPort } from "../../shared/socket-address.ts";
+import { formatTarget, parseTarget, targetAt } from "../../shared/target.ts";
+import type { Ingress } from "./ingress.ts";
+import type { Lane } from "./lane.ts";
+import type { End, Lanes } from "./lanes.ts";
+import type { Records } from "./records.ts";
+import type { Rules } from "./rules.ts";
+import { carry } from "./socket.ts";
+import type { LiveStream } from "./types.ts";
+import type { Visit } from "./visit.ts";
+
+export type DoormanHost = {
+  rules: Rules;
+  lanes: Lanes;
+  ingress: Ingress;
+  records: Records;
+  heard: (lane: Lane) => number;
+  refresh: () => Promise<void>;
+};
+
+/** Lets the edge's own visitors in: decides, chooses an agent, carries, and writes down how it ended. */
+export class Doorman {
+  readonly #host: DoormanHost;
+  readonly #live = new Map<LiveStream, { grant: string; end: (failure: Failure) => void }>();
+  readonly #draining = new Set<number>();
+  #turn = 0;
+
+  constructor(host: DoormanHost) {
+    this.#host = host;
+  }
+
+  get live(): LiveStream[] {
+    return [...this.#live.keys()];
+  }
+
+  /** An agent said GOAWAY: nothing new for it. */
+  draining(slot: number): void {
+    this.#draining.add(slot);
+  }
+
+  /** The life of a visitor at one of the Worker's TCP ports. */
+  async visit(visit: Visit, socket: Socket): Promise<void> {
+    const at = Date.now();
+    // A relay that never had rules may be a moment too early; one that had them never waits.
+    if (this.#host.rules.revision < 0) await this.#host.refresh();
+    const mapping = this.#host.rules.at(visit.endpoint);
+    const admitted = this.#admit(mapping, visit);
+    if (!admitted.ok || mapping === undefined) {
+      const failure: Failure = admitted.ok ? { code: "no-mapping", reason: "no such mapping" } : admitted.failure;
+      this.#write(visit, mapping, at, { bytesIn: 0, bytesOut: 0 }, failure, true);
+      await socket.close();
+      return;
+    }
+    const { agent, grant } = admitted;
+    const target = targetOf(mapping, visit.endpoint);
+    const session = this.#host.ingress.session(agent.number);
+    const dial = { target, kind: "tcp", mapping: mapping.id, endpoint: visit.endpoint, visitor: visit.visitor, options: optionsOf(mapping), token: "", grant, hops: 0 } as const;
+    const stream = session.open(TYPE.DIAL, encodeDial(dial), { mapping: mapping.id });
+    const live: LiveStream = { at, mapping: mapping.id, endpoint: visit.endpoint, target, visitor: visit.visitor, agent: agent.identity, bytesIn: 0, bytesOut: 0 };
+    this.#live.set(live, { grant, end: (failure) => stream.reset(failure.code, failure.reason) });
+    this.#host.ingress.keepTime();
+    const failure = await carry(socket, stream, live, mapping.onLoss);
+    this.#live.delete(live);
+    this.#write(visit, mapping, at, live, failure, failure !== null && live.bytesOut === 0 && REFUSALS.has(failure.code));
+  }
+
+  /** Ends what a removed rule allowed. */
+  cut(cut: Cut): void {
+    const failure: Failure = { code: streamCode(cut.code), reason: cut.reason };
+    for (const [live, { grant, end }] of this.#live) {
+      if (live.mapping === cut.mapping || (cut.grant !== undefined && grant === cut.grant)) end(failure);
+    }
+  }
+
+  #admit(mapping: Mapping | undefined, visit: Visit): { ok: true; agent: End; grant: string } | { ok: false; failure: Failure } {
+    const refuse = (code: Failure["code"], reason: string) => ({ ok: false as const, failure: { code, reason } });
+    if (mapping === undefined) return refuse("no-mapping", `nothing is mapped to ${visit.endpoint}`);
+    const address = parseAddress(splitHostPort(visit.visitor)?.host ?? "");
+    if (!address.ok) return refuse("denied", "the visitor's address is not known");
+    const verdict = decide(mapping, this.#host.rules.current.grants, { address: address.value, via: "public", now: Date.now() });
+    if (!verdict.ok) return verdict;
+    if (mapping.maxStreams !== null && this.live.filter((each) => each.mapping === mapping.id).length >= mapping.maxStreams) {
+      return refuse("too-many", `${mapping.maxStreams} streams are open already`);
+    }
+    const agent = this.#choose();
+    if (agent === undefined) return refuse("no-agent", `no agent of ${mapping.site} is online`);
+    return { ok: true, agent, grant: verdict.grant?.id ?? "" };
+  }
+
+  /** The next agent in turn that is not draining and has been heard: a silently dead one is found without ever waking for pings. */
+  #choose(): End | undefined {
+    const oldest = Date.now() - DEAD_MS;
+    const able = this.#host.lanes.agents.filter((end) => {
+      return !this.#draining.has(end.number) && [...end.lanes.values()].some((lane) => this.#host.heard(lane) >= oldest);
+    });
+    this.#turn += 1;
+    return able[this.#turn % Math.max(1, able.length)];
+  }
+
+  #write(visit: Visit, mapping: Mapping | undefined, at: number, tally: { bytesIn: number; bytesOut: number }, failure: Failure | null, refused: boolean): void {
+    const outcome = failure === null ? "done" : refused ? "refused" : failure.code === "lost" || failure.code === "cut" ? failure.code : "reset";
+    this.#host.records.add({
+      at,
+      ended: Date.now(),
+      site: mapping?.site ?? "",
+      mapping: mapping?.id ?? null,
+      endpoint: visit.endpoint,
+      target: mapping === undefined ? "" : targetOf(mapping, visit.endpoint),
+      visitor: visit.visitor,
+      bytesIn: tally.bytesIn,
+      bytesOut: tally.bytesOut,
+      outcome,
+      code: failure?.code ?? "",
+      reason: failure?.reason ?? "",
+    });
+  }
+}
+
+/** Failures that mean the stream never was. */
+const REFUSALS: ReadonlySet<string> = new Set([
+  "no-mapping", "denied", "expired", "no-agent", "slot-gone", "target-denied", "target-refused", "target-unreachable",
+  "target-timeout", "target-unresolved", "too-many", "busy", "loop",
+]);
+
+/** The one target behind a concrete endpoint of a mapping. */
+function targetOf(mapping: Mapping, endpoint: string): string {
+  const target = known(parseTarget(mapping.target));
+  const range = known(parseEndpoint(mapping.endpoint));
+  const at = known(parseEndpoint(endpoint));
+  if (target.kind !== "port" || range.kind !== "port" || at.kind !== "port") return mapping.target;
+  return formatTarget(targetAt(target, range, at.first));
+}
+
+function optionsOf(mapping: Mapping): string {
+  return mapping.proxyProtocol === null ? "" : JSON.stringify({ proxyProtocol: mapping.proxyProtocol });
+}

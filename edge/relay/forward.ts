@@ -1,0 +1,33 @@
+import { SessionError } from "../../shared/errors.ts";
+import { encodeFrame, isReserved, stamp, TYPE, typeName, type Frame } from "../../shared/frame.ts";
+import { encodeFailure } from "../../shared/open.ts";
+import type { Lane } from "./lane.ts";
+import { laneOf, type Lanes } from "./lanes.ts";
+
+// What passes between clients or gateways and agents. The relay stamps who is speaking, so nobody speaks for another.
+
+const FROM_CALLERS: ReadonlySet<number> = new Set([
+  TYPE.SESSION, TYPE.WINDOW, TYPE.RESUME, TYPE.END, TYPE.DATA, TYPE.FIN, TYPE.RESET, TYPE.CREDIT, TYPE.ASK, TYPE.DGRAM, TYPE.BATCH,
+]);
+const FROM_AGENTS: ReadonlySet<number> = new Set([
+  TYPE.WINDOW, TYPE.RESUMED, TYPE.NUDGE, TYPE.END, TYPE.ACCEPT, TYPE.REJECT, TYPE.DATA, TYPE.FIN, TYPE.RESET, TYPE.CREDIT, TYPE.ASK,
+  TYPE.DGRAM, TYPE.UNKNOWN_FLOW, TYPE.BATCH,
+]);
+
+/** Passes a frame on, unchanged but for the stamp. Throws SessionError on one that this kind of end may not send. */
+export function forward(lanes: Lanes, lane: Lane, bytes: Uint8Array, frame: Frame): void {
+  const { ready, kind } = lane.attachment;
+  const number = ready?.number ?? 0;
+  const allowed = kind === "agent" ? FROM_AGENTS : FROM_CALLERS;
+  if (!allowed.has(frame.type) && !isReserved(frame.type)) throw new SessionError("protocol", `${typeName(frame.type)} from a ${kind}`);
+  const far = kind === "agent" ? lanes.caller(frame.channel) : lanes.agent(frame.slot);
+  const to = far === undefined ? undefined : laneOf(far, frame.lane);
+  if (to === undefined) {
+    if (frame.type === TYPE.DATA) lane.send(encodeFrame({ ...frame, type: TYPE.RESET, flags: 0, offset: 0 }, GONE));
+    return;
+  }
+  stamp(bytes, kind === "agent" ? { slot: number } : { channel: number });
+  to.send(bytes);
+}
+
+const GONE = encodeFailure({ code: "unknown", reason: "the far end is gone" });

@@ -1,0 +1,97 @@
+import type { Failure } from "../../shared/errors.ts";
+import { encodeFields } from "../../shared/fields.ts";
+import { encodeFrame, TYPE, type Frame } from "../../shared/frame.ts";
+import { Session } from "../../shared/session.ts";
+
+const TICK_MS = 1_000;
+
+export type IngressHost = {
+  send: (slot: number, frame: Uint8Array, lane: number) => void;
+  room: (slot: number, lane: number) => boolean;
+  /** Session window to grant each agent, in bytes of charge. */
+  window: () => number;
+};
+
+/** The relay's own caller, channel 0: one session with each agent, for visitors at the edge's ports and hosts. */
+export class Ingress {
+  readonly #host: IngressHost;
+  readonly #sessions = new Map<number, Session>();
+  #timer: ReturnType<typeof setInterval> | undefined;
+
+  constructor(host: IngressHost) {
+    this.#host = host;
+  }
+
+  /** Live streams of an agent, or of all. */
+  streams(slot?: number): number {
+    let count = 0;
+    for (const [each, session] of this.#sessions) if (slot === undefined || each === slot) count += session.streams.size;
+    return count;
+  }
+
+  /** The session with an agent; a new one is said with SESSION, and used at once. */
+  session(slot: number): Session {
+    const existing = this.#sessions.get(slot);
+    if (existing !== undefined) return existing;
+    const session = new Session({
+      role: "caller",
+      to: { channel: 0, slot },
+      io: {
+        send: (frame, lane) => this.#host.send(slot, frame, lane),
+        room: (lane) => this.#host.room(slot, lane),
+        now: () => performance.now(),
+      },
+      ended: () => {
+        if (this.#sessions.get(slot) === session) this.#sessions.delete(slot);
+      },
+    });
+    this.#sessions.set(slot, session);
+    const window = this.#host.window();
+    session.grant(window, false);
+    const secrets = { 1: crypto.getRandomValues(new Uint8Array(16)), 2: crypto.getRandomValues(new Uint8Array(32)) };
+    this.#host.send(slot, encodeFrame({ type: TYPE.SESSION, slot, offset: window }, encodeFields(secrets)), 0);
+    return session;
+  }
+
+  receive(slot: number, frame: Frame): void {
+    // An answer to a session of a former instance: its streams died with it, the agent is told by the next SESSION.
+    this.#sessions.get(slot)?.receive(frame);
+  }
+
+  pump(slot: number): void {
+    this.#sessions.get(slot)?.pump();
+  }
+
+  /** The budget was divided anew. */
+  regrant(): void {
+    const window = this.#host.window();
+    for (const session of this.#sessions.values()) session.grant(window);
+  }
+
+  /** An agent is gone: its streams end. */
+  drop(slot: number, failure: Failure): void {
+    this.#sessions.get(slot)?.close("done", failure);
+    this.#sessions.delete(slot);
+  }
+
+  /** Ends live streams for which `hit` answers a failure. */
+  cut(hit: (mapping: number) => Failure | undefined): void {
+    for (const session of this.#sessions.values()) {
+      for (const stream of session.streams.values()) {
+        const failure = hit(stream.mapping);
+        if (failure !== undefined) stream.reset(failure.code, failure.reason);
+      }
+    }
+  }
+
+  /** Runs the clock while streams live: a timer keeps the object awake, but so does every live visitor. */
+  keepTime(): void {
+    if (this.#timer !== undefined) return;
+    this.#timer = setInterval(() => {
+      for (const session of this.#sessions.values()) session.tick();
+      if (this.streams() > 0) return;
+      clearInterval(this.#timer ?? null);
+      this.#timer = undefined;
+    }, TICK_MS);
+  }
+}

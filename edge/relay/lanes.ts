@@ -1,0 +1,113 @@
+import { LANE_CLOSE } from "../../shared/errors.ts";
+import type { Attachment } from "./attachment.ts";
+import { Lane } from "./lane.ts";
+
+/** The lanes of one agent incarnation, or of one caller. */
+export type End = {
+  readonly kind: "agent" | "client" | "gateway";
+  readonly identity: string;
+  readonly incarnation: string;
+  /** Slot of an agent, channel of a caller. */
+  readonly number: number;
+  readonly lanes: Map<number, Lane>;
+};
+
+/** Every socket of a relay, indexed; rebuilt from attachments after hibernation. */
+export class Lanes {
+  readonly #bySocket = new Map<WebSocket, Lane>();
+  readonly #agents = new Map<number, End>();
+  readonly #callers = new Map<number, End>();
+
+  constructor(sockets: WebSocket[]) {
+    for (const socket of sockets) {
+      const lane = this.add(socket);
+      if (lane.attachment.ready !== null) this.enter(lane);
+    }
+  }
+
+  get agents(): End[] {
+    return [...this.#agents.values()];
+  }
+
+  get callers(): End[] {
+    return [...this.#callers.values()];
+  }
+
+  /** Boot id of the lanes that outlived a former instance, if any did. */
+  get boot(): string | undefined {
+    for (const lane of this.#bySocket.values()) if (lane.attachment.ready !== null) return lane.attachment.ready.boot;
+    return undefined;
+  }
+
+  add(socket: WebSocket): Lane {
+    const lane = new Lane(socket);
+    this.#bySocket.set(socket, lane);
+    return lane;
+  }
+
+  of(socket: WebSocket): Lane | undefined {
+    return this.#bySocket.get(socket);
+  }
+
+  all(): Iterable<Lane> {
+    return this.#bySocket.values();
+  }
+
+  agent(slot: number): End | undefined {
+    return this.#agents.get(slot);
+  }
+
+  caller(channel: number): End | undefined {
+    return this.#callers.get(channel);
+  }
+
+  /** The end of this identity and incarnation, if it has lanes here. */
+  find(attachment: Attachment, incarnation: string): End | undefined {
+    const ends = attachment.kind === "agent" ? this.#agents : this.#callers;
+    for (const end of ends.values()) if (end.identity === attachment.identity && end.incarnation === incarnation) return end;
+    return undefined;
+  }
+
+  /** Puts a lane that has said HELLO among those of its end; an older one of its index is closed. */
+  enter(lane: Lane): End {
+    const { kind, identity, ready } = lane.attachment;
+    if (ready === null) throw new Error("a lane enters after HELLO");
+    const ends = kind === "agent" ? this.#agents : this.#callers;
+    let end = ends.get(ready.number);
+    if (end === undefined) {
+      end = { kind, identity, incarnation: ready.incarnation, number: ready.number, lanes: new Map() };
+      ends.set(ready.number, end);
+    }
+    const older = end.lanes.get(ready.lane);
+    end.lanes.set(ready.lane, lane);
+    if (older !== undefined && older !== lane) {
+      this.#bySocket.delete(older.socket);
+      older.close(LANE_CLOSE.replaced, "a newer lane of this index took over");
+    }
+    return end;
+  }
+
+  /** Forgets a socket; answers its end if that has no lane left. */
+  leave(socket: WebSocket): End | undefined {
+    const lane = this.#bySocket.get(socket);
+    this.#bySocket.delete(socket);
+    const ready = lane?.attachment.ready;
+    if (lane === undefined || ready === null || ready === undefined) return undefined;
+    const ends = lane.attachment.kind === "agent" ? this.#agents : this.#callers;
+    const end = ends.get(ready.number);
+    if (end?.lanes.get(ready.lane) !== lane) return undefined;
+    end.lanes.delete(ready.lane);
+    if (end.lanes.size > 0) return undefined;
+    ends.delete(ready.number);
+    return end;
+  }
+}
+
+/** The lane named, else the lowest live one. */
+export function laneOf(end: End, index: number): Lane | undefined {
+  const named = end.lanes.get(index);
+  if (named !== undefined) return named;
+  let lowest: number | undefined;
+  for (const each of end.lanes.keys()) if (lowest === undefined || each < lowest) lowest = each;
+  return lowest === undefined ? undefined : end.lanes.get(lowest);
+}

@@ -1,0 +1,52 @@
+import type { ConnectionRecord } from "../registry/types.ts";
+import type { Refusal } from "./types.ts";
+
+/** Milliseconds records gather before they go to the registry: off the data path, and no timer while idle. */
+const FLUSH_MS = 1_000;
+/** Records kept while the registry is out of reach; older ones are dropped and counted. */
+const MOST = 500;
+
+/** Connections that have ended, on their way to the registry's journal. */
+export class Records {
+  readonly refusals = new Map<number, Refusal>();
+  #waiting: ConnectionRecord[] = [];
+  #dropped = 0;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  readonly #deliver: (records: ConnectionRecord[]) => Promise<void>;
+
+  constructor(deliver: (records: ConnectionRecord[]) => Promise<void>) {
+    this.#deliver = deliver;
+  }
+
+  get waiting(): ConnectionRecord[] {
+    return this.#waiting;
+  }
+
+  get dropped(): number {
+    return this.#dropped;
+  }
+
+  add(record: ConnectionRecord): void {
+    if (record.outcome === "refused" && record.mapping !== null) {
+      this.refusals.set(record.mapping, { at: record.ended, code: record.code, reason: record.reason });
+    }
+    this.#waiting.push(record);
+    if (this.#waiting.length > MOST) {
+      this.#waiting.shift();
+      this.#dropped += 1;
+    }
+    this.#timer ??= setTimeout(() => void this.#flush(), FLUSH_MS);
+  }
+
+  async #flush(): Promise<void> {
+    this.#timer = undefined;
+    const batch = this.#waiting;
+    this.#waiting = [];
+    try {
+      await this.#deliver(batch);
+    } catch {
+      // The registry is out of reach: keep them for the next ending.
+      this.#waiting = [...batch, ...this.#waiting].slice(-MOST);
+    }
+  }
+}

@@ -1,0 +1,296 @@
+import { DurableObject } from "cloudflare:workers";
+import { LANE_CLOSE, SessionError } from "../../shared/errors.ts";
+import { decodeFrame, encodeFrame, TYPE, typeName, type Frame } from "../../shared/frame.ts";
+import { decodeControl, encodeControl, Hello, type Cut } from "../../shared/control.ts";
+import { HELLO_TIMEOUT_MS, MAX_CONTROL, MAX_DATA, MAX_FRAME, MAX_STREAMS, OPENS_PER_SECOND } from "../../shared/limits.ts";
+import { PROTOCOL, VERSION } from "../../shared/version.ts";
+import type { SiteRules } from "../registry/types.ts";
+import { registryOf, type Env } from "../env.ts";
+import type { LanePass } from "./attachment.ts";
+import { hasRoomFor, shareOf } from "./budget.ts";
+import { Doorman } from "./doorman.ts";
+import { forward } from "./forward.ts";
+import { Ingress } from "./ingress.ts";
+import type { Lane } from "./lane.ts";
+import { laneOf, Lanes, type End } from "./lanes.ts";
+import { Records } from "./records.ts";
+import { Rules } from "./rules.ts";
+import { statusOf } from "./status.ts";
+import type { RelayStatus } from "./types.ts";
+import { decodeVisit } from "./visit.ts";
+
+/** Header by which the Worker hands a verified lane over. Requests reach a relay through its binding only. */
+export const PASS_HEADER = "x-sallyport-pass";
+
+function randomHex(bytes: number): string {
+  return [...crypto.getRandomValues(new Uint8Array(bytes))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+/** The Durable Object of a site, where lanes meet. Everything it must know survives in sockets and storage. */
+export class Relay extends DurableObject<Env> {
+  readonly #instance = randomHex(8);
+  readonly #boot: string;
+  readonly #lanes: Lanes;
+  readonly #rules: Rules;
+  readonly #records: Records;
+  readonly #ingress: Ingress;
+  readonly #doorman: Doorman;
+  #share = 0;
+
+  constructor(ctx: DurableObjectState, env: Env) {
+    super(ctx, env);
+    // Answered by the platform without waking the object; it costs nothing while idle.
+    ctx.setWebSocketAutoResponse(new WebSocketRequestResponsePair("ping", "pong"));
+    this.#lanes = new Lanes(ctx.getWebSockets());
+    this.#boot = this.#lanes.boot ?? randomHex(8);
+    this.#rules = new Rules(ctx.storage.sql);
+    this.#records = new Records((records) => registryOf(env).record(records));
+    this.#ingress = new Ingress({
+      send: (slot, frame, lane) => this.#sendTo(this.#lanes.agent(slot), frame, lane),
+      room: (slot, lane) => this.#roomTo(this.#lanes.agent(slot), lane),
+      window: () => Math.floor(this.#budget() / Math.max(1, this.#lanes.agents.length)),
+    });
+    this.#doorman = new Doorman({
+      rules: this.#rules,
+      lanes: this.#lanes,
+      ingress: this.#ingress,
+      records: this.#records,
+      heard: (lane) => this.#heard(lane),
+      refresh: () => this.#refresh(),
+    });
+    this.#share = this.#budget();
+  }
+
+  /** A lane that the Worker has let through. */
+  override async fetch(request: Request): Promise<Response> {
+    const pass = JSON.parse(request.headers.get(PASS_HEADER) ?? "null") as LanePass | null;
+    if (pass === null || request.headers.get("upgrade") !== "websocket") return new Response("not a lane", { status: 400 });
+    if (this.#rules.get("site") !== pass.site) {
+      this.#rules.put("site", pass.site);
+      this.#rules.put("relay", pass.relay);
+    }
+    const [client, socket] = Object.values(new WebSocketPair()) as [WebSocket, WebSocket];
+    this.ctx.acceptWebSocket(socket);
+    socket.serializeAttachment({ ...pass, since: Date.now(), ready: null });
+    const lane = this.#lanes.add(socket);
+    setTimeout(() => {
+      if (lane.attachment.ready === null) this.#dismiss(lane, LANE_CLOSE.helloTimeout, "no HELLO in time");
+    }, HELLO_TIMEOUT_MS);
+    return new Response(null, { status: 101, webSocket: client, headers: { "sec-websocket-protocol": "sallyport.v1" } });
+  }
+
+  /** A visitor at one of the Worker's TCP ports, handed over by `stub.connect(name)`. */
+  override async connect(socket: Socket): Promise<void> {
+    const { localAddress } = await socket.opened;
+    const visit = decodeVisit(localAddress ?? "");
+    if (visit === null) return void (await socket.close());
+    await this.#doorman.visit(visit, socket);
+  }
+
+  // Synchronous up to the point of forwarding: one await here and DATA overtakes OPEN (measured).
+  override webSocketMessage(socket: WebSocket, message: ArrayBuffer | string): void {
+    const lane = this.#lanes.of(socket);
+    if (lane === undefined) return;
+    try {
+      if (typeof message === "string") throw new SessionError("protocol", "a text message that is not ping");
+      if (message.byteLength > MAX_FRAME + MAX_CONTROL) throw new SessionError("protocol", `a frame of ${message.byteLength} bytes`);
+      const bytes = new Uint8Array(message);
+      this.#receive(lane, bytes, decodeFrame(bytes));
+    } catch (error) {
+      if (!(error instanceof SessionError)) throw error;
+      this.#dismiss(lane, LANE_CLOSE.protocol, error.message);
+    }
+  }
+
+  override webSocketClose(socket: WebSocket, code: number): void {
+    // Hibernatable sockets are only answered at eviction unless we do it, and 1005, 1006 and 1015 may not be sent.
+    const polite = code === 1000 || (code >= 3000 && code <= 4999);
+    try {
+      socket.close(polite ? code : 1000);
+    } catch {
+      // Closed by us before.
+    }
+    this.#gone(socket);
+  }
+
+  override webSocketError(socket: WebSocket): void {
+    this.#gone(socket);
+  }
+
+  /** New rules from the registry: they apply to new streams at once, and end what they no longer allow. */
+  push(rules: SiteRules): void {
+    const changes = this.#rules.replace(rules);
+    if (changes === null) return;
+    for (const mapping of changes.removed) this.#cut({ mapping: mapping.id, code: "cut", reason: "the mapping was removed" });
+    for (const grant of changes.grants) this.#cut({ grant, code: "cut", reason: "the grant has ended" });
+    for (const jti of changes.revoked) this.cutToken(jti);
+  }
+
+  /** A token was revoked: its lanes close, and what they carried ends. */
+  cutToken(jti: string): void {
+    this.#cut({ token: jti, code: "cut", reason: "the token was revoked" });
+    for (const lane of [...this.#lanes.all()]) {
+      if (lane.attachment.jti === jti) this.#dismiss(lane, LANE_CLOSE.token, "the token was revoked");
+    }
+  }
+
+  status(): RelayStatus {
+    return {
+      instance: this.#instance,
+      boot: this.#boot,
+      revision: this.#rules.revision,
+      agents: this.#lanes.agents.map((end) => statusOf(end, this.#ingress.streams(end.number))),
+      live: this.#doorman.live,
+      refusals: Object.fromEntries(this.#records.refusals),
+      recent: this.#records.waiting,
+    };
+  }
+
+  #receive(lane: Lane, bytes: Uint8Array, frame: Frame): void {
+    const { ready } = lane.attachment;
+    if (ready === null) {
+      if (frame.type !== TYPE.HELLO) throw new SessionError("protocol", `${typeName(frame.type)} before HELLO`);
+      this.#hello(lane, decodeControl(frame, Hello));
+      return;
+    }
+    if (frame.type === TYPE.MARK) {
+      lane.echoed(frame.offset);
+      if (lane.attachment.kind === "agent") this.#ingress.pump(ready.number);
+      return;
+    }
+    if (frame.type < TYPE.SESSION) {
+      this.#laneFrame(lane, frame);
+      return;
+    }
+    if (lane.attachment.kind === "agent" && frame.channel === 0) this.#ingress.receive(ready.number, frame);
+    else forward(this.#lanes, lane, bytes, frame);
+  }
+
+  #hello(lane: Lane, hello: Hello): void {
+    const { attachment } = lane;
+    if (hello.protocol !== PROTOCOL) {
+      this.#dismiss(lane, LANE_CLOSE.incompatible, `this edge speaks protocol ${PROTOCOL}; update the ${hello.kind} or the edge`);
+      return;
+    }
+    if (hello.kind !== attachment.kind) {
+      this.#dismiss(lane, LANE_CLOSE.forbidden, `the token is one of a ${attachment.kind}`);
+      return;
+    }
+    const known = this.#lanes.find(attachment, hello.incarnation);
+    if (known === undefined && !hasRoomFor(this.#ends + 1)) {
+      this.#dismiss(lane, LANE_CLOSE.busy, "too many ends at this relay");
+      return;
+    }
+    const epoch = Number(this.#rules.get("epoch") ?? "0") + 1;
+    this.#rules.put("epoch", String(epoch));
+    const number = known?.number ?? epoch;
+    const { incarnation, version } = hello;
+    lane.save({ ...attachment, ready: { boot: this.#boot, epoch, number, incarnation, lane: hello.lane, version } });
+    const end = this.#lanes.enter(lane);
+    lane.send(
+      encodeControl(TYPE.WELCOME, {
+        protocol: PROTOCOL,
+        boot: this.#boot,
+        instance: this.#instance,
+        epoch,
+        site: attachment.site,
+        ...(attachment.kind === "agent" ? { slot: number } : { channel: number }),
+        budget: this.#budget(),
+        time: Date.now(),
+        version: VERSION,
+        limits: { frameBytes: MAX_DATA, streams: MAX_STREAMS, opensPerSecond: OPENS_PER_SECOND },
+        features: [],
+      }),
+    );
+    if (known === undefined) this.#joined(end);
+  }
+
+  /** A new end: older incarnations of it are over, and the budget is divided anew. */
+  #joined(end: End): void {
+    this.#rebudget();
+    if (end.kind !== "agent") return;
+    for (const other of this.#lanes.agents) {
+      if (other.identity !== end.identity || other.number === end.number) continue;
+      for (const lane of [...other.lanes.values()]) this.#dismiss(lane, LANE_CLOSE.superseded, "a newer process of this agent took over");
+    }
+    this.ctx.waitUntil(this.#refresh());
+    this.#ingress.session(end.number);
+  }
+
+  #laneFrame(lane: Lane, frame: Frame): void {
+    switch (frame.type) {
+      case TYPE.HELLO:
+        throw new SessionError("protocol", "a second HELLO");
+      case TYPE.GOAWAY:
+        this.#doorman.draining(lane.attachment.ready?.number ?? 0);
+        return;
+      default:
+        throw new SessionError("protocol", `${typeName(frame.type)} is not for a relay`);
+    }
+  }
+
+  /** Pulls the site's rules; the registry hears that this relay is in use. */
+  async #refresh(): Promise<void> {
+    const site = this.#rules.get("site");
+    if (site === undefined) return;
+    const registry = registryOf(this.env);
+    try {
+      await registry.relaySeen(site, this.#rules.get("relay") ?? "");
+      const rules = await registry.siteRules(site);
+      if (rules !== null) this.push(rules);
+    } catch {
+      // Out of reach: existing mappings go on, and a relay that never had rules refuses (DESIGN section 5).
+    }
+  }
+
+  #cut(cut: Cut): void {
+    const frame = encodeControl(TYPE.CUT, cut);
+    for (const end of [...this.#lanes.agents, ...this.#lanes.callers]) this.#sendTo(end, frame, 0);
+    this.#doorman.cut(cut);
+  }
+
+  #sendTo(end: End | undefined, frame: Uint8Array, lane: number): void {
+    if (end !== undefined) laneOf(end, lane)?.send(frame);
+  }
+
+  #roomTo(end: End | undefined, lane: number): boolean {
+    return end !== undefined && (laneOf(end, lane)?.room ?? false);
+  }
+
+  /** When an end was last heard, in milliseconds since 1970: pings are answered without us, but noted. */
+  #heard(lane: Lane): number {
+    const pinged = this.ctx.getWebSocketAutoResponseTimestamp(lane.socket)?.getTime() ?? 0;
+    return Math.max(pinged, lane.attachment.since);
+  }
+
+  get #ends(): number {
+    return this.#lanes.agents.length + this.#lanes.callers.length;
+  }
+
+  #budget(): number {
+    return shareOf(Math.max(1, this.#ends));
+  }
+
+  #rebudget(): void {
+    const share = this.#budget();
+    if (share !== this.#share) {
+      this.#share = share;
+      const frame = encodeFrame({ type: TYPE.BUDGET, offset: share });
+      for (const end of [...this.#lanes.agents, ...this.#lanes.callers]) this.#sendTo(end, frame, 0);
+    }
+    this.#ingress.regrant();
+  }
+
+  #dismiss(lane: Lane, code: number, reason: string): void {
+    lane.close(code, reason);
+    this.#gone(lane.socket);
+  }
+
+  #gone(socket: WebSocket): void {
+    const end = this.#lanes.leave(socket);
+    if (end === undefined) return;
+    if (end.kind === "agent") this.#ingress.drop(end.number, { code: "lost", reason: "the agent's connection was lost" });
+    this.#rebudget();
+  }
+}
+

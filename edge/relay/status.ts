@@ -1,0 +1,21 @@
+import type { End } from "./lanes.ts";
+import type { AgentStatus } from "./types.ts";
+
+/** What `status` says of an agent. */
+export function statusOf(end: End, streams: number): AgentStatus {
+  const lanes = [...end.lanes].map(([index, lane]) => ({ index, since: lane.attachment.since, backlog: lane.backlog }));
+  const [first] = [...end.lanes.values()];
+  const attachment = first?.attachment;
+  return {
+    identity: end.identity,
+    incarnation: end.incarnation,
+    slot: end.number,
+    version: attachment?.ready?.version ?? "",
+    since: Math.min(...lanes.map((lane) => lane.since)),
+    address: attachment?.address ?? "",
+    jti: attachment?.jti ?? "",
+    expires: attachment?.expires ?? 0,
+    streams,
+    lanes,
+  };
+}

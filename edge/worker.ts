@@ -1,0 +1,22 @@
+import { Hono } from "hono";
+import { api } from "./api/api.ts";
+import { registryOf, type Env } from "./env.ts";
+import { admitAgent } from "./ingress/lane.ts";
+import { admitTcp } from "./ingress/tcp.ts";
+import { Registry } from "./registry/registry.ts";
+import { Relay } from "./relay/relay.ts";
+
+export { Registry, Relay };
+
+const app = new Hono<{ Bindings: Env }>();
+
+app.get("/.sallyport/healthz", (c) => c.json({ ok: true }));
+app.get("/.sallyport/jwks.json", async (c) => c.json({ keys: (await registryOf(c.env).trust()).keys }));
+app.get("/.sallyport/agent", (c) => admitAgent(c.req.raw, c.env));
+app.route("/.sallyport/api/v1", api);
+app.notFound((c) => c.text("not found\n", 404));
+
+export default {
+  fetch: app.fetch,
+  connect: admitTcp,
+};

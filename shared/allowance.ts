@@ -1,0 +1,71 @@
+import { SessionError } from "./errors.ts";
+import type { Incoming } from "./incoming.ts";
+import { INITIAL_WINDOW, MIN_STREAM_WINDOW } from "./limits.ts";
+
+/** What one end lets the far end send it: the session's window, and how it is promised to streams. */
+export class Allowance {
+  /** Charge received and not yet reported consumed, of all streams. */
+  held = 0;
+  #window = INITIAL_WINDOW;
+  /** The largest window that may still be in use on the way. */
+  #ceiling = INITIAL_WINDOW;
+  #promised = 0;
+  #counted = new Map<Incoming, number>();
+
+  get window(): number {
+    return this.#window;
+  }
+
+  set window(bytes: number) {
+    this.#window = bytes;
+    this.#ceiling = this.held === 0 ? bytes : Math.max(this.#ceiling, bytes);
+    this.#ceiling = Math.max(this.#ceiling, INITIAL_WINDOW);
+  }
+
+  /** True when so much is held that what is consumed must be reported at once, or the sender stands still. */
+  get scarce(): boolean {
+    return this.held > this.#window / 2;
+  }
+
+  /** Takes `charge` received. Throws SessionError(flow-control) beyond the window; a first frame is always allowed. */
+  hold(charge: number): void {
+    const first = this.held === 0;
+    this.held += charge;
+    if (this.held > this.#ceiling && !first) {
+      throw new SessionError("flow-control", `${this.held} bytes of charge held, ${this.#ceiling} granted`);
+    }
+  }
+
+  /** Grants a stream what it may have now; returns true when its limit moved. */
+  extend(stream: Incoming): boolean {
+    const moved = stream.grant(this.share(stream));
+    this.count(stream);
+    return moved;
+  }
+
+  /** True when what the stream could be granted is well ahead of what it was told. */
+  lags(stream: Incoming): boolean {
+    const share = this.share(stream);
+    return stream.finalSize === null && stream.consumed + share - stream.limit >= share / 4;
+  }
+
+  /** Half of what is left to promise: readers that have stopped hold ever less and can't starve the others. */
+  share(stream: Incoming): number {
+    const others = this.#promised - (this.#counted.get(stream) ?? 0);
+    return Math.max(MIN_STREAM_WINDOW, Math.min(stream.window, Math.floor((this.#window - others) / 2)));
+  }
+
+  /** Keeps the sum of promises true after a stream has moved. */
+  count(stream: Incoming): void {
+    const { promised } = stream;
+    this.#promised += promised - (this.#counted.get(stream) ?? 0);
+    this.#counted.set(stream, promised);
+  }
+
+  forget(stream: Incoming): void {
+    this.#promised -= this.#counted.get(stream) ?? 0;
+    this.#counted.delete(stream);
+    this.held -= stream.held;
+    stream.held = 0;
+  }
+}

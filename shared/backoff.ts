@@ -1,0 +1,38 @@
+/** Milliseconds below which the first tries of a minute come: a blip must not cost a visitor anything. */
+const FAST_MS = 400;
+const FAST_TRIES = 3;
+const FAST_PERIOD_MS = 60_000;
+const BASE_MS = 1_000;
+const CAP_MS = 30_000;
+/** How long a connection must have stood before failures are forgotten. */
+const STABLE_MS = 30_000;
+
+/** How long to wait before dialling again: three fast tries a minute, then doubling with full jitter, never giving up. */
+export class Backoff {
+  readonly #random: () => number;
+  #failures = 0;
+  #fast: number[] = [];
+
+  /** `random` answers [0, 1). */
+  constructor(random: () => number) {
+    this.#random = random;
+  }
+
+  /** A connection stood for `ms`; only one that was stable makes the next failure a first one again. */
+  stood(ms: number): void {
+    if (ms >= STABLE_MS) this.#failures = 0;
+  }
+
+  /** Milliseconds to wait now. `now` on a monotonic clock; `atLeast` is what the edge asked for (Retry-After). */
+  next(now: number, atLeast = 0): number {
+    this.#fast = this.#fast.filter((at) => now - at < FAST_PERIOD_MS);
+    if (this.#fast.length < FAST_TRIES) {
+      this.#fast.push(now);
+      return Math.max(atLeast, Math.floor(this.#random() * FAST_MS));
+    }
+    const ceiling = Math.min(CAP_MS, BASE_MS * 2 ** this.#failures);
+    this.#failures = Math.min(this.#failures + 1, 16);
+    // Full jitter spreads a thousand agents that lost one edge at the same moment.
+    return Math.max(atLeast + Math.floor(this.#random() * BASE_MS), Math.floor(this.#random() * ceiling));
+  }
+}

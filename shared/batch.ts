@@ -1,0 +1,74 @@
+import { SessionError } from "./errors.ts";
+import { FLAG_ACK, HEADER_BYTES, readU64, TYPE, typeName, viewOf, writeHeader, writeU64, type Frame } from "./frame.ts";
+
+// Several small frames of one lane, channel and slot in one message (docs/protocol.md section 2).
+//
+// +--------+--------+-----------------+------------+------------+---------
+// | type   | flags  | length u16      | stream u64 | offset u64 | payload, `length` bytes
+// +--------+--------+-----------------+------------+------------+---------
+//  0        1        2                 4            12           20
+
+const ENTRY_BYTES = 20;
+
+const BATCHABLE: ReadonlySet<number> = new Set([TYPE.DATA, TYPE.FIN, TYPE.RESET, TYPE.CREDIT, TYPE.DGRAM]);
+
+/** Takes a BATCH apart. Throws SessionError(protocol) on an entry that is cut short or may not be there. */
+export function unbatch(batch: Frame): Frame[] {
+  const { payload, lane, channel, slot } = batch;
+  const view = viewOf(payload);
+  const frames: Frame[] = [];
+  let at = 0;
+  while (at < payload.byteLength) {
+    if (at + ENTRY_BYTES > payload.byteLength) throw new SessionError("protocol", "a BATCH entry is cut short");
+    const type = view.getUint8(at);
+    const flags = view.getUint8(at + 1);
+    const end = at + ENTRY_BYTES + view.getUint16(at + 2);
+    if (!BATCHABLE.has(type)) throw new SessionError("protocol", `${typeName(type)} may not be in a BATCH`);
+    if ((flags & ~FLAG_ACK) !== 0) throw new SessionError("protocol", "unknown flags in a BATCH entry");
+    if (end > payload.byteLength) throw new SessionError("protocol", "a BATCH entry runs past the end");
+    frames.push({
+      type,
+      flags,
+      lane,
+      channel,
+      slot,
+      stream: readU64(view, at + 4),
+      offset: readU64(view, at + 12),
+      payload: payload.subarray(at + ENTRY_BYTES, end),
+    });
+    at = end;
+  }
+  if (frames.length === 0) throw new SessionError("protocol", "an empty BATCH");
+  return frames;
+}
+
+/** Bytes a frame takes inside a BATCH. */
+export function batchedBytes(frame: Uint8Array): number {
+  return ENTRY_BYTES + frame.byteLength - HEADER_BYTES;
+}
+
+/** Puts encoded frames of one lane, channel and slot into one. Throws RangeError for a payload over 65,535 bytes. */
+export function batch(frames: readonly Uint8Array[]): Uint8Array {
+  const [first] = frames;
+  if (first === undefined) throw new RangeError("nothing to batch");
+  const total = frames.reduce((sum, frame) => sum + batchedBytes(frame), HEADER_BYTES);
+  const out = new Uint8Array(total);
+  const head = viewOf(first);
+  const who = { lane: head.getUint8(2), channel: head.getUint32(4), slot: head.getUint32(8) };
+  writeHeader(out, { type: TYPE.BATCH, flags: 0, ...who, stream: 0, offset: 0 });
+  const view = viewOf(out);
+  let at = HEADER_BYTES;
+  for (const frame of frames) {
+    const from = viewOf(frame);
+    const length = frame.byteLength - HEADER_BYTES;
+    if (length > 0xffff) throw new RangeError(`a frame of ${length} bytes is too large for a BATCH`);
+    view.setUint8(at, from.getUint8(0));
+    view.setUint8(at + 1, from.getUint8(1));
+    view.setUint16(at + 2, length);
+    writeU64(view, at + 4, readU64(from, 12));
+    writeU64(view, at + 12, readU64(from, 20));
+    out.set(frame.subarray(HEADER_BYTES), at + ENTRY_BYTES);
+    at += ENTRY_BYTES + length;
+  }
+  return out;
+}

@@ -1,0 +1,90 @@
+import * as z from "zod";
+import { SessionError } from "./errors.ts";
+import { encodeFrame, type Frame, type TypeCode, typeName } from "./frame.ts";
+import { MAX_CONTROL, MAX_LANES } from "./limits.ts";
+
+// JSON payloads of lane frames (docs/protocol.md section 3.1, 3.2). None of them is on the data path.
+
+const text = z.string().max(200);
+const count = z.int().min(0);
+
+export const Hello = z.object({
+  protocol: z.int(),
+  kind: z.enum(["agent", "client", "gateway"]),
+  incarnation: z.string().regex(/^[0-9a-f]{32}$/),
+  lane: z.int().min(0).max(MAX_LANES - 1),
+  version: text,
+  features: z.array(text).max(32),
+});
+export type Hello = z.infer<typeof Hello>;
+
+export const Welcome = z.object({
+  protocol: z.int(),
+  boot: text,
+  instance: text,
+  epoch: count,
+  site: text,
+  slot: count.optional(),
+  channel: count.optional(),
+  budget: count,
+  time: z.number(),
+  version: text,
+  limits: z.object({ frameBytes: count, streams: count, opensPerSecond: count }),
+  features: z.array(text).max(32),
+});
+export type Welcome = z.infer<typeof Welcome>;
+
+export const Redirect = z.object({ path: text, reason: text });
+export type Redirect = z.infer<typeof Redirect>;
+
+export const Routes = z.object({
+  slots: z.array(z.object({ slot: count, incarnation: text, agent: text })),
+  endpoints: z.array(
+    z.object({ endpoint: z.string(), kind: z.enum(["tcp", "udp", "http"]), access: z.enum(["public", "token"]), slots: z.array(count) }),
+  ),
+});
+export type Routes = z.infer<typeof Routes>;
+
+export const Goaway = z.object({ code: text, reason: text });
+export type Goaway = z.infer<typeof Goaway>;
+
+/** Ends all that a removed rule allowed: exactly one subject. */
+export const Cut = z.object({
+  mapping: count.optional(),
+  token: text.optional(),
+  session: text.optional(),
+  grant: text.optional(),
+  code: text,
+  reason: z.string().max(300),
+});
+export type Cut = z.infer<typeof Cut>;
+
+export const Renew = z.union([
+  z.object({ token: z.string().max(8192) }),
+  z.object({ code: text, reason: z.string().max(300) }),
+  z.object({}).strict(),
+]);
+export type Renew = z.infer<typeof Renew>;
+
+const encoder = new TextEncoder();
+const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+
+/** A lane frame with a JSON payload. */
+export function encodeControl(type: TypeCode, body: unknown, offset = 0, flags = 0): Uint8Array {
+  return encodeFrame({ type, offset, flags }, encoder.encode(JSON.stringify(body)));
+}
+
+/** Parses and validates a lane frame's JSON. Throws SessionError(protocol). */
+export function decodeControl<T>(frame: Frame, schema: z.ZodType<T>): T {
+  if (frame.payload.byteLength > MAX_CONTROL) throw new SessionError("protocol", `${typeName(frame.type)} is over ${MAX_CONTROL} bytes`);
+  let body: unknown;
+  try {
+    body = JSON.parse(decoder.decode(frame.payload));
+  } catch {
+    throw new SessionError("protocol", `${typeName(frame.type)} is not JSON`);
+  }
+  const parsed = schema.safeParse(body);
+  if (parsed.success) return parsed.data;
+  const [issue] = parsed.error.issues;
+  throw new SessionError("protocol", `${typeName(frame.type)}: ${issue?.path.join(".") ?? ""} ${issue?.message ?? "is not valid"}`);
+}

@@ -1,0 +1,85 @@
+// Every limit of docs/protocol.md section 9: its name, its unit, and why it is what it is.
+
+const KIB = 1024;
+const MIB = 1024 * KIB;
+
+/** Bytes in one DATA frame: large enough to be cheap, small enough that a voice packet waits for one only. */
+export const MAX_DATA = 64 * KIB;
+
+/** Bytes of a JSON control payload (HELLO, ROUTES, …): more than any honest page, less than a relay would notice. */
+export const MAX_CONTROL = 64 * KIB;
+
+/** Bytes of one WebSocket message: header, acknowledgement, the largest payload, and a little for BATCH entries. */
+export const MAX_FRAME = 28 + MAX_DATA + 64;
+
+/** Bytes a caller may send before ACCEPT: one first flight; it is what a slow dial can make an agent hold. */
+export const INITIAL_CREDIT = 64 * KIB;
+
+/** Bytes a receiver grants a stream at first, once it is answered. */
+export const STREAM_WINDOW = 256 * KIB;
+
+/** Bytes a stream window may grow to when the bandwidth-delay product asks for it. */
+export const MAX_STREAM_WINDOW = 16 * MIB;
+
+/** Bytes granted to a stream however crowded its session is: under this, per-frame cost dominates. */
+export const MIN_STREAM_WINDOW = 16 * KIB;
+
+/** Charge a session may have outstanding before its window is told: the least share of a relay's budget. */
+export const INITIAL_WINDOW = 64 * KIB;
+
+/** Charge of one frame beside its bytes: measured cost of a small frame queued in a stopped relay. */
+export const FRAME_CHARGE = 2 * KIB;
+
+/** Frames of one stream that may be outstanding before small writes are gathered into larger frames. */
+export const MAX_SMALL_FRAMES = 64;
+
+/** Bytes that all ends together may have queued in one relay: an isolate has 128 MiB for everything. */
+export const RELAY_BUDGET = 16 * MIB;
+
+/** Bytes of budget under which an end is refused rather than served badly. */
+export const MIN_BUDGET = 64 * KIB;
+
+/** Bytes a relay sends on a lane between two MARKs. */
+export const MARK_EVERY = 64 * KIB;
+
+/** Live streams of one session: bounds what an end must remember. */
+export const MAX_STREAMS = 16_384;
+
+/** OPENs per second and in one burst: bounds work that is opened and dropped at once (rapid reset). */
+export const OPENS_PER_SECOND = 400;
+export const OPEN_BURST = 2_000;
+
+/** Dials an agent has in flight: each holds a socket and up to INITIAL_CREDIT of waiting bytes. */
+export const DIALS_IN_FLIGHT = 512;
+
+/** Reset streams a session remembers so that their late frames are dropped silently. */
+export const REMEMBERED_RESETS = 256;
+
+/** Lanes of one end. */
+export const MAX_LANES = 16;
+
+/** Largest UDP payload over IPv4. */
+export const MAX_DATAGRAM = 65_507;
+
+/** Milliseconds from the upgrade to HELLO. */
+export const HELLO_TIMEOUT_MS = 5_000;
+
+/** Milliseconds a dial to a target may take. */
+export const DIAL_TIMEOUT_MS = 10_000;
+
+/** Milliseconds between pings of a quiet lane, and without any message until it is dead. */
+export const PING_MS = 10_000;
+export const DEAD_MS = 25_000;
+
+/** The same while bytes wait: a dead path must be found before people give up. */
+export const BUSY_PING_MS = 2_000;
+export const BUSY_DEAD_MS = 10_000;
+
+/** Milliseconds a consumed byte may stay unreported. */
+export const REPORT_MS = 1_000;
+
+/** Milliseconds open streams may finish in after GOAWAY or SIGTERM. */
+export const DRAIN_MS = 30_000;
+
+/** Milliseconds a session outlives its last lane. */
+export const GRACE_MS = 60_000;

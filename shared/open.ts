@@ -1,0 +1,92 @@
+import { SessionError, streamCode, type Failure } from "./errors.ts";
+import { decodeFields, encodeFields, numberField, textField } from "./fields.ts";
+
+// Payloads of OPEN, DIAL, ACCEPT, REJECT and RESET (docs/protocol.md section 3).
+
+export type Kind = "tcp" | "udp" | "http";
+const KINDS: readonly Kind[] = ["tcp", "udp", "http"];
+
+/** What a caller asks for: an endpoint, never a target. Only gateways may state a visitor. */
+export type Open = { endpoint: string; visitor: string };
+
+/** What an agent is told to do, by the relay alone. `options` is the mapping's JSON for this kind. */
+export type Dial = {
+  target: string;
+  kind: Kind;
+  mapping: number;
+  endpoint: string;
+  visitor: string;
+  options: string;
+  token: string;
+  grant: string;
+  hops: number;
+};
+
+/** Where the agent really went: addresses as `ip:port`. */
+export type Accept = { target: string; local: string };
+
+/** A refusal; `again` permits another try at another agent. */
+export type Refusal = Failure & { again: boolean };
+
+export function encodeOpen(open: Open): Uint8Array {
+  return encodeFields({ 1: open.endpoint, 2: open.visitor || undefined });
+}
+
+export function decodeOpen(payload: Uint8Array): Open {
+  const fields = decodeFields(payload);
+  return { endpoint: textField(fields, 1), visitor: textField(fields, 2) };
+}
+
+export function encodeDial(dial: Dial): Uint8Array {
+  return encodeFields({
+    1: dial.target,
+    2: KINDS.indexOf(dial.kind) + 1,
+    3: dial.mapping,
+    4: dial.endpoint,
+    5: dial.visitor || undefined,
+    6: dial.options || undefined,
+    7: dial.token || undefined,
+    8: dial.grant || undefined,
+    9: dial.hops || undefined,
+  });
+}
+
+export function decodeDial(payload: Uint8Array): Dial {
+  const fields = decodeFields(payload);
+  const kind = KINDS[numberField(fields, 2) - 1];
+  if (kind === undefined) throw new SessionError("protocol", "DIAL has an unknown kind");
+  return {
+    target: textField(fields, 1),
+    kind,
+    mapping: numberField(fields, 3),
+    endpoint: textField(fields, 4),
+    visitor: textField(fields, 5),
+    options: textField(fields, 6),
+    token: textField(fields, 7),
+    grant: textField(fields, 8),
+    hops: numberField(fields, 9),
+  };
+}
+
+export function encodeAccept(accept: Accept): Uint8Array {
+  return encodeFields({ 1: accept.target, 2: accept.local });
+}
+
+export function decodeAccept(payload: Uint8Array): Accept {
+  const fields = decodeFields(payload);
+  return { target: textField(fields, 1), local: textField(fields, 2) };
+}
+
+/** Longest reason that travels, in UTF-16 units: reasons are sentences, not dumps. */
+const MAX_REASON = 300;
+
+export function encodeFailure(failure: Failure & { again?: boolean }): Uint8Array {
+  // oxlint-disable-next-line no-control-regex -- a reason may quote a hostile target
+  const reason = failure.reason.replace(/[\u0000-\u001f\u007f]/g, " ").slice(0, MAX_REASON);
+  return encodeFields({ 1: failure.code, 2: reason, 3: failure.again === true ? 1 : undefined });
+}
+
+export function decodeFailure(payload: Uint8Array): Refusal {
+  const fields = decodeFields(payload);
+  return { code: streamCode(textField(fields, 1)), reason: textField(fields, 2), again: numberField(fields, 3) === 1 };
+}

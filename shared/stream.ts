@@ -1,0 +1,135 @@
+import type { Failure, StreamCode } from "./errors.ts";
+import { HEADROOM } from "./frame.ts";
+import { Incoming } from "./incoming.ts";
+import { MAX_DATA } from "./limits.ts";
+import type { Accept } from "./open.ts";
+import { Outgoing } from "./outgoing.ts";
+
+/** What an adapter hears of a stream. After `ended` nothing more comes. */
+export type StreamEvents = {
+  /** The agent reached the target. Callers only. */
+  accepted?: (accept: Accept) => void;
+  /** Bytes, in order, once. Say `consumed(bytes.byteLength)` when they are written on. */
+  data: (bytes: Uint8Array) => void;
+  /** The far end has said all it will say; every byte has been given to `data`. */
+  fin: () => void;
+  /** There is room again after `hungry` was false. */
+  writable?: () => void;
+  /** Exactly once: null when both directions ended in order and everything was consumed, else why not. */
+  ended: (failure: Failure | null) => void;
+};
+
+/** What a stream needs of its session. */
+export type StreamHost = {
+  /** Something may have become sendable. */
+  wake: (stream: Stream) => void;
+  consumed: (stream: Stream) => void;
+  accept: (stream: Stream, accept: Accept) => void;
+  reject: (stream: Stream, failure: Failure) => void;
+  reset: (stream: Stream, failure: Failure) => void;
+};
+
+export type StreamState = "opening" | "open" | "ended";
+
+const NO_EVENTS: StreamEvents = { data: () => {}, fin: () => {}, ended: () => {} };
+
+/** One visitor's exchange, as either end sees it. All methods do nothing once it has ended. */
+export class Stream {
+  readonly id: number;
+  readonly lane: number;
+  readonly out: Outgoing;
+  readonly in: Incoming;
+  /** Mapping behind it; told to the relay in RESUME. */
+  readonly mapping: number;
+  state: StreamState = "opening";
+  events: StreamEvents = NO_EVENTS;
+  /** When something was last sent or received, for reports of quiet streams. */
+  touched = 0;
+  #host: StreamHost;
+  #full = false;
+
+  constructor(host: StreamHost, init: { id: number; lane: number; mapping: number; sendLimit: number; receiveLimit: number }) {
+    this.#host = host;
+    this.id = init.id;
+    this.lane = init.lane;
+    this.mapping = init.mapping;
+    this.out = new Outgoing(init.sendLimit);
+    this.in = new Incoming(init.receiveLimit);
+  }
+
+  /** True once it has ended. */
+  get over(): boolean {
+    return this.state === "ended";
+  }
+
+  /** True while more bytes are welcome; when false, wait for `writable`. Bytes written all the same are kept until there is credit. */
+  get hungry(): boolean {
+    const hungry = this.state !== "ended" && !this.out.finishing && this.credit > 0 && this.out.pendingBytes < MAX_DATA / 2;
+    if (!hungry) this.#full = true;
+    return hungry;
+  }
+
+  /** Bytes that would leave at once, were the session and the lane free. */
+  get credit(): number {
+    return Math.max(0, this.out.limit - this.out.sent - this.out.pendingBytes);
+  }
+
+  /** Hands over a chunk whose first HEADROOM bytes are free; the chunk now belongs to the stream. */
+  write(chunk: Uint8Array): void {
+    if (this.state === "ended") return;
+    this.out.push(chunk);
+    this.#host.wake(this);
+  }
+
+  /** FIN once all that was written is sent. */
+  finish(): void {
+    if (this.state === "ended" || this.out.finishing) return;
+    this.out.finish();
+    this.#host.wake(this);
+  }
+
+  /** `bytes` more of what `data` gave have been taken by the application. */
+  consumed(bytes: number): void {
+    if (this.state === "ended") return;
+    this.in.consume(bytes);
+    this.#host.consumed(this);
+  }
+
+  /** The target is reached. Agents only. */
+  accept(accept: Accept): void {
+    if (this.state === "opening") this.#host.accept(this, accept);
+  }
+
+  /** The target is not reached. Agents only. */
+  reject(code: StreamCode, reason: string): void {
+    if (this.state === "opening") this.#host.reject(this, { code, reason });
+  }
+
+  /** Ends both directions now; the far end hears why. */
+  reset(code: StreamCode, reason: string): void {
+    if (this.state !== "ended") this.#host.reset(this, { code, reason });
+  }
+
+  /** For the session: tells a waiting writer that there is room. */
+  feed(): void {
+    if (!this.#full || !this.hungry) return;
+    this.#full = false;
+    this.events.writable?.();
+  }
+
+  /** For the session: the one ending. */
+  end(failure: Failure | null): void {
+    if (this.state === "ended") return;
+    this.state = "ended";
+    const { events } = this;
+    this.events = NO_EVENTS;
+    events.ended(failure);
+  }
+}
+
+/** Copies bytes behind HEADROOM, for adapters whose reads can't leave it. */
+export function chunkOf(bytes: Uint8Array): Uint8Array {
+  const chunk = new Uint8Array(HEADROOM + bytes.byteLength);
+  chunk.set(bytes, HEADROOM);
+  return chunk;
+}
