@@ -1,0 +1,36 @@
+import { Hono } from "hono";
+import { problemResponse } from "../problem.ts";
+import type { ApiEnv } from "./context.ts";
+import { requireAdmin, requireSetup } from "./guard.ts";
+import { logRoutes } from "./log.ts";
+import { loginRoutes } from "./login.ts";
+import { mappingRoutes } from "./mappings.ts";
+import { siteRoutes } from "./sites.ts";
+import { statusRoutes } from "./status.ts";
+import { tokenRoutes } from "./tokens.ts";
+
+/** The API of the control host, under /.sallyport/api/v1: JSON, problems as RFC 9457, admin tokens as bearer. */
+export const api = new Hono<ApiEnv>()
+  .use(requireSetup)
+  .route("/login", loginRoutes)
+  .use(requireAdmin)
+  .route("/sites", siteRoutes)
+  .route("/tokens", tokenRoutes)
+  .route("/mappings", mappingRoutes)
+  .route("/status", statusRoutes)
+  .route("/log", logRoutes)
+  .all("*", (c) => {
+    const detail = `There is no ${c.req.method} ${c.req.path}.`;
+    return problemResponse({ status: 404, code: "no-such-route", title: "Not found", detail });
+  });
+
+api.onError((error) => {
+  console.error(`the API failed: ${error.stack ?? error.message}`);
+  return problemResponse({
+    status: 500,
+    code: "internal",
+    title: "A defect",
+    detail: "Something unexpected went wrong.",
+    fix: "Try again; if it stays, look at the edge's log.",
+  });
+});

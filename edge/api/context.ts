@@ -1,0 +1,48 @@
+import type { Context } from "hono";
+import * as z from "zod";
+import type { AdminClaims } from "../../shared/claims.ts";
+import { problemResponse, type Outcome } from "../problem.ts";
+import type { Env } from "../env.ts";
+
+/** What the API's routes are given: the Worker's environment, and who is asking. */
+export type ApiEnv = { Bindings: Env; Variables: { admin: AdminClaims } };
+export type ApiContext = Context<ApiEnv>;
+
+/** Bytes of the longest request: a mapping with a CA bundle. */
+const MAX_BODY = 64 * 1024;
+
+/** The JSON body in its schema's shape, or the answer that says what is wrong with it. */
+export async function bodyOf<T>(
+  c: ApiContext,
+  schema: z.ZodType<T>,
+): Promise<{ ok: true; value: T } | { ok: false; response: Response }> {
+  const fault = (message: string) => ({ ok: false as const, response: badRequest(message) });
+  const text = await c.req.text();
+  if (text.length > MAX_BODY) return fault(`The body is over ${MAX_BODY} characters.`);
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch {
+    return fault("The body is not JSON.");
+  }
+  const parsed = schema.safeParse(json);
+  if (parsed.success) return { ok: true, value: parsed.data };
+  const [issue] = parsed.error.issues;
+  const path = issue?.path.map(String).join(".") ?? "";
+  return fault(`${path === "" ? "" : `${path}: `}${issue?.message ?? "wrong shape"}`);
+}
+
+/** The answer to a request that no program of ours would send. */
+export function badRequest(detail: string): Response {
+  return problemResponse({ status: 400, code: "bad-request", title: "Not valid", detail });
+}
+
+/** A registry's answer as an HTTP response. */
+export function answer<T>(
+  c: ApiContext,
+  outcome: Outcome<T>,
+  view: (value: T) => object,
+  status: 200 | 201 = 200,
+): Response {
+  return outcome.ok ? c.json(view(outcome.value), status) : problemResponse(outcome.problem);
+}

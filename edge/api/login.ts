@@ -1,0 +1,26 @@
+import { Hono } from "hono";
+import * as z from "zod";
+import { parseAddress, sourceBucket } from "../../shared/address.ts";
+import { registryOf } from "../env.ts";
+import { visitorOf } from "../ingress/visitor.ts";
+import { answer, bodyOf, type ApiEnv } from "./context.ts";
+import { issuedView } from "./views.ts";
+
+const LoginBody = z.strictObject({
+  secret: z.string().max(1024),
+  /** The URL the client used. */
+  url: z.string().max(512),
+  /** Seconds. */
+  life: z.int().positive().optional(),
+  readOnly: z.boolean().optional(),
+});
+
+/** POST /login: the admin secret for an admin token. */
+export const loginRoutes = new Hono<ApiEnv>().post("/", async (c) => {
+  const body = await bodyOf(c, LoginBody);
+  if (!body.ok) return body.response;
+  const address = parseAddress(visitorOf(c.req.raw, c.env));
+  const source = address.ok ? sourceBucket(address.value) : "an unknown address";
+  const outcome = await registryOf(c.env).login({ ...body.value, source });
+  return answer(c, outcome, (issued) => ({ ...issuedView(issued), url: issued.url }));
+});

@@ -1,0 +1,112 @@
+import { Hono } from "hono";
+import type { AgentView, MappingStatus, RefusalView, SiteStatus, StatusView } from "../../shared/api.ts";
+import { isExpired, type Mapping } from "../../shared/mapping.ts";
+import { VERSION } from "../../shared/version.ts";
+import { registryOf, type Env } from "../env.ts";
+import type { Site } from "../registry/sites.ts";
+import type { ConnectionRecord } from "../registry/types.ts";
+import type { AgentStatus, RelayStatus } from "../relay/types.ts";
+import type { ApiEnv } from "./context.ts";
+import { askRelay } from "./relays.ts";
+import { iso, siteView } from "./views.ts";
+
+/** Milliseconds before its end at which a token is worth a warning. */
+const WARN_MS = 30 * 24 * 3600_000;
+
+/** GET /status: what is online, what is mapped, and why something was refused last. */
+export const statusRoutes = new Hono<ApiEnv>().get("/", async (c) => c.json(await statusOf(c.env, Date.now())));
+
+async function statusOf(env: Env, now: number): Promise<StatusView> {
+  const registry = registryOf(env);
+  const [sites, mappings, refusals, trust] = await Promise.all([
+    registry.sites(),
+    registry.mappings(),
+    registry.refusals(),
+    registry.trust(),
+  ]);
+  const relays = new Map(await Promise.all(sites.map(async (site) => [site.name, await askRelay(env, site)] as const)));
+  const siteStatuses = sites.map((site) => siteStatus(site, relays.get(site.name)));
+  return {
+    url: trust.issuers[0] ?? null,
+    version: VERSION,
+    time: iso(now),
+    selfHosted: env.SELF_HOSTED === "1",
+    tcpPorts: env.TCP_PORTS ?? "",
+    sites: siteStatuses,
+    mappings: mappings.map((mapping) => mappingStatus(mapping, siteStatuses, relays.get(mapping.site), refusals, now)),
+    warnings: siteStatuses.flatMap(({ name, agents }) => agents.flatMap((agent) => expiryWarning(name, agent, now))),
+  };
+}
+
+function siteStatus(site: Site, relay: RelayStatus | null | undefined): SiteStatus {
+  const { instance = null, boot = null, agents = [] } = relay ?? {};
+  const state = site.relaySeen && relay === null ? "unknown" : agents.length > 0 ? "online" : "offline";
+  return {
+    ...siteView(site),
+    state,
+    relay: { name: site.relay, seen: site.relaySeen, instance, boot },
+    agents: agents.map(agentView),
+  };
+}
+
+function agentView({ since, expires, lanes, ...agent }: AgentStatus): AgentView {
+  return {
+    ...agent,
+    since: iso(since),
+    expires: iso(expires * 1000),
+    lanes: lanes.map((lane) => ({ ...lane, since: iso(lane.since) })),
+  };
+}
+
+function mappingStatus(
+  mapping: Mapping,
+  sites: readonly SiteStatus[],
+  relay: RelayStatus | null | undefined,
+  refusals: readonly ConnectionRecord[],
+  now: number,
+): MappingStatus {
+  const { id, endpoint, site, target, name, access, expires } = mapping;
+  return {
+    id,
+    endpoint,
+    site,
+    target,
+    name,
+    access,
+    expires: expires === null ? null : iso(expires),
+    state: stateOf(mapping, sites.find((each) => each.name === site)?.state ?? "unknown", now),
+    streams: relay?.live.filter((stream) => stream.mapping === id).length ?? 0,
+    lastRefusal: lastRefusal(id, relay, refusals),
+  };
+}
+
+function stateOf(mapping: Mapping, site: SiteStatus["state"], now: number): MappingStatus["state"] {
+  if (isExpired(mapping, now)) return "expired";
+  switch (site) {
+    case "online":
+      return "ready";
+    case "offline":
+      return "no-agent";
+    case "unknown":
+      return "unknown";
+  }
+}
+
+/** The later of what the relay remembers and what the journal has: a relay forgets, and early refusals never reach it. */
+function lastRefusal(
+  id: number,
+  relay: RelayStatus | null | undefined,
+  journal: readonly ConnectionRecord[],
+): RefusalView | null {
+  const written = journal
+    .filter((record) => record.mapping === id)
+    .map(({ ended, code, reason }) => ({ at: ended, code, reason }));
+  const remembered = relay?.refusals[String(id)];
+  const [last] = [...written, ...(remembered === undefined ? [] : [remembered])].sort((a, b) => b.at - a.at);
+  return last === undefined ? null : { ...last, at: iso(last.at) };
+}
+
+function expiryWarning(site: string, agent: AgentView, now: number): string[] {
+  if (Date.parse(agent.expires) - now > WARN_MS) return [];
+  return [`The token of ${agent.identity} at ${site} expires ${agent.expires}.`];
+}

@@ -1,0 +1,78 @@
+import type { ConnectionView, IssuedView, MappingView, SiteView, StampView, TokenView } from "../../shared/api.ts";
+import type { Claims } from "../../shared/claims.ts";
+import type { Mapping, Stamp } from "../../shared/mapping.ts";
+import type { Site } from "../registry/sites.ts";
+import type { Issued } from "../registry/token-changes.ts";
+import type { IssuedToken } from "../registry/tokens.ts";
+import type { ConnectionRecord } from "../registry/types.ts";
+
+// How the registry's own types look from outside.
+
+/** A moment, given in milliseconds since 1970. */
+export function iso(ms: number): string {
+  return new Date(ms).toISOString();
+}
+
+export function siteView({ name, created, revision }: Site): SiteView {
+  return { name, created: iso(created), revision };
+}
+
+export function tokenView({
+  jti,
+  kind,
+  sub,
+  site,
+  issued,
+  issuedBy,
+  expires,
+  revoked,
+  claims,
+}: IssuedToken): TokenView {
+  return {
+    jti,
+    kind,
+    sub,
+    site,
+    scope: scopeOf(claims),
+    issued: iso(issued),
+    issuedBy,
+    expires: iso(expires),
+    revoked: revoked !== null,
+    revokedAt: revoked === null ? null : iso(revoked),
+  };
+}
+
+export function issuedView({ token, jti, kind, sub, site, expires }: Issued): IssuedView {
+  return { token, jti, kind, sub, site, expires: iso(expires) };
+}
+
+export function mappingView(mapping: Mapping): MappingView {
+  const { expires, created, changed } = mapping;
+  return {
+    ...mapping,
+    expires: expires === null ? null : iso(expires),
+    created: stampView(created),
+    changed: stampView(changed),
+  };
+}
+
+export function connectionView(record: ConnectionRecord): ConnectionView {
+  return { ...record, at: iso(record.at), ended: iso(record.ended) };
+}
+
+function stampView({ by, at }: Stamp): StampView {
+  return { by, at: iso(at) };
+}
+
+function scopeOf(claims: Claims): readonly string[] {
+  switch (claims.aud) {
+    case "sallyport:agent":
+      return claims.targets;
+    case "sallyport:visitor":
+      return claims.endpoints;
+    case "sallyport:gateway":
+      return claims.endpoints === "*" ? ["*"] : claims.endpoints;
+    case "sallyport:admin":
+      return [claims.readOnly ? "read-only" : "all"];
+  }
+}

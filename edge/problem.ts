@@ -1,0 +1,40 @@
+import type { Fault } from "../shared/result.ts";
+
+/** Why a request was refused, as RFC 9457 tells it. `code` is stable, the rest is prose; `status` tells clients what kind of trouble it is. */
+export type Problem = {
+  /** 400 badly written, 401 token, 403 not for this token, 404, 409 in the way of another rule, 422 not on this edge, 429, 503 no admin secret. */
+  status: 400 | 401 | 403 | 404 | 409 | 422 | 429 | 500 | 503;
+  code: string;
+  title: string;
+  detail: string;
+  fix?: string;
+};
+
+/** What the registry answers: RPC would lose the class of a thrown error. */
+export type Outcome<T> = { ok: true; value: T } | { ok: false; problem: Problem };
+
+export function done<T>(value: T): Outcome<T> {
+  return { ok: true, value };
+}
+
+export function refused(problem: Problem): { ok: false; problem: Problem } {
+  return { ok: false, problem };
+}
+
+/** Something a user wrote that our grammars refuse. */
+export function invalid(fault: Fault): { ok: false; problem: Problem } {
+  return refused({
+    status: fault.code === "conflict" ? 409 : 400,
+    code: fault.code,
+    title: fault.code === "conflict" ? "In the way of another rule" : "Not valid",
+    detail: fault.message,
+    ...(fault.fix === undefined ? {} : { fix: fault.fix }),
+  });
+}
+
+export function problemResponse({ status, ...problem }: Problem, headers: Record<string, string> = {}): Response {
+  return new Response(`${JSON.stringify({ type: "about:blank", status, ...problem })}\n`, {
+    status,
+    headers: { "content-type": "application/problem+json", "cache-control": "no-store", ...headers },
+  });
+}

@@ -1,0 +1,77 @@
+import type { ConnectionRecord } from "./types.ts";
+
+/** Connections kept: enough to see why something failed an hour ago, little enough to read at once. */
+export const MAX_CONNECTIONS = 1_000;
+/** Audit entries kept: years of a register's changes. */
+const MAX_AUDIT = 10_000;
+/** Characters kept of a text that a stranger or a target had a hand in. */
+const MAX_TEXT = 300;
+
+/** Who changed what, and when (milliseconds since 1970). */
+export type AuditEntry = { at: number; actor: string; action: string; subject: string; detail: string };
+
+/** What happened: connections and changes, the oldest forgotten. */
+export class Journal {
+  readonly #sql: SqlStorage;
+
+  constructor(sql: SqlStorage) {
+    this.#sql = sql;
+  }
+
+  record(records: readonly ConnectionRecord[]): void {
+    for (const record of records.slice(-MAX_CONNECTIONS)) {
+      const kept = { ...record, visitor: record.visitor.slice(0, MAX_TEXT), reason: record.reason.slice(0, MAX_TEXT) };
+      this.#sql.exec(
+        "INSERT INTO connections (mapping, outcome, record) VALUES (?, ?, ?)",
+        record.mapping,
+        record.outcome,
+        JSON.stringify(kept),
+      );
+    }
+    this.#sql.exec("DELETE FROM connections WHERE n <= (SELECT MAX(n) FROM connections) - ?", MAX_CONNECTIONS);
+  }
+
+  /** The last `limit` connections, oldest first. */
+  connections(limit: number): ConnectionRecord[] {
+    return this.#sql
+      .exec<{ record: string }>("SELECT record FROM connections ORDER BY n DESC LIMIT ?", limit)
+      .toArray()
+      .map(recordOf)
+      .toReversed();
+  }
+
+  /** The last refused connection of each mapping. */
+  refusals(): ConnectionRecord[] {
+    return this.#sql
+      .exec<{ record: string }>(
+        "SELECT record FROM connections WHERE n IN (SELECT MAX(n) FROM connections WHERE outcome = 'refused' AND mapping IS NOT NULL GROUP BY mapping)",
+      )
+      .toArray()
+      .map(recordOf);
+  }
+
+  audit(entry: AuditEntry): void {
+    const { at, actor, action, subject, detail } = entry;
+    this.#sql.exec(
+      "INSERT INTO audit (at, actor, action, subject, detail) VALUES (?, ?, ?, ?, ?)",
+      at,
+      actor,
+      action,
+      subject,
+      detail,
+    );
+    this.#sql.exec("DELETE FROM audit WHERE n <= (SELECT MAX(n) FROM audit) - ?", MAX_AUDIT);
+  }
+
+  /** The last `limit` changes, oldest first. */
+  audits(limit: number): AuditEntry[] {
+    return this.#sql
+      .exec<AuditEntry>("SELECT at, actor, action, subject, detail FROM audit ORDER BY n DESC LIMIT ?", limit)
+      .toArray()
+      .toReversed();
+  }
+}
+
+function recordOf({ record }: { record: string }): ConnectionRecord {
+  return JSON.parse(record) as ConnectionRecord;
+}

@@ -1,0 +1,82 @@
+import type { JWK } from "jose";
+import * as z from "zod";
+import { RENEWABLE_FOR } from "../../shared/token-life.ts";
+import { randomHex } from "./random.ts";
+import type { PublicKey } from "./types.ts";
+
+const privateKey = z.object({ kty: z.literal("OKP"), crv: z.literal("Ed25519"), x: z.string(), d: z.string() });
+
+export type SigningKey = JWK & { kid: string };
+
+/** Milliseconds a key signs before the next one takes over; it goes on verifying what it signed. */
+const SIGNS_FOR_MS = 90 * 24 * 3600_000;
+
+type Row = { kid: string; jwk: string; created: number; needed_until: number };
+
+/** The keys that sign tokens. Private halves never leave the registry. */
+export class Keys {
+  readonly #sql: SqlStorage;
+
+  constructor(sql: SqlStorage) {
+    this.#sql = sql;
+  }
+
+  /** The key to sign with now: the newest, or a fresh one when that has signed long enough. */
+  async current(now: number): Promise<SigningKey> {
+    const newest = this.#rows()[0];
+    if (newest !== undefined && now < newest.created + SIGNS_FOR_MS) return signingKey(newest);
+    return this.rotate(now);
+  }
+
+  /** Makes a new key to sign with; older ones go on verifying. */
+  async rotate(now: number): Promise<SigningKey> {
+    const pair = (await crypto.subtle.generateKey({ name: "Ed25519" }, true, ["sign", "verify"])) as CryptoKeyPair;
+    const jwk = privateKey.parse(await crypto.subtle.exportKey("jwk", pair.privateKey));
+    const row = { kid: randomHex(8), jwk: JSON.stringify(jwk), created: now, needed_until: 0 };
+    this.#sql.exec(
+      "INSERT INTO keys (kid, jwk, created, needed_until) VALUES (?, ?, ?, ?)",
+      row.kid,
+      row.jwk,
+      row.created,
+      row.needed_until,
+    );
+    return signingKey(row);
+  }
+
+  /** Notes that `kid` signed something good until `expires` (milliseconds): it is needed until that can't even be renewed. */
+  noteUse(kid: string, expires: number): void {
+    this.#sql.exec(
+      "UPDATE keys SET needed_until = MAX(needed_until, ?) WHERE kid = ?",
+      expires + RENEWABLE_FOR * 1000,
+      kid,
+    );
+  }
+
+  /** All keys that may have signed a token that still matters, newest first. */
+  verifying(): PublicKey[] {
+    return this.#rows().map(({ kid, jwk }) => ({
+      kid,
+      kty: "OKP",
+      crv: "Ed25519",
+      x: privateKey.parse(JSON.parse(jwk)).x,
+      alg: "EdDSA",
+      use: "sig",
+    }));
+  }
+
+  /** Forgets keys that no live token was signed with, except the newest. */
+  prune(now: number): void {
+    this.#sql.exec(
+      "DELETE FROM keys WHERE needed_until <= ? AND kid != (SELECT kid FROM keys ORDER BY created DESC, kid LIMIT 1)",
+      now,
+    );
+  }
+
+  #rows(): Row[] {
+    return this.#sql.exec<Row>("SELECT kid, jwk, created, needed_until FROM keys ORDER BY created DESC, kid").toArray();
+  }
+}
+
+function signingKey({ kid, jwk }: Row): SigningKey {
+  return { ...privateKey.parse(JSON.parse(jwk)), kid };
+}

@@ -1,0 +1,60 @@
+import { parseEdgeUrl } from "../../shared/edge-url.ts";
+import { invalid, refused, type Outcome } from "../problem.ts";
+import type { Penalties } from "./penalties.ts";
+import { sameSecret } from "./secret.ts";
+import type { Actor, Store } from "./store.ts";
+import { issueToken, type Issued } from "./token-changes.ts";
+
+export type LoginRequest = {
+  secret: string;
+  /** The URL by which the client reached the edge. Never taken from a Host header. */
+  url: string;
+  /** Whom failures are counted against: an address, or a network of them. */
+  source: string;
+  /** Seconds; absent: the default for admin tokens. */
+  life?: number;
+  readOnly?: boolean;
+};
+
+/** What a login gives: an admin token and the canonical URL. */
+export type LoggedIn = Issued & { url: string };
+
+/** Exchanges the admin secret for an admin token. The first login ever gives the edge its canonical URL. */
+export async function login(
+  store: Store,
+  penalties: Penalties,
+  expected: string,
+  request: LoginRequest,
+  now: number,
+): Promise<Outcome<LoggedIn>> {
+  const { secret, source, life, readOnly } = request;
+  const url = parseEdgeUrl(request.url);
+  if (!url.ok) return invalid(url.error);
+  const wait = penalties.wait(source, now);
+  if (wait > 0) {
+    const seconds = Math.ceil(wait / 1000);
+    return refused({
+      status: 429,
+      code: "login-penalty",
+      title: "Too many failed logins",
+      detail: `Logins from ${source} wait another ${seconds} s.`,
+      fix: "Try again then.",
+    });
+  }
+  if (!(await sameSecret(secret, expected))) {
+    penalties.fail(source, now);
+    return refused({
+      status: 401,
+      code: "secret-wrong",
+      title: "Login refused",
+      detail: "That is not the admin secret of this edge.",
+      fix: "Self-hosted it is in DIR/admin-secret; on Cloudflare, wrangler secret put ADMIN_SECRET sets a new one.",
+    });
+  }
+  penalties.forgive(source);
+  if (store.urls.canonical() === undefined) store.urls.adopt(url.value.text, now);
+  const canonical = store.urls.canonical() ?? url.value.text;
+  const actor: Actor = { name: `login from ${source}`, now };
+  const issued = await issueToken(store, canonical, { kind: "admin", readOnly, life }, actor);
+  return issued.ok ? { ok: true, value: { ...issued.value, url: canonical } } : issued;
+}

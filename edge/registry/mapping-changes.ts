@@ -1,0 +1,95 @@
+import { formatEndpoint, overlap, parseEndpoint } from "../../shared/endpoint.ts";
+import { conflict, editMapping, parseMapping, type Mapping } from "../../shared/mapping.ts";
+import type { MappingDraft } from "../../shared/mapping-input.ts";
+import { known } from "../../shared/result.ts";
+import { done, invalid, refused, type Outcome, type Problem } from "../problem.ts";
+import { unserved, type Platform } from "./platform.ts";
+import { noSuchSite } from "./site-changes.ts";
+import type { Actor, Store } from "./store.ts";
+
+/** Adds a mapping from whatever a user gave. */
+export function addMapping(store: Store, platform: Platform, input: unknown, actor: Actor): Outcome<Mapping> {
+  const draft = parseMapping(input);
+  if (!draft.ok) return invalid(draft.error);
+  const obstacle = inTheWay(store, platform, draft.value, undefined);
+  if (obstacle !== undefined) return refused(obstacle);
+  const mapping = store.mappings.add(draft.value, stampOf(actor), store.sites.touch(draft.value.site));
+  audit(store, actor, "map add", mapping);
+  return done(mapping);
+}
+
+/** Changes some fields of a mapping; its id stays. */
+export function changeMapping(
+  store: Store,
+  platform: Platform,
+  endpoint: string,
+  changes: unknown,
+  actor: Actor,
+): Outcome<Mapping> {
+  const before = findMapping(store, endpoint);
+  if (!before.ok) return before;
+  const draft = editMapping(before.value, changes);
+  if (!draft.ok) return invalid(draft.error);
+  const obstacle = inTheWay(store, platform, draft.value, before.value.id);
+  if (obstacle !== undefined) return refused(obstacle);
+  const { id, site, created } = before.value;
+  if (site !== draft.value.site) store.sites.touch(site);
+  const revision = store.sites.touch(draft.value.site);
+  store.mappings.change(id, draft.value, stampOf(actor), revision);
+  const mapping = { ...draft.value, id, created, changed: stampOf(actor), revision };
+  audit(store, actor, "map edit", mapping);
+  return done(mapping);
+}
+
+/** Removes a mapping; answers what it was. */
+export function removeMapping(store: Store, endpoint: string, actor: Actor): Outcome<Mapping> {
+  const found = findMapping(store, endpoint);
+  if (!found.ok) return found;
+  store.mappings.remove(found.value.id);
+  store.sites.touch(found.value.site);
+  audit(store, actor, "map rm", found.value);
+  return found;
+}
+
+/** The mapping whose endpoint this is, in any spelling. */
+export function findMapping(store: Store, text: string): Outcome<Mapping> {
+  const endpoint = parseEndpoint(text);
+  if (!endpoint.ok) return invalid(endpoint.error);
+  const found = store.mappings.find(formatEndpoint(endpoint.value));
+  if (found !== undefined) return done(found);
+  const wider = store.mappings
+    .list()
+    .find((mapping) => overlap(endpoint.value, known(parseEndpoint(mapping.endpoint))) !== undefined);
+  const fix =
+    wider === undefined ? "sallyport map ls shows all." : `It lies within mapping ${wider.id}: say ${wider.endpoint}.`;
+  return refused({
+    status: 404,
+    code: "no-such-mapping",
+    title: "Not found",
+    detail: `There is no mapping at ${formatEndpoint(endpoint.value)}.`,
+    fix,
+  });
+}
+
+/** What forbids the draft in this register, on this edge. `self`: the id of the mapping it is to replace. */
+function inTheWay(
+  store: Store,
+  platform: Platform,
+  draft: MappingDraft,
+  self: number | undefined,
+): Problem | undefined {
+  if (store.sites.find(draft.site) === undefined) return noSuchSite(draft.site);
+  for (const other of store.mappings.list()) {
+    const fault = other.id === self ? undefined : conflict(draft, other);
+    if (fault !== undefined) return invalid(fault).problem;
+  }
+  return unserved(draft, platform);
+}
+
+function stampOf({ name, now }: Actor) {
+  return { by: name, at: now };
+}
+
+function audit(store: Store, { name, now }: Actor, action: string, { id, endpoint, site, target }: Mapping): void {
+  store.journal.audit({ at: now, actor: name, action, subject: endpoint, detail: `mapping ${id}: ${site} ${target}` });
+}

@@ -1,0 +1,130 @@
+import { parseEndpoint, transports, type Endpoint } from "../../shared/endpoint.ts";
+import type { MappingDraft } from "../../shared/mapping-input.ts";
+import { parseMapping, type Mapping, type Stamp } from "../../shared/mapping.ts";
+import { known } from "../../shared/result.ts";
+
+type Row = {
+  id: number;
+  rule: string;
+  revision: number;
+  created: number;
+  created_by: string;
+  changed: number;
+  changed_by: string;
+};
+
+const COLUMNS = "id, rule, revision, created, created_by, changed, changed_by";
+
+/** The table of mappings. A rule is kept as JSON of its draft; `ports` says which ports it holds. */
+export class Mappings {
+  readonly #sql: SqlStorage;
+
+  constructor(sql: SqlStorage) {
+    this.#sql = sql;
+  }
+
+  list(): Mapping[] {
+    return this.#sql.exec<Row>(`SELECT ${COLUMNS} FROM mappings ORDER BY id`).toArray().flatMap(mappingOf);
+  }
+
+  ofSite(site: string): Mapping[] {
+    return this.#sql
+      .exec<Row>(`SELECT ${COLUMNS} FROM mappings WHERE site = ? ORDER BY id`, site)
+      .toArray()
+      .flatMap(mappingOf);
+  }
+
+  /** The mapping with this very endpoint, in its canonical spelling. */
+  find(endpoint: string): Mapping | undefined {
+    return this.#sql
+      .exec<Row>(`SELECT ${COLUMNS} FROM mappings WHERE endpoint = ?`, endpoint)
+      .toArray()
+      .flatMap(mappingOf)[0];
+  }
+
+  /** The mapping that holds a public port, by itself or in its range. */
+  holding(port: number, transport: "tcp" | "udp"): Mapping | undefined {
+    const rows = this.#sql.exec<Row>(
+      `SELECT ${COLUMNS} FROM mappings WHERE id IN (SELECT mapping FROM ports WHERE transport = ? AND first <= ? AND last >= ?)`,
+      transport,
+      port,
+      port,
+    );
+    return rows.toArray().flatMap(mappingOf)[0];
+  }
+
+  add(draft: MappingDraft, stamp: Stamp, revision: number): Mapping {
+    const { id } = this.#sql
+      .exec<{ id: number }>(
+        `INSERT INTO mappings (endpoint, site, rule, revision, created, created_by, changed, changed_by)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?) RETURNING id`,
+        draft.endpoint,
+        draft.site,
+        JSON.stringify(draft),
+        revision,
+        stamp.at,
+        stamp.by,
+        stamp.at,
+        stamp.by,
+      )
+      .one();
+    this.#holdPorts(id, known(parseEndpoint(draft.endpoint)));
+    return { ...draft, id, created: stamp, changed: stamp, revision };
+  }
+
+  /** Replaces the rule of a mapping, which keeps its id. */
+  change(id: number, draft: MappingDraft, stamp: Stamp, revision: number): void {
+    this.#sql.exec(
+      "UPDATE mappings SET endpoint = ?, site = ?, rule = ?, revision = ?, changed = ?, changed_by = ? WHERE id = ?",
+      draft.endpoint,
+      draft.site,
+      JSON.stringify(draft),
+      revision,
+      stamp.at,
+      stamp.by,
+      id,
+    );
+    this.#sql.exec("DELETE FROM ports WHERE mapping = ?", id);
+    this.#holdPorts(id, known(parseEndpoint(draft.endpoint)));
+  }
+
+  remove(id: number): void {
+    this.#sql.exec("DELETE FROM mappings WHERE id = ?", id);
+    this.#sql.exec("DELETE FROM ports WHERE mapping = ?", id);
+  }
+
+  #holdPorts(id: number, endpoint: Endpoint): void {
+    if (endpoint.kind !== "port") return;
+    for (const transport of transports(endpoint)) {
+      this.#sql.exec(
+        "INSERT INTO ports (mapping, transport, first, last) VALUES (?, ?, ?, ?)",
+        id,
+        transport,
+        endpoint.first,
+        endpoint.last,
+      );
+    }
+  }
+}
+
+/**
+ * Parsed again when read: a field added since has its default then. A rule that only a newer Worker understands may
+ * restrict more than we would see, so it does not exist until that Worker is back.
+ */
+function mappingOf(row: Row): Mapping[] {
+  const draft = parseMapping(JSON.parse(row.rule));
+  if (!draft.ok) {
+    console.error(`mapping ${row.id} is left out: ${draft.error.message}`);
+    return [];
+  }
+  const { id, revision } = row;
+  return [
+    {
+      ...draft.value,
+      id,
+      revision,
+      created: { at: row.created, by: row.created_by },
+      changed: { at: row.changed, by: row.changed_by },
+    },
+  ];
+}

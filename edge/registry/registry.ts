@@ -1,0 +1,164 @@
+import { DurableObject } from "cloudflare:workers";
+import { parseEdgeUrl } from "../../shared/edge-url.ts";
+import type { Mapping } from "../../shared/mapping.ts";
+import type { Env } from "../env.ts";
+import { refused, type Outcome } from "../problem.ts";
+import type { AuditEntry } from "./journal.ts";
+import { login, type LoggedIn, type LoginRequest } from "./login.ts";
+import { addMapping, changeMapping, findMapping, removeMapping } from "./mapping-changes.ts";
+import { Penalties } from "./penalties.ts";
+import { Relays } from "./relays.ts";
+import { addSite, removeSite } from "./site-changes.ts";
+import type { Site } from "./sites.ts";
+import { Store, type Actor } from "./store.ts";
+import { issueToken, revokeToken, type Issued } from "./token-changes.ts";
+import type { TokenRequest } from "./token-request.ts";
+import type { IssuedToken } from "./tokens.ts";
+import type { ConnectionRecord, Route, SiteRules, TokenState, Trust } from "./types.ts";
+
+/** The Durable Object with sites, mappings, tokens, keys and journal: one for the whole edge, read rarely. */
+export class Registry extends DurableObject<Env> {
+  readonly #store: Store;
+  readonly #relays: Relays;
+  readonly #penalties = new Penalties();
+
+  constructor(ctx: DurableObjectState, env: Env) {
+    super(ctx, env);
+    this.#store = new Store(ctx.storage);
+    this.#relays = new Relays(env, this.#store, (time) => ctx.storage.setAlarm(time));
+    const fixed = parseEdgeUrl(env.PUBLIC_URL ?? "");
+    if (fixed.ok) this.#store.urls.adopt(fixed.value.text, Date.now());
+  }
+
+  // For the ingress and the relays.
+
+  /** Where a public port leads. Access and expiry are for the caller to judge; a `token` mapping is answered like any other. */
+  routePort(port: number, transport: "tcp" | "udp"): Route | null {
+    const mapping = this.#store.mappings.holding(port, transport);
+    const site = mapping === undefined ? undefined : this.#store.sites.find(mapping.site);
+    if (mapping === undefined || site === undefined) return null;
+    return {
+      site: site.name,
+      relay: site.relay,
+      relaySeen: site.relaySeen,
+      mapping,
+      grants: [],
+      revision: site.revision,
+    };
+  }
+
+  /** What the relay of a site has to know; null when there is no such site. */
+  siteRules(name: string): SiteRules | null {
+    const site = this.#store.sites.find(name);
+    return site === undefined ? null : this.#store.rulesOf(site, Date.now());
+  }
+
+  /** Name of a site's relay object; null when there is no such site. */
+  relayOf(name: string): string | null {
+    return this.#store.sites.find(name)?.relay ?? null;
+  }
+
+  /** An agent has said HELLO at this relay: from now on it is told of changes. */
+  relaySeen(site: string, relay: string): void {
+    this.#store.sites.markSeen(site, relay);
+  }
+
+  trust(): Trust {
+    return { keys: this.#store.keys.verifying(), issuers: this.#store.urls.list() };
+  }
+
+  tokenState(jti: string): TokenState {
+    return this.#store.tokens.state(jti);
+  }
+
+  /** Connections that ended or were refused. */
+  record(records: ConnectionRecord[]): void {
+    this.#store.journal.record(records);
+  }
+
+  // For the API.
+
+  async login(request: LoginRequest): Promise<Outcome<LoggedIn>> {
+    return login(this.#store, this.#penalties, this.env.ADMIN_SECRET ?? "", request, Date.now());
+  }
+
+  sites(): Site[] {
+    return this.#store.sites.list();
+  }
+
+  async addSite(name: string, actor: string): Promise<Outcome<Site>> {
+    return this.#change(actor, (by) => addSite(this.#store, name, by));
+  }
+
+  async removeSite(name: string, actor: string): Promise<Outcome<{ name: string; revoked: string[] }>> {
+    return this.#change(actor, (by) => removeSite(this.#store, name, by));
+  }
+
+  tokens(): IssuedToken[] {
+    return this.#store.tokens.list();
+  }
+
+  async issueToken(request: TokenRequest, actor: string): Promise<Outcome<Issued>> {
+    const url = this.#store.urls.canonical();
+    if (url !== undefined) return issueToken(this.#store, url, request, { name: actor, now: Date.now() });
+    return refused({
+      status: 422,
+      code: "url-unknown",
+      title: "Not on this edge",
+      detail: "The edge does not know its own URL yet.",
+      fix: "sallyport login URL",
+    });
+  }
+
+  async revokeToken(jti: string, actor: string): Promise<Outcome<IssuedToken>> {
+    return this.#change(actor, (by) => revokeToken(this.#store, jti, by));
+  }
+
+  mappings(): Mapping[] {
+    return this.#store.mappings.list();
+  }
+
+  mapping(endpoint: string): Outcome<Mapping> {
+    return findMapping(this.#store, endpoint);
+  }
+
+  async addMapping(input: object, actor: string): Promise<Outcome<Mapping>> {
+    return this.#change(actor, (by) => addMapping(this.#store, this.env, input, by));
+  }
+
+  async changeMapping(endpoint: string, changes: object, actor: string): Promise<Outcome<Mapping>> {
+    return this.#change(actor, (by) => changeMapping(this.#store, this.env, endpoint, changes, by));
+  }
+
+  async removeMapping(endpoint: string, actor: string): Promise<Outcome<Mapping>> {
+    return this.#change(actor, (by) => removeMapping(this.#store, endpoint, by));
+  }
+
+  /** The last connections, oldest first. */
+  connections(limit: number): ConnectionRecord[] {
+    return this.#store.journal.connections(limit);
+  }
+
+  /** The last refused connection of each mapping. */
+  refusals(): ConnectionRecord[] {
+    return this.#store.journal.refusals();
+  }
+
+  /** The last changes, oldest first. */
+  audits(limit: number): AuditEntry[] {
+    return this.#store.journal.audits(limit);
+  }
+
+  /** Tries again to reach relays that missed a change. */
+  override async alarm(): Promise<void> {
+    await this.#relays.spread(Date.now());
+  }
+
+  /** One change: whole or not at all, then known to the relays before it is answered, if they can be reached. */
+  async #change<T>(actor: string, change: (by: Actor) => Outcome<T>): Promise<Outcome<T>> {
+    const now = Date.now();
+    const outcome = this.ctx.storage.transactionSync(() => change({ name: actor, now }));
+    if (outcome.ok) await this.#relays.spread(now);
+    return outcome;
+  }
+}

@@ -1,0 +1,58 @@
+import type { Env } from "../env.ts";
+import type { Site } from "./sites.ts";
+import type { Store } from "./store.ts";
+
+/** Milliseconds an answer to an administrator may wait for a relay to take new rules. */
+const PUSH_TIMEOUT_MS = 1_500;
+const FIRST_RETRY_MS = 1_000;
+const LONGEST_RETRY_MS = 60_000;
+
+/** Brings changed rules to the relays that are in use, and again until they have them. */
+export class Relays {
+  readonly #env: Env;
+  readonly #store: Store;
+  readonly #retryAt: (time: number) => Promise<void>;
+  #delay = FIRST_RETRY_MS;
+
+  /** `retryAt` asks for another `spread` at that time (milliseconds since 1970). */
+  constructor(env: Env, store: Store, retryAt: (time: number) => Promise<void>) {
+    this.#env = env;
+    this.#store = store;
+    this.#retryAt = retryAt;
+  }
+
+  /** Pushes to every relay that has not confirmed the last change of its site. What fails is retried later. */
+  async spread(now: number): Promise<void> {
+    const pushed = await Promise.all(this.#store.sites.unpushed().map((site) => this.#push(site, now)));
+    if (pushed.every(Boolean)) {
+      this.#delay = FIRST_RETRY_MS;
+      return;
+    }
+    await this.#retryAt(now + this.#delay);
+    this.#delay = Math.min(this.#delay * 2, LONGEST_RETRY_MS);
+  }
+
+  async #push(site: Site, now: number): Promise<boolean> {
+    const rules = this.#store.rulesOf(site, now);
+    try {
+      await within(PUSH_TIMEOUT_MS, this.#env.RELAY.getByName(site.relay).push(rules));
+    } catch (error) {
+      console.warn(
+        `the relay of ${site.name} could not be told of a change: ${error instanceof Error ? error.message : String(error)}`,
+      );
+      return false;
+    }
+    this.#store.sites.markPushed(site.name, rules.revision);
+    return true;
+  }
+}
+
+async function within(ms: number, work: Promise<unknown>): Promise<void> {
+  const { promise: late, reject } = Promise.withResolvers<never>();
+  const timer = setTimeout(() => reject(new Error(`no answer in ${ms} ms`)), ms);
+  try {
+    await Promise.race([work, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

@@ -1,0 +1,44 @@
+/**
+ * Every change of the schema, in order; a number is its place. An older Worker may still run beside a newer one,
+ * so each only adds: tables, columns with defaults, indexes. Nothing is renamed, dropped or given another meaning.
+ */
+const MIGRATIONS: readonly string[] = [
+  `
+  CREATE TABLE urls (url TEXT PRIMARY KEY, since INTEGER NOT NULL);
+  CREATE TABLE keys (kid TEXT PRIMARY KEY, jwk TEXT NOT NULL, created INTEGER NOT NULL, needed_until INTEGER NOT NULL);
+  CREATE TABLE sites (
+    name TEXT PRIMARY KEY, generation INTEGER NOT NULL, revision INTEGER NOT NULL, created INTEGER NOT NULL,
+    removed INTEGER, relay_seen INTEGER NOT NULL DEFAULT 0, pushed INTEGER NOT NULL DEFAULT 0
+  );
+  CREATE TABLE mappings (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, endpoint TEXT NOT NULL UNIQUE, site TEXT NOT NULL, rule TEXT NOT NULL,
+    revision INTEGER NOT NULL, created INTEGER NOT NULL, created_by TEXT NOT NULL, changed INTEGER NOT NULL, changed_by TEXT NOT NULL
+  );
+  CREATE INDEX mappings_site ON mappings (site);
+  CREATE TABLE ports (mapping INTEGER NOT NULL, transport TEXT NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL);
+  CREATE INDEX ports_transport ON ports (transport, first);
+  CREATE TABLE tokens (
+    jti TEXT PRIMARY KEY, kind TEXT NOT NULL, sub TEXT NOT NULL, site TEXT, issued INTEGER NOT NULL, expires INTEGER NOT NULL,
+    issued_by TEXT NOT NULL, claims TEXT NOT NULL, revoked INTEGER
+  );
+  CREATE INDEX tokens_expires ON tokens (expires);
+  CREATE TABLE connections (n INTEGER PRIMARY KEY AUTOINCREMENT, mapping INTEGER, outcome TEXT NOT NULL, record TEXT NOT NULL);
+  CREATE TABLE audit (
+    n INTEGER PRIMARY KEY AUTOINCREMENT, at INTEGER NOT NULL, actor TEXT NOT NULL, action TEXT NOT NULL, subject TEXT NOT NULL, detail TEXT NOT NULL
+  );
+  `,
+];
+
+/** Brings the tables up to date. `transaction` makes each migration whole or nothing. */
+export function migrate(sql: SqlStorage, transaction: (step: () => void) => void): void {
+  sql.exec("CREATE TABLE IF NOT EXISTS migrations (number INTEGER PRIMARY KEY, at INTEGER NOT NULL)");
+  const { done } = sql.exec<{ done: number }>("SELECT COALESCE(MAX(number), 0) AS done FROM migrations").one();
+  MIGRATIONS.forEach((statements, index) => {
+    const number = index + 1;
+    if (number <= done) return;
+    transaction(() => {
+      sql.exec(statements);
+      sql.exec("INSERT INTO migrations (number, at) VALUES (?, ?)", number, Date.now());
+    });
+  });
+}

@@ -1,0 +1,58 @@
+import { parseName } from "../../shared/name.ts";
+import { done, invalid, refused, type Outcome, type Problem } from "../problem.ts";
+import type { Site } from "./sites.ts";
+import type { Actor, Store } from "./store.ts";
+
+/** Adds a site. */
+export function addSite(store: Store, text: string, actor: Actor): Outcome<Site> {
+  const name = parseName(text, "site");
+  if (!name.ok) return invalid(name.error);
+  if (store.sites.find(name.value) !== undefined) {
+    return refused({
+      status: 409,
+      code: "site-exists",
+      title: "In the way of another rule",
+      detail: `There is a site ${name.value} already.`,
+      fix: "Use it, or choose another name.",
+    });
+  }
+  store.sites.add(name.value, actor.now);
+  store.journal.audit({ at: actor.now, actor: actor.name, action: "site add", subject: name.value, detail: "" });
+  const site = store.sites.find(name.value);
+  return site === undefined ? refused(noSuchSite(name.value)) : done(site);
+}
+
+/** Removes a site that has no mappings; its agents' tokens are revoked. */
+export function removeSite(store: Store, name: string, actor: Actor): Outcome<{ name: string; revoked: string[] }> {
+  if (store.sites.find(name) === undefined) return refused(noSuchSite(name));
+  const [first, ...more] = store.mappings.ofSite(name);
+  if (first !== undefined) {
+    return refused({
+      status: 409,
+      code: "site-in-use",
+      title: "In the way of another rule",
+      detail: `${name} still has ${more.length + 1} mapping${more.length === 0 ? "" : "s"}: ${[first, ...more].map(({ endpoint }) => endpoint).join(", ")}.`,
+      fix: `Remove them first: sallyport map rm ${first.endpoint}`,
+    });
+  }
+  const revoked = store.tokens.revokeSite(name, actor.now);
+  store.sites.remove(name, actor.now);
+  store.journal.audit({
+    at: actor.now,
+    actor: actor.name,
+    action: "site rm",
+    subject: name,
+    detail: revoked.length === 0 ? "" : `revoked ${revoked.join(", ")}`,
+  });
+  return done({ name, revoked });
+}
+
+export function noSuchSite(name: string): Problem {
+  return {
+    status: 404,
+    code: "no-such-site",
+    title: "Not found",
+    detail: `There is no site ${JSON.stringify(name)}.`,
+    fix: "sallyport site ls shows all; sallyport site add NAME makes one.",
+  };
+}

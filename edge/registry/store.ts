@@ -1,0 +1,42 @@
+import { Journal } from "./journal.ts";
+import { Keys } from "./keys.ts";
+import { Mappings } from "./mappings.ts";
+import { migrate } from "./schema.ts";
+import { Sites, type Site } from "./sites.ts";
+import { Tokens } from "./tokens.ts";
+import type { SiteRules } from "./types.ts";
+import { Urls } from "./urls.ts";
+
+/** All tables of the registry, in the object's SQLite. */
+export class Store {
+  readonly urls: Urls;
+  readonly keys: Keys;
+  readonly sites: Sites;
+  readonly mappings: Mappings;
+  readonly tokens: Tokens;
+  readonly journal: Journal;
+
+  constructor(storage: DurableObjectStorage) {
+    migrate(storage.sql, (step) => storage.transactionSync(step));
+    this.urls = new Urls(storage.sql);
+    this.keys = new Keys(storage.sql);
+    this.sites = new Sites(storage.sql);
+    this.mappings = new Mappings(storage.sql);
+    this.tokens = new Tokens(storage.sql);
+    this.journal = new Journal(storage.sql);
+  }
+
+  /** What the relay of a site has to know. Of a removed site: that nothing is allowed any more. */
+  rulesOf(site: Site, now: number): SiteRules {
+    return {
+      site: site.name,
+      revision: site.revision,
+      mappings: this.mappings.ofSite(site.name),
+      grants: [],
+      revoked: this.tokens.revokedAt(site.name, now),
+    };
+  }
+}
+
+/** Who changes something, and when (milliseconds since 1970). */
+export type Actor = { name: string; now: number };

@@ -1,0 +1,118 @@
+import type { Claims, TokenKind } from "../../shared/claims.ts";
+import { RENEWABLE_FOR } from "../../shared/token-life.ts";
+import type { TokenState } from "./types.ts";
+
+/** A token that was issued; the token itself is not kept. Moments in milliseconds since 1970. */
+export type IssuedToken = {
+  jti: string;
+  kind: TokenKind;
+  sub: string;
+  /** The one site of an agent's token; null for kinds that may reach several. */
+  site: string | null;
+  issued: number;
+  expires: number;
+  issuedBy: string;
+  claims: Claims;
+  /** When it was revoked; null while it is good. */
+  revoked: number | null;
+};
+
+type Row = {
+  jti: string;
+  kind: string;
+  sub: string;
+  site: string | null;
+  issued: number;
+  expires: number;
+  issued_by: string;
+  claims: string;
+  revoked: number | null;
+};
+
+const COLUMNS = "jti, kind, sub, site, issued, expires, issued_by, claims, revoked";
+
+/** The table of tokens. */
+export class Tokens {
+  readonly #sql: SqlStorage;
+
+  constructor(sql: SqlStorage) {
+    this.#sql = sql;
+  }
+
+  list(): IssuedToken[] {
+    return this.#sql.exec<Row>(`SELECT ${COLUMNS} FROM tokens ORDER BY issued, jti`).toArray().map(tokenOf);
+  }
+
+  find(jti: string): IssuedToken | undefined {
+    return this.#sql.exec<Row>(`SELECT ${COLUMNS} FROM tokens WHERE jti = ?`, jti).toArray().map(tokenOf)[0];
+  }
+
+  add(kind: TokenKind, claims: Claims, issuedBy: string): void {
+    this.#sql.exec(
+      "INSERT INTO tokens (jti, kind, sub, site, issued, expires, issued_by, claims) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+      claims.jti,
+      kind,
+      claims.sub,
+      "site" in claims ? claims.site : null,
+      claims.iat * 1000,
+      claims.exp * 1000,
+      issuedBy,
+      JSON.stringify(claims),
+    );
+  }
+
+  revoke(jti: string, now: number): void {
+    this.#sql.exec("UPDATE tokens SET revoked = ? WHERE jti = ? AND revoked IS NULL", now, jti);
+  }
+
+  /** Revokes all agent tokens of a site; answers those that were good. */
+  revokeSite(site: string, now: number): string[] {
+    return this.#sql
+      .exec<{ jti: string }>(
+        "UPDATE tokens SET revoked = ? WHERE site = ? AND revoked IS NULL AND expires > ? RETURNING jti",
+        now,
+        site,
+        now - RENEWABLE_FOR * 1000,
+      )
+      .toArray()
+      .map(({ jti }) => jti);
+  }
+
+  state(jti: string): TokenState {
+    const token = this.find(jti);
+    if (token === undefined) return "unknown";
+    return token.revoked === null ? "live" : "revoked";
+  }
+
+  /** Revoked tokens that a site might still be shown: its agents' own, and those of visitors and gateways. */
+  revokedAt(site: string, now: number): string[] {
+    return this.#sql
+      .exec<{ jti: string }>(
+        "SELECT jti FROM tokens WHERE revoked IS NOT NULL AND expires > ? AND kind != 'admin' AND (site IS NULL OR site = ?) ORDER BY jti",
+        now - RENEWABLE_FOR * 1000,
+        site,
+      )
+      .toArray()
+      .map(({ jti }) => jti);
+  }
+
+  /** Forgets tokens that nothing can be done with any more, not even renewal. */
+  prune(now: number): void {
+    this.#sql.exec("DELETE FROM tokens WHERE expires <= ?", now - RENEWABLE_FOR * 1000);
+  }
+}
+
+function tokenOf(row: Row): IssuedToken {
+  const { jti, sub, site, issued, expires, revoked } = row;
+  return {
+    jti,
+    kind: row.kind as TokenKind,
+    sub,
+    site,
+    issued,
+    expires,
+    issuedBy: row.issued_by,
+    claims: JSON.parse(row.claims) as Claims,
+    revoked,
+  };
+}

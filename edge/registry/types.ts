@@ -1,0 +1,57 @@
+import type { Grant } from "../../shared/grant.ts";
+import type { Mapping } from "../../shared/mapping.ts";
+
+// What the registry tells the rest of the edge. All of it crosses RPC, so it is plain data.
+
+/** Where a public port leads. */
+export type Route = {
+  site: string;
+  /** Name of the site's relay object; it has a generation in it. */
+  relay: string;
+  /** False until an agent has been there: only agents may create a relay. */
+  relaySeen: boolean;
+  /** Access, expiry and sources are not judged here: whoever opens streams does. */
+  mapping: Mapping;
+  /** The grants of this mapping that have not ended: the Worker must not refuse whom they admit. */
+  grants: Grant[];
+  revision: number;
+};
+
+/** All that a site's relay has to know. A higher revision replaces a lower one. */
+export type SiteRules = {
+  site: string;
+  revision: number;
+  mappings: Mapping[];
+  grants: Grant[];
+  /** `jti` of revoked tokens that would otherwise still be good at this site. */
+  revoked: string[];
+};
+
+/** A public key that verifies tokens. */
+export type PublicKey = { kid: string; kty: "OKP"; crv: "Ed25519"; x: string; alg: "EdDSA"; use: "sig" };
+
+/** Whom to believe: the keys, and the edge's URLs, the canonical one first. No URL: nobody has logged in yet. */
+export type Trust = { keys: PublicKey[]; issuers: string[] };
+
+export type TokenState = "live" | "revoked" | "unknown";
+
+/** A finished or refused connection. */
+export type ConnectionRecord = {
+  /** Milliseconds since 1970: when it came, and when it ended. */
+  at: number;
+  ended: number;
+  site: string;
+  /** Null when no mapping was found. */
+  mapping: number | null;
+  endpoint: string;
+  /** Empty when it was refused before a target was known. */
+  target: string;
+  visitor: string;
+  bytesIn: number;
+  bytesOut: number;
+  /** `lost`: the path broke; `cut`: the rule behind it was removed. */
+  outcome: "done" | "refused" | "reset" | "lost" | "cut";
+  /** A stream code of docs/protocol.md section 8, or empty. */
+  code: string;
+  reason: string;
+};

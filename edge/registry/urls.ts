@@ -1,0 +1,31 @@
+/** The edge's own URLs: the canonical one, and former ones that stay accepted. */
+export class Urls {
+  readonly #sql: SqlStorage;
+
+  constructor(sql: SqlStorage) {
+    this.#sql = sql;
+  }
+
+  /** All of them, the canonical one first; none before the first login. */
+  list(): string[] {
+    return this.#sql
+      .exec<{ url: string }>("SELECT url FROM urls ORDER BY since DESC, rowid DESC")
+      .toArray()
+      .map(({ url }) => url);
+  }
+
+  canonical(): string | undefined {
+    return this.list()[0];
+  }
+
+  /** Makes `url` the canonical one. */
+  adopt(url: string, now: number): void {
+    if (this.canonical() === url) return;
+    const latest = this.#sql.exec<{ since: number }>("SELECT COALESCE(MAX(since), 0) AS since FROM urls").one().since;
+    this.#sql.exec(
+      "INSERT INTO urls (url, since) VALUES (?, ?) ON CONFLICT (url) DO UPDATE SET since = excluded.since",
+      url,
+      Math.max(now, latest + 1),
+    );
+  }
+}

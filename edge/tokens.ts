@@ -1,0 +1,100 @@
+import { importJWK, jwtVerify, SignJWT, type CryptoKey, type JWK } from "jose";
+import { audienceOf, parseClaims, typeOf, type Claims, type ClaimsOf, type TokenKind } from "../shared/claims.ts";
+import { CLOCK_SKEW, lifeOf, RENEWABLE_FOR } from "../shared/token-life.ts";
+import type { PublicKey, Trust } from "./registry/types.ts";
+
+/** Characters of the longest token that is looked at: it has to fit in a header. */
+export const MAX_TOKEN = 8192;
+
+const ALGORITHM = "EdDSA";
+
+export type TokenFault = "token-missing" | "token-invalid" | "token-early" | "token-expired" | "token-revoked";
+
+/** `reason` is for logs and for the holder of a token that was ours; strangers get the same answer whatever it is. */
+export type Verified<K extends TokenKind> =
+  | { ok: true; claims: ClaimsOf<K> }
+  | { ok: false; code: TokenFault; reason: string };
+
+/** The one carrier of tokens: `Authorization: Bearer`. Null when it is missing, doubled or malformed. */
+export function bearerOf(request: Request): string | null {
+  const match = /^bearer +([\w-]+\.[\w-]+\.[\w-]+)$/i.exec(request.headers.get("authorization") ?? "");
+  return match?.[1] ?? null;
+}
+
+/** Signs the claims of one token. */
+export async function signToken(kind: TokenKind, claims: Claims, key: JWK & { kid: string }): Promise<string> {
+  return new SignJWT({ ...claims })
+    .setProtectedHeader({ alg: ALGORITHM, typ: typeOf(kind), kid: key.kid })
+    .sign(await importJWK(key, ALGORITHM));
+}
+
+/**
+ * Verifies a token of one kind: signature, algorithm, issuer, audience, type, shape of the claims, and life.
+ * `now` in milliseconds. `lapsed`: accept what may do nothing but renew. Whether it was revoked only the registry knows.
+ */
+export async function verifyToken<K extends TokenKind>(
+  token: string | null,
+  kind: K,
+  trust: Trust,
+  now = Date.now(),
+  lapsed = false,
+): Promise<Verified<K>> {
+  if (token === null || token === "") return { ok: false, code: "token-missing", reason: "no bearer token" };
+  if (token.length > MAX_TOKEN) return { ok: false, code: "token-invalid", reason: "longer than any token of ours" };
+  let payload: unknown;
+  try {
+    const verified = await jwtVerify(token, ({ kid }) => keyOf(trust, kid), {
+      algorithms: [ALGORITHM],
+      issuer: trust.issuers,
+      audience: audienceOf(kind),
+      typ: typeOf(kind),
+      requiredClaims: ["exp", "iat", "jti", "sub"],
+      currentDate: new Date(now),
+      // Life is judged below, where those that may still renew are told from the dead.
+      clockTolerance: RENEWABLE_FOR + CLOCK_SKEW,
+    });
+    payload = verified.payload;
+  } catch (error) {
+    return { ok: false, code: "token-invalid", reason: error instanceof Error ? error.message : "not a token" };
+  }
+  const claims = parseClaims(kind, payload);
+  if (!claims.ok) return { ok: false, code: "token-invalid", reason: claims.error.message };
+  return alive<K>(claims.value, now, lapsed);
+}
+
+function alive<K extends TokenKind>(claims: ClaimsOf<K>, now: number, lapsed: boolean): Verified<K> {
+  const life = lifeOf(claims, now / 1000);
+  switch (life) {
+    case "live":
+    case "ageing":
+      return { ok: true, claims };
+    case "lapsed":
+      if (lapsed) return { ok: true, claims };
+      return { ok: false, code: "token-expired", reason: `expired ${at(claims.exp)}; it may only renew` };
+    case "early":
+      return { ok: false, code: "token-early", reason: `issued in the future (${at(claims.iat)}): is a clock wrong?` };
+    case "dead":
+      return { ok: false, code: "token-expired", reason: `expired ${at(claims.exp)}` };
+  }
+}
+
+function at(seconds: number): string {
+  return new Date(seconds * 1000).toISOString();
+}
+
+/** Imported keys, by their bytes: importing costs more than verifying. A key that is no longer trusted is never asked for. */
+const imported = new Map<string, CryptoKey | Uint8Array>();
+const MAX_IMPORTED = 32;
+
+async function keyOf(trust: Trust, kid: string | undefined): Promise<CryptoKey | Uint8Array> {
+  const key = trust.keys.find((each) => each.kid === kid);
+  if (key === undefined) throw new Error("signed by a key that is not ours");
+  return imported.get(key.x) ?? (await remember(key));
+}
+
+async function remember(key: PublicKey): Promise<CryptoKey | Uint8Array> {
+  const usable = await importJWK(key, ALGORITHM);
+  if (imported.size >= MAX_IMPORTED) imported.clear();
+  imported.set(key.x, usable);
+  return usable;
+}

@@ -1,0 +1,134 @@
+import type { Mapping } from "./mapping.ts";
+import type { TokenKind } from "./claims.ts";
+
+// What the API answers (DESIGN section 5): the edge writes it, the commands and the dashboard read it.
+// Moments are ISO 8601 texts. Fields are only ever added.
+
+export interface SiteView {
+  readonly name: string;
+  readonly created: string;
+  readonly revision: number;
+}
+
+export interface TokenView {
+  readonly jti: string;
+  readonly kind: TokenKind;
+  /** The identity, which outlives renewals. */
+  readonly sub: string;
+  readonly site: string | null;
+  /** What it may reach, in the words it was asked for. */
+  readonly scope: readonly string[];
+  readonly issued: string;
+  readonly issuedBy: string;
+  readonly expires: string;
+  readonly revoked: boolean;
+  readonly revokedAt: string | null;
+}
+
+export interface IssuedView {
+  /** The token itself: this is the only time it is shown. */
+  readonly token: string;
+  readonly jti: string;
+  readonly kind: TokenKind;
+  readonly sub: string;
+  readonly site: string | null;
+  readonly expires: string;
+}
+
+export interface LoginView extends IssuedView {
+  /** The edge's canonical URL. */
+  readonly url: string;
+}
+
+export interface StampView {
+  readonly by: string;
+  readonly at: string;
+}
+
+export interface MappingView extends Omit<Mapping, "expires" | "created" | "changed"> {
+  readonly expires: string | null;
+  readonly created: StampView;
+  readonly changed: StampView;
+}
+
+/** A change that was accepted, and what its user should know about it. */
+export interface MappingAnswer {
+  readonly mapping: MappingView;
+  readonly warnings: readonly string[];
+}
+
+export interface RefusalView {
+  readonly at: string;
+  readonly code: string;
+  readonly reason: string;
+}
+
+export interface AgentView {
+  readonly identity: string;
+  readonly incarnation: string;
+  readonly slot: number;
+  readonly version: string;
+  readonly address: string;
+  readonly since: string;
+  readonly jti: string;
+  readonly expires: string;
+  readonly streams: number;
+  readonly lanes: readonly { readonly index: number; readonly since: string; readonly backlog: number }[];
+}
+
+export interface RelayView {
+  readonly name: string;
+  /** Whether an agent has ever been there; without one there is no relay object. */
+  readonly seen: boolean;
+  /** Changes when the object is made anew; null when it is not there or does not answer. */
+  readonly instance: string | null;
+  readonly boot: string | null;
+}
+
+export interface SiteStatus extends SiteView {
+  /** `unknown`: the relay did not answer. */
+  readonly state: "online" | "offline" | "unknown";
+  readonly relay: RelayView;
+  readonly agents: readonly AgentView[];
+}
+
+export interface MappingStatus {
+  readonly id: number;
+  readonly endpoint: string;
+  readonly site: string;
+  readonly target: string;
+  readonly name: string;
+  readonly access: "public" | "token";
+  readonly expires: string | null;
+  readonly state: "ready" | "no-agent" | "expired" | "unknown";
+  /** Visitors there now. */
+  readonly streams: number;
+  readonly lastRefusal: RefusalView | null;
+}
+
+export interface StatusView {
+  readonly url: string | null;
+  readonly version: string;
+  readonly time: string;
+  readonly selfHosted: boolean;
+  /** PORTS the Worker itself owns, or empty. */
+  readonly tcpPorts: string;
+  readonly sites: readonly SiteStatus[];
+  readonly mappings: readonly MappingStatus[];
+  readonly warnings: readonly string[];
+}
+
+export interface ConnectionView {
+  readonly at: string;
+  readonly ended: string;
+  readonly site: string;
+  readonly mapping: number | null;
+  readonly endpoint: string;
+  readonly target: string;
+  readonly visitor: string;
+  readonly bytesIn: number;
+  readonly bytesOut: number;
+  readonly outcome: "done" | "refused" | "reset" | "lost" | "cut";
+  readonly code: string;
+  readonly reason: string;
+}
