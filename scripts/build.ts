@@ -60,21 +60,24 @@ const workerSource: Plugin = {
   },
 };
 
-/** Builds all three. Throws when a source is missing or does not compile; esbuild has then printed why. */
-export async function build(): Promise<void> {
-  await program("edge/worker.ts", WORKER, FOR_WORKERD);
-  await program("agent/main.ts", "dist/agent.js", FOR_NODE);
-  await program("cli/main.ts", "dist/sallyport.js", { ...FOR_NODE, plugins: [workerSource] });
+/**
+ * Builds all three and tells `report` the size of each.
+ * Throws when a source is missing or does not compile; esbuild has then printed why.
+ */
+export async function build(report: (line: string) => void): Promise<void> {
+  report(await program("edge/worker.ts", WORKER, FOR_WORKERD));
+  report(await program("agent/main.ts", "dist/agent.js", FOR_NODE));
+  report(await program("cli/main.ts", "dist/sallyport.js", { ...FOR_NODE, plugins: [workerSource] }));
 }
 
-async function program(entry: string, output: string, options: BuildOptions): Promise<void> {
+async function program(entry: string, output: string, options: BuildOptions): Promise<string> {
   if (!existsSync(join(ROOT, entry))) throw new Error(`build: ${entry} does not exist, so ${output} can't be made`);
   const { outputFiles = [] } = await bundle({ ...options, entryPoints: [entry], outfile: output });
   const contents = outputFiles[0]?.contents;
   if (contents === undefined) throw new Error(`build: esbuild made nothing of ${entry}`);
   replace(join(ROOT, output), contents);
   const kib = (bytes: number): string => `${(bytes / 1024).toFixed(0)} KiB`;
-  console.log(`${output.padEnd(18)} ${kib(contents.length).padStart(8)}, ${kib(gzipSync(contents).length)} gzipped`);
+  return `${output.padEnd(18)} ${kib(contents.length).padStart(8)}, ${kib(gzipSync(contents).length)} gzipped`;
 }
 
 /** In one step, because a test or a program may be starting from the old file right now. */
@@ -88,7 +91,7 @@ function replace(file: string, contents: Uint8Array): void {
 
 if (import.meta.main) {
   try {
-    await build();
+    await build(console.log);
   } catch (error) {
     // esbuild has printed its own errors with their places.
     console.error(error instanceof Error ? error.message : error);

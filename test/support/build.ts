@@ -1,2 +1,6 @@
 /** Before tests that run the built programs: build them, so that no test meets an old one. */
-export { build as setup } from "../../scripts/build.ts";
+import { build } from "../../scripts/build.ts";
+
+export async function setup(): Promise<void> {
+  await build(() => undefined);
+}
