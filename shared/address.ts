@@ -20,11 +20,19 @@ const MAX_LENGTH = 45;
  */
 export function parseAddress(text: string): Result<Address> {
   if (text.includes("%")) {
-    return fault("bad-address", `${quote(text)} has a zone.`, "Use an address without %zone: zones mean nothing to another machine.");
+    return fault(
+      "bad-address",
+      `${quote(text)} has a zone.`,
+      "Use an address without %zone: zones mean nothing to another machine.",
+    );
   }
   const bytes = text.length > MAX_LENGTH ? undefined : text.includes(":") ? ipv6Bytes(text) : ipv4Bytes(text);
   if (bytes) return ok(addressOf(bytes));
-  return fault("bad-address", `${quote(text)} is not an IP address.`, "Write IPv4 as four decimal numbers, or IPv6 without brackets.");
+  return fault(
+    "bad-address",
+    `${quote(text)} is not an IP address.`,
+    "Write IPv4 as four decimal numbers, or IPv6 without brackets.",
+  );
 }
 
 /** The address with these 4 or 16 bytes; the 16 bytes of a mapped one give the IPv4 address. */

@@ -14,7 +14,11 @@ export function parseCidr(text: string): Result<Cidr> {
   const [base = "", bitsText, ...rest] = text.split("/");
   const parsed = parseAddress(base);
   if (!parsed.ok || rest.length > 0) {
-    return fault("bad-cidr", `${quote(text)} is not an address or a network.`, "Write 192.168.2.0/24, 2001:db8::/32 or one address.");
+    return fault(
+      "bad-cidr",
+      `${quote(text)} is not an address or a network.`,
+      "Write 192.168.2.0/24, 2001:db8::/32 or one address.",
+    );
   }
   const address = parsed.value;
   const width = address.bytes.length * 8;

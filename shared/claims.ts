@@ -27,8 +27,14 @@ const MAX_LIST = 64;
 const LAST_SECOND = 253_402_300_799;
 
 const scopes = z.array(spelled(parseScope, formatScope)).min(1).max(MAX_LIST);
-const cidrs = z.array(spelled(parseCidr, (cidr) => cidr.text)).min(1).max(MAX_LIST);
-const addresses = z.array(spelled(parseAddress, (address) => address.text)).min(1).max(MAX_LIST);
+const cidrs = z
+  .array(spelled(parseCidr, (cidr) => cidr.text))
+  .min(1)
+  .max(MAX_LIST);
+const addresses = z
+  .array(spelled(parseAddress, (address) => address.text))
+  .min(1)
+  .max(MAX_LIST);
 const rules = z.array(spelled(parseNetworkRule, formatTargetRule)).min(1).max(MAX_LIST);
 const seconds = z.int().positive().max(LAST_SECOND);
 const amount = z.int().positive();
@@ -37,7 +43,10 @@ function claimsOf<K extends TokenKind, S extends z.ZodRawShape>(kind: K, scope: 
   // Strict: only we sign, so a claim we don't know is a restriction of a newer edge that we would be ignoring.
   return z.strictObject({
     /** The edge's canonical URL, without a path. */
-    iss: z.string().max(256).regex(/^https?:\/\/[^\s/?#@]+$/),
+    iss: z
+      .string()
+      .max(256)
+      .regex(/^https?:\/\/[^\s/?#@]+$/),
     /** The identity; it stays the same when a token is renewed. */
     sub: z.string().regex(/^[\x21-\x7e]{1,128}$/),
     aud: z.literal(audienceOf(kind)),
@@ -50,7 +59,10 @@ function claimsOf<K extends TokenKind, S extends z.ZodRawShape>(kind: K, scope: 
 
 const SCHEMAS = {
   agent: claimsOf("agent", {
-    site: spelled((text) => parseName(text, "site"), (name) => name),
+    site: spelled(
+      (text) => parseName(text, "site"),
+      (name) => name,
+    ),
     /** CIDR:PORTS, never empty: all targets are written as such (EVERY_TARGET). */
     targets: rules,
     /** Endpoints it may create mappings for; absent: none. */
@@ -82,7 +94,8 @@ export type Claims = AgentClaims | VisitorClaims | GatewayClaims | AdminClaims;
 export function parseClaims<K extends TokenKind>(kind: K, payload: unknown): Result<ClaimsOf<K>> {
   const schema: z.ZodType<Claims> = SCHEMAS[kind];
   const parsed = conform(schema, payload, "bad-claims");
-  if (parsed.ok && parsed.value.exp <= parsed.value.iat) return fault("bad-claims", "exp: the token ends before it begins");
+  if (parsed.ok && parsed.value.exp <= parsed.value.iat)
+    return fault("bad-claims", "exp: the token ends before it begins");
   // The schema of `kind` gives the claims of `kind`; indexing by K is beyond the compiler.
   return parsed as Result<ClaimsOf<K>>;
 }

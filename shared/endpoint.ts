@@ -39,12 +39,17 @@ const FORMS = "Write 8080/tcp, 5060/udp, 10000-10019/udp, https://HOST[:PORT][/P
 
 /** Any form of an endpoint (DESIGN section 5). */
 export function parseEndpoint(text: string): Result<Endpoint> {
-  if (text.length > MAX_LENGTH) return fault("bad-endpoint", `An endpoint has at most ${MAX_LENGTH} characters.`, FORMS);
+  if (text.length > MAX_LENGTH)
+    return fault("bad-endpoint", `An endpoint has at most ${MAX_LENGTH} characters.`, FORMS);
   const url = /^(https?):\/\/(.*)$/s.exec(text);
   if (url) return parseHttp(url[1] === "https" ? "https" : "http", url[2] ?? "");
   const [before = "", after, ...rest] = text.split("/");
   if (after === undefined && /^[\d,-]+$/.test(text)) {
-    return fault("bad-endpoint", `${quote(text)} names no transport.`, `Write ${text}/tcp, ${text}/udp or ${text}/tcp+udp.`);
+    return fault(
+      "bad-endpoint",
+      `${quote(text)} names no transport.`,
+      `Write ${text}/tcp, ${text}/udp or ${text}/tcp+udp.`,
+    );
   }
   if (after === undefined || rest.length > 0) return fault("bad-endpoint", `${quote(text)} is not an endpoint.`, FORMS);
   return /^[\d,-]+$/.test(before) ? parsePorts(before, after) : parseService(before, after);
@@ -52,7 +57,11 @@ export function parseEndpoint(text: string): Result<Endpoint> {
 
 function parsePorts(ports: string, transport: string): Result<Endpoint> {
   if (transport !== "tcp" && transport !== "udp" && transport !== "tcp+udp") {
-    return fault("bad-endpoint", `${quote(transport)} is not a transport.`, `Write ${ports}/tcp, ${ports}/udp or ${ports}/tcp+udp.`);
+    return fault(
+      "bad-endpoint",
+      `${quote(transport)} is not a transport.`,
+      `Write ${ports}/tcp, ${ports}/udp or ${ports}/tcp+udp.`,
+    );
   }
   if (ports.includes(",")) {
     return fault("bad-endpoint", "An endpoint is one port or one range.", "Add one mapping for each part of the list.");
@@ -71,7 +80,8 @@ function parseService(siteText: string, nameText: string): Result<Endpoint> {
 function parseHttp(scheme: "http" | "https", rest: string): Result<Endpoint> {
   const slash = rest.indexOf("/");
   const authority = slash < 0 ? rest : rest.slice(0, slash);
-  if (authority.includes("@")) return fault("bad-endpoint", "An endpoint has no user or password.", "Remove everything up to the @.");
+  if (authority.includes("@"))
+    return fault("bad-endpoint", "An endpoint has no user or password.", "Remove everything up to the @.");
   const split = splitHostPort(authority);
   if (!split) return fault("bad-endpoint", `${quote(authority)} is not HOST or HOST:PORT.`, FORMS);
   const host = split.host.startsWith("*.") ? parseWildcard(split.host) : parseHost(split);

@@ -23,7 +23,10 @@ export interface Grant {
 export function admits(grants: readonly Grant[], mapping: number, address: Address, now: number): Grant | undefined {
   const source = sourceBucket(address);
   return grants.find(
-    (grant) => now < grant.until && grant.mappings.includes(mapping) && grant.addresses.some((each) => bucketOf(each) === source),
+    (grant) =>
+      now < grant.until &&
+      grant.mappings.includes(mapping) &&
+      grant.addresses.some((each) => bucketOf(each) === source),
   );
 }
 

@@ -29,7 +29,11 @@ export function parseHostName(text: string): Result<string> {
   }
   const name = text.toLowerCase().replace(/\.$/, "");
   if (ENDS_IN_NUMBER.test(name)) {
-    return fault("bad-host", `${quote(text)} looks like an address but is none.`, "Write IPv4 as four decimal numbers, 127.0.0.1.");
+    return fault(
+      "bad-host",
+      `${quote(text)} looks like an address but is none.`,
+      "Write IPv4 as four decimal numbers, 127.0.0.1.",
+    );
   }
   if (name.length <= MAX_NAME && name.split(".").every((label) => LABEL.test(label))) return ok(name);
   return fault("bad-host", `${quote(text)} is not a host name.`, "Use letters, digits, hyphens and dots.");

@@ -18,14 +18,22 @@ export interface HttpAddress {
  * then the longest prefix. Undefined if there is none. A path that could mean two of them is refused: what is
  * `/public/..%2fadmin` to us may be `/admin` to the target.
  */
-export function routeHttp<T extends HttpEndpoint>(endpoints: readonly T[], request: HttpAddress): Result<T | undefined> {
+export function routeHttp<T extends HttpEndpoint>(
+  endpoints: readonly T[],
+  request: HttpAddress,
+): Result<T | undefined> {
   const served = endpoints.filter(
-    ({ scheme, host, port }) => scheme === request.scheme && hostMatches(host, request.host) && (port ?? request.port) === request.port,
+    ({ scheme, host, port }) =>
+      scheme === request.scheme && hostMatches(host, request.host) && (port ?? request.port) === request.port,
   );
   const chosen = mostExact(served, request.path);
   if (served.every(({ prefix }) => prefix === "")) return ok(chosen);
   if (mostExact(served, plainest(request.path)) === chosen) return ok(chosen);
-  return fault("ambiguous-path", "The path has more than one reading.", "Write it without escapes, dot segments or double slashes.");
+  return fault(
+    "ambiguous-path",
+    "The path has more than one reading.",
+    "Write it without escapes, dot segments or double slashes.",
+  );
 }
 
 function mostExact<T extends HttpEndpoint>(endpoints: readonly T[], path: string): T | undefined {

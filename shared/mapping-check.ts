@@ -12,7 +12,8 @@ export function checkTogether(fields: Fields, httpDefaults: HttpOptions): Result
   const endpoint = known(parseEndpoint(fields.endpoint));
   const target = fitTarget(endpoint, known(parseTarget(fields.target)));
   if (!target.ok) return target;
-  const misfit = wrongSite(endpoint, fields) ?? wrongAccess(endpoint, fields) ?? wrongOption(endpoint, target.value, fields);
+  const misfit =
+    wrongSite(endpoint, fields) ?? wrongAccess(endpoint, fields) ?? wrongOption(endpoint, target.value, fields);
   if (misfit) return misfit;
   return ok({
     ...fields,
@@ -56,7 +57,10 @@ function fitHttp(endpoint: HttpEndpoint, target: Target): Result<Target> {
 
 function wrongSite(endpoint: Endpoint, { site }: Fields): Result<never> | undefined {
   if (endpoint.kind !== "service" || endpoint.site === site) return undefined;
-  return bad(`${formatEndpoint(endpoint)} is a service of ${endpoint.site}, not of ${site}.`, `Write ${site}/${endpoint.name}.`);
+  return bad(
+    `${formatEndpoint(endpoint)} is a service of ${endpoint.site}, not of ${site}.`,
+    `Write ${site}/${endpoint.name}.`,
+  );
 }
 
 function wrongAccess(endpoint: Endpoint, { access }: Fields): Result<never> | undefined {
@@ -70,10 +74,14 @@ function wrongOption(endpoint: Endpoint, target: Target, fields: Fields): Result
   const { http } = fields;
   if (http && endpoint.kind !== "http") return bad("http: only an http(s):// endpoint has these options.");
   if (http && !isTls(target) && (!http.tlsVerify || http.ca !== null || http.sni !== null)) {
-    return bad("http: tlsVerify, ca and sni are for https:// targets.", "Write the target as https://HOST[:PORT], or leave them out.");
+    return bad(
+      "http: tlsVerify, ca and sni are for https:// targets.",
+      "Write the target as https://HOST[:PORT], or leave them out.",
+    );
   }
   if (http && http.ca !== null && !http.tlsVerify) return bad("http: a ca without tlsVerify would check nothing.");
-  if (http?.prefix === "strip" && endpoint.kind === "http" && !endpoint.prefix) return bad("http: there is no prefix to strip.");
+  if (http?.prefix === "strip" && endpoint.kind === "http" && !endpoint.prefix)
+    return bad("http: there is no prefix to strip.");
   if (fields.proxyProtocol !== null && !tcp) return bad("proxyProtocol: only TCP has it.");
   if (fields.onLoss === "hang" && !(tcp && endpoint.kind === "port")) return bad("onLoss: only a TCP port can hang.");
   if (fields.idleSeconds !== null && !udp) return bad("idleSeconds: only UDP flows end by idleness.");

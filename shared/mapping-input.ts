@@ -1,7 +1,7 @@
 import * as z from "zod";
 import { parseCidr } from "./cidr.ts";
 import { formatEndpoint, parseEndpoint } from "./endpoint.ts";
-import { parseHost } from "./host.ts";
+import { parseHost, parseHostName } from "./host.ts";
 import { parseName } from "./name.ts";
 import { parsePort } from "./ports.ts";
 import { fault, ok, type Result } from "./result.ts";
@@ -29,8 +29,10 @@ export const HttpOptionsInput = z.strictObject({
   tlsVerify: z.boolean().default(true),
   /** PEM certificates to trust instead of the public ones. */
   ca: z.string().max(MAX_CA).regex(PEM, "is not a list of PEM certificates").nullable().default(null),
-  /** The name asked for in TLS. */
-  sni: spelled((text) => parseHost({ host: text, port: undefined, inBrackets: false }), (host) => host).nullable().default(null),
+  /** The host name asked for in TLS, and checked; null: the target's. */
+  sni: spelled(parseHostName, (name) => name)
+    .nullable()
+    .default(null),
   /** Whether the endpoint's prefix is part of the path that the target sees. */
   prefix: z.enum(["keep", "strip"]).default("keep"),
   /** Whether redirects and cookies that name the target's own host or path are put back under the endpoint. */
@@ -40,7 +42,10 @@ export const HttpOptionsInput = z.strictObject({
 /** What a user gives; everything but the first three has a default. Unknown fields are refused: they are typing errors. */
 export const MappingInput = z.strictObject({
   endpoint: spelled(parseEndpoint, formatEndpoint),
-  site: spelled((text) => parseName(text, "site"), (name) => name),
+  site: spelled(
+    (text) => parseName(text, "site"),
+    (name) => name,
+  ),
   target: spelled(parseTarget, formatTarget),
   name: line(100).default(""),
   owner: line(100).default(""),

@@ -22,9 +22,7 @@ export interface Fault {
   readonly fix?: string;
 }
 
-export type Result<T> =
-  | { readonly ok: true; readonly value: T }
-  | { readonly ok: false; readonly error: Fault };
+export type Result<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly error: Fault };
 
 export function ok<T>(value: T): Result<T> {
   return { ok: true, value };

@@ -60,5 +60,6 @@ export function splitHostPort(text: string): HostPort | undefined {
 /** The address of a host that must be one: brackets are for IPv6 and IPv6 is in brackets. */
 export function parseHostAddress({ host, inBrackets }: HostPort): Result<Address> {
   if (inBrackets === host.includes(":")) return parseAddress(host);
-  return fault("bad-address", `${quote(host)} has brackets it should not have.`, "Brackets are for IPv6 only: 192.0.2.1:80, [2001:db8::1]:80.");
+  const wrong = inBrackets ? "has brackets, which are for IPv6" : "is IPv6 without its brackets";
+  return fault("bad-address", `${quote(host)} ${wrong}.`, "Write 192.0.2.1:80 or [2001:db8::1]:80.");
 }

@@ -38,9 +38,13 @@ export function parseNetworkRule(text: string): Result<NetworkRule> {
   const parts = /^(?:\[([^[\]]*)\]|([^:[\]]*))(?::(.*))?$/s.exec(text);
   const network = parts?.[1] ?? parts?.[2] ?? "";
   const isIpv6 = network.includes(":");
-  if (!parts || isIpv6 !== (parts[1] !== undefined)) {
+  if (!parts || isIpv6 !== (parts[1] !== undefined) || parts[3]?.includes(":")) {
     // fd00::5:80 is an address by itself: unbracketed, a port would silently become part of it.
-    return fault("bad-rule", `${quote(text)} is not CIDR or CIDR:PORTS.`, "Write 192.168.2.0/24:80,443, and IPv6 in brackets: [fd00::/8]:1-1024.");
+    return fault(
+      "bad-rule",
+      `${quote(text)} is not CIDR or CIDR:PORTS.`,
+      "Write 192.168.2.0/24:80,443, and IPv6 in brackets: [fd00::/8]:1-1024.",
+    );
   }
   const cidr = parseCidr(network);
   if (!cidr.ok) return cidr;
@@ -62,7 +66,9 @@ export function parseTargetRule(text: string): Result<TargetRule> {
 export function formatTargetRule(rule: TargetRule): string {
   if (rule.kind === "socket") return `unix:${rule.path}`;
   const where = rule.kind === "name" ? rule.host : bracketed(rule.cidr.text);
-  return rule.ports === EVERY_PORT || formatPorts(rule.ports) === "1-65535" ? where : `${where}:${formatPorts(rule.ports)}`;
+  return rule.ports === EVERY_PORT || formatPorts(rule.ports) === "1-65535"
+    ? where
+    : `${where}:${formatPorts(rule.ports)}`;
 }
 
 /** What is about to be dialled: the target's host as written, what it resolved to, the port. */
@@ -83,10 +89,13 @@ export function permits(rules: readonly TargetRule[], dialling: Dialling): boole
   const named = open.some((rule) => rule.kind === "name" && rule.host === host);
   return readings(address).every((reading) => {
     const isMetadata = classify(reading) === "metadata";
-    return (named && !isMetadata) || open.some((rule) => {
-      if (rule.kind !== "network" || !cidrContains(rule.cidr, reading)) return false;
-      return !isMetadata || rule.cidr.text === reading.text;
-    });
+    return (
+      (named && !isMetadata) ||
+      open.some((rule) => {
+        if (rule.kind !== "network" || !cidrContains(rule.cidr, reading)) return false;
+        return !isMetadata || rule.cidr.text === reading.text;
+      })
+    );
   });
 }
 

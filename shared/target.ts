@@ -61,20 +61,29 @@ function parsePortTarget(text: string): Result<PortTarget> {
 function parseHttpTarget(scheme: "http" | "https", rest: string): Result<HttpTarget> {
   const authority = rest.replace(/\/$/, "");
   if (authority.includes("/")) {
-    return fault("bad-target", "A target has no path.", `Write ${scheme}://HOST[:PORT]; paths are passed on as they are.`);
+    return fault(
+      "bad-target",
+      "A target has no path.",
+      `Write ${scheme}://HOST[:PORT]; paths are passed on as they are.`,
+    );
   }
   const hasPort = splitHostPort(authority)?.port !== undefined;
   const target = parsePortTarget(hasPort ? authority : `${authority}:${DEFAULT_PORT[scheme]}`);
   if (!target.ok) return target;
   const { host, first, last } = target.value;
-  if (first !== last) return fault("bad-target", "A HTTP target is one port.", `Write ${scheme}://${formatHostPort(host, first)}.`);
+  if (first !== last)
+    return fault("bad-target", "A HTTP target is one port.", `Write ${scheme}://${formatHostPort(host, first)}.`);
   return ok({ kind: "http", scheme, host, port: first });
 }
 
 function parseUnixTarget(kind: "unix" | "http+unix", path: string): Result<UnixTarget> {
   const plain = path.startsWith("/") && path.length <= MAX_PATH && !/\/(?:\.{0,2})(?:\/|$)/.test(path);
   if (plain) return ok({ kind, path });
-  return fault("bad-target", `${quote(path)} is not the path of a socket.`, `Write an absolute path of at most ${MAX_PATH} bytes: ${kind}:/run/app.sock.`);
+  return fault(
+    "bad-target",
+    `${quote(path)} is not the path of a socket.`,
+    `Write an absolute path of at most ${MAX_PATH} bytes: ${kind}:/run/app.sock.`,
+  );
 }
 
 function dialableHost(split: HostPort): Result<string> {
@@ -82,7 +91,11 @@ function dialableHost(split: HostPort): Result<string> {
   if (!host.ok) return host;
   const address = parseAddress(host.value);
   if (!address.ok || !isNoTarget(address.value)) return host;
-  return fault("bad-target", `${host.value} is no single host.`, "Write the address of the machine; 127.0.0.1 for the agent's own.");
+  return fault(
+    "bad-target",
+    `${host.value} is no single host.`,
+    "Write the address of the machine; 127.0.0.1 for the agent's own.",
+  );
 }
 
 /** The canonical text; the default port of a URL is left out. */
@@ -114,8 +127,13 @@ export function stretch(target: PortTarget, range: PortRange): Result<PortTarget
   const size = rangeSize(range);
   const last = target.first + size - 1;
   if (rangeSize(target) !== 1 && rangeSize(target) !== size) {
-    return fault("bad-mapping", `The endpoint has ${size} ports, the target ${rangeSize(target)}.`, `Write ${formatHostPort(target.host, `${target.first}-${last}`)}.`);
+    return fault(
+      "bad-mapping",
+      `The endpoint has ${size} ports, the target ${rangeSize(target)}.`,
+      `Write ${formatHostPort(target.host, `${target.first}-${last}`)}.`,
+    );
   }
-  if (last > 65535) return fault("bad-mapping", `${size} ports from ${target.first} on go past 65535.`, "Choose a lower first port.");
+  if (last > 65535)
+    return fault("bad-mapping", `${size} ports from ${target.first} on go past 65535.`, "Choose a lower first port.");
   return ok({ ...target, last });
 }

@@ -11,7 +11,9 @@ const HIDDEN_ALL = new RegExp(HIDDEN.source, "gu");
 /** The text on one line and harmless: hidden characters as `\u{1b}`, cut to `max` characters with `…` as the last. */
 export function clean(text: string, max = MAX_LOGGED): string {
   // Cut first: hostile text may be long, and a character becomes at most ten.
-  const escaped = text.slice(0, max + 1).replace(HIDDEN_ALL, (char) => `\\u{${(char.codePointAt(0) ?? 0).toString(16)}}`);
+  const escaped = text
+    .slice(0, max + 1)
+    .replace(HIDDEN_ALL, (char) => `\\u{${(char.codePointAt(0) ?? 0).toString(16)}}`);
   if (escaped.length <= max) return escaped;
   const kept = escaped.slice(0, max - 1).replace(/[\uD800-\uDBFF]$/, "");
   return `${kept}…`;

@@ -62,14 +62,20 @@ export function warnings(mapping: MappingDraft): string[] {
   const found: string[] = [];
   if (endpoint.kind === "port" && mapping.access === "public") found.push(...wellKnown(endpoint));
   if (isOpenToAll(mapping)) {
-    found.push(`Anyone on the internet can reach ${mapping.endpoint}. Limit it with --allow-from, or use --access token and grants.`);
+    found.push(
+      `Anyone on the internet can reach ${mapping.endpoint}. Limit it with --allow-from, or use --access token and grants.`,
+    );
   }
   const service = reflected(mapping, endpoint);
   if (service && !mapping.reflectorOk) {
-    found.push(`${service} over UDP answers much with little, so forged requests can turn it against others: answers to visitors that have proved nothing are kept small.`);
+    found.push(
+      `${service} over UDP answers much with little, so forged requests can turn it against others: answers to visitors that have proved nothing are kept small.`,
+    );
   }
   if (mapping.http?.tlsVerify === false) {
-    found.push("The target's certificate is not checked: whoever can answer in its place inside the site can read and change everything.");
+    found.push(
+      "The target's certificate is not checked: whoever can answer in its place inside the site can read and change everything.",
+    );
   }
   return found;
 }
@@ -84,7 +90,9 @@ function wellKnown(endpoint: PortEndpoint): string[] {
   const advice = "A port of your own choosing above 1024 is found far less often.";
   const [port] = ports;
   if (port !== undefined) return [`Port ${port} is where scanners look for ${WELL_KNOWN.get(port)} first. ${advice}`];
-  return endpoint.first < 1024 ? [`Port ${endpoint.first} is among the well-known ports, which scanners try first. ${advice}`] : [];
+  return endpoint.first < 1024
+    ? [`Port ${endpoint.first} is among the well-known ports, which scanners try first. ${advice}`]
+    : [];
 }
 
 function isOpenToAll(mapping: MappingDraft): boolean {

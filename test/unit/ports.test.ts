@@ -1,6 +1,16 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { containsPort, containsRange, countPorts, EVERY_PORT, formatPorts, parsePort, parsePortRange, parsePorts, sharedPort } from "../../shared/ports.ts";
+import {
+  containsPort,
+  containsRange,
+  countPorts,
+  EVERY_PORT,
+  formatPorts,
+  parsePort,
+  parsePortRange,
+  parsePorts,
+  sharedPort,
+} from "../../shared/ports.ts";
 import { good, refused } from "./parsed.ts";
 
 test.each([
@@ -16,21 +26,37 @@ test.each([
   expect(formatPorts(good(parsePorts(text)))).toBe(canonical);
 });
 
-test.each(["", "0", "65536", "99999999999999999999", "-1", "+80", "080", "0x50", "8e1", "80.0", "1_000", "٣", "８０", "80\n", "NaN"])(
-  "%j is not a port",
-  (text) => {
-    expect(refused(parsePort(text))).toBe("bad-ports");
-    expect(refused(parsePorts(text))).toBe("bad-ports");
-  },
-);
+test.each([
+  "",
+  "0",
+  "65536",
+  "99999999999999999999",
+  "-1",
+  "+80",
+  "080",
+  "0x50",
+  "8e1",
+  "80.0",
+  "1_000",
+  "٣",
+  "８０",
+  "80\n",
+  "NaN",
+])("%j is not a port", (text) => {
+  expect(refused(parsePort(text))).toBe("bad-ports");
+  expect(refused(parsePorts(text))).toBe("bad-ports");
+});
 
 test.each(["1-", "-1", "1-2-3", "2-1", "1--2", "1 - 2", "0-5", "65530-65536"])("%j is not a range", (text) => {
   expect(refused(parsePortRange(text))).toBe("bad-ports");
 });
 
-test.each([",", "80,", ",80", "80,,81", "80;81", "80 81", "80, 443", " 80", "80 ", "80\t"])("%j is not a list", (text) => {
-  expect(refused(parsePorts(text))).toBe("bad-ports");
-});
+test.each([",", "80,", ",80", "80,,81", "80;81", "80 81", "80, 443", " 80", "80 ", "80\t"])(
+  "%j is not a list",
+  (text) => {
+    expect(refused(parsePorts(text))).toBe("bad-ports");
+  },
+);
 
 test("a list with spaces is told to drop them", () => {
   expect(parsePorts("80, 443")).toMatchObject({ error: { fix: expect.stringContaining("without spaces") } });
@@ -78,7 +104,9 @@ function numbers(first: number, last: number): number[] {
 }
 
 function range() {
-  return fc.tuple(fc.integer({ min: 1, max: 120 }), fc.integer({ min: 0, max: 9 })).map(([first, more]): [number, number] => [first, first + more]);
+  return fc
+    .tuple(fc.integer({ min: 1, max: 120 }), fc.integer({ min: 0, max: 9 }))
+    .map(([first, more]): [number, number] => [first, first + more]);
 }
 
 function lists() {
