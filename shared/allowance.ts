@@ -1,6 +1,6 @@
 import { SessionError } from "./errors.ts";
 import type { Incoming } from "./incoming.ts";
-import { INITIAL_WINDOW, MIN_STREAM_WINDOW } from "./limits.ts";
+import { INITIAL_WINDOW, MIN_STREAM_WINDOW, STREAM_WINDOW } from "./limits.ts";
 
 /** What one end lets the far end send it: the session's window, and how it is promised to streams. */
 export class Allowance {
@@ -49,10 +49,15 @@ export class Allowance {
     return stream.finalSize === null && stream.consumed + share - stream.limit >= share / 4;
   }
 
-  /** Half of what is left to promise: readers that have stopped hold ever less and can't starve the others. */
+  /**
+   * A part of what is left to promise, so that readers that have stopped hold ever less, and never all of it:
+   * a quarter of what is left of half of the window; for a stream that has proved it reads, half of what is left of three quarters.
+   */
   share(stream: Incoming): number {
     const others = this.#promised - (this.#counted.get(stream) ?? 0);
-    return Math.max(MIN_STREAM_WINDOW, Math.min(stream.window, Math.floor((this.#window - others) / 2)));
+    const proven = stream.window > STREAM_WINDOW;
+    const part = proven ? (this.#window * 0.75 - others) / 2 : (this.#window / 2 - others) / 4;
+    return Math.max(MIN_STREAM_WINDOW, Math.min(stream.window, Math.floor(part)));
   }
 
   /** Keeps the sum of promises true after a stream has moved. */

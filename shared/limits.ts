@@ -12,8 +12,8 @@ export const MAX_CONTROL = 64 * KIB;
 /** Bytes of one WebSocket message: header, acknowledgement, the largest payload, and a little for BATCH entries. */
 export const MAX_FRAME = 28 + MAX_DATA + 64;
 
-/** Bytes a caller may send before ACCEPT: one first flight; it is what a slow dial can make an agent hold. */
-export const INITIAL_CREDIT = 64 * KIB;
+/** Bytes a caller may send before ACCEPT: one first flight (RFC 6928), and all that a slow dial can make an agent hold. */
+export const INITIAL_CREDIT = 16 * KIB;
 
 /** Bytes a receiver grants a stream at first, once it is answered. */
 export const STREAM_WINDOW = 256 * KIB;
@@ -22,7 +22,7 @@ export const STREAM_WINDOW = 256 * KIB;
 export const MAX_STREAM_WINDOW = 16 * MIB;
 
 /** Bytes granted to a stream however crowded its session is: under this, per-frame cost dominates. */
-export const MIN_STREAM_WINDOW = 16 * KIB;
+export const MIN_STREAM_WINDOW = 8 * KIB;
 
 /** Charge a session may have outstanding before its window is told: the least share of a relay's budget. */
 export const INITIAL_WINDOW = 64 * KIB;

@@ -1,0 +1,156 @@
+import { decodeFrame, stamp, type Frame } from "../../shared/frame.ts";
+import type { Dial } from "../../shared/open.ts";
+import { encodeDial } from "../../shared/open.ts";
+import { TYPE } from "../../shared/frame.ts";
+import { Session } from "../../shared/session.ts";
+import { chunkOf, type Stream } from "../../shared/stream.ts";
+import type { Failure, SessionCode } from "../../shared/errors.ts";
+
+/** A caller and an agent joined by two queues that deliver when told to. The clock stands still unless moved. */
+export type Pair = {
+  caller: Session;
+  agent: Session;
+  /** Delivers frames until none is on its way; `most` stops early. Answers how many were delivered. */
+  deliver: (most?: number) => number;
+  /** Frames on their way, by direction. */
+  toAgent: Uint8Array[];
+  toCaller: Uint8Array[];
+  /** Every frame ever sent, decoded. */
+  sent: { from: "caller" | "agent"; frame: Frame }[];
+  dialled: { stream: Stream; dial: Dial }[];
+  over: { end: "caller" | "agent"; code: SessionCode; reason: string }[];
+  clock: { now: number };
+  /** False: neither lane has room for bulk. */
+  room: { open: boolean };
+};
+
+export const WINDOW = 4 * 1024 * 1024;
+
+export function pair(options: { window?: number; onDial?: (stream: Stream, dial: Dial) => void } = {}): Pair {
+  const window = options.window ?? WINDOW;
+  const clock = { now: 0 };
+  const room = { open: true };
+  const toAgent: Uint8Array[] = [];
+  const toCaller: Uint8Array[] = [];
+  const sent: Pair["sent"] = [];
+  const dialled: Pair["dialled"] = [];
+  const over: Pair["over"] = [];
+  const io = (from: "caller" | "agent", queue: Uint8Array[]) => ({
+    send: (frame: Uint8Array) => {
+      // A copy, as a socket makes one: headers in kept chunks are rewritten later.
+      const copy = frame.slice();
+      sent.push({ from, frame: decodeFrame(copy) });
+      queue.push(copy);
+    },
+    room: () => room.open,
+    now: () => clock.now,
+  });
+  const caller = new Session({
+    role: "caller",
+    to: { channel: 0, slot: 7 },
+    io: io("caller", toAgent),
+    ended: (code, reason) => over.push({ end: "caller", code, reason }),
+  });
+  const agent = new Session({
+    role: "agent",
+    to: { channel: 3, slot: 0 },
+    io: io("agent", toCaller),
+    dial: (stream, dial) => {
+      dialled.push({ stream, dial });
+      options.onDial?.(stream, dial);
+    },
+    ended: (code, reason) => over.push({ end: "agent", code, reason }),
+  });
+  const deliver = (most = Number.POSITIVE_INFINITY): number => {
+    let count = 0;
+    while (count < most && toAgent.length + toCaller.length > 0) {
+      const down = toAgent.shift();
+      if (down !== undefined) {
+        stamp(down, { channel: 3 });
+        agent.receive(decodeFrame(down));
+        count += 1;
+      }
+      const up = count < most ? toCaller.shift() : undefined;
+      if (up !== undefined) {
+        stamp(up, { slot: 7 });
+        caller.receive(decodeFrame(up));
+        count += 1;
+      }
+    }
+    return count;
+  };
+  caller.grant(window);
+  agent.grant(window);
+  deliver();
+  sent.length = 0;
+  return { caller, agent, deliver, toAgent, toCaller, sent, dialled, over, clock, room };
+}
+
+/** What an application saw of a stream. `eager` takes bytes at once; else say `take()`. */
+export class Sink {
+  bytes: number[] = [];
+  fin = false;
+  ended: Failure | null | undefined;
+  writable = 0;
+  accepted = false;
+  waiting = 0;
+  readonly stream: Stream;
+
+  constructor(stream: Stream, eager = true) {
+    this.stream = stream;
+    stream.events = {
+      accepted: () => (this.accepted = true),
+      data: (bytes) => {
+        this.bytes.push(...bytes);
+        this.waiting += bytes.byteLength;
+        if (eager) this.take();
+      },
+      fin: () => (this.fin = true),
+      writable: () => (this.writable += 1),
+      ended: (failure) => (this.ended = failure),
+    };
+  }
+
+  take(most = this.waiting): void {
+    const count = Math.min(most, this.waiting);
+    this.waiting -= count;
+    this.stream.consumed(count);
+  }
+}
+
+export const DIAL: Dial = {
+  target: "127.2.2.101:8080",
+  kind: "tcp",
+  mapping: 1,
+  endpoint: "8080/tcp",
+  visitor: "203.0.113.9:40000",
+  options: "",
+  token: "",
+  grant: "",
+  hops: 0,
+};
+
+export function open(from: Pair): Stream {
+  return from.caller.open(TYPE.DIAL, encodeDial(DIAL), { mapping: DIAL.mapping });
+}
+
+/** An open stream with a sink at each end. */
+export function connect(from: Pair, eager = true): { caller: Sink; agent: Sink } {
+  const stream = open(from);
+  const caller = new Sink(stream, eager);
+  from.deliver();
+  const far = from.dialled.at(-1)?.stream;
+  if (far === undefined) throw new Error("not dialled");
+  const agent = new Sink(far, eager);
+  far.accept({ target: DIAL.target, local: "127.0.0.1:1" });
+  from.deliver();
+  return { caller, agent };
+}
+
+export function write(stream: Stream, text: string): void {
+  stream.write(chunkOf(new TextEncoder().encode(text)));
+}
+
+export function text(bytes: number[]): string {
+  return new TextDecoder().decode(Uint8Array.from(bytes));
+}
