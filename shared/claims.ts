@@ -23,6 +23,8 @@ export function typeOf<K extends TokenKind>(kind: K): `sallyport-${K}+jwt` {
 
 /** Entries in one list of a token: it has to fit in a header. */
 const MAX_LIST = 64;
+/** Seconds that a token may live: ten years, for a token nobody remembers should end one day. */
+export const LONGEST_LIFE = 10 * 366 * 24 * 3600;
 /** Seconds since 1970 at the end of the year 9999: later is a mistake, as a time in milliseconds is. */
 const LAST_SECOND = 253_402_300_799;
 
@@ -94,8 +96,10 @@ export type Claims = AgentClaims | VisitorClaims | GatewayClaims | AdminClaims;
 export function parseClaims<K extends TokenKind>(kind: K, payload: unknown): Result<ClaimsOf<K>> {
   const schema: z.ZodType<Claims> = SCHEMAS[kind];
   const parsed = conform(schema, payload, "bad-claims");
-  if (parsed.ok && parsed.value.exp <= parsed.value.iat)
-    return fault("bad-claims", "exp: the token ends before it begins");
+  const life = parsed.ok ? parsed.value.exp - parsed.value.iat : undefined;
+  if (life !== undefined && !(life > 0 && life <= LONGEST_LIFE)) {
+    return fault("bad-claims", "exp: a token lives for more than nothing and at most ten years.");
+  }
   // The schema of `kind` gives the claims of `kind`; indexing by K is beyond the compiler.
   return parsed as Result<ClaimsOf<K>>;
 }

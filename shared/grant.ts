@@ -1,4 +1,5 @@
 import { type Address, parseAddress, sourceBucket } from "./address.ts";
+import { disguised } from "./disguise.ts";
 
 /** A time-limited admission of one visitor's addresses to some mappings (DESIGN section 5). */
 export interface Grant {
@@ -21,16 +22,14 @@ export interface Grant {
  * IPv6 counts by its /64, the subscriber: a phone's apps and its browser use different addresses within it.
  */
 export function admits(grants: readonly Grant[], mapping: number, address: Address, now: number): Grant | undefined {
-  const source = sourceBucket(address);
-  return grants.find(
-    (grant) =>
-      now < grant.until &&
-      grant.mappings.includes(mapping) &&
-      grant.addresses.some((each) => bucketOf(each) === source),
-  );
+  const source = sourceOf(address);
+  return grants.find((grant) => {
+    if (now >= grant.until || !grant.mappings.includes(mapping)) return false;
+    return grant.addresses.map(parseAddress).some((each) => each.ok && sourceOf(each.value) === source);
+  });
 }
 
-function bucketOf(text: string): string | undefined {
-  const address = parseAddress(text);
-  return address.ok ? sourceBucket(address.value) : undefined;
+/** Behind a translator (64:ff9b::/96, Teredo) one /64 is everybody: there the IPv4 address inside is the subscriber. */
+function sourceOf(address: Address): string {
+  return [sourceBucket(address), ...disguised(address).map(({ text }) => text)].join(" ");
 }

@@ -125,15 +125,14 @@ export function targetAt(target: PortTarget, range: PortRange, port: number): Po
 /** `target` with as many ports as `range`, a single port being the first of them. Refuses other sizes, and ports past 65535. */
 export function stretch(target: PortTarget, range: PortRange): Result<PortTarget> {
   const size = rangeSize(range);
-  const last = target.first + size - 1;
-  if (rangeSize(target) !== 1 && rangeSize(target) !== size) {
-    return fault(
-      "bad-mapping",
-      `The endpoint has ${size} ports, the target ${rangeSize(target)}.`,
-      `Write ${formatHostPort(target.host, `${target.first}-${last}`)}.`,
-    );
-  }
-  if (last > 65535)
+  const fitting = { first: target.first, last: target.first + size - 1 };
+  if (fitting.last > 65535) {
     return fault("bad-mapping", `${size} ports from ${target.first} on go past 65535.`, "Choose a lower first port.");
-  return ok({ ...target, last });
+  }
+  if (rangeSize(target) === 1 || rangeSize(target) === size) return ok({ ...target, ...fitting });
+  return fault(
+    "bad-mapping",
+    `The target has ${rangeSize(target)} ports where the endpoint has ${size}.`,
+    `Write ${formatHostPort(target.host, formatPortRange(fitting))}.`,
+  );
 }

@@ -4,8 +4,9 @@
 export const MAX_LOGGED = 256;
 
 // Controls and line separators (they forge lines and command terminals), format characters (they reorder or hide
-// text: U+202E, zero-width, tags), lone surrogates, private use, and the two invisible Hangul fillers.
-const HIDDEN = /[\p{Cc}\p{Cf}\p{Cs}\p{Co}\p{Zl}\p{Zp}\u115F\u1160\u3164\uFFA0]/u;
+// text: U+202E, zero-width, tags), lone surrogates, private use, and invisible Hangul fillers. The two joiners stay,
+// for Persian, Indian scripts and emoji are misspelt without them.
+const HIDDEN = /(?![\u200C\u200D])[\p{Cc}\p{Cf}\p{Cs}\p{Co}\p{Zl}\p{Zp}\u115F\u1160\u3164\uFFA0]/u;
 const HIDDEN_ALL = new RegExp(HIDDEN.source, "gu");
 
 /** The text on one line and harmless: hidden characters as `\u{1b}`, cut to `max` characters with `…` as the last. */

@@ -3,7 +3,7 @@ import fc from "fast-check";
 import ipaddr from "ipaddr.js";
 import { expect, test } from "vitest";
 import { addressOf, parseAddress, prefixOf, samePrefix, sourceBucket } from "../../shared/address.ts";
-import { good, refused } from "./parsed.ts";
+import { anyText, good, refused } from "./parsed.ts";
 
 test.each([
   ["0.0.0.0", "0.0.0.0"],
@@ -169,7 +169,7 @@ test("what Node takes for an address is what this takes for one, zones apart", (
 });
 
 test("nothing makes the parser throw", () => {
-  fc.assert(fc.property(fc.string({ unit: "binary" }), (text) => void parseAddress(text)));
+  fc.assert(fc.property(anyText(), (text) => void parseAddress(text)));
 });
 
 test("prefixes agree with strings of bits", () => {

@@ -80,6 +80,7 @@ test.each(["exp", "iat"].flatMap((claim) => HOSTILE_TIMES.map((value) => [claim,
 
 test.each([
   ["exp before iat", { iat: 2_000_000_000, exp: 1_999_999_999 }],
+  ["a life of a century", { iat: 1_000_000_000, exp: 4_000_000_000 }],
   ["exp at iat", { iat: 2_000_000_000, exp: 2_000_000_000 }],
 ])("%s is refused", (_what, times) => {
   expect(refused(parseClaims("admin", { ...payload("admin"), ...times }))).toBe("bad-claims");

@@ -28,6 +28,15 @@ test.each([
   expect(admits([GRANT], mapping, good(parseAddress(address)), now)?.id).toBe(may ? "g1" : undefined);
 });
 
+test.each([
+  ["64:ff9b::cb00:7109", "64:ff9b::cb00:710a"],
+  ["2001:0:808:808:0:1234:34ff:8ef6", "2001:0:808:808:0:1234:34ff:8ef5"],
+])("the neighbours of %s behind its translator are strangers", (opened, neighbour) => {
+  const grants = [{ ...GRANT, addresses: [opened] }];
+  expect(admits(grants, 7, good(parseAddress(opened)), 1_500)?.id).toBe("g1");
+  expect(admits(grants, 7, good(parseAddress(neighbour)), 1_500)).toBeUndefined();
+});
+
 test("a grant nobody has opened admits nobody", () => {
   expect(admits([{ ...GRANT, addresses: [] }], 7, good(parseAddress("203.0.113.9")), 1_500)).toBeUndefined();
 });
