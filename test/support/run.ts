@@ -9,6 +9,8 @@ export interface RunOptions {
   readonly env?: Readonly<Record<string, string | undefined>>;
   /** Written to its standard input, which is then closed. */
   readonly input?: string | Uint8Array;
+  /** Its standard input stays open for `type`. */
+  readonly interactive?: boolean;
 }
 
 export interface Ended {
@@ -43,7 +45,8 @@ export class Run implements AsyncDisposable {
       stdio: ["pipe", "pipe", "pipe"],
     });
     // It may end without having read its input.
-    this.#child.stdin.on("error", () => undefined).end(options.input);
+    this.#child.stdin.on("error", () => undefined);
+    if (options.interactive !== true) this.#child.stdin.end(options.input);
     this.#child.stdout.setEncoding("utf8").on("data", (text: string) => {
       this.stdout += text;
       this.#change();
@@ -75,6 +78,11 @@ export class Run implements AsyncDisposable {
       }
       await this.#changed.promise;
     }
+  }
+
+  /** Writes to its standard input; only when it was started `interactive`. */
+  type(text: string): void {
+    this.#child.stdin.write(text);
   }
 
   /** Signals the whole group. Nothing happens when that is gone. */
