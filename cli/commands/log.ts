@@ -1,0 +1,78 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { Command } from "commander";
+import type { ConnectionView } from "../../shared/api.ts";
+import { edgeOf, readCommand, type Context, type EdgeOptions } from "../context.ts";
+import type { Edge } from "../edge.ts";
+import { printResult } from "../output.ts";
+import { formatSpan } from "../duration.ts";
+import { table, type Column } from "../table.ts";
+
+const FOLLOW_MS = 1_000;
+/** Connections asked for while following: more than a second brings. */
+const FOLLOW_LIMIT = 1_000;
+
+/** `sallyport log [--follow]` */
+export function logCommand(context: Context): Command {
+  return readCommand("log", "The last connections, and why each ended.")
+    .option("--follow", "go on with new ones until Ctrl-C")
+    .action(async (options: EdgeOptions & { json?: boolean; follow?: boolean }) => {
+      const edge = edgeOf(context, options);
+      const json = options.json === true;
+      const connections = await lastConnections(edge, 100);
+      if (options.follow === true) await follow(context, edge, json, connections);
+      else
+        printResult(context.output, json, connections, () =>
+          connections.length === 0 ? "no connections yet\n" : table(connections, COLUMNS),
+        );
+    });
+}
+
+const COLUMNS: readonly Column<ConnectionView>[] = [
+  { title: "ENDED", value: ({ ended }) => ended.slice(0, 19).replace("T", " ") },
+  { title: "VISITOR", value: ({ visitor }) => visitor },
+  { title: "ENDPOINT", value: ({ endpoint }) => endpoint },
+  { title: "SITE", value: ({ site }) => site },
+  { title: "TARGET", value: ({ target }) => target },
+  { title: "LASTED", value: ({ at, ended }) => formatSpan(Date.parse(ended) - Date.parse(at)), align: "right" },
+  { title: "IN", value: ({ bytesIn }) => formatBytes(bytesIn), align: "right" },
+  { title: "OUT", value: ({ bytesOut }) => formatBytes(bytesOut), align: "right" },
+  { title: "OUTCOME", value: ({ outcome, code }) => (code === "" ? outcome : `${outcome} (${code})`) },
+  { title: "REASON", value: ({ reason }) => reason },
+];
+
+async function lastConnections(edge: Edge, limit: number): Promise<ConnectionView[]> {
+  const { connections } = await edge.call<{ connections: ConnectionView[] }>("GET", `/log?limit=${limit}`);
+  return connections;
+}
+
+/** Prints each connection once: JSON lines, or lines of text. */
+async function follow(
+  { output }: Context,
+  edge: Edge,
+  json: boolean,
+  first: readonly ConnectionView[],
+): Promise<never> {
+  let known = new Set<string>();
+  let connections = first;
+  for (;;) {
+    for (const connection of connections) {
+      if (!known.has(JSON.stringify(connection)))
+        output.out(json ? `${JSON.stringify(connection)}\n` : lineOf(connection));
+    }
+    known = new Set(connections.map((connection) => JSON.stringify(connection)));
+    await sleep(FOLLOW_MS);
+    connections = await lastConnections(edge, FOLLOW_LIMIT);
+  }
+}
+
+/** The row of a table without its headings. */
+function lineOf(connection: ConnectionView): string {
+  return table([connection], COLUMNS).split("\n").slice(1).join("\n");
+}
+
+function formatBytes(bytes: number): string {
+  const units = ["B", "KiB", "MiB", "GiB", "TiB"];
+  const power = bytes === 0 ? 0 : Math.min(units.length - 1, Math.floor(Math.log2(bytes) / 10));
+  const value = bytes / 1024 ** power;
+  return `${power === 0 || value >= 100 ? value.toFixed(0) : value.toFixed(1)} ${units[power]}`;
+}

@@ -1,0 +1,54 @@
+import { readFileSync } from "node:fs";
+import { Command } from "commander";
+import { Problem } from "../../link/problem.ts";
+import type { LoginView } from "../../shared/api.ts";
+import type { Context } from "../context.ts";
+import { checkedUrl, openEdge } from "../edge.ts";
+import { loginsFile, rememberLogin } from "../logins.ts";
+import { askHidden } from "../prompt.ts";
+
+type Options = { secretFile?: string; insecure?: boolean };
+
+/** `sallyport login URL [--secret-file F]` */
+export function loginCommand(context: Context): Command {
+  return new Command("login")
+    .description("Log in to an edge with its admin secret; later commands speak to this edge.")
+    .argument("<url>", "where the edge is reached: https://HOST[:PORT]")
+    .option("--secret-file <file>", "a file with the admin secret; - reads standard input")
+    .option("--insecure", "permit plain http to another machine")
+    .action(async (text: string, options: Options) => {
+      const insecure = options.insecure === true;
+      const url = checkedUrl(text, insecure);
+      const secret = await secretFrom(options.secretFile);
+      const edge = openEdge({ url, insecure, token: null });
+      const answer = await edge.call<LoginView>("POST", "/login", { secret, url });
+      rememberLogin(context.env, { url, token: answer.token, insecure });
+      const known = answer.url === url ? "" : ` (the edge calls itself ${answer.url})`;
+      context.output.err(
+        `logged in to ${url}${known} until ${answer.expires.slice(0, 10)}; remembered in ${loginsFile(context.env)}\n`,
+      );
+    });
+}
+
+async function secretFrom(file: string | undefined): Promise<string> {
+  const secret = file === undefined ? await askHidden("Admin secret: ") : read(file);
+  if (secret !== "") return secret;
+  throw Problem.usage(
+    "secret-missing",
+    "no admin secret was given",
+    "--secret-file FILE; self-hosted it is DIR/admin-secret, on Cloudflare what you gave to wrangler secret put ADMIN_SECRET",
+  );
+}
+
+function read(file: string): string {
+  try {
+    return readFileSync(file === "-" ? 0 : file, "utf8").trim();
+  } catch (error) {
+    const cause = error instanceof Error ? error.message : String(error);
+    throw Problem.configuration(
+      "secret-unreadable",
+      `the admin secret can't be read: ${cause}`,
+      "check the path and its owner",
+    );
+  }
+}

@@ -1,0 +1,108 @@
+import { Command } from "commander";
+import type { TokenKind } from "../../shared/claims.ts";
+import type { IssuedView, TokenView } from "../../shared/api.ts";
+import { collect, edgeCommand, edgeOf, readCommand, type Context, type EdgeOptions } from "../context.ts";
+import { parseDuration } from "../duration.ts";
+import { printResult } from "../output.ts";
+import { table } from "../table.ts";
+
+/** What the edge is asked for; `undefined` fields are left out on the way. */
+type Scope = Record<string, unknown>;
+type IssueOptions = EdgeOptions & { expires?: number };
+
+/** `sallyport token agent SITE | visitor | gateway | admin | ls | revoke JTI` */
+export function tokenCommand(context: Context): Command {
+  const token = new Command("token").description("Tokens: issued once, to standard output; revoked for ever.");
+  token.addCommand(agentCommand(context));
+  token.addCommand(
+    issuing("visitor", "Issue a token that opens endpoints.")
+      .requiredOption("--endpoint <endpoint>", "an endpoint it opens, or SITE/*; repeatable", collect)
+      .option("--from <cidr>", "where it may be used from; repeatable", collect)
+      .action(async (options: IssueOptions & { endpoint: string[]; from?: string[] }) => {
+        await issue(context, "visitor", options, { endpoints: options.endpoint, from: options.from });
+      }),
+  );
+  token.addCommand(
+    issuing("gateway", "Issue a token for a gateway: listeners on a machine with a public address.")
+      .option("--endpoint <endpoint>", "an endpoint it may own; repeatable; without it, all", collect)
+      .option("--bind <address>", "an address it may listen on; repeatable; without it, all", collect)
+      .action(async (options: IssueOptions & { endpoint?: string[]; bind?: string[] }) => {
+        await issue(context, "gateway", options, { endpoints: options.endpoint, bind: options.bind });
+      }),
+  );
+  token.addCommand(
+    issuing("admin", "Issue a token for the API and these commands.")
+      .option("--read-only", "it may look, and change nothing")
+      .action(async (options: IssueOptions & { readOnly?: boolean }) => {
+        await issue(context, "admin", options, { readOnly: options.readOnly });
+      }),
+  );
+  token.addCommand(listCommand(context));
+  token.addCommand(
+    edgeCommand("revoke", "Revoke a token: it opens nothing new, and what it opened is cut.")
+      .argument("<jti>", "as token ls shows it")
+      .action(async (jti: string, options: EdgeOptions) => {
+        const { kind, sub } = await edgeOf(context, options).call<TokenView>(
+          "DELETE",
+          `/tokens/${encodeURIComponent(jti)}`,
+        );
+        context.output.err(`${kind} token ${jti} (${sub}) is revoked\n`);
+      }),
+  );
+  return token;
+}
+
+function agentCommand(context: Context): Command {
+  return issuing("agent", "Issue a token for an agent of a site.")
+    .argument("<site>")
+    .option(
+      "--target <cidr:ports>",
+      "what it may dial, as 192.168.2.0/24:80,443; repeatable; without it, its own --allow decides",
+      collect,
+    )
+    .option("--publish <endpoint>", "where it may make mappings of its own; repeatable", collect)
+    .option("--local", "for an agent on the edge's own machine: a loopback URL will do")
+    .action(
+      async (site: string, options: IssueOptions & { target?: string[]; publish?: string[]; local?: boolean }) => {
+        const { target, publish, local } = options;
+        await issue(context, "agent", options, { site, targets: target, publish, local });
+      },
+    );
+}
+
+function issuing(name: string, description: string): Command {
+  return edgeCommand(name, description).option("--expires <time>", "how long it lives, as 12h or 90d", parseDuration);
+}
+
+/** Prints the token alone on standard output, so that it can be sent into a file. */
+async function issue(context: Context, kind: TokenKind, options: IssueOptions, scope: Scope): Promise<void> {
+  const life = options.expires === undefined ? undefined : Math.floor(options.expires / 1000);
+  const issued = await edgeOf(context, options).call<IssuedView>("POST", "/tokens", { kind, ...scope, life });
+  context.output.out(`${issued.token}\n`);
+  context.output.err(
+    `${kind} token ${issued.jti} for ${issued.sub}, good until ${issued.expires.slice(0, 10)}; it is not shown again\n`,
+  );
+}
+
+function listCommand(context: Context): Command {
+  return readCommand("ls", "List all tokens that are good, or were until lately.").action(
+    async (options: EdgeOptions & { json?: boolean }) => {
+      const { tokens } = await edgeOf(context, options).call<{ tokens: TokenView[] }>("GET", "/tokens");
+      printResult(context.output, options.json === true, tokens, () =>
+        table(tokens, [
+          { title: "JTI", value: ({ jti }) => jti },
+          { title: "KIND", value: ({ kind }) => kind },
+          { title: "SITE", value: ({ site }) => site ?? "" },
+          { title: "SCOPE", value: ({ scope }) => scope.join(" ") },
+          { title: "EXPIRES", value: ({ expires }) => expires.slice(0, 10) },
+          { title: "STATE", value: (each) => stateOf(each, context.now()) },
+        ]),
+      );
+    },
+  );
+}
+
+function stateOf({ revoked, expires }: TokenView, now: number): string {
+  if (revoked) return "revoked";
+  return Date.parse(expires) <= now ? "expired" : "good";
+}

@@ -1,0 +1,21 @@
+import { Command } from "commander";
+import { PROTOCOL, VERSION } from "../../shared/version.ts";
+import type { Context } from "../context.ts";
+import { printResult } from "../output.ts";
+import { WORKERD_VERSION } from "../serve/workerd.ts";
+
+/** `sallyport version` */
+export function versionCommand({ output }: Context): Command {
+  return new Command("version")
+    .description("The versions of this program.")
+    .option("--json", "print JSON")
+    .action(({ json }: { json?: boolean }) => {
+      const versions = { version: VERSION, protocol: PROTOCOL, workerd: WORKERD_VERSION, node: process.version };
+      printResult(
+        output,
+        json === true,
+        versions,
+        () => `sallyport ${VERSION} (protocol ${PROTOCOL}, workerd ${WORKERD_VERSION}, node ${process.version})\n`,
+      );
+    });
+}

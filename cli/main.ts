@@ -1,0 +1,39 @@
+import { existsSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { CommanderError } from "commander";
+import { EXIT, Problem } from "../link/problem.ts";
+import { printProblem, stdio } from "./output.ts";
+import { program } from "./program.ts";
+
+const words = process.argv.slice(2);
+// First thing: it overwrites argv, where a --token could be read by everybody on this machine.
+process.title = "sallyport";
+
+try {
+  if (words[0] === "agent") await runAgent(words.slice(1));
+  else await program({ env: process.env, output: stdio, now: Date.now }).parseAsync(words, { from: "user" });
+} catch (error) {
+  process.exitCode = report(error);
+}
+
+/** Runs the agent that was built beside this program. */
+async function runAgent(args: readonly string[]): Promise<void> {
+  const file = new URL("./agent.js", import.meta.url);
+  const path = fileURLToPath(file);
+  if (!existsSync(path))
+    throw Problem.configuration("agent-missing", `${path} is not there`, "install the whole package again");
+  process.argv.splice(1, process.argv.length, path, ...args);
+  await import(file.href);
+}
+
+function report(error: unknown): number {
+  if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.done : EXIT.usage;
+  const json = words.includes("--json");
+  if (error instanceof Problem) {
+    printProblem(stdio, json, error);
+    return error.exit;
+  }
+  const cause = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  printProblem(stdio, json, new Problem(EXIT.failed, "internal", cause, "this is a defect: please report it"));
+  return EXIT.failed;
+}

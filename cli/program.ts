@@ -1,0 +1,65 @@
+import { Command } from "commander";
+import { VERSION } from "../shared/version.ts";
+import { loginCommand } from "./commands/login.ts";
+import { logCommand } from "./commands/log.ts";
+import { mapCommand } from "./commands/map.ts";
+import { serveCommand } from "./commands/serve.ts";
+import { siteCommand } from "./commands/site.ts";
+import { statusCommand } from "./commands/status.ts";
+import { tokenCommand } from "./commands/token.ts";
+import { versionCommand } from "./commands/version.ts";
+import type { Context } from "./context.ts";
+
+const EXAMPLES = `
+Examples:
+  sallyport serve --data ./edge --tcp 8080,8090-8099
+  sallyport login http://127.0.0.1:8787 --secret-file ./edge/admin-secret
+  sallyport site add warehouse-3
+  sallyport token agent warehouse-3 > token
+  sallyport map add 8080/tcp warehouse-3 192.168.2.101:8080
+  sallyport status
+
+Exit codes: 0 done, 1 failed, 2 usage, 3 configuration, 4 token refused, 5 edge unreachable, 6 not ready, 7 denied by policy`;
+
+/** All commands. Nothing is read or run before one is parsed. */
+export function program(context: Context): Command {
+  const root = new Command("sallyport")
+    .description("Publishes private IP:port services of a LAN at public endpoints, without touching the router.")
+    .version(VERSION)
+    .addHelpText("after", EXAMPLES);
+  // Run by main.ts before commands are parsed: its words belong to another program. Here for the help.
+  root.addCommand(
+    new Command("agent")
+      .description("Serve a site from inside its LAN: the same as the program `agent`.")
+      .allowUnknownOption(),
+  );
+  for (const command of [
+    serveCommand,
+    loginCommand,
+    siteCommand,
+    tokenCommand,
+    mapCommand,
+    statusCommand,
+    logCommand,
+    versionCommand,
+  ]) {
+    root.addCommand(command(context));
+  }
+  return strict(root, context);
+}
+
+/** Usage errors are answered, not acted on; results and messages go where the context says. */
+function strict(command: Command, context: Context): Command {
+  command.exitOverride().configureOutput({
+    writeOut: context.output.out,
+    writeErr: context.output.err,
+    outputError: (text, write) => write(text.replace(/^error: /, "error[usage]: ")),
+  });
+  command.showHelpAfterError(`  fix: sallyport ${pathOf(command)}--help shows how`);
+  for (const child of command.commands) strict(child, context);
+  return command;
+}
+
+function pathOf(command: Command): string {
+  return command.parent === null ? "" : `${pathOf(command.parent)}${command.name()} `;
+}

@@ -1,0 +1,20 @@
+import { createInterface } from "node:readline";
+import { Writable } from "node:stream";
+
+/** Asks for a line that is not shown while it is typed. Answers "" when nobody is there to be asked. */
+export async function askHidden(question: string): Promise<string> {
+  if (!process.stdin.isTTY || !process.stderr.isTTY) return "";
+  process.stderr.write(question);
+  const nowhere = new Writable({ write: (_chunk, _encoding, done) => done() });
+  const lines = createInterface({ input: process.stdin, output: nowhere, terminal: true });
+  try {
+    return await new Promise<string>((resolve) => {
+      lines.question("", resolve);
+      lines.once("SIGINT", () => resolve(""));
+      lines.once("close", () => resolve(""));
+    });
+  } finally {
+    lines.close();
+    process.stderr.write("\n");
+  }
+}

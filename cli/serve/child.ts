@@ -1,0 +1,99 @@
+import { spawn, type ChildProcess } from "node:child_process";
+import { createInterface } from "node:readline";
+import type { Readable } from "node:stream";
+import * as z from "zod";
+import type { Log } from "../../link/log.ts";
+import { relayLine } from "./workerd-log.ts";
+
+export type Ended = { code: number | null; signal: NodeJS.Signals | null };
+
+export type WorkerdProcess = {
+  pid: number;
+  /** Ports by socket name, once every socket listens. Rejects when workerd ends before. */
+  listening: Promise<ReadonlyMap<string, number>>;
+  ended: Promise<Ended>;
+  /** Asks it to end, and ends it after `graceMs`: it waits for ever while a connection lives. */
+  stop(graceMs: number): Promise<void>;
+};
+
+export type WorkerdOptions = {
+  binary: string;
+  /** Folder of `config.capnp` and the Worker. */
+  folder: string;
+  /** Names of all sockets in the config. */
+  sockets: readonly string[];
+  /** Environment variables that the config takes secrets from. Nothing else is passed on. */
+  secrets: Readonly<Record<string, string>>;
+  log: Log;
+};
+
+const listenEvent = z.object({ event: z.literal("listen"), socket: z.string(), port: z.int() });
+
+/** Starts workerd in a session of its own, so that Ctrl-C in a terminal reaches the launcher alone. */
+export function startWorkerd(options: WorkerdOptions): WorkerdProcess {
+  const child = spawn(options.binary, ["serve", "--control-fd=3", "config.capnp", "config"], {
+    cwd: options.folder,
+    env: { ...options.secrets },
+    stdio: ["ignore", "pipe", "pipe", "pipe"],
+    detached: true,
+  });
+  const ended = new Promise<Ended>((resolve) => {
+    child.once("error", () => resolve({ code: null, signal: null }));
+    child.once("close", (code, signal) => resolve({ code, signal }));
+  });
+  const watchdog = child.pid === undefined ? undefined : watch(child.pid);
+  void ended.then(() => watchdog?.kill("SIGKILL"));
+  const last: string[] = [];
+  for (const stream of [child.stdout, child.stderr]) {
+    if (stream === null) continue;
+    createInterface({ input: stream }).on("line", (line) =>
+      last.splice(0, last.length - 4, relayLine(line, options.log)),
+    );
+  }
+  return {
+    pid: child.pid ?? -1,
+    ended,
+    listening: Promise.race([
+      allListening(child.stdio[3] as Readable, options.sockets),
+      ended.then((end) => Promise.reject(new Error(endText(end, last)))),
+    ]),
+    stop: async (graceMs) => {
+      const kill = setTimeout(() => child.kill("SIGKILL"), graceMs);
+      child.kill("SIGTERM");
+      await ended;
+      clearTimeout(kill);
+    },
+  };
+}
+
+/** What a process ended with, for people. */
+export function endText({ code, signal }: Ended, last: readonly string[] = []): string {
+  const how = signal === null ? `workerd ended with code ${code ?? "unknown"}` : `workerd was ended by ${signal}`;
+  return last.length === 0 ? how : `${how}: ${last.join("; ")}`;
+}
+
+/**
+ * A shell that outlives this process by a moment: when our end of its pipe closes, however we died, it ends workerd.
+ * Windows has none; there the next start finds what is left (stale.ts).
+ */
+function watch(pid: number): ChildProcess | undefined {
+  if (process.platform === "win32") return undefined;
+  const shell = spawn("/bin/sh", ["-c", 'read -r _; kill -9 "$0"', String(pid)], {
+    stdio: ["pipe", "ignore", "ignore"],
+    detached: true,
+  });
+  shell.on("error", () => undefined);
+  shell.unref();
+  return shell;
+}
+
+function allListening(control: Readable, sockets: readonly string[]): Promise<ReadonlyMap<string, number>> {
+  const ports = new Map<string, number>();
+  return new Promise((resolve) => {
+    createInterface({ input: control }).on("line", (line) => {
+      const { socket, port } = listenEvent.parse(JSON.parse(line));
+      ports.set(socket, port);
+      if (sockets.every((name) => ports.has(name))) resolve(ports);
+    });
+  });
+}

@@ -1,0 +1,123 @@
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { formatPorts, type Ports } from "../../shared/ports.ts";
+import { formatHostPort } from "../../shared/socket-address.ts";
+import { EXIT, Problem } from "../../link/problem.ts";
+import { reachable, type Address } from "./address.ts";
+import { startWorkerd, type WorkerdProcess } from "./child.ts";
+import { HTTP_SOCKET, tcpSocket, workerdConfig } from "./config.ts";
+import { adminSecret, openData, type AdminSecret } from "./data.ts";
+import { isHealthy } from "./health.ts";
+import { lockFolder } from "./lock.ts";
+import type { Log } from "../../link/log.ts";
+import { probe } from "./probe.ts";
+import { endStaleWorkerd, rememberWorkerd } from "./stale.ts";
+import { supervise } from "./supervise.ts";
+import { findWorkerd } from "./workerd.ts";
+
+export type ServeOptions = {
+  data: string;
+  listen: Address;
+  publicUrl: string | null;
+  bind: string;
+  tcp: Ports;
+  tls: { certificate: string; key: string } | null;
+  trustedProxies: readonly string[];
+  /** This command line without `--tcp`, for messages of the edge. */
+  hint: string;
+  /** Source of the built Worker. */
+  worker: string;
+  env: NodeJS.ProcessEnv;
+};
+
+const HEALTH_TIMEOUT_MS = 10_000;
+
+/** Runs the self-hosted edge until `signal`. Throws Problem when it can't start. */
+export async function serve(options: ServeOptions, signal: AbortSignal, log: Log): Promise<void> {
+  const data = openData(options.data);
+  using _lock = lockFolder(data.run);
+  endStaleWorkerd(data.run, log);
+  const secret = adminSecret(data);
+  if (secret.isOpen) log("warn", `other users of this machine can read ${secret.file}: chmod 600 it`);
+  const ports = options.tcp.flatMap(({ first, last }) =>
+    Array.from({ length: last - first + 1 }, (_, index) => first + index),
+  );
+  await probe([options.listen, ...ports.map((port) => ({ host: options.bind, port }))]);
+  const binary = findWorkerd(options.env, (message) => log("info", message));
+
+  writeFileSync(join(data.run, "worker.js"), options.worker);
+  writeFileSync(join(data.run, "config.capnp"), edgeConfig(options, data.storage, ports), { mode: 0o600 });
+  const sockets = [HTTP_SOCKET, ...ports.map(tcpSocket)];
+  const start = async () => {
+    const workerd = startWorkerd({ binary, folder: data.run, sockets, secrets: { ADMIN_SECRET: secret.value }, log });
+    rememberWorkerd(data.run, workerd.pid);
+    const abandon = () => void workerd.stop(0);
+    signal.addEventListener("abort", abandon);
+    try {
+      const listening = await workerd.listening;
+      const listen = { host: options.listen.host, port: listening.get(HTTP_SOCKET) ?? options.listen.port };
+      await healthy(workerd, listen, options.tls !== null);
+      return { workerd, listen };
+    } finally {
+      signal.removeEventListener("abort", abandon);
+    }
+  };
+
+  const first = await start().catch((error: unknown) => {
+    if (signal.aborted) return undefined;
+    if (error instanceof Problem) throw error;
+    throw new Problem(
+      EXIT.failed,
+      "workerd-failed",
+      error instanceof Error ? error.message : String(error),
+      "the lines above say why",
+    );
+  });
+  if (first === undefined) return;
+  announce(options, first.listen, secret, log);
+  await supervise(first.workerd, async () => (await start()).workerd, signal, log);
+}
+
+function edgeConfig(options: ServeOptions, storage: string, ports: readonly number[]): string {
+  const vars: Record<string, string> = {
+    SELF_HOSTED: "1",
+    TCP_PORTS: formatPorts(options.tcp),
+    SERVE_HINT: options.hint,
+  };
+  if (options.publicUrl !== null) vars["PUBLIC_URL"] = options.publicUrl;
+  if (options.trustedProxies.length > 0) vars["TRUSTED_PROXIES"] = options.trustedProxies.join(",");
+  return workerdConfig({
+    worker: "worker.js",
+    storage,
+    listen: options.listen,
+    tls: options.tls,
+    bind: options.bind,
+    tcp: ports,
+    vars,
+    secrets: ["ADMIN_SECRET"],
+  });
+}
+
+async function healthy(workerd: WorkerdProcess, listen: Address, tls: boolean): Promise<void> {
+  if (await isHealthy(reachable(listen), tls, HEALTH_TIMEOUT_MS)) return;
+  await workerd.stop(0);
+  throw new Problem(
+    EXIT.failed,
+    "edge-unhealthy",
+    "workerd listens, but the Worker in it does not answer",
+    "the lines above say why",
+  );
+}
+
+function announce(options: ServeOptions, listen: Address, secret: AdminSecret, log: Log): void {
+  const url =
+    options.publicUrl ??
+    `${options.tls === null ? "http" : "https"}://${formatHostPort(reachable(listen).host, listen.port)}`;
+  if (secret.isNew) log("info", `first start: now log in with \`sallyport login ${url} --secret-file ${secret.file}\``);
+  const tcp = options.tcp.length === 0 ? undefined : formatHostPort(options.bind, formatPorts(options.tcp));
+  log("info", "ready", {
+    url,
+    listen: formatHostPort(listen.host, listen.port),
+    ...(tcp === undefined ? {} : { tcp }),
+  });
+}

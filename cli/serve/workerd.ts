@@ -1,0 +1,107 @@
+import { execFileSync, spawnSync } from "node:child_process";
+import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync } from "node:fs";
+import { createRequire } from "node:module";
+import { homedir } from "node:os";
+import { join } from "node:path";
+import { Problem } from "../../link/problem.ts";
+
+/** The one workerd this program is built and tested with; the same as in package.json. */
+export const WORKERD_VERSION = "1.20261023.1";
+
+const PACKAGES: Record<string, string> = {
+  "linux x64": "@cloudflare/workerd-linux-64",
+  "linux arm64": "@cloudflare/workerd-linux-arm64",
+  "darwin x64": "@cloudflare/workerd-darwin-64",
+  "darwin arm64": "@cloudflare/workerd-darwin-arm64",
+  "win32 x64": "@cloudflare/workerd-windows-64",
+};
+
+/**
+ * Path of a workerd that runs on this machine: SALLYPORT_WORKERD, else the one installed beside this program,
+ * else one fetched with npm into the cache folder, once. `say` hears of the fetch. Throws Problem with the way out.
+ */
+export function findWorkerd(env: NodeJS.ProcessEnv, say: (message: string) => void): string {
+  const path = env["SALLYPORT_WORKERD"] || installed() || fetched(env, say);
+  checkRuns(path);
+  return path;
+}
+
+function packageName(): string {
+  const name = PACKAGES[`${process.platform} ${process.arch}`];
+  if (name !== undefined) return name;
+  throw Problem.configuration(
+    "workerd-platform",
+    `there is no workerd for ${process.platform} ${process.arch}`,
+    "run the edge on Linux, macOS or Windows (x64 or arm64), or on Cloudflare",
+  );
+}
+
+const binary = join("bin", process.platform === "win32" ? "workerd.exe" : "workerd");
+
+function installed(): string | undefined {
+  try {
+    return createRequire(import.meta.url).resolve(`${packageName()}/${binary}`);
+  } catch (error) {
+    if (error instanceof Problem) throw error;
+    return undefined;
+  }
+}
+
+function fetched(env: NodeJS.ProcessEnv, say: (message: string) => void): string {
+  const cache = join(env["XDG_CACHE_HOME"] || join(homedir(), ".cache"), "sallyport");
+  const folder = join(cache, `workerd-${WORKERD_VERSION}`);
+  const path = join(folder, "node_modules", packageName(), binary);
+  if (existsSync(path)) return path;
+  say(`fetching workerd ${WORKERD_VERSION} with npm into ${folder} (about 50 MB, once)`);
+  mkdirSync(cache, { recursive: true });
+  const draft = mkdtempSync(`${folder}.`);
+  try {
+    const flags = ["--no-save", "--no-package-lock", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"];
+    const npm = spawnSync("npm", ["install", "--prefix", draft, ...flags, `${packageName()}@${WORKERD_VERSION}`], {
+      stdio: ["ignore", "pipe", "pipe"],
+      encoding: "utf8",
+      shell: process.platform === "win32",
+    });
+    if (npm.status !== 0) throw new Error(npm.error?.message ?? npm.stderr.trim());
+    renameSync(draft, folder);
+  } catch (error) {
+    rmSync(draft, { recursive: true, force: true });
+    // Another start may have been quicker.
+    if (existsSync(path)) return path;
+    const cause = error instanceof Error ? error.message : String(error);
+    throw Problem.configuration(
+      "workerd-missing",
+      `workerd ${WORKERD_VERSION} could not be fetched: ${cause}`,
+      "install it (npm install -g workerd) or set SALLYPORT_WORKERD to its binary",
+    );
+  }
+  return path;
+}
+
+/** Starts `workerd --version`: what can't start now would only fail later and less clearly. */
+function checkRuns(path: string): void {
+  try {
+    execFileSync(path, ["--version"], { stdio: ["ignore", "pipe", "pipe"], encoding: "utf8" });
+  } catch (error) {
+    const stderr = error instanceof Error && "stderr" in error ? String(error.stderr) : "";
+    const missing = error instanceof Error && "code" in error && error.code === "ENOENT";
+    if (/GLIBC|GLIBCXX|CXXABI/.test(stderr) || (missing && existsSync(path))) {
+      throw Problem.configuration(
+        "workerd-libc",
+        `this system's C library is too old for workerd, or not glibc${firstLine(stderr)}`,
+        "use a system with glibc 2.35 or newer (Debian 12, Ubuntu 22.04); Alpine can't run workerd",
+      );
+    }
+    const cause = missing ? "no such file" : firstLine(stderr) || (error instanceof Error ? `: ${error.message}` : "");
+    throw Problem.configuration(
+      "workerd-broken",
+      `${path} does not start: ${cause.replace(/^: /, "")}`,
+      "set SALLYPORT_WORKERD to a working workerd, or unset it to use the one that comes with sallyport",
+    );
+  }
+}
+
+function firstLine(text: string): string {
+  const line = text.trim().split("\n")[0];
+  return line ? `: ${line}` : "";
+}
