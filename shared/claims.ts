@@ -24,7 +24,7 @@ export function typeOf<K extends TokenKind>(kind: K): `sallyport-${K}+jwt` {
 /** Entries in one list of a token: it has to fit in a header. */
 const MAX_LIST = 64;
 /** Seconds that a token may live: ten years, for a token nobody remembers should end one day. */
-export const LONGEST_LIFE = 10 * 366 * 24 * 3600;
+const LONGEST_LIFE = 10 * 366 * 24 * 3600;
 /** Seconds since 1970 at the end of the year 9999: later is a mistake, as a time in milliseconds is. */
 const LAST_SECOND = 253_402_300_799;
 

@@ -1,7 +1,7 @@
 // Text from outside, on its way into a log, a terminal or the register.
 
 /** Characters a log line keeps of one value. */
-export const MAX_LOGGED = 256;
+const MAX_LOGGED = 256;
 
 // Controls and line separators (they forge lines and command terminals), format characters (they reorder or hide
 // text: U+202E, zero-width, tags), lone surrogates, private use, and invisible Hangul fillers. The two joiners stay,
