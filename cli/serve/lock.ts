@@ -2,6 +2,7 @@ import { linkSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:
 import { join } from "node:path";
 import * as z from "zod";
 import { Problem } from "../../link/problem.ts";
+import type { DataFolder } from "./data.ts";
 import { isAlive, markOf, type ProcessMark } from "./process.ts";
 
 const mark = z.object({ pid: z.int().positive(), started: z.string() });
@@ -16,11 +17,11 @@ export function readMark(path: string): ProcessMark | undefined {
 }
 
 /**
- * Takes the folder for this process: two workerds on one storage would damage it.
+ * Takes the data folder for this process: two workerds on one storage would damage it.
  * What a killed process left behind is taken over. Throws Problem(data-in-use) when another one lives.
  */
-export function lockFolder(folder: string): Disposable {
-  const path = join(folder, "serve.lock");
+export function lockData({ root, run }: DataFolder): Disposable {
+  const path = join(run, "serve.lock");
   const own = markOf(process.pid) ?? { pid: process.pid, started: "unknown" };
   const draft = `${path}.${process.pid}`;
   writeFileSync(draft, JSON.stringify(own), { mode: 0o600 });
@@ -28,9 +29,9 @@ export function lockFolder(folder: string): Disposable {
     // link() is the atomic step: the lock appears with its content, or not at all.
     if (!tryLink(draft, path)) {
       const holder = readMark(path);
-      if (holder !== undefined && isAlive(holder)) throw inUse(folder, holder);
+      if (holder !== undefined && isAlive(holder)) throw inUse(root, holder);
       setAside(path, holder);
-      if (!tryLink(draft, path)) throw inUse(folder, readMark(path));
+      if (!tryLink(draft, path)) throw inUse(root, readMark(path));
     }
   } finally {
     rmSync(draft, { force: true });
@@ -61,11 +62,11 @@ function setAside(path: string, stale: ProcessMark | undefined): void {
   rmSync(aside, { force: true });
 }
 
-function inUse(folder: string, holder: ProcessMark | undefined): Problem {
+function inUse(root: string, holder: ProcessMark | undefined): Problem {
   const who = holder === undefined ? "another process" : `process ${holder.pid}`;
   return Problem.configuration(
     "data-in-use",
-    `${folder} is in use by another sallyport serve (${who})`,
+    `${root} is in use by another sallyport serve (${who})`,
     "stop that one first, or give this one a folder of its own with --data",
   );
 }

@@ -8,7 +8,7 @@ import { startWorkerd, type WorkerdProcess } from "./child.ts";
 import { HTTP_SOCKET, tcpSocket, workerdConfig } from "./config.ts";
 import { adminSecret, openData, type AdminSecret } from "./data.ts";
 import { isHealthy } from "./health.ts";
-import { lockFolder } from "./lock.ts";
+import { lockData } from "./lock.ts";
 import type { Log } from "../../link/log.ts";
 import { probe } from "./probe.ts";
 import { endStaleWorkerd, rememberWorkerd } from "./stale.ts";
@@ -35,7 +35,7 @@ const HEALTH_TIMEOUT_MS = 10_000;
 /** Runs the self-hosted edge until `signal`. Throws Problem when it can't start. */
 export async function serve(options: ServeOptions, signal: AbortSignal, log: Log): Promise<void> {
   const data = openData(options.data);
-  using _lock = lockFolder(data.run);
+  using _lock = lockData(data);
   endStaleWorkerd(data.run, log);
   const secret = adminSecret(data);
   if (secret.isOpen) log("warn", `other users of this machine can read ${secret.file}: chmod 600 it`);

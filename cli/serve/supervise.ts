@@ -3,7 +3,7 @@ import { endText, type WorkerdProcess } from "./child.ts";
 import type { Log } from "../../link/log.ts";
 
 /** Milliseconds workerd gets to end by itself; while an agent is connected it never does. */
-const STOP_GRACE_MS = 1_000;
+const STOP_GRACE_MS = 500;
 const FIRST_DELAY_MS = 500;
 const LONGEST_DELAY_MS = 30_000;
 /** Milliseconds after which a workerd counts as stable and the next end is retried quickly again. */
