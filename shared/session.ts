@@ -65,6 +65,7 @@ export class Session {
       accept: (stream, accept) => this.#accept(stream, accept),
       reject: (stream, failure) => this.#refuse(stream, TYPE.REJECT, failure),
       reset: (stream, failure) => this.#refuse(stream, TYPE.RESET, failure),
+      datagram: (stream, bytes, age) => this.#send({ type: TYPE.DGRAM, stream: stream.id, lane: stream.lane, offset: age }, bytes),
     };
   }
 
@@ -160,7 +161,9 @@ export class Session {
       case TYPE.FIN:
       case TYPE.RESET:
       case TYPE.CREDIT:
-      case TYPE.ASK: {
+      case TYPE.ASK:
+      case TYPE.DGRAM:
+      case TYPE.UNKNOWN_FLOW: {
         const stream = this.streams.get(frame.stream);
         if (stream === undefined) this.#stranger(frame);
         else this.#forStream(stream, frame);
@@ -224,6 +227,12 @@ export class Session {
         stream.out.rewind(frame.offset);
         this.#wake(stream);
         return;
+      case TYPE.DGRAM:
+        stream.events.datagram?.(frame.payload, frame.offset);
+        return;
+      case TYPE.UNKNOWN_FLOW:
+        this.#forget(stream, { code: "unknown", reason: "the agent does not know this flow any more" });
+        return;
     }
   }
 
@@ -263,6 +272,7 @@ export class Session {
 
   /** Frames for a stream that is not there. */
   #stranger(frame: Frame): void {
+    if (frame.type === TYPE.DGRAM && this.#init.role === "agent") this.#send({ type: TYPE.UNKNOWN_FLOW, stream: frame.stream, lane: frame.lane });
     if (frame.type !== TYPE.DATA && frame.type !== TYPE.FIN) return;
     if (this.#reset.has(frame.stream)) return;
     this.#reset.add(frame.stream);

@@ -13,6 +13,8 @@ export type StreamEvents = {
   data: (bytes: Uint8Array) => void;
   /** The far end has said all it will say; every byte has been given to `data`. */
   fin: () => void;
+  /** Flows only: one datagram, and its age in microseconds so far. Never sent again, never charged. */
+  datagram?: (bytes: Uint8Array, age: number) => void;
   /** There is room again after `hungry` was false. */
   writable?: () => void;
   /** Exactly once: null when both directions ended in order and everything was consumed, else why not. */
@@ -27,13 +29,14 @@ export type StreamHost = {
   accept: (stream: Stream, accept: Accept) => void;
   reject: (stream: Stream, failure: Failure) => void;
   reset: (stream: Stream, failure: Failure) => void;
+  datagram: (stream: Stream, bytes: Uint8Array, age: number) => void;
 };
 
 export type StreamState = "opening" | "open" | "ended";
 
 const NO_EVENTS: StreamEvents = { data: () => {}, fin: () => {}, ended: () => {} };
 
-/** One visitor's exchange, as either end sees it. All methods do nothing once it has ended. */
+/** One visitor's exchange, or one peer's flow of datagrams, as either end sees it. All methods do nothing once it has ended. */
 export class Stream {
   readonly id: number;
   readonly lane: number;
@@ -86,6 +89,11 @@ export class Stream {
     if (this.state === "ended" || this.out.finishing) return;
     this.out.finish();
     this.#host.wake(this);
+  }
+
+  /** Flows only: sends one datagram now, or never. `age` in microseconds since it was received. */
+  datagram(bytes: Uint8Array, age: number): void {
+    if (this.state !== "ended") this.#host.datagram(this, bytes, age);
   }
 
   /** `bytes` more of what `data` gave have been taken by the application. */

@@ -1,6 +1,5 @@
 import { SessionError } from "../../shared/errors.ts";
-import { encodeFrame, isReserved, stamp, TYPE, typeName, type Frame } from "../../shared/frame.ts";
-import { encodeFailure } from "../../shared/open.ts";
+import { isReserved, stamp, TYPE, typeName, type Frame } from "../../shared/frame.ts";
 import type { Lane } from "./lane.ts";
 import { laneOf, type Lanes } from "./lanes.ts";
 
@@ -22,12 +21,8 @@ export function forward(lanes: Lanes, lane: Lane, bytes: Uint8Array, frame: Fram
   if (!allowed.has(frame.type) && !isReserved(frame.type)) throw new SessionError("protocol", `${typeName(frame.type)} from a ${kind}`);
   const far = kind === "agent" ? lanes.caller(frame.channel) : lanes.agent(frame.slot);
   const to = far === undefined ? undefined : laneOf(far, frame.lane);
-  if (to === undefined) {
-    if (frame.type === TYPE.DATA) lane.send(encodeFrame({ ...frame, type: TYPE.RESET, flags: 0, offset: 0 }, GONE));
-    return;
-  }
+  // Nobody there: dropped. ROUTES has told the caller, and what it sent is still kept by its session.
+  if (to === undefined) return;
   stamp(bytes, kind === "agent" ? { slot: number } : { channel: number });
   to.send(bytes);
 }
-
-const GONE = encodeFailure({ code: "unknown", reason: "the far end is gone" });
