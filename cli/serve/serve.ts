@@ -36,7 +36,7 @@ const HEALTH_TIMEOUT_MS = 10_000;
 export async function serve(options: ServeOptions, signal: AbortSignal, log: Log): Promise<void> {
   const data = openData(options.data);
   using _lock = lockData(data);
-  endStaleWorkerd(data.run, log);
+  await endStaleWorkerd(data.run, log);
   const secret = adminSecret(data);
   if (secret.isOpen) log("warn", `other users of this machine can read ${secret.file}: chmod 600 it`);
   const ports = options.tcp.flatMap(({ first, last }) =>

@@ -1,10 +1,12 @@
 import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { readMark } from "./lock.ts";
 import type { Log } from "../../link/log.ts";
 import { isAlive, markOf } from "./process.ts";
 
 const FILE = "workerd.pid";
+const POLL_MS = 10;
 
 /** Remembers the workerd of this folder for a launcher that comes after a crash. */
 export function rememberWorkerd(run: string, pid: number): void {
@@ -13,12 +15,14 @@ export function rememberWorkerd(run: string, pid: number): void {
 }
 
 /** Ends a workerd that outlived its launcher: it would hold the ports and the storage. The folder's lock must be held. */
-export function endStaleWorkerd(run: string, log: Log): void {
+export async function endStaleWorkerd(run: string, log: Log): Promise<void> {
   const path = join(run, FILE);
   const mark = readMark(path);
   if (mark !== undefined && isAlive(mark)) {
     log("warn", "ending a workerd that an earlier launcher left behind", { pid: mark.pid });
     process.kill(mark.pid, "SIGKILL");
+    // Not our child, so there is no event to wait for.
+    while (isAlive(mark)) await sleep(POLL_MS);
   }
   rmSync(path, { force: true });
 }

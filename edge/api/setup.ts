@@ -1,9 +1,11 @@
-import type { Env } from "../env.ts";
 import { problemResponse, type Problem } from "../problem.ts";
 import { MIN_SECRET } from "../registry/secret.ts";
 
+/** What of the environment decides. */
+type Setup = { ADMIN_SECRET?: string; SELF_HOSTED?: string };
+
 /** What is missing before the edge may be used at all; undefined when nothing is. */
-export function setupProblem(env: Pick<Env, "ADMIN_SECRET" | "SELF_HOSTED">): Problem | undefined {
+export function setupProblem(env: Setup): Problem | undefined {
   const secret = env.ADMIN_SECRET ?? "";
   if (secret.length >= MIN_SECRET) return undefined;
   return {

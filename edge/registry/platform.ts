@@ -7,8 +7,13 @@ import type { Problem } from "../problem.ts";
 /** Where this edge runs, as far as it decides what can be served. */
 export type Platform = { SELF_HOSTED?: string; TCP_PORTS?: string; SERVE_HINT?: string };
 
+/** Options that the grammar knows and nothing enforces yet: accepting them would be a promise not kept. */
+const UNENFORCED = ["newPerSecond", "bytesPerSecond", "proxyProtocol", "idleSeconds"] as const;
+
 /** Why this edge can't serve a mapping that is valid in itself, with the way to have it; undefined when it can. */
 export function unserved(draft: MappingDraft, platform: Platform): Problem | undefined {
+  const option = UNENFORCED.find((each) => draft[each] !== null);
+  if (option !== undefined) return notHere("option-unserved", `This version does not do ${option}.`, `Leave ${option} out.`);
   const endpoint = known(parseEndpoint(draft.endpoint));
   switch (endpoint.kind) {
     case "service":
