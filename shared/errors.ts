@@ -14,6 +14,8 @@ export const STREAM_CODES = {
   "target-timeout": { retryable: true },
   "target-unresolved": { retryable: true },
   "target-reset": { retryable: true },
+  "target-tls": { retryable: false },
+  "target-protocol": { retryable: false },
   "visitor-gone": { retryable: true },
   "too-many": { retryable: true },
   busy: { retryable: true },
