@@ -39,19 +39,26 @@ export function rememberLogin(env: NodeJS.ProcessEnv, { url, token, insecure }: 
 
 /**
  * The edge to speak to: SALLYPORT_EDGE with SALLYPORT_ADMIN_TOKEN, SALLYPORT_EDGE alone if there is a login for it,
- * else the last login. Throws Problem(no-login).
+ * else the last login. A token from the environment goes nowhere but to the edge that is named there. Throws Problem.
  */
 export function currentLogin(env: NodeJS.ProcessEnv): Login {
+  const { SALLYPORT_EDGE: named, SALLYPORT_ADMIN_TOKEN: given } = env;
+  if (given && !named)
+    throw Problem.configuration(
+      "no-edge",
+      "SALLYPORT_ADMIN_TOKEN is set, but not for which edge",
+      "set SALLYPORT_EDGE too",
+    );
   const known = read(loginsFile(env));
-  const url = env["SALLYPORT_EDGE"]?.replace(/\/+$/, "") || known?.current;
+  const url = named ? named.replace(/\/+$/, "") : known?.current;
   const remembered = url === undefined ? undefined : known?.logins[url];
-  const token = env["SALLYPORT_ADMIN_TOKEN"] || remembered?.token;
-  if (url !== undefined && token !== undefined) return { url, token, insecure: remembered?.insecure ?? false };
-  const fix = "sallyport login URL --secret-file FILE, or set SALLYPORT_EDGE and SALLYPORT_ADMIN_TOKEN";
+  const token = given || remembered?.token;
+  if (url !== undefined && token) return { url, token, insecure: remembered?.insecure ?? false };
+  const cause = url === undefined ? "there is no edge to speak to" : `there is no login for ${url}`;
   throw Problem.configuration(
     "no-login",
-    url === undefined ? "there is no edge to speak to" : `there is no login for ${url}`,
-    fix,
+    cause,
+    "sallyport login URL --secret-file FILE, or set SALLYPORT_EDGE and SALLYPORT_ADMIN_TOKEN",
   );
 }
 

@@ -15,6 +15,8 @@ export type Verified<K extends TokenKind> =
   | { ok: true; claims: ClaimsOf<K> }
   | { ok: false; code: TokenFault; reason: string };
 
+const COMPACT = /^[\w-]+\.[\w-]+\.[\w-]+$/;
+
 /** The one carrier of tokens: `Authorization: Bearer`. Null when it is missing, doubled or malformed. */
 export function bearerOf(request: Request): string | null {
   const match = /^bearer +([\w-]+\.[\w-]+\.[\w-]+)$/i.exec(request.headers.get("authorization") ?? "");
@@ -40,7 +42,10 @@ export async function verifyToken<K extends TokenKind>(
   lapsed = false,
 ): Promise<Verified<K>> {
   if (token === null || token === "") return { ok: false, code: "token-missing", reason: "no bearer token" };
-  if (token.length > MAX_TOKEN) return { ok: false, code: "token-invalid", reason: "longer than any token of ours" };
+  // Base64 decoders look past white space and padding: one token shall have one spelling.
+  if (token.length > MAX_TOKEN || !COMPACT.test(token)) {
+    return { ok: false, code: "token-invalid", reason: "not in the form of a token" };
+  }
   let payload: unknown;
   try {
     const verified = await jwtVerify(token, ({ kid }) => keyOf(trust, kid), {
