@@ -36,6 +36,12 @@ export class Allowance {
     }
   }
 
+  /** Grants a caller's stream what goes with its OPEN: less than the default, if the session is crowded. */
+  first(stream: Incoming): void {
+    stream.limit = this.share(stream);
+    this.count(stream);
+  }
+
   /** Grants a stream what it may have now; returns true when its limit moved. */
   extend(stream: Incoming): boolean {
     const moved = stream.grant(this.share(stream));

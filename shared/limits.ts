@@ -81,5 +81,8 @@ export const REPORT_MS = 1_000;
 /** Milliseconds open streams may finish in after GOAWAY or SIGTERM. */
 export const DRAIN_MS = 30_000;
 
+/** Milliseconds without RESUMED until a caller asks again. */
+export const RESUME_MS = 5_000;
+
 /** Milliseconds a session outlives its last lane. */
 export const GRACE_MS = 60_000;

@@ -127,7 +127,7 @@ export class Outgoing {
   /** After a loss: everything from `received` on is sent again, and the FIN. Throws SessionError(protocol) on an impossible offset. */
   rewind(received: number): void {
     const most = this.finSent ? this.sent + 1 : this.sent;
-    if (received > most) throw new SessionError("protocol", `received ${received} of ${most} sent`);
+    if (received > most || received < this.consumed) throw new SessionError("protocol", `received ${received} of ${most} sent, ${this.consumed} consumed`);
     const index = this.#kept.findIndex((kept) => kept.end > received);
     this.#again = index === -1 ? this.#kept.length : index;
     if (this.finSent && received <= this.sent) this.finSent = false;

@@ -2,13 +2,13 @@ import { unbatch } from "./batch.ts";
 import { Bucket } from "./bucket.ts";
 import { SessionError, type Failure, type SessionCode } from "./errors.ts";
 import { encodeFields } from "./fields.ts";
-import { encodeFrame, FLAG_ACK, readU64, TYPE, typeName, viewOf, writeU64, type Frame, type Header } from "./frame.ts";
-import { Allowance } from "./allowance.ts";
-import { INITIAL_CREDIT, MAX_STREAMS, OPEN_BURST, OPENS_PER_SECOND, REMEMBERED_RESETS, REPORT_MS } from "./limits.ts";
-import { decodeAccept, decodeDial, decodeFailure, encodeAccept, encodeFailure, type Accept, type Dial } from "./open.ts";
-import { Remembered } from "./remembered.ts";
-import { Sender } from "./sender.ts";
-import { Stream, type StreamHost } from "./stream.ts";
+import { encodeFrame, FLAG_ACK, readU64, TYPE, typeName, viewOf, type Frame, type Header } from "./frame.ts";
+import { GRACE_MS, MAX_STREAMS, OPEN_BURST, OPENS_PER_SECOND } from "./limits.ts";
+import { decodeAccept, decodeDial, decodeFailure, encodeFailure, type Dial } from "./open.ts";
+import { Resumption } from "./resumption.ts";
+import type { Secret, StreamRecord } from "./resume.ts";
+import { StreamTable } from "./stream-table.ts";
+import type { Stream, StreamInit } from "./stream.ts";
 
 /** What a session needs of the world: bytes out, and the time. */
 export type SessionIo = {
@@ -25,6 +25,10 @@ export type SessionInit = {
   /** Where frames go: a caller names the slot it means, an agent the channel it answers. */
   to: { channel: number; slot: number };
   io: SessionIo;
+  /** What proves the session after a loss; without it, a loss ends it. */
+  secret?: Secret;
+  /** Milliseconds the session outlives its path; 0: not at all. */
+  graceMs?: number;
   /** Agents: a visitor wants this; set `stream.events`, then accept or reject, now or later. */
   dial?: (stream: Stream, dial: Dial) => void;
   /** The session is over, by either end; all its streams have ended. */
@@ -33,100 +37,121 @@ export type SessionInit = {
 
 /** The streams between one caller and one agent: frames and clock in, frames and events out. */
 export class Session {
-  readonly streams = new Map<number, Stream>();
   to: { channel: number; slot: number };
   readonly #init: SessionInit;
-  readonly #io: SessionIo;
-  readonly #sender: Sender;
-  readonly #allowance = new Allowance();
-  readonly #host: StreamHost;
+  readonly #table: StreamTable;
+  readonly #resumption: Resumption;
   readonly #opens = new Bucket(OPENS_PER_SECOND, OPEN_BURST);
-  /** Streams reset lately: their late frames are dropped silently. */
-  readonly #reset = new Remembered<number>(REMEMBERED_RESETS);
-  /** Streams whose consumption the far end has not heard of in full. */
-  readonly #unreported = new Set<Stream>();
-  #highest = 0;
+  #allocated = 0;
   #over = false;
 
   constructor(init: SessionInit) {
+    const { io } = init;
     this.#init = init;
-    this.#io = init.io;
     this.to = init.to;
-    this.#sender = new Sender({
-      room: init.io.room,
-      send: init.io.send,
+    this.#table = new StreamTable({
+      control: (header, payload) => this.#send(header, payload),
+      data: io.send,
+      room: (lane) => this.#resumption.flows && io.room(lane),
       to: () => this.to,
-      acknowledge: (stream) => this.#acknowledge(stream),
-      sent: (stream) => this.#settle(stream),
+      now: io.now,
+      up: () => this.up,
     });
-    this.#host = {
-      wake: (stream) => this.#wake(stream),
-      consumed: (stream) => this.#consumed(stream),
-      accept: (stream, accept) => this.#accept(stream, accept),
-      reject: (stream, failure) => this.#refuse(stream, TYPE.REJECT, failure),
-      reset: (stream, failure) => this.#refuse(stream, TYPE.RESET, failure),
-      datagram: (stream, bytes, age) => this.#send({ type: TYPE.DGRAM, stream: stream.id, lane: stream.lane, offset: age }, bytes),
-    };
+    this.#resumption = new Resumption({
+      role: init.role,
+      secret: init.secret,
+      graceMs: init.graceMs ?? GRACE_MS,
+      table: this.#table,
+      now: io.now,
+      send: (frame) => io.send(frame, 0),
+      to: () => this.to,
+      control: (header, payload) => this.#send(header, payload),
+      reopen: (stream) => this.#sendOpening(stream),
+    });
+  }
+
+  get streams(): ReadonlyMap<number, Stream> {
+    return this.#table.live;
   }
 
   get over(): boolean {
     return this.#over;
   }
 
+  /** True while frames get through. */
+  get up(): boolean {
+    return this.#resumption.up;
+  }
+
   /** Charge that the far end has not consumed, and that we have not: for status and tests. */
   get charges(): { sent: number; held: number } {
-    return { sent: this.#sender.outstanding, held: this.#allowance.held };
+    return { sent: this.#table.sender.outstanding, held: this.#table.allowance.held };
   }
 
   /** The session window we grant, in bytes of charge; the far end is told unless it learns by SESSION. */
   grant(window: number, tell = true): void {
-    this.#allowance.window = window;
+    this.#table.allowance.window = window;
     if (tell) this.#send({ type: TYPE.WINDOW, offset: window });
   }
 
   /** The session window the far end grants us, when told by SESSION. */
   allow(window: number): void {
-    this.#sender.window = window;
+    this.#table.sender.window = window;
     this.pump();
   }
 
   /** Opens a stream with an encoded OPEN or DIAL; DATA may follow at once. Callers only. */
-  open(type: typeof TYPE.OPEN | typeof TYPE.DIAL, payload: Uint8Array, options: { lane?: number; mapping?: number } = {}): Stream {
-    this.#highest += 1;
-    const stream = this.#add(this.#highest, options.lane ?? 0, options.mapping ?? 0);
-    stream.in.limit = this.#allowance.share(stream.in);
-    this.#allowance.count(stream.in);
-    this.#send({ type, stream: stream.id, lane: stream.lane, offset: stream.in.limit }, payload);
+  open(type: typeof TYPE.OPEN | typeof TYPE.DIAL, payload: Uint8Array, init: StreamInit = {}): Stream {
+    this.#allocated += 1;
+    const stream = this.#table.add(this.#allocated, init);
+    this.#table.allowance.first(stream.in);
+    stream.opening = { type, payload };
+    this.#sendOpening(stream);
     return stream;
+  }
+
+  /** The path is gone. Streams stand still until it is back, or the grace period is over. */
+  suspend(): void {
+    if (!this.#over && !this.#resumption.suspend()) this.close("done", { code: "lost", reason: "the connection was lost" });
+  }
+
+  /** The path is back, perhaps under another number: asks the agent to go on. Callers only. */
+  resume(to: { channel: number; slot: number } = this.to): void {
+    this.to = to;
+    if (!this.#over) this.#resumption.ask();
+  }
+
+  /** A caller asks to go on, with all its records. False when its proof is no good. Agents only. */
+  reunite(to: { channel: number; slot: number }, epoch: number, proof: Uint8Array, records: readonly StreamRecord[]): boolean {
+    const before = this.to;
+    this.to = to;
+    const proved = !this.#over && this.#guarded(() => this.#resumption.answer(epoch, proof, records)) === true;
+    if (!proved) this.to = before;
+    return proved;
   }
 
   /** Takes one decoded frame of this session. A broken protocol ends the session; it never throws. */
   receive(frame: Frame): void {
-    if (this.#over) return;
-    try {
-      this.#receive(frame);
-    } catch (error) {
-      if (!(error instanceof SessionError)) throw error;
-      this.end(error.code, error.message);
-    }
+    if (!this.#over) this.#guarded(() => this.#receive(frame));
   }
 
   /** Sends what waits, as far as credit and lanes allow. */
   pump(): void {
-    if (!this.#over) this.#sender.pump();
+    if (!this.#over) this.#table.sender.pump();
   }
 
-  /** Once a second while streams live: reports what quiet streams have consumed. */
+  /** Once a second while streams live, or while the path is away. */
   tick(): void {
-    const quiet = this.#io.now() - REPORT_MS;
-    for (const stream of this.#unreported) if (stream.touched <= quiet) this.#report(stream);
-    for (const stream of this.streams.values()) if (stream.touched <= quiet) stream.in.settle();
+    const now = this.#init.io.now();
+    if (this.#over) return;
+    if (this.#resumption.tick(now)) this.#table.tick(now);
+    else this.close("done", { code: "lost", reason: "the connection did not come back in time" });
   }
 
   /** Ends the session and every stream of it; the far end hears why. */
   end(code: SessionCode, reason: string): void {
     if (this.#over) return;
-    this.#send({ type: TYPE.END }, encodeFields({ 1: code, 2: reason.slice(0, 300) }));
+    this.#init.io.send(encodeFrame({ type: TYPE.END, ...this.to }, encodeFields({ 1: code, 2: reason.slice(0, 300) })), 0);
     this.close(code, { code: code === "done" || code === "idle" ? "lost" : "internal", reason });
   }
 
@@ -134,9 +159,18 @@ export class Session {
   close(code: SessionCode, failure: Failure): void {
     if (this.#over) return;
     this.#over = true;
-    for (const stream of this.streams.values()) stream.end(failure);
-    this.streams.clear();
+    this.#table.endAll(failure);
     this.#init.ended?.(code, failure.reason);
+  }
+
+  #guarded<T>(action: () => T): T | undefined {
+    try {
+      return action();
+    } catch (error) {
+      if (!(error instanceof SessionError)) throw error;
+      this.end(error.code, error.message);
+      return undefined;
+    }
   }
 
   #receive(frame: Frame): void {
@@ -155,6 +189,12 @@ export class Session {
       case TYPE.DIAL:
         this.#dialled(frame);
         return;
+      case TYPE.RESUMED:
+        this.#resumption.answered(frame);
+        return;
+      case TYPE.NUDGE:
+        if (this.#init.role === "caller") this.resume();
+        return;
       case TYPE.ACCEPT:
       case TYPE.REJECT:
       case TYPE.DATA:
@@ -164,7 +204,7 @@ export class Session {
       case TYPE.ASK:
       case TYPE.DGRAM:
       case TYPE.UNKNOWN_FLOW: {
-        const stream = this.streams.get(frame.stream);
+        const stream = this.#table.live.get(frame.stream);
         if (stream === undefined) this.#stranger(frame);
         else this.#forStream(stream, frame);
         return;
@@ -175,36 +215,41 @@ export class Session {
   }
 
   #dialled(frame: Frame): void {
-    if (this.#init.role !== "agent" || this.#init.dial === undefined) throw new SessionError("protocol", "DIAL to a caller");
-    if (frame.stream <= this.#highest) return;
-    this.#highest = frame.stream;
+    const { role, dial: serve } = this.#init;
+    if (role !== "agent" || serve === undefined) throw new SessionError("protocol", "DIAL to a caller");
+    if (this.#table.live.has(frame.stream)) return;
+    if (!this.#table.admit(frame.stream)) {
+      // Opened again after a loss, but over here: the answer was lost.
+      this.#table.remember(frame.stream);
+      this.#send({ type: TYPE.RESET, stream: frame.stream, lane: frame.lane }, encodeFailure({ code: "unknown", reason: "this stream is over" }));
+      return;
+    }
     const dial = decodeDial(frame.payload);
-    const stream = this.#add(frame.stream, frame.lane, dial.mapping);
+    const stream = this.#table.add(frame.stream, { lane: frame.lane, mapping: dial.mapping });
     stream.out.raise(frame.offset);
-    if (this.streams.size > MAX_STREAMS) {
+    if (this.#table.live.size > MAX_STREAMS) {
       stream.reject("too-many", `more than ${MAX_STREAMS} streams in one session`);
-    } else if (!this.#opens.take(this.#io.now())) {
+    } else if (!this.#opens.take(this.#init.io.now())) {
       stream.reject("busy", `more than ${OPENS_PER_SECOND} new streams a second`);
     } else {
-      this.#init.dial(stream, dial);
+      serve(stream, dial);
     }
   }
 
   #forStream(stream: Stream, frame: Frame): void {
-    stream.touched = this.#io.now();
+    const table = this.#table;
+    table.touch(stream);
     switch (frame.type) {
       case TYPE.ACCEPT:
         if (this.#init.role !== "caller") throw new SessionError("protocol", "ACCEPT to an agent");
-        if (stream.state !== "opening") return;
-        stream.state = "open";
         stream.out.raise(frame.offset);
-        stream.events.accepted?.(decodeAccept(frame.payload));
-        this.#wake(stream);
-        this.#settle(stream);
+        stream.answered(decodeAccept(frame.payload));
+        table.wake(stream);
+        table.settle(stream);
         return;
       case TYPE.REJECT:
         if (stream.state !== "opening" || this.#init.role !== "caller") throw new SessionError("protocol", "REJECT out of place");
-        this.#forget(stream, decodeFailure(frame.payload));
+        table.forget(stream, decodeFailure(frame.payload));
         return;
       case TYPE.DATA:
         this.#data(stream, frame.offset, this.#acknowledged(stream, frame));
@@ -214,24 +259,24 @@ export class Session {
         this.#fin(stream, frame.offset);
         return;
       case TYPE.RESET:
-        this.#reset.add(stream.id);
-        this.#forget(stream, decodeFailure(frame.payload));
+        table.remember(stream.id);
+        table.forget(stream, decodeFailure(frame.payload));
         return;
       case TYPE.CREDIT:
         if (frame.payload.byteLength !== 8) throw new SessionError("protocol", "CREDIT without its 8 bytes");
         stream.out.raise(frame.offset);
-        this.#released(stream, readU64(viewOf(frame.payload), 0));
-        this.#settle(stream);
+        table.released(stream, readU64(viewOf(frame.payload), 0));
+        table.settle(stream);
         return;
       case TYPE.ASK:
         stream.out.rewind(frame.offset);
-        this.#wake(stream);
+        table.wake(stream);
         return;
       case TYPE.DGRAM:
         stream.events.datagram?.(frame.payload, frame.offset);
         return;
       case TYPE.UNKNOWN_FLOW:
-        this.#forget(stream, { code: "unknown", reason: "the agent does not know this flow any more" });
+        table.forget(stream, { code: "unknown", reason: "the agent does not know this flow any more" });
         return;
     }
   }
@@ -242,121 +287,49 @@ export class Session {
     if (fresh === "gap") {
       this.#ask(stream);
     } else if (fresh !== null) {
-      this.#allowance.hold(stream.in.held - before);
+      this.#table.allowance.hold(stream.in.held - before);
       stream.events.data(fresh);
     }
     // An acknowledgement on this frame may have been the last thing the stream waited for.
-    this.#settle(stream);
+    this.#table.settle(stream);
   }
 
   #fin(stream: Stream, finalSize: number): void {
     const complete = stream.in.takeFin(finalSize);
     if (complete === "gap") this.#ask(stream);
-    if (complete !== true) return;
-    stream.events.fin();
-    if (stream.state !== "ended") this.#consumed(stream);
+    if (complete === true) stream.events.fin();
+    if (!stream.over) this.#table.consumed(stream);
   }
 
   /** Takes the ACK flag into account; returns the bytes behind it. */
   #acknowledged(stream: Stream, frame: Frame): Uint8Array {
     if ((frame.flags & FLAG_ACK) === 0) return frame.payload;
     if (frame.payload.byteLength < 8) throw new SessionError("protocol", `${typeName(frame.type)} with ACK is cut short`);
-    this.#released(stream, readU64(viewOf(frame.payload), 0));
+    this.#table.released(stream, readU64(viewOf(frame.payload), 0));
     return frame.payload.subarray(8);
-  }
-
-  #released(stream: Stream, consumed: number): void {
-    this.#sender.released(stream.out.acknowledge(consumed));
-    this.#wake(stream);
   }
 
   /** Frames for a stream that is not there. */
   #stranger(frame: Frame): void {
-    if (frame.type === TYPE.DGRAM && this.#init.role === "agent") this.#send({ type: TYPE.UNKNOWN_FLOW, stream: frame.stream, lane: frame.lane });
-    if (frame.type !== TYPE.DATA && frame.type !== TYPE.FIN) return;
-    if (this.#reset.has(frame.stream)) return;
-    this.#reset.add(frame.stream);
-    const payload = encodeFailure({ code: "unknown", reason: "no such stream here" });
-    this.#send({ type: TYPE.RESET, stream: frame.stream, lane: frame.lane }, payload);
-  }
-
-  #add(id: number, lane: number, mapping: number): Stream {
-    const stream = new Stream(this.#host, { id, lane, mapping, sendLimit: INITIAL_CREDIT, receiveLimit: INITIAL_CREDIT });
-    stream.touched = this.#io.now();
-    this.streams.set(id, stream);
-    this.#allowance.count(stream.in);
-    return stream;
-  }
-
-  #accept(stream: Stream, accept: Accept): void {
-    stream.state = "open";
-    this.#allowance.extend(stream.in);
-    this.#send({ type: TYPE.ACCEPT, stream: stream.id, lane: stream.lane, offset: stream.in.limit }, encodeAccept(accept));
-    this.#wake(stream);
-  }
-
-  #refuse(stream: Stream, type: typeof TYPE.REJECT | typeof TYPE.RESET, failure: Failure): void {
-    this.#send({ type, stream: stream.id, lane: stream.lane, offset: stream.out.sent }, encodeFailure(failure));
-    this.#reset.add(stream.id);
-    this.#forget(stream, failure);
-  }
-
-  #consumed(stream: Stream): void {
-    this.#allowance.count(stream.in);
-    if (stream.in.unreported) this.#unreported.add(stream);
-    if (this.#allowance.scarce) for (const each of this.#unreported) this.#report(each);
-    else if (stream.in.overdue || this.#allowance.lags(stream.in)) this.#report(stream);
-    this.#settle(stream);
-  }
-
-  #report(stream: Stream): void {
-    this.#allowance.extend(stream.in);
-    const consumed = new Uint8Array(8);
-    writeU64(viewOf(consumed), 0, stream.in.toReport);
-    this.#told(stream);
-    this.#send({ type: TYPE.CREDIT, stream: stream.id, lane: stream.lane, offset: stream.in.limit }, consumed);
-  }
-
-  /** For a frame that is leaving anyway: what it may acknowledge on its way. */
-  #acknowledge(stream: Stream): number | null {
-    stream.touched = this.#io.now();
-    if (!stream.in.unreported) return null;
-    const { toReport } = stream.in;
-    this.#told(stream);
-    return toReport;
-  }
-
-  #told(stream: Stream): void {
-    this.#allowance.held -= stream.in.report();
-    this.#unreported.delete(stream);
+    const { type, stream, lane } = frame;
+    if (type === TYPE.DGRAM && this.#init.role === "agent") this.#send({ type: TYPE.UNKNOWN_FLOW, stream, lane });
+    if ((type !== TYPE.DATA && type !== TYPE.FIN) || this.#table.wasReset(stream)) return;
+    this.#table.remember(stream);
+    this.#send({ type: TYPE.RESET, stream, lane }, encodeFailure({ code: "unknown", reason: "no such stream here" }));
   }
 
   #ask(stream: Stream): void {
     this.#send({ type: TYPE.ASK, stream: stream.id, lane: stream.lane, offset: stream.in.received });
   }
 
-  #wake(stream: Stream): void {
-    this.#sender.wake(stream);
-    this.pump();
-  }
-
-  /** Forgets a stream whose directions are both over, else feeds it if it has room. */
-  #settle(stream: Stream): void {
-    if (stream.state === "ended") return;
-    if (stream.out.done && stream.in.done && !stream.in.unreported) this.#forget(stream, null);
-    else stream.feed();
-  }
-
-  #forget(stream: Stream, failure: Failure | null): void {
-    this.streams.delete(stream.id);
-    this.#unreported.delete(stream);
-    this.#sender.released(stream.out.drop());
-    this.#allowance.forget(stream.in);
-    stream.end(failure);
-    this.pump();
+  #sendOpening(stream: Stream): void {
+    if (stream.opening === null || !this.up) return;
+    const { type, payload } = stream.opening;
+    this.#send({ type, stream: stream.id, lane: stream.lane, offset: stream.in.limit }, payload);
   }
 
   #send(header: Partial<Header> & { type: number }, payload?: Uint8Array): void {
-    this.#io.send(encodeFrame({ ...header, ...this.to }, payload), header.lane ?? 0);
+    if (this.up) this.#init.io.send(encodeFrame({ ...header, ...this.to }, payload), header.lane ?? 0);
+    else this.#resumption.hold({ header, payload });
   }
 }

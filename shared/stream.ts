@@ -1,7 +1,7 @@
 import type { Failure, StreamCode } from "./errors.ts";
 import { HEADROOM } from "./frame.ts";
 import { Incoming } from "./incoming.ts";
-import { MAX_DATA } from "./limits.ts";
+import { INITIAL_CREDIT, MAX_DATA } from "./limits.ts";
 import type { Accept } from "./open.ts";
 import { Outgoing } from "./outgoing.ts";
 
@@ -32,6 +32,8 @@ export type StreamHost = {
   datagram: (stream: Stream, bytes: Uint8Array, age: number) => void;
 };
 
+export type StreamInit = { lane?: number; mapping?: number; kind?: number; port?: number };
+
 export type StreamState = "opening" | "open" | "ended";
 
 const NO_EVENTS: StreamEvents = { data: () => {}, fin: () => {}, ended: () => {} };
@@ -44,20 +46,27 @@ export class Stream {
   readonly in: Incoming;
   /** Mapping behind it; told to the relay in RESUME. */
   readonly mapping: number;
+  /** As in DIAL: 1 tcp, 2 udp, 3 http; and the port within a range mapping. Told in RESUME. */
+  readonly kind: number;
+  readonly port: number;
   state: StreamState = "opening";
   events: StreamEvents = NO_EVENTS;
+  /** What opened it, until it is answered: to open it again after a loss. Callers only. */
+  opening: { type: number; payload: Uint8Array } | null = null;
   /** When something was last sent or received, for reports of quiet streams. */
   touched = 0;
   #host: StreamHost;
   #full = false;
 
-  constructor(host: StreamHost, init: { id: number; lane: number; mapping: number; sendLimit: number; receiveLimit: number }) {
+  constructor(host: StreamHost, init: StreamInit & { id: number }) {
     this.#host = host;
     this.id = init.id;
-    this.lane = init.lane;
-    this.mapping = init.mapping;
-    this.out = new Outgoing(init.sendLimit);
-    this.in = new Incoming(init.receiveLimit);
+    this.lane = init.lane ?? 0;
+    this.mapping = init.mapping ?? 0;
+    this.kind = init.kind ?? 1;
+    this.port = init.port ?? 0;
+    this.out = new Outgoing(INITIAL_CREDIT);
+    this.in = new Incoming(INITIAL_CREDIT);
   }
 
   /** True once it has ended. */
@@ -116,6 +125,14 @@ export class Stream {
   /** Ends both directions now; the far end hears why. */
   reset(code: StreamCode, reason: string): void {
     if (this.state !== "ended") this.#host.reset(this, { code, reason });
+  }
+
+  /** For the session: the agent has reached the target. */
+  answered(accept: Accept): void {
+    if (this.state !== "opening") return;
+    this.state = "open";
+    this.opening = null;
+    this.events.accepted?.(accept);
   }
 
   /** For the session: tells a waiting writer that there is room. */

@@ -1,7 +1,8 @@
-import { decodeFrame, stamp, type Frame } from "../../shared/frame.ts";
+import { decodeFrame, FLAG_MORE, stamp, type Frame } from "../../shared/frame.ts";
 import type { Dial } from "../../shared/open.ts";
 import { encodeDial } from "../../shared/open.ts";
 import { TYPE } from "../../shared/frame.ts";
+import { decodeResume, Secret, type StreamRecord } from "../../shared/resume.ts";
 import { Session } from "../../shared/session.ts";
 import { chunkOf, type Stream } from "../../shared/stream.ts";
 import type { Failure, SessionCode } from "../../shared/errors.ts";
@@ -22,6 +23,10 @@ export type Pair = {
   clock: { now: number };
   /** False: neither lane has room for bulk. */
   room: { open: boolean };
+  /** Loses every frame on its way; both ends notice. */
+  cut: () => void;
+  /** The path is back: the caller asks to go on. */
+  heal: () => void;
 };
 
 export const WINDOW = 4 * 1024 * 1024;
@@ -30,6 +35,9 @@ export function pair(options: { window?: number; onDial?: (stream: Stream, dial:
   const window = options.window ?? WINDOW;
   const clock = { now: 0 };
   const room = { open: true };
+  const id = new Uint8Array(16).fill(1);
+  const secret = (): Secret => new Secret(id, new Uint8Array(32).fill(2));
+  let pages: StreamRecord[] = [];
   const toAgent: Uint8Array[] = [];
   const toCaller: Uint8Array[] = [];
   const sent: Pair["sent"] = [];
@@ -49,25 +57,44 @@ export function pair(options: { window?: number; onDial?: (stream: Stream, dial:
     role: "caller",
     to: { channel: 0, slot: 7 },
     io: io("caller", toAgent),
+    secret: secret(),
     ended: (code, reason) => over.push({ end: "caller", code, reason }),
   });
   const agent = new Session({
     role: "agent",
     to: { channel: 3, slot: 0 },
     io: io("agent", toCaller),
+    secret: secret(),
     dial: (stream, dial) => {
       dialled.push({ stream, dial });
       options.onDial?.(stream, dial);
     },
     ended: (code, reason) => over.push({ end: "agent", code, reason }),
   });
+  const take = (frame: Frame): void => {
+    if (frame.type !== TYPE.RESUME) return agent.receive(frame);
+    const resume = decodeResume(frame.payload);
+    pages.push(...resume.records);
+    if ((frame.flags & FLAG_MORE) !== 0) return;
+    const records = pages;
+    pages = [];
+    agent.reunite({ channel: 3, slot: 0 }, frame.offset, resume.proof, records);
+  };
+  const cut = (): void => {
+    toAgent.length = 0;
+    toCaller.length = 0;
+    pages = [];
+    caller.suspend();
+    agent.suspend();
+  };
+  const heal = (): void => caller.resume();
   const deliver = (most = Number.POSITIVE_INFINITY): number => {
     let count = 0;
     while (count < most && toAgent.length + toCaller.length > 0) {
       const down = toAgent.shift();
       if (down !== undefined) {
         stamp(down, { channel: 3 });
-        agent.receive(decodeFrame(down));
+        take(decodeFrame(down));
         count += 1;
       }
       const up = count < most ? toCaller.shift() : undefined;
@@ -83,7 +110,7 @@ export function pair(options: { window?: number; onDial?: (stream: Stream, dial:
   agent.grant(window);
   deliver();
   sent.length = 0;
-  return { caller, agent, deliver, toAgent, toCaller, sent, dialled, over, clock, room };
+  return { caller, agent, deliver, toAgent, toCaller, sent, dialled, over, clock, room, cut, heal };
 }
 
 /** What an application saw of a stream. `eager` takes bytes at once; else say `take()`. */

@@ -1,0 +1,207 @@
+import { hmac } from "@noble/hashes/hmac.js";
+import { sha256 } from "@noble/hashes/sha2.js";
+import { SessionError } from "./errors.ts";
+import { readU64, viewOf, writeU64 } from "./frame.ts";
+import { MAX_DATA } from "./limits.ts";
+
+// What two ends tell each other after a loss (docs/protocol.md section 6).
+//
+// RESUME:  id 16 | proof 32 | lanes u16 | records          RESUMED: lanes u16 | records
+// +------------+-------+------+-------------+--------------+--------------+-----------+-----------+---------+
+// | stream u64 | state | kind | mapping u32 | received u64 | consumed u64 | limit u64 | final u64 | port u16|
+// +------------+-------+------+-------------+--------------+--------------+-----------+-----------+---------+
+//  0            8       9      10            14             22             30          38          46
+
+const RECORD_BYTES = 48;
+const ID_BYTES = 16;
+const PROOF_BYTES = 32;
+/** Where the records of a RESUME begin. */
+const RESUME_HEAD = ID_BYTES + PROOF_BYTES + 2;
+const RESUMED_HEAD = 2;
+/** Epochs an agent may have missed: each is one failed attempt, five seconds apart, within the grace period. */
+const MAX_MISSED = 1_000;
+
+export const ALL_LANES = 0xffff;
+
+const ANSWERED = 1;
+const FINISHED = 2;
+const RESET = 4;
+const REFUSED = 8;
+
+export type StreamRecord = {
+  stream: number;
+  /** ACCEPT was sent or seen. */
+  answered: boolean;
+  /** FIN or RESET was received. */
+  finished: boolean;
+  reset: boolean;
+  /** Set by a relay that no longer allows it. */
+  refused: boolean;
+  kind: number;
+  mapping: number;
+  /** Next offset wanted, offset consumed (a FIN counts one), absolute limit granted. */
+  received: number;
+  consumed: number;
+  limit: number;
+  /** This end's final size; null while open. */
+  final: number | null;
+  /** Port within a range mapping, else 0. */
+  port: number;
+};
+
+export type Resume = { id: Uint8Array; proof: Uint8Array; lanes: number; records: StreamRecord[] };
+export type Resumed = { lanes: number; records: StreamRecord[] };
+
+/** RESUME in as many payloads as its records need. */
+export function encodeResume(resume: Resume): Uint8Array[] {
+  return pages(resume.records, RESUME_HEAD, (page) => {
+    page.set(resume.id, 0);
+    page.set(resume.proof, ID_BYTES);
+    viewOf(page).setUint16(ID_BYTES + PROOF_BYTES, resume.lanes);
+  });
+}
+
+export function encodeResumed(resumed: Resumed): Uint8Array[] {
+  return pages(resumed.records, RESUMED_HEAD, (page) => viewOf(page).setUint16(0, resumed.lanes));
+}
+
+/** One page of a RESUME. Throws SessionError(protocol). */
+export function decodeResume(payload: Uint8Array): Resume {
+  if (payload.byteLength < RESUME_HEAD) throw new SessionError("protocol", "RESUME is cut short");
+  return {
+    id: payload.slice(0, ID_BYTES),
+    proof: payload.slice(ID_BYTES, ID_BYTES + PROOF_BYTES),
+    lanes: viewOf(payload).getUint16(ID_BYTES + PROOF_BYTES),
+    records: decodeRecords(payload.subarray(RESUME_HEAD)),
+  };
+}
+
+/** One page of a RESUMED. Throws SessionError(protocol). */
+export function decodeResumed(payload: Uint8Array): Resumed {
+  if (payload.byteLength < RESUMED_HEAD) throw new SessionError("protocol", "RESUMED is cut short");
+  return { lanes: viewOf(payload).getUint16(0), records: decodeRecords(payload.subarray(RESUMED_HEAD)) };
+}
+
+/** For a relay: marks in place the records of a RESUME payload that `allows` does not allow any more. */
+export function refuseRecords(payload: Uint8Array, allows: (record: StreamRecord) => boolean): void {
+  const { records } = decodeResume(payload);
+  const view = viewOf(payload);
+  for (const [index, record] of records.entries()) {
+    const at = RESUME_HEAD + index * RECORD_BYTES + 8;
+    if (!allows(record)) view.setUint8(at, view.getUint8(at) | REFUSED);
+  }
+}
+
+function pages(records: readonly StreamRecord[], head: number, fill: (page: Uint8Array) => void): Uint8Array[] {
+  const most = Math.floor((MAX_DATA - head) / RECORD_BYTES);
+  const out: Uint8Array[] = [];
+  for (let first = 0; first === 0 || first < records.length; first += most) {
+    const part = records.slice(first, first + most);
+    const page = new Uint8Array(head + part.length * RECORD_BYTES);
+    fill(page);
+    for (const [index, record] of part.entries()) encodeRecord(viewOf(page), head + index * RECORD_BYTES, record);
+    out.push(page);
+  }
+  return out;
+}
+
+function encodeRecord(view: DataView, at: number, record: StreamRecord): void {
+  const { answered, finished, reset, refused } = record;
+  writeU64(view, at, record.stream);
+  view.setUint8(at + 8, (answered ? ANSWERED : 0) | (finished ? FINISHED : 0) | (reset ? RESET : 0) | (refused ? REFUSED : 0));
+  view.setUint8(at + 9, record.kind);
+  view.setUint32(at + 10, record.mapping);
+  writeU64(view, at + 14, record.received);
+  writeU64(view, at + 22, record.consumed);
+  writeU64(view, at + 30, record.limit);
+  writeU64(view, at + 38, record.final ?? Number.MAX_SAFE_INTEGER);
+  view.setUint16(at + 46, record.port);
+}
+
+function decodeRecords(bytes: Uint8Array): StreamRecord[] {
+  if (bytes.byteLength % RECORD_BYTES !== 0) throw new SessionError("protocol", "a stream record is cut short");
+  const view = viewOf(bytes);
+  const records: StreamRecord[] = [];
+  for (let at = 0; at < bytes.byteLength; at += RECORD_BYTES) {
+    const state = view.getUint8(at + 8);
+    const final = readU64(view, at + 38);
+    records.push({
+      stream: readU64(view, at),
+      answered: (state & ANSWERED) !== 0,
+      finished: (state & FINISHED) !== 0,
+      reset: (state & RESET) !== 0,
+      refused: (state & REFUSED) !== 0,
+      kind: view.getUint8(at + 9),
+      mapping: view.getUint32(at + 10),
+      received: readU64(view, at + 14),
+      consumed: readU64(view, at + 22),
+      limit: readU64(view, at + 30),
+      final: final === Number.MAX_SAFE_INTEGER ? null : final,
+      port: view.getUint16(at + 46),
+    });
+  }
+  return records;
+}
+
+const PROVE = new TextEncoder().encode("sallyport resume");
+const ROTATE = new TextEncoder().encode("sallyport rotate");
+
+/** A session's secret: proved, never sent again; every use makes it another, so that a proof is good once. */
+export class Secret {
+  readonly id: Uint8Array;
+  #secret: Uint8Array;
+  /** The last epoch used or accepted. */
+  epoch = 0;
+
+  constructor(id: Uint8Array, secret: Uint8Array) {
+    this.id = id;
+    this.#secret = secret;
+  }
+
+  /** Callers: the proof for the next epoch. */
+  prove(): Uint8Array {
+    this.epoch += 1;
+    const proof = hmac(sha256, this.#secret, concat(PROVE, this.id, u32(this.epoch)));
+    this.#secret = rotated(this.#secret, this.epoch);
+    return proof;
+  }
+
+  /** Agents: whether this proves `epoch`. A good one can't be used again, nor any before it. */
+  accept(epoch: number, proof: Uint8Array): boolean {
+    if (epoch <= this.epoch || epoch > this.epoch + MAX_MISSED) return false;
+    let secret = this.#secret;
+    for (let missed = this.epoch + 1; missed < epoch; missed += 1) secret = rotated(secret, missed);
+    if (!equal(proof, hmac(sha256, secret, concat(PROVE, this.id, u32(epoch))))) return false;
+    this.epoch = epoch;
+    this.#secret = rotated(secret, epoch);
+    return true;
+  }
+}
+
+function rotated(secret: Uint8Array, epoch: number): Uint8Array {
+  return hmac(sha256, secret, concat(ROTATE, u32(epoch)));
+}
+
+function u32(value: number): Uint8Array {
+  const bytes = new Uint8Array(4);
+  viewOf(bytes).setUint32(0, value);
+  return bytes;
+}
+
+function concat(...parts: Uint8Array[]): Uint8Array {
+  const out = new Uint8Array(parts.reduce((sum, part) => sum + part.byteLength, 0));
+  let at = 0;
+  for (const part of parts) {
+    out.set(part, at);
+    at += part.byteLength;
+  }
+  return out;
+}
+
+/** In time that does not depend on where they differ. */
+function equal(a: Uint8Array, b: Uint8Array): boolean {
+  if (a.byteLength !== b.byteLength) return false;
+  let difference = 0;
+  for (let at = 0; at < a.byteLength; at += 1) difference |= (a[at] ?? 0) ^ (b[at] ?? 0);
+  return difference === 0;
+}

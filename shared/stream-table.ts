@@ -1,0 +1,201 @@
+import { Allowance } from "./allowance.ts";
+import type { Failure } from "./errors.ts";
+import { TYPE, viewOf, writeU64, type Header } from "./frame.ts";
+import { REMEMBERED_RESETS, REPORT_MS } from "./limits.ts";
+import { encodeAccept, encodeFailure, type Accept } from "./open.ts";
+import { Remembered } from "./remembered.ts";
+import type { StreamRecord } from "./resume.ts";
+import { Seen } from "./seen.ts";
+import { Sender } from "./sender.ts";
+import { Stream, type StreamHost, type StreamInit } from "./stream.ts";
+
+/** Sends a control frame of the session, or keeps or drops it while the path is away. */
+export type SendControl = (header: Partial<Header> & { type: number }, payload?: Uint8Array) => void;
+
+export type StreamTableInit = {
+  control: SendControl;
+  /** Sends a finished DATA or FIN frame on a lane. */
+  data: (frame: Uint8Array, lane: number) => void;
+  room: (lane: number) => boolean;
+  to: () => { channel: number; slot: number };
+  now: () => number;
+  /** A datagram may be dropped for want of a path. */
+  up: () => boolean;
+};
+
+/** The live streams of one session, with what they share: the sender's turn and window, and what is granted and reported. */
+export class StreamTable {
+  readonly live = new Map<number, Stream>();
+  readonly allowance = new Allowance();
+  readonly sender: Sender;
+  readonly #init: StreamTableInit;
+  readonly #host: StreamHost;
+  readonly #seen = new Seen();
+  /** Streams reset lately: their late frames are dropped silently. */
+  readonly #reset = new Remembered<number>(REMEMBERED_RESETS);
+  /** Streams whose consumption the far end has not heard of in full. */
+  readonly #unreported = new Set<Stream>();
+
+  constructor(init: StreamTableInit) {
+    this.#init = init;
+    this.sender = new Sender({
+      room: init.room,
+      send: init.data,
+      to: init.to,
+      acknowledge: (stream) => this.#acknowledge(stream),
+      sent: (stream) => this.settle(stream),
+    });
+    this.#host = {
+      wake: (stream) => this.wake(stream),
+      consumed: (stream) => this.consumed(stream),
+      accept: (stream, accept) => this.#accept(stream, accept),
+      reject: (stream, failure) => this.#refuse(stream, TYPE.REJECT, failure),
+      reset: (stream, failure) => this.#refuse(stream, TYPE.RESET, failure),
+      datagram: (stream, bytes, age) => {
+        if (init.up()) init.control({ type: TYPE.DGRAM, stream: stream.id, lane: stream.lane, offset: age }, bytes);
+      },
+    };
+  }
+
+  /** True the first time an id is opened. */
+  admit(id: number): boolean {
+    return this.#seen.admit(id);
+  }
+
+  wasReset(id: number): boolean {
+    return this.#reset.has(id);
+  }
+
+  remember(id: number): void {
+    this.#reset.add(id);
+  }
+
+  add(id: number, init: StreamInit): Stream {
+    const stream = new Stream(this.#host, { ...init, id });
+    this.touch(stream);
+    this.live.set(id, stream);
+    this.allowance.count(stream.in);
+    return stream;
+  }
+
+  touch(stream: Stream): void {
+    stream.touched = this.#init.now();
+  }
+
+  /** Something may have become sendable. */
+  wake(stream: Stream): void {
+    this.sender.wake(stream);
+    this.sender.pump();
+  }
+
+  /** The far end has consumed up to `consumed`. */
+  released(stream: Stream, consumed: number): void {
+    this.sender.released(stream.out.acknowledge(consumed));
+    this.wake(stream);
+  }
+
+  /** The application has consumed more, or a FIN came: reports it when waiting would hold the far end back. */
+  consumed(stream: Stream): void {
+    this.allowance.count(stream.in);
+    if (stream.in.unreported) this.#unreported.add(stream);
+    if (!this.#init.up()) return;
+    if (this.allowance.scarce) this.reportAll();
+    else if (stream.in.overdue || this.allowance.lags(stream.in)) this.#report(stream);
+    this.settle(stream);
+  }
+
+  /** Forgets a stream whose directions are both over, else feeds it if it has room. */
+  settle(stream: Stream): void {
+    if (stream.over) return;
+    if (stream.out.done && stream.in.done && !stream.in.unreported) this.forget(stream, null);
+    else stream.feed();
+  }
+
+  forget(stream: Stream, failure: Failure | null): void {
+    this.live.delete(stream.id);
+    this.#unreported.delete(stream);
+    this.sender.released(stream.out.drop());
+    this.allowance.forget(stream.in);
+    stream.end(failure);
+    this.sender.pump();
+  }
+
+  /** Once a second: reports what quiet streams have consumed, and lets their windows fall back. */
+  tick(now: number): void {
+    if (!this.#init.up()) return;
+    const quiet = now - REPORT_MS;
+    for (const stream of this.#unreported) if (stream.touched <= quiet) this.#report(stream);
+    for (const stream of this.live.values()) if (stream.touched <= quiet) stream.in.settle();
+  }
+
+  /** Reports all that is consumed and not yet told. */
+  reportAll(): void {
+    for (const stream of this.#unreported) {
+      this.#report(stream);
+      this.settle(stream);
+    }
+  }
+
+  /** Ends all without a word. */
+  endAll(failure: Failure): void {
+    for (const stream of this.live.values()) stream.end(failure);
+    this.live.clear();
+  }
+
+  /** What the far end is told of a stream after a loss; it counts as reported, as a CREDIT would. */
+  recordOf(stream: Stream): StreamRecord {
+    const { id, kind, mapping, port, out } = stream;
+    this.allowance.extend(stream.in);
+    const { received, finalSize, toReport, limit } = stream.in;
+    this.#told(stream);
+    return {
+      stream: id,
+      answered: stream.state === "open",
+      finished: finalSize !== null && received > finalSize,
+      reset: false,
+      refused: false,
+      kind,
+      mapping,
+      received,
+      consumed: toReport,
+      limit,
+      final: out.finSent ? out.sent : null,
+      port,
+    };
+  }
+
+  #accept(stream: Stream, accept: Accept): void {
+    stream.state = "open";
+    this.allowance.extend(stream.in);
+    this.#init.control({ type: TYPE.ACCEPT, stream: stream.id, lane: stream.lane, offset: stream.in.limit }, encodeAccept(accept));
+    this.wake(stream);
+  }
+
+  #refuse(stream: Stream, type: typeof TYPE.REJECT | typeof TYPE.RESET, failure: Failure): void {
+    this.#init.control({ type, stream: stream.id, lane: stream.lane, offset: stream.out.sent }, encodeFailure(failure));
+    this.remember(stream.id);
+    this.forget(stream, failure);
+  }
+
+  #report(stream: Stream): void {
+    this.allowance.extend(stream.in);
+    const consumed = new Uint8Array(8);
+    writeU64(viewOf(consumed), 0, stream.in.toReport);
+    this.#told(stream);
+    this.#init.control({ type: TYPE.CREDIT, stream: stream.id, lane: stream.lane, offset: stream.in.limit }, consumed);
+  }
+
+  /** For a frame that is leaving anyway: what it may acknowledge on its way. */
+  #acknowledge(stream: Stream): number | null {
+    this.touch(stream);
+    if (!stream.in.unreported) return null;
+    const { toReport } = stream.in;
+    this.#told(stream);
+    return toReport;
+  }
+
+  #told(stream: Stream): void {
+    this.allowance.held -= stream.in.report();
+    this.#unreported.delete(stream);
+  }
+}
