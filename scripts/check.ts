@@ -8,8 +8,8 @@ interface Step {
   readonly run: () => boolean;
 }
 
-/** Each has its own world of types: shared/ none, edge/ the Workers', the rest Node's. */
-const TYPED_FOLDERS = ["shared", "edge", "."];
+/** Each has its own world of types: shared/ none, edge/ the Workers', tests the web's and Node's, the rest Node's. */
+const TYPED_FOLDERS = ["shared", "edge", "test", "."];
 
 const steps: readonly Step[] = [
   { name: "format (npm run format mends it)", run: () => runTool("oxfmt", "oxfmt", ["--check"]) },

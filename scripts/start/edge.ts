@@ -10,7 +10,7 @@ import { SALLYPORT, SYSTEM_NODE } from "../tool.ts";
 import type { Pair } from "./options.ts";
 import { standIn } from "./stand-ins.ts";
 
-export const SITE = "demo";
+const SITE = "demo";
 
 const execute = promisify(execFile);
 
