@@ -47,7 +47,6 @@ export async function runAgent(options: AgentOptions, state: AgentState): Promis
   const { log, drain, stop } = options;
   const backoff = new Backoff(Math.random);
   let lane: Lane | undefined;
-  let boot: string | undefined;
   let dialling = 0;
   let announced = false;
 
@@ -88,9 +87,7 @@ export async function runAgent(options: AgentOptions, state: AgentState): Promis
       } else {
         lane = dialled;
         const { welcome } = lane;
-        if (boot !== undefined && boot !== welcome.boot) sessions.close({ code: "lost", reason: "the edge was restarted" });
-        ({ boot } = welcome);
-        sessions.budget = welcome.budget;
+        sessions.welcome(welcome.boot, welcome.budget);
         state.connected = true;
         state.since = Date.now();
         log("info", "connected", { edge: options.edge.origin, site: welcome.site, slot: welcome.slot });
@@ -101,12 +98,12 @@ export async function runAgent(options: AgentOptions, state: AgentState): Promis
         state.connected = false;
         backoff.stood(Date.now() - (state.since ?? 0));
         state.since = Date.now();
-        sessions.close({ code: "lost", reason: fault.reason });
+        sessions.suspend();
       }
       if (stop.aborted || drain.aborted) break;
       if (!fault.retryable) return fault;
       state.lastFault = fault.reason;
-      const wait = backoff.next(performance.now(), fault.afterMs);
+      const wait = backoff.next(performance.now(), fault.afterMs, !("retryable" in dialled));
       log("warn", "not connected", { reason: fault.reason, retryInMs: wait });
       await pause(wait, AbortSignal.any([stop, drain]));
     }

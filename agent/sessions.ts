@@ -1,8 +1,9 @@
 import { Cut, decodeControl } from "../shared/control.ts";
 import { SessionError, streamCode, type Failure } from "../shared/errors.ts";
 import { decodeFields, encodeFields } from "../shared/fields.ts";
-import { encodeFrame, TYPE, type Frame } from "../shared/frame.ts";
+import { encodeFrame, FLAG_MORE, TYPE, type Frame } from "../shared/frame.ts";
 import type { Dial } from "../shared/open.ts";
+import { decodeResume, Secret, type Resume } from "../shared/resume.ts";
 import { Session } from "../shared/session.ts";
 import type { Stream } from "../shared/stream.ts";
 
@@ -17,6 +18,11 @@ export class Sessions {
   readonly #host: SessionsHost;
   readonly #byChannel = new Map<number, Session>();
   readonly #dials = new Map<Stream, Dial>();
+  /** By session id, as hex: a session is found again by it, whatever its channel is by then. */
+  readonly #byId = new Map<string, Session>();
+  /** RESUMEs whose last page has not come, by channel. */
+  readonly #pages = new Map<number, Resume>();
+  #boot: string | undefined;
   #budget = 0;
 
   constructor(host: SessionsHost) {
@@ -35,23 +41,35 @@ export class Sessions {
     return false;
   }
 
-  /** Sum of the session windows we may grant, from WELCOME and BUDGET. */
-  set budget(bytes: number) {
-    this.#budget = bytes;
-    this.#divide();
+  /** A lane is there. Another boot means that the relay's own sessions, channel 0, died with the former one. */
+  welcome(boot: string, budget: number): void {
+    if (this.#boot !== undefined && this.#boot !== boot) {
+      this.#byChannel.get(0)?.close("done", { code: "lost", reason: "the edge was restarted" });
+    }
+    this.#boot = boot;
+    this.#setBudget(budget);
+  }
+
+  /** The lanes are gone: all stands still until callers ask to go on. */
+  suspend(): void {
+    this.#pages.clear();
+    for (const session of this.#byChannel.values()) session.suspend();
   }
 
   /** Takes a frame that the lane itself has no use for. Throws SessionError on one that makes no sense to an agent. */
   receive(frame: Frame): void {
     switch (frame.type) {
       case TYPE.BUDGET:
-        this.budget = frame.offset;
+        this.#setBudget(frame.offset);
         return;
       case TYPE.CUT:
         this.#cut(decodeControl(frame, Cut));
         return;
       case TYPE.SESSION:
         this.#begin(frame);
+        return;
+      case TYPE.RESUME:
+        this.#resume(frame);
         return;
       default:
         if (frame.type < TYPE.SESSION) return;
@@ -83,30 +101,62 @@ export class Sessions {
 
   #begin(frame: Frame): void {
     const fields = decodeFields(frame.payload);
-    if (fields.get(1)?.byteLength !== 16 || fields.get(2)?.byteLength !== 32) throw new SessionError("protocol", "SESSION without id or secret");
+    const id = fields.get(1);
+    const key = fields.get(2);
+    if (id?.byteLength !== 16 || key?.byteLength !== 32) throw new SessionError("protocol", "SESSION without id or secret");
+    const name = hex(id);
     const { channel } = frame;
     this.#byChannel.get(channel)?.close("done", { code: "lost", reason: "the caller began anew" });
     const session: Session = new Session({
       role: "agent",
+      secret: new Secret(id.slice(), key.slice()),
       to: { channel, slot: 0 },
       io: { send: this.#host.send, room: this.#host.room, now: () => performance.now() },
       dial: this.#host.dial,
       ended: () => {
-        if (this.#byChannel.get(channel) === session) this.#byChannel.delete(channel);
+        if (this.#byChannel.get(session.to.channel) === session) this.#byChannel.delete(session.to.channel);
+        if (this.#byId.get(name) === session) this.#byId.delete(name);
       },
     });
     this.#byChannel.set(channel, session);
+    this.#byId.set(name, session);
     session.allow(frame.offset);
+    this.#divide();
+  }
+
+  /** A caller asks to go on, perhaps on another channel than before. */
+  #resume(frame: Frame): void {
+    const { channel } = frame;
+    const page = decodeResume(frame.payload);
+    const begun = this.#pages.get(channel);
+    const resume = begun === undefined ? page : { ...page, records: [...begun.records, ...page.records] };
+    if ((frame.flags & FLAG_MORE) !== 0) return void this.#pages.set(channel, resume);
+    this.#pages.delete(channel);
+    const session = this.#byId.get(hex(resume.id));
+    const before = session?.to.channel;
+    if (session?.reunite({ channel, slot: 0 }, frame.offset, resume.proof, resume.records) !== true) {
+      this.#refuse(channel, "no such session");
+      return;
+    }
+    if (before !== undefined && before !== channel && this.#byChannel.get(before) === session) this.#byChannel.delete(before);
+    if (session.over) return;
+    if (this.#byChannel.get(channel) !== session) this.#byChannel.get(channel)?.close("done", { code: "lost", reason: "the caller went on with another session" });
+    this.#byChannel.set(channel, session);
+  }
+
+  #refuse(channel: number, reason: string): void {
+    this.#host.send(encodeFrame({ type: TYPE.END, channel }, encodeFields({ 1: "done", 2: reason })), 0);
+  }
+
+  #setBudget(bytes: number): void {
+    this.#budget = bytes;
     this.#divide();
   }
 
   #forSession(frame: Frame): void {
     const session = this.#byChannel.get(frame.channel);
     if (session !== undefined) session.receive(frame);
-    else if (frame.type === TYPE.DIAL) {
-      const payload = encodeFields({ 1: "protocol", 2: "no session on this channel" });
-      this.#host.send(encodeFrame({ type: TYPE.END, channel: frame.channel }, payload), frame.lane);
-    }
+    else if (frame.type === TYPE.DIAL) this.#refuse(frame.channel, "no session on this channel");
   }
 
   #divide(): void {
@@ -120,4 +170,8 @@ export class Sessions {
       if (hit) stream.reset(streamCode(cut.code), cut.reason);
     }
   }
+}
+
+function hex(bytes: Uint8Array): string {
+  return Buffer.from(bytes).toString("hex");
 }

@@ -23,14 +23,17 @@ export class Backoff {
     if (ms >= STABLE_MS) this.#failures = 0;
   }
 
-  /** Milliseconds to wait now. `now` on a monotonic clock; `atLeast` is what the edge asked for (Retry-After). */
-  next(now: number, atLeast = 0): number {
+  /**
+   * Milliseconds to wait now. `now` on a monotonic clock; `atLeast` is what the edge asked for (Retry-After);
+   * `reached`: the last dial got through before it was lost, and streams may be waiting: within a second.
+   */
+  next(now: number, atLeast = 0, reached = false): number {
     this.#fast = this.#fast.filter((at) => now - at < FAST_PERIOD_MS);
     if (this.#fast.length < FAST_TRIES) {
       this.#fast.push(now);
       return Math.max(atLeast, Math.floor(this.#random() * FAST_MS));
     }
-    const ceiling = Math.min(CAP_MS, BASE_MS * 2 ** this.#failures);
+    const ceiling = reached ? BASE_MS : Math.min(CAP_MS, BASE_MS * 2 ** this.#failures);
     this.#failures = Math.min(this.#failures + 1, 16);
     // Full jitter spreads a thousand agents that lost one edge at the same moment.
     return Math.max(atLeast + Math.floor(this.#random() * BASE_MS), Math.floor(this.#random() * ceiling));

@@ -26,6 +26,8 @@ export type DoormanHost = {
   records: Records;
   heard: (lane: Lane) => number;
   refresh: () => Promise<void>;
+  /** Resolves when an agent comes, or when waiting for one is pointless. */
+  arrival: () => Promise<void>;
 };
 
 /** Lets the edge's own visitors in: decides, chooses an agent, carries, and writes down how it ended. */
@@ -53,6 +55,7 @@ export class Doorman {
     const at = Date.now();
     // A relay that never had rules may be a moment too early; one that had them never waits.
     if (this.#host.rules.revision < 0) await this.#host.refresh();
+    if (this.#choose() === undefined) await this.#host.arrival();
     const mapping = this.#host.rules.at(visit.endpoint);
     const admitted = this.#admit(mapping, visit);
     if (!admitted.ok || mapping === undefined) {

@@ -1,6 +1,7 @@
 import type { Failure } from "../../shared/errors.ts";
 import { encodeFields } from "../../shared/fields.ts";
 import { encodeFrame, TYPE, type Frame } from "../../shared/frame.ts";
+import { Secret } from "../../shared/resume.ts";
 import { Session } from "../../shared/session.ts";
 
 const TICK_MS = 1_000;
@@ -8,6 +9,8 @@ const TICK_MS = 1_000;
 export type IngressHost = {
   send: (slot: number, frame: Uint8Array, lane: number) => void;
   room: (slot: number, lane: number) => boolean;
+  /** The session with an agent is over. */
+  ended: (slot: number) => void;
   /** Session window to grant each agent, in bytes of charge. */
   window: () => number;
 };
@@ -33,8 +36,11 @@ export class Ingress {
   session(slot: number): Session {
     const existing = this.#sessions.get(slot);
     if (existing !== undefined) return existing;
+    const id = crypto.getRandomValues(new Uint8Array(16));
+    const key = crypto.getRandomValues(new Uint8Array(32));
     const session = new Session({
       role: "caller",
+      secret: new Secret(id, key),
       to: { channel: 0, slot },
       io: {
         send: (frame, lane) => this.#host.send(slot, frame, lane),
@@ -42,14 +48,15 @@ export class Ingress {
         now: () => performance.now(),
       },
       ended: () => {
-        if (this.#sessions.get(slot) === session) this.#sessions.delete(slot);
+        if (this.#sessions.get(slot) !== session) return;
+        this.#sessions.delete(slot);
+        this.#host.ended(slot);
       },
     });
     this.#sessions.set(slot, session);
     const window = this.#host.window();
     session.grant(window, false);
-    const secrets = { 1: crypto.getRandomValues(new Uint8Array(16)), 2: crypto.getRandomValues(new Uint8Array(32)) };
-    this.#host.send(slot, encodeFrame({ type: TYPE.SESSION, slot, offset: window }, encodeFields(secrets)), 0);
+    this.#host.send(slot, encodeFrame({ type: TYPE.SESSION, slot, offset: window }, encodeFields({ 1: id, 2: key })), 0);
     return session;
   }
 
@@ -66,6 +73,22 @@ export class Ingress {
   regrant(): void {
     const window = this.#host.window();
     for (const session of this.#sessions.values()) session.grant(window);
+  }
+
+  /** An agent's lanes are gone: its streams stand still until it is back. False when it has none. */
+  suspend(slot: number): boolean {
+    const session = this.#sessions.get(slot);
+    if (session === undefined) return false;
+    if (session.streams.size > 0) session.suspend();
+    else this.drop(slot, { code: "lost", reason: "the agent's connection was lost" });
+    return !session.over;
+  }
+
+  /** An agent is there: its streams go on, or a session begins. */
+  resume(slot: number): void {
+    const session = this.#sessions.get(slot);
+    if (session === undefined) this.session(slot);
+    else if (!session.up) session.resume();
   }
 
   /** An agent is gone: its streams end. */

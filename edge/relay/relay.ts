@@ -7,6 +7,7 @@ import { PROTOCOL, VERSION } from "../../shared/version.ts";
 import type { SiteRules } from "../registry/types.ts";
 import { registryOf, type Env } from "../env.ts";
 import type { LanePass } from "./attachment.ts";
+import { Absences } from "./absences.ts";
 import { hasRoomFor, shareOf } from "./budget.ts";
 import { Doorman } from "./doorman.ts";
 import { forward } from "./forward.ts";
@@ -35,6 +36,7 @@ export class Relay extends DurableObject<Env> {
   readonly #records: Records;
   readonly #ingress: Ingress;
   readonly #doorman: Doorman;
+  readonly #absences = new Absences();
   #share = 0;
 
   constructor(ctx: DurableObjectState, env: Env) {
@@ -48,6 +50,7 @@ export class Relay extends DurableObject<Env> {
     this.#ingress = new Ingress({
       send: (slot, frame, lane) => this.#sendTo(this.#lanes.agent(slot), frame, lane),
       room: (slot, lane) => this.#roomTo(this.#lanes.agent(slot), lane),
+      ended: (slot) => this.#absences.forget(slot),
       window: () => Math.floor(this.#budget() / Math.max(1, this.#lanes.agents.length)),
     });
     this.#doorman = new Doorman({
@@ -57,6 +60,7 @@ export class Relay extends DurableObject<Env> {
       records: this.#records,
       heard: (lane) => this.#heard(lane),
       refresh: () => this.#refresh(),
+      arrival: () => this.#absences.wait(),
     });
     this.#share = this.#budget();
   }
@@ -183,7 +187,7 @@ export class Relay extends DurableObject<Env> {
     }
     const epoch = Number(this.#rules.get("epoch") ?? "0") + 1;
     this.#rules.put("epoch", String(epoch));
-    const number = known?.number ?? epoch;
+    const number = known?.number ?? this.#absences.slotOf(attachment.identity, hello.incarnation) ?? epoch;
     const { incarnation, version } = hello;
     lane.save({ ...attachment, ready: { boot: this.#boot, epoch, number, incarnation, lane: hello.lane, version } });
     const end = this.#lanes.enter(lane);
@@ -212,9 +216,15 @@ export class Relay extends DurableObject<Env> {
     for (const other of this.#lanes.agents) {
       if (other.identity !== end.identity || other.number === end.number) continue;
       for (const lane of [...other.lanes.values()]) this.#dismiss(lane, LANE_CLOSE.superseded, "a newer process of this agent took over");
+      this.#ingress.drop(other.number, { code: "lost", reason: "a newer process of this agent took over" });
+    }
+    for (const slot of this.#absences.former(end.identity, end.incarnation)) {
+      this.#ingress.drop(slot, { code: "lost", reason: "the agent was restarted" });
     }
     this.ctx.waitUntil(this.#refresh());
-    this.#ingress.session(end.number);
+    this.#absences.forget(end.number);
+    this.#ingress.resume(end.number);
+    this.#absences.arrived();
   }
 
   #laneFrame(lane: Lane, frame: Frame): void {
@@ -289,7 +299,7 @@ export class Relay extends DurableObject<Env> {
   #gone(socket: WebSocket): void {
     const end = this.#lanes.leave(socket);
     if (end === undefined) return;
-    if (end.kind === "agent") this.#ingress.drop(end.number, { code: "lost", reason: "the agent's connection was lost" });
+    if (end.kind === "agent") this.#absences.left(end, this.#ingress.suspend(end.number));
     this.#rebudget();
   }
 }
