@@ -7,7 +7,7 @@ const problemBody = z.object({ code: z.string(), detail: z.string(), fix: z.stri
 
 const TIMEOUT_MS = 30_000;
 
-export type Method = "GET" | "POST" | "PATCH" | "DELETE";
+type Method = "GET" | "POST" | "PATCH" | "DELETE";
 
 /** The API of one edge. Every call answers the body, or throws Problem. */
 export type Edge = { url: string; call: <Answer>(method: Method, path: string, body?: unknown) => Promise<Answer> };

@@ -8,7 +8,7 @@ export const MAX_TOKEN = 8192;
 
 const ALGORITHM = "EdDSA";
 
-export type TokenFault = "token-missing" | "token-invalid" | "token-early" | "token-expired" | "token-revoked";
+type TokenFault = "token-missing" | "token-invalid" | "token-early" | "token-expired" | "token-revoked";
 
 /** `reason` is for logs and for the holder of a token that was ours; strangers get the same answer whatever it is. */
 export type Verified<K extends TokenKind> =

@@ -76,7 +76,7 @@ export interface AgentView {
   readonly lanes: readonly { readonly index: number; readonly since: string; readonly backlog: number }[];
 }
 
-export interface RelayView {
+interface RelayView {
   readonly name: string;
   /** Whether an agent has ever been there; without one there is no relay object. */
   readonly seen: boolean;

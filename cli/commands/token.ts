@@ -1,6 +1,7 @@
 import { Command } from "commander";
 import type { TokenKind } from "../../shared/claims.ts";
 import type { IssuedView, TokenView } from "../../shared/api.ts";
+import { EVERY_TARGET } from "../../shared/target-rule.ts";
 import { collect, edgeCommand, edgeOf, readCommand, type Context, type EdgeOptions } from "../context.ts";
 import { parseDuration } from "../duration.ts";
 import { printResult } from "../output.ts";
@@ -93,13 +94,19 @@ function listCommand(context: Context): Command {
           { title: "JTI", value: ({ jti }) => jti },
           { title: "KIND", value: ({ kind }) => kind },
           { title: "SITE", value: ({ site }) => site ?? "" },
-          { title: "SCOPE", value: ({ scope }) => scope.join(" ") },
+          { title: "SCOPE", value: scopeText },
           { title: "EXPIRES", value: ({ expires }) => expires.slice(0, 10) },
           { title: "STATE", value: (each) => stateOf(each, context.now()) },
         ]),
       );
     },
   );
+}
+
+/** An agent that may dial everything its own `--allow` permits has a scope that says little. */
+function scopeText({ kind, scope }: TokenView): string {
+  if (kind === "agent" && scope.join(" ") === EVERY_TARGET.join(" ")) return "any target";
+  return scope.join(" ");
 }
 
 function stateOf({ revoked, expires }: TokenView, now: number): string {

@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 
 /** A process beyond doubt: ids are used again after a while, a pair of id and start is not. */
 export type ProcessMark = { pid: number; started: string };
@@ -20,10 +20,15 @@ function linuxStart(pid: number): string | undefined {
     const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
     // The second field is the command in brackets and may hold anything; the start in clock ticks is the 20th after it.
     const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-    return fields[0] === "Z" ? undefined : fields[19];
+    return fields[0] === "Z" && isWhollyDead(pid) ? undefined : fields[19];
   } catch {
     return undefined;
   }
+}
+
+/** Nobody has waited for it yet. While other threads of it are still ending, so are its sockets. */
+function isWhollyDead(pid: number): boolean {
+  return readdirSync(`/proc/${pid}/task`).length <= 1;
 }
 
 function psStart(pid: number): string | undefined {

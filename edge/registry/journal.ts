@@ -1,3 +1,4 @@
+import type { Sql } from "./sql.ts";
 import type { ConnectionRecord } from "./types.ts";
 
 /** Connections kept: enough to see why something failed an hour ago, little enough to read at once. */
@@ -12,9 +13,9 @@ export type AuditEntry = { at: number; actor: string; action: string; subject: s
 
 /** What happened: connections and changes, the oldest forgotten. */
 export class Journal {
-  readonly #sql: SqlStorage;
+  readonly #sql: Sql;
 
-  constructor(sql: SqlStorage) {
+  constructor(sql: Sql) {
     this.#sql = sql;
   }
 

@@ -1,7 +1,8 @@
-import type { JWK } from "jose";
+import { exportJWK, generateKeyPair, type JWK } from "jose";
 import * as z from "zod";
 import { RENEWABLE_FOR } from "../../shared/token-life.ts";
 import { randomHex } from "./random.ts";
+import type { Sql } from "./sql.ts";
 import type { PublicKey } from "./types.ts";
 
 const privateKey = z.object({ kty: z.literal("OKP"), crv: z.literal("Ed25519"), x: z.string(), d: z.string() });
@@ -15,9 +16,9 @@ type Row = { kid: string; jwk: string; created: number; needed_until: number };
 
 /** The keys that sign tokens. Private halves never leave the registry. */
 export class Keys {
-  readonly #sql: SqlStorage;
+  readonly #sql: Sql;
 
-  constructor(sql: SqlStorage) {
+  constructor(sql: Sql) {
     this.#sql = sql;
   }
 
@@ -30,8 +31,8 @@ export class Keys {
 
   /** Makes a new key to sign with; older ones go on verifying. */
   async rotate(now: number): Promise<SigningKey> {
-    const pair = (await crypto.subtle.generateKey({ name: "Ed25519" }, true, ["sign", "verify"])) as CryptoKeyPair;
-    const jwk = privateKey.parse(await crypto.subtle.exportKey("jwk", pair.privateKey));
+    const pair = await generateKeyPair("EdDSA", { crv: "Ed25519", extractable: true });
+    const jwk = privateKey.parse(await exportJWK(pair.privateKey));
     const row = { kid: randomHex(8), jwk: JSON.stringify(jwk), created: now, needed_until: 0 };
     this.#sql.exec(
       "INSERT INTO keys (kid, jwk, created, needed_until) VALUES (?, ?, ?, ?)",

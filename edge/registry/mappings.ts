@@ -2,6 +2,7 @@ import { parseEndpoint, transports, type Endpoint } from "../../shared/endpoint.
 import type { MappingDraft } from "../../shared/mapping-input.ts";
 import { parseMapping, type Mapping, type Stamp } from "../../shared/mapping.ts";
 import { known } from "../../shared/result.ts";
+import type { Sql } from "./sql.ts";
 
 type Row = {
   id: number;
@@ -17,9 +18,9 @@ const COLUMNS = "id, rule, revision, created, created_by, changed, changed_by";
 
 /** The table of mappings. A rule is kept as JSON of its draft; `ports` says which ports it holds. */
 export class Mappings {
-  readonly #sql: SqlStorage;
+  readonly #sql: Sql;
 
-  constructor(sql: SqlStorage) {
+  constructor(sql: Sql) {
     this.#sql = sql;
   }
 

@@ -13,7 +13,8 @@ const UNENFORCED = ["newPerSecond", "bytesPerSecond", "proxyProtocol", "idleSeco
 /** Why this edge can't serve a mapping that is valid in itself, with the way to have it; undefined when it can. */
 export function unserved(draft: MappingDraft, platform: Platform): Problem | undefined {
   const option = UNENFORCED.find((each) => draft[each] !== null);
-  if (option !== undefined) return notHere("option-unserved", `This version does not do ${option}.`, `Leave ${option} out.`);
+  if (option !== undefined)
+    return notHere("option-unserved", `This version does not do ${option}.`, `Leave ${option} out.`);
   const endpoint = known(parseEndpoint(draft.endpoint));
   switch (endpoint.kind) {
     case "service":

@@ -25,7 +25,11 @@ export class Registry extends DurableObject<Env> {
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
     this.#store = new Store(ctx.storage);
-    this.#relays = new Relays(env, this.#store, (time) => ctx.storage.setAlarm(time));
+    this.#relays = new Relays(
+      this.#store,
+      async (relay, rules) => env.RELAY.getByName(relay).push(rules),
+      (time) => ctx.storage.setAlarm(time),
+    );
     const fixed = parseEdgeUrl(env.PUBLIC_URL ?? "");
     if (fixed.ok) this.#store.urls.adopt(fixed.value.text, Date.now());
   }

@@ -1,29 +1,32 @@
-import type { Env } from "../env.ts";
 import type { Site } from "./sites.ts";
 import type { Store } from "./store.ts";
+import type { SiteRules } from "./types.ts";
 
 /** Milliseconds an answer to an administrator may wait for a relay to take new rules. */
 const PUSH_TIMEOUT_MS = 1_500;
 const FIRST_RETRY_MS = 1_000;
 const LONGEST_RETRY_MS = 60_000;
 
+/** Gives rules to the relay of this name. */
+type Push = (relay: string, rules: SiteRules) => Promise<void>;
+
 /** Brings changed rules to the relays that are in use, and again until they have them. */
 export class Relays {
-  readonly #env: Env;
   readonly #store: Store;
+  readonly #push: Push;
   readonly #retryAt: (time: number) => Promise<void>;
   #delay = FIRST_RETRY_MS;
 
   /** `retryAt` asks for another `spread` at that time (milliseconds since 1970). */
-  constructor(env: Env, store: Store, retryAt: (time: number) => Promise<void>) {
-    this.#env = env;
+  constructor(store: Store, push: Push, retryAt: (time: number) => Promise<void>) {
     this.#store = store;
+    this.#push = push;
     this.#retryAt = retryAt;
   }
 
   /** Pushes to every relay that has not confirmed the last change of its site. What fails is retried later. */
   async spread(now: number): Promise<void> {
-    const pushed = await Promise.all(this.#store.sites.unpushed().map((site) => this.#push(site, now)));
+    const pushed = await Promise.all(this.#store.sites.unpushed().map((site) => this.#tell(site, now)));
     if (pushed.every(Boolean)) {
       this.#delay = FIRST_RETRY_MS;
       return;
@@ -32,10 +35,10 @@ export class Relays {
     this.#delay = Math.min(this.#delay * 2, LONGEST_RETRY_MS);
   }
 
-  async #push(site: Site, now: number): Promise<boolean> {
+  async #tell(site: Site, now: number): Promise<boolean> {
     const rules = this.#store.rulesOf(site, now);
     try {
-      await within(PUSH_TIMEOUT_MS, this.#env.RELAY.getByName(site.relay).push(rules));
+      await within(PUSH_TIMEOUT_MS, this.#push(site.relay, rules));
     } catch (error) {
       console.warn(
         `the relay of ${site.name} could not be told of a change: ${error instanceof Error ? error.message : String(error)}`,

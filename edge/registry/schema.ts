@@ -1,3 +1,5 @@
+import type { Sql } from "./sql.ts";
+
 /**
  * Every change of the schema, in order; a number is its place. An older Worker may still run beside a newer one,
  * so each only adds: tables, columns with defaults, indexes. Nothing is renamed, dropped or given another meaning.
@@ -30,7 +32,7 @@ const MIGRATIONS: readonly string[] = [
 ];
 
 /** Brings the tables up to date. `transaction` makes each migration whole or nothing. */
-export function migrate(sql: SqlStorage, transaction: (step: () => void) => void): void {
+export function migrate(sql: Sql, transaction: (step: () => void) => void): void {
   sql.exec("CREATE TABLE IF NOT EXISTS migrations (number INTEGER PRIMARY KEY, at INTEGER NOT NULL)");
   const { done } = sql.exec<{ done: number }>("SELECT COALESCE(MAX(number), 0) AS done FROM migrations").one();
   MIGRATIONS.forEach((statements, index) => {

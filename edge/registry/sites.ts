@@ -1,3 +1,5 @@
+import type { Sql } from "./sql.ts";
+
 /** A site as the registry keeps it. */
 export type Site = {
   name: string;
@@ -17,9 +19,9 @@ const COLUMNS = "name, generation, revision, created, relay_seen";
 
 /** The table of sites. Names of removed ones are remembered: their relays must not be met again under new rules. */
 export class Sites {
-  readonly #sql: SqlStorage;
+  readonly #sql: Sql;
 
-  constructor(sql: SqlStorage) {
+  constructor(sql: Sql) {
     this.#sql = sql;
   }
 

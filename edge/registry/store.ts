@@ -3,6 +3,7 @@ import { Keys } from "./keys.ts";
 import { Mappings } from "./mappings.ts";
 import { migrate } from "./schema.ts";
 import { Sites, type Site } from "./sites.ts";
+import type { SqlStore } from "./sql.ts";
 import { Tokens } from "./tokens.ts";
 import type { SiteRules } from "./types.ts";
 import { Urls } from "./urls.ts";
@@ -16,7 +17,7 @@ export class Store {
   readonly tokens: Tokens;
   readonly journal: Journal;
 
-  constructor(storage: DurableObjectStorage) {
+  constructor(storage: SqlStore) {
     migrate(storage.sql, (step) => storage.transactionSync(step));
     this.urls = new Urls(storage.sql);
     this.keys = new Keys(storage.sql);

@@ -1,5 +1,6 @@
 import type { Claims, TokenKind } from "../../shared/claims.ts";
 import { RENEWABLE_FOR } from "../../shared/token-life.ts";
+import type { Sql } from "./sql.ts";
 import type { TokenState } from "./types.ts";
 
 /** A token that was issued; the token itself is not kept. Moments in milliseconds since 1970. */
@@ -33,9 +34,9 @@ const COLUMNS = "jti, kind, sub, site, issued, expires, issued_by, claims, revok
 
 /** The table of tokens. */
 export class Tokens {
-  readonly #sql: SqlStorage;
+  readonly #sql: Sql;
 
-  constructor(sql: SqlStorage) {
+  constructor(sql: Sql) {
     this.#sql = sql;
   }
 

@@ -1,8 +1,10 @@
+import type { Sql } from "./sql.ts";
+
 /** The edge's own URLs: the canonical one, and former ones that stay accepted. */
 export class Urls {
-  readonly #sql: SqlStorage;
+  readonly #sql: Sql;
 
-  constructor(sql: SqlStorage) {
+  constructor(sql: Sql) {
     this.#sql = sql;
   }
 

@@ -1,0 +1,323 @@
+import { expect, test } from "vitest";
+import { MAX_CONNECTIONS } from "../../edge/registry/journal.ts";
+import { login } from "../../edge/registry/login.ts";
+import { addMapping, changeMapping, findMapping, removeMapping } from "../../edge/registry/mapping-changes.ts";
+import { Penalties } from "../../edge/registry/penalties.ts";
+import { Relays } from "../../edge/registry/relays.ts";
+import { addSite, removeSite } from "../../edge/registry/site-changes.ts";
+import { Store, type Actor } from "../../edge/registry/store.ts";
+import { issueToken, revokeToken, type Issued } from "../../edge/registry/token-changes.ts";
+import type { ConnectionRecord, SiteRules, Trust } from "../../edge/registry/types.ts";
+import { verifyToken } from "../../edge/tokens.ts";
+import type { Outcome } from "../../edge/problem.ts";
+import { sqlStore } from "../support/sql.ts";
+
+const NOW = Date.UTC(2026, 10, 22);
+const DAY = 24 * 3600_000;
+const URL = "https://edge.example";
+const HELD = { SELF_HOSTED: "1", TCP_PORTS: "1-65535" };
+
+test("tables are made once, and found again", () => {
+  const storage = sqlStore();
+  addSite(new Store(storage), "lab", by());
+  expect(new Store(storage).sites.list()).toMatchObject([{ name: "lab", relay: "lab#1", relaySeen: false }]);
+});
+
+test("every change of a site's rules moves its revision, and no other's", () => {
+  const store = register("lab", "shop");
+  const revisions = () => store.sites.list().map(({ revision }) => revision);
+  const seen = [revisions()];
+  for (const change of [
+    () => addMapping(store, HELD, rule("8080/tcp"), by()),
+    () => changeMapping(store, HELD, "8080/tcp", { note: "x" }, by()),
+    () => removeMapping(store, "8080/tcp", by()),
+  ]) {
+    value(change());
+    seen.push(revisions());
+  }
+  expect(seen).toEqual([
+    [1, 1],
+    [2, 1],
+    [3, 1],
+    [4, 1],
+  ]);
+});
+
+test("a refused change changes nothing", () => {
+  const store = register("lab");
+  value(addMapping(store, HELD, rule("8080/tcp"), by()));
+  const before = JSON.stringify([store.sites.list(), store.mappings.list(), store.journal.audits(10)]);
+  expect(addMapping(store, HELD, rule("8080/tcp"), by()).ok).toBe(false);
+  expect(addMapping(store, HELD, { ...rule("8081/tcp"), site: "nowhere" }, by()).ok).toBe(false);
+  expect(changeMapping(store, HELD, "8080/tcp", { endpoint: "8080" }, by()).ok).toBe(false);
+  expect(JSON.stringify([store.sites.list(), store.mappings.list(), store.journal.audits(10)])).toBe(before);
+});
+
+test("a mapping is found by any spelling of its endpoint, and a part of a range points to the whole", () => {
+  const store = register("lab");
+  value(addMapping(store, HELD, { ...rule("8090-8099/tcp"), target: "10.0.0.5:8090" }, by()));
+  expect(findMapping(store, "8090-8099/tcp")).toMatchObject({ ok: true, value: { id: 1 } });
+  expect(findMapping(store, "8095/tcp")).toMatchObject({
+    ok: false,
+    problem: { status: 404, fix: expect.stringContaining("8090-8099/tcp") },
+  });
+  expect([8089, 8090, 8099, 8100].map((port) => store.mappings.holding(port, "tcp")?.id)).toEqual([
+    undefined,
+    1,
+    1,
+    undefined,
+  ]);
+  expect(store.mappings.holding(8090, "udp")).toBeUndefined();
+});
+
+test("an edited mapping keeps its id, holds its new ports and lets go of the old", () => {
+  const store = register("lab");
+  value(addMapping(store, HELD, rule("8080/tcp"), by("ann")));
+  const edited = value(
+    changeMapping(store, HELD, "8080/tcp", { endpoint: "9090/tcp", owner: "Ben" }, by("ben", NOW + 5)),
+  );
+  expect(edited).toMatchObject({
+    id: 1,
+    endpoint: "9090/tcp",
+    owner: "Ben",
+    created: { by: "ann", at: NOW },
+    changed: { by: "ben", at: NOW + 5 },
+  });
+  expect(store.mappings.list()).toEqual([edited]);
+  expect([8080, 9090].map((port) => store.mappings.holding(port, "tcp")?.id)).toEqual([undefined, 1]);
+});
+
+test("a rule with a field that only a newer Worker knows is out of force, the others stay", () => {
+  const storage = sqlStore();
+  const store = new Store(storage);
+  addSite(store, "lab", by());
+  value(addMapping(store, HELD, rule("8080/tcp"), by()));
+  value(addMapping(store, HELD, rule("8081/tcp"), by()));
+  storage.sql.exec("UPDATE mappings SET rule = json_set(rule, '$.onlyOnSundays', json('true')) WHERE id = ?", 1);
+  expect(store.mappings.list()).toMatchObject([{ id: 2 }]);
+  expect(store.mappings.holding(8080, "tcp")).toBeUndefined();
+});
+
+test("a key signs for three months, and verifies as long as anything it signed could matter", async () => {
+  const store = register("lab");
+  const first = await issue(store, { kind: "agent", site: "lab", local: true }, NOW);
+  const second = await issue(store, { kind: "admin" }, NOW + 89 * DAY);
+  const third = await issue(store, { kind: "admin" }, NOW + 91 * DAY);
+  expect(store.keys.verifying()).toHaveLength(2);
+  expect([first, second, third].map((token) => keyOf(token.token))).toEqual([
+    keyOf(first.token),
+    keyOf(first.token),
+    store.keys.verifying()[0]?.kid,
+  ]);
+  expect(await verifyToken(first.token, "agent", trustOf(store), NOW + 91 * DAY)).toMatchObject({ ok: true });
+
+  // A year on the agent's token is over, but not yet past renewal; then nothing needs the first key any more.
+  await issue(store, { kind: "admin" }, NOW + 366 * DAY);
+  expect(store.keys.verifying().map(({ kid }) => kid)).toContain(keyOf(first.token));
+  expect(await verifyToken(first.token, "agent", trustOf(store), NOW + 366 * DAY, true)).toMatchObject({ ok: true });
+  await issue(store, { kind: "admin" }, NOW + 396 * DAY);
+  expect(store.keys.verifying().map(({ kid }) => kid)).not.toContain(keyOf(first.token));
+  expect(store.tokens.state(first.jti)).toBe("unknown");
+});
+
+test("a site is told of revoked tokens that might be shown there, and of no others", async () => {
+  const store = register("lab", "shop");
+  const agent = await issue(store, { kind: "agent", site: "lab", local: true });
+  const other = await issue(store, { kind: "agent", site: "shop", local: true });
+  const visitor = await issue(store, { kind: "visitor", endpoints: ["lab/ssh"], life: 3600 });
+  const admin = await issue(store, { kind: "admin" });
+  for (const { jti } of [agent, other, visitor, admin]) value(revokeToken(store, jti, by()));
+  expect(store.tokens.revokedAt("lab", NOW).toSorted()).toEqual([agent.jti, visitor.jti].toSorted());
+  expect(store.tokens.revokedAt("lab", NOW + 32 * DAY)).toEqual([agent.jti]);
+  expect([agent, admin].map(({ jti }) => store.tokens.state(jti))).toEqual(["revoked", "revoked"]);
+});
+
+test("a loopback URL is refused for agents elsewhere", async () => {
+  const store = register("lab");
+  const request = { kind: "agent" as const, site: "lab" };
+  for (const url of ["http://127.0.0.1:8787", "http://localhost:8787", "https://[::1]"]) {
+    expect(await issueToken(store, url, request, by())).toMatchObject({
+      ok: false,
+      problem: { status: 422, code: "url-loopback" },
+    });
+    expect(await issueToken(store, url, { ...request, local: true }, by())).toMatchObject({ ok: true });
+  }
+  expect(await issueToken(store, URL, request, by())).toMatchObject({ ok: true });
+});
+
+test("the first login gives the edge its URL, a fixed one comes first, former ones stay", async () => {
+  const store = register();
+  const secret = "correct horse battery";
+  const enter = (url: string) => login(store, new Penalties(), secret, { secret, url, source: "192.0.2.1" }, NOW);
+  expect(await enter("http://127.0.0.1:8787/")).toMatchObject({ ok: true, value: { url: "http://127.0.0.1:8787" } });
+  expect(await enter("https://other.example")).toMatchObject({ ok: true, value: { url: "http://127.0.0.1:8787" } });
+  store.urls.adopt(URL, NOW);
+  store.urls.adopt(URL, NOW);
+  expect(store.urls.list()).toEqual([URL, "http://127.0.0.1:8787"]);
+  store.urls.adopt("http://127.0.0.1:8787", NOW);
+  expect(store.urls.list()).toEqual(["http://127.0.0.1:8787", URL]);
+});
+
+test("a wrong secret waits, and its source alone", async () => {
+  const store = register();
+  const penalties = new Penalties();
+  const expected = "correct horse battery";
+  const enter = (secret: string, source: string, now = NOW) =>
+    login(store, penalties, expected, { secret, url: URL, source }, now);
+  expect(await enter("wrong", "192.0.2.1")).toMatchObject({
+    ok: false,
+    problem: { status: 401, code: "secret-wrong" },
+  });
+  expect(await enter(expected, "192.0.2.1")).toMatchObject({
+    ok: false,
+    problem: { status: 429, code: "login-penalty" },
+  });
+  expect(await enter(expected, "192.0.2.2")).toMatchObject({ ok: true });
+  expect(await enter(expected, "192.0.2.1", NOW + 5_000)).toMatchObject({ ok: true });
+  expect(await enter("", "192.0.2.3")).toMatchObject({ ok: false });
+});
+
+test("a site that comes back has another relay, and a revision that went on", async () => {
+  const store = register("lab");
+  const { jti } = await issue(store, { kind: "agent", site: "lab", local: true });
+  store.sites.markSeen("lab", "lab#1");
+  expect(value(removeSite(store, "lab", by()))).toEqual({ name: "lab", revoked: [jti] });
+  expect(store.sites.find("lab")).toBeUndefined();
+  value(addSite(store, "lab", by()));
+  expect(store.sites.find("lab")).toMatchObject({ relay: "lab#2", relaySeen: false, revision: 3 });
+  // The old relay's late word about itself is not about the new one.
+  store.sites.markSeen("lab", "lab#1");
+  expect(store.sites.find("lab")).toMatchObject({ relaySeen: false });
+});
+
+test("changes reach relays that are in use, and no others", async () => {
+  const store = register("lab", "shop");
+  store.sites.markSeen("lab", "lab#1");
+  const { relays, pushed } = relaysOf(store);
+  value(addMapping(store, HELD, rule("8080/tcp"), by()));
+  value(addMapping(store, HELD, { ...rule("8081/tcp"), site: "shop" }, by()));
+  await relays.spread(NOW);
+  await relays.spread(NOW);
+  expect(pushed).toMatchObject([["lab#1", { site: "lab", revision: 2, mappings: [{ endpoint: "8080/tcp" }] }]]);
+});
+
+test("a relay that can't be reached is tried again, ever later, until it has the newest rules", async () => {
+  const store = register("lab");
+  store.sites.markSeen("lab", "lab#1");
+  const { relays, pushed, retries, fail } = relaysOf(store);
+  fail(true);
+  value(addMapping(store, HELD, rule("8080/tcp"), by()));
+  for (const at of [0, 1, 2]) await relays.spread(NOW + at);
+  value(removeMapping(store, "8080/tcp", by()));
+  fail(false);
+  await relays.spread(NOW + 3);
+  await relays.spread(NOW + 4);
+  expect(retries).toEqual([NOW + 1_000, NOW + 1 + 2_000, NOW + 2 + 4_000]);
+  expect(pushed).toMatchObject([["lab#1", { revision: 3, mappings: [] }]]);
+});
+
+test("the relay of a removed site hears that nothing is allowed any more", async () => {
+  const store = register("lab");
+  const { jti } = await issue(store, { kind: "agent", site: "lab", local: true });
+  store.sites.markSeen("lab", "lab#1");
+  const { relays, pushed } = relaysOf(store);
+  value(removeSite(store, "lab", by()));
+  await relays.spread(NOW);
+  expect(pushed).toMatchObject([["lab#1", { mappings: [], revoked: [jti] }]]);
+});
+
+test("the journal keeps the last thousand connections and the last refusal of each mapping", () => {
+  const store = register();
+  store.journal.record([connection(0, { mapping: 7, outcome: "refused", code: "denied" })]);
+  store.journal.record(Array.from({ length: 600 }, (_, index) => connection(index + 1, { mapping: 8 })));
+  store.journal.record([
+    connection(601, { mapping: 8, outcome: "refused", code: "no-agent", reason: "x".repeat(10_000) }),
+  ]);
+  expect(store.journal.refusals().map(({ mapping, code }) => [mapping, code])).toEqual([
+    [7, "denied"],
+    [8, "no-agent"],
+  ]);
+  store.journal.record(Array.from({ length: 600 }, (_, index) => connection(index + 602)));
+  const kept = store.journal.connections(2 * MAX_CONNECTIONS);
+  expect(kept).toHaveLength(MAX_CONNECTIONS);
+  expect([kept[0]?.at, kept.at(-1)?.at]).toEqual([202, 1201]);
+  expect(store.journal.connections(2).map(({ at }) => at)).toEqual([1200, 1201]);
+  expect(Math.max(...kept.map(({ reason }) => reason.length))).toBe(300);
+});
+
+test("who changed what is written down", async () => {
+  const store = register("lab");
+  value(addMapping(store, HELD, rule("8080/tcp"), by("ann")));
+  const { jti } = await issue(store, { kind: "agent", site: "lab", local: true });
+  value(revokeToken(store, jti, by("ben")));
+  value(removeMapping(store, "8080/tcp", by("ben")));
+  expect(store.journal.audits(10).map(({ actor, action, subject }) => [actor, action, subject])).toEqual([
+    ["admin", "site add", "lab"],
+    ["ann", "map add", "8080/tcp"],
+    ["admin", "token agent", jti],
+    ["ben", "token revoke", jti],
+    ["ben", "map rm", "8080/tcp"],
+  ]);
+});
+
+function register(...sites: string[]): Store {
+  const store = new Store(sqlStore());
+  for (const site of sites) value(addSite(store, site, by()));
+  return store;
+}
+
+function by(name = "admin", now = NOW): Actor {
+  return { name, now };
+}
+
+function rule(endpoint: string) {
+  return { endpoint, site: "lab", target: "10.0.0.5:80" };
+}
+
+async function issue(store: Store, request: Parameters<typeof issueToken>[2], now = NOW): Promise<Issued> {
+  return value(await issueToken(store, URL, request, by("admin", now)));
+}
+
+function trustOf(store: Store): Trust {
+  return { keys: store.keys.verifying(), issuers: [URL] };
+}
+
+function keyOf(token: string): unknown {
+  const header: unknown = JSON.parse(Buffer.from(token.split(".")[0] ?? "", "base64url").toString());
+  return (header as { kid?: unknown }).kid;
+}
+
+function relaysOf(store: Store) {
+  const pushed: [string, SiteRules][] = [];
+  const retries: number[] = [];
+  let failing = false;
+  const push = async (relay: string, rules: SiteRules) => {
+    if (failing) throw new Error("out of reach");
+    pushed.push([relay, rules]);
+  };
+  const relays = new Relays(store, push, async (time) => void retries.push(time));
+  return { relays, pushed, retries, fail: (now: boolean) => (failing = now) };
+}
+
+function connection(at: number, changes: Partial<ConnectionRecord> = {}): ConnectionRecord {
+  return {
+    at,
+    ended: at,
+    site: "lab",
+    mapping: null,
+    endpoint: "8080/tcp",
+    target: "",
+    visitor: "192.0.2.1:1",
+    bytesIn: 0,
+    bytesOut: 0,
+    outcome: "done",
+    code: "",
+    reason: "",
+    ...changes,
+  };
+}
+
+function value<T>(outcome: Outcome<T>): T {
+  if (outcome.ok) return outcome.value;
+  throw new Error(`${outcome.problem.code}: ${outcome.problem.detail}`);
+}
