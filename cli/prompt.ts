@@ -4,9 +4,10 @@ import { Writable } from "node:stream";
 /** Asks for a line that is not shown while it is typed. Answers "" when nobody is there to be asked. */
 export async function askHidden(question: string): Promise<string> {
   if (!process.stdin.isTTY || !process.stderr.isTTY) return "";
-  process.stderr.write(question);
   const nowhere = new Writable({ write: (_chunk, _encoding, done) => done() });
+  // Puts the terminal into raw mode: whoever answers the question at once must not be echoed either.
   const lines = createInterface({ input: process.stdin, output: nowhere, terminal: true });
+  process.stderr.write(question);
   try {
     return await new Promise<string>((resolve) => {
       lines.question("", resolve);
