@@ -14,7 +14,8 @@ const workerSource = {
 
 /** Pure code: no sockets, no processes. */
 function pure(name: string): TestProjectConfiguration {
-  return { plugins: [workerSource], test: { name, include: [`test/${name}/**/*.test.ts`] } };
+  // The time-out only ends a hang: no test is judged by its speed, and machines are shared.
+  return { plugins: [workerSource], test: { name, include: [`test/${name}/**/*.test.ts`], testTimeout: 120_000 } };
 }
 
 /** Real processes and sockets. `seconds` is when a hung test is given up; no test is judged by its speed. */

@@ -5,6 +5,8 @@ export type LinkFault =
   | { retryable: true; code: LinkRetry; reason: string; afterMs: number }
   | { retryable: false; code: LinkStop; reason: string; fix: string };
 
+export type LinkStopped = LinkFault & { retryable: false };
+
 export type LinkRetry = "unreachable" | "unresolved" | "refused" | "tls" | "not-an-edge" | "busy" | "silent" | "lost" | "draining" | "protocol" | "superseded";
 export type LinkStop = "token" | "forbidden" | "incompatible";
 

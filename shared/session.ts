@@ -121,6 +121,14 @@ export class Session {
     if (!this.#over) this.#resumption.ask();
   }
 
+  /** One of several lanes is gone: its streams move, and both ends settle what was on their way. Callers only. */
+  move(from: number, to: number): void {
+    const moved = [...this.#table.live.values()].filter((stream) => stream.lane === from);
+    for (const stream of moved) stream.lane = to;
+    // A question may have gone with it, too.
+    if (moved.length > 0 || !this.up) this.resume();
+  }
+
   /** A caller asks to go on, with all its records. False when its proof is no good. Agents only. */
   reunite(to: { channel: number; slot: number }, epoch: number, proof: Uint8Array, records: readonly StreamRecord[]): boolean {
     const before = this.to;
@@ -239,6 +247,8 @@ export class Session {
   #forStream(stream: Stream, frame: Frame): void {
     const table = this.#table;
     table.touch(stream);
+    // The caller chooses the lane, and changes it only when one is lost.
+    if (this.#init.role === "agent") stream.lane = frame.lane;
     switch (frame.type) {
       case TYPE.ACCEPT:
         if (this.#init.role !== "caller") throw new SessionError("protocol", "ACCEPT to an agent");

@@ -41,7 +41,8 @@ const NO_EVENTS: StreamEvents = { data: () => {}, fin: () => {}, ended: () => {}
 /** One visitor's exchange, or one peer's flow of datagrams, as either end sees it. All methods do nothing once it has ended. */
 export class Stream {
   readonly id: number;
-  readonly lane: number;
+  /** The lane of all its frames; it changes only when that lane is lost. */
+  lane: number;
   readonly out: Outgoing;
   readonly in: Incoming;
   /** Mapping behind it; told to the relay in RESUME. */

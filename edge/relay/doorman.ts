@@ -12,7 +12,7 @@ import { splitHostPort } from "../../shared/socket-address.ts";
 import { formatTarget, parseTarget, targetAt } from "../../shared/target.ts";
 import type { Ingress } from "./ingress.ts";
 import type { Lane } from "./lane.ts";
-import type { End, Lanes } from "./lanes.ts";
+import { dataLane, type End, type Lanes } from "./lanes.ts";
 import type { Records } from "./records.ts";
 import type { Rules } from "./rules.ts";
 import { carry } from "./socket.ts";
@@ -28,6 +28,8 @@ export type DoormanHost = {
   refresh: () => Promise<void>;
   /** Resolves when an agent comes, or when waiting for one is pointless. */
   arrival: () => Promise<void>;
+  /** When the last agent left, in milliseconds since 1970; null if that is not known. */
+  offlineSince: () => number | null;
 };
 
 /** Lets the edge's own visitors in: decides, chooses an agent, carries, and writes down how it ended. */
@@ -50,17 +52,31 @@ export class Doorman {
     this.#draining.add(slot);
   }
 
+  /** Whether an agent is there for a visitor. */
+  get attended(): boolean {
+    return this.#choose() !== undefined;
+  }
+
+  /** A visitor is in; `end` ends its stream. */
+  enter(live: LiveStream, grant: string, end: (failure: Failure) => void): void {
+    this.#live.set(live, { grant, end });
+  }
+
+  leave(live: LiveStream): void {
+    this.#live.delete(live);
+  }
+
   /** The life of a visitor at one of the Worker's TCP ports. */
   async visit(visit: Visit, socket: Socket): Promise<void> {
     const at = Date.now();
     // A relay that never had rules may be a moment too early; one that had them never waits.
     if (this.#host.rules.revision < 0) await this.#host.refresh();
-    if (this.#choose() === undefined) await this.#host.arrival();
+    if (!this.attended) await this.#host.arrival();
     const mapping = this.#host.rules.at(visit.endpoint);
-    const admitted = this.#admit(mapping, visit);
+    const admitted = this.admit(mapping, visit, "public");
     if (!admitted.ok || mapping === undefined) {
       const failure: Failure = admitted.ok ? { code: "no-mapping", reason: "no such mapping" } : admitted.failure;
-      this.#write(visit, mapping, at, { bytesIn: 0, bytesOut: 0 }, failure, true);
+      this.write(visit, mapping, at, { bytesIn: 0, bytesOut: 0 }, failure);
       await socket.close();
       return;
     }
@@ -68,13 +84,13 @@ export class Doorman {
     const target = targetOf(mapping, visit.endpoint);
     const session = this.#host.ingress.session(agent.number);
     const dial = { target, kind: "tcp", mapping: mapping.id, endpoint: visit.endpoint, visitor: visit.visitor, options: optionsOf(mapping), token: "", grant, hops: 0 } as const;
-    const stream = session.open(TYPE.DIAL, encodeDial(dial), { mapping: mapping.id });
+    const stream = session.open(TYPE.DIAL, encodeDial(dial), { mapping: mapping.id, lane: dataLane(agent) });
     const live: LiveStream = { at, mapping: mapping.id, endpoint: visit.endpoint, target, visitor: visit.visitor, agent: agent.identity, bytesIn: 0, bytesOut: 0 };
-    this.#live.set(live, { grant, end: (failure) => stream.reset(failure.code, failure.reason) });
+    this.enter(live, grant, (failure) => stream.reset(failure.code, failure.reason));
     this.#host.ingress.keepTime();
     const failure = await carry(socket, stream, live, mapping.onLoss);
-    this.#live.delete(live);
-    this.#write(visit, mapping, at, live, failure, failure !== null && live.bytesOut === 0 && REFUSALS.has(failure.code));
+    this.leave(live);
+    this.write(visit, mapping, at, live, failure);
   }
 
   /** Ends what a removed rule allowed. */
@@ -85,12 +101,13 @@ export class Doorman {
     }
   }
 
-  #admit(mapping: Mapping | undefined, visit: Visit): { ok: true; agent: End; grant: string } | { ok: false; failure: Failure } {
+  /** Decides on a visitor and chooses an agent for it. `via`: a token has been found to cover the endpoint, or not. */
+  admit(mapping: Mapping | undefined, visit: Visit, via: "public" | "token"): { ok: true; agent: End; grant: string } | { ok: false; failure: Failure } {
     const refuse = (code: Failure["code"], reason: string) => ({ ok: false as const, failure: { code, reason } });
     if (mapping === undefined) return refuse("no-mapping", `nothing is mapped to ${visit.endpoint}`);
     const address = parseAddress(splitHostPort(visit.visitor)?.host ?? "");
     if (!address.ok) return refuse("denied", "the visitor's address is not known");
-    const verdict = decide(mapping, this.#host.rules.current.grants, { address: address.value, via: "public", now: Date.now() });
+    const verdict = decide(mapping, this.#host.rules.current.grants, { address: address.value, via, now: Date.now() });
     if (!verdict.ok) return verdict;
     if (mapping.maxStreams !== null && this.live.filter((each) => each.mapping === mapping.id).length >= mapping.maxStreams) {
       return refuse("too-many", `${mapping.maxStreams} streams are open already`);
@@ -110,7 +127,9 @@ export class Doorman {
     return able[this.#turn % Math.max(1, able.length)];
   }
 
-  #write(visit: Visit, mapping: Mapping | undefined, at: number, tally: { bytesIn: number; bytesOut: number }, failure: Failure | null, refused: boolean): void {
+  /** Writes down how a visit ended. */
+  write(visit: Visit, mapping: Mapping | undefined, at: number, tally: { bytesIn: number; bytesOut: number }, failure: Failure | null): void {
+    const refused = failure !== null && tally.bytesOut === 0 && REFUSALS.has(failure.code);
     const outcome = failure === null ? "done" : refused ? "refused" : failure.code === "lost" || failure.code === "cut" ? failure.code : "reset";
     this.#host.records.add({
       at,
@@ -132,7 +151,7 @@ export class Doorman {
 /** Failures that mean the stream never was. */
 const REFUSALS: ReadonlySet<string> = new Set([
   "no-mapping", "denied", "expired", "no-agent", "slot-gone", "target-denied", "target-refused", "target-unreachable",
-  "target-timeout", "target-unresolved", "too-many", "busy", "loop",
+  "target-timeout", "target-unresolved", "target-tls", "too-many", "busy", "loop",
 ]);
 
 /** The one target behind a concrete endpoint of a mapping. */

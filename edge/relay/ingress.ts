@@ -84,6 +84,11 @@ export class Ingress {
     return !session.over;
   }
 
+  /** One of an agent's lanes is gone: what used it goes on over another. */
+  move(slot: number, from: number, to: number): void {
+    this.#sessions.get(slot)?.move(from, to);
+  }
+
   /** An agent is there: its streams go on, or a session begins. */
   resume(slot: number): void {
     const session = this.#sessions.get(slot);

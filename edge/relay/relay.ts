@@ -11,9 +11,11 @@ import { Absences } from "./absences.ts";
 import { hasRoomFor, shareOf } from "./budget.ts";
 import { Doorman } from "./doorman.ts";
 import { forward } from "./forward.ts";
+import { HttpDoor } from "./http-door.ts";
+import { decodeHttpVisit } from "./http-visit.ts";
 import { Ingress } from "./ingress.ts";
 import type { Lane } from "./lane.ts";
-import { laneOf, Lanes, type End } from "./lanes.ts";
+import { dataLane, laneOf, Lanes, type End } from "./lanes.ts";
 import { Records } from "./records.ts";
 import { Rules } from "./rules.ts";
 import { statusOf } from "./status.ts";
@@ -36,6 +38,7 @@ export class Relay extends DurableObject<Env> {
   readonly #records: Records;
   readonly #ingress: Ingress;
   readonly #doorman: Doorman;
+  readonly #httpDoor: HttpDoor;
   readonly #absences = new Absences();
   #share = 0;
 
@@ -53,20 +56,25 @@ export class Relay extends DurableObject<Env> {
       ended: (slot) => this.#absences.forget(slot),
       window: () => Math.floor(this.#budget() / Math.max(1, this.#lanes.agents.length)),
     });
-    this.#doorman = new Doorman({
+    const host = {
       rules: this.#rules,
       lanes: this.#lanes,
       ingress: this.#ingress,
       records: this.#records,
-      heard: (lane) => this.#heard(lane),
+      heard: (lane: Lane) => this.#heard(lane),
       refresh: () => this.#refresh(),
       arrival: () => this.#absences.wait(),
-    });
+      offlineSince: () => Number(this.#rules.get("offline-since") ?? "0") || null,
+    };
+    this.#doorman = new Doorman(host);
+    this.#httpDoor = new HttpDoor(host, this.#doorman, env.SELF_HOSTED !== "1");
     this.#share = this.#budget();
   }
 
-  /** A lane that the Worker has let through. */
+  /** A visitor's request, or a lane that the Worker has let through. */
   override async fetch(request: Request): Promise<Response> {
+    const visit = decodeHttpVisit(request.url);
+    if (visit !== undefined) return this.#httpDoor.visit(visit, request);
     const pass = JSON.parse(request.headers.get(PASS_HEADER) ?? "null") as LanePass | null;
     if (pass === null || request.headers.get("upgrade") !== "websocket") return new Response("not a lane", { status: 400 });
     if (this.#rules.get("site") !== pass.site) {
@@ -297,9 +305,19 @@ export class Relay extends DurableObject<Env> {
   }
 
   #gone(socket: WebSocket): void {
+    const lane = this.#lanes.of(socket)?.attachment.ready;
     const end = this.#lanes.leave(socket);
-    if (end === undefined) return;
-    if (end.kind === "agent") this.#absences.left(end, this.#ingress.suspend(end.number));
+    if (end === undefined) {
+      const agent = lane === undefined || lane === null ? undefined : this.#lanes.agent(lane.number);
+      if (agent !== undefined && lane !== undefined && lane !== null && !agent.lanes.has(lane.lane)) {
+        this.#ingress.move(agent.number, lane.lane, dataLane(agent));
+      }
+      return;
+    }
+    if (end.kind === "agent") {
+      this.#absences.left(end, this.#ingress.suspend(end.number));
+      if (this.#lanes.agents.length === 0) this.#rules.put("offline-since", String(Date.now()));
+    }
     this.#rebudget();
   }
 }

@@ -1,0 +1,125 @@
+import { Backoff } from "../shared/backoff.ts";
+import type { Hello, Welcome } from "../shared/control.ts";
+import type { Frame } from "../shared/frame.ts";
+import type { LinkFault, LinkStopped } from "./fault.ts";
+import { dialLane, type Lane } from "./lane.ts";
+import { pause } from "./pause.ts";
+
+/** Lane 0 carries datagrams and small control only; the others carry streams, so that bulk is never ahead of a voice packet. */
+export const LANES = 3;
+
+export type LanesOptions = {
+  /** `wss://host/.sallyport/agent` or `…/connect`. */
+  url: URL;
+  /** Read at every dial: it may have been renewed. */
+  token: () => string;
+  hello: Omit<Hello, "lane">;
+  /** True while the sessions have bytes the far ends have not consumed. */
+  waiting: () => boolean;
+  frame: (frame: Frame) => void;
+  /** A lane has room for bulk again. */
+  room: () => void;
+  /** The first lane is there, or there again. */
+  up: (welcome: Welcome) => void;
+  /** One lane is gone, others live. */
+  lost: (lane: number) => void;
+  /** No lane is left; it is dialled again in `retryMs`. */
+  down: (fault: LinkFault, retryMs: number) => void;
+};
+
+/** The lanes of one end: dialled, kept, dialled again; until told to stop, or until going on is useless. */
+export class Lanes {
+  readonly #options: LanesOptions;
+  readonly #live = new Map<number, Lane>();
+  readonly #stop = new AbortController();
+  #stopped: LinkStopped | null = null;
+  #followers: Promise<void>[] = [];
+
+  constructor(options: LanesOptions) {
+    this.#options = options;
+  }
+
+  get rtt(): number | null {
+    return this.#live.get(0)?.rtt ?? null;
+  }
+
+  get connected(): boolean {
+    return this.#live.size > 0;
+  }
+
+  /** Sends on the lane named, else on the lowest live one; to nobody when there is none. */
+  send(frame: Uint8Array, lane: number): void {
+    this.#lane(lane)?.send(frame);
+  }
+
+  room(lane: number): boolean {
+    return this.#lane(lane)?.room ?? false;
+  }
+
+  /** Runs until `signal`; answers null then, else the fault that no retry mends. */
+  async run(signal: AbortSignal): Promise<LinkStopped | null> {
+    const stop = AbortSignal.any([signal, this.#stop.signal]);
+    await this.#keep(0, stop);
+    await Promise.all(this.#followers);
+    return this.#stopped;
+  }
+
+  /** The life of one lane: dial, carry until it is over, wait, dial again. */
+  async #keep(index: number, stop: AbortSignal): Promise<void> {
+    const { url, token, hello, waiting, frame, room } = this.#options;
+    const backoff = new Backoff(Math.random);
+    while (!stop.aborted) {
+      const dialled = await dialLane({ url, token: token(), hello: { ...hello, lane: index }, waiting, frame, room }, stop);
+      const reached = !("retryable" in dialled);
+      const fault = reached ? await this.#carry(dialled, backoff, stop) : dialled;
+      if (stop.aborted) return;
+      if (!fault.retryable) {
+        this.#stopped = fault;
+        this.#stop.abort();
+        return;
+      }
+      const retryMs = backoff.next(performance.now(), fault.afterMs, reached);
+      if (!this.connected) {
+        // Only lane 0 dials while nobody is there; the others follow it.
+        if (index > 0) return;
+        this.#options.down(fault, retryMs);
+      }
+      await pause(retryMs, stop);
+      if (index > 0 && !this.connected) return;
+    }
+  }
+
+  async #carry(lane: Lane, backoff: Backoff, stop: AbortSignal): Promise<LinkFault> {
+    const since = performance.now();
+    const first = !this.connected;
+    this.#live.set(lane.index, lane);
+    if (first) this.#options.up(lane.welcome);
+    if (lane.index === 0) this.#follow(stop);
+    const fault = await lane.closed;
+    if (this.#live.get(lane.index) === lane) this.#live.delete(lane.index);
+    if (this.connected) this.#options.lost(lane.index);
+    backoff.stood(performance.now() - since);
+    return fault;
+  }
+
+  #follow(stop: AbortSignal): void {
+    for (let index = 1; index < LANES; index += 1) {
+      if (!this.#live.has(index) && !this.#kept.has(index)) {
+        this.#kept.add(index);
+        this.#followers.push(this.#keep(index, stop).finally(() => this.#kept.delete(index)));
+      }
+    }
+  }
+
+  readonly #kept = new Set<number>();
+
+  #lane(index: number): Lane | undefined {
+    const named = this.#live.get(index);
+    if (named !== undefined) return named;
+    for (let other = 0; other < LANES; other += 1) {
+      const lane = this.#live.get(other);
+      if (lane !== undefined) return lane;
+    }
+    return undefined;
+  }
+}
