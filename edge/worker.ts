@@ -1,6 +1,7 @@
 import { Hono } from "hono";
 import { api } from "./api/api.ts";
 import { registryOf, type Env } from "./env.ts";
+import { admitHttp } from "./ingress/http.ts";
 import { admitAgent } from "./ingress/lane.ts";
 import { admitTcp } from "./ingress/tcp.ts";
 import { Registry } from "./registry/registry.ts";
@@ -17,6 +18,8 @@ app.route("/.sallyport/api/v1", api);
 app.notFound((c) => c.text("not found\n", 404));
 
 export default {
-  fetch: app.fetch,
+  async fetch(request: Request, env: Env, ctx: ExecutionContext): Promise<Response> {
+    return (await admitHttp(request, env, ctx)) ?? app.fetch(request, env, ctx);
+  },
   connect: admitTcp,
 };

@@ -168,7 +168,7 @@ export function byteString(bytes: Uint8Array): string {
 }
 
 const encoder = new TextEncoder();
-const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
+const decoder = new TextDecoder("utf-8", { fatal: false, ignoreBOM: true });
 
 /** Text, of a platform that reads header bytes as UTF-8, as the byte string it was. */
 export function utf8Bytes(text: string): string {

@@ -46,8 +46,8 @@ export const MARK_EVERY = 64 * KIB;
 export const MAX_STREAMS = 16_384;
 
 /** OPENs per second and in one burst: bounds work that is opened and dropped at once (rapid reset). */
-export const OPENS_PER_SECOND = 400;
-export const OPEN_BURST = 2_000;
+export const OPENS_PER_SECOND = 5_000;
+export const OPEN_BURST = 10_000;
 
 /** Dials an agent has in flight: each holds a socket and up to INITIAL_CREDIT of waiting bytes. */
 export const DIALS_IN_FLIGHT = 512;

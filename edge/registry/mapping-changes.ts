@@ -83,7 +83,7 @@ function inTheWay(
     const fault = other.id === self ? undefined : conflict(draft, other);
     if (fault !== undefined) return invalid(fault).problem;
   }
-  return unserved(draft, platform);
+  return unserved(draft, platform, store.urls.list());
 }
 
 function stampOf({ name, now }: Actor) {

@@ -3,15 +3,16 @@ import type { MappingDraft } from "../../shared/mapping-input.ts";
 import { containsRange, formatPortRange, formatPorts, parsePorts, type PortRange } from "../../shared/ports.ts";
 import { known } from "../../shared/result.ts";
 import type { Problem } from "../problem.ts";
+import { unservedHttp } from "./platform-http.ts";
 
 /** Where this edge runs, as far as it decides what can be served. */
-export type Platform = { SELF_HOSTED?: string; TCP_PORTS?: string; SERVE_HINT?: string };
+export type Platform = { SELF_HOSTED?: string; TCP_PORTS?: string; SERVE_HINT?: string; TRUSTED_PROXIES?: string };
 
 /** Options that the grammar knows and nothing enforces yet: accepting them would be a promise not kept. */
 const UNENFORCED = ["newPerSecond", "bytesPerSecond", "proxyProtocol", "idleSeconds"] as const;
 
 /** Why this edge can't serve a mapping that is valid in itself, with the way to have it; undefined when it can. */
-export function unserved(draft: MappingDraft, platform: Platform): Problem | undefined {
+export function unserved(draft: MappingDraft, platform: Platform, urls: readonly string[]): Problem | undefined {
   const option = UNENFORCED.find((each) => draft[each] !== null);
   if (option !== undefined)
     return notHere("option-unserved", `This version does not do ${option}.`, `Leave ${option} out.`);
@@ -20,11 +21,7 @@ export function unserved(draft: MappingDraft, platform: Platform): Problem | und
     case "service":
       return undefined;
     case "http":
-      return notHere(
-        "http-unserved",
-        "This version serves no http(s):// endpoints.",
-        "Map a port: PORT/tcp SITE HOST:PORT.",
-      );
+      return unservedHttp(endpoint, platform, urls);
     case "port":
       // Reached by token through a client: no public port is opened.
       if (draft.access === "token") return undefined;

@@ -1,8 +1,11 @@
 import { DurableObject } from "cloudflare:workers";
+import type { VisitorClaims } from "../../shared/claims.ts";
 import { parseEdgeUrl } from "../../shared/edge-url.ts";
 import type { Mapping } from "../../shared/mapping.ts";
 import type { Env } from "../env.ts";
 import { refused, type Outcome } from "../problem.ts";
+import { signToken } from "../tokens.ts";
+import { httpTable, type HttpTable } from "./http-table.ts";
 import type { AuditEntry } from "./journal.ts";
 import { login, type LoggedIn, type LoginRequest } from "./login.ts";
 import { addMapping, changeMapping, findMapping, removeMapping } from "./mapping-changes.ts";
@@ -49,6 +52,16 @@ export class Registry extends DurableObject<Env> {
       grants: [],
       revision: site.revision,
     };
+  }
+
+  /** Hosts and where they lead; null when nothing has changed since the table with this tag. */
+  httpTable(tag: string): HttpTable | null {
+    return httpTable(this.#store, tag);
+  }
+
+  /** A visitor's token for one endpoint of those that `claims`, which have been verified, cover: what a login cookie holds. */
+  async signPass(claims: VisitorClaims): Promise<string> {
+    return signToken("visitor", claims, await this.#store.keys.current(Date.now()));
   }
 
   /** What the relay of a site has to know; null when there is no such site. */

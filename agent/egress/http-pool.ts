@@ -1,0 +1,190 @@
+import http from "node:http";
+import net from "node:net";
+import type { Duplex } from "node:stream";
+import tls from "node:tls";
+import type { Failure } from "../../shared/errors.ts";
+import { DIAL_TIMEOUT_MS } from "../../shared/limits.ts";
+import { formatHostPort } from "../../shared/socket-address.ts";
+import type { Target } from "../../shared/target.ts";
+import { judge, mayConnect, type TargetPolicy } from "../policy.ts";
+import { failureOf } from "./dial.ts";
+import type { HttpDialOptions } from "./http-options.ts";
+
+/** Idle connections kept to one target. */
+const MOST_IDLE = 64;
+/** Milliseconds an idle connection is kept: less than most servers keep theirs, and what they say counts first. */
+const IDLE_MS = 30_000;
+const KEEPALIVE_MS = 30_000;
+
+/** Why there is no connection, in the words of the protocol. */
+export class DialError extends Error {
+  readonly failure: Failure;
+
+  constructor(failure: Failure) {
+    super(failure.reason);
+    this.name = "DialError";
+    this.failure = failure;
+  }
+}
+
+type Dialled = (error: Error | null, socket?: Duplex) => void;
+
+/** Kept-alive connections to one target as one mapping wants it reached: nothing is shared between mappings. */
+export class TargetPool extends http.Agent {
+  readonly #target: Target;
+  readonly #options: HttpDialOptions;
+  readonly #policy: TargetPolicy;
+
+  constructor(target: Target, options: HttpDialOptions, policy: TargetPolicy) {
+    super({ keepAlive: true, keepAliveMsecs: KEEPALIVE_MS, maxFreeSockets: MOST_IDLE, scheduling: "lifo", timeout: IDLE_MS });
+    this.#target = target;
+    this.#options = options;
+    this.#policy = policy;
+  }
+
+  /** How the target is called when its own name goes into Host. */
+  get authority(): string {
+    const target = this.#target;
+    if (target.kind !== "http") return "localhost";
+    return target.port === (target.scheme === "https" ? 443 : 80) ? formatHost(target.host) : formatHostPort(target.host, target.port);
+  }
+
+  get scheme(): "http" | "https" {
+    return this.#target.kind === "http" ? this.#target.scheme : "http";
+  }
+
+  /** What is in use ends with its streams. */
+  closeIdle(): void {
+    for (const sockets of Object.values(this.freeSockets)) for (const socket of sockets ?? []) socket.destroy();
+  }
+
+  // All requests of this pool go to one place, whatever they call it.
+  override getName(): string {
+    return "";
+  }
+
+  // oxlint-disable-next-line typescript/no-explicit-any -- as @types/node has it
+  override createConnection(_options: unknown, callback?: any): undefined {
+    const dialled = callback as Dialled;
+    this.#dial().then(
+      (socket) => dialled(null, socket),
+      (error: unknown) => dialled(error instanceof Error ? error : new Error(String(error))),
+    );
+    return undefined;
+  }
+
+  /** Whoever speaks on an idle connection answers a question nobody asked: the next visitor must not get that answer. */
+  override keepSocketAlive(socket: Duplex): boolean {
+    const kept = super.keepSocketAlive(socket) as unknown as boolean;
+    if (kept) socket.on("data", refuseUnasked);
+    return kept;
+  }
+
+  override reuseSocket(socket: Duplex, request: http.ClientRequest): void {
+    socket.removeListener("data", refuseUnasked);
+    super.reuseSocket(socket, request);
+  }
+
+  async #dial(): Promise<Duplex> {
+    const target = this.#target;
+    switch (target.kind) {
+      case "http+unix":
+        if (!mayConnect(this.#policy, target.path)) {
+          throw new DialError({ code: "target-denied", reason: `unix:${target.path} is not in the agent's --allow` });
+        }
+        return connected(net.connect({ path: target.path }), "connect", target.path);
+      case "http": {
+        const judged = await judge(this.#policy, target.host, target.port);
+        if (!judged.ok) throw new DialError(judged.failure);
+        const where = formatHostPort(target.host, target.port);
+        const all = judged.addresses.map(({ text, version }) => ({ address: text, family: version }));
+        // Only what was judged is dialled: this is the only resolver that the connection has.
+        const lookup: net.LookupFunction = (_host, options, callback) => {
+          const [first] = all;
+          if (options.all === true) callback(null, all);
+          else callback(null, first?.address ?? "", first?.family);
+        };
+        const only = judged.addresses.length === 1 ? judged.addresses[0]?.text : undefined;
+        const plain = net.connect({ host: only ?? target.host, port: target.port, lookup, autoSelectFamily: true, noDelay: true, keepAlive: true, keepAliveInitialDelay: KEEPALIVE_MS });
+        const socket = await connected(plain, "connect", where);
+        return target.scheme === "http" ? socket : this.#secured(socket, target.host, where);
+      }
+      case "port":
+      case "unix":
+        throw new DialError({ code: "target-denied", reason: "not a target of a HTTP endpoint" });
+    }
+  }
+
+  async #secured(socket: net.Socket, host: string, where: string): Promise<Duplex> {
+    const { tlsVerify, ca, sni } = this.#options;
+    const name = sni ?? host;
+    const secure = tls.connect({
+      socket,
+      ...(net.isIP(name) === 0 ? { servername: name } : {}),
+      // The name to check when there is no SNI: an address.
+      host: name,
+      rejectUnauthorized: tlsVerify,
+      ...(ca === null ? {} : { ca }),
+      ALPNProtocols: ["http/1.1"],
+    });
+    try {
+      return await connected(secure, "secureConnect", where);
+    } catch (error) {
+      socket.destroy();
+      throw error instanceof DialError ? tlsError(error) : error;
+    }
+  }
+}
+
+function refuseUnasked(this: Duplex): void {
+  this.destroy();
+}
+
+function connected<T extends net.Socket>(socket: T, event: "connect" | "secureConnect", where: string): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const fail = (failure: Failure, cause?: Error): void => {
+      clearTimeout(timer);
+      socket.destroy();
+      reject(Object.assign(new DialError(failure), { cause }));
+    };
+    const timer = setTimeout(() => fail({ code: "target-timeout", reason: `${where} did not answer in ${DIAL_TIMEOUT_MS / 1000} s` }), DIAL_TIMEOUT_MS);
+    // It stays for the life of the socket: an error without a listener ends the process.
+    socket.on("error", (error) => fail(failureOf(error, where), error));
+    socket.once("close", () => fail({ code: "target-reset", reason: `${where} broke the connection off` }));
+    socket.once(event, () => {
+      clearTimeout(timer);
+      resolve(socket);
+    });
+  });
+}
+
+/** What went wrong in TLS, in words that name no address: a visitor may read them. */
+function tlsError(error: DialError): DialError {
+  const cause = error.cause as NodeJS.ErrnoException | undefined;
+  if (cause === undefined && error.failure.code === "target-timeout") return error;
+  return new DialError({ code: "target-tls", reason: TLS_REASONS[cause?.code ?? ""] ?? plainReason(cause) });
+}
+
+const TLS_REASONS: Record<string, string> = {
+  DEPTH_ZERO_SELF_SIGNED_CERT: "its certificate is self-signed",
+  SELF_SIGNED_CERT_IN_CHAIN: "its certificate is issued by an authority that is not trusted",
+  UNABLE_TO_VERIFY_LEAF_SIGNATURE: "its certificate is issued by an authority that is not known",
+  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: "its certificate is issued by an authority that is not known",
+  UNABLE_TO_GET_ISSUER_CERT: "its certificate is issued by an authority that is not known",
+  CERT_HAS_EXPIRED: "its certificate has expired",
+  CERT_NOT_YET_VALID: "its certificate is not valid yet",
+  CERT_SIGNATURE_FAILURE: "its certificate is not signed by the authority that it names",
+  ERR_TLS_CERT_ALTNAME_INVALID: "its certificate is for another name",
+  ECONNRESET: "it ended the connection during the handshake",
+  EPROTO: "it does not speak TLS as we do",
+};
+
+function plainReason(cause: NodeJS.ErrnoException | undefined): string {
+  const code = cause?.code ?? "";
+  if (/WRONG_VERSION_NUMBER|PACKET_LENGTH|HTTP_REQUEST/.test(code)) return "it does not speak TLS";
+  return code === "" ? "it ended the connection during the handshake" : `the handshake failed (${code})`;
+}
+
+function formatHost(host: string): string {
+  return host.includes(":") ? `[${host}]` : host;
+}

@@ -1,0 +1,55 @@
+import http from "node:http";
+import type { RequestHead } from "../../shared/http-head.ts";
+import type { Way } from "./http-pools.ts";
+
+/** Host as the mapping wants the target to see it. */
+export function hostFor(head: RequestHead, { options, pool }: Way): string {
+  switch (options.hostHeader) {
+    case "visitor":
+      return head.host;
+    case "target":
+      return pool.authority;
+    default:
+      return options.hostHeader;
+  }
+}
+
+/** Path and query that the target sees. */
+export function pathFor(head: RequestHead, { options }: Way): string {
+  const { prefix } = options;
+  if (prefix === "" || !head.path.startsWith(prefix)) return head.path;
+  const rest = head.path.slice(prefix.length);
+  return rest.startsWith("/") ? rest : `/${rest}`;
+}
+
+/** Headers for the target, but for those of its framing. */
+export function headersFor(head: RequestHead, way: Way): string[] {
+  const headers = ["Host", hostFor(head, way), ...head.headers];
+  if (way.options.prefix !== "") headers.push("x-forwarded-prefix", way.options.prefix);
+  return headers;
+}
+
+/** Begins a request; its body is written by the caller. */
+export function requestToTarget(head: RequestHead, way: Way): http.ClientRequest {
+  const headers = headersFor(head, way);
+  // Framing is written here and nowhere else: one length, or chunks, or neither.
+  if (head.framing === "open") headers.push("Transfer-Encoding", "chunked");
+  else if (head.framing === "none" && HAS_BODY.has(head.method) && !head.headers.includes("content-length")) headers.push("Content-Length", "0");
+  headers.push("Connection", "keep-alive");
+  return http.request({
+    agent: way.pool,
+    method: head.method,
+    path: pathFor(head, way),
+    // Flat and raw: Node writes them as they are and adds none.
+    headers,
+    setHost: false,
+    maxHeaderSize: MAX_RESPONSE_HEAD,
+    insecureHTTPParser: false,
+  });
+}
+
+/** Bytes of a response head: twice what a request may have, for cookies and policies. */
+export const MAX_RESPONSE_HEAD = 31 * 1024;
+
+/** Methods whose requests without a length some servers refuse (411). */
+const HAS_BODY: ReadonlySet<string> = new Set(["POST", "PUT", "PATCH"]);

@@ -1,0 +1,150 @@
+import http from "node:http";
+import { SessionError, type Failure } from "../../shared/errors.ts";
+import { decodeRequestHead, type RequestHead } from "../../shared/http-head.ts";
+import { RECORD, RecordReader, type RecordEvents } from "../../shared/http-record.ts";
+import type { Dial } from "../../shared/open.ts";
+import { formatHostPort } from "../../shared/socket-address.ts";
+import type { Stream } from "../../shared/stream.ts";
+import { failureOf } from "./dial.ts";
+import { DialError, type TargetPool } from "./http-pool.ts";
+import type { HttpPools, Way } from "./http-pools.ts";
+import { requestToTarget } from "./http-request.ts";
+import { HttpAnswer } from "./http-response.ts";
+import { serveWebSocket } from "./http-websocket.ts";
+import { RecordWriter } from "./http-writer.ts";
+
+/** What a request on its way to the target takes from the visitor. */
+export type Conversation = RecordEvents & { fin: () => void };
+
+/** Serves one HTTP stream from DIAL to its end. `dialled` is called once the target is reached, or not. Answers how it ended. */
+export function serveHttp(stream: Stream, dial: Dial, pools: HttpPools, dialled: () => void): Promise<Failure | null> {
+  const ended = Promise.withResolvers<Failure | null>();
+  const way = pools.wayTo(dial);
+  let conversation: Conversation | undefined;
+  let abandon: () => void = () => {};
+  let counted = true;
+  const reached = (): void => {
+    if (counted) dialled();
+    counted = false;
+  };
+  const reader = new RecordReader({
+    body: (bytes) => {
+      if (conversation === undefined) throw new SessionError("protocol", "a body before its head");
+      conversation.body(bytes);
+    },
+    record: (kind, payload, owed) => {
+      if (conversation !== undefined) return conversation.record(kind, payload, owed);
+      if (kind !== RECORD.REQUEST || way === null) throw new SessionError("protocol", "no request head");
+      ({ conversation, abandon } = converse(stream, dial, decodeRequestHead(payload), way, reached));
+    },
+  });
+  stream.events = {
+    data: (bytes) => {
+      try {
+        const ours = reader.push(bytes);
+        if (ours > 0) stream.consumed(ours);
+      } catch (error) {
+        if (!(error instanceof SessionError)) throw error;
+        fail(stream, { code: "internal", reason: error.message });
+      }
+    },
+    fin: () => conversation?.fin(),
+    ended: (failure) => {
+      reached();
+      abandon();
+      ended.resolve(failure);
+    },
+  };
+  if (way === null) stream.reject("target-denied", `${dial.target} is no target of a HTTP endpoint`);
+  return ended.promise;
+}
+
+function converse(stream: Stream, dial: Dial, head: RequestHead, way: Way, reached: () => void): { conversation: Conversation; abandon: () => void } {
+  const writer = new RecordWriter(stream);
+  const answer = new HttpAnswer(stream, writer, head, way, dial.target);
+  const accept = (socket: { remoteAddress?: string | undefined; remotePort?: number | undefined; localAddress?: string | undefined; localPort?: number | undefined }): void => {
+    reached();
+    stream.accept({ target: addressOf(socket.remoteAddress, socket.remotePort), local: addressOf(socket.localAddress, socket.localPort) });
+  };
+  if (head.upgrade) return serveWebSocket({ stream, head, way, writer, answer, accept });
+  return plain(stream, dial, head, way, answer, accept);
+}
+
+/** One request as the target gets it: well-formed, framed by us, exactly once. */
+function plain(stream: Stream, dial: Dial, head: RequestHead, way: Way, answer: HttpAnswer, accept: (socket: http.ClientRequest["socket"] & object) => void): { conversation: Conversation; abandon: () => void } {
+  let request: http.ClientRequest;
+  let over = false;
+  const begin = (): void => {
+    request = requestToTarget(head, way);
+    request.on("socket", (socket) => {
+      accept(socket);
+    });
+    request.on("response", (response) => answer.respond(response, request));
+    request.on("continue", () => answer.goOn());
+    request.on("information", () => answer.interim(request));
+    request.on("error", (error) => {
+      if (stream.over || answer.done) return;
+      // A connection that was kept alive may have been closed just as we took it. What a repeat can't harm is asked again.
+      if (request.reusedSocket && !answer.begun && repeatable(head) && isClosed(error)) return retry();
+      fail(stream, errorOf(error, dial.target));
+    });
+  };
+  let retried = 0;
+  const retry = (): void => {
+    if (retried++ >= 3) return fail(stream, { code: "target-reset", reason: `${dial.target} closes kept-alive connections` });
+    begin();
+    if (over) request.end();
+  };
+  begin();
+  if (head.headers.includes("expect")) answer.expect();
+  return {
+    abandon: () => {
+      if (!answer.done || !request.writableFinished) request.destroy();
+    },
+    conversation: {
+      body: (bytes) => {
+        request.write(bytes, (error) => {
+          if (error === undefined || error === null) stream.consumed(bytes.byteLength);
+        });
+      },
+      record: (kind) => {
+        if (kind !== RECORD.END || over) throw new SessionError("protocol", `record ${kind} in a request`);
+        over = true;
+        request.end();
+      },
+      fin: () => {
+        if (!over) stream.reset("visitor-gone", "the visitor broke the request off");
+      },
+    },
+  };
+}
+
+function repeatable({ method, framing }: RequestHead): boolean {
+  return framing === "none" && /^(?:GET|HEAD|OPTIONS|TRACE|PROPFIND|REPORT|SEARCH)$/.test(method);
+}
+
+function isClosed(error: NodeJS.ErrnoException): boolean {
+  return error.code === "ECONNRESET" || error.code === "EPIPE";
+}
+
+/** Before the target was reached it was never there; afterwards it broke off. */
+export function fail(stream: Stream, { code, reason }: Failure): void {
+  if (stream.state === "opening") stream.reject(code, reason);
+  else stream.reset(code, reason);
+}
+
+/** What an error of Node's HTTP client means. */
+export function errorOf(error: NodeJS.ErrnoException, target: string): Failure {
+  if (error instanceof DialError) return error.failure;
+  const { code = "" } = error;
+  if (code.startsWith("HPE_")) return { code: "target-protocol", reason: `${target} answered with what is no proper HTTP (${code})` };
+  if (code === "ECONNRESET") return { code: "target-reset", reason: `${target} ended the connection before it had answered` };
+  const failure = failureOf(error, target);
+  return failure.code === "target-unreachable" ? { ...failure, code: "target-reset" } : failure;
+}
+
+function addressOf(address: string | undefined, port: number | undefined): string {
+  return address === undefined ? "" : formatHostPort(address, port ?? 0);
+}
+
+export type { TargetPool };

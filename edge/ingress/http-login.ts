@@ -1,0 +1,132 @@
+import type { Address } from "../../shared/address.ts";
+import { mayComeFrom, mayOpen, type VisitorClaims } from "../../shared/claims.ts";
+import { parseEndpoint } from "../../shared/endpoint.ts";
+import type { Authority } from "../../shared/http-authority.ts";
+import { routeHttp } from "../../shared/http-route.ts";
+import type { Mapping } from "../../shared/mapping.ts";
+import { known } from "../../shared/result.ts";
+import { registryOf, type Env } from "../env.ts";
+import { errorPage, newRequestId } from "../http-error.ts";
+import { escapeHtml, page, prefersHtml } from "../http-page.ts";
+import { COOKIE_PREFIX } from "../relay/http-door.ts";
+import { bearerOf, MAX_TOKEN, verifyToken } from "../tokens.ts";
+import type { HttpRoute } from "./http-routes.ts";
+import type { HttpVisitor } from "./http-visitor.ts";
+
+/** What the edge keeps for itself on hosts of endpoints. */
+export const RESERVED = "/.sallyport/";
+const LOGIN = "/.sallyport/login";
+
+/** Seconds a login lasts at most; then the token is asked for again. */
+const LONGEST_LOGIN = 12 * 3600;
+/** Bytes of a login form. */
+const MAX_FORM = 3 * MAX_TOKEN;
+
+type Held = { ok: true; token: string; bearer: boolean } | { ok: false; response: Response };
+
+/** The token that lets a request through to a mapping: a bearer's, or the one that a login put into a cookie. */
+export async function tokenFor(request: Request, env: Env, mapping: Mapping, address: Address): Promise<Held> {
+  const bearer = bearerOf(request);
+  if (bearer !== null) {
+    const claims = await claimsFor(bearer, env, mapping, address);
+    if (claims !== null) return { ok: true, token: claims.jti, bearer: true };
+  }
+  const cookie = cookieOf(request, mapping);
+  const claims = cookie === null ? null : await claimsFor(cookie, env, mapping, address);
+  if (claims !== null) return { ok: true, token: claims.jti, bearer: false };
+  return { ok: false, response: askForToken(request) };
+}
+
+/** What is served under RESERVED on hosts of endpoints: the login, and nothing else. */
+export async function loginPage(
+  request: Request,
+  env: Env,
+  routes: readonly HttpRoute[],
+  { scheme, host, port, text }: Authority,
+  visitor: HttpVisitor,
+  path: string,
+): Promise<Response> {
+  const nothing = (): Response => errorPage({ request, id: newRequestId(), code: "no-such-host" });
+  if (path !== LOGIN || request.method !== "POST") return path === LOGIN && request.method === "GET" ? form("/", "", 200) : nothing();
+  // A form on somebody else's page must not log a visitor in as somebody else.
+  if (request.headers.get("origin") !== `${scheme}://${text}`) return form("/", "This form was not sent from here. Please try again.", 403);
+  const fields = await formOf(request);
+  const to = /^\/(?![/\\])[\x21-\x7e]*$/.test(fields.get("to") ?? "") ? (fields.get("to") ?? "/") : "/";
+  const routed = routeHttp(routes, { scheme, host, port, path: to.replace(/[?#].*$/, "") });
+  if (!routed.ok || routed.value === undefined) return nothing();
+  const { mapping } = routed.value.route;
+  const claims = await claimsFor((fields.get("token") ?? "").trim(), env, mapping, visitor.address);
+  if (claims === null) return form(to, "This token does not open this service.", 403);
+  const expires = Math.min(claims.exp, Math.floor(Date.now() / 1000) + LONGEST_LOGIN);
+  const pass = await registryOf(env).signPass({ ...claims, endpoints: [mapping.endpoint], exp: expires });
+  const headers = new Headers({ location: to, "cache-control": "no-store" });
+  const secure = scheme === "https" ? "; Secure" : "";
+  headers.append("set-cookie", `${cookieName(mapping, scheme)}=${pass}; Path=/; HttpOnly; SameSite=Lax${secure}; Max-Age=${expires - Math.floor(Date.now() / 1000)}`);
+  return new Response(null, { status: 303, headers });
+}
+
+/** Tokens found good lately, with what they say: verifying one costs as much as several requests. The relay knows revoked ones. */
+const verified = new Map<string, { at: number; claims: VisitorClaims }>();
+const VERIFIED_MS = 10_000;
+
+async function claimsFor(token: string, env: Env, mapping: Mapping, address: Address): Promise<VisitorClaims | null> {
+  const claims = await claimsOf(token, env);
+  if (claims === null || claims.exp * 1000 <= Date.now()) return null;
+  if (!mayOpen(claims, known(parseEndpoint(mapping.endpoint))) || !mayComeFrom(claims, address)) return null;
+  return claims;
+}
+
+async function claimsOf(token: string, env: Env): Promise<VisitorClaims | null> {
+  const before = verified.get(token);
+  if (before !== undefined && Date.now() - before.at < VERIFIED_MS) return before.claims;
+  const registry = registryOf(env);
+  const result = await verifyToken(token, "visitor", await registry.trust());
+  if (!result.ok || (await registry.tokenState(result.claims.jti)) !== "live") {
+    verified.delete(token);
+    return null;
+  }
+  if (verified.size >= 500) verified.clear();
+  verified.set(token, { at: Date.now(), claims: result.claims });
+  return result.claims;
+}
+
+function cookieName(mapping: Mapping, scheme: "http" | "https"): string {
+  // Names with this prefix are host-only and secure, or the browser drops them: no sibling host can set one.
+  return `${scheme === "https" ? "__Host-" : ""}${COOKIE_PREFIX}${mapping.id}`;
+}
+
+function cookieOf(request: Request, mapping: Mapping): string | null {
+  const names = [cookieName(mapping, "https"), cookieName(mapping, "http")];
+  for (const pair of (request.headers.get("cookie") ?? "").split(";")) {
+    const at = pair.indexOf("=");
+    if (at > 0 && names.includes(pair.slice(0, at).trim())) return pair.slice(at + 1).trim();
+  }
+  return null;
+}
+
+async function formOf(request: Request): Promise<URLSearchParams> {
+  const length = Number(request.headers.get("content-length") ?? "NaN");
+  if (!(length <= MAX_FORM)) return new URLSearchParams();
+  return new URLSearchParams(await request.text());
+}
+
+function askForToken(request: Request): Response {
+  const isPage = prefersHtml(request.headers.get("accept") ?? "") && (request.method === "GET" || request.method === "HEAD");
+  if (isPage) return form(request.url.replace(/^https?:\/\/[^/]*/, "") || "/", "", 401);
+  const headers = new Headers({ "content-type": "application/problem+json", "cache-control": "no-store", "www-authenticate": 'Bearer realm="sallyport"' });
+  const detail = "This service is open to holders of a token: send it as Authorization: Bearer TOKEN.";
+  const problem = { type: "about:blank", status: 401, title: "Token needed", code: "token-needed", detail };
+  return new Response(request.method === "HEAD" ? null : `${JSON.stringify(problem)}\n`, { status: 401, headers });
+}
+
+function form(to: string, trouble: string, status: number): Response {
+  const headers = new Headers({ "cache-control": "no-store" });
+  if (status === 401) headers.set("www-authenticate", 'Bearer realm="sallyport"');
+  const body = `${trouble === "" ? "<p>This service is open to holders of a token.</p>" : `<p role="alert">${escapeHtml(trouble)}</p>`}
+<form method="post" action="${LOGIN}">
+<input type="hidden" name="to" value="${escapeHtml(to)}">
+<input type="password" name="token" placeholder="Token" aria-label="Token" autocomplete="off" required autofocus>
+<button>Open</button>
+</form>`;
+  return page("A token, please", body, { status, headers });
+}

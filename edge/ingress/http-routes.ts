@@ -1,0 +1,69 @@
+import { parseEndpoint, type HttpEndpoint } from "../../shared/endpoint.ts";
+import { known } from "../../shared/result.ts";
+import { hostMatches } from "../../shared/scope.ts";
+import { registryOf, type Env } from "../env.ts";
+import type { Route } from "../registry/types.ts";
+
+/** A copy this old is asked for again; the relay enforces rules that changed at once in any case. */
+const FRESH_MS = 1_000;
+/** A refresh that takes longer than this is not waited for by others. */
+const PATIENCE_MS = 1_000;
+
+/** An endpoint and where it leads; routeHttp chooses among these. */
+export type HttpRoute = HttpEndpoint & { readonly route: Route };
+
+/** What a host is: the edge's own, endpoints, or nothing that is known here. */
+export type Host = { kind: "control" } | { kind: "endpoints"; routes: readonly HttpRoute[] } | { kind: "unknown" };
+
+/** Every host of the edge, parsed once for each change of the registry's rules. */
+class Hosts {
+  readonly tag: string;
+  readonly #control: ReadonlySet<string>;
+  readonly #routes: readonly HttpRoute[];
+  readonly #byHost = new Map<string, Host>();
+
+  constructor(tag: string, control: readonly string[], routes: readonly Route[]) {
+    this.tag = tag;
+    this.#control = new Set(control);
+    this.#routes = routes.flatMap((route) => {
+      const endpoint = known(parseEndpoint(route.mapping.endpoint));
+      return endpoint.kind === "http" ? [{ ...endpoint, route }] : [];
+    });
+  }
+
+  of(host: string): Host {
+    const found = this.#byHost.get(host);
+    if (found !== undefined) return found;
+    const routes = this.#routes.filter((each) => hostMatches(each.host, host));
+    const made: Host = this.#control.has(host) ? { kind: "control" } : routes.length > 0 ? { kind: "endpoints", routes } : { kind: "unknown" };
+    // Strangers choose hosts: only those that lead somewhere are worth remembering.
+    if (routes.length > 0 && this.#byHost.size < 1_000) this.#byHost.set(host, made);
+    return made;
+  }
+}
+
+let hosts: Hosts | undefined;
+let checked = 0;
+let asking = 0;
+
+/** The hosts at once if the copy is fresh, else a promise. No promise is shared: requests can't wait for each other's I/O. */
+export function hostsOf(env: Env): Hosts | Promise<Hosts> {
+  const now = Date.now();
+  if (hosts !== undefined && (now - checked < FRESH_MS || now - asking < PATIENCE_MS)) return hosts;
+  asking = now;
+  return refresh(env, now);
+}
+
+async function refresh(env: Env, now: number): Promise<Hosts> {
+  try {
+    const table = await registryOf(env).httpTable(hosts?.tag ?? "");
+    if (table !== null) hosts = new Hosts(table.tag, table.control, table.routes);
+    checked = now;
+  } catch (error) {
+    // The registry is out of reach: what is known goes on (DESIGN section 5).
+    if (hosts === undefined) throw error;
+  } finally {
+    asking = 0;
+  }
+  return hosts ?? new Hosts("", [], []);
+}

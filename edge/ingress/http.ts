@@ -1,0 +1,99 @@
+import { parseAuthority, type Authority } from "../../shared/http-authority.ts";
+import { MAX_PATH } from "../../shared/http-limits.ts";
+import { routeHttp } from "../../shared/http-route.ts";
+import type { Failure } from "../../shared/errors.ts";
+import { decide } from "../../shared/policy.ts";
+import { registryOf, type Env } from "../env.ts";
+import { errorPage, newRequestId } from "../http-error.ts";
+import { encodeHttpVisit } from "../relay/http-visit.ts";
+import { loginPage, RESERVED, tokenFor } from "./http-login.ts";
+import { hostsOf, type HttpRoute } from "./http-routes.ts";
+import { httpVisitorOf, type HttpVisitor } from "./http-visitor.ts";
+
+const URL_SHAPE = /^(https?):\/\/([^/?#]*)([^#]*)/;
+
+/**
+ * A request at one of the endpoints' hosts: refused early, or passed to the relay of the site.
+ * Answers undefined when the host is no endpoint's: then it is for the edge itself.
+ */
+export async function admitHttp(request: Request, env: Env, ctx: ExecutionContext): Promise<Response | undefined> {
+  const hosts = hostsOf(env);
+  // Awaited only when it must be: this runs for every request there is.
+  const known = hosts instanceof Promise ? await hosts : hosts;
+  const [, urlScheme = "http", urlHost = "", rest = ""] = URL_SHAPE.exec(request.url) ?? [];
+  const visitor = httpVisitorOf(request, urlScheme === "https" ? "https" : "http", env);
+  const refuse = (code: Parameters<typeof errorPage>[0]["code"]): Response => errorPage({ request, id: newRequestId(), code });
+  const scheme = visitor?.scheme ?? "http";
+  // One value, read in one way, decides the route and the rules; whatever else names a host must agree with it.
+  const authority = authorityOf(request.headers.get("host") ?? urlHost, scheme);
+  if (authority === undefined || (urlHost !== authority.text && authorityOf(urlHost, scheme)?.text !== authority.text)) return refuse("bad-host");
+  const host = known.of(authority.host);
+  if (host.kind !== "endpoints") return undefined;
+  if (visitor === undefined) return refuse("denied");
+
+  const target = rest.startsWith("/") ? rest : `/${rest}`;
+  if (target.length > MAX_PATH) return refuse("path-too-long");
+  const question = target.indexOf("?");
+  const path = question < 0 ? target : target.slice(0, question);
+  if (path.startsWith(RESERVED)) return loginPage(request, env, host.routes, authority, visitor, path);
+  const routed = routeHttp(host.routes, { scheme, host: authority.host, port: authority.port, path });
+  if (!routed.ok) return refuse("ambiguous-path");
+  if (routed.value === undefined) return refuse("no-such-host");
+  return enter(request, env, ctx, { ...routed.value }, authority, visitor, target);
+}
+
+async function enter(request: Request, env: Env, ctx: ExecutionContext, { route }: HttpRoute, authority: Authority, visitor: HttpVisitor, path: string): Promise<Response> {
+  const { mapping, grants } = route;
+  const at = Date.now();
+  const refuse = (failure: Failure): Response => {
+    const id = newRequestId();
+    ctx.waitUntil(writeDown(env, route, visitor, at, { ...failure, reason: `${failure.reason} [request ${id}]` }));
+    return errorPage({ request, id, code: failure.code });
+  };
+  let token = "";
+  let bearer = false;
+  let verdict = decide(mapping, grants, { address: visitor.address, via: "public", now: at });
+  if (!verdict.ok && mapping.access === "token") {
+    const held = await tokenFor(request, env, mapping, visitor.address);
+    if (!held.ok) return held.response;
+    ({ token, bearer } = held);
+    verdict = decide(mapping, grants, { address: visitor.address, via: "token", now: at });
+  }
+  if (!verdict.ok) return refuse(verdict.failure);
+  if (!route.relaySeen) return refuse({ code: "no-agent", reason: `no agent of ${route.site} has ever been online` });
+  const url = encodeHttpVisit({
+    endpoint: mapping.endpoint,
+    visitor: visitor.text,
+    scheme: authority.scheme,
+    host: authority.text,
+    port: authority.port,
+    path,
+    via: visitor.via,
+    token,
+    bearer,
+  });
+  return env.RELAY.getByName(route.relay).fetch(url, request);
+}
+
+async function writeDown(env: Env, { site, mapping }: HttpRoute["route"], visitor: HttpVisitor, at: number, failure: Failure): Promise<void> {
+  const { id, endpoint, target } = mapping;
+  const counts = { bytesIn: 0, bytesOut: 0 };
+  await registryOf(env).record([
+    { at, ended: Date.now(), site, mapping: id, endpoint, target, visitor: visitor.text, ...counts, outcome: "refused", code: failure.code, reason: failure.reason },
+  ]);
+}
+
+/** Hosts read lately: parsing one costs more than looking it up. */
+const read = new Map<string, Authority | undefined>();
+
+function authorityOf(text: string, scheme: "http" | "https"): Authority | undefined {
+  const key = `${scheme} ${text}`;
+  const known = read.get(key);
+  if (known !== undefined) return known;
+  const authority = parseAuthority(text, scheme);
+  if (authority !== undefined) {
+    if (read.size >= 1_000) read.clear();
+    read.set(key, authority);
+  }
+  return authority;
+}

@@ -1,0 +1,40 @@
+import { parseEdgeUrl } from "../../shared/edge-url.ts";
+import { parseEndpoint } from "../../shared/endpoint.ts";
+import type { Mapping } from "../../shared/mapping.ts";
+import { known } from "../../shared/result.ts";
+import type { Store } from "./store.ts";
+import type { Route } from "./types.ts";
+
+/** Every host the edge serves, and where it leads: what a Worker must know to refuse a stranger without waking anybody. */
+export type HttpTable = {
+  /** Changes whenever anything in the table may have. */
+  tag: string;
+  /** Hosts of the edge's own URLs. They are no endpoint's. */
+  control: string[];
+  routes: Route[];
+};
+
+/** The table, or null when `tag` is still that of the newest. */
+export function httpTable(store: Store, tag: string): HttpTable | null {
+  const urls = store.urls.list();
+  const sites = store.sites.list();
+  // Revisions only grow, and every change of rules moves one.
+  const newest = [urls.length, urls[0], ...sites.map(({ name, revision, relaySeen }) => `${name}:${revision}:${relaySeen ? 1 : 0}`)].join(" ");
+  if (newest === tag) return null;
+  const routes = sites.flatMap((site) => {
+    const { grants, mappings } = store.rulesOf(site, Date.now());
+    return mappings.filter(isHttp).map((mapping) => ({
+      site: site.name,
+      relay: site.relay,
+      relaySeen: site.relaySeen,
+      mapping,
+      grants: grants.filter((grant) => grant.mappings.includes(mapping.id)),
+      revision: site.revision,
+    }));
+  });
+  return { tag: newest, control: urls.map((url) => known(parseEdgeUrl(url)).host), routes };
+}
+
+function isHttp({ endpoint }: Mapping): boolean {
+  return known(parseEndpoint(endpoint)).kind === "http";
+}

@@ -1,0 +1,151 @@
+import { forwardedHeaders } from "../../shared/http-forwarded.ts";
+import { encodeRequestHead, sizeOfHeaders, utf8Bytes, type Framing, type RequestHead } from "../../shared/http-head.ts";
+import { requestHeaders } from "../../shared/http-headers.ts";
+import { MAX_HEAD, MAX_HEADERS } from "../../shared/http-limits.ts";
+import { RECORD, RECORD_HEADER, writeRecordHeader } from "../../shared/http-record.ts";
+import type { Failure } from "../../shared/errors.ts";
+import { TYPE } from "../../shared/frame.ts";
+import type { Mapping } from "../../shared/mapping.ts";
+import { encodeDial } from "../../shared/open.ts";
+import { splitHostPort } from "../../shared/socket-address.ts";
+import { errorPage, newRequestId } from "../http-error.ts";
+import type { Doorman, DoormanHost } from "./doorman.ts";
+import { Exchange } from "./http-exchange.ts";
+import { upload } from "./http-upload.ts";
+import type { HttpVisit } from "./http-visit.ts";
+import type { LiveStream } from "./types.ts";
+
+/** Lets requests at the site's hosts in, as the doorman does connections at its ports. */
+export class HttpDoor {
+  readonly #host: DoormanHost;
+  readonly #doorman: Doorman;
+  readonly #trustCf: boolean;
+
+  constructor(host: DoormanHost, doorman: Doorman, trustCf: boolean) {
+    this.#host = host;
+    this.#doorman = doorman;
+    this.#trustCf = trustCf;
+  }
+
+  /** The life of one request up to the head of its answer; the rest goes on by itself. */
+  async visit(visit: HttpVisit, request: Request): Promise<Response> {
+    // A relay that never had rules may be a moment too early; one that had them never waits.
+    if (this.#host.rules.revision < 0) await this.#host.refresh();
+    if (!this.#doorman.attended) await this.#host.arrival();
+    const at = Date.now();
+    const mapping = this.#host.rules.at(visit.endpoint);
+    const admitted = this.#doorman.admit(mapping, visit, visit.token === "" ? "public" : "token");
+    if (!admitted.ok || mapping === undefined) {
+      const failure: Failure = admitted.ok ? { code: "no-mapping", reason: "no such mapping" } : admitted.failure;
+      return this.#refuse(request, visit, mapping, at, failure);
+    }
+    if (visit.token !== "" && this.#host.rules.isRevoked(visit.token)) {
+      return this.#refuse(request, visit, mapping, at, { code: "denied", reason: "the token is revoked" });
+    }
+    const head = this.#headOf(visit, request);
+    if (sizeOfHeaders(head.headers) + head.path.length > MAX_HEAD - 1024 || head.headers.length > 2 * MAX_HEADERS) {
+      return errorPage({ request, status: 431, id: newRequestId(), code: "head-too-large", site: mapping.site });
+    }
+    const { agent, grant } = admitted;
+    const session = this.#host.ingress.session(agent.number);
+    const dial = {
+      target: mapping.target,
+      kind: "http",
+      mapping: mapping.id,
+      endpoint: visit.endpoint,
+      visitor: visit.visitor,
+      options: optionsOf(mapping),
+      token: visit.token,
+      grant,
+      hops: 0,
+    } as const;
+    const stream = session.open(TYPE.DIAL, encodeDial(dial), { mapping: mapping.id, kind: 3 });
+    const live: LiveStream = {
+      at,
+      mapping: mapping.id,
+      endpoint: visit.endpoint,
+      target: mapping.target,
+      visitor: visit.visitor,
+      agent: agent.identity,
+      bytesIn: 0,
+      bytesOut: 0,
+    };
+    this.#doorman.enter(live, grant, (failure) => stream.reset(failure.code, failure.reason));
+    this.#host.ingress.keepTime();
+
+    const exchange = new Exchange(stream, request, live, (failure, id) => {
+      this.#doorman.leave(live);
+      this.#write(visit, mapping, at, live, failure, id);
+    });
+    if (head.framing === "none" && !head.upgrade) {
+      // All there is to say, in one frame.
+      const chunk = encodeRequestHead(head, RECORD_HEADER);
+      writeRecordHeader(chunk, chunk.byteLength - RECORD_HEADER, RECORD.END, 0);
+      stream.write(chunk);
+      stream.finish();
+    } else {
+      stream.write(encodeRequestHead(head));
+      if (request.body !== null && !head.upgrade) void upload(request.body, head, exchange, stream, live);
+    }
+    return exchange.response;
+  }
+
+  #headOf(visit: HttpVisit, request: Request): RequestHead {
+    const { headers } = request;
+    const upgrade = headers.get("upgrade")?.toLowerCase() === "websocket";
+    const length = headers.get("content-length");
+    const framing: Framing = request.body === null || upgrade ? "none" : length === null ? "open" : "length";
+    const rules = { trustCf: this.#trustCf, upgrade, expects: framing !== "none" };
+    const carried = requestHeaders(headers, headers.get("connection"), rules);
+    const asked = { ...visit, visitor: splitHostPort(visit.visitor)?.host ?? "" };
+    const all = [...withoutOurs(carried, visit.bearer), ...forwardedHeaders(asked)];
+    for (let at = 1; at < all.length; at += 2) all[at] = utf8Bytes(all[at] ?? "");
+    return { method: request.method, path: utf8Bytes(visit.path), host: visit.host, scheme: visit.scheme, headers: all, upgrade, framing };
+  }
+
+  #refuse(request: Request, visit: HttpVisit, mapping: Mapping | undefined, at: number, failure: Failure): Response {
+    const id = newRequestId();
+    this.#write(visit, mapping, at, { bytesIn: 0, bytesOut: 0 }, failure, id);
+    const since = failure.code === "no-agent" ? this.#host.offlineSince() : null;
+    return errorPage({ request, id, code: failure.code, site: mapping?.site ?? "", since });
+  }
+
+  #write(visit: HttpVisit, mapping: Mapping | undefined, at: number, tally: { bytesIn: number; bytesOut: number }, failure: Failure | null, id: string): void {
+    const told = failure === null ? null : { ...failure, reason: id === "" ? failure.reason : `${failure.reason} [request ${id}]` };
+    this.#doorman.write(visit, mapping, at, tally, told);
+  }
+}
+
+/** Cookies and tokens that are meant for the edge are not for the target. */
+function withoutOurs(headers: string[], bearer: boolean): string[] {
+  const out: string[] = [];
+  for (let at = 0; at < headers.length; at += 2) {
+    const name = headers[at] ?? "";
+    const value = headers[at + 1] ?? "";
+    if (bearer && name === "authorization") continue;
+    if (name !== "cookie" || !value.includes(COOKIE_PREFIX)) {
+      out.push(name, value);
+      continue;
+    }
+    const kept = value.split(";").filter((cookie) => !cookie.trim().replace(/^__Host-/, "").startsWith(COOKIE_PREFIX));
+    if (kept.length > 0) out.push(name, kept.join(";").trim());
+  }
+  return out;
+}
+
+/** What the names of the edge's own cookies at endpoints' hosts start with, after `__Host-` where there is TLS. */
+export const COOKIE_PREFIX = "sallyport-";
+
+/** As text, once for each revision of a mapping. */
+const options = new WeakMap<Mapping, string>();
+
+function optionsOf(mapping: Mapping): string {
+  let text = options.get(mapping);
+  if (text === undefined) {
+    const { endpoint, http } = mapping;
+    const prefix = http?.prefix === "strip" ? endpoint.replace(/^https?:\/\/[^/]*/, "") : "";
+    text = JSON.stringify({ ...http, prefix });
+    options.set(mapping, text);
+  }
+  return text;
+}

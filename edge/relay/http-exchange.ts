@@ -1,0 +1,219 @@
+import { SessionError, type Failure } from "../../shared/errors.ts";
+import { decodeResponseHead, headerOf, utf8Text, type ResponseHead } from "../../shared/http-head.ts";
+import { RECORD, RecordReader, type RecordKind } from "../../shared/http-record.ts";
+import type { Stream } from "../../shared/stream.ts";
+import { errorPage, newRequestId } from "../http-error.ts";
+import { openWebSocket } from "./http-websocket.ts";
+import type { Tally } from "./socket.ts";
+
+const NO_BODY: ReadonlySet<number> = new Set([101, 204, 205, 304]);
+
+/** One request and its answer, from the relay's side of the stream. */
+export class Exchange {
+  readonly response: Promise<Response>;
+  /** True once the head of the answer was given to the visitor. */
+  answered = false;
+  /** True once all of the answer was. */
+  delivered = false;
+  readonly #stream: Stream;
+  readonly #request: Request;
+  readonly #tally: Tally;
+  readonly #over: (failure: Failure | null, id: string) => void;
+  readonly #reader: RecordReader;
+  #resolve: (response: Response) => void = () => {};
+  #head: ResponseHead | undefined;
+  #early: Uint8Array[] = [];
+  #ended = false;
+  #writer: WritableStreamDefaultWriter<Uint8Array> | undefined;
+  #message: ((kind: RecordKind, payload: Uint8Array, owed: number) => void) | undefined;
+  #roomAgain: (() => void) | undefined;
+  #wanted = Promise.withResolvers<boolean>();
+
+  constructor(stream: Stream, request: Request, tally: Tally, over: (failure: Failure | null, id: string) => void) {
+    this.#stream = stream;
+    this.#request = request;
+    this.#tally = tally;
+    this.#over = over;
+    this.response = new Promise((resolve) => {
+      this.#resolve = resolve;
+    });
+    this.#reader = new RecordReader({
+      record: (kind, payload, owed) => this.#record(kind, payload, owed),
+      body: (bytes) => this.#body(bytes),
+    });
+    stream.events = {
+      data: (bytes) => this.#data(bytes),
+      fin: () => this.#fin(),
+      writable: () => this.#roomAgain?.(),
+      ended: (failure) => this.#streamEnded(failure),
+    };
+    request.signal.addEventListener("abort", () => stream.reset("visitor-gone", "the visitor broke the request off"));
+  }
+
+  /** Whether the target wants the body that the visitor announced: true on 100, false on a final answer. */
+  get wanted(): Promise<boolean> {
+    return this.#wanted.promise;
+  }
+
+  /** Resolves when more bytes are welcome, or the stream is over. */
+  room(): Promise<void> {
+    if (this.#stream.hungry || this.#stream.over) return Promise.resolve();
+    return new Promise((resolve) => {
+      this.#roomAgain = resolve;
+    });
+  }
+
+  #data(bytes: Uint8Array): void {
+    try {
+      const ours = this.#reader.push(bytes);
+      if (ours > 0) this.#stream.consumed(ours);
+      if (!this.answered && this.#head !== undefined) this.#answer(this.#head);
+    } catch (error) {
+      if (!(error instanceof SessionError)) throw error;
+      this.#stream.reset("target-protocol", error.message);
+    }
+  }
+
+  #record(kind: RecordKind, payload: Uint8Array, owed: number): void {
+    switch (kind) {
+      case RECORD.INTERIM:
+        this.#wanted.resolve(true);
+        return;
+      case RECORD.RESPONSE:
+        if (this.#head !== undefined) throw new SessionError("protocol", "a second response head");
+        this.#head = decodeResponseHead(payload);
+        return;
+      case RECORD.END:
+        if (this.#head === undefined || this.#ended) throw new SessionError("protocol", "an end without a beginning");
+        this.#ended = true;
+        if (this.#writer !== undefined) this.#close(this.#writer);
+        return;
+      case RECORD.TEXT:
+      case RECORD.BINARY:
+      case RECORD.CLOSE:
+        if (this.#message === undefined && this.#head?.status === 101) this.#answer(this.#head);
+        if (this.#message === undefined) throw new SessionError("protocol", "a message without a WebSocket");
+        this.#message(kind, payload, owed);
+        return;
+      case RECORD.REQUEST:
+      case RECORD.BODY:
+        throw new SessionError("protocol", `record ${kind} from an agent`);
+    }
+  }
+
+  #body(bytes: Uint8Array): void {
+    if (this.#head === undefined || this.#ended) throw new SessionError("protocol", "a body without a head");
+    this.#tally.bytesOut += bytes.byteLength;
+    if (this.#writer === undefined) this.#early.push(bytes);
+    else this.#pass(this.#writer, bytes);
+  }
+
+  #answer(head: ResponseHead): void {
+    const { status } = head;
+    const upgraded = status === 101 && this.#request.headers.get("upgrade") !== null;
+    if (status < 200 ? !upgraded : status > 599) throw new SessionError("protocol", `the target answered with status ${status}`);
+    this.answered = true;
+    this.#wanted.resolve(false);
+    if (upgraded) {
+      const opened = openWebSocket(this.#stream, head, this.#tally);
+      this.#message = opened.message;
+      this.#resolve(opened.response);
+    } else {
+      this.#resolve(this.#plain(head));
+    }
+  }
+
+  #plain(head: ResponseHead): Response {
+    const length = headerOf(head.headers, "content-length");
+    if (length !== undefined && !/^\d{1,15}$/.test(length)) throw new SessionError("protocol", "a Content-Length that is none");
+    const init = { status: head.status, statusText: reasonOf(head), encodeBody: "manual" as const };
+    if (this.#request.method === "HEAD" || NO_BODY.has(head.status)) {
+      return new Response(null, { ...init, headers: headersOf(head) });
+    }
+    if (this.#ended) {
+      const body = joined(this.#early);
+      if (length !== undefined && Number(length) !== body.byteLength) throw new SessionError("protocol", "a body of another length than it said");
+      this.#early = [];
+      this.#stream.consumed(body.byteLength);
+      this.delivered = true;
+      return new Response(body, { ...init, headers: headersOf(head) });
+    }
+    // Native streams: each write resolves when the visitor's connection has taken it. Their sum is checked against the length.
+    const { readable, writable } = length === undefined ? new IdentityTransformStream() : new FixedLengthStream(Number(length));
+    const writer = writable.getWriter();
+    this.#writer = writer;
+    // Heard of even while nothing is being written: an event stream may be silent for minutes.
+    writer.closed.catch(() => this.#gone());
+    for (const bytes of this.#early) this.#pass(writer, bytes);
+    this.#early = [];
+    return new Response(readable, { ...init, headers: headersOf(head) });
+  }
+
+  #pass(writer: WritableStreamDefaultWriter<Uint8Array>, bytes: Uint8Array): void {
+    writer.write(bytes).then(
+      () => this.#stream.consumed(bytes.byteLength),
+      () => this.#gone(),
+    );
+  }
+
+  #close(writer: WritableStreamDefaultWriter<Uint8Array>): void {
+    writer.close().then(
+      () => {
+        this.delivered = true;
+      },
+      () => this.#gone(),
+    );
+  }
+
+  #gone(): void {
+    if (!this.delivered) this.#stream.reset("visitor-gone", "the visitor broke the answer off");
+  }
+
+  #fin(): void {
+    if (!this.#ended && this.#message === undefined) this.#stream.reset("target-reset", "the target broke the answer off");
+  }
+
+  #streamEnded(failure: Failure | null): void {
+    this.#roomAgain?.();
+    this.#wanted.resolve(false);
+    const excused = failure !== null && this.delivered && failure.code === "visitor-gone";
+    const told = excused ? null : failure;
+    const id = told === null ? "" : newRequestId();
+    if (!this.answered) {
+      this.answered = true;
+      const { code, reason } = failure ?? { code: "target-reset" as const, reason: "no answer came" };
+      this.#resolve(errorPage({ request: this.#request, id, code, reason }));
+    } else if (failure !== null && this.#writer !== undefined && !this.delivered) {
+      // Truncates the visitor's connection: never a short success.
+      void this.#writer.abort(new Error(failure.code)).catch(() => {});
+    }
+    this.#over(told, id);
+  }
+}
+
+/** What the target said, without what the platform writes itself. */
+function headersOf({ status, headers }: ResponseHead): Headers {
+  const out = new Headers();
+  for (let at = 0; at < headers.length; at += 2) {
+    const name = headers[at] ?? "";
+    if (name === "content-length" && (status === 204 || status === 304)) continue;
+    out.append(name, utf8Text(headers[at + 1] ?? ""));
+  }
+  return out;
+}
+
+function reasonOf({ reason }: ResponseHead): string {
+  return /^[\t\x20-\x7e]*$/.test(reason) ? reason : "";
+}
+
+function joined(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
+  const [only] = parts;
+  if (parts.length === 1 && only !== undefined) return only as Uint8Array<ArrayBuffer>;
+  const out = new Uint8Array(parts.reduce((sum, part) => sum + part.byteLength, 0));
+  let at = 0;
+  for (const part of parts) {
+    out.set(part, at);
+    at += part.byteLength;
+  }
+  return out;
+}

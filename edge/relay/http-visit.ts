@@ -1,0 +1,47 @@
+// How the Worker tells a relay of a request at one of the site's hosts. All of it is in the URL, which visitors have no
+// part in, so that their headers go over as they are: copying them would cost more than anything else here.
+
+const BASE = "http://visit/?";
+
+export type HttpVisit = {
+  /** The mapping's own endpoint. */
+  endpoint: string;
+  /** `ip:port`. */
+  visitor: string;
+  scheme: "http" | "https";
+  /** HOST[:PORT] as asked for, canonical. */
+  host: string;
+  port: number;
+  /** Path and query, as received. */
+  path: string;
+  /** Trusted proxies between the visitor and the edge, nearest to the visitor first. */
+  via: string[];
+  /** `jti` of the token it came with; "" for none. */
+  token: string;
+  /** Whether `Authorization` held that token: it is not for the target. */
+  bearer: boolean;
+};
+
+export function encodeHttpVisit(visit: HttpVisit): string {
+  const { endpoint, visitor, scheme, host, port, path, via, token, bearer } = visit;
+  const parts = [endpoint, visitor, scheme, host, String(port), via.join(","), token, bearer ? "1" : "", path];
+  return BASE + parts.map((part) => encodeURIComponent(part)).join("&");
+}
+
+/** Undefined for any other URL. */
+export function decodeHttpVisit(url: string): HttpVisit | undefined {
+  if (!url.startsWith(BASE)) return undefined;
+  const parts = url.slice(BASE.length).split("&").map((part) => decodeURIComponent(part));
+  const [endpoint = "", visitor = "", scheme, host = "", port, via = "", token = "", bearer, path = "/"] = parts;
+  return {
+    endpoint,
+    visitor,
+    scheme: scheme === "https" ? "https" : "http",
+    host,
+    port: Number(port),
+    path,
+    via: via === "" ? [] : via.split(","),
+    token,
+    bearer: bearer === "1",
+  };
+}
