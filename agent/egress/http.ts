@@ -18,7 +18,10 @@ export type Conversation = RecordEvents & { fin: () => void };
 
 /** Serves one HTTP stream from DIAL to its end. `dialled` is called once the target is reached, or not. Answers how it ended. */
 export function serveHttp(stream: Stream, dial: Dial, pools: HttpPools, dialled: () => void): Promise<Failure | null> {
-  const ended = Promise.withResolvers<Failure | null>();
+  let resolve: (failure: Failure | null) => void = () => {};
+  const ended = new Promise<Failure | null>((done) => {
+    resolve = done;
+  });
   const way = pools.wayTo(dial);
   let conversation: Conversation | undefined;
   let abandon: () => void = () => {};
@@ -52,11 +55,11 @@ export function serveHttp(stream: Stream, dial: Dial, pools: HttpPools, dialled:
     ended: (failure) => {
       reached();
       abandon();
-      ended.resolve(failure);
+      resolve(failure);
     },
   };
   if (way === null) stream.reject("target-denied", `${dial.target} is no target of a HTTP endpoint`);
-  return ended.promise;
+  return ended;
 }
 
 function converse(stream: Stream, dial: Dial, head: RequestHead, way: Way, reached: () => void): { conversation: Conversation; abandon: () => void } {

@@ -6,6 +6,8 @@ import type { Route } from "../registry/types.ts";
 
 /** A copy this old is asked for again; the relay enforces rules that changed at once in any case. */
 const FRESH_MS = 1_000;
+/** A host that an older copy does not know may have been mapped since. */
+const UNKNOWN_MS = 100;
 /** A refresh that takes longer than this is not waited for by others. */
 const PATIENCE_MS = 1_000;
 
@@ -45,6 +47,14 @@ class Hosts {
 let hosts: Hosts | undefined;
 let checked = 0;
 let asking = 0;
+
+/** What a host is, asked again if the copy does not know it and is not of this moment: a new mapping is there at once. */
+export async function unknownHost(env: Env, host: string): Promise<Host> {
+  const now = Date.now();
+  if (now - checked < UNKNOWN_MS || asking > 0) return { kind: "unknown" };
+  asking = now;
+  return (await refresh(env, now)).of(host);
+}
 
 /** The hosts at once if the copy is fresh, else a promise. No promise is shared: requests can't wait for each other's I/O. */
 export function hostsOf(env: Env): Hosts | Promise<Hosts> {

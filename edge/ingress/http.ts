@@ -7,7 +7,7 @@ import { registryOf, type Env } from "../env.ts";
 import { errorPage, newRequestId } from "../http-error.ts";
 import { encodeHttpVisit } from "../relay/http-visit.ts";
 import { loginPage, RESERVED, tokenFor } from "./http-login.ts";
-import { hostsOf, type HttpRoute } from "./http-routes.ts";
+import { hostsOf, unknownHost, type HttpRoute } from "./http-routes.ts";
 import { httpVisitorOf, type HttpVisitor } from "./http-visitor.ts";
 
 const URL_SHAPE = /^(https?):\/\/([^/?#]*)([^#]*)/;
@@ -27,7 +27,8 @@ export async function admitHttp(request: Request, env: Env, ctx: ExecutionContex
   // One value, read in one way, decides the route and the rules; whatever else names a host must agree with it.
   const authority = authorityOf(request.headers.get("host") ?? urlHost, scheme);
   if (authority === undefined || (urlHost !== authority.text && authorityOf(urlHost, scheme)?.text !== authority.text)) return refuse("bad-host");
-  const host = known.of(authority.host);
+  let host = known.of(authority.host);
+  if (host.kind === "unknown") host = await unknownHost(env, authority.host);
   if (host.kind !== "endpoints") return undefined;
   if (visitor === undefined) return refuse("denied");
 
