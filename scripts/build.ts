@@ -32,10 +32,13 @@ const FOR_WORKERD: BuildOptions = {
   external: ["cloudflare:*"],
 };
 
+/** Minified, because the agent goes to small boxes over slow lines; names are kept, so that a stack trace says where. */
 const FOR_NODE: BuildOptions = {
   ...COMMON,
   platform: "node",
   target: "node20",
+  minify: true,
+  keepNames: true,
   // Native helpers of ws, which works without them.
   external: ["bufferutil", "utf-8-validate"],
   banner: {
