@@ -43,7 +43,7 @@ test("a revoked agent token puts its agent out, and keeps it out", async () => {
 });
 
 // Fails as long as the relay gives the streams of a revoked agent the grace period that is meant for lost ones.
-test.fails("a revoked agent token ends what is open through its agent", { timeout: 15_000 }, async () => {
+test.fails("a revoked agent token ends what is open through its agent", async () => {
   await using edge = await testEdge({ tcp: "8080" });
   await using echo = await echoServer();
   await using agent = await agentOf(edge);
@@ -51,7 +51,11 @@ test.fails("a revoked agent token ends what is open through its agent", { timeou
   await using visitor = await visit(edge);
   expect(await visitor.says("hello")).toBe("hello");
   await edge.ok("token", "revoke", agent.jti);
-  await visitor.gone;
+  // A hung test would leave its processes behind, so this one gives up: far later than the two seconds it may take.
+  await Promise.race([
+    visitor.gone,
+    once(AbortSignal.timeout(10_000), "abort").then(() => Promise.reject(new Error("still there"))),
+  ]);
 });
 
 test("why a visitor was refused is said per mapping", async () => {

@@ -6,6 +6,7 @@ import { sameSecret } from "../../edge/registry/secret.ts";
 import { parseMapping } from "../../shared/mapping.ts";
 import { good } from "./parsed.ts";
 
+const URLS = ["https://edge.example"];
 const SELF_HOSTED = { SELF_HOSTED: "1", TCP_PORTS: "8080,8090-8099", SERVE_HINT: "sallyport serve --data edge" };
 
 test.each<[string, string, object, string | undefined]>([
@@ -18,19 +19,20 @@ test.each<[string, string, object, string | undefined]>([
   ["5060/udp", "10.0.0.1:5060", {}, "udp-unserved"],
   ["8080/tcp+udp", "10.0.0.1:5060", {}, "udp-unserved"],
   ["5060/udp", "10.0.0.1:5060", { access: "token" }, undefined],
-  ["https://shop.example", "10.0.0.1:80", {}, "http-unserved"],
+  ["https://shop.example", "10.0.0.1:80", {}, undefined],
+  ["https://edge.example/shop", "10.0.0.1:80", {}, "control-host"],
   ["8080/tcp", "10.0.0.1:80", { bytesPerSecond: 100_000 }, "option-unserved"],
 ])("self-hosted, %s -> %s %j: %s", (endpoint, target, options, code) => {
-  expect(unserved(draft(endpoint, target, options), SELF_HOSTED)?.code).toBe(code);
+  expect(unserved(draft(endpoint, target, options), SELF_HOSTED, URLS)?.code).toBe(code);
 });
 
 test("on Cloudflare a raw TCP port is reached by token", () => {
-  expect(unserved(draft("8080/tcp", "10.0.0.1:80"), {})).toMatchObject({
+  expect(unserved(draft("8080/tcp", "10.0.0.1:80"), {}, URLS)).toMatchObject({
     status: 422,
     code: "tcp-unserved",
     fix: expect.stringContaining("--access token"),
   });
-  expect(unserved(draft("8080/tcp", "10.0.0.1:80", { access: "token" }), {})).toBeUndefined();
+  expect(unserved(draft("8080/tcp", "10.0.0.1:80", { access: "token" }), {}, URLS)).toBeUndefined();
 });
 
 test.each<[string | undefined, string]>([
@@ -40,7 +42,7 @@ test.each<[string | undefined, string]>([
   [undefined, "sallyport serve --data edge --tcp 8100"],
 ])("an edge that holds %j is told to hold 8100 too: %s", (held, command) => {
   const platform = { ...SELF_HOSTED, ...(held === undefined ? { TCP_PORTS: "" } : { TCP_PORTS: held }) };
-  expect(unserved(draft("8100/tcp", "10.0.0.1:80"), platform)?.fix).toBe(`Restart the edge with: ${command}`);
+  expect(unserved(draft("8100/tcp", "10.0.0.1:80"), platform, URLS)?.fix).toBe(`Restart the edge with: ${command}`);
 });
 
 test.each<[string | undefined, string | undefined]>([
