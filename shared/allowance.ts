@@ -1,13 +1,13 @@
 import { SessionError } from "./errors.ts";
 import type { Incoming } from "./incoming.ts";
-import { INITIAL_WINDOW, MIN_STREAM_WINDOW, STREAM_WINDOW } from "./limits.ts";
+import { INITIAL_CREDIT, INITIAL_WINDOW, MIN_STREAM_WINDOW, STREAM_WINDOW } from "./limits.ts";
 
 /** What one end lets the far end send it: the session's window, and how it is promised to streams. */
 export class Allowance {
   /** Charge received and not yet reported consumed, of all streams. */
   held = 0;
   #window = INITIAL_WINDOW;
-  /** The largest window that may still be in use on the way. */
+  /** The largest window ever granted: it may still be in use on the way. */
   #ceiling = INITIAL_WINDOW;
   #promised = 0;
   #counted = new Map<Incoming, number>();
@@ -18,8 +18,8 @@ export class Allowance {
 
   set window(bytes: number) {
     this.#window = bytes;
-    this.#ceiling = this.held === 0 ? bytes : Math.max(this.#ceiling, bytes);
-    this.#ceiling = Math.max(this.#ceiling, INITIAL_WINDOW);
+    // What is on its way was sent within the window of then, and nothing tells us when the last of it has come.
+    this.#ceiling = Math.max(this.#ceiling, bytes);
   }
 
   /** True when so much is held that what is consumed must be reported at once, or the sender stands still. */
@@ -36,9 +36,9 @@ export class Allowance {
     }
   }
 
-  /** Grants a caller's stream what goes with its OPEN: less than the default, if the session is crowded. */
+  /** Grants a caller's stream what goes with its OPEN: less than the default, if the session is crowded, but room for a first flight. */
   first(stream: Incoming): void {
-    stream.limit = this.share(stream);
+    stream.limit = Math.max(INITIAL_CREDIT, this.share(stream));
     this.count(stream);
   }
 

@@ -31,7 +31,7 @@ export class Backoff {
     this.#fast = this.#fast.filter((at) => now - at < FAST_PERIOD_MS);
     if (this.#fast.length < FAST_TRIES) {
       this.#fast.push(now);
-      return Math.max(atLeast, Math.floor(this.#random() * FAST_MS));
+      return atLeast + Math.floor(this.#random() * FAST_MS);
     }
     const ceiling = reached ? BASE_MS : Math.min(CAP_MS, BASE_MS * 2 ** this.#failures);
     this.#failures = Math.min(this.#failures + 1, 16);

@@ -49,14 +49,19 @@ export const Goaway = z.object({ code: text, reason: text });
 export type Goaway = z.infer<typeof Goaway>;
 
 /** Ends all that a removed rule allowed: exactly one subject. */
-export const Cut = z.object({
-  mapping: count.optional(),
-  token: text.optional(),
-  session: text.optional(),
-  grant: text.optional(),
-  code: text,
-  reason: z.string().max(300),
-});
+export const Cut = z
+  .object({
+    mapping: count.optional(),
+    token: text.optional(),
+    session: text.optional(),
+    grant: text.optional(),
+    code: text,
+    reason: z.string().max(300),
+  })
+  .refine(
+    ({ mapping, token, session, grant }) => [mapping, token, session, grant].filter((each) => each !== undefined).length === 1,
+    "names not exactly one subject",
+  );
 export type Cut = z.infer<typeof Cut>;
 
 export const Renew = z.union([

@@ -4,6 +4,8 @@ import { FRAME_CHARGE, MAX_DATA, MAX_STREAM_WINDOW, STREAM_WINDOW } from "./limi
 // The receiving half of a stream: what came, what the application has taken, and how far we let the far end go.
 
 const REPORT_CHARGE = 64 * 1024;
+/** Former limits remembered: as many as may be granted in one round trip. */
+const MAX_PASSED = 16;
 
 export class Incoming {
   /** Next offset wanted; final size + 1 once the FIN has come. */
@@ -23,6 +25,10 @@ export class Incoming {
   /** Charge consumed and not yet reported. */
   #unreported = 0;
   #asked = false;
+  /** Limits granted before the present one, latest last. */
+  #passed: number[] = [];
+  /** What was consumed when the window last grew. */
+  #grownAt = 0;
 
   constructor(limit: number) {
     this.limit = limit;
@@ -34,6 +40,7 @@ export class Incoming {
    */
   take(offset: number, bytes: Uint8Array): Uint8Array | "gap" | null {
     const end = offset + bytes.byteLength;
+    if (bytes.byteLength > MAX_DATA) throw new SessionError("protocol", `${bytes.byteLength} bytes in one DATA frame`);
     if (this.finalSize !== null && end > this.finalSize) throw new SessionError("protocol", "bytes beyond the final size");
     if (end > this.limit) throw new SessionError("flow-control", `bytes up to ${end}, ${this.limit} granted`);
     if (offset > this.received) return this.#gap();
@@ -43,7 +50,7 @@ export class Incoming {
     this.#ends.push(end);
     this.held += fresh.byteLength + FRAME_CHARGE;
     this.#asked = false;
-    this.#grow();
+    this.#grow(end);
     return fresh;
   }
 
@@ -103,6 +110,8 @@ export class Incoming {
   grant(bytes: number): boolean {
     const limit = this.consumed + bytes;
     if (limit <= this.limit || this.finalSize !== null) return false;
+    this.#passed.push(this.limit);
+    if (this.#passed.length > MAX_PASSED) this.#passed.shift();
     this.limit = limit;
     return true;
   }
@@ -123,10 +132,15 @@ export class Incoming {
     return "gap";
   }
 
-  /** The sender ran into the limit although the application keeps up: the window is what holds it back. */
-  #grow(): void {
-    const near = this.limit - this.received < MAX_DATA;
-    const keepsUp = this.received - this.consumed <= this.window / 2;
-    if (near && keepsUp && this.window < MAX_STREAM_WINDOW) this.window *= 2;
+  /**
+   * A frame that ends at a limit we had moved on by then says that the sender stood before it although the application
+   * keeps up: the window is what holds it back. It doubles once for every window consumed, so only readers have large ones.
+   */
+  #grow(end: number): void {
+    const stood = this.#passed.includes(end);
+    const keepsUp = this.consumed - this.#grownAt >= this.window;
+    if (!stood || !keepsUp || this.window >= MAX_STREAM_WINDOW) return;
+    this.window *= 2;
+    this.#grownAt = this.consumed;
   }
 }

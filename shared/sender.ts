@@ -8,6 +8,8 @@ import type { Stream } from "./stream.ts";
 const URGENT_BYTES = 2 * 1024;
 /** Under this, a frame is not worth the last of the window: wait for more of it. */
 const WORTHWHILE_BYTES = 4 * 1024;
+/** Frames of one stream that may be outstanding before small writes are gathered, however crowded the session. */
+const MIN_SMALL_FRAMES = 4;
 /** What small writes are gathered into once too many frames are outstanding. */
 const GATHERED_BYTES = 16 * 1024;
 
@@ -28,7 +30,11 @@ export class Sender {
   readonly #host: SenderHost;
   #urgent: Stream[] = [];
   #bulk: Stream[] = [];
+  /** Streams in #urgent and #bulk. */
   readonly #queued = new Set<Stream>();
+  /** Streams whose next frame is charged already, or free: they never wait for the window that their own frames fill. */
+  readonly #free = new Set<Stream>();
+  #sweepAt = MAX_SMALL_FRAMES;
   #pumping = false;
 
   constructor(host: SenderHost) {
@@ -37,10 +43,15 @@ export class Sender {
 
   /** Queues a stream that has something to send. */
   wake(stream: Stream): void {
-    if (this.#queued.has(stream) || stream.state === "ended" || !this.#sendable(stream)) return;
-    this.#queued.add(stream);
-    const urgent = stream.out.pendingBytes <= URGENT_BYTES && stream.out.charge <= MAX_DATA;
-    (urgent ? this.#urgent : this.#bulk).push(stream);
+    if (stream.over || !this.#sendable(stream)) return;
+    if (needsNoWindow(stream)) {
+      this.#free.add(stream);
+    } else if (!this.#queued.has(stream)) {
+      this.#queued.add(stream);
+      const urgent = stream.out.pendingBytes <= URGENT_BYTES && stream.out.charge <= MAX_DATA;
+      (urgent ? this.#urgent : this.#bulk).push(stream);
+      if (this.#queued.size >= this.#sweepAt) this.#sweep();
+    }
   }
 
   /** The far end has consumed frames worth `charge`. */
@@ -53,34 +64,78 @@ export class Sender {
     if (this.#pumping) return;
     this.#pumping = true;
     const blocked: Stream[] = [];
+    let full = false;
     try {
       for (;;) {
-        const stream = this.#urgent.shift() ?? this.#bulk.shift();
+        const stream = (full ? undefined : this.#pop(this.#urgent)) ?? this.#popFree() ?? (full ? undefined : this.#pop(this.#bulk));
         if (stream === undefined) break;
-        if (stream.state === "ended") {
-          this.#queued.delete(stream);
-        } else if (!this.#host.room(stream.lane)) {
+        if (stream.over) continue;
+        if (!this.#host.room(stream.lane)) {
           blocked.push(stream);
         } else if (this.#sendOne(stream)) {
-          this.#queued.delete(stream);
           this.wake(stream);
           this.#host.sent(stream);
         } else {
           blocked.push(stream);
-          break;
+          full = true;
         }
       }
     } finally {
-      this.#bulk.unshift(...blocked);
+      this.#requeue(blocked);
       this.#pumping = false;
     }
+  }
+
+  #pop(queue: Stream[]): Stream | undefined {
+    const stream = queue.shift();
+    if (stream !== undefined) this.#queued.delete(stream);
+    return stream;
+  }
+
+  #popFree(): Stream | undefined {
+    for (const stream of this.#free) {
+      this.#free.delete(stream);
+      return stream;
+    }
+    return undefined;
+  }
+
+  /** Puts back those whose turn it was, before all others. */
+  #requeue(blocked: Stream[]): void {
+    const charged: Stream[] = [];
+    for (const stream of blocked) {
+      if (needsNoWindow(stream)) this.#free.add(stream);
+      else if (!this.#queued.has(stream)) {
+        this.#queued.add(stream);
+        charged.push(stream);
+      }
+    }
+    this.#bulk.unshift(...charged);
+  }
+
+  /** While nothing can be sent, streams that have ended would stay queued for ever. */
+  #sweep(): void {
+    const live = (stream: Stream): boolean => !stream.over;
+    this.#urgent = this.#urgent.filter(live);
+    this.#bulk = this.#bulk.filter(live);
+    for (const stream of this.#queued) if (stream.over) this.#queued.delete(stream);
+    this.#sweepAt = Math.max(MAX_SMALL_FRAMES, 2 * this.#queued.size);
   }
 
   #sendable(stream: Stream): boolean {
     const { out } = stream;
     if (!out.ready) return false;
-    const gathers = out.outstanding >= MAX_SMALL_FRAMES && out.pendingBytes < GATHERED_BYTES;
+    const gathers = out.pendingBytes < GATHERED_BYTES && out.outstanding >= this.#smallFrames;
     return !gathers || out.hasAgain || out.finishing;
+  }
+
+  /**
+   * Frames a stream may have outstanding before its small writes are gathered: frames are charged, so readers that have
+   * stopped could otherwise use up the window with single bytes.
+   */
+  get #smallFrames(): number {
+    const share = (this.window / 2 - this.outstanding) / 4;
+    return Math.min(MAX_SMALL_FRAMES, Math.max(MIN_SMALL_FRAMES, Math.floor(share / FRAME_CHARGE)));
   }
 
   /** Sends one frame of a stream; false when the session's window has no room for it. */
@@ -111,4 +166,9 @@ export class Sender {
     writeHeader(frame, { type, flags, lane: stream.lane, ...this.#host.to(), stream: stream.id, offset });
     this.#host.send(frame, stream.lane);
   }
+}
+
+/** True when the next frame was charged when it was first sent, or is a FIN. */
+function needsNoWindow({ out }: Stream): boolean {
+  return out.hasAgain || out.pendingBytes === 0;
 }
