@@ -10,10 +10,15 @@ import type { LinkStopped } from "../link/fault.ts";
 import { Lanes } from "../link/lanes.ts";
 import type { Log } from "../link/log.ts";
 import { pause } from "../link/pause.ts";
+import { decodeDialOptions, type DialOptions } from "../shared/dial-options.ts";
+import { DatagramQueue } from "../shared/flow.ts";
+import { Admission } from "./admission.ts";
 import { HttpPools } from "./egress/http-pools.ts";
 import { serveHttp } from "./egress/http.ts";
 import { serveTcp } from "./egress/tcp.ts";
+import { UdpEgress } from "./egress/udp.ts";
 import type { TargetPolicy } from "./policy.ts";
+import { reportOf, type Tally } from "./report.ts";
 import { Sessions } from "./sessions.ts";
 
 const TICK_MS = 1_000;
@@ -50,6 +55,7 @@ export async function runAgent(options: AgentOptions, state: AgentState): Promis
   const { edge, log, drain, stop } = options;
   const over = new AbortController();
   const pools = new HttpPools(options.policy);
+  const admission = new Admission();
   let dialling = 0;
   let announced = false;
 
@@ -65,6 +71,7 @@ export async function runAgent(options: AgentOptions, state: AgentState): Promis
     waiting: () => sessions.waiting,
     frame: (frame) => sessions.receive(frame),
     room: () => sessions.pump(),
+    drained: () => datagrams.flush(),
     up: (welcome) => {
       sessions.welcome(welcome.boot, welcome.budget);
       Object.assign(state, { connected: true, since: Date.now() });
@@ -79,15 +86,38 @@ export async function runAgent(options: AgentOptions, state: AgentState): Promis
       log("warn", "not connected", { reason: fault.reason, retryInMs });
     },
   });
+  const datagrams = new DatagramQueue(
+    () => lanes.queued(0),
+    () => performance.now(),
+  );
+  const udp = new UdpEgress({ policy: options.policy, queue: datagrams, proved: (visitor) => admission.isProved(visitor) });
   async function serve(stream: Stream, request: Dial): Promise<void> {
+    const wanted = decodeDialOptions(request.options);
     if (drain.aborted) return stream.reject("no-agent", "this agent is shutting down");
     if (dialling >= DIALS_IN_FLIGHT) return stream.reject("busy", `${DIALS_IN_FLIGHT} dials are in flight`);
+    if (wanted === undefined) return stream.reject("internal", "the options of this DIAL make no sense here");
     sessions.track(stream, request);
     dialling += 1;
     const dialled = (): void => void (dialling -= 1);
-    const failure = await (request.kind === "http" ? serveHttp(stream, request, pools, dialled) : serveTcp(stream, request, options.policy, dialled));
+    const at = Date.now();
+    const tally = { bytesIn: 0, bytesOut: 0 };
+    const excess = admission.enter(stream, request, wanted);
+    const failure = await (excess === null ? carry(stream, request, wanted, tally, dialled) : refuse(stream, excess, dialled));
+    admission.leave(stream);
     sessions.untrack(stream);
+    // Of the edge's own visitors the relay keeps the record itself.
+    if (request.token !== "") lanes.send(encodeControl(TYPE.REPORT, reportOf(stream, request, at, tally, failure)), 0);
     if (failure !== null) logFailure(log, request, failure);
+  }
+  function carry(stream: Stream, request: Dial, wanted: DialOptions, tally: Tally, dialled: () => void): Promise<Failure | null> {
+    switch (request.kind) {
+      case "http":
+        return serveHttp(stream, request, pools, dialled);
+      case "udp":
+        return udp.serve(stream, request, wanted, tally, dialled);
+      case "tcp":
+        return serveTcp(stream, request, wanted, options.policy, dialled);
+    }
   }
   Object.assign(state, { streams: () => sessions.streams, rtt: () => lanes.rtt });
 
@@ -100,13 +130,22 @@ export async function runAgent(options: AgentOptions, state: AgentState): Promis
     over.abort();
   }
   drain.addEventListener("abort", () => void drained(), { once: true });
-  const tick = setInterval(() => sessions.tick(), TICK_MS);
+  const tick = setInterval(() => {
+    sessions.tick();
+    admission.sweep(Date.now());
+  }, TICK_MS);
   try {
     return await lanes.run(AbortSignal.any([stop, over.signal]));
   } finally {
     clearInterval(tick);
     sessions.close({ code: "lost", reason: "the agent stopped" });
   }
+}
+
+function refuse(stream: Stream, failure: Failure, dialled: () => void): Failure {
+  dialled();
+  stream.reject(failure.code, failure.reason);
+  return failure;
 }
 
 function logFailure(log: Log, request: Dial, failure: Failure): void {

@@ -65,6 +65,9 @@ export class Sessions {
       case TYPE.CUT:
         this.#cut(decodeControl(frame, Cut));
         return;
+      case TYPE.AWAY:
+        this.#byChannel.get(frame.channel)?.suspend();
+        return;
       case TYPE.SESSION:
         this.#begin(frame);
         return;
@@ -106,6 +109,10 @@ export class Sessions {
     if (id?.byteLength !== 16 || key?.byteLength !== 32) throw new SessionError("protocol", "SESSION without id or secret");
     const name = hex(id);
     const { channel } = frame;
+    // Callers say it on each of their lanes, so that no DIAL on another one comes before it.
+    const known = this.#byId.get(name);
+    if (known?.to.channel === channel) return;
+    if (known !== undefined) return this.#refuse(channel, "that session is somebody else's");
     this.#byChannel.get(channel)?.close("done", { code: "lost", reason: "the caller began anew" });
     const session: Session = new Session({
       role: "agent",

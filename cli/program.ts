@@ -1,5 +1,6 @@
 import { Command } from "commander";
 import { VERSION } from "../shared/version.ts";
+import { connectCommand } from "./commands/connect.ts";
 import { loginCommand } from "./commands/login.ts";
 import { logCommand } from "./commands/log.ts";
 import { mapCommand } from "./commands/map.ts";
@@ -35,6 +36,7 @@ export function program(context: Context): Command {
   );
   for (const command of [
     serveCommand,
+    connectCommand,
     loginCommand,
     siteCommand,
     tokenCommand,

@@ -1,6 +1,7 @@
 import { Hono } from "hono";
 import { api } from "./api/api.ts";
 import { registryOf, type Env } from "./env.ts";
+import { admitCaller } from "./ingress/caller.ts";
 import { admitHttp } from "./ingress/http.ts";
 import { admitAgent } from "./ingress/lane.ts";
 import { admitTcp } from "./ingress/tcp.ts";
@@ -14,6 +15,7 @@ const app = new Hono<{ Bindings: Env }>();
 app.get("/.sallyport/healthz", (c) => c.json({ ok: true }));
 app.get("/.sallyport/jwks.json", async (c) => c.json({ keys: (await registryOf(c.env).trust()).keys }));
 app.get("/.sallyport/agent", (c) => admitAgent(c.req.raw, c.env));
+app.get("/.sallyport/connect", (c) => admitCaller(c.req.raw, c.env));
 app.route("/.sallyport/api/v1", api);
 app.notFound((c) => c.text("not found\n", 404));
 

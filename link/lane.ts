@@ -21,6 +21,8 @@ export type LaneOptions = {
   frame: (frame: Frame) => void;
   /** There is room for bulk again. */
   room: () => void;
+  /** The kernel has taken everything: datagrams that waited may go. */
+  drained?: () => void;
 };
 
 /** The Node end of one lane, from WELCOME to its close. */
@@ -30,6 +32,8 @@ export type Lane = AsyncDisposable & {
   /** Milliseconds, of the last ping; null before the first. */
   readonly rtt: number | null;
   readonly room: boolean;
+  /** Bytes handed over and not yet taken by the kernel: datagrams wait outside, where they can still be dropped. */
+  readonly queued: number;
   send: (frame: Uint8Array) => void;
   /** Resolves, never rejects, when the lane is over. */
   readonly closed: Promise<LinkFault>;
@@ -85,6 +89,7 @@ export function dialLane(options: LaneOptions, signal: AbortSignal): Promise<Lan
     if (socket.bufferedAmount >= ROOM_BYTES) full = true;
   };
   const onFlushed = (): void => {
+    if (socket.bufferedAmount === 0) options.drained?.();
     if (!full || socket.bufferedAmount >= ROOM_BYTES / 2) return;
     full = false;
     options.room();
@@ -137,6 +142,9 @@ export function dialLane(options: LaneOptions, signal: AbortSignal): Promise<Lan
             },
             get room() {
               return socket.readyState === WebSocket.OPEN && socket.bufferedAmount < ROOM_BYTES;
+            },
+            get queued() {
+              return socket.bufferedAmount;
             },
             send,
             closed,

@@ -21,6 +21,8 @@ export type LanesOptions = {
   room: () => void;
   /** The first lane is there, or there again. */
   up: (welcome: Welcome) => void;
+  /** The realtime lane's socket is empty: datagrams that waited may go. */
+  drained?: () => void;
   /** One lane is gone, others live. */
   lost: (lane: number) => void;
   /** No lane is left; it is dialled again in `retryMs`. */
@@ -34,6 +36,7 @@ export class Lanes {
   readonly #stop = new AbortController();
   #stopped: LinkStopped | null = null;
   #followers: Promise<void>[] = [];
+  #turn = 0;
 
   constructor(options: LanesOptions) {
     this.#options = options;
@@ -56,6 +59,18 @@ export class Lanes {
     return this.#lane(lane)?.room ?? false;
   }
 
+  /** Bytes that wait in the socket of a lane. */
+  queued(lane: number): number {
+    return this.#lane(lane)?.queued ?? 0;
+  }
+
+  /** A data lane for the next stream, each in its turn. */
+  nextDataLane(): number {
+    this.#turn += 1;
+    const live = [...this.#live.keys()].filter((index) => index > 0);
+    return live[this.#turn % Math.max(1, live.length)] ?? 0;
+  }
+
   /** Runs until `signal`; answers null then, else the fault that no retry mends. */
   async run(signal: AbortSignal): Promise<LinkStopped | null> {
     const stop = AbortSignal.any([signal, this.#stop.signal]);
@@ -68,8 +83,9 @@ export class Lanes {
   async #keep(index: number, stop: AbortSignal): Promise<void> {
     const { url, token, hello, waiting, frame, room } = this.#options;
     const backoff = new Backoff(Math.random);
+    const drained = index === 0 && this.#options.drained !== undefined ? { drained: this.#options.drained } : {};
     while (!stop.aborted) {
-      const dialled = await dialLane({ url, token: token(), hello: { ...hello, lane: index }, waiting, frame, room }, stop);
+      const dialled = await dialLane({ url, token: token(), hello: { ...hello, lane: index }, waiting, frame, room, ...drained }, stop);
       const reached = !("retryable" in dialled);
       const fault = reached ? await this.#carry(dialled, backoff, stop) : dialled;
       if (stop.aborted) return;

@@ -64,6 +64,24 @@ export const Cut = z
   );
 export type Cut = z.infer<typeof Cut>;
 
+/** How a client's or gateway's stream ended: the relay, which only forwards, has not counted it. */
+export const Report = z.object({
+  at: z.number(),
+  ended: z.number(),
+  mapping: count,
+  /** `jti` of the token behind it. */
+  token: text,
+  endpoint: text,
+  target: text,
+  visitor: text,
+  bytesIn: count,
+  bytesOut: count,
+  outcome: z.enum(["done", "refused", "reset", "lost", "cut"]),
+  code: text,
+  reason: z.string().max(300),
+});
+export type Report = z.infer<typeof Report>;
+
 export const Renew = z.union([
   z.object({ token: z.string().max(8192) }),
   z.object({ code: text, reason: z.string().max(300) }),

@@ -32,6 +32,7 @@ export const TYPE = {
   CUT: 0x08,
   RENEW: 0x09,
   REPORT: 0x0a,
+  AWAY: 0x0b,
   SESSION: 0x10,
   WINDOW: 0x11,
   RESUME: 0x12,

@@ -1,7 +1,9 @@
 import type net from "node:net";
+import type { DialOptions } from "../../shared/dial-options.ts";
 import type { Failure } from "../../shared/errors.ts";
 import { HEADROOM } from "../../shared/frame.ts";
 import type { Dial } from "../../shared/open.ts";
+import { proxyHeader } from "../../shared/proxy-protocol.ts";
 import { formatHostPort } from "../../shared/socket-address.ts";
 import type { Stream } from "../../shared/stream.ts";
 import { parseTarget } from "../../shared/target.ts";
@@ -9,7 +11,13 @@ import { judge, mayConnect, type TargetPolicy } from "../policy.ts";
 import { dial, dialPath, failureOf, type Dialled, type OnRead } from "./dial.ts";
 
 /** Serves one TCP stream from DIAL to its end: judge, dial, carry. `dialled` is called once the dial is over. Answers how it ended. */
-export async function serveTcp(stream: Stream, request: Dial, policy: TargetPolicy, dialled: () => void): Promise<Failure | null> {
+export async function serveTcp(
+  stream: Stream,
+  request: Dial,
+  options: DialOptions,
+  policy: TargetPolicy,
+  dialled: () => void,
+): Promise<Failure | null> {
   const abort = new AbortController();
   const early: Uint8Array[] = [];
   let earlyFin = false;
@@ -34,6 +42,10 @@ export async function serveTcp(stream: Stream, request: Dial, policy: TargetPoli
   if (stream.over) {
     socket.destroy();
     return ended;
+  }
+  if (options.proxyProtocol !== undefined) {
+    const destination = { address: socket.localAddress ?? "", port: publicPort(request.endpoint) };
+    socket.write(proxyHeader(options.proxyProtocol, request.visitor, destination));
   }
   carry(stream, socket, request.target);
   stream.accept({ target: addressOf(socket.remoteAddress, socket.remotePort), local: addressOf(socket.localAddress, socket.localPort) });
@@ -93,6 +105,11 @@ function carry(stream: Stream, socket: net.Socket, target: string): void {
   socket.on("close", () => {
     if (!stream.out.finishing) stream.reset("target-reset", `${target} broke the connection off`);
   });
+}
+
+/** The port that the visitor came to; a service has none. */
+function publicPort(endpoint: string): number {
+  return Number(/^(\d+)\//.exec(endpoint)?.[1] ?? 0);
 }
 
 function addressOf(address: string | undefined, port: number | undefined): string {

@@ -10,6 +10,7 @@ import type { AuditEntry } from "./journal.ts";
 import { login, type LoggedIn, type LoginRequest } from "./login.ts";
 import { addMapping, changeMapping, findMapping, removeMapping } from "./mapping-changes.ts";
 import { Penalties } from "./penalties.ts";
+import { reachedBy, type SiteReach } from "./reach.ts";
 import { Relays } from "./relays.ts";
 import { addSite, removeSite } from "./site-changes.ts";
 import type { Site } from "./sites.ts";
@@ -86,6 +87,11 @@ export class Registry extends DurableObject<Env> {
 
   tokenState(jti: string): TokenState {
     return this.#store.tokens.state(jti);
+  }
+
+  /** Where the endpoints of a client's or gateway's token lead. */
+  reach(endpoints: "*" | readonly string[]): SiteReach[] {
+    return reachedBy(this.#store, endpoints);
   }
 
   /** Connections that ended or were refused. */

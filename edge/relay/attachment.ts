@@ -12,9 +12,10 @@ export type LanePass = {
   expires: number;
   /** Address of the end. */
   address: string;
-  /** Scope of visitor and gateway tokens. */
-  endpoints?: string[] | undefined;
-  from?: string[] | undefined;
+  /** Scope of visitor and gateway tokens, as in their claims. */
+  endpoints?: "*" | readonly string[] | undefined;
+  from?: readonly string[] | undefined;
+  caps?: { streams?: number | undefined; bytes?: number | undefined } | undefined;
 };
 
 export type Attachment = LanePass & {

@@ -66,6 +66,10 @@ export class Doorman {
     this.#live.delete(live);
   }
 
+  isDraining(slot: number): boolean {
+    return this.#draining.has(slot);
+  }
+
   /** The life of a visitor at one of the Worker's TCP ports. */
   async visit(visit: Visit, socket: Socket): Promise<void> {
     const at = Date.now();
@@ -155,7 +159,7 @@ const REFUSALS: ReadonlySet<string> = new Set([
 ]);
 
 /** The one target behind a concrete endpoint of a mapping. */
-function targetOf(mapping: Mapping, endpoint: string): string {
+export function targetOf(mapping: Mapping, endpoint: string): string {
   const target = known(parseTarget(mapping.target));
   const range = known(parseEndpoint(mapping.endpoint));
   const at = known(parseEndpoint(endpoint));

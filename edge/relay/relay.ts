@@ -1,7 +1,7 @@
 import { DurableObject } from "cloudflare:workers";
 import { LANE_CLOSE, SessionError } from "../../shared/errors.ts";
 import { decodeFrame, encodeFrame, TYPE, typeName, type Frame } from "../../shared/frame.ts";
-import { decodeControl, encodeControl, Hello, type Cut } from "../../shared/control.ts";
+import { decodeControl, encodeControl, Hello, Report, type Cut } from "../../shared/control.ts";
 import { HELLO_TIMEOUT_MS, MAX_CONTROL, MAX_DATA, MAX_FRAME, MAX_STREAMS, OPENS_PER_SECOND } from "../../shared/limits.ts";
 import { PROTOCOL, VERSION } from "../../shared/version.ts";
 import type { SiteRules } from "../registry/types.ts";
@@ -9,6 +9,7 @@ import { registryOf, type Env } from "../env.ts";
 import type { LanePass } from "./attachment.ts";
 import { Absences } from "./absences.ts";
 import { hasRoomFor, shareOf } from "./budget.ts";
+import { Callers } from "./callers.ts";
 import { Doorman } from "./doorman.ts";
 import { forward } from "./forward.ts";
 import { HttpDoor } from "./http-door.ts";
@@ -40,6 +41,7 @@ export class Relay extends DurableObject<Env> {
   readonly #doorman: Doorman;
   readonly #httpDoor: HttpDoor;
   readonly #absences = new Absences();
+  readonly #callers: Callers;
   #share = 0;
 
   constructor(ctx: DurableObjectState, env: Env) {
@@ -68,6 +70,13 @@ export class Relay extends DurableObject<Env> {
     };
     this.#doorman = new Doorman(host);
     this.#httpDoor = new HttpDoor(host, this.#doorman, env.SELF_HOSTED !== "1");
+    this.#callers = new Callers({
+      rules: this.#rules,
+      lanes: this.#lanes,
+      records: this.#records,
+      heard: (lane) => this.#heard(lane),
+      draining: (slot) => this.#doorman.isDraining(slot),
+    });
     this.#share = this.#budget();
   }
 
@@ -136,6 +145,7 @@ export class Relay extends DurableObject<Env> {
     for (const mapping of changes.removed) this.#cut({ mapping: mapping.id, code: "cut", reason: "the mapping was removed" });
     for (const grant of changes.grants) this.#cut({ grant, code: "cut", reason: "the grant has ended" });
     for (const jti of changes.revoked) this.cutToken(jti);
+    this.#callers.tellAll();
   }
 
   /** A token was revoked: its lanes close, and what they carried ends. */
@@ -174,6 +184,11 @@ export class Relay extends DurableObject<Env> {
       this.#laneFrame(lane, frame);
       return;
     }
+    if (lane.attachment.kind !== "agent" && frame.type === TYPE.OPEN) {
+      this.#callers.open(lane, frame);
+      return;
+    }
+    if (lane.attachment.kind !== "agent" && frame.type === TYPE.RESUME) this.#callers.authoriseAgain(lane, frame);
     if (lane.attachment.kind === "agent" && frame.channel === 0) this.#ingress.receive(ready.number, frame);
     else forward(this.#lanes, lane, bytes, frame);
   }
@@ -215,12 +230,15 @@ export class Relay extends DurableObject<Env> {
       }),
     );
     if (known === undefined) this.#joined(end);
+    // On every lane: an end that lost all of its own may be known here still.
+    if (end.kind !== "agent") this.#callers.tell(lane);
   }
 
   /** A new end: older incarnations of it are over, and the budget is divided anew. */
   #joined(end: End): void {
     this.#rebudget();
     if (end.kind !== "agent") return;
+    this.#callers.tellAll();
     for (const other of this.#lanes.agents) {
       if (other.identity !== end.identity || other.number === end.number) continue;
       for (const lane of [...other.lanes.values()]) this.#dismiss(lane, LANE_CLOSE.superseded, "a newer process of this agent took over");
@@ -241,6 +259,11 @@ export class Relay extends DurableObject<Env> {
         throw new SessionError("protocol", "a second HELLO");
       case TYPE.GOAWAY:
         this.#doorman.draining(lane.attachment.ready?.number ?? 0);
+        this.#callers.tellAll();
+        return;
+      case TYPE.REPORT:
+        if (lane.attachment.kind !== "agent") throw new SessionError("protocol", "REPORT from a caller");
+        this.#callers.report(decodeControl(frame, Report), lane.attachment.site);
         return;
       default:
         throw new SessionError("protocol", `${typeName(frame.type)} is not for a relay`);
@@ -318,6 +341,8 @@ export class Relay extends DurableObject<Env> {
       this.#absences.left(end, this.#ingress.suspend(end.number));
       if (this.#lanes.agents.length === 0) this.#rules.put("offline-since", String(Date.now()));
     }
+    if (end.kind === "agent") this.#callers.tellAll();
+    else this.#callers.left(end);
     this.#rebudget();
   }
 }

@@ -105,12 +105,12 @@ export class TestEdge implements AsyncDisposable {
 }
 
 /** An edge that runs and has been logged in to, as the first administrator does it. */
-export async function testEdge(options: EdgeOptions = {}): Promise<TestEdge> {
+export async function testEdge(options: EdgeOptions = {}, ...more: readonly string[]): Promise<TestEdge> {
   const stack = new AsyncDisposableStack();
   try {
     const folder = stack.use(await tempDir());
     const edge = new TestEdge(loopback(), folder.path, options, stack);
-    await edge.start();
+    await edge.start(...more);
     await edge.login();
     return edge;
   } catch (error) {

@@ -1,0 +1,45 @@
+import type { Report } from "../shared/control.ts";
+import type { Failure } from "../shared/errors.ts";
+import type { Dial } from "../shared/open.ts";
+import type { Stream } from "../shared/stream.ts";
+
+/** What a stream carried: in from the visitor, out to it. */
+export type Tally = { bytesIn: number; bytesOut: number };
+
+/** The record of a stream that a client or gateway opened. `datagrams`: what passed beside the stream's own bytes. */
+export function reportOf(stream: Stream, dial: Dial, at: number, datagrams: Tally, failure: Failure | null): Report {
+  const bytesOut = stream.out.sent + datagrams.bytesOut;
+  const refused = bytesOut === 0 && failure !== null && REFUSALS.has(failure.code);
+  return {
+    at,
+    ended: Date.now(),
+    mapping: dial.mapping,
+    token: dial.token,
+    endpoint: dial.endpoint.slice(0, 200),
+    target: dial.target.slice(0, 200),
+    visitor: dial.visitor.slice(0, 200),
+    bytesIn: stream.in.received + datagrams.bytesIn,
+    bytesOut,
+    outcome: outcomeOf(failure, refused),
+    code: failure?.code ?? "",
+    reason: failure?.reason.slice(0, 300) ?? "",
+  };
+}
+
+/** Failures that mean the stream never was. */
+const REFUSALS: ReadonlySet<string> = new Set([
+  "target-denied",
+  "target-refused",
+  "target-unreachable",
+  "target-timeout",
+  "target-unresolved",
+  "too-many",
+  "busy",
+  "loop",
+]);
+
+function outcomeOf(failure: Failure | null, refused: boolean): Report["outcome"] {
+  if (failure === null) return "done";
+  if (failure.code === "lost" || failure.code === "cut") return failure.code;
+  return refused ? "refused" : "reset";
+}

@@ -1,0 +1,47 @@
+import { Command, Option } from "commander";
+import { createLog, LEVELS, type Level } from "../../link/log.ts";
+import { claimsOf, readToken } from "../caller-token.ts";
+import { connect, connectStdio } from "../connect.ts";
+import type { Context } from "../context.ts";
+import { checkedUrl } from "../edge.ts";
+import { parseWanted } from "../listen/wanted.ts";
+
+type Options = {
+  token?: string;
+  tokenFile?: string;
+  edge?: string;
+  insecure?: boolean;
+  stdio?: boolean;
+  log: "pretty" | "json";
+  logLevel?: Level;
+};
+
+/** `sallyport connect E[=LOCALADDR]… --token JWT [--stdio]` */
+export function connectCommand(context: Context): Command {
+  return new Command("connect")
+    .description("Reach endpoints by token: local listeners whose connections come out at their targets.")
+    .argument("<endpoint...>", "as 8080/tcp, 8080/tcp=127.0.0.1:18080, 5060/udp, SITE/NAME=2222")
+    .option("--token <jwt>", "a visitor token, or - to read it from standard input (prefer --token-file)")
+    .option("--token-file <file>", "a file with the token")
+    .option("--edge <url>", "the edge, if not the one that issued the token")
+    .option("--insecure", "permit an edge without TLS that is not on this machine")
+    .option("--stdio", "carry one connection over standard input and output, as ssh -o ProxyCommand wants it")
+    .addOption(
+      new Option("--log <format>", "how to log")
+        .choices(["pretty", "json"])
+        .default(process.stderr.isTTY ? "pretty" : "json"),
+    )
+    .addOption(new Option("--log-level <level>", "what to log (info; with --stdio, error)").choices(LEVELS))
+    .action(async (words: string[], options: Options) => {
+      // In an ssh session every line of ours would stand among the user's own.
+      const level = options.logLevel ?? (options.stdio === true ? "error" : "info");
+      const log = createLog({ format: options.log, level, write: context.output.err });
+      const wanted = words.map(parseWanted);
+      const token = readToken(options, context.env, log);
+      const url = checkedUrl(options.edge ?? claimsOf("visitor", token).iss, options.insecure === true);
+      const edge = new URL(url.replace(/^http/, "ws"));
+      const stop = new AbortController();
+      for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => stop.abort());
+      await (options.stdio === true ? connectStdio : connect)({ edge, token, wanted, log }, stop.signal);
+    });
+}

@@ -1,0 +1,156 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { closeSync } from "node:fs";
+import { formatEndpoint } from "../shared/endpoint.ts";
+import { DatagramQueue } from "../shared/flow.ts";
+import { deferred } from "../link/deferred.ts";
+import { Client, siteOf, type Listing } from "../link/client.ts";
+import type { LinkStopped } from "../link/fault.ts";
+import type { Log } from "../link/log.ts";
+import { EXIT, Problem } from "../link/problem.ts";
+import { Resources } from "../link/resources.ts";
+import type { SiteLink } from "../link/site-link.ts";
+import { TcpListener } from "./listen/tcp.ts";
+import { tunnel } from "./listen/tunnel.ts";
+import { UdpListener } from "./listen/udp.ts";
+import { listenings, showListening, type Listening, type Wanted } from "./listen/wanted.ts";
+
+const LOOPBACK = "127.0.0.1";
+const RETRY_MS = 1_000;
+const LONGEST_RETRY_MS = 15_000;
+
+export type ConnectOptions = { edge: URL; token: string; wanted: readonly Wanted[]; log: Log };
+
+/** Opens local listeners for endpoints and keeps them until `signal`. Throws Problem when the token does not open them, or ends. */
+export async function connect({ edge, token, wanted, log }: ConnectOptions, signal: AbortSignal): Promise<void> {
+  await using stack = new Resources();
+  const stopped = deferred<LinkStopped>();
+  const queues = new Map<SiteLink, DatagramQueue>();
+  const client = stack.use(
+    new Client(
+      { edge, kind: "client", token: () => token, log },
+      {
+        routes: () => {},
+        stopped: stopped.resolve,
+        drained: (link) => queues.get(link)?.flush(),
+      },
+    ),
+  );
+  const listing = await listed(client, log, signal);
+  if (listing === undefined) return;
+  for (const each of wanted) {
+    const link = client.use(siteFor(listing, each));
+    const queue = queueOf(queues, link);
+    for (const listening of listenings(each, LOOPBACK)) {
+      const listener = stack.use(await opened(link, listening, queue, log));
+      log("info", "listening", { endpoint: listening.endpoint, at: listener.at, site: link.site });
+    }
+  }
+  log("info", "ready", { endpoints: wanted.map(({ text }) => text).join(" ") });
+  await ended(stopped.promise, signal);
+}
+
+/** Carries one connection over standard input and output, for `ssh -o ProxyCommand`. Throws Problem when it ends early. */
+export async function connectStdio({ edge, token, wanted, log }: ConnectOptions, signal: AbortSignal): Promise<void> {
+  const [only] = wanted;
+  const [listening, ...more] = only === undefined ? [] : listenings(only, LOOPBACK);
+  if (only === undefined || wanted.length > 1 || more.length > 0 || listening?.transport !== "tcp") {
+    throw Problem.usage("stdio-one", "--stdio carries one TCP endpoint", "name one port, as 2222/tcp, or SITE/NAME");
+  }
+  await using stack = new Resources();
+  const stopped = deferred<LinkStopped>();
+  const events = { routes: () => {}, stopped: stopped.resolve, drained: () => {} };
+  const client = stack.use(new Client({ edge, kind: "client", token: () => token, log }, events));
+  const listing = await listed(client, log, signal);
+  if (listing === undefined) return;
+  const link = client.use(siteFor(listing, only));
+  const { stdin, stdout } = process;
+  // The reader must see the end when it comes, while the other direction may go on.
+  stdout.once("finish", () => closeSync(1));
+  const local = { readable: stdin, writable: stdout, reset: () => {} };
+  const carried = tunnel(link, listening.endpoint, "", local, log);
+  const failure = await Promise.race([carried, stopped.promise, aborted(signal)]);
+  stdin.destroy();
+  if (failure === null || failure === undefined) return;
+  if ("retryable" in failure) throw problemOf(failure);
+  throw new Problem(
+    failure.code === "denied" || failure.code === "expired" ? EXIT.denied : EXIT.failed,
+    failure.code,
+    failure.reason,
+    "sallyport status and sallyport log, run by an administrator, say more",
+  );
+}
+
+/** What the token opens; waits for an edge that is out of reach. Throws Problem when the token is refused. */
+async function listed(client: Client, log: Log, signal: AbortSignal): Promise<Listing | undefined> {
+  for (let wait = RETRY_MS; !signal.aborted; wait = Math.min(wait * 2, LONGEST_RETRY_MS)) {
+    const listing = await client.list();
+    if ("sites" in listing) return listing;
+    if (!listing.retryable) throw problemOf(listing);
+    log("warn", "not connected", { reason: listing.reason, retryInMs: wait });
+    await sleep(wait, undefined, { signal }).catch(() => {});
+  }
+  return undefined;
+}
+
+function siteFor(listing: Listing, { text, endpoint }: Wanted): string {
+  const site = siteOf(listing, endpoint);
+  if (site !== undefined) return site;
+  const all = listing.sites.flatMap(({ endpoints }) => endpoints.map((each) => each.endpoint));
+  throw new Problem(
+    EXIT.denied,
+    "denied",
+    `the token does not open ${formatEndpoint(endpoint)}, or nothing is mapped there`,
+    all.length === 0
+      ? "ask for a token that does"
+      : `it opens ${all.join(" ")}${text.includes("/") ? "" : "; write PORT/tcp"}`,
+  );
+}
+
+function queueOf(queues: Map<SiteLink, DatagramQueue>, link: SiteLink): DatagramQueue {
+  const existing = queues.get(link);
+  if (existing !== undefined) return existing;
+  const queue = new DatagramQueue(
+    () => link.queued,
+    () => performance.now(),
+  );
+  queues.set(link, queue);
+  return queue;
+}
+
+async function opened(
+  link: SiteLink,
+  listening: Listening,
+  queue: DatagramQueue,
+  log: Log,
+): Promise<TcpListener | UdpListener> {
+  const { endpoint, transport } = listening;
+  try {
+    if (transport === "udp") return await UdpListener.open(link, endpoint, listening, false, queue, log);
+    return await TcpListener.open(link, endpoint, listening, false, log);
+  } catch (error) {
+    const { code = "" } = error as NodeJS.ErrnoException;
+    const cause = code === "EADDRINUSE" ? "another program has that port" : String(error);
+    throw Problem.configuration(
+      "listen-failed",
+      `can't listen for ${showListening(listening)}: ${cause}`,
+      `choose another address: ${endpoint}=127.0.0.1:PORT`,
+    );
+  }
+}
+
+async function ended(stopped: Promise<LinkStopped>, signal: AbortSignal): Promise<void> {
+  const fault = await Promise.race([stopped, aborted(signal)]);
+  if (fault !== undefined) throw problemOf(fault);
+}
+
+function problemOf({ code, reason, fix }: LinkStopped): Problem {
+  const exit = code === "token" ? EXIT.token : code === "forbidden" ? EXIT.denied : EXIT.failed;
+  return new Problem(exit, code, reason, fix.replace("token agent SITE", "token visitor --endpoint E"));
+}
+
+function aborted(signal: AbortSignal): Promise<undefined> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve(undefined);
+    signal.addEventListener("abort", () => resolve(undefined), { once: true });
+  });
+}

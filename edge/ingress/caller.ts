@@ -1,0 +1,83 @@
+import { parseAddress } from "../../shared/address.ts";
+import { mayComeFrom, type GatewayClaims, type VisitorClaims } from "../../shared/claims.ts";
+import { registryOf, type Env } from "../env.ts";
+import type { SiteReach } from "../registry/reach.ts";
+import { problemResponse, type Problem } from "../problem.ts";
+import type { LanePass } from "../relay/attachment.ts";
+import { PASS_HEADER } from "../relay/relay.ts";
+import { bearerOf, verifyToken } from "../tokens.ts";
+import { visitorOf } from "./visitor.ts";
+
+/** Whoever opens streams by token. */
+export type Caller = { kind: "client"; claims: VisitorClaims } | { kind: "gateway"; claims: GatewayClaims };
+
+/**
+ * `GET /.sallyport/connect`: without an upgrade, the sites and endpoints that the token reaches; with one and `?site=NAME`,
+ * a lane to that site. A bad token never wakes a relay, and only agents make one.
+ */
+export async function admitCaller(request: Request, env: Env): Promise<Response> {
+  const address = visitorOf(request, env);
+  const caller = await callerOf(bearerOf(request), address, env);
+  if ("status" in caller) return problemResponse(caller);
+  const reached = await registryOf(env).reach(caller.claims.endpoints);
+  if (request.headers.get("upgrade")?.toLowerCase() !== "websocket") return listing(caller, reached);
+  const protocols = (request.headers.get("sec-websocket-protocol") ?? "").split(",").map((each) => each.trim());
+  if (!protocols.includes("sallyport.v1")) {
+    return refusal(400, "bad-subprotocol", "Offer the sub-protocol sallyport.v1.");
+  }
+  const name = new URL(request.url).searchParams.get("site");
+  const site = reached.find((each) => each.site === name);
+  if (site === undefined) return refusal(403, "no-such-site", "This token opens nothing at such a site.");
+  if (!site.relaySeen) {
+    return refusal(503, "no-agent", `No agent of ${site.site} has ever been online.`, { "retry-after": "1" });
+  }
+  const headers = new Headers({ upgrade: "websocket", [PASS_HEADER]: JSON.stringify(passOf(caller, site, address)) });
+  return env.RELAY.getByName(site.relay).fetch("https://relay/lane", { headers });
+}
+
+/** Verifies a visitor's or a gateway's token, and that it may be used from this address. */
+export async function callerOf(token: string | null, address: string, env: Env): Promise<Caller | Problem> {
+  const registry = registryOf(env);
+  const trust = await registry.trust();
+  const visitor = await verifyToken(token, "visitor", trust, Date.now());
+  const gateway = visitor.ok ? visitor : await verifyToken(token, "gateway", trust, Date.now());
+  const refused = visitor.ok || visitor.code !== "token-invalid" ? visitor : gateway;
+  if (!refused.ok) return problem(401, refused.code, refused.reason);
+  if ((await registry.tokenState(refused.claims.jti)) !== "live") {
+    return problem(401, "token-revoked", "This token is revoked.");
+  }
+  if (!visitor.ok) return { kind: "gateway", claims: refused.claims as GatewayClaims };
+  const from = parseAddress(address);
+  if (visitor.claims.from !== undefined && !(from.ok && mayComeFrom(visitor.claims, from.value))) {
+    return problem(
+      403,
+      "denied",
+      `This token may not be used from ${address === "" ? "an unknown address" : address}.`,
+    );
+  }
+  return { kind: "client", claims: visitor.claims };
+}
+
+function passOf({ kind, claims }: Caller, { site, relay }: SiteReach, address: string): LanePass {
+  const { sub: identity, jti, exp: expires, endpoints } = claims;
+  const scope = kind === "client" ? { from: claims.from, caps: claims.caps } : {};
+  return { kind, site, relay, identity, jti, expires, address, endpoints, ...scope };
+}
+
+function listing({ kind, claims }: Caller, reached: readonly SiteReach[]): Response {
+  const sites = reached.map(({ site, relaySeen, endpoints }) => ({ site, seen: relaySeen, endpoints }));
+  return Response.json({ kind, expires: claims.exp, sites }, { headers: { "cache-control": "no-store" } });
+}
+
+function problem(status: Problem["status"], code: string, detail: string): Problem {
+  return { status, code, title: "Lane refused", detail };
+}
+
+function refusal(
+  status: Problem["status"],
+  code: string,
+  detail: string,
+  headers: Record<string, string> = {},
+): Response {
+  return problemResponse(problem(status, code, detail), headers);
+}

@@ -1,0 +1,238 @@
+import { parseAddress, type Address } from "../../shared/address.ts";
+import { allows, parseCidr } from "../../shared/cidr.ts";
+import { encodeControl, type Report } from "../../shared/control.ts";
+import { encodeDialOptions } from "../../shared/dial-options.ts";
+import { parseEndpoint } from "../../shared/endpoint.ts";
+import type { Failure } from "../../shared/errors.ts";
+import { encodeFrame, FLAG_MORE, TYPE, type Frame } from "../../shared/frame.ts";
+import { DEAD_MS } from "../../shared/limits.ts";
+import type { Mapping } from "../../shared/mapping.ts";
+import { decodeOpen, encodeDial, encodeFailure, type Kind, type Open } from "../../shared/open.ts";
+import { decide } from "../../shared/policy.ts";
+import { isWithin, parseScopes, reachOf, type Scopes } from "../../shared/reach.ts";
+import { refuseRecords } from "../../shared/resume.ts";
+import { all, known } from "../../shared/result.ts";
+import { bracketed, formatSocketAddress, parseSocketAddress } from "../../shared/socket-address.ts";
+import { mayReflect } from "../../shared/warnings.ts";
+import type { Attachment } from "./attachment.ts";
+import { targetOf } from "./doorman.ts";
+import type { Lane } from "./lane.ts";
+import { laneOf, type End, type Lanes } from "./lanes.ts";
+import type { Records } from "./records.ts";
+import type { Rules } from "./rules.ts";
+
+/** Endpoints on one page of ROUTES: well within the size of a control frame. */
+const PAGE = 200;
+
+export type CallersHost = {
+  rules: Rules;
+  lanes: Lanes;
+  records: Records;
+  heard: (lane: Lane) => number;
+  draining: (slot: number) => boolean;
+};
+
+type Admission =
+  | { ok: true; agent: End; dial: Uint8Array }
+  | { ok: false; failure: Failure & { again?: boolean }; mapping: Mapping | undefined };
+
+/** Who a stream is for: the address a gateway states, or that of the client's own lane; empty port where none is known. */
+type Visitor = { address: Address; text: string };
+
+/** Lets clients and gateways open streams, and tells them what they may open. Synchronous: one await and DATA overtakes OPEN. */
+export class Callers {
+  readonly #host: CallersHost;
+  /** Parsed scopes by token: an OPEN must not parse them again. */
+  readonly #scopes = new Map<string, Scopes>();
+
+  constructor(host: CallersHost) {
+    this.#host = host;
+  }
+
+  /** Takes an OPEN: passes it on as DIAL, or answers REJECT. */
+  open(lane: Lane, frame: Frame): void {
+    const { attachment } = lane;
+    const channel = attachment.ready?.number ?? 0;
+    const open = decodeOpen(frame.payload);
+    const admission = this.#admit(attachment, open, frame.slot);
+    const where = { lane: frame.lane, channel, slot: frame.slot, stream: frame.stream };
+    if (admission.ok) {
+      const dial = encodeFrame({ type: TYPE.DIAL, offset: frame.offset, ...where }, admission.dial);
+      laneOf(admission.agent, frame.lane)?.send(dial);
+      return;
+    }
+    lane.send(encodeFrame({ type: TYPE.REJECT, ...where }, encodeFailure(admission.failure)));
+    this.#write(attachment, open, admission.mapping, admission.failure);
+  }
+
+  /** Marks in a RESUME, in place, the streams whose rule is gone: the agent and the caller end them. */
+  authoriseAgain(lane: Lane, frame: Frame): void {
+    const { attachment } = lane;
+    const { rules } = this.#host;
+    const now = Date.now();
+    const good = attachment.expires * 1000 > now && !rules.isRevoked(attachment.jti);
+    refuseRecords(frame.payload, ({ mapping }) => {
+      // A stream that was never answered has no mapping yet: it is opened, and so judged, again.
+      if (mapping === 0) return good;
+      const rule = rules.byId(mapping);
+      if (rule === undefined || !good || (rule.expires !== null && rule.expires <= now)) return false;
+      return reachOf(known(parseEndpoint(rule.endpoint)), this.#scopesOf(attachment)).length > 0;
+    });
+  }
+
+  /** An agent says how a stream of a caller ended. */
+  report({ token: _token, ...record }: Report, site: string): void {
+    this.#host.records.add({ ...record, site });
+  }
+
+  /** Tells all callers what they may open, and through whom. */
+  tellAll(): void {
+    for (const end of this.#host.lanes.callers) {
+      const lane = laneOf(end, 0);
+      if (lane !== undefined) this.tell(lane);
+    }
+  }
+
+  /** A caller has no lane left: the agents let its session wait, or they would keep it for ever. */
+  left(end: End): void {
+    const frame = encodeFrame({ type: TYPE.AWAY, channel: end.number });
+    for (const agent of this.#host.lanes.agents) laneOf(agent, 0)?.send(frame);
+  }
+
+  /** `slots` are the agents that are there, those of an endpoint the ones that take new streams. */
+  tell(lane: Lane): void {
+    const { agents } = this.#host.lanes;
+    const slots = agents.map(({ number, incarnation, identity }) => ({ slot: number, incarnation, agent: identity }));
+    const numbers = slots.map(({ slot }) => slot).filter((slot) => !this.#host.draining(slot));
+    const endpoints = this.#reachedBy(lane.attachment).map((each) => ({ ...each, slots: numbers }));
+    const { revision } = this.#host.rules;
+    for (let first = 0; first === 0 || first < endpoints.length; first += PAGE) {
+      const flags = first + PAGE < endpoints.length ? FLAG_MORE : 0;
+      const page = { slots, endpoints: endpoints.slice(first, first + PAGE) };
+      lane.send(encodeControl(TYPE.ROUTES, page, Math.max(0, revision), flags));
+    }
+  }
+
+  /** Gateways own the ports of public mappings, and of those that a grant opens for somebody. */
+  #reachedBy(attachment: Attachment): { endpoint: string; kind: Kind; access: "public" | "token" }[] {
+    const { mappings, grants } = this.#host.rules.current;
+    const now = Date.now();
+    const granted = new Set(grants.filter(({ until }) => until > now).flatMap((grant) => grant.mappings));
+    const scopes = this.#scopesOf(attachment);
+    return mappings.flatMap((mapping) => {
+      if (mapping.expires !== null && mapping.expires <= now) return [];
+      const endpoint = known(parseEndpoint(mapping.endpoint));
+      if (attachment.kind === "gateway" && endpoint.kind !== "port") return [];
+      if (attachment.kind === "gateway" && mapping.access === "token" && !granted.has(mapping.id)) return [];
+      return reachOf(endpoint, scopes).map((each) => ({ ...each, access: mapping.access }));
+    });
+  }
+
+  #admit(attachment: Attachment, open: Open, slot: number): Admission {
+    const { rules } = this.#host;
+    const now = Date.now();
+    const mapping = rules.at(open.endpoint);
+    const refuse = (code: Failure["code"], reason: string, again = false): Admission => ({
+      ok: false,
+      failure: { code, reason, again },
+      mapping,
+    });
+    // Nothing is said of mappings that the token does not reach, not even whether they are there.
+    const endpoint = parseEndpoint(open.endpoint);
+    if (!endpoint.ok || !isWithin(endpoint.value, this.#scopesOf(attachment))) {
+      return refuse("denied", `the token does not open ${open.endpoint.slice(0, 100)}`);
+    }
+    if (attachment.expires * 1000 <= now) return refuse("expired", "the token has expired");
+    if (rules.isRevoked(attachment.jti)) return refuse("denied", "the token is revoked");
+    if (rules.revision < 0) return refuse("busy", "the relay has no rules yet");
+    if (mapping === undefined) return refuse("no-mapping", `nothing is mapped to ${open.endpoint}`);
+    if (endpoint.value.kind === "http") return refuse("denied", "HTTP endpoints are not opened as byte streams");
+    const visitor = visitorOf(attachment, open);
+    if (visitor === undefined) return refuse("denied", "the visitor's address is not known");
+    if (!mayComeFrom(attachment, visitor.address))
+      return refuse("denied", `the token may not be used from ${visitor.address.text}`);
+    const via = attachment.kind === "client" ? "token" : "public";
+    const verdict = decide(mapping, rules.current.grants, { address: visitor.address, via, now });
+    if (!verdict.ok) return { ok: false, failure: verdict.failure, mapping };
+    const agent = this.#host.lanes.agent(slot);
+    if (agent === undefined || this.#host.draining(slot) || !this.#isHeard(agent, now)) {
+      return refuse("slot-gone", `that agent of ${mapping.site} is not online`, true);
+    }
+    const { grant } = verdict;
+    const kind = endpoint.value.kind === "port" && endpoint.value.transport === "udp" ? "udp" : "tcp";
+    const dial = encodeDial({
+      target: targetOf(mapping, open.endpoint),
+      kind,
+      mapping: mapping.id,
+      endpoint: open.endpoint,
+      visitor: visitor.text,
+      options: optionsOf(mapping, kind, attachment, grant?.until),
+      token: attachment.jti,
+      grant: grant?.id ?? "",
+      hops: 0,
+    });
+    return { ok: true, agent, dial };
+  }
+
+  #isHeard(agent: End, now: number): boolean {
+    return [...agent.lanes.values()].some((lane) => this.#host.heard(lane) >= now - DEAD_MS);
+  }
+
+  #scopesOf({ jti, endpoints }: Attachment): Scopes {
+    const before = this.#scopes.get(jti);
+    if (before !== undefined) return before;
+    if (this.#scopes.size >= 1_000) this.#scopes.clear();
+    const scopes = parseScopes(endpoints ?? []);
+    this.#scopes.set(jti, scopes);
+    return scopes;
+  }
+
+  #write(attachment: Attachment, open: Open, mapping: Mapping | undefined, failure: Failure): void {
+    const now = Date.now();
+    this.#host.records.add({
+      at: now,
+      ended: now,
+      site: attachment.site,
+      mapping: mapping?.id ?? null,
+      endpoint: open.endpoint.slice(0, 100),
+      target: "",
+      visitor: visitorOf(attachment, open)?.text ?? attachment.address,
+      bytesIn: 0,
+      bytesOut: 0,
+      outcome: "refused",
+      code: failure.code,
+      reason: failure.reason,
+    });
+  }
+}
+
+/** Only a gateway may state a visitor; for a client the relay writes the address of its lane, whatever it says. */
+function visitorOf({ kind, address }: Attachment, open: Open): Visitor | undefined {
+  if (kind === "gateway") {
+    const stated = parseSocketAddress(open.visitor);
+    return stated.ok ? { address: stated.value.address, text: formatSocketAddress(stated.value) } : undefined;
+  }
+  const own = parseAddress(address);
+  return own.ok ? { address: own.value, text: bracketed(own.value.text) } : undefined;
+}
+
+/** The sources that a visitor's token names; checked at the Worker, and here again where it counts. */
+function mayComeFrom({ kind, from }: Attachment, address: Address): boolean {
+  return kind !== "client" || from === undefined || allows(known(all(from, parseCidr)), [], address);
+}
+
+function optionsOf(mapping: Mapping, kind: "tcp" | "udp", attachment: Attachment, granted: number | undefined): string {
+  const { caps } = attachment;
+  // A gateway renews its token and goes on; a visitor's token ends what it opened.
+  const ends = [mapping.expires, granted, attachment.kind === "client" ? attachment.expires * 1000 : undefined];
+  const until = Math.min(...ends.map((each) => each ?? Infinity));
+  const isProved = attachment.kind === "client" || granted !== undefined || mapping.reflectorOk;
+  return encodeDialOptions({
+    ...(kind === "tcp" && mapping.proxyProtocol !== null ? { proxyProtocol: mapping.proxyProtocol } : {}),
+    ...(mapping.maxStreams !== null ? { maxStreams: mapping.maxStreams } : {}),
+    ...(caps?.streams !== undefined ? { tokenStreams: caps.streams } : {}),
+    ...(kind === "udp" && mapping.idleSeconds !== null ? { idleSeconds: mapping.idleSeconds } : {}),
+    ...(kind === "udp" && !isProved ? { guard: mayReflect(mapping) ? ("always" as const) : ("first" as const) } : {}),
+    ...(until < Infinity ? { until } : {}),
+  });
+}

@@ -1,0 +1,85 @@
+import type { Readable, Writable } from "node:stream";
+import type { Failure } from "../shared/errors.ts";
+import { chunkOf, type Stream } from "../shared/stream.ts";
+import { deferred } from "./deferred.ts";
+
+/** A visitor's connection on this machine: both directions, and how to break it off so that the visitor sees that bytes are missing. */
+export type Local = { readable: Readable; writable: Writable; reset: () => void };
+
+/** Counts what passed: in from the visitor, out to it. */
+export type Tally = { bytesIn: number; bytesOut: number };
+
+/** What `carry` opens: a stream, or why there is none. Called again with the agents that turned out to be gone. */
+export type Open = (tried: ReadonlySet<string>) => Stream | Failure;
+
+/**
+ * Carries a local connection over a stream until both are over. Answers how it ended: null when in order.
+ * An agent that is gone is no ending yet: what the visitor has said is said again to another one.
+ */
+export async function carry(
+  local: Local,
+  open: Open,
+  agentOf: (stream: Stream) => string | undefined,
+  tally: Tally,
+): Promise<Failure | null> {
+  const { readable, writable } = local;
+  const { promise, resolve } = deferred<Failure | null>();
+  const tried = new Set<string>();
+  /** Until the agent has answered: at most the initial credit. */
+  let early: Uint8Array[] | undefined = [];
+  let readableOver = false;
+  let stream: Stream | undefined;
+  let agent: string | undefined;
+
+  const finish = (failure: Failure | null): void => {
+    stream = undefined;
+    if (failure === null) writable.end();
+    else local.reset();
+    resolve(failure);
+  };
+  const begin = (): void => {
+    const opened = open(tried);
+    if ("code" in opened) return finish(opened);
+    stream = opened;
+    agent = agentOf(opened);
+    stream.events = {
+      accepted: () => (early = undefined),
+      data: (bytes) => {
+        early = undefined;
+        tally.bytesOut += bytes.byteLength;
+        writable.write(bytes, (error) => {
+          if (error === undefined || error === null) opened.consumed(bytes.byteLength);
+        });
+      },
+      fin: () => void writable.end(),
+      writable: () => void readable.resume(),
+      ended: (failure) => {
+        if (failure?.code !== "slot-gone" || early === undefined || agent === undefined) return finish(failure);
+        tried.add(agent);
+        begin();
+      },
+    };
+    for (const bytes of early ?? []) opened.write(chunkOf(bytes));
+    if (readableOver) opened.finish();
+    else if (opened.hungry) readable.resume();
+  };
+
+  readable.on("data", (bytes: Buffer) => {
+    tally.bytesIn += bytes.byteLength;
+    early?.push(bytes);
+    stream?.write(chunkOf(bytes));
+    if (stream?.hungry !== true) readable.pause();
+  });
+  readable.on("end", () => {
+    readableOver = true;
+    stream?.finish();
+  });
+  const broken = (): void => stream?.reset("visitor-gone", "the visitor broke the connection off");
+  readable.on("error", broken);
+  writable.on("error", broken);
+  readable.on("close", () => {
+    if (!readableOver) broken();
+  });
+  begin();
+  return promise;
+}

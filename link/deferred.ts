@@ -1,0 +1,10 @@
+export type Deferred<T> = { promise: Promise<T>; resolve: (value: T) => void };
+
+/** A promise and what fulfils it: Promise.withResolvers, which Node 20 does not have. */
+export function deferred<T>(): Deferred<T> {
+  let resolve: (value: T) => void = () => {};
+  const promise = new Promise<T>((done) => {
+    resolve = done;
+  });
+  return { promise, resolve };
+}

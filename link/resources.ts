@@ -1,0 +1,13 @@
+/** What is closed together, the last one first: AsyncDisposableStack, which Node 20 does not have. */
+export class Resources implements AsyncDisposable {
+  readonly #held: AsyncDisposable[] = [];
+
+  use<T extends AsyncDisposable>(resource: T): T {
+    this.#held.push(resource);
+    return resource;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const each of this.#held.reverse()) await each[Symbol.asyncDispose]();
+  }
+}

@@ -1,0 +1,38 @@
+import * as z from "zod";
+
+/**
+ * What goes with a DIAL as JSON: how this mapping is to be served, and what of its limits only an agent can keep.
+ * Unknown members are of a newer edge and mean nothing here.
+ */
+export const DialOptions = z.object({
+  /** TCP: the header to send the target first. */
+  proxyProtocol: z.enum(["v1", "v2"]).optional(),
+  /** Streams and flows of this mapping at once. */
+  maxStreams: z.number().optional(),
+  /** Streams at once, and bytes still to carry, of the token behind the stream. */
+  tokenStreams: z.number().optional(),
+  tokenBytes: z.number().optional(),
+  /** UDP: seconds without a datagram after which the flow is over. */
+  idleSeconds: z.number().optional(),
+  /** UDP: answers stay within three times what the visitor sent; `first`: only until it has answered. */
+  guard: z.enum(["first", "always"]).optional(),
+  /** Milliseconds since 1970 at which the rule, grant or token behind it ends. */
+  until: z.number().optional(),
+});
+export type DialOptions = z.infer<typeof DialOptions>;
+
+/** "" for none: nothing travels. */
+export function encodeDialOptions(options: DialOptions): string {
+  const text = JSON.stringify(options);
+  return text === "{}" ? "" : text;
+}
+
+/** Undefined for anything that is not the options of a DIAL. */
+export function decodeDialOptions(text: string): DialOptions | undefined {
+  if (text === "") return {};
+  try {
+    return DialOptions.safeParse(JSON.parse(text)).data;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,43 @@
+import { type Endpoint, formatEndpoint, transports } from "./endpoint.ts";
+import type { Kind } from "./open.ts";
+import { formatPortRange, parsePorts, type PortRange } from "./ports.ts";
+import { all, known } from "./result.ts";
+import { covers, parseScope, type Scope } from "./scope.ts";
+
+/** An endpoint of one transport, as ROUTES and clients name it: `8080/tcp`, `10000-10019/udp`, `SITE/NAME`, a URL. */
+export type Reach = { readonly endpoint: string; readonly kind: Kind };
+
+/** The endpoints in a token's claims: a list of scopes, or "*" for everything. */
+export type Scopes = "*" | readonly Scope[];
+
+export function parseScopes(texts: "*" | readonly string[]): Scopes {
+  return texts === "*" ? texts : known(all(texts, parseScope));
+}
+
+/** The parts of an endpoint that lie within the scopes: of a range, perhaps only some ports. */
+export function reachOf(endpoint: Endpoint, scopes: Scopes): Reach[] {
+  if (endpoint.kind !== "port") {
+    const reached = scopes === "*" || scopes.some((scope) => covers(scope, endpoint));
+    return reached ? [{ endpoint: formatEndpoint(endpoint), kind: endpoint.kind === "http" ? "http" : "tcp" }] : [];
+  }
+  return transports(endpoint).flatMap((kind) => {
+    if (scopes === "*") return [{ endpoint: `${formatPortRange(endpoint)}/${kind}`, kind }];
+    const shared = scopes.flatMap((scope) => {
+      return scope.kind === "port" && transports(scope).includes(kind) ? common(scope, endpoint) : [];
+    });
+    if (shared.length === 0) return [];
+    const ports = known(parsePorts(shared.map(formatPortRange).join(",")));
+    return ports.map((range) => ({ endpoint: `${formatPortRange(range)}/${kind}`, kind }));
+  });
+}
+
+/** Whether a concrete endpoint, one port and transport, a service or a URL, lies within the scopes. */
+export function isWithin(endpoint: Endpoint, scopes: Scopes): boolean {
+  return scopes === "*" || scopes.some((scope) => covers(scope, endpoint));
+}
+
+function common(a: PortRange, b: PortRange): PortRange[] {
+  const first = Math.max(a.first, b.first);
+  const last = Math.min(a.last, b.last);
+  return first <= last ? [{ first, last }] : [];
+}
