@@ -8,7 +8,7 @@ import { MAX_DATA } from "./limits.ts";
 //
 // RESUME:  id 16 | proof 32 | lanes u16 | records          RESUMED: lanes u16 | records
 // +------------+-------+------+-------------+--------------+--------------+-----------+-----------+---------+
-// | stream u64 | state | kind | mapping u32 | received u64 | consumed u64 | limit u64 | final u64 | port u16|
+// | stream u64 | state | k, l | mapping u32 | received u64 | consumed u64 | limit u64 | final u64 | port u16|
 // +------------+-------+------+-------------+--------------+--------------+-----------+-----------+---------+
 //  0            8       9      10            14             22             30          38          46
 
@@ -38,6 +38,8 @@ export type StreamRecord = {
   /** Set by a relay that no longer allows it. */
   refused: boolean;
   kind: number;
+  /** The caller's choice from now on. */
+  lane: number;
   mapping: number;
   /** Next offset wanted, offset consumed (a FIN counts one), absolute limit granted. */
   received: number;
@@ -109,7 +111,8 @@ function encodeRecord(view: DataView, at: number, record: StreamRecord): void {
   const { answered, finished, reset, refused } = record;
   writeU64(view, at, record.stream);
   view.setUint8(at + 8, (answered ? ANSWERED : 0) | (finished ? FINISHED : 0) | (reset ? RESET : 0) | (refused ? REFUSED : 0));
-  view.setUint8(at + 9, record.kind);
+  // Kind in the low half, lane in the high.
+  view.setUint8(at + 9, record.kind | (record.lane << 4));
   view.setUint32(at + 10, record.mapping);
   writeU64(view, at + 14, record.received);
   writeU64(view, at + 22, record.consumed);
@@ -131,7 +134,8 @@ function decodeRecords(bytes: Uint8Array): StreamRecord[] {
       finished: (state & FINISHED) !== 0,
       reset: (state & RESET) !== 0,
       refused: (state & REFUSED) !== 0,
-      kind: view.getUint8(at + 9),
+      kind: view.getUint8(at + 9) & 15,
+      lane: view.getUint8(at + 9) >> 4,
       mapping: view.getUint32(at + 10),
       received: readU64(view, at + 14),
       consumed: readU64(view, at + 22),

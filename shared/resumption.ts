@@ -132,6 +132,7 @@ export class Resumption {
 
   #takeUp(stream: Stream, record: StreamRecord): void {
     const { table, role } = this.#init;
+    if (role === "agent") stream.lane = record.lane;
     stream.out.rewind(record.received);
     stream.out.raise(record.limit);
     if (role === "caller" && record.answered) stream.answered({ target: "", local: "" });

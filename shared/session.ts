@@ -121,7 +121,7 @@ export class Session {
     if (!this.#over) this.#resumption.ask();
   }
 
-  /** One of several lanes is gone: its streams move, and both ends settle what was on their way. Callers only. */
+  /** A lane is gone, or a better one is there: the streams that used it move, and both ends settle what was on their way. Callers only. */
   move(from: number, to: number): void {
     const moved = [...this.#table.live.values()].filter((stream) => stream.lane === from);
     for (const stream of moved) stream.lane = to;
@@ -234,7 +234,8 @@ export class Session {
     }
     const dial = decodeDial(frame.payload);
     const stream = this.#table.add(frame.stream, { lane: frame.lane, mapping: dial.mapping });
-    stream.out.raise(frame.offset);
+    // The caller's first grant, which may be less than the default when its session is crowded.
+    stream.out.limit = frame.offset;
     if (this.#table.live.size > MAX_STREAMS) {
       stream.reject("too-many", `more than ${MAX_STREAMS} streams in one session`);
     } else if (!this.#opens.take(this.#init.io.now())) {

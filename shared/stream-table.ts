@@ -155,6 +155,7 @@ export class StreamTable {
       reset: false,
       refused: false,
       kind,
+      lane: stream.lane,
       mapping,
       received,
       consumed: toReport,

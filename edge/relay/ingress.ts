@@ -93,7 +93,11 @@ export class Ingress {
   resume(slot: number): void {
     const session = this.#sessions.get(slot);
     if (session === undefined) this.session(slot);
-    else if (!session.up) session.resume();
+    else if (!session.up) {
+      // Only its first lane is there: whatever the others carried goes on over it, until `move` spreads it again.
+      for (const stream of session.streams.values()) stream.lane = 0;
+      session.resume();
+    }
   }
 
   /** An agent is gone: its streams end. */

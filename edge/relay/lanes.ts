@@ -68,8 +68,8 @@ export class Lanes {
     return undefined;
   }
 
-  /** Puts a lane that has said HELLO among those of its end; an older one of its index is closed. */
-  enter(lane: Lane): End {
+  /** Puts a lane that has said HELLO among those of its end; an older one of its index is closed, and what was on its way there is lost. */
+  enter(lane: Lane): { end: End; replaced: boolean } {
     const { kind, identity, ready } = lane.attachment;
     if (ready === null) throw new Error("a lane enters after HELLO");
     const ends = kind === "agent" ? this.#agents : this.#callers;
@@ -80,11 +80,12 @@ export class Lanes {
     }
     const older = end.lanes.get(ready.lane);
     end.lanes.set(ready.lane, lane);
-    if (older !== undefined && older !== lane) {
+    const replaced = older !== undefined && older !== lane;
+    if (replaced) {
       this.#bySocket.delete(older.socket);
       older.close(LANE_CLOSE.replaced, "a newer lane of this index took over");
     }
-    return end;
+    return { end, replaced };
   }
 
   /** Forgets a socket; answers its end if that has no lane left. */

@@ -152,7 +152,11 @@ export class Relay extends DurableObject<Env> {
   cutToken(jti: string): void {
     this.#cut({ token: jti, code: "cut", reason: "the token was revoked" });
     for (const lane of [...this.#lanes.all()]) {
-      if (lane.attachment.jti === jti) this.#dismiss(lane, LANE_CLOSE.token, "the token was revoked");
+      if (lane.attachment.jti !== jti) continue;
+      // What was open through it does not wait for it to come back.
+      const { kind, ready } = lane.attachment;
+      if (kind === "agent" && ready !== null) this.#ingress.drop(ready.number, { code: "cut", reason: "the agent's token was revoked" });
+      this.#dismiss(lane, LANE_CLOSE.token, "the token was revoked");
     }
   }
 
@@ -213,7 +217,7 @@ export class Relay extends DurableObject<Env> {
     const number = known?.number ?? this.#absences.slotOf(attachment.identity, hello.incarnation) ?? epoch;
     const { incarnation, version } = hello;
     lane.save({ ...attachment, ready: { boot: this.#boot, epoch, number, incarnation, lane: hello.lane, version } });
-    const end = this.#lanes.enter(lane);
+    const { end, replaced } = this.#lanes.enter(lane);
     lane.send(
       encodeControl(TYPE.WELCOME, {
         protocol: PROTOCOL,
@@ -230,6 +234,9 @@ export class Relay extends DurableObject<Env> {
       }),
     );
     if (known === undefined) this.#joined(end);
+    else if (replaced) this.#ingress.move(number, hello.lane, hello.lane);
+    // What had to use the realtime lane meanwhile leaves it.
+    else if (hello.lane > 0) this.#ingress.move(number, 0, hello.lane);
     // On every lane: an end that lost all of its own may be known here still.
     if (end.kind !== "agent") this.#callers.tell(lane);
   }

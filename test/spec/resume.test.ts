@@ -141,7 +141,7 @@ test.each([
   const link = pair();
   const ends = connect(link);
   const proof = new Secret(new Uint8Array(16).fill(1), new Uint8Array(32).fill(2)).prove();
-  const record: StreamRecord = { stream: ends.agent.stream.id, answered: true, finished: false, reset: false, refused: false, kind: 1, mapping: 1, received: 0, consumed: 0, limit: 0, final: null, port: 0, ...wrong };
+  const record: StreamRecord = { stream: ends.agent.stream.id, answered: true, finished: false, reset: false, refused: false, kind: 1, lane: 0, mapping: 1, received: 0, consumed: 0, limit: 0, final: null, port: 0, ...wrong };
   link.agent.reunite({ channel: 3, slot: 0 }, 1, proof, [record]);
   expect(link.over[0]).toEqual(expect.objectContaining({ end: "agent", code: "protocol" }));
 });
@@ -162,7 +162,7 @@ test("a relay refuses records in place, and their streams are cut", () => {
 
 test("records travel in pages, and come back as they were", () => {
   const records = Array.from({ length: 3_000 }, (_, index): StreamRecord => ({
-    stream: index + 1, answered: index % 2 === 0, finished: index % 3 === 0, reset: index % 5 === 0, refused: index % 7 === 0, kind: 1 + (index % 3),
+    stream: index + 1, answered: index % 2 === 0, finished: index % 3 === 0, reset: index % 5 === 0, refused: index % 7 === 0, kind: 1 + (index % 3), lane: index % 16,
     mapping: index, received: index * 1_000_003, consumed: index * 1_000_000, limit: 2 ** 50 + index, final: index % 4 === 0 ? index * 1_000_003 : null, port: index,
   }));
   const id = new Uint8Array(16).fill(3);
