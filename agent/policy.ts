@@ -28,7 +28,13 @@ export async function judge(policy: TargetPolicy, host: string, port: number): P
   const shown = resolved.addresses.map((address) => address.text).join(", ");
   const [first] = resolved.addresses;
   const reason = first === undefined ? "" : whyNot(policy, first, port);
-  return { ok: false, failure: { code: "target-denied", reason: `${host === shown ? shown : `${host} (${shown})`} port ${port}: ${reason}` } };
+  return {
+    ok: false,
+    failure: {
+      code: "target-denied",
+      reason: `${host === shown ? shown : `${host} (${shown})`} port ${port}: ${reason}`,
+    },
+  };
 }
 
 /** Whether a socket of this machine may be connected to: only by name, in `--allow`. */
@@ -66,5 +72,8 @@ async function resolve(host: string): Promise<Judged> {
   } catch {
     // Told below: which resolver error it was does not change what to do.
   }
-  return { ok: false, failure: { code: "target-unresolved", reason: `the name ${host} does not resolve on the agent's network` } };
+  return {
+    ok: false,
+    failure: { code: "target-unresolved", reason: `the name ${host} does not resolve on the agent's network` },
+  };
 }

@@ -10,6 +10,7 @@ import type { LinkStopped } from "../link/fault.ts";
 import { Lanes } from "../link/lanes.ts";
 import type { Log } from "../link/log.ts";
 import { pause } from "../link/pause.ts";
+import type { Counters } from "./counters.ts";
 import { decodeDialOptions, type DialOptions } from "../shared/dial-options.ts";
 import { DatagramQueue } from "../shared/flow.ts";
 import { Admission } from "./admission.ts";
@@ -31,6 +32,7 @@ export type AgentOptions = {
   claims: AgentClaims;
   incarnation: string;
   policy: TargetPolicy;
+  counters: Counters;
   log: Log;
   /** Aborted: take nothing new, let open streams finish. */
   drain: AbortSignal;
@@ -52,7 +54,7 @@ export type AgentState = {
  * Answers null when it stopped in order, else the fault that no retry mends.
  */
 export async function runAgent(options: AgentOptions, state: AgentState): Promise<LinkStopped | null> {
-  const { edge, log, drain, stop } = options;
+  const { edge, counters, log, drain, stop } = options;
   const over = new AbortController();
   const pools = new HttpPools(options.policy);
   const admission = new Admission();
@@ -75,6 +77,7 @@ export async function runAgent(options: AgentOptions, state: AgentState): Promis
     up: (welcome) => {
       sessions.welcome(welcome.boot, welcome.budget);
       Object.assign(state, { connected: true, since: Date.now() });
+      counters.connects += 1;
       log("info", "connected", { edge: edge.origin, site: welcome.site, slot: welcome.slot });
       if (!announced) log("info", "ready", { site: welcome.site });
       announced = true;
@@ -97,6 +100,7 @@ export async function runAgent(options: AgentOptions, state: AgentState): Promis
     if (dialling >= DIALS_IN_FLIGHT) return stream.reject("busy", `${DIALS_IN_FLIGHT} dials are in flight`);
     if (wanted === undefined) return stream.reject("internal", "the options of this DIAL make no sense here");
     sessions.track(stream, request);
+    counters.opened(stream, request);
     dialling += 1;
     const dialled = (): void => void (dialling -= 1);
     const at = Date.now();
@@ -105,6 +109,7 @@ export async function runAgent(options: AgentOptions, state: AgentState): Promis
     const failure = await (excess === null ? carry(stream, request, wanted, tally, dialled) : refuse(stream, excess, dialled));
     admission.leave(stream);
     sessions.untrack(stream);
+    counters.ended(stream, failure);
     // Of the edge's own visitors the relay keeps the record itself.
     if (request.token !== "") lanes.send(encodeControl(TYPE.REPORT, reportOf(stream, request, at, tally, failure)), 0);
     if (failure !== null) logFailure(log, request, failure);

@@ -106,7 +106,8 @@ export class Sessions {
     const fields = decodeFields(frame.payload);
     const id = fields.get(1);
     const key = fields.get(2);
-    if (id?.byteLength !== 16 || key?.byteLength !== 32) throw new SessionError("protocol", "SESSION without id or secret");
+    if (id?.byteLength !== 16 || key?.byteLength !== 32)
+      throw new SessionError("protocol", "SESSION without id or secret");
     const name = hex(id);
     const { channel } = frame;
     // Callers say it on each of their lanes, so that no DIAL on another one comes before it.
@@ -145,9 +146,11 @@ export class Sessions {
       this.#refuse(channel, "no such session");
       return;
     }
-    if (before !== undefined && before !== channel && this.#byChannel.get(before) === session) this.#byChannel.delete(before);
+    if (before !== undefined && before !== channel && this.#byChannel.get(before) === session)
+      this.#byChannel.delete(before);
     if (session.over) return;
-    if (this.#byChannel.get(channel) !== session) this.#byChannel.get(channel)?.close("done", { code: "lost", reason: "the caller went on with another session" });
+    if (this.#byChannel.get(channel) !== session)
+      this.#byChannel.get(channel)?.close("done", { code: "lost", reason: "the caller went on with another session" });
     this.#byChannel.set(channel, session);
   }
 
@@ -173,7 +176,10 @@ export class Sessions {
 
   #cut(cut: Cut): void {
     for (const [stream, dial] of this.#dials) {
-      const hit = dial.mapping === cut.mapping || (cut.token !== undefined && dial.token === cut.token) || (cut.grant !== undefined && dial.grant === cut.grant);
+      const hit =
+        dial.mapping === cut.mapping ||
+        (cut.token !== undefined && dial.token === cut.token) ||
+        (cut.grant !== undefined && dial.grant === cut.grant);
       if (hit) stream.reset(streamCode(cut.code), cut.reason);
     }
   }

@@ -10,8 +10,11 @@ export type TokenSource = { token: string; file: string | null };
 
 export type TokenOptions = { token?: string | undefined; tokenFile?: string | undefined };
 
-/** Takes the token from the flags, the environment or systemd's credentials, in that order. Throws Problem with what to do when there is none. */
-export function readToken(options: TokenOptions, env: NodeJS.ProcessEnv, log: Log): TokenSource {
+/**
+ * Takes the token from the flags, the environment, systemd's credentials or the file that a configuration names, in that order.
+ * Throws Problem with what to do when there is none.
+ */
+export function readToken(options: TokenOptions, env: NodeJS.ProcessEnv, log: Log, configured?: string): TokenSource {
   if (options.tokenFile !== undefined) return fromFile(options.tokenFile, log);
   if (options.token === "-") return { token: readFileSync(0, "utf8").trim(), file: null };
   if (options.token !== undefined) {
@@ -21,7 +24,13 @@ export function readToken(options: TokenOptions, env: NodeJS.ProcessEnv, log: Lo
   if (env["SALLYPORT_TOKEN_FILE"] !== undefined) return fromFile(env["SALLYPORT_TOKEN_FILE"], log);
   if (env["SALLYPORT_TOKEN"] !== undefined) return { token: env["SALLYPORT_TOKEN"].trim(), file: null };
   if (env["CREDENTIALS_DIRECTORY"] !== undefined) return fromFile(join(env["CREDENTIALS_DIRECTORY"], "token"), log);
-  throw new Problem(EXIT.usage, "token-missing", "no token was given", "agent --token-file FILE, or SALLYPORT_TOKEN; issue one with: sallyport token agent SITE");
+  if (configured !== undefined) return fromFile(configured, log);
+  throw new Problem(
+    EXIT.usage,
+    "token-missing",
+    "no token was given",
+    "agent --token-file FILE, or SALLYPORT_TOKEN; issue one with: sallyport token agent SITE",
+  );
 }
 
 /** The claims of our own token, unverified: the edge verifies it, we only follow it. Throws Problem. */
@@ -30,16 +39,32 @@ export function claimsOf(token: string): AgentClaims {
   try {
     payload = decodeJwt(token);
   } catch {
-    throw new Problem(EXIT.configuration, "token-malformed", "the token is not a JWT", "copy it whole: three parts joined by dots, no spaces or line breaks");
+    throw new Problem(
+      EXIT.configuration,
+      "token-malformed",
+      "the token is not a JWT",
+      "copy it whole: three parts joined by dots, no spaces or line breaks",
+    );
   }
   const claims = parseClaims("agent", payload);
   if (claims.ok) return claims.value;
   const audience = (payload as { aud?: unknown }).aud;
-  const kind = typeof audience === "string" && audience.startsWith("sallyport:") ? audience.slice("sallyport:".length) : null;
+  const kind =
+    typeof audience === "string" && audience.startsWith("sallyport:") ? audience.slice("sallyport:".length) : null;
   if (kind !== null && kind !== "agent") {
-    throw new Problem(EXIT.configuration, "token-wrong-kind", `this is a ${kind} token`, "an agent needs one of its own: sallyport token agent SITE");
+    throw new Problem(
+      EXIT.configuration,
+      "token-wrong-kind",
+      `this is a ${kind} token`,
+      "an agent needs one of its own: sallyport token agent SITE",
+    );
   }
-  throw new Problem(EXIT.configuration, "token-malformed", `the token is not one of ours: ${claims.error.message}`, "issue a new one: sallyport token agent SITE");
+  throw new Problem(
+    EXIT.configuration,
+    "token-malformed",
+    `the token is not one of ours: ${claims.error.message}`,
+    "issue a new one: sallyport token agent SITE",
+  );
 }
 
 function fromFile(file: string, log: Log): TokenSource {
@@ -50,8 +75,19 @@ function fromFile(file: string, log: Log): TokenSource {
       log("warn", "others on this machine can read the token file", { file, fix: `chmod 600 ${file}` });
     }
   } catch (error) {
-    throw new Problem(EXIT.configuration, "token-unreadable", `the token file ${file} can't be read (${(error as NodeJS.ErrnoException).code})`, "check the path and its owner");
+    throw new Problem(
+      EXIT.configuration,
+      "token-unreadable",
+      `the token file ${file} can't be read (${(error as NodeJS.ErrnoException).code})`,
+      "check the path and its owner",
+    );
   }
-  if (token === "") throw new Problem(EXIT.configuration, "token-empty", `the token file ${file} is empty`, "issue a token into it: sallyport token agent SITE > FILE");
+  if (token === "")
+    throw new Problem(
+      EXIT.configuration,
+      "token-empty",
+      `the token file ${file} is empty`,
+      "issue a token into it: sallyport token agent SITE > FILE",
+    );
   return { token, file };
 }

@@ -1,0 +1,174 @@
+import { randomBytes } from "node:crypto";
+import { createLog, type Level, type Log } from "../../link/log.ts";
+import { EXIT, Problem } from "../../link/problem.ts";
+import { formatHostPort, formatSocketAddress } from "../../shared/socket-address.ts";
+import { formatTargetRule } from "../../shared/target-rule.ts";
+import { VERSION } from "../../shared/version.ts";
+import { controlPath } from "../control/place.ts";
+import type { AgentReport } from "../control/report.ts";
+import { serveControl } from "../control/server.ts";
+import { Counters } from "../counters.ts";
+import { serveMetrics } from "../metrics.ts";
+import type { TargetPolicy } from "../policy.ts";
+import { runAgent, type AgentState } from "../run.ts";
+import { logSettings, merged, settingsOf, type Options, type Settings } from "../settings.ts";
+
+/** `agent --token-file F …`: serves a site until it is told to stop. Throws Problem. */
+export async function run(flags: Options, env: NodeJS.ProcessEnv): Promise<void> {
+  const agent = new RunningAgent(flags, env);
+  const { drain, stop } = stopSignals();
+  process.on("SIGHUP", () => agent.tryReload());
+  await using _metrics = await agent.serveMetrics();
+  await using _control = await agent.serveControl();
+  drain.addEventListener("abort", () => (agent.draining = true));
+  const { settings, policy, counters, log } = agent;
+  const { edge, claims } = settings;
+  const incarnation = randomBytes(16).toString("hex");
+  const token = (): string => agent.settings.source.token;
+  const fault = await runAgent({ edge, token, claims, incarnation, policy, counters, log, drain, stop }, agent.state);
+  if (fault !== null)
+    throw new Problem(fault.code === "incompatible" ? EXIT.failed : EXIT.token, fault.code, fault.reason, fault.fix);
+  agent.log("info", "stopped");
+}
+
+/** The first signal drains, the second stops at once. */
+function stopSignals(): { drain: AbortSignal; stop: AbortSignal } {
+  const drain = new AbortController();
+  const stop = new AbortController();
+  const signalled = (): void => (drain.signal.aborted ? stop : drain).abort();
+  process.on("SIGTERM", signalled);
+  process.on("SIGINT", signalled);
+  return { drain: drain.signal, stop: stop.signal };
+}
+
+/** What may change while an agent runs, and what can be asked of it. */
+class RunningAgent {
+  settings: Settings;
+  draining = false;
+  readonly policy: TargetPolicy;
+  readonly counters = new Counters();
+  readonly state: AgentState = { connected: false, since: null, lastFault: null, streams: () => 0, rtt: () => null };
+  readonly #flags: Options;
+  readonly #env: NodeJS.ProcessEnv;
+  #log: Log;
+  #metrics: string | null = null;
+
+  constructor(flags: Options, env: NodeJS.ProcessEnv) {
+    this.#flags = flags;
+    this.#env = env;
+    this.#log = logTo(logSettings(merged(flags)));
+    this.settings = settingsOf(flags, env, this.log);
+    const { claims, allow, deny } = this.settings;
+    this.policy = { claims, allow, deny };
+  }
+
+  readonly log: Log = (level, message, fields) => this.#log(level, message, fields);
+
+  /** Answers Prometheus, if that is wanted. Throws Problem. */
+  async serveMetrics(): Promise<AsyncDisposable | null> {
+    const { metrics } = this.settings;
+    if (metrics === null) return null;
+    const server = await serveMetrics(metrics, () => this.report());
+    this.#metrics = formatHostPort(metrics.address.text, server.port);
+    this.log("info", "metrics", { url: `http://${this.#metrics}/metrics` });
+    return server;
+  }
+
+  /** Opens the control socket. The agent can do without. */
+  async serveControl(): Promise<AsyncDisposable | null> {
+    try {
+      const path = controlPath(this.#env, this.settings.claims.site, process.pid);
+      return await serveControl(path, { report: () => this.report(), reload: () => this.reload() });
+    } catch (error) {
+      const { message } = error as Error;
+      this.log("warn", "no control socket: agent status, ready and reload won't find this agent", { reason: message });
+      return null;
+    }
+  }
+
+  /** Reads configuration and token again. Open streams go on; what is opened next follows the new rules. Throws Problem. */
+  reload(): string[] {
+    if (this.#flags.token === "-")
+      throw Problem.usage("token-stdin", "the token came from standard input, which is read once", "use --token-file");
+    const before = this.settings;
+    const after = settingsOf(this.#flags, this.#env, this.log);
+    if (after.claims.site !== before.claims.site) {
+      throw Problem.configuration(
+        "site-changed",
+        `the token is now one of ${after.claims.site}, not of ${before.claims.site}`,
+        "restart the agent to serve another site",
+      );
+    }
+    if (after.edge.href !== before.edge.href) {
+      throw Problem.configuration(
+        "edge-changed",
+        `the edge is now ${after.edge.origin}`,
+        "restart the agent to serve another edge",
+      );
+    }
+    this.settings = after;
+    const { claims, allow, deny } = after;
+    Object.assign(this.policy, { claims, allow, deny });
+    this.#log = logTo(after);
+    const changed = changes(before, after);
+    this.log("info", "reloaded", { changed });
+    return changed;
+  }
+
+  /** As SIGHUP has it: a mistake is logged, and the agent goes on as it was. */
+  tryReload(): void {
+    try {
+      this.reload();
+    } catch (error) {
+      if (!(error instanceof Problem)) throw error;
+      this.log("error", "not reloaded", { code: error.code, reason: error.message, fix: error.fix });
+    }
+  }
+
+  report(): AgentReport {
+    const { settings, state, counters } = this;
+    const { claims, source } = settings;
+    return {
+      state: this.draining ? "draining" : state.connected ? "connected" : "connecting",
+      since: state.since === null ? null : new Date(state.since).toISOString(),
+      site: claims.site,
+      identity: claims.sub,
+      edge: settings.edge.origin.replace(/^ws/, "http"),
+      version: VERSION,
+      pid: process.pid,
+      started: new Date(counters.started).toISOString(),
+      rtt: state.rtt(),
+      lastFault: state.lastFault,
+      token: { jti: claims.jti, expires: new Date(claims.exp * 1000).toISOString(), file: source.file },
+      targets: [...claims.targets],
+      allow: settings.allow.map(formatTargetRule),
+      deny: settings.deny.map(formatTargetRule),
+      config: this.#flags.config ?? null,
+      metrics: this.#metrics,
+      streams: counters.open,
+      kinds: counters.kinds,
+      failures: Object.fromEntries(counters.failures),
+      connects: counters.connects,
+    };
+  }
+}
+
+function logTo({ log, logLevel }: { log: "pretty" | "json"; logLevel: Level }): Log {
+  return createLog({ format: log, level: logLevel, write: (line) => void process.stderr.write(line) });
+}
+
+/** What a reload changed, in the words of the flags. */
+function changes(before: Settings, after: Settings): string[] {
+  const texts = ({ source, allow, deny, metrics, log, logLevel }: Settings): Record<string, string> => ({
+    token: source.token,
+    allow: allow.map(formatTargetRule).join(" "),
+    deny: deny.map(formatTargetRule).join(" "),
+    log,
+    "log-level": logLevel,
+    "metrics (needs a restart)": metrics === null ? "" : formatSocketAddress(metrics),
+  });
+  const now = texts(after);
+  return Object.entries(texts(before))
+    .filter(([name, value]) => now[name] !== value)
+    .map(([name]) => name);
+}

@@ -1,0 +1,115 @@
+import { readFileSync } from "node:fs";
+import { dirname, resolve } from "node:path";
+import { parse, TomlError } from "smol-toml";
+import { LEVELS, type Level } from "../link/log.ts";
+import { Problem } from "../link/problem.ts";
+import { nearest } from "../shared/nearest.ts";
+
+/** What a configuration file may say: the names of the flags, and nothing else. */
+export type Config = {
+  tokenFile?: string;
+  allow?: string[];
+  deny?: string[];
+  edge?: string;
+  insecure?: boolean;
+  metrics?: string;
+  log?: "pretty" | "json";
+  logLevel?: Level;
+};
+
+type Kind = "text" | "texts" | "switch";
+type Entry = { field: keyof Config; kind: Kind; among?: readonly string[] };
+
+const KEYS: Record<string, Entry> = {
+  "token-file": { field: "tokenFile", kind: "text" },
+  allow: { field: "allow", kind: "texts" },
+  deny: { field: "deny", kind: "texts" },
+  edge: { field: "edge", kind: "text" },
+  insecure: { field: "insecure", kind: "switch" },
+  metrics: { field: "metrics", kind: "text" },
+  log: { field: "log", kind: "text", among: ["pretty", "json"] },
+  "log-level": { field: "logLevel", kind: "text", among: LEVELS },
+};
+
+/**
+ * Reads a TOML file. A key that is not known is an error, not ignored: a misspelt `deny` would leave a door open.
+ * `token-file` is taken from the file's own folder. Throws Problem.
+ */
+export function readConfig(file: string): Config {
+  let text: string;
+  try {
+    text = readFileSync(file, "utf8");
+  } catch (error) {
+    throw wrong(`${file} can't be read (${(error as NodeJS.ErrnoException).code})`, "check the path and its owner");
+  }
+  const config = parseConfig(text, file);
+  return config.tokenFile === undefined ? config : { ...config, tokenFile: resolve(dirname(file), config.tokenFile) };
+}
+
+/** `file` is for messages. Throws Problem. */
+export function parseConfig(text: string, file: string): Config {
+  let table: Record<string, unknown>;
+  try {
+    table = parse(text);
+  } catch (error) {
+    if (!(error instanceof TomlError)) throw error;
+    throw wrong(
+      `${file}:${error.line}:${error.column}: ${firstLine(error.message)}`,
+      "mend that line; text stands in quotes",
+    );
+  }
+  const config: Record<string, unknown> = {};
+  for (const [key, value] of Object.entries(table)) {
+    const entry = Object.hasOwn(KEYS, key) ? KEYS[key] : undefined;
+    if (entry === undefined) throw unknownKey(file, key);
+    const fault = faultOf(value, entry);
+    if (fault !== undefined) throw wrong(`${file}: ${key} ${fault}`, `write ${exampleOf(key, entry)}`);
+    config[entry.field] = value;
+  }
+  return config;
+}
+
+function unknownKey(file: string, key: string): Problem {
+  if (key === "token") {
+    return wrong(
+      `${file}: a token does not belong into a configuration file`,
+      'put it into a file of its own, with mode 600: token-file = "token"',
+    );
+  }
+  const meant = nearest(key.replaceAll("_", "-"), Object.keys(KEYS));
+  const fix = meant === undefined ? `what there is: ${Object.keys(KEYS).join(", ")}` : `did you mean ${meant}?`;
+  return wrong(`${file}: there is no ${JSON.stringify(key)}`, fix);
+}
+
+function faultOf(value: unknown, { kind, among }: Entry): string | undefined {
+  switch (kind) {
+    case "text":
+      if (typeof value !== "string" || value === "") return "is not a text";
+      return among === undefined || among.includes(value) ? undefined : `is none of ${among.join(", ")}`;
+    case "texts":
+      return Array.isArray(value) && value.every((each) => typeof each === "string")
+        ? undefined
+        : "is not a list of texts";
+    case "switch":
+      return typeof value === "boolean" ? undefined : "is neither true nor false";
+  }
+}
+
+function exampleOf(key: string, { kind, among }: Entry): string {
+  switch (kind) {
+    case "text":
+      return `${key} = "${among?.[0] ?? "…"}"`;
+    case "texts":
+      return `${key} = ["192.168.2.0/24:80,443"]`;
+    case "switch":
+      return `${key} = true`;
+  }
+}
+
+function wrong(cause: string, fix: string): Problem {
+  return Problem.configuration("config-invalid", cause, fix);
+}
+
+function firstLine(text: string): string {
+  return text.split("\n")[0] ?? "";
+}

@@ -1,0 +1,46 @@
+import { chmodSync, lstatSync, mkdirSync, readdirSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+const NAME = "sallyport-agent";
+const SOCKET = /\.sock$/;
+const PIPES = "\\\\.\\pipe\\";
+
+/** Where this agent's control socket goes: systemd's runtime directory, the user's, root's, or one of our own for this user. */
+export function controlPath(env: NodeJS.ProcessEnv, site: string, pid: number): string {
+  if (process.platform === "win32") return `${PIPES}${NAME}-${site}-${pid}`;
+  const folder = env["RUNTIME_DIRECTORY"]?.split(":")[0] ?? ownFolder(env);
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  // In a folder that everybody may write, somebody else could have made it before us.
+  if (folder.startsWith(tmpdir())) takePossession(folder);
+  return join(folder, `${site}-${pid}.sock`);
+}
+
+/** All control sockets that this user may find. Some may be left over from agents that were killed. */
+export function controlPaths(env: NodeJS.ProcessEnv): string[] {
+  if (process.platform === "win32") return list(PIPES, (name) => name.startsWith(`${NAME}-`));
+  const folders = new Set([env["RUNTIME_DIRECTORY"] ?? "", ownFolder(env), `/run/${NAME}`]);
+  return [...folders].filter((folder) => folder !== "").flatMap((folder) => list(folder, (name) => SOCKET.test(name)));
+}
+
+function ownFolder(env: NodeJS.ProcessEnv): string {
+  const user = process.getuid?.() ?? 0;
+  if (env["XDG_RUNTIME_DIR"]) return join(env["XDG_RUNTIME_DIR"], NAME);
+  return user === 0 ? `/run/${NAME}` : join(tmpdir(), `${NAME}-${user}`);
+}
+
+function list(folder: string, wanted: (name: string) => boolean): string[] {
+  try {
+    return readdirSync(folder)
+      .filter(wanted)
+      .map((name) => (folder === PIPES ? `${PIPES}${name}` : join(folder, name)));
+  } catch {
+    return [];
+  }
+}
+
+function takePossession(folder: string): void {
+  const found = lstatSync(folder);
+  if (!found.isDirectory() || found.uid !== process.getuid?.()) throw new Error(`${folder} belongs to somebody else`);
+  chmodSync(folder, 0o700);
+}

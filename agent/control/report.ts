@@ -1,0 +1,29 @@
+import type { Kind } from "../../shared/open.ts";
+import type { KindCounts } from "../counters.ts";
+
+/** What `agent status --json` prints. Moments are ISO 8601, lengths of time milliseconds. */
+export type AgentReport = {
+  state: "connected" | "connecting" | "draining";
+  /** When that state began; null before the first connection. */
+  since: string | null;
+  site: string;
+  identity: string;
+  edge: string;
+  version: string;
+  pid: number;
+  started: string;
+  /** Of the last ping. */
+  rtt: number | null;
+  /** Why it was last not connected. */
+  lastFault: string | null;
+  token: { jti: string; expires: string; file: string | null };
+  targets: string[];
+  allow: string[];
+  deny: string[];
+  config: string | null;
+  metrics: string | null;
+  streams: number;
+  kinds: Record<Kind, KindCounts>;
+  failures: Record<string, number>;
+  connects: number;
+};

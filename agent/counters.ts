@@ -1,0 +1,51 @@
+import type { Failure } from "../shared/errors.ts";
+import type { Dial, Kind } from "../shared/open.ts";
+import type { Stream } from "../shared/stream.ts";
+
+/** Of one kind of stream, since the agent started. `in` is towards targets. */
+export type KindCounts = { opened: number; ended: number; bytesIn: number; bytesOut: number };
+
+/** What an agent counts. Bytes of open streams are in it: they are read off the streams when asked for. */
+export class Counters {
+  readonly started = Date.now();
+  readonly #ended: Record<Kind, KindCounts> = { tcp: none(), udp: none(), http: none() };
+  /** Streams that ended early, by code. */
+  readonly failures = new Map<string, number>();
+  readonly #open = new Map<Stream, Kind>();
+  connects = 0;
+
+  get open(): number {
+    return this.#open.size;
+  }
+
+  opened(stream: Stream, { kind }: Dial): void {
+    this.#ended[kind].opened += 1;
+    this.#open.set(stream, kind);
+  }
+
+  ended(stream: Stream, failure: Failure | null): void {
+    const kind = this.#open.get(stream);
+    if (kind === undefined) return;
+    this.#open.delete(stream);
+    add(this.#ended[kind], stream);
+    this.#ended[kind].ended += 1;
+    if (failure !== null) this.failures.set(failure.code, (this.failures.get(failure.code) ?? 0) + 1);
+  }
+
+  get kinds(): Record<Kind, KindCounts> {
+    const { tcp, udp, http } = this.#ended;
+    const counts = { tcp: { ...tcp }, udp: { ...udp }, http: { ...http } };
+    for (const [stream, kind] of this.#open) add(counts[kind], stream);
+    return counts;
+  }
+}
+
+function none(): KindCounts {
+  return { opened: 0, ended: 0, bytesIn: 0, bytesOut: 0 };
+}
+
+function add(counts: KindCounts, stream: Stream): void {
+  // `received` counts the FIN, too.
+  counts.bytesIn += stream.in.finalSize ?? stream.in.received;
+  counts.bytesOut += stream.out.sent;
+}

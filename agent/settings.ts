@@ -1,0 +1,87 @@
+import { Command, Option } from "commander";
+import { LEVELS, type Level, type Log } from "../link/log.ts";
+import { EXIT, Problem } from "../link/problem.ts";
+import type { AgentClaims } from "../shared/claims.ts";
+import { all } from "../shared/result.ts";
+import { parseListen, type SocketAddress } from "../shared/socket-address.ts";
+import { parseTargetRule, type TargetRule } from "../shared/target-rule.ts";
+import { readConfig, type Config } from "./config.ts";
+import { edgeUrl } from "./edge.ts";
+import { claimsOf, readToken, type TokenSource } from "./token.ts";
+
+export type Options = Config & { token?: string; config?: string };
+
+/** All that decides what an agent does, from flags, environment and file. */
+export type Settings = {
+  source: TokenSource;
+  claims: AgentClaims;
+  edge: URL;
+  allow: TargetRule[];
+  deny: TargetRule[];
+  metrics: SocketAddress | null;
+  log: "pretty" | "json";
+  logLevel: Level;
+};
+
+/** Gives a command the options of a running agent. */
+export function withSettings(command: Command): Command {
+  const rule = "CIDR[:PORTS] or NAME[:PORTS]; repeatable";
+  return command
+    .option("--token <jwt>", "the site's token, or - to read it from standard input (prefer --token-file)")
+    .option("--token-file <file>", "a file with the token")
+    .option("--allow <rule>", `a target it may dial, ${rule}; without it, private and loopback addresses`, collect)
+    .option("--deny <rule>", "a target it may not dial; repeatable", collect)
+    .option("--edge <url>", "the edge, if not the one that issued the token")
+    .option("--insecure", "permit an edge without TLS that is not on this machine")
+    .option("--config <file>", "a TOML file with these options by their names; flags and environment come first")
+    .option("--metrics <address>", "answer Prometheus at ADDRESS:PORT or PORT; a bare port is loopback")
+    .addOption(new Option("--log <format>", "how to log (default: pretty on a terminal)").choices(["pretty", "json"]))
+    .addOption(new Option("--log-level <level>", "what to log (default: info)").choices(LEVELS));
+}
+
+/** How to log, before anything else is known to be right. */
+export function logSettings(options: Options): Pick<Settings, "log" | "logLevel"> {
+  return { log: options.log ?? (process.stderr.isTTY ? "pretty" : "json"), logLevel: options.logLevel ?? "info" };
+}
+
+/** Flags before environment before file. Throws Problem with what is wrong. */
+export function settingsOf(flags: Options, env: NodeJS.ProcessEnv, log: Log): Settings {
+  const options = merged(flags);
+  const source = readToken(flags, env, log, options.tokenFile);
+  const claims = claimsOf(source.token);
+  return {
+    source,
+    claims,
+    edge: edgeUrl(options.edge ?? claims.iss, options.insecure === true),
+    allow: rules(options.allow ?? [], "allow"),
+    deny: rules(options.deny ?? [], "deny"),
+    metrics: options.metrics === undefined ? null : listen(options.metrics),
+    ...logSettings(options),
+  };
+}
+
+/** Options with the configuration file's under them. Throws Problem. */
+export function merged(flags: Options): Options {
+  return flags.config === undefined ? flags : { ...readConfig(flags.config), ...flags };
+}
+
+function rules(texts: string[], name: string): TargetRule[] {
+  const parsed = all(texts, parseTargetRule);
+  if (parsed.ok) return parsed.value;
+  throw new Problem(EXIT.usage, "bad-rule", `${name}: ${parsed.error.message}`, parsed.error.fix ?? "write CIDR:PORTS");
+}
+
+function listen(text: string): SocketAddress {
+  const parsed = parseListen(text);
+  if (parsed.ok) return parsed.value;
+  throw new Problem(
+    EXIT.usage,
+    "bad-address",
+    `metrics: ${parsed.error.message}`,
+    parsed.error.fix ?? "write 127.0.0.1:9464",
+  );
+}
+
+function collect(value: string, before: string[] = []): string[] {
+  return [...before, value];
+}
