@@ -1,0 +1,92 @@
+/**
+ * `npm run bench`: everything DESIGN section 7 promises, measured in one run on one machine, peers and baselines in turn.
+ * Writes bench/results/latest.json and .md. See bench/README.md.
+ */
+import { mkdirSync, writeFileSync } from "node:fs";
+import { dirname } from "node:path";
+import { build } from "../scripts/build.ts";
+import { direct } from "./adapters/direct.ts";
+import { haproxy } from "./adapters/haproxy.ts";
+import { sallyport } from "./adapters/sallyport.ts";
+import { socat } from "./adapters/socat.ts";
+import { ssh } from "./adapters/ssh.ts";
+import { OURS, type Bench } from "./harness/context.ts";
+import { describeMachine } from "./harness/machine.ts";
+import { parseOptions, USAGE, type Options } from "./harness/options.ts";
+import { prepare } from "./harness/packages.ts";
+import type { Adapter, Peer, Targets } from "./harness/peer.ts";
+import { figuresText, Report, tableText } from "./harness/report.ts";
+import { startTargets } from "./harness/targets.ts";
+import { bulk } from "./measure/bulk.ts";
+import { echo } from "./measure/echo.ts";
+import { setup } from "./measure/setup.ts";
+
+const MEASURES: Readonly<Record<string, (bench: Bench) => Promise<void>>> = { bulk, echo, setup };
+
+const options = parseOptions(process.argv.slice(2));
+if (options === undefined) console.log(USAGE);
+else await main(options);
+
+async function main(wanted: Options): Promise<void> {
+  const started = new Date();
+  const machine = await describeMachine();
+  await prepare();
+  if (!process.argv.includes("--dist")) await build(() => undefined);
+  await using stack = new AsyncDisposableStack();
+  const targets = await startTargets(stack);
+  const versions: Record<string, string> = {};
+  const peers = await startPeers(adapters(wanted), targets, versions, stack);
+  const report = new Report();
+  const bench: Bench = { ...wanted, peers, targets, report };
+  for (const [name, measure] of Object.entries(MEASURES)) {
+    if (wanted.only.length > 0 && !wanted.only.includes(name)) continue;
+    const begun = performance.now();
+    try {
+      await measure(bench);
+    } catch (error) {
+      report.absent(name, "", "", `failed: ${error instanceof Error ? error.message : String(error)}`);
+      process.exitCode = 1;
+    }
+    console.log(`(${name}: ${Math.round((performance.now() - begun) / 1000)} s)`);
+  }
+  const run = { started: started.toISOString(), seconds: Math.round((Date.now() - started.getTime()) / 1000), quick: wanted.quick, rounds: wanted.rounds };
+  if (wanted.out !== null) write(wanted.out, { run, machine, versions, figures: report.figures, tables: report.tables });
+}
+
+function adapters({ peers, before, dist }: Options): Adapter[] {
+  const others = [direct, socat, haproxy, ssh].filter(({ name }) => peers.length === 0 || peers.includes(name.split(" ")[0] ?? ""));
+  return [...others, ...(before === null ? [] : [sallyport("before", before)]), sallyport(OURS, dist)];
+}
+
+/** Starts those that are on this machine; the others are listed as absent. */
+async function startPeers(wanted: readonly Adapter[], targets: Targets, versions: Record<string, string>, stack: AsyncDisposableStack): Promise<Peer[]> {
+  const peers: Peer[] = [];
+  for (const { name, kind, version, serve } of wanted) {
+    const found = await version();
+    versions[name] = found ?? "absent";
+    if (found === null) {
+      console.log(`absent: ${name}`);
+      continue;
+    }
+    try {
+      peers.push({ name, kind, ...(await serve(targets, stack)) });
+    } catch (error) {
+      if (kind === "ours") throw error;
+      versions[name] = `${found}, which did not start`;
+      console.error(`${name} did not start: ${error instanceof Error ? error.message : String(error)}`);
+    }
+  }
+  return peers;
+}
+
+type Results = { run: object; machine: object; versions: object } & Pick<Report, "figures" | "tables">;
+
+function write(out: string, results: Results): void {
+  mkdirSync(dirname(out), { recursive: true });
+  writeFileSync(`${out}.json`, `${JSON.stringify(results, null, 2)}\n`);
+  const facts = Object.entries({ ...results.run, ...results.machine }).map(([name, value]) => `- ${name}: ${String(value)}`);
+  const versions = Object.entries(results.versions).map(([name, value]) => `- ${name}: ${String(value)}`);
+  const sections = ["# Benchmark results", facts.join("\n"), figuresText(results.figures), ...results.tables.map(tableText), "### Versions", versions.join("\n")];
+  writeFileSync(`${out}.md`, `${sections.join("\n\n")}\n`);
+  console.log(`\n${figuresText(results.figures)}\n\nwritten: ${out}.json, ${out}.md`);
+}
