@@ -1,5 +1,6 @@
-import { Command } from "commander";
+import { Command, Option } from "commander";
 import { VERSION } from "../shared/version.ts";
+import { install, uninstall, type InstallOptions } from "./commands/install.ts";
 import { run } from "./commands/run.ts";
 import { ready, reloadAll, status, type AskOptions } from "./commands/status.ts";
 import { withSettings, type Options } from "./settings.ts";
@@ -26,7 +27,26 @@ export function program(env: NodeJS.ProcessEnv): Command {
   );
   root.addCommand(asking("ready", "Exit with 0 when the agent is connected, else with 6 and why not.", env, ready));
   root.addCommand(asking("reload", "Have the agent read its configuration and token again.", env, reloadAll));
+  root.addCommand(installing(env));
+  root.addCommand(
+    new Command("uninstall")
+      .description("Remove what install has made, the token too.")
+      .addOption(rootOption())
+      .action((options: { root: string }) => void process.stdout.write(uninstall(options))),
+  );
   return strict(root);
+}
+
+function installing(env: NodeJS.ProcessEnv): Command {
+  return withSettings(new Command("install"))
+    .description("Make a systemd service of the agent with these options, and start it.")
+    .option("--no-start", "write the files only")
+    .addOption(rootOption())
+    .action((options: InstallOptions) => void process.stdout.write(install(options, env)));
+}
+
+function rootOption(): Option {
+  return new Option("--root <dir>", "write under this folder, and start nothing").default("/").hideHelp();
 }
 
 type Ask = (options: AskOptions, env: NodeJS.ProcessEnv) => Promise<string>;

@@ -1,0 +1,85 @@
+import { readFileSync } from "node:fs";
+import { stringify } from "smol-toml";
+import { createLog } from "../../link/log.ts";
+import { installedCommand, PROGRAMS, readableFile, Root } from "../../link/place.ts";
+import { Problem } from "../../link/problem.ts";
+import { systemctl, unitText } from "../../link/unit.ts";
+import { DRAIN_MS } from "../../shared/limits.ts";
+import { merged, settingsOf, type Options } from "../settings.ts";
+
+export type InstallOptions = Options & { root: string; start: boolean };
+
+const SERVICE = "sallyport-agent";
+const UNIT = `/etc/systemd/system/${SERVICE}.service`;
+const TOKEN = "/etc/sallyport/agent.token";
+const CONFIG = "/etc/sallyport/agent.toml";
+/** Two descriptors for each of thousands of streams, and room. */
+const FILES = 65_536;
+
+/** `agent install --token-file F`: a service that starts with the machine. Answers what was done. Throws Problem. */
+export function install(options: InstallOptions, env: NodeJS.ProcessEnv): string {
+  if (process.platform !== "linux") {
+    throw Problem.configuration(
+      "no-systemd",
+      `agent install writes systemd units, and this is ${process.platform}`,
+      "docs/recipes says how it is done on macOS, Windows and NAS boxes",
+    );
+  }
+  if (options.tokenFile === undefined)
+    throw Problem.usage(
+      "token-file-missing",
+      "a service takes its token from a file",
+      "agent install --token-file FILE",
+    );
+  // What would not run is not installed.
+  const log = createLog({ format: "pretty", level: "error", write: () => {} });
+  const settings = settingsOf(options, env, log);
+  const root = new Root(options.root);
+  const command = installedCommand(root, ["agent.js"]);
+  root.write(TOKEN, `${readFileSync(readableFile(options.tokenFile, "the token file"), "utf8").trim()}\n`, 0o600);
+  root.write(CONFIG, configText(merged(options)), 0o644);
+  const text = unitText({
+    description: `Sallyport agent of ${settings.claims.site}`,
+    command: [...command, "--config", CONFIG, "--log", "json"],
+    folder: SERVICE,
+    credentials: { token: TOKEN },
+    environment: {},
+    lowPorts: false,
+    stopSeconds: DRAIN_MS / 1000 + 15,
+    files: FILES,
+    reload: true,
+  });
+  root.write(UNIT, text, 0o644);
+  const done = `installed: ${[UNIT, CONFIG, TOKEN].map((path) => root.at(path)).join(", ")}\n`;
+  if (!root.isLive || !options.start) return `${done}start it with: systemctl enable --now ${SERVICE}\n`;
+  systemctl("daemon-reload");
+  systemctl("enable", SERVICE);
+  systemctl("restart", SERVICE);
+  return `${done}running; see: agent status, journalctl -u ${SERVICE}\n`;
+}
+
+/** `agent uninstall`: all of it, the token too. Throws Problem. */
+export function uninstall(options: { root: string }): string {
+  const root = new Root(options.root);
+  if (root.isLive && root.has(UNIT)) systemctl("disable", "--now", SERVICE);
+  const paths = [
+    UNIT,
+    CONFIG,
+    TOKEN,
+    `${PROGRAMS}/agent.js`,
+    `${PROGRAMS}/agent`,
+    `/var/lib/${SERVICE}`,
+    `/var/lib/private/${SERVICE}`,
+  ];
+  const removed = paths.filter((path) => root.remove(path));
+  if (root.isLive && removed.includes(UNIT)) systemctl("daemon-reload");
+  return removed.length === 0 ? "nothing was installed\n" : `removed: ${removed.join(", ")}\n`;
+}
+
+/** The options as a file that an administrator goes on editing. The token is a credential, and so not in it. */
+function configText({ allow, deny, edge, insecure, metrics, logLevel }: Options): string {
+  const table = { allow, deny, edge, insecure, metrics, "log-level": logLevel };
+  const given = Object.fromEntries(Object.entries(table).filter(([, value]) => value !== undefined));
+  const hint = given["allow"] === undefined ? '# allow = ["192.168.2.0/24:80,443"]\n' : "";
+  return `# The options of agent, by their names. After a change: systemctl reload ${SERVICE}\n${hint}${stringify(given)}`;
+}
