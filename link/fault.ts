@@ -67,3 +67,13 @@ export function faultOfError(error: NodeJS.ErrnoException): LinkFault {
   if (TLS.test(code)) return retry("tls", `the edge's certificate is not valid here (${code})`, SLOW_MS);
   return retry("unreachable", error.message);
 }
+
+/** The `detail` of a problem document, or nothing: a stranger's page is not quoted. */
+export function detailOf(page: string): string {
+  try {
+    const { detail } = JSON.parse(page) as { detail?: unknown };
+    return typeof detail === "string" ? detail.slice(0, 300) : "";
+  } catch {
+    return "";
+  }
+}

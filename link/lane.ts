@@ -2,13 +2,17 @@ import WebSocket from "ws";
 import { decodeControl, encodeControl, Welcome, type Hello } from "../shared/control.ts";
 import { SessionError } from "../shared/errors.ts";
 import { decodeFrame, encodeFrame, TYPE, type Frame } from "../shared/frame.ts";
-import { BUSY_DEAD_MS, BUSY_PING_MS, DEAD_MS, HELLO_TIMEOUT_MS, MAX_CONTROL, MAX_FRAME, PING_MS } from "../shared/limits.ts";
-import { faultOfClose, faultOfError, faultOfStatus, type LinkFault } from "./fault.ts";
+import { Keepalive } from "../shared/keepalive.ts";
+import { HELLO_TIMEOUT_MS, MAX_CONTROL, MAX_FRAME } from "../shared/limits.ts";
+import { detailOf, faultOfClose, faultOfError, faultOfStatus, type LinkFault } from "./fault.ts";
 
 /** Bytes handed to the socket and not yet taken by the kernel beyond which bulk waits. */
 const ROOM_BYTES = 256 * 1024;
 const DIAL_TIMEOUT_MS = 10_000;
-const TICK_MS = 500;
+const CLOSE_TIMEOUT_MS = 1_000;
+const LOOK_MS = 500;
+/** Bytes of an error page that are looked at for its reason. */
+const MAX_PAGE = 2_000;
 
 export type LaneOptions = {
   /** `wss://host/.sallyport/agent` or `…/connect`. */
@@ -25,26 +29,165 @@ export type LaneOptions = {
   drained?: () => void;
 };
 
-/** The Node end of one lane, from WELCOME to its close. */
-export type Lane = AsyncDisposable & {
+/**
+ * Dials one lane and says HELLO. Resolves with the lane once WELCOME has come, or with why there is none.
+ */
+export async function dialLane(options: LaneOptions, signal: AbortSignal): Promise<Lane | LinkFault> {
+  const lane = new Lane(options, signal);
+  const fault = await Promise.race([lane.welcomed, lane.closed]);
+  return fault ?? lane;
+}
+
+/** The Node end of one lane. */
+export class Lane implements AsyncDisposable {
   readonly index: number;
-  readonly welcome: Welcome;
-  /** Milliseconds, of the last ping; null before the first. */
-  readonly rtt: number | null;
-  readonly room: boolean;
-  /** Bytes handed over and not yet taken by the kernel: datagrams wait outside, where they can still be dropped. */
-  readonly queued: number;
-  send: (frame: Uint8Array) => void;
   /** Resolves, never rejects, when the lane is over. */
   readonly closed: Promise<LinkFault>;
-};
+  /** Resolves when WELCOME has come. */
+  readonly welcomed: Promise<undefined>;
+  /** Resolves when the lane is suspected to be dead for the first time. */
+  readonly doubted: Promise<void>;
+  /** Milliseconds, of the last ping; null before the first answer. */
+  rtt: number | null = null;
+  /** True when it is closed. */
+  over = false;
+  /** True while a ping goes unanswered for too long. */
+  suspect = false;
+  readonly #options: LaneOptions;
+  readonly #socket: WebSocket;
+  readonly #keepalive = new Keepalive(performance.now(), Math.random());
+  #welcome: Welcome | undefined;
+  #fault: LinkFault | undefined;
+  /** Bulk waits for the socket. */
+  #full = false;
+  #greet: (none: undefined) => void = () => {};
+  #doubt: () => void = () => {};
+
+  constructor(options: LaneOptions, signal: AbortSignal) {
+    this.#options = options;
+    this.index = options.hello.lane;
+    this.welcomed = new Promise((resolve) => (this.#greet = resolve));
+    this.doubted = new Promise((resolve) => (this.#doubt = resolve));
+    const socket = open(options);
+    this.#socket = socket;
+    this.closed = new Promise((resolve) => {
+      socket.on("close", (code, reason) => resolve((this.#fault ??= faultOfClose(code, reason.toString()))));
+    });
+    socket.on("error", (error) => (this.#fault ??= faultOfError(error)));
+    socket.on("unexpected-response", (request, response) => {
+      let page = "";
+      response.on("data", (chunk: Buffer) => (page += page.length < MAX_PAGE ? chunk.toString() : ""));
+      response.on("end", () => {
+        request.destroy();
+        this.#end(faultOfStatus(response.statusCode ?? 0, detailOf(page), response.headers["retry-after"]));
+      });
+    });
+    socket.on("open", () => socket.send(encodeControl(TYPE.HELLO, options.hello)));
+    socket.on("message", (data: Buffer, isBinary) => this.#message(data, isBinary));
+    this.#watch(signal);
+  }
+
+  get welcome(): Welcome {
+    if (this.#welcome === undefined) throw new Error("no WELCOME yet");
+    return this.#welcome;
+  }
+
+  get room(): boolean {
+    return this.#socket.readyState === WebSocket.OPEN && this.#socket.bufferedAmount < ROOM_BYTES;
+  }
+
+  /** Bytes handed over and not yet taken by the kernel: datagrams wait outside, where they can still be dropped. */
+  get queued(): number {
+    return this.#socket.bufferedAmount;
+  }
+
+  send(frame: Uint8Array): void {
+    if (this.#socket.readyState !== WebSocket.OPEN) return;
+    this.#socket.send(frame, this.#flushed);
+    if (this.#socket.bufferedAmount >= ROOM_BYTES) this.#full = true;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#socket.close(1000, "done");
+    const timer = setTimeout(() => this.#socket.terminate(), CLOSE_TIMEOUT_MS);
+    await this.closed;
+    clearTimeout(timer);
+  }
+
+  readonly #flushed = (): void => {
+    const { bufferedAmount } = this.#socket;
+    if (bufferedAmount === 0) this.#options.drained?.();
+    if (!this.#full || bufferedAmount >= ROOM_BYTES / 2) return;
+    this.#full = false;
+    this.#options.room();
+  };
+
+  #message(data: Buffer, isBinary: boolean): void {
+    const rtt = this.#keepalive.heard(performance.now(), !isBinary);
+    this.suspect = false;
+    if (!isBinary) {
+      this.rtt = rtt ?? this.rtt;
+      return;
+    }
+    try {
+      this.#frame(decodeFrame(data));
+    } catch (error) {
+      if (!(error instanceof SessionError)) throw error;
+      this.#end({ retryable: true, code: "protocol", reason: `the edge broke the protocol: ${error.message}`, afterMs: 0 });
+    }
+  }
+
+  #frame(frame: Frame): void {
+    if (frame.type === TYPE.MARK) {
+      this.send(encodeFrame({ type: TYPE.MARK, offset: frame.offset }));
+    } else if (this.#welcome !== undefined) {
+      this.#options.frame(frame);
+    } else if (frame.type === TYPE.WELCOME) {
+      this.#welcome = decodeControl(frame, Welcome);
+      this.#greet(undefined);
+    } else {
+      throw new SessionError("protocol", "not a WELCOME");
+    }
+  }
+
+  /** Keeps an eye on the path until the lane is over. */
+  #watch(signal: AbortSignal): void {
+    const abort = (): void => this.#socket.close(1000, "done");
+    signal.addEventListener("abort", abort, { once: true });
+    const greeting = setTimeout(() => {
+      if (this.#welcome === undefined) this.#end({ retryable: true, code: "silent", reason: "no WELCOME in time", afterMs: 0 });
+    }, DIAL_TIMEOUT_MS + HELLO_TIMEOUT_MS);
+    const look = setInterval(() => this.#look(), LOOK_MS);
+    look.unref();
+    void this.closed.then(() => {
+      this.over = true;
+      clearInterval(look);
+      clearTimeout(greeting);
+      signal.removeEventListener("abort", abort);
+    });
+  }
+
+  #look(): void {
+    if (this.#socket.readyState !== WebSocket.OPEN) return;
+    const waiting = this.#options.waiting() || this.#socket.bufferedAmount > 0;
+    const { ping, suspect, dead, silentMs } = this.#keepalive.look(performance.now(), Date.now(), waiting);
+    if (dead) return this.#end({ retryable: true, code: "silent", reason: `no sign of the edge for ${Math.round(silentMs / 1000)} s`, afterMs: 0 });
+    if (ping) this.#socket.send("ping");
+    this.suspect = suspect;
+    if (suspect) this.#doubt();
+  }
+
+  #end(fault: LinkFault): void {
+    this.#fault ??= fault;
+    this.#socket.terminate();
+  }
+}
 
 /**
- * Dials one lane and says HELLO. Resolves with WELCOME, or with why not.
- * Masking costs two passes over every byte; over TLS or loopback it protects nothing, so the mask is zero there (RFC 6455 section 10.3 is about plain-text proxies).
+ * Masking costs two passes over every byte; over TLS or loopback it protects nothing (RFC 6455 section 10.3 is about
+ * plain-text proxies), so the mask is zero there, which both ends skip.
  */
-export function dialLane(options: LaneOptions, signal: AbortSignal): Promise<Lane | LinkFault> {
-  const { url, token, hello } = options;
+function open({ url, token }: LaneOptions): WebSocket {
   const unmasked = url.protocol === "wss:" || /^(localhost|127\.|\[::1\])/.test(url.hostname);
   const socket = new WebSocket(url, "sallyport.v1", {
     headers: { authorization: `Bearer ${token}` },
@@ -57,119 +200,5 @@ export function dialLane(options: LaneOptions, signal: AbortSignal): Promise<Lan
     ...(unmasked ? { generateMask: (mask: Buffer) => void mask.fill(0) } : {}),
   });
   socket.binaryType = "nodebuffer";
-  let fault: LinkFault | undefined;
-  let heard = performance.now();
-  let pinged: number | undefined;
-  let rtt: number | null = null;
-  let full = false;
-
-  const closed = new Promise<LinkFault>((resolve) => {
-    socket.on("close", (code, reason) => resolve((fault ??= faultOfClose(code, reason.toString()))));
-  });
-  socket.on("error", (error) => (fault ??= faultOfError(error)));
-  socket.on("unexpected-response", (request, response) => {
-    let body = "";
-    response.on("data", (chunk: Buffer) => (body += body.length < 2_000 ? chunk.toString() : ""));
-    response.on("end", () => {
-      fault ??= faultOfStatus(response.statusCode ?? 0, detailOf(body), response.headers["retry-after"]);
-      request.destroy();
-      socket.terminate();
-    });
-  });
-  const abort = (): void => socket.close(1000, "done");
-  signal.addEventListener("abort", abort, { once: true });
-
-  const end = (reason: LinkFault): void => {
-    fault ??= reason;
-    socket.terminate();
-  };
-  const send = (frame: Uint8Array): void => {
-    if (socket.readyState !== WebSocket.OPEN) return;
-    socket.send(frame, onFlushed);
-    if (socket.bufferedAmount >= ROOM_BYTES) full = true;
-  };
-  const onFlushed = (): void => {
-    if (socket.bufferedAmount === 0) options.drained?.();
-    if (!full || socket.bufferedAmount >= ROOM_BYTES / 2) return;
-    full = false;
-    options.room();
-  };
-
-  const watch = setInterval(() => {
-    const now = performance.now();
-    const waiting = options.waiting() || socket.bufferedAmount > 0;
-    if (now - heard > (waiting ? BUSY_DEAD_MS : DEAD_MS)) {
-      end({ retryable: true, code: "silent", reason: `no sign of the edge for ${Math.round((now - heard) / 1000)} s`, afterMs: 0 });
-    } else if (socket.readyState === WebSocket.OPEN && now - (pinged ?? 0) > (waiting ? BUSY_PING_MS : PING_MS * (0.9 + Math.random() / 5))) {
-      pinged = now;
-      socket.send("ping");
-    }
-  }, TICK_MS);
-  watch.unref();
-  void closed.then(() => {
-    clearInterval(watch);
-    signal.removeEventListener("abort", abort);
-  });
-
-  return new Promise((resolve) => {
-    void closed.then(resolve);
-    const helloTimer = setTimeout(() => end({ retryable: true, code: "silent", reason: "no WELCOME in time", afterMs: 0 }), DIAL_TIMEOUT_MS + HELLO_TIMEOUT_MS);
-    void closed.then(() => clearTimeout(helloTimer));
-    socket.on("open", () => {
-      heard = performance.now();
-      socket.send(encodeControl(TYPE.HELLO, hello));
-    });
-    let welcomed = false;
-    socket.on("message", (data: Buffer, isBinary) => {
-      heard = performance.now();
-      if (!isBinary) {
-        if (pinged !== undefined) rtt = heard - pinged;
-        return;
-      }
-      try {
-        const frame = decodeFrame(data);
-        if (frame.type === TYPE.MARK) send(encodeFrame({ type: TYPE.MARK, offset: frame.offset }));
-        else if (welcomed) options.frame(frame);
-        else if (frame.type === TYPE.WELCOME) {
-          welcomed = true;
-          clearTimeout(helloTimer);
-          const welcome = decodeControl(frame, Welcome);
-          resolve({
-            index: hello.lane,
-            welcome,
-            get rtt() {
-              return rtt;
-            },
-            get room() {
-              return socket.readyState === WebSocket.OPEN && socket.bufferedAmount < ROOM_BYTES;
-            },
-            get queued() {
-              return socket.bufferedAmount;
-            },
-            send,
-            closed,
-            [Symbol.asyncDispose]: async () => {
-              socket.close(1000, "done");
-              const timer = setTimeout(() => socket.terminate(), 1_000);
-              await closed;
-              clearTimeout(timer);
-            },
-          });
-        } else throw new SessionError("protocol", "not a WELCOME");
-      } catch (error) {
-        if (!(error instanceof SessionError)) throw error;
-        end({ retryable: true, code: "protocol", reason: `the edge broke the protocol: ${error.message}`, afterMs: 0 });
-      }
-    });
-  });
-}
-
-/** The `detail` of a problem document, or nothing: a stranger's page is not quoted. */
-function detailOf(body: string): string {
-  try {
-    const { detail } = JSON.parse(body) as { detail?: unknown };
-    return typeof detail === "string" ? detail.slice(0, 300) : "";
-  } catch {
-    return "";
-  }
+  return socket;
 }

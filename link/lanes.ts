@@ -2,11 +2,16 @@ import { Backoff } from "../shared/backoff.ts";
 import type { Hello, Welcome } from "../shared/control.ts";
 import type { Frame } from "../shared/frame.ts";
 import type { LinkFault, LinkStopped } from "./fault.ts";
-import { dialLane, type Lane } from "./lane.ts";
+import { dialLane, Lane } from "./lane.ts";
 import { pause } from "./pause.ts";
 
 /** Lane 0 carries datagrams and small control only; the others carry streams, so that bulk is never ahead of a voice packet. */
 export const LANES = 3;
+
+/** Milliseconds a replacement of a suspected lane may take before it is dialled anew. */
+const REDIAL_MS = 3_000;
+/** Milliseconds between two looks at a lane that was doubted once. */
+const DOUBT_MS = 500;
 
 export type LanesOptions = {
   /** `wss://host/.sallyport/agent` or `…/connect`. */
@@ -81,12 +86,10 @@ export class Lanes {
 
   /** The life of one lane: dial, carry until it is over, wait, dial again. */
   async #keep(index: number, stop: AbortSignal): Promise<void> {
-    const { url, token, hello, waiting, frame, room } = this.#options;
     const backoff = new Backoff(Math.random);
-    const drained = index === 0 && this.#options.drained !== undefined ? { drained: this.#options.drained } : {};
     while (!stop.aborted) {
-      const dialled = await dialLane({ url, token: token(), hello: { ...hello, lane: index }, waiting, frame, room, ...drained }, stop);
-      const reached = !("retryable" in dialled);
+      const dialled = await this.#dial(index, stop);
+      const reached = dialled instanceof Lane;
       const fault = reached ? await this.#carry(dialled, backoff, stop) : dialled;
       if (stop.aborted) return;
       if (!fault.retryable) {
@@ -105,17 +108,50 @@ export class Lanes {
     }
   }
 
-  async #carry(lane: Lane, backoff: Backoff, stop: AbortSignal): Promise<LinkFault> {
+  #dial(index: number, stop: AbortSignal): Promise<Lane | LinkFault> {
+    const { url, token, hello, waiting, frame, room, drained } = this.#options;
+    const options = { url, token: token(), hello: { ...hello, lane: index }, waiting, frame, room };
+    return dialLane(index === 0 && drained !== undefined ? { ...options, drained } : options, stop);
+  }
+
+  /** Carries a lane, and those that replace it, until none is left. */
+  async #carry(first: Lane, backoff: Backoff, stop: AbortSignal): Promise<LinkFault> {
     const since = performance.now();
-    const first = !this.connected;
-    this.#live.set(lane.index, lane);
-    if (first) this.#options.up(lane.welcome);
-    if (lane.index === 0) this.#follow(stop);
-    const fault = await lane.closed;
-    if (this.#live.get(lane.index) === lane) this.#live.delete(lane.index);
-    if (this.connected) this.#options.lost(lane.index);
-    backoff.stood(performance.now() - since);
-    return fault;
+    const { index } = first;
+    let lane = first;
+    for (;;) {
+      const alone = !this.connected;
+      this.#live.set(index, lane);
+      if (alone) this.#options.up(lane.welcome);
+      if (index === 0) this.#follow(stop);
+      const over = await Promise.race([lane.closed, this.#replacement(lane, stop)]);
+      if (over instanceof Lane) {
+        // The edge closes the older one; what was on its way there is settled by resuming.
+        void lane[Symbol.asyncDispose]();
+        lane = over;
+        continue;
+      }
+      this.#live.delete(index);
+      if (this.connected) this.#options.lost(index);
+      backoff.stood(performance.now() - since);
+      return over;
+    }
+  }
+
+  /** Once a lane is suspected to be dead: dials another, again and again, while it is. Never resolves without one. */
+  async #replacement(lane: Lane, stop: AbortSignal): Promise<Lane> {
+    await lane.doubted;
+    while (!stop.aborted && !lane.over) {
+      if (lane.suspect) {
+        const attempt = new AbortController();
+        const patience = setTimeout(() => attempt.abort(), REDIAL_MS);
+        const dialled = await this.#dial(lane.index, AbortSignal.any([stop, attempt.signal]));
+        clearTimeout(patience);
+        if (dialled instanceof Lane) return dialled;
+      }
+      await pause(DOUBT_MS, stop);
+    }
+    return new Promise(() => {});
   }
 
   #follow(stop: AbortSignal): void {

@@ -75,6 +75,9 @@ export const DEAD_MS = 25_000;
 export const BUSY_PING_MS = 2_000;
 export const BUSY_DEAD_MS = 10_000;
 
+/** Milliseconds a ping may go unanswered until a replacement of its lane is dialled. */
+export const SUSPECT_MS = 3_000;
+
 /** Milliseconds a consumed byte may stay unreported. */
 export const REPORT_MS = 1_000;
 
