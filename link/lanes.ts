@@ -133,6 +133,8 @@ export class Lanes {
       }
       this.#live.delete(index);
       if (this.connected) this.#options.lost(index);
+      // Lane 0 says when it dials again; the others have only this to say.
+      else if (index > 0) this.#options.down(over, 0);
       backoff.stood(performance.now() - since);
       return over;
     }
@@ -145,6 +147,7 @@ export class Lanes {
       if (lane.suspect) {
         const attempt = new AbortController();
         const patience = setTimeout(() => attempt.abort(), REDIAL_MS);
+        void lane.closed.then(() => attempt.abort());
         const dialled = await this.#dial(lane.index, AbortSignal.any([stop, attempt.signal]));
         clearTimeout(patience);
         if (dialled instanceof Lane) return dialled;
