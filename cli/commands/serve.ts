@@ -1,4 +1,3 @@
-import { readFileSync } from "node:fs";
 import { Command, Option } from "commander";
 import workerSource from "worker:source";
 import { createLog, LEVELS, type Level } from "../../link/log.ts";
@@ -10,10 +9,11 @@ import type { Result } from "../../shared/result.ts";
 import { collect, type Context } from "../context.ts";
 import { bindAddress, listenAddress } from "../serve/address.ts";
 import { serveHint } from "../serve/hint.ts";
+import { installEdge, uninstallEdge } from "../serve/install.ts";
 import { serve, type ServeOptions } from "../serve/serve.ts";
 
 type Options = {
-  data: string;
+  data?: string;
   listen: string;
   publicUrl?: string;
   bind: string;
@@ -23,13 +23,17 @@ type Options = {
   trustedProxy: string[];
   log: "pretty" | "json";
   logLevel: Level;
+  install?: boolean;
+  uninstall?: boolean;
+  start: boolean;
+  root: string;
 };
 
 /** `sallyport serve --data DIR …` */
 export function serveCommand(context: Context): Command {
   return new Command("serve")
     .description("Run the edge on this machine, in workerd, until Ctrl-C.")
-    .requiredOption("--data <dir>", "where it keeps everything; made at the first start")
+    .option("--data <dir>", "where it keeps everything; made at the first start")
     .option("--listen <host:port>", "its HTTP address: agents, commands, API", "127.0.0.1:8787")
     .option("--public-url <url>", "the URL by which agents and administrators reach it")
     .option("--bind <address>", "the address its public ports are opened on", "0.0.0.0")
@@ -43,17 +47,30 @@ export function serveCommand(context: Context): Command {
         .default(process.stderr.isTTY ? "pretty" : "json"),
     )
     .addOption(new Option("--log-level <level>", "what to log").choices(LEVELS).default("info"))
+    .option("--install", "make a systemd service of these options, and start it")
+    .option("--no-start", "with --install: write the files only")
+    .option("--uninstall", "remove that service; its data stays")
+    .addOption(new Option("--root <dir>", "write under this folder, and start nothing").default("/").hideHelp())
     .action(async (options: Options) => {
+      if (options.uninstall === true) return context.output.out(uninstallEdge(options));
+      if (options.install === true) {
+        return context.output.out(installEdge(process.argv.slice(2), settings(options, context.env), options));
+      }
       const log = createLog({ format: options.log, level: options.logLevel, write: context.output.err });
       const stop = new AbortController();
-      for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => stop.abort());
-      await serve(settings(options, context.env), stop.signal, log);
+      for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => stop.abort());
+      await serve(settings(options, context.env), stop.signal, log, (reload) => {
+        // From a terminal, SIGHUP says that it was closed; from a service manager, that files have changed.
+        process.on("SIGHUP", () => (process.stdin.isTTY ? stop.abort() : reload()));
+      });
       log("info", "stopped");
     });
 }
 
 function settings(options: Options, env: NodeJS.ProcessEnv): ServeOptions {
   const { data, publicUrl, tcp, trustedProxy } = options;
+  if (data === undefined)
+    throw Problem.usage("data-missing", "it is not said where the edge keeps everything", "--data DIR");
   return {
     data,
     listen: listenAddress(options.listen),
@@ -78,23 +95,5 @@ function tlsOf({ tlsCert, tlsKey }: Options): ServeOptions["tls"] {
   if (tlsCert === undefined || tlsKey === undefined) {
     throw Problem.usage("tls-incomplete", "--tls-cert and --tls-key belong together", "give both, or neither");
   }
-  return { certificate: readPem(tlsCert), key: readPem(tlsKey) };
-}
-
-function readPem(file: string): string {
-  try {
-    const text = readFileSync(file, "utf8");
-    if (text.includes("-----BEGIN ")) return text;
-  } catch (error) {
-    throw Problem.configuration(
-      "tls-unreadable",
-      error instanceof Error ? error.message : String(error),
-      "check the path and its owner",
-    );
-  }
-  throw Problem.configuration(
-    "tls-unreadable",
-    `${file} is not PEM`,
-    "convert it: openssl x509 -inform der -in FILE, or openssl pkey",
-  );
+  return { certificate: tlsCert, key: tlsKey };
 }

@@ -13,6 +13,8 @@ import type { Log } from "../../link/log.ts";
 import { probe } from "./probe.ts";
 import { endStaleWorkerd, rememberWorkerd } from "./stale.ts";
 import { supervise } from "./supervise.ts";
+import { Renewal } from "./renewal.ts";
+import type { Tls, TlsFiles } from "./tls.ts";
 import { findWorkerd } from "./workerd.ts";
 
 export type ServeOptions = {
@@ -21,7 +23,7 @@ export type ServeOptions = {
   publicUrl: string | null;
   bind: string;
   tcp: Ports;
-  tls: { certificate: string; key: string } | null;
+  tls: TlsFiles | null;
   trustedProxies: readonly string[];
   /** This command line without `--tcp`, for messages of the edge. */
   hint: string;
@@ -31,9 +33,24 @@ export type ServeOptions = {
 };
 
 const HEALTH_TIMEOUT_MS = 10_000;
+/** The same of one that ran: with those between them, a hung workerd is noticed within half a minute. */
+const CHECK_TIMEOUT_MS = 5_000;
+/** A wish that never comes. */
+const NEVER = new Promise<string>(() => {});
 
-/** Runs the self-hosted edge until `signal`. Throws Problem when it can't start. */
-export async function serve(options: ServeOptions, signal: AbortSignal, log: Log): Promise<void> {
+/**
+ * Runs the self-hosted edge until `signal`. Throws Problem when it can't start.
+ * `onReload` is given what to do when the launcher is asked to look at its files again.
+ */
+export async function serve(
+  options: ServeOptions,
+  signal: AbortSignal,
+  log: Log,
+  onReload: (reload: () => void) => void,
+): Promise<void> {
+  const renewal = options.tls === null ? null : new Renewal(options.tls, log);
+  renewal?.watch(signal);
+  onReload(() => renewal?.look());
   const data = openData(options.data);
   using _lock = lockData(data);
   await endStaleWorkerd(data.run, log);
@@ -46,9 +63,10 @@ export async function serve(options: ServeOptions, signal: AbortSignal, log: Log
   const binary = findWorkerd(options.env, (message) => log("info", message));
 
   writeFileSync(join(data.run, "worker.js"), options.worker);
-  writeFileSync(join(data.run, "config.capnp"), edgeConfig(options, data.storage, ports), { mode: 0o600 });
   const sockets = [HTTP_SOCKET, ...ports.map(tcpSocket)];
   const start = async () => {
+    const config = edgeConfig(options, renewal?.current ?? null, data.storage, ports);
+    writeFileSync(join(data.run, "config.capnp"), config, { mode: 0o600 });
     const workerd = startWorkerd({ binary, folder: data.run, sockets, secrets: { ADMIN_SECRET: secret.value }, log });
     rememberWorkerd(data.run, workerd.pid);
     const abandon = () => void workerd.stop(0);
@@ -75,10 +93,16 @@ export async function serve(options: ServeOptions, signal: AbortSignal, log: Log
   });
   if (first === undefined) return;
   announce(options, first.listen, secret, log);
-  await supervise(first.workerd, async () => (await start()).workerd, signal, log);
+  const supervised = {
+    first: first.workerd,
+    start: async () => (await start()).workerd,
+    isAnswering: () => isHealthy(reachable(first.listen), options.tls !== null, CHECK_TIMEOUT_MS),
+    wanted: () => renewal?.renewed ?? NEVER,
+  };
+  await supervise(supervised, signal, log);
 }
 
-function edgeConfig(options: ServeOptions, storage: string, ports: readonly number[]): string {
+function edgeConfig(options: ServeOptions, tls: Tls | null, storage: string, ports: readonly number[]): string {
   const vars: Record<string, string> = {
     SELF_HOSTED: "1",
     TCP_PORTS: formatPorts(options.tcp),
@@ -90,7 +114,7 @@ function edgeConfig(options: ServeOptions, storage: string, ports: readonly numb
     worker: "worker.js",
     storage,
     listen: options.listen,
-    tls: options.tls,
+    tls,
     bind: options.bind,
     tcp: ports,
     vars,

@@ -1,4 +1,4 @@
-import { setTimeout as sleep } from "node:timers/promises";
+import { pause } from "../../link/pause.ts";
 import { endText, type WorkerdProcess } from "./child.ts";
 import type { Log } from "../../link/log.ts";
 
@@ -9,13 +9,24 @@ const LONGEST_DELAY_MS = 30_000;
 /** Milliseconds after which a workerd counts as stable and the next end is retried quickly again. */
 const STABLE_MS = 60_000;
 
-/**
- * Keeps workerd running until `signal`: when it ends by itself it is started again, waiting longer each time.
- * `first` is the one running now; `start` gives one that is ready, or throws.
- */
+/** Milliseconds between health checks, and failed ones in a row after which workerd counts as hung. */
+const CHECK_MS = 5_000;
+const FAILURES = 3;
+
+export type Supervised = {
+  /** The one running now. */
+  first: WorkerdProcess;
+  /** Gives one that is ready, or throws. */
+  start: () => Promise<WorkerdProcess>;
+  /** One health check of the one that runs. */
+  isAnswering: () => Promise<boolean>;
+  /** Resolves with the reason when it has to be started anew, though nothing is wrong with it. */
+  wanted: () => Promise<string>;
+};
+
+/** Keeps workerd running until `signal`: when it ends by itself or hangs it is started again, waiting longer each time. */
 export async function supervise(
-  first: WorkerdProcess,
-  start: () => Promise<WorkerdProcess>,
+  { first, start, isAnswering, wanted }: Supervised,
   signal: AbortSignal,
   log: Log,
 ): Promise<void> {
@@ -28,22 +39,48 @@ export async function supervise(
   let delay = FIRST_DELAY_MS;
   while (!signal.aborted) {
     if (current !== undefined) {
-      const ended = await Promise.race([current.ended, stopped]);
+      const watching = new AbortController();
+      const ended = await Promise.race([current.ended, stopped, hung(isAnswering, watching.signal), wanted()]);
+      watching.abort();
       if (ended === undefined) break;
       if (Date.now() - since >= STABLE_MS) delay = FIRST_DELAY_MS;
+      if (typeof ended === "string") {
+        log("warn", `${ended}; starting workerd again`);
+        await current.stop(STOP_GRACE_MS);
+        current = await again(start, log);
+        since = Date.now();
+        continue;
+      }
       log("error", `${endText(ended)}; starting it again`, { inMs: delay });
       current = undefined;
     }
-    await Promise.race([sleep(delay, undefined, { ref: true }), stopped]);
+    await pause(delay, signal);
     if (signal.aborted) break;
     delay = Math.min(delay * 2, LONGEST_DELAY_MS);
-    try {
-      current = await start();
-      since = Date.now();
-      log("info", "workerd is back");
-    } catch (error) {
-      log("error", error instanceof Error ? error.message : String(error), { nextTryInMs: delay });
-    }
+    current = await again(start, log);
+    since = Date.now();
   }
   await current?.stop(STOP_GRACE_MS);
+}
+
+async function again(start: () => Promise<WorkerdProcess>, log: Log): Promise<WorkerdProcess | undefined> {
+  try {
+    const workerd = await start();
+    log("info", "workerd is back");
+    return workerd;
+  } catch (error) {
+    log("error", error instanceof Error ? error.message : String(error));
+    return undefined;
+  }
+}
+
+/** Resolves when several health checks in a row have failed; never when `over` comes first. */
+async function hung(isAnswering: () => Promise<boolean>, over: AbortSignal): Promise<string> {
+  let failures = 0;
+  while (failures < FAILURES) {
+    await pause(CHECK_MS, over);
+    if (over.aborted) return new Promise(() => {});
+    failures = (await isAnswering()) ? 0 : failures + 1;
+  }
+  return "workerd does not answer";
 }
