@@ -1,7 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { closeSync } from "node:fs";
 import { formatEndpoint } from "../shared/endpoint.ts";
-import { DatagramQueue } from "../shared/flow.ts";
 import { deferred } from "../link/deferred.ts";
 import { Client, siteOf, type Listing } from "../link/client.ts";
 import type { LinkStopped } from "../link/fault.ts";
@@ -9,9 +8,8 @@ import type { Log } from "../link/log.ts";
 import { EXIT, Problem } from "../link/problem.ts";
 import { Resources } from "../link/resources.ts";
 import type { SiteLink } from "../link/site-link.ts";
-import { TcpListener } from "./listen/tcp.ts";
+import { Listeners } from "./listen/listeners.ts";
 import { tunnel } from "./listen/tunnel.ts";
-import { UdpListener } from "./listen/udp.ts";
 import { listenings, showListening, type Listening, type Wanted } from "./listen/wanted.ts";
 
 const LOOPBACK = "127.0.0.1";
@@ -24,26 +22,19 @@ export type ConnectOptions = { edge: URL; token: string; wanted: readonly Wanted
 export async function connect({ edge, token, wanted, log }: ConnectOptions, signal: AbortSignal): Promise<void> {
   await using stack = new Resources();
   const stopped = deferred<LinkStopped>();
-  const queues = new Map<SiteLink, DatagramQueue>();
+  const listeners = new Listeners({ statesVisitors: false, isBalancer: () => false }, log);
   const client = stack.use(
     new Client(
       { edge, kind: "client", token: () => token, log },
-      {
-        routes: () => {},
-        stopped: stopped.resolve,
-        drained: (link) => queues.get(link)?.flush(),
-      },
+      { routes: () => {}, stopped: stopped.resolve, drained: (link) => listeners.drained(link) },
     ),
   );
+  stack.use(listeners);
   const listing = await listed(client, log, signal);
   if (listing === undefined) return;
   for (const each of wanted) {
     const link = client.use(siteFor(listing, each));
-    const queue = queueOf(queues, link);
-    for (const listening of listenings(each, LOOPBACK)) {
-      const listener = stack.use(await opened(link, listening, queue, log));
-      log("info", "listening", { endpoint: listening.endpoint, at: listener.at, site: link.site });
-    }
+    for (const listening of listenings(each, LOOPBACK)) await opened(listeners, link, listening);
   }
   log("info", "ready", { endpoints: wanted.map(({ text }) => text).join(" ") });
   await ended(stopped.promise, signal);
@@ -81,7 +72,7 @@ export async function connectStdio({ edge, token, wanted, log }: ConnectOptions,
 }
 
 /** What the token opens; waits for an edge that is out of reach. Throws Problem when the token is refused. */
-async function listed(client: Client, log: Log, signal: AbortSignal): Promise<Listing | undefined> {
+export async function listed(client: Client, log: Log, signal: AbortSignal): Promise<Listing | undefined> {
   for (let wait = RETRY_MS; !signal.aborted; wait = Math.min(wait * 2, LONGEST_RETRY_MS)) {
     const listing = await client.list();
     if ("sites" in listing) return listing;
@@ -106,27 +97,10 @@ function siteFor(listing: Listing, { text, endpoint }: Wanted): string {
   );
 }
 
-function queueOf(queues: Map<SiteLink, DatagramQueue>, link: SiteLink): DatagramQueue {
-  const existing = queues.get(link);
-  if (existing !== undefined) return existing;
-  const queue = new DatagramQueue(
-    () => link.queued,
-    () => performance.now(),
-  );
-  queues.set(link, queue);
-  return queue;
-}
-
-async function opened(
-  link: SiteLink,
-  listening: Listening,
-  queue: DatagramQueue,
-  log: Log,
-): Promise<TcpListener | UdpListener> {
-  const { endpoint, transport } = listening;
+async function opened(listeners: Listeners, link: SiteLink, listening: Listening): Promise<void> {
+  const { endpoint } = listening;
   try {
-    if (transport === "udp") return await UdpListener.open(link, endpoint, listening, false, queue, log);
-    return await TcpListener.open(link, endpoint, listening, false, log);
+    await listeners.open(link, listening);
   } catch (error) {
     const { code = "" } = error as NodeJS.ErrnoException;
     const cause = code === "EADDRINUSE" ? "another program has that port" : String(error);
@@ -138,12 +112,12 @@ async function opened(
   }
 }
 
-async function ended(stopped: Promise<LinkStopped>, signal: AbortSignal): Promise<void> {
+export async function ended(stopped: Promise<LinkStopped>, signal: AbortSignal): Promise<void> {
   const fault = await Promise.race([stopped, aborted(signal)]);
   if (fault !== undefined) throw problemOf(fault);
 }
 
-function problemOf({ code, reason, fix }: LinkStopped): Problem {
+export function problemOf({ code, reason, fix }: LinkStopped): Problem {
   const exit = code === "token" ? EXIT.token : code === "forbidden" ? EXIT.denied : EXIT.failed;
   return new Problem(exit, code, reason, fix.replace("token agent SITE", "token visitor --endpoint E"));
 }

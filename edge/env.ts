@@ -13,6 +13,9 @@ export interface Env {
   SELF_HOSTED?: string;
   /** PORTS the Worker itself owns, self-hosted only. */
   TCP_PORTS?: string;
+  /** PORTS that the launcher's gateway may open, self-hosted only. */
+  GATEWAY_TCP?: string;
+  GATEWAY_UDP?: string;
   /** The launcher's own command without --tcp: errors print the command that would hold a port. */
   SERVE_HINT?: string;
   /** CIDRs, comma separated, whose X-Forwarded-* are believed. */

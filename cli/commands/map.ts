@@ -1,7 +1,7 @@
 import { Command, InvalidArgumentError, Option } from "commander";
 import type { MappingAnswer, MappingView } from "../../shared/api.ts";
 import { collect, edgeCommand, edgeOf, readCommand, type Context, type EdgeOptions } from "../context.ts";
-import { parseMoment } from "../duration.ts";
+import { parseDuration, parseMoment } from "../duration.ts";
 import { printResult, printWarnings } from "../output.ts";
 import { describeMapping } from "../describe.ts";
 import { table } from "../table.ts";
@@ -16,6 +16,9 @@ type RuleOptions = EdgeOptions & {
   expires?: string;
   maxStreams?: number;
   onLoss?: string;
+  proxyProtocol?: string;
+  idle?: number;
+  reflectorOk?: boolean;
 };
 
 type ReadOptions = EdgeOptions & { json?: boolean };
@@ -52,7 +55,7 @@ export function mapCommand(context: Context): Command {
 
 function addCommand(context: Context): Command {
   return edgeCommand("add", "Map an endpoint to a target of a site.")
-    .argument("<endpoint>", "PORT/tcp, FIRST-LAST/tcp or SITE/NAME")
+    .argument("<endpoint>", "PORT/tcp, PORT/udp, PORT/tcp+udp, FIRST-LAST/udp, https://HOST or SITE/NAME")
     .argument("<site>")
     .argument("<target>", "HOST:PORT inside the site")
     .option("--name <text>", "what it is, for the register")
@@ -63,6 +66,14 @@ function addCommand(context: Context): Command {
     .option("--deny-from <cidr>", "a source that may not come; repeatable", collect)
     .option("--expires <when>", "when it ends: 12h, 90d, or a date")
     .option("--max-streams <number>", "connections at once", wholeNumber)
+    .addOption(
+      new Option("--proxy-protocol <version>", "tell the target the visitor's address in this header").choices([
+        "v1",
+        "v2",
+      ]),
+    )
+    .option("--idle <time>", "UDP: how long a flow may be quiet; without it, 2m", parseDuration)
+    .option("--reflector-ok", "UDP: it may answer much to those who sent little")
     .addOption(
       new Option("--on-loss <what>", "what a visitor sees when the path to the agent is lost").choices([
         "close",
@@ -85,6 +96,9 @@ function addCommand(context: Context): Command {
         expires: until,
         maxStreams,
         onLoss,
+        proxyProtocol: options.proxyProtocol,
+        idleSeconds: options.idle === undefined ? undefined : Math.round(options.idle / 1000),
+        reflectorOk: options.reflectorOk,
       };
       const { mapping, warnings } = await edgeOf(context, options).call<MappingAnswer>("POST", "/mappings", rule);
       context.output.err(`mapping ${mapping.id} added: ${mapping.endpoint} -> ${mapping.site} ${mapping.target}\n`);

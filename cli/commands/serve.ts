@@ -4,7 +4,7 @@ import { createLog, LEVELS, type Level } from "../../link/log.ts";
 import { Problem } from "../../link/problem.ts";
 import { parseCidr } from "../../shared/cidr.ts";
 import { parseEdgeUrl } from "../../shared/edge-url.ts";
-import { parsePorts } from "../../shared/ports.ts";
+import { formatPorts, parsePorts, sharedPort } from "../../shared/ports.ts";
 import type { Result } from "../../shared/result.ts";
 import { collect, type Context } from "../context.ts";
 import { bindAddress, listenAddress } from "../serve/address.ts";
@@ -18,6 +18,8 @@ type Options = {
   publicUrl?: string;
   bind: string;
   tcp?: string;
+  ports?: string;
+  udp?: string;
   tlsCert?: string;
   tlsKey?: string;
   trustedProxy: string[];
@@ -38,6 +40,8 @@ export function serveCommand(context: Context): Command {
     .option("--public-url <url>", "the URL by which agents and administrators reach it")
     .option("--bind <address>", "the address its public ports are opened on", "0.0.0.0")
     .option("--tcp <ports>", "TCP ports the Worker owns while it runs: 8080,8090-8099")
+    .option("--ports <ports>", "TCP ports that its gateway may open while it runs, when a mapping wants them")
+    .option("--udp <ports>", "UDP ports that its gateway may open when a mapping wants them")
     .option("--tls-cert <file>", "certificate chain in PEM: the HTTP address then speaks HTTPS")
     .option("--tls-key <file>", "its private key in PEM")
     .option("--trusted-proxy <cidr>", "a proxy in front whose X-Forwarded-For is believed; repeatable", collect, [])
@@ -77,12 +81,30 @@ function settings(options: Options, env: NodeJS.ProcessEnv): ServeOptions {
     publicUrl: publicUrl === undefined ? null : accept(parseEdgeUrl(publicUrl), "--public-url").text,
     bind: bindAddress(options.bind),
     tcp: tcp === undefined ? [] : accept(parsePorts(tcp), "--tcp"),
+    gateway: gatewayPorts(options),
     tls: tlsOf(options),
     trustedProxies: trustedProxy.map((cidr) => accept(parseCidr(cidr), "--trusted-proxy").text),
     hint: serveHint(process.argv.slice(2)),
     worker: workerSource,
     env,
   };
+}
+
+function gatewayPorts({ tcp = "", ports, udp }: Options): ServeOptions["gateway"] {
+  const gateway = {
+    tcp: ports === undefined ? [] : accept(parsePorts(ports), "--ports"),
+    udp: udp === undefined ? [] : accept(parsePorts(udp), "--udp"),
+  };
+  const held = parsePorts(tcp);
+  const both = held.ok
+    ? gateway.tcp.find((range) => held.value.some((each) => sharedPort(each, range) !== undefined))
+    : undefined;
+  if (both === undefined) return gateway;
+  throw Problem.usage(
+    "ports-twice",
+    `${formatPorts([both])} is in --tcp and in --ports`,
+    "give each port once: --tcp for those the Worker holds all the time, --ports for those opened as mappings come",
+  );
 }
 
 function accept<T>(result: Result<T>, option: string): T {

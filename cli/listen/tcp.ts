@@ -3,13 +3,21 @@ import { createServer, type Server, type Socket } from "node:net";
 import { formatHostPort } from "../../shared/socket-address.ts";
 import type { Log } from "../../link/log.ts";
 import type { SiteLink } from "../../link/site-link.ts";
+import { visitorBehind } from "./balancer.ts";
 import { tunnel } from "./tunnel.ts";
 
 const KEEPALIVE_MS = 30_000;
 
 export type Where = { host: string; port: number };
 
-/** A TCP listener whose connections go to one endpoint. `states`: whether visitors' addresses are told, as only gateways may. */
+export type TcpOptions = {
+  /** Whether visitors' addresses are told: only gateways may. */
+  statesVisitors: boolean;
+  /** Whether an address is that of a balancer, which names its visitors in PROXY protocol headers. */
+  isBalancer: (address: string) => boolean;
+};
+
+/** A TCP listener whose connections go to one endpoint. */
 export class TcpListener implements AsyncDisposable {
   readonly endpoint: string;
   readonly #server: Server;
@@ -25,7 +33,7 @@ export class TcpListener implements AsyncDisposable {
     link: SiteLink,
     endpoint: string,
     { host, port }: Where,
-    states: boolean,
+    options: TcpOptions,
     log: Log,
   ): Promise<TcpListener> {
     const server = createServer({
@@ -36,9 +44,10 @@ export class TcpListener implements AsyncDisposable {
       keepAliveInitialDelay: KEEPALIVE_MS,
     });
     const listener = new TcpListener(endpoint, server);
-    server.on("connection", (socket) => void listener.#serve(link, socket, states, log));
-    server.listen({ host, port, ipv6Only: false });
+    server.on("connection", (socket) => void listener.#serve(link, socket, options, log));
+    server.listen({ host, port, exclusive: true });
     await once(server, "listening");
+    server.on("error", (error) => log("warn", "a TCP port failed", { endpoint, reason: error.message }));
     return listener;
   }
 
@@ -53,15 +62,22 @@ export class TcpListener implements AsyncDisposable {
     await once(this.#server, "close");
   }
 
-  async #serve(link: SiteLink, socket: Socket, states: boolean, log: Log): Promise<void> {
+  async #serve(link: SiteLink, socket: Socket, { statesVisitors, isBalancer }: TcpOptions, log: Log): Promise<void> {
     // From its first moment: an error without a listener ends the process.
     socket.on("error", () => {});
     this.#sockets.add(socket);
-    const { remoteAddress, remotePort } = socket;
-    const visitor = remoteAddress === undefined ? "" : formatHostPort(remoteAddress, remotePort ?? 0);
-    log("debug", "visitor", { endpoint: this.endpoint, visitor });
-    const local = { readable: socket, writable: socket, reset: () => void socket.resetAndDestroy() };
-    await tunnel(link, this.endpoint, states ? visitor : "", local, log);
+    const { endpoint } = this;
+    const { remoteAddress = "", remotePort = 0 } = socket;
+    const peer = formatHostPort(remoteAddress, remotePort);
+    const visitor = isBalancer(remoteAddress) ? await visitorBehind(socket) : peer;
+    if (visitor === undefined) {
+      log("info", "a balancer sent no PROXY protocol header", { endpoint, balancer: peer });
+      socket.resetAndDestroy();
+    } else {
+      log("debug", "visitor", { endpoint, visitor });
+      const local = { readable: socket, writable: socket, reset: () => void socket.resetAndDestroy() };
+      await tunnel(link, endpoint, statesVisitors ? visitor : "", local, log);
+    }
     this.#sockets.delete(socket);
   }
 }

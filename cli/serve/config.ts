@@ -32,6 +32,8 @@ export type EdgeConfig = {
   /** Absolute path of the folder that holds the Durable Objects' storage. */
   storage: string;
   listen: Address;
+  /** Another HTTP port, on loopback and plain: for the launcher's own gateway beside TLS. */
+  localPort: number | null;
   /** PEM texts; without them the control socket speaks plain HTTP. */
   tls: { certificate: string; key: string } | null;
   /** TCP ports the Worker itself owns. */
@@ -44,6 +46,7 @@ export type EdgeConfig = {
 };
 
 export const HTTP_SOCKET = "http";
+export const LOCAL_SOCKET = "local";
 
 /** The name of the socket of a Worker-owned port, as workerd reports it. */
 export function tcpSocket(port: number): string {
@@ -54,6 +57,11 @@ export function tcpSocket(port: number): string {
 export function workerdConfig(config: EdgeConfig): string {
   const sockets = [
     `(name = ${quote(HTTP_SOCKET)}, address = ${quote(formatHostPort(config.listen.host, config.listen.port))}, service = "edge", ${httpSocket(config.tls)})`,
+    ...(config.localPort === null
+      ? []
+      : [
+          `(name = ${quote(LOCAL_SOCKET)}, address = ${quote(`127.0.0.1:${config.localPort}`)}, service = "edge", ${httpSocket(null)})`,
+        ]),
     ...config.tcp.map(
       (port) =>
         `(name = ${quote(tcpSocket(port))}, address = ${quote(formatHostPort(config.bind, port))}, service = "edge", tcp = ())`,

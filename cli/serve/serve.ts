@@ -1,12 +1,15 @@
+import { once } from "node:events";
 import { writeFileSync } from "node:fs";
+import { createServer, type AddressInfo } from "node:net";
 import { join } from "node:path";
 import { formatPorts, type Ports } from "../../shared/ports.ts";
 import { formatHostPort } from "../../shared/socket-address.ts";
 import { EXIT, Problem } from "../../link/problem.ts";
 import { reachable, type Address } from "./address.ts";
 import { startWorkerd, type WorkerdProcess } from "./child.ts";
-import { HTTP_SOCKET, tcpSocket, workerdConfig } from "./config.ts";
+import { HTTP_SOCKET, LOCAL_SOCKET, tcpSocket, workerdConfig } from "./config.ts";
 import { adminSecret, openData, type AdminSecret } from "./data.ts";
+import { runGateway } from "./gateway.ts";
 import { isHealthy } from "./health.ts";
 import { lockData } from "./lock.ts";
 import type { Log } from "../../link/log.ts";
@@ -23,6 +26,8 @@ export type ServeOptions = {
   publicUrl: string | null;
   bind: string;
   tcp: Ports;
+  /** What the built-in gateway may open when a mapping wants it. */
+  gateway: { tcp: Ports; udp: Ports };
   tls: TlsFiles | null;
   trustedProxies: readonly string[];
   /** This command line without `--tcp`, for messages of the edge. */
@@ -63,9 +68,11 @@ export async function serve(
   const binary = findWorkerd(options.env, (message) => log("info", message));
 
   writeFileSync(join(data.run, "worker.js"), options.worker);
-  const sockets = [HTTP_SOCKET, ...ports.map(tcpSocket)];
+  // The gateway is on this machine: certificates are made for the names that others use.
+  const localPort = options.tls !== null && ownsPorts(options) ? await freePort() : null;
+  const sockets = [HTTP_SOCKET, ...(localPort === null ? [] : [LOCAL_SOCKET]), ...ports.map(tcpSocket)];
   const start = async () => {
-    const config = edgeConfig(options, renewal?.current ?? null, data.storage, ports);
+    const config = edgeConfig(options, renewal?.current ?? null, data.storage, ports, localPort);
     writeFileSync(join(data.run, "config.capnp"), config, { mode: 0o600 });
     const workerd = startWorkerd({ binary, folder: data.run, sockets, secrets: { ADMIN_SECRET: secret.value }, log });
     rememberWorkerd(data.run, workerd.pid);
@@ -93,6 +100,10 @@ export async function serve(
   });
   if (first === undefined) return;
   announce(options, first.listen, secret, log);
+  const local = localPort === null ? reachable(first.listen) : { host: "127.0.0.1", port: localPort };
+  const edge = `http://${formatHostPort(local.host, local.port)}`;
+  const owned = { ...options, secret: secret.value, file: join(data.run, "gateway-token"), edge };
+  const gateway = runGateway(owned, signal, log);
   const supervised = {
     first: first.workerd,
     start: async () => (await start()).workerd,
@@ -100,13 +111,39 @@ export async function serve(
     wanted: () => renewal?.renewed ?? NEVER,
   };
   await supervise(supervised, signal, log);
+  await gateway;
 }
 
-function edgeConfig(options: ServeOptions, tls: Tls | null, storage: string, ports: readonly number[]): string {
+function ownsPorts({ gateway }: ServeOptions): boolean {
+  return gateway.tcp.length + gateway.udp.length > 0;
+}
+
+function portsOf(name: string, ports: Ports): Record<string, string> {
+  return ports.length === 0 ? {} : { [name]: formatPorts(ports) };
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, "close");
+  return port;
+}
+
+function edgeConfig(
+  options: ServeOptions,
+  tls: Tls | null,
+  storage: string,
+  ports: readonly number[],
+  localPort: number | null,
+): string {
   const vars: Record<string, string> = {
     SELF_HOSTED: "1",
     TCP_PORTS: formatPorts(options.tcp),
     SERVE_HINT: options.hint,
+    ...portsOf("GATEWAY_TCP", options.gateway.tcp),
+    ...portsOf("GATEWAY_UDP", options.gateway.udp),
   };
   if (options.publicUrl !== null) vars["PUBLIC_URL"] = options.publicUrl;
   if (options.trustedProxies.length > 0) vars["TRUSTED_PROXIES"] = options.trustedProxies.join(",");
@@ -114,6 +151,7 @@ function edgeConfig(options: ServeOptions, tls: Tls | null, storage: string, por
     worker: "worker.js",
     storage,
     listen: options.listen,
+    localPort,
     tls,
     bind: options.bind,
     tcp: ports,

@@ -8,8 +8,8 @@ import { issuedView } from "./views.ts";
 
 const LoginBody = z.strictObject({
   secret: z.string().max(1024),
-  /** The URL the client used. */
-  url: z.string().max(512),
+  /** The URL the client used; absent: one that tells nothing of how others reach the edge. */
+  url: z.string().max(512).optional(),
   /** Seconds. */
   life: z.int().positive().optional(),
   readOnly: z.boolean().optional(),

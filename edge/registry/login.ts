@@ -8,7 +8,7 @@ import { issueToken, type Issued } from "./token-changes.ts";
 export type LoginRequest = {
   secret: string;
   /** The URL by which the client reached the edge. Never taken from a Host header. */
-  url: string;
+  url?: string;
   /** Whom failures are counted against: an address, or a network of them. */
   source: string;
   /** Seconds; absent: the default for admin tokens. */
@@ -28,8 +28,8 @@ export async function login(
   now: number,
 ): Promise<Outcome<LoggedIn>> {
   const { secret, source, life, readOnly } = request;
-  const url = parseEdgeUrl(request.url);
-  if (!url.ok) return invalid(url.error);
+  const url = request.url === undefined ? undefined : parseEdgeUrl(request.url);
+  if (url?.ok === false) return invalid(url.error);
   const wait = penalties.wait(source, now);
   if (wait > 0) {
     const seconds = Math.ceil(wait / 1000);
@@ -52,8 +52,17 @@ export async function login(
     });
   }
   penalties.forgive(source);
-  if (store.urls.canonical() === undefined) store.urls.adopt(url.value.text, now);
-  const canonical = store.urls.canonical() ?? url.value.text;
+  if (store.urls.canonical() === undefined && url !== undefined) store.urls.adopt(url.value.text, now);
+  const canonical = store.urls.canonical();
+  if (canonical === undefined) {
+    return refused({
+      status: 422,
+      code: "url-unknown",
+      title: "Not on this edge",
+      detail: "The edge does not know its own URL yet.",
+      fix: "sallyport login URL",
+    });
+  }
   const actor: Actor = { name: `login from ${source}`, now };
   const issued = await issueToken(store, canonical, { kind: "admin", readOnly, life }, actor);
   return issued.ok ? { ok: true, value: { ...issued.value, url: canonical } } : issued;

@@ -1,6 +1,8 @@
+import type { GatewayClaims } from "../../shared/claims.ts";
 import { formatEndpoint, overlap, parseEndpoint } from "../../shared/endpoint.ts";
 import { conflict, editMapping, parseMapping, type Mapping } from "../../shared/mapping.ts";
 import type { MappingDraft } from "../../shared/mapping-input.ts";
+import { parseScopes, type Scopes } from "../../shared/reach.ts";
 import { known } from "../../shared/result.ts";
 import { done, invalid, refused, type Outcome, type Problem } from "../problem.ts";
 import { unserved, type Platform } from "./platform.ts";
@@ -11,7 +13,7 @@ import type { Actor, Store } from "./store.ts";
 export function addMapping(store: Store, platform: Platform, input: unknown, actor: Actor): Outcome<Mapping> {
   const draft = parseMapping(input);
   if (!draft.ok) return invalid(draft.error);
-  const obstacle = inTheWay(store, platform, draft.value, undefined);
+  const obstacle = inTheWay(store, platform, draft.value, undefined, actor.now);
   if (obstacle !== undefined) return refused(obstacle);
   const mapping = store.mappings.add(draft.value, stampOf(actor), store.sites.touch(draft.value.site));
   audit(store, actor, "map add", mapping);
@@ -30,7 +32,7 @@ export function changeMapping(
   if (!before.ok) return before;
   const draft = editMapping(before.value, changes);
   if (!draft.ok) return invalid(draft.error);
-  const obstacle = inTheWay(store, platform, draft.value, before.value.id);
+  const obstacle = inTheWay(store, platform, draft.value, before.value.id, actor.now);
   if (obstacle !== undefined) return refused(obstacle);
   const { id, site, created } = before.value;
   if (site !== draft.value.site) store.sites.touch(site);
@@ -77,13 +79,22 @@ function inTheWay(
   platform: Platform,
   draft: MappingDraft,
   self: number | undefined,
+  now: number,
 ): Problem | undefined {
   if (store.sites.find(draft.site) === undefined) return noSuchSite(draft.site);
   for (const other of store.mappings.list()) {
     const fault = other.id === self ? undefined : conflict(draft, other);
     if (fault !== undefined) return invalid(fault).problem;
   }
-  return unserved(draft, platform, store.urls.list());
+  return unserved(draft, platform, store.urls.list(), gatewaysOf(store, now));
+}
+
+/** What the good tokens of gateways let them own. */
+function gatewaysOf(store: Store, now: number): Scopes[] {
+  return store.tokens
+    .list()
+    .filter(({ kind, revoked, expires }) => kind === "gateway" && revoked === null && expires > now)
+    .map(({ claims }) => parseScopes((claims as GatewayClaims).endpoints));
 }
 
 function stampOf({ name, now }: Actor) {

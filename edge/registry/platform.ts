@@ -1,18 +1,34 @@
-import { parseEndpoint, transports } from "../../shared/endpoint.ts";
+import { parseEndpoint, transports, type PortEndpoint, type Transport } from "../../shared/endpoint.ts";
 import type { MappingDraft } from "../../shared/mapping-input.ts";
 import { containsRange, formatPortRange, formatPorts, parsePorts, type PortRange } from "../../shared/ports.ts";
+import { isWithin, type Scopes } from "../../shared/reach.ts";
 import { known } from "../../shared/result.ts";
 import type { Problem } from "../problem.ts";
 import { unservedHttp } from "./platform-http.ts";
 
 /** Where this edge runs, as far as it decides what can be served. */
-export type Platform = { SELF_HOSTED?: string; TCP_PORTS?: string; SERVE_HINT?: string; TRUSTED_PROXIES?: string };
+export type Platform = {
+  SELF_HOSTED?: string;
+  TCP_PORTS?: string;
+  SERVE_HINT?: string;
+  TRUSTED_PROXIES?: string;
+  GATEWAY_TCP?: string;
+  GATEWAY_UDP?: string;
+};
 
 /** Options that the grammar knows and nothing enforces yet: accepting them would be a promise not kept. */
-const UNENFORCED = ["newPerSecond", "bytesPerSecond", "proxyProtocol", "idleSeconds"] as const;
+const UNENFORCED = ["newPerSecond", "bytesPerSecond"] as const;
 
-/** Why this edge can't serve a mapping that is valid in itself, with the way to have it; undefined when it can. */
-export function unserved(draft: MappingDraft, platform: Platform, urls: readonly string[]): Problem | undefined {
+/**
+ * Why this edge can't serve a mapping that is valid in itself, with the way to have it; undefined when it can.
+ * `gateways`: what the tokens of gateways let them own.
+ */
+export function unserved(
+  draft: MappingDraft,
+  platform: Platform,
+  urls: readonly string[],
+  gateways: readonly Scopes[] = [],
+): Problem | undefined {
   const option = UNENFORCED.find((each) => draft[each] !== null);
   if (option !== undefined)
     return notHere("option-unserved", `This version does not do ${option}.`, `Leave ${option} out.`);
@@ -25,21 +41,31 @@ export function unserved(draft: MappingDraft, platform: Platform, urls: readonly
     case "port":
       // Reached by token through a client: no public port is opened.
       if (draft.access === "token") return undefined;
-      if (transports(endpoint).includes("udp")) {
-        return notHere(
-          "udp-unserved",
-          "The Worker can't own public UDP ports.",
-          "Use --access token: it is then reached by token, with no public port.",
-        );
-      }
-      return platform.SELF_HOSTED === "1" ? unheld(endpoint, platform) : noRawTcp();
+      return transports(endpoint)
+        .map((each) => unowned(endpoint, each, platform, gateways))
+        .find((each) => each !== undefined);
   }
 }
 
+/** Why nobody would own this public port: neither the Worker, nor the launcher's gateway, nor one that holds a token. */
+function unowned(
+  range: PortEndpoint,
+  transport: Transport,
+  platform: Platform,
+  gateways: readonly Scopes[],
+): Problem | undefined {
+  const { TCP_PORTS, GATEWAY_TCP, GATEWAY_UDP, SELF_HOSTED } = platform;
+  const owned = transport === "tcp" ? [TCP_PORTS, GATEWAY_TCP] : [GATEWAY_UDP];
+  const held = SELF_HOSTED === "1" ? owned.map((text) => parsePorts(text ?? "")) : [];
+  if (held.some((ports) => ports.ok && containsRange(ports.value, range))) return undefined;
+  if (gateways.some((scopes) => isWithin({ ...range, transport }, scopes))) return undefined;
+  if (transport === "udp") return noUdp(range, platform);
+  return SELF_HOSTED === "1" ? unheld(range, platform) : noRawTcp();
+}
+
 /** workerd opens its ports when it starts, so a port it does not hold needs a restart: the very command is printed. */
-function unheld(wanted: PortRange, { TCP_PORTS = "", SERVE_HINT = "" }: Platform): Problem | undefined {
+function unheld(wanted: PortRange, { TCP_PORTS = "", SERVE_HINT = "" }: Platform): Problem {
   const held = parsePorts(TCP_PORTS);
-  if (held.ok && containsRange(held.value, wanted)) return undefined;
   const range = formatPortRange(wanted);
   const all = formatPorts(known(parsePorts(held.ok ? `${formatPorts(held.value)},${range}` : range)));
   const command = `${SERVE_HINT === "" ? "sallyport serve …" : SERVE_HINT} --tcp ${all}`;
@@ -51,11 +77,31 @@ function unheld(wanted: PortRange, { TCP_PORTS = "", SERVE_HINT = "" }: Platform
   );
 }
 
+function noUdp(wanted: PortRange, { GATEWAY_UDP = "", SERVE_HINT = "", SELF_HOSTED }: Platform): Problem {
+  const held = parsePorts(GATEWAY_UDP);
+  const range = formatPortRange(wanted);
+  const all = formatPorts(known(parsePorts(held.ok ? `${formatPorts(held.value)},${range}` : range)));
+  const gateway = `run a gateway on a machine with a public address: sallyport token gateway --endpoint ${range}/udp, then sallyport gateway there`;
+  if (SELF_HOSTED !== "1")
+    return notHere(
+      "udp-unserved",
+      "A Worker can't own public UDP ports.",
+      `To have one, ${gateway}. Or use --access token.`,
+    );
+  return notHere(
+    "udp-unserved",
+    held.ok
+      ? `This edge may open the UDP ports ${formatPorts(held.value)}, not ${range}.`
+      : "This edge opens no UDP ports.",
+    `Restart the edge with: ${SERVE_HINT === "" ? "sallyport serve …" : SERVE_HINT} --udp ${all}; or ${gateway}. Or use --access token.`,
+  );
+}
+
 function noRawTcp(): Problem {
   return notHere(
     "tcp-unserved",
     "Cloudflare gives Workers no public TCP ports.",
-    "Use --access token: the port is then reached by token, from any machine, without being open to the internet. For a port that is, run the edge yourself: sallyport serve --tcp PORTS.",
+    "Use --access token: the port is then reached by token, from any machine, without being open to the internet. For a port that is, run a gateway on a machine with a public address: sallyport token gateway, then sallyport gateway there.",
   );
 }
 

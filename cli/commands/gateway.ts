@@ -1,0 +1,93 @@
+import { networkInterfaces } from "node:os";
+import { Command, Option } from "commander";
+import { parseAddress } from "../../shared/address.ts";
+import { allows, parseCidr } from "../../shared/cidr.ts";
+import { all } from "../../shared/result.ts";
+import { createLog, LEVELS, type Level } from "../../link/log.ts";
+import { Problem } from "../../link/problem.ts";
+import { claimsOf, readToken } from "../caller-token.ts";
+import { collect, type Context } from "../context.ts";
+import { checkedUrl } from "../edge.ts";
+import { gateway } from "../gateway.ts";
+import { parseWanted } from "../listen/wanted.ts";
+
+type Options = {
+  token?: string;
+  tokenFile?: string;
+  edge?: string;
+  insecure?: boolean;
+  bind?: string[];
+  proxyProtocolFrom?: string[];
+  log: "pretty" | "json";
+  logLevel: Level;
+};
+
+/** `sallyport gateway [E[=ADDR]…] --token JWT` */
+export function gatewayCommand(context: Context): Command {
+  return new Command("gateway")
+    .description("Own the public TCP and UDP ports of mappings, on a machine with a public address.")
+    .argument(
+      "[endpoint...]",
+      "as 8080/tcp, 10000-10019/udp=192.0.2.1; without, every endpoint the token allows, followed live",
+    )
+    .option("--token <jwt>", "a gateway token, or - to read it from standard input (prefer --token-file)")
+    .option("--token-file <file>", "a file with the token")
+    .option("--edge <url>", "the edge, if not the one that issued the token")
+    .option("--insecure", "permit an edge without TLS that is not on this machine")
+    .option("--bind <address>", "where to listen; repeatable; without it, all addresses", collect)
+    .option(
+      "--proxy-protocol-from <cidr>",
+      "a balancer in front, which must send PROXY protocol headers; repeatable",
+      collect,
+    )
+    .addOption(
+      new Option("--log <format>", "how to log")
+        .choices(["pretty", "json"])
+        .default(process.stderr.isTTY ? "pretty" : "json"),
+    )
+    .addOption(new Option("--log-level <level>", "what to log").choices(LEVELS).default("info"))
+    .action(async (words: string[], options: Options) => {
+      const log = createLog({ format: options.log, level: options.logLevel, write: context.output.err });
+      const wanted = words.map(parseWanted);
+      const token = readToken(options, context.env, log);
+      const claims = claimsOf("gateway", token);
+      const url = checkedUrl(options.edge ?? claims.iss, options.insecure === true);
+      const stop = new AbortController();
+      for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => stop.abort());
+      await gateway(
+        {
+          edge: new URL(url.replace(/^http/, "ws")),
+          token: () => token,
+          claims,
+          wanted,
+          bind: (options.bind ?? (claims.bind === "*" ? everywhere() : claims.bind)).map(addressOf),
+          isBalancer: balancers(options.proxyProtocolFrom ?? []),
+          log,
+        },
+        stop.signal,
+      );
+      log("info", "stopped");
+    });
+}
+
+/** All addresses of this machine: `::` takes IPv4 too, where there is IPv6. */
+function everywhere(): string[] {
+  const hasIpv6 = Object.values(networkInterfaces()).some((each) => each?.some(({ family }) => family === "IPv6"));
+  return [hasIpv6 ? "::" : "0.0.0.0"];
+}
+
+function addressOf(text: string): string {
+  const address = parseAddress(text);
+  if (address.ok) return address.value.text;
+  throw Problem.usage(address.error.code, `--bind: ${address.error.message}`, address.error.fix ?? "");
+}
+
+function balancers(texts: readonly string[]): (address: string) => boolean {
+  const cidrs = all(texts, parseCidr);
+  if (!cidrs.ok)
+    throw Problem.usage(cidrs.error.code, `--proxy-protocol-from: ${cidrs.error.message}`, cidrs.error.fix ?? "");
+  return (text) => {
+    const address = parseAddress(text);
+    return cidrs.value.length > 0 && address.ok && allows(cidrs.value, [], address.value);
+  };
+}

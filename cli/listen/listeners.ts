@@ -1,0 +1,72 @@
+import { DatagramQueue, type Drops } from "../../shared/flow.ts";
+import { Resources } from "../../link/resources.ts";
+import type { Log } from "../../link/log.ts";
+import type { SiteLink } from "../../link/site-link.ts";
+import { TcpListener, type TcpOptions } from "./tcp.ts";
+import { UdpListener } from "./udp.ts";
+import type { Listening } from "./wanted.ts";
+
+export type Listener = TcpListener | UdpListener;
+
+/** What listeners of one program share: how visitors are told of, and a queue of datagrams for each site. */
+export class Listeners implements AsyncDisposable {
+  readonly #options: TcpOptions;
+  readonly #log: Log;
+  readonly #queues = new Map<SiteLink, DatagramQueue>();
+  readonly #all = new Set<Listener>();
+
+  constructor(options: TcpOptions, log: Log) {
+    this.#options = options;
+    this.#log = log;
+  }
+
+  /** Rejects with what `listen` or `bind` fails with (EADDRINUSE, EACCES, EADDRNOTAVAIL). */
+  async open(link: SiteLink, listening: Listening): Promise<Listener> {
+    const { endpoint, transport } = listening;
+    const listener =
+      transport === "tcp"
+        ? await TcpListener.open(link, endpoint, listening, this.#options, this.#log)
+        : await UdpListener.open(
+            link,
+            endpoint,
+            listening,
+            this.#options.statesVisitors,
+            this.#queueOf(link),
+            this.#log,
+          );
+    this.#all.add(listener);
+    this.#log("info", "listening", { endpoint, at: listener.at, site: link.site });
+    return listener;
+  }
+
+  async close(listener: Listener): Promise<void> {
+    this.#all.delete(listener);
+    await listener[Symbol.asyncDispose]();
+  }
+
+  /** The realtime lane of a site takes datagrams again. */
+  drained(link: SiteLink): void {
+    this.#queues.get(link)?.flush();
+  }
+
+  /** Datagrams dropped so far, by reason. */
+  get drops(): Drops[] {
+    return [...this.#queues.values()].map(({ drops }) => drops);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await using all = new Resources();
+    for (const listener of this.#all) all.use(listener);
+  }
+
+  #queueOf(link: SiteLink): DatagramQueue {
+    const existing = this.#queues.get(link);
+    if (existing !== undefined) return existing;
+    const queue = new DatagramQueue(
+      () => link.queued,
+      () => performance.now(),
+    );
+    this.#queues.set(link, queue);
+    return queue;
+  }
+}

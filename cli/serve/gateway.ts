@@ -1,0 +1,105 @@
+import { readFileSync, writeFileSync } from "node:fs";
+import { setTimeout as sleep } from "node:timers/promises";
+import { EXIT, Problem } from "../../link/problem.ts";
+import type { Log } from "../../link/log.ts";
+import type { IssuedView } from "../../shared/api.ts";
+import { parseScope, formatScope } from "../../shared/scope.ts";
+import { formatPortRange, type Ports } from "../../shared/ports.ts";
+import { known } from "../../shared/result.ts";
+import { claimsOf } from "../caller-token.ts";
+import { openEdge } from "../edge.ts";
+import { gateway } from "../gateway.ts";
+
+/** Milliseconds between tries, and between looks for new sites: the edge is on this machine. */
+const LOOK_MS = 1_000;
+/** Seconds that the admin token lives which asks for the gateway's. */
+const ERRAND_S = 60;
+
+export type BuiltInGateway = {
+  /** Plain URL of the edge on this machine. */
+  edge: string;
+  gateway: { tcp: Ports; udp: Ports };
+  bind: string;
+  secret: string;
+  /** Where its token is kept. */
+  file: string;
+};
+
+/** The gateway in the launcher: opens its ports live, as mappings want them. Never throws: the edge goes on without it. */
+export async function runGateway(options: BuiltInGateway, signal: AbortSignal, log: Log): Promise<void> {
+  const { edge, bind, file } = options;
+  const endpoints = endpointsOf(options.gateway);
+  if (endpoints.length === 0) return;
+  let token = read(file);
+  let told = "";
+  while (!signal.aborted) {
+    try {
+      if (token === undefined || !isFor(token, endpoints)) token = await issue(options, endpoints);
+      const current = token;
+      await gateway(
+        {
+          edge: new URL(edge.replace(/^http/, "ws")),
+          token: () => current,
+          claims: claimsOf("gateway", current),
+          wanted: [],
+          bind: [bind],
+          isBalancer: () => false,
+          lookMs: LOOK_MS,
+          log: (level, message, fields) => message !== "ready" && log(level, `gateway: ${message}`, fields),
+        },
+        signal,
+      );
+    } catch (error) {
+      if (error instanceof Problem && error.exit === EXIT.token) token = undefined;
+      // Nobody has logged in yet: there are no mappings either.
+      const isEarly = error instanceof Problem && error.code === "url-unknown";
+      const reason = error instanceof Error ? error.message : String(error);
+      if (!isEarly && reason !== told) log("warn", "gateway: no ports for now", { reason });
+      told = reason;
+    }
+    await sleep(LOOK_MS, undefined, { signal }).catch(() => {});
+  }
+}
+
+function endpointsOf({ tcp, udp }: BuiltInGateway["gateway"]): string[] {
+  const texts = [
+    ...tcp.map((range) => `${formatPortRange(range)}/tcp`),
+    ...udp.map((range) => `${formatPortRange(range)}/udp`),
+  ];
+  return texts.map((text) => formatScope(known(parseScope(text))));
+}
+
+/** Asks for a token of these very ports, with the admin secret; an older one of ours is not needed any more. */
+async function issue({ edge, secret, file }: BuiltInGateway, endpoints: readonly string[]): Promise<string> {
+  const login = await openEdge({ url: edge, token: null, insecure: false }).call<IssuedView>("POST", "/login", {
+    secret,
+    life: ERRAND_S,
+  });
+  const admin = openEdge({ url: edge, token: login.token, insecure: false });
+  const former = read(file);
+  const { token } = await admin.call<IssuedView>("POST", "/tokens", { kind: "gateway", endpoints });
+  writeFileSync(file, token, { mode: 0o600 });
+  if (former !== undefined) {
+    const { jti } = claimsOf("gateway", former);
+    await admin.call("DELETE", `/tokens/${encodeURIComponent(jti)}`).catch(() => {});
+  }
+  return token;
+}
+
+function isFor(token: string, endpoints: readonly string[]): boolean {
+  try {
+    const { endpoints: scope, exp } = claimsOf("gateway", token);
+    const fresh = exp * 1000 - Date.now() > 30 * 24 * 3600_000;
+    return fresh && scope !== "*" && scope.join(" ") === endpoints.join(" ");
+  } catch {
+    return false;
+  }
+}
+
+function read(file: string): string | undefined {
+  try {
+    return readFileSync(file, "utf8").trim();
+  } catch {
+    return undefined;
+  }
+}

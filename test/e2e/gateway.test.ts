@@ -1,0 +1,143 @@
+import { connect as dial } from "node:net";
+import { once } from "node:events";
+import { expect, test } from "vitest";
+import { sha256 } from "../support/bytes.ts";
+import { loopback } from "../support/net.ts";
+import { ask, tcpServer, udpServer, UdpVisitor } from "../support/peers.ts";
+import { testSite } from "../support/site.ts";
+
+test("ports follow the mappings live: opened when mapped, closed when not", async () => {
+  await using site = await testSite();
+  await using echo = await tcpServer(loopback());
+  const host = loopback();
+  const gateway = await site.gateway(await site.token("gateway"), "--bind", host);
+  await expect(ask(host, 8090, "x")).rejects.toThrow("ECONNREFUSED");
+  await site.map("8090/tcp", `${echo.host}:${echo.port}`);
+  await gateway.until(/"msg":"listening","endpoint":"8090\/tcp"/);
+  expect(await ask(host, 8090, "through the gateway")).toBe("through the gateway");
+  const open = dial(8090, host);
+  open.write("still here?");
+  await once(open, "data");
+  const cut = once(open, "error");
+  await site.edge.ok("map", "rm", "8090/tcp");
+  await cut;
+  await gateway.until(/"msg":"closed","endpoint":"8090\/tcp"/);
+  await expect(ask(host, 8090, "x")).rejects.toThrow("ECONNREFUSED");
+});
+
+test("a range is port for port, TCP and UDP", async () => {
+  await using site = await testSite();
+  const target = loopback();
+  const said = async (port: number) => [
+    await tcpServer(target, port, (socket) => void socket.end(`tcp ${port}`)),
+    await udpServer(target, port, (socket) => {
+      socket.on("message", (_, peer) => socket.send(`udp ${port}`, peer.port, peer.address));
+    }),
+  ];
+  await using servers = new AsyncDisposableStack();
+  for (const port of [30_000, 30_007, 30_019]) for (const each of await said(port)) servers.use(each);
+  const token = await site.token("gateway", "--endpoint", "10000-10019/tcp+udp");
+  await site.map("10000-10019/tcp+udp", `${target}:30000`);
+  const host = loopback();
+  await site.gateway(token, "--bind", host);
+  for (const port of [10_000, 10_007, 10_019]) {
+    expect(await ask(host, port, "")).toBe(`tcp ${port + 20_000}`);
+    await using visitor = new UdpVisitor({ host, port });
+    expect((await visitor.ask("?")).toString()).toBe(`udp ${port + 20_000}`);
+  }
+});
+
+test("targets and rules see the visitor's own address", async () => {
+  await using site = await testSite();
+  await using target = await tcpServer(loopback());
+  const host = loopback();
+  const [friend, stranger] = [loopback(), loopback()];
+  const token = await site.token("gateway");
+  await site.map("8080/tcp", `${target.host}:${target.port}`, "--allow-from", `${friend}/32`, "--proxy-protocol", "v1");
+  await site.gateway(token, "--bind", host);
+  const echoed = await ask(host, 8080, "hello", friend);
+  expect(echoed).toMatch(new RegExp(`^PROXY TCP4 ${friend} 127[.\\d]+ \\d+ 8080\r\nhello$`));
+  await expect(ask(host, 8080, "hello", stranger)).rejects.toThrow("ECONNRESET");
+  const log = await site.edge.ok("log", "--json");
+  expect(log).toContain(`is not on the allow list`);
+});
+
+test("a balancer in front names the visitor", async () => {
+  await using site = await testSite();
+  await using echo = await tcpServer(loopback());
+  const token = await site.token("gateway");
+  await site.map("8080/tcp", `${echo.host}:${echo.port}`, "--allow-from", "203.0.113.7/32");
+  const host = loopback();
+  const balancer = loopback();
+  await site.gateway(token, "--bind", host, "--proxy-protocol-from", `${balancer}/32`);
+  expect(await ask(host, 8080, "PROXY TCP4 203.0.113.7 198.51.100.1 5000 8080\r\nhello", balancer)).toBe("hello");
+  await expect(ask(host, 8080, "PROXY TCP4 203.0.113.8 198.51.100.1 5000 8080\r\nhello", balancer)).rejects.toThrow(
+    "ECONNRESET",
+  );
+  await expect(ask(host, 8080, "no header at all\r\n", balancer)).rejects.toThrow("ECONNRESET");
+  // Nobody else is believed.
+  await expect(ask(host, 8080, "PROXY TCP4 203.0.113.7 198.51.100.1 5000 8080\r\nhello", loopback())).rejects.toThrow(
+    "ECONNRESET",
+  );
+});
+
+test("serve opens its --ports and --udp when a mapping wants them, without a restart", async () => {
+  await using site = await testSite({ tcp: "8080" }, "--ports", "8091-8099", "--udp", "5060");
+  await using tcp = await tcpServer(loopback());
+  await using udp = await udpServer(loopback());
+  const { host } = site.edge;
+  await site.map("8091/tcp", `${tcp.host}:${tcp.port}`);
+  await site.map("5060/udp", `${udp.host}:${udp.port}`);
+  await site.edge.serve.until(/"msg":"gateway: listening","endpoint":"5060\/udp"/);
+  const text = "one port more ".repeat(100_000);
+  expect(sha256(await ask(host, 8091, text))).toBe(sha256(text));
+  await using visitor = new UdpVisitor({ host, port: 5060 });
+  expect((await visitor.ask("REGISTER")).toString()).toBe("REGISTER");
+  const refused = await site.edge.cli(["map", "add", "5061/udp", "lab", "127.0.0.1:9"]);
+  expect(refused).toMatchObject({ code: 3, stderr: expect.stringMatching(/udp-unserved[^]*--udp 5060-5061/) });
+});
+
+test("an unproven peer is sent no more than three times what it sent; one that has answered, all", async () => {
+  await using site = await testSite();
+  await using target = await udpServer(loopback(), 0, (socket) => {
+    socket.on("message", (bytes, peer) => {
+      for (let index = 0; index < 10; index += 1)
+        socket.send(Buffer.alloc(bytes.byteLength, index), peer.port, peer.address);
+    });
+  });
+  const token = await site.token("gateway");
+  await site.map("9000/udp", `${target.host}:${target.port}`);
+  await site.map("9001/udp", `${target.host}:${target.port}`, "--reflector-ok");
+  const host = loopback();
+  await site.gateway(token, "--bind", host);
+  await using open = new UdpVisitor({ host, port: 9001 });
+  open.send(Buffer.alloc(100));
+  expect(await open.count(10)).toHaveLength(10);
+  await using guarded = new UdpVisitor({ host, port: 9000 });
+  guarded.send(Buffer.alloc(100));
+  await guarded.count(3);
+  guarded.send(Buffer.alloc(100));
+  // Three before it answered, all ten after.
+  expect((await guarded.count(13)).length).toBe(13);
+});
+
+test("ten thousand flows come and go, and their sockets with them", async () => {
+  await using site = await testSite();
+  await using echo = await udpServer(loopback());
+  const token = await site.token("gateway");
+  await site.map("9000/udp", `${echo.host}:${echo.port}`, "--idle", "5s");
+  const host = loopback();
+  await site.gateway(token, "--bind", host);
+  const sockets = async () =>
+    (await import("node:fs/promises")).readdir(`/proc/${site.agent.pid}/fd`).then((all) => all.length);
+  await using first = new UdpVisitor({ host, port: 9000 });
+  await first.ask("ready?");
+  const before = await sockets();
+  for (let round = 0; round < 20; round += 1) {
+    await using visitors = new AsyncDisposableStack();
+    const some = Array.from({ length: 500 }, () => visitors.use(new UdpVisitor({ host, port: 9000 })));
+    await Promise.all(some.map((visitor) => visitor.ask("x")));
+  }
+  while ((await sockets()) > before) await new Promise((resolve) => setTimeout(resolve, 200));
+  expect((await first.ask("again")).toString()).toBe("again");
+}, 120_000);
