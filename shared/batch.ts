@@ -10,11 +10,19 @@ import { FLAG_ACK, HEADER_BYTES, readU64, TYPE, typeName, viewOf, writeHeader, w
 
 const ENTRY_BYTES = 20;
 
-const BATCHABLE: ReadonlySet<number> = new Set([TYPE.DATA, TYPE.FIN, TYPE.RESET, TYPE.CREDIT, TYPE.DGRAM]);
+const BATCHABLE: ReadonlySet<number> = new Set([TYPE.ACCEPT, TYPE.DATA, TYPE.FIN, TYPE.RESET, TYPE.CREDIT, TYPE.DGRAM]);
+
+/**
+ * Relays forward BATCH between callers and agents unread, and stamp the channel: DIAL is the relay's own to say, and so
+ * is channel 0.
+ */
+function mayBeIn(type: number, channel: number): boolean {
+  return BATCHABLE.has(type) || (type === TYPE.DIAL && channel === 0);
+}
 
 /** Takes a BATCH apart. Throws SessionError(protocol) on an entry that is cut short or may not be there. */
-export function unbatch(batch: Frame): Frame[] {
-  const { payload, lane, channel, slot } = batch;
+export function unbatch(frame: Frame): Frame[] {
+  const { payload, lane, channel, slot } = frame;
   const view = viewOf(payload);
   const frames: Frame[] = [];
   let at = 0;
@@ -23,7 +31,7 @@ export function unbatch(batch: Frame): Frame[] {
     const type = view.getUint8(at);
     const flags = view.getUint8(at + 1);
     const end = at + ENTRY_BYTES + view.getUint16(at + 2);
-    if (!BATCHABLE.has(type)) throw new SessionError("protocol", `${typeName(type)} may not be in a BATCH`);
+    if (!mayBeIn(type, channel)) throw new SessionError("protocol", `${typeName(type)} may not be in a BATCH`);
     if ((flags & ~FLAG_ACK) !== 0) throw new SessionError("protocol", "unknown flags in a BATCH entry");
     if (end > payload.byteLength) throw new SessionError("protocol", "a BATCH entry runs past the end");
     frames.push({

@@ -68,7 +68,7 @@ async function upload(reader: ReadableStreamBYOBReader, stream: Stream, room: ()
     }
     const count = value.byteLength;
     tally.bytesIn += count;
-    const read = value.buffer as ArrayBuffer;
+    const read = value.buffer;
     if (count * 2 < read.byteLength) {
       // A small read must not keep a large buffer alive until it is consumed.
       stream.write(new Uint8Array(read.slice(0, HEADROOM + count)));

@@ -174,8 +174,8 @@ export function connect(from: Pair, eager = true): { caller: Sink; agent: Sink }
   return { caller, agent };
 }
 
-export function write(stream: Stream, text: string): void {
-  stream.write(chunkOf(new TextEncoder().encode(text)));
+export function write(stream: Stream, words: string): void {
+  stream.write(chunkOf(new TextEncoder().encode(words)));
 }
 
 export function text(bytes: number[]): string {

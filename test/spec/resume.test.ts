@@ -141,7 +141,7 @@ test.each([
   const link = pair();
   const ends = connect(link);
   const proof = new Secret(new Uint8Array(16).fill(1), new Uint8Array(32).fill(2)).prove();
-  const record: StreamRecord = { stream: ends.agent.stream.id, answered: true, finished: false, reset: false, refused: false, kind: 1, lane: 0, mapping: 1, received: 0, consumed: 0, limit: 0, final: null, port: 0, ...wrong };
+  const record: StreamRecord = { stream: ends.agent.stream.id, answered: true, finished: false, reset: false, refused: false, kind: 1, lane: 0, mapping: 1, consumed: 0, limit: 0, final: null, port: 0, ...wrong };
   link.agent.reunite({ channel: 3, slot: 0 }, 1, proof, [record]);
   expect(link.over[0]).toEqual(expect.objectContaining({ end: "agent", code: "protocol" }));
 });
