@@ -1,5 +1,6 @@
 import { Cut, decodeControl } from "../shared/control.ts";
 import { SessionError, streamCode, type Failure } from "../shared/errors.ts";
+import { Gatherer } from "../shared/gather.ts";
 import { decodeFields, encodeFields } from "../shared/fields.ts";
 import { encodeFrame, FLAG_MORE, TYPE, type Frame } from "../shared/frame.ts";
 import type { Dial } from "../shared/open.ts";
@@ -13,10 +14,14 @@ export type SessionsHost = {
   dial: (stream: Stream, dial: Dial) => void;
 };
 
+/** Milliseconds a frame that nobody waits for may wait for others to go with. */
+const PATIENCE_MS = 25;
+
 /** The agent's half of every session, by channel, and what the relay says about them all. */
 export class Sessions {
   readonly #host: SessionsHost;
   readonly #byChannel = new Map<number, Session>();
+  readonly #gatherers = new WeakMap<Session, Gatherer>();
   readonly #dials = new Map<Stream, Dial>();
   /** By session id, as hex: a session is found again by it, whatever its channel is by then. */
   readonly #byId = new Map<string, Session>();
@@ -53,7 +58,7 @@ export class Sessions {
   /** The lanes are gone: all stands still until callers ask to go on. */
   suspend(): void {
     this.#pages.clear();
-    for (const session of this.#byChannel.values()) session.suspend();
+    for (const session of this.#byChannel.values()) this.#suspend(session);
   }
 
   /** Takes a frame that the lane itself has no use for. Throws SessionError on one that makes no sense to an agent. */
@@ -66,7 +71,7 @@ export class Sessions {
         this.#cut(decodeControl(frame, Cut));
         return;
       case TYPE.AWAY:
-        this.#byChannel.get(frame.channel)?.suspend();
+        this.#suspend(this.#byChannel.get(frame.channel));
         return;
       case TYPE.SESSION:
         this.#begin(frame);
@@ -102,6 +107,12 @@ export class Sessions {
     this.#dials.delete(stream);
   }
 
+  #suspend(session: Session | undefined): void {
+    if (session === undefined) return;
+    this.#gatherers.get(session)?.drop();
+    session.suspend();
+  }
+
   #begin(frame: Frame): void {
     const fields = decodeFields(frame.payload);
     const id = fields.get(1);
@@ -115,17 +126,24 @@ export class Sessions {
     if (known?.to.channel === channel) return;
     if (known !== undefined) return this.#refuse(channel, "that session is somebody else's");
     this.#byChannel.get(channel)?.close("done", { code: "lost", reason: "the caller began anew" });
+    const gatherer = new Gatherer({
+      send: this.#host.send,
+      // After the sockets of this turn: answers to several visitors leave together.
+      soon: (flush) => void setImmediate(flush),
+      later: (flush) => void setTimeout(flush, PATIENCE_MS),
+    });
     const session: Session = new Session({
       role: "agent",
       secret: new Secret(id.slice(), key.slice()),
       to: { channel, slot: 0 },
-      io: { send: this.#host.send, room: this.#host.room, now: () => performance.now() },
+      io: { send: (sent, lane, patient) => gatherer.send(sent, lane, patient), room: this.#host.room, now: () => performance.now() },
       dial: this.#host.dial,
       ended: () => {
         if (this.#byChannel.get(session.to.channel) === session) this.#byChannel.delete(session.to.channel);
         if (this.#byId.get(name) === session) this.#byId.delete(name);
       },
     });
+    this.#gatherers.set(session, gatherer);
     this.#byChannel.set(channel, session);
     this.#byId.set(name, session);
     session.allow(frame.offset);

@@ -12,8 +12,8 @@ import type { Stream, StreamInit } from "./stream.ts";
 
 /** What a session needs of the world: bytes out, and the time. */
 export type SessionIo = {
-  /** Sends a finished frame on a lane. */
-  send: (frame: Uint8Array, lane: number) => void;
+  /** Sends a finished frame on a lane. A patient one may wait for others to go with. */
+  send: (frame: Uint8Array, lane: number, patient?: boolean) => void;
   /** True while the lane takes more bulk; when it does again, call `session.pump()`. */
   room: (lane: number) => boolean;
   /** Monotonic milliseconds. */
@@ -50,7 +50,7 @@ export class Session {
     this.#init = init;
     this.to = init.to;
     this.#table = new StreamTable({
-      control: (header, payload) => this.#send(header, payload),
+      control: (header, payload, patient) => this.#send(header, payload, patient),
       data: io.send,
       room: (lane) => this.#resumption.flows && io.room(lane),
       to: () => this.to,
@@ -339,8 +339,8 @@ export class Session {
     this.#send({ type, stream: stream.id, lane: stream.lane, offset: stream.in.limit }, payload);
   }
 
-  #send(header: Partial<Header> & { type: number }, payload?: Uint8Array): void {
-    if (this.up) this.#init.io.send(encodeFrame({ ...header, ...this.to }, payload), header.lane ?? 0);
+  #send(header: Partial<Header> & { type: number }, payload?: Uint8Array, patient = false): void {
+    if (this.up) this.#init.io.send(encodeFrame({ ...header, ...this.to }, payload), header.lane ?? 0, patient);
     else this.#resumption.hold({ header, payload });
   }
 }

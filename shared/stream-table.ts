@@ -10,7 +10,7 @@ import { Sender } from "./sender.ts";
 import { Stream, type StreamHost, type StreamInit } from "./stream.ts";
 
 /** Sends a control frame of the session, or keeps or drops it while the path is away. */
-export type SendControl = (header: Partial<Header> & { type: number }, payload?: Uint8Array) => void;
+export type SendControl = (header: Partial<Header> & { type: number }, payload?: Uint8Array, patient?: boolean) => void;
 
 export type StreamTableInit = {
   control: SendControl;
@@ -168,7 +168,9 @@ export class StreamTable {
   #accept(stream: Stream, accept: Accept): void {
     stream.state = "open";
     this.allowance.extend(stream.in);
-    this.#init.control({ type: TYPE.ACCEPT, stream: stream.id, lane: stream.lane, offset: stream.in.limit }, encodeAccept(accept));
+    // A caller that has said all it will waits for no credit, but for the answer that comes next.
+    const patient = stream.in.finalSize !== null;
+    this.#init.control({ type: TYPE.ACCEPT, stream: stream.id, lane: stream.lane, offset: stream.in.limit }, encodeAccept(accept), patient);
     this.wake(stream);
   }
 
@@ -178,12 +180,13 @@ export class StreamTable {
     this.forget(stream, failure);
   }
 
+  /** Tells what is consumed. The end of a stream is news that nobody waits for. */
   #report(stream: Stream): void {
     this.allowance.extend(stream.in);
     const consumed = new Uint8Array(8);
     writeU64(viewOf(consumed), 0, stream.in.toReport);
     this.#told(stream);
-    this.#init.control({ type: TYPE.CREDIT, stream: stream.id, lane: stream.lane, offset: stream.in.limit }, consumed);
+    this.#init.control({ type: TYPE.CREDIT, stream: stream.id, lane: stream.lane, offset: stream.in.limit }, consumed, stream.in.done);
   }
 
   /** For a frame that is leaving anyway: what it may acknowledge on its way. */

@@ -116,7 +116,10 @@ function plain(stream: Stream, dial: Dial, head: RequestHead, way: Way, answer: 
         request.end();
       },
       fin: () => {
-        if (!over) stream.reset("visitor-gone", "the visitor broke the request off");
+        if (over) return;
+        // Without its end the request is cut; a target that has answered already did not want the rest.
+        if (answer.done) request.destroy();
+        else stream.reset("visitor-gone", "the visitor broke the request off");
       },
     },
   };

@@ -32,6 +32,10 @@ export class HttpDoor {
     // A relay that never had rules may be a moment too early; one that had them never waits.
     if (this.#host.rules.revision < 0) await this.#host.refresh();
     if (!this.#doorman.attended) await this.#host.arrival();
+    return this.#enter(visit, request);
+  }
+
+  #enter(visit: HttpVisit, request: Request): Promise<Response> | Response {
     const at = Date.now();
     const mapping = this.#host.rules.at(visit.endpoint);
     const admitted = this.#doorman.admit(mapping, visit, visit.token === "" ? "public" : "token");
@@ -73,7 +77,7 @@ export class HttpDoor {
     this.#doorman.enter(live, grant, (failure) => stream.reset(failure.code, failure.reason));
     this.#host.ingress.keepTime();
 
-    const exchange = new Exchange(stream, request, live, (failure, id) => {
+    const exchange = new Exchange(stream, request, head.upgrade, live, (failure, id) => {
       this.#doorman.leave(live);
       this.#write(visit, mapping, at, live, failure, id);
     });
@@ -91,12 +95,14 @@ export class HttpDoor {
   }
 
   #headOf(visit: HttpVisit, request: Request): RequestHead {
-    const { headers } = request;
-    const upgrade = headers.get("upgrade")?.toLowerCase() === "websocket";
-    const length = headers.get("content-length");
+    // Read once: each look into the platform's headers costs as much as all that is done with them here.
+    const received = [...request.headers];
+    const valueOf = (wanted: string): string | null => received.find(([name]) => name === wanted)?.[1] ?? null;
+    const upgrade = valueOf("upgrade")?.toLowerCase() === "websocket";
+    const length = valueOf("content-length");
     const framing: Framing = request.body === null || upgrade ? "none" : length === null ? "open" : "length";
     const rules = { trustCf: this.#trustCf, upgrade, expects: framing !== "none" };
-    const carried = requestHeaders(headers, headers.get("connection"), rules);
+    const carried = requestHeaders(received, valueOf("connection"), rules);
     const asked = { ...visit, visitor: splitHostPort(visit.visitor)?.host ?? "" };
     const all = [...withoutOurs(carried, visit.bearer), ...forwardedHeaders(asked)];
     for (let at = 1; at < all.length; at += 2) all[at] = utf8Bytes(all[at] ?? "");

@@ -17,6 +17,7 @@ export class Exchange {
   delivered = false;
   readonly #stream: Stream;
   readonly #request: Request;
+  readonly #upgrade: boolean;
   readonly #tally: Tally;
   readonly #over: (failure: Failure | null, id: string) => void;
   readonly #reader: RecordReader;
@@ -29,9 +30,10 @@ export class Exchange {
   #roomAgain: (() => void) | undefined;
   #wanted = Promise.withResolvers<boolean>();
 
-  constructor(stream: Stream, request: Request, tally: Tally, over: (failure: Failure | null, id: string) => void) {
+  constructor(stream: Stream, request: Request, upgrade: boolean, tally: Tally, over: (failure: Failure | null, id: string) => void) {
     this.#stream = stream;
     this.#request = request;
+    this.#upgrade = upgrade;
     this.#tally = tally;
     this.#over = over;
     this.response = new Promise((resolve) => {
@@ -110,7 +112,7 @@ export class Exchange {
 
   #answer(head: ResponseHead): void {
     const { status } = head;
-    const upgraded = status === 101 && this.#request.headers.get("upgrade") !== null;
+    const upgraded = status === 101 && this.#upgrade;
     if (status < 200 ? !upgraded : status > 599) throw new SessionError("protocol", `the target answered with status ${status}`);
     this.answered = true;
     this.#wanted.resolve(false);
@@ -124,6 +126,8 @@ export class Exchange {
   }
 
   #plain(head: ResponseHead): Response {
+    // A WebSocket was asked for and refused: there is nothing more to say.
+    if (this.#upgrade) this.#stream.finish();
     const length = headerOf(head.headers, "content-length");
     if (length !== undefined && !/^\d{1,15}$/.test(length)) throw new SessionError("protocol", "a Content-Length that is none");
     const init = { status: head.status, statusText: reasonOf(head), encodeBody: "manual" as const };
@@ -192,12 +196,12 @@ export class Exchange {
 }
 
 /** What the target said, without what the platform writes itself. */
-function headersOf({ status, headers }: ResponseHead): Headers {
-  const out = new Headers();
+function headersOf({ status, headers }: ResponseHead): [string, string][] {
+  const out: [string, string][] = [];
   for (let at = 0; at < headers.length; at += 2) {
     const name = headers[at] ?? "";
     if (name === "content-length" && (status === 204 || status === 304)) continue;
-    out.append(name, utf8Text(headers[at + 1] ?? ""));
+    out.push([name, utf8Text(headers[at + 1] ?? "")]);
   }
   return out;
 }

@@ -13,7 +13,7 @@ const LONGEST_RECORD = 0xffff_ffff;
 /** Sends a visitor's body to the agent, never more than the stream has credit for, and reads none before it may. */
 export async function upload(body: ReadableStream, head: RequestHead, exchange: Exchange, stream: Stream, tally: Tally): Promise<void> {
   // The platform answers 100 by itself when a body is first read.
-  if (headerOf(head.headers, "expect") !== undefined && !(await exchange.wanted)) return;
+  if (headerOf(head.headers, "expect") !== undefined && !(await exchange.wanted)) return stream.finish();
   const reader = body.getReader({ mode: "byob" });
   const idle = new IdleClock(() => {
     if (!exchange.answered) stream.reset("visitor-gone", `no byte of the request's body for ${BODY_IDLE_MS / 1000} s`);

@@ -5,7 +5,7 @@ import { SessionError } from "../../shared/errors.ts";
 import { decodeFrame, encodeFrame, FLAG_ACK, HEADER_BYTES, TYPE, type Frame } from "../../shared/frame.ts";
 import { bytesOf, hexOf, slowBatch } from "./slow-codec.ts";
 
-const BATCHABLE = [TYPE.DATA, TYPE.FIN, TYPE.RESET, TYPE.CREDIT, TYPE.DGRAM];
+const BATCHABLE = [TYPE.ACCEPT, TYPE.DATA, TYPE.FIN, TYPE.RESET, TYPE.CREDIT, TYPE.DGRAM];
 const WHO = { lane: 3, channel: 70_000, slot: 12 };
 
 function batchOf(hex: string): Frame {
@@ -65,7 +65,14 @@ test.each([
   expect(() => unbatch(batchOf(hex))).toThrow(SessionError);
 });
 
-test("only five types may be in a batch", () => {
+test("DIAL may be in a batch of the relay's own, and in no other: callers can't say channel 0", () => {
+  const dial = { type: TYPE.DIAL, flags: 0, ...WHO, stream: 1, offset: 0, payload: bytesOf("01") };
+  const batchOn = (channel: number) => unbatch({ ...batchOf(slowBatch([dial])), channel });
+  expect(batchOn(0)).toEqual([{ ...dial, channel: 0 }]);
+  expect(() => batchOn(1)).toThrow(SessionError);
+});
+
+test("only six types may be in a batch", () => {
   for (const type of Object.values(TYPE)) {
     const unpack = () =>
       unbatch(batchOf(slowBatch([{ type, flags: 0, ...WHO, stream: 1, offset: 0, payload: bytesOf("") }])));
