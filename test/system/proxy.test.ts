@@ -1,0 +1,85 @@
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { AGENT, SYSTEM_NODE } from "../../scripts/tool.ts";
+import type { StatusView } from "../../shared/api.ts";
+import { needs } from "../support/debian.ts";
+import { TestEdge } from "../support/edge.ts";
+import { echoServer, exchange } from "../support/lan.ts";
+import { loopback } from "../support/net.ts";
+import { run } from "../support/run.ts";
+import { tempDir } from "../support/temp-dir.ts";
+
+test("behind nginx everything works, and the edge knows who came to the proxy", async (context) => {
+  await needs(context, "nginx-light");
+  await using stack = new AsyncDisposableStack();
+  const folder = stack.use(await tempDir());
+  const [front, back, own] = [loopback(), loopback(), loopback()];
+  const config = join(folder.path, "nginx.conf");
+  await writeFile(config, configuration({ folder: folder.path, front, back, own }));
+  const nginx = stack.use(run("nginx", ["-c", config, "-p", folder.path, "-e", "stderr"]));
+  await nginx.until(/start worker process/);
+  const edge = stack.use(new TestEdge(back, folder.path, { tcp: "8080" }, stack.use(new AsyncDisposableStack())));
+  const url = `http://${front}:8000`;
+  await edge.start("--trusted-proxy", `${own}/32`, "--public-url", url);
+  await edge.ok("login", url, "--secret-file", edge.secretFile);
+  await edge.ok("site", "add", "lab");
+  const tokenFile = join(folder.path, "token");
+  await writeFile(tokenFile, await edge.ok("token", "agent", "lab", "--local"), { mode: 0o600 });
+
+  const agent = stack.use(run(SYSTEM_NODE, [AGENT, "--token-file", tokenFile, "--log", "json"]));
+  await agent.until(/"msg":"ready"/);
+  await using echo = await echoServer();
+  await edge.ok("map", "add", "8080/tcp", "lab", echo.address);
+  expect(await exchange(back, 8080, "hello")).toBe("hello");
+  const status = await edge.json<StatusView>("status");
+  expect(status.url).toBe(url);
+  expect(status.sites[0]?.agents[0]?.address).toBe("127.0.0.1");
+});
+
+/** As docs/operations.md shows it; `own` is the address that nginx comes to the edge from. */
+function configuration({
+  folder,
+  front,
+  back,
+  own,
+}: {
+  folder: string;
+  front: string;
+  back: string;
+  own: string;
+}): string {
+  return `
+daemon off;
+${process.getuid?.() === 0 ? "user root;" : ""}
+pid ${folder}/nginx.pid;
+error_log stderr notice;
+events {}
+http {
+  access_log off;
+  client_body_temp_path ${folder}/body;
+  proxy_temp_path ${folder}/proxy;
+  fastcgi_temp_path ${folder}/fastcgi;
+  uwsgi_temp_path ${folder}/uwsgi;
+  scgi_temp_path ${folder}/scgi;
+  map $http_upgrade $connection_upgrade { default upgrade; '' ''; }
+  server {
+    listen ${front}:8000;
+    location / {
+      proxy_pass http://${back}:8787;
+      proxy_bind ${own};
+      proxy_http_version 1.1;
+      proxy_set_header Host $http_host;
+      proxy_set_header X-Forwarded-For $remote_addr;
+      proxy_set_header X-Forwarded-Proto $scheme;
+      proxy_set_header Upgrade $http_upgrade;
+      proxy_set_header Connection $connection_upgrade;
+      proxy_buffering off;
+      proxy_request_buffering off;
+      proxy_read_timeout 1h;
+      client_max_body_size 0;
+    }
+  }
+}
+`;
+}
