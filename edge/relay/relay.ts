@@ -2,7 +2,7 @@ import { DurableObject } from "cloudflare:workers";
 import { LANE_CLOSE, SessionError } from "../../shared/errors.ts";
 import { decodeFrame, encodeFrame, TYPE, typeName, type Frame } from "../../shared/frame.ts";
 import { decodeControl, encodeControl, Hello, Report, type Cut } from "../../shared/control.ts";
-import { HELLO_TIMEOUT_MS, MAX_CONTROL, MAX_DATA, MAX_FRAME, MAX_STREAMS, OPENS_PER_SECOND } from "../../shared/limits.ts";
+import { DRAIN_MS, HELLO_TIMEOUT_MS, MAX_CONTROL, MAX_DATA, MAX_FRAME, MAX_STREAMS, OPENS_PER_SECOND } from "../../shared/limits.ts";
 import { PROTOCOL, VERSION } from "../../shared/version.ts";
 import type { SiteRules } from "../registry/types.ts";
 import { registryOf, type Env } from "../env.ts";
@@ -20,6 +20,7 @@ import { dataLane, laneOf, Lanes, type End } from "./lanes.ts";
 import { Records } from "./records.ts";
 import { Rules } from "./rules.ts";
 import { statusOf } from "./status.ts";
+import { Swaps } from "./swaps.ts";
 import type { RelayStatus } from "./types.ts";
 import { decodeVisit } from "./visit.ts";
 
@@ -41,6 +42,7 @@ export class Relay extends DurableObject<Env> {
   readonly #doorman: Doorman;
   readonly #httpDoor: HttpDoor;
   readonly #absences = new Absences();
+  readonly #swaps = new Swaps();
   readonly #callers: Callers;
   #share = 0;
 
@@ -212,6 +214,12 @@ export class Relay extends DurableObject<Env> {
       this.#dismiss(lane, LANE_CLOSE.busy, "too many ends at this relay");
       return;
     }
+    const rival = known === undefined && this.#lanes.agents.some((end) => end.identity === attachment.identity);
+    if (rival && !this.#swaps.permit(attachment.identity, Date.now())) {
+      console.warn(`two processes use the token of ${attachment.identity} and push each other out; the elder stays`);
+      this.#dismiss(lane, LANE_CLOSE.superseded, "another process with this token is serving; give each agent a token of its own");
+      return;
+    }
     const epoch = Number(this.#rules.get("epoch") ?? "0") + 1;
     this.#rules.put("epoch", String(epoch));
     const number = known?.number ?? this.#absences.slotOf(attachment.identity, hello.incarnation) ?? epoch;
@@ -247,9 +255,7 @@ export class Relay extends DurableObject<Env> {
     if (end.kind !== "agent") return;
     this.#callers.tellAll();
     for (const other of this.#lanes.agents) {
-      if (other.identity !== end.identity || other.number === end.number) continue;
-      for (const lane of [...other.lanes.values()]) this.#dismiss(lane, LANE_CLOSE.superseded, "a newer process of this agent took over");
-      this.#ingress.drop(other.number, { code: "lost", reason: "a newer process of this agent took over" });
+      if (other.identity === end.identity && other.number !== end.number) this.#retire(other);
     }
     for (const slot of this.#absences.former(end.identity, end.incarnation)) {
       this.#ingress.drop(slot, { code: "lost", reason: "the agent was restarted" });
@@ -258,6 +264,19 @@ export class Relay extends DurableObject<Env> {
     this.#absences.forget(end.number);
     this.#ingress.resume(end.number);
     this.#absences.arrived();
+  }
+
+  /** A newer process of an agent took over: the older one gets nothing new, and may finish what it has. */
+  #retire(end: End): void {
+    const reason = "a newer process of this agent took over";
+    this.#doorman.draining(end.number);
+    this.#sendTo(end, encodeControl(TYPE.GOAWAY, { code: "superseded", reason }, DRAIN_MS), 0);
+    const dismiss = (): void => {
+      this.#ingress.drop(end.number, { code: "lost", reason });
+      for (const lane of [...end.lanes.values()]) this.#dismiss(lane, LANE_CLOSE.superseded, reason);
+    };
+    if (this.#ingress.streams(end.number) === 0) dismiss();
+    else setTimeout(dismiss, DRAIN_MS);
   }
 
   #laneFrame(lane: Lane, frame: Frame): void {
