@@ -37,7 +37,6 @@ export class Doorman {
   readonly #host: DoormanHost;
   readonly #live = new Map<LiveStream, { grant: string; end: (failure: Failure) => void }>();
   readonly #draining = new Set<number>();
-  #turn = 0;
 
   constructor(host: DoormanHost) {
     this.#host = host;
@@ -121,14 +120,14 @@ export class Doorman {
     return { ok: true, agent, grant: verdict.grant?.id ?? "" };
   }
 
-  /** The next agent in turn that is not draining and has been heard: a silently dead one is found without ever waking for pings. */
+  /** The agent with the fewest streams that is not draining and has been heard: a silently dead one is found without ever waking for pings. */
   #choose(): End | undefined {
     const oldest = Date.now() - DEAD_MS;
     const able = this.#host.lanes.agents.filter((end) => {
       return !this.#draining.has(end.number) && [...end.lanes.values()].some((lane) => this.#host.heard(lane) >= oldest);
     });
-    this.#turn += 1;
-    return able[this.#turn % Math.max(1, able.length)];
+    const streams = (end: End): number => this.#host.ingress.streams(end.number);
+    return able.reduce<End | undefined>((best, end) => (best === undefined || streams(end) < streams(best) ? end : best), undefined);
   }
 
   /** Writes down how a visit ended. */

@@ -1,0 +1,121 @@
+import { once } from "node:events";
+import { writeFile } from "node:fs/promises";
+import net from "node:net";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { AGENT, SYSTEM_NODE } from "../../scripts/tool.ts";
+import type { StatusView } from "../../shared/api.ts";
+import { testEdge, type TestEdge } from "../support/edge.ts";
+import { loopback } from "../support/net.ts";
+import { run, type Run } from "../support/run.ts";
+
+test("visitors are spread over the agents of a site; when one dies, new ones go to the other", async () => {
+  await using edge = await testEdge({ tcp: "8080" });
+  await using echo = await echoServer();
+  await edge.ok("site", "add", "lab");
+  await edge.ok("map", "add", "8080/tcp", "lab", echo.address);
+  await using first = await agent(edge, await tokenFile(edge, "one"));
+  await using second = await agent(edge, await tokenFile(edge, "two"));
+  const visitors = await Promise.all(Array.from({ length: 8 }, () => visit(edge)));
+  for (const visitor of visitors) expect(await visitor.says("spread")).toBe("spread");
+  const { sites } = await edge.json<StatusView>("status");
+  expect(sites[0]?.agents.map((each) => each.streams)).toEqual([4, 4]);
+
+  first.kill("SIGKILL");
+  await first.ended;
+  for (let turn = 0; turn < 4; turn += 1) {
+    const late = await visit(edge);
+    expect(await late.says("still served")).toBe("still served");
+    late.socket.destroy();
+  }
+  expect(second.pid).toBeGreaterThan(0);
+  for (const { socket } of visitors) socket.destroy();
+});
+
+test("a second process with the same token takes over; the first finishes what it has and gets nothing new", async () => {
+  await using edge = await testEdge({ tcp: "8080" });
+  await using echo = await echoServer();
+  await edge.ok("site", "add", "lab");
+  await edge.ok("map", "add", "8080/tcp", "lab", echo.address);
+  const file = await tokenFile(edge, "one");
+  await using first = await agent(edge, file);
+  const old = await visit(edge);
+  expect(await old.says("old")).toBe("old");
+  await using second = await agent(edge, file);
+  expect(await old.says("goes on")).toBe("goes on");
+  const fresh = await visit(edge);
+  expect(await fresh.says("new")).toBe("new");
+  const { sites } = await edge.json<StatusView>("status");
+  expect(sites[0]?.agents.map((each) => each.streams)).toEqual([1, 1]);
+  expect([first.pid, second.pid].every((pid) => pid > 0)).toBe(true);
+  old.socket.destroy();
+  fresh.socket.destroy();
+});
+
+test("an agent told to stop finishes its streams first, and leaves with 0", async () => {
+  await using edge = await testEdge({ tcp: "8080" });
+  await using echo = await echoServer();
+  await edge.ok("site", "add", "lab");
+  await edge.ok("map", "add", "8080/tcp", "lab", echo.address);
+  await using only = await agent(edge, await tokenFile(edge, "one"));
+  const visitor = await visit(edge);
+  expect(await visitor.says("before")).toBe("before");
+  only.kill("SIGTERM");
+  await only.until(/"msg":"draining"/);
+  expect(await visitor.says("while draining")).toBe("while draining");
+  visitor.socket.end();
+  expect(await only.ended).toMatchObject({ code: 0 });
+});
+
+test("a second signal stops an agent now", async () => {
+  await using edge = await testEdge({ tcp: "8080" });
+  await using echo = await echoServer();
+  await edge.ok("site", "add", "lab");
+  await edge.ok("map", "add", "8080/tcp", "lab", echo.address);
+  await using only = await agent(edge, await tokenFile(edge, "one"));
+  const visitor = await visit(edge);
+  expect(await visitor.says("open")).toBe("open");
+  only.kill("SIGTERM");
+  await only.until(/"msg":"draining"/);
+  only.kill("SIGTERM");
+  expect(await only.ended).toMatchObject({ code: 0 });
+});
+
+async function tokenFile(edge: TestEdge, name: string): Promise<string> {
+  const file = join(edge.data, `token-${name}`);
+  await writeFile(file, await edge.ok("token", "agent", "lab", "--local"), { mode: 0o600 });
+  return file;
+}
+
+async function agent(_: TestEdge, file: string): Promise<Run> {
+  const started = run(SYSTEM_NODE, [AGENT, "--token-file", file, "--log", "json"]);
+  await started.until(/"msg":"ready"/);
+  return started;
+}
+
+async function echoServer() {
+  const server = net.createServer({ allowHalfOpen: true }, (socket) => {
+    socket.on("error", () => {});
+    socket.pipe(socket);
+  });
+  server.listen(0, loopback());
+  await once(server, "listening");
+  const { address, port } = server.address() as net.AddressInfo;
+  return { address: `${address}:${port}`, [Symbol.asyncDispose]: async () => void server.close() };
+}
+
+/** A visitor at port 8080 who says something and hears the answer. */
+async function visit(edge: TestEdge) {
+  const socket = net.connect(8080, edge.host);
+  socket.on("error", () => {});
+  await once(socket, "connect");
+  let heard = "";
+  socket.on("data", (bytes: Buffer) => (heard += bytes.toString()));
+  const says = async (words: string): Promise<string> => {
+    heard = "";
+    socket.write(words);
+    while (heard.length < words.length && !socket.destroyed) await once(socket, "data");
+    return heard;
+  };
+  return { socket, says };
+}
