@@ -5,6 +5,9 @@ import type { Stream } from "../shared/stream.ts";
 /** Of one kind of stream, since the agent started. `in` is towards targets. */
 export type KindCounts = { opened: number; ended: number; bytesIn: number; bytesOut: number };
 
+/** Targets remembered, for the doctor. */
+const MOST_TARGETS = 100;
+
 /** What an agent counts. Bytes of open streams are in it: they are read off the streams when asked for. */
 export class Counters {
   readonly started = Date.now();
@@ -13,12 +16,18 @@ export class Counters {
   readonly failures = new Map<string, number>();
   readonly #open = new Map<Stream, Kind>();
   connects = 0;
+  /** Targets dialled, the latest last. */
+  readonly dialled = new Set<string>();
 
   get open(): number {
     return this.#open.size;
   }
 
-  opened(stream: Stream, { kind }: Dial): void {
+  opened(stream: Stream, { kind, target }: Dial): void {
+    this.dialled.delete(target);
+    this.dialled.add(target);
+    const [oldest] = this.dialled;
+    if (this.dialled.size > MOST_TARGETS && oldest !== undefined) this.dialled.delete(oldest);
     this.#ended[kind].opened += 1;
     this.#open.set(stream, kind);
   }

@@ -5,18 +5,27 @@ import { program } from "./program.ts";
 // First thing: it overwrites argv, where a --token could be read by everybody on this machine.
 process.title = "sallyport-agent";
 
-process.exitCode = await main();
+process.on("uncaughtException", (error) => process.exit(defect(error)));
 
-async function main(): Promise<number> {
+process.exitCode = (await main()) ?? process.exitCode;
+
+/** What to exit with; undefined when the command has said so itself. */
+async function main(): Promise<number | undefined> {
   try {
     await program(process.env).parseAsync();
-    return EXIT.done;
+    return undefined;
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.done : EXIT.usage;
-    if (!(error instanceof Problem)) throw error;
+    if (!(error instanceof Problem)) return defect(error);
     const { code, message, fix, exit } = error;
     if (process.argv.includes("--json")) process.stderr.write(`${JSON.stringify({ code, cause: message, fix })}\n`);
     else process.stderr.write(`error[${code}]: ${message}\n  fix: ${fix}\n`);
     return exit;
   }
+}
+
+function defect(error: unknown): number {
+  const cause = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  process.stderr.write(`error[internal]: ${cause}\n  fix: this is a defect: please report it\n`);
+  return EXIT.failed;
 }

@@ -1,9 +1,10 @@
 import { Command, Option } from "commander";
 import { VERSION } from "../shared/version.ts";
+import { doctor, type DoctorOptions } from "./commands/doctor.ts";
 import { install, uninstall, type InstallOptions } from "./commands/install.ts";
 import { run } from "./commands/run.ts";
 import { ready, reloadAll, status, type AskOptions } from "./commands/status.ts";
-import { withSettings, type Options } from "./settings.ts";
+import { collect, withSettings, type Options } from "./settings.ts";
 
 const EXAMPLES = `
 Examples:
@@ -27,6 +28,7 @@ export function program(env: NodeJS.ProcessEnv): Command {
   );
   root.addCommand(asking("ready", "Exit with 0 when the agent is connected, else with 6 and why not.", env, ready));
   root.addCommand(asking("reload", "Have the agent read its configuration and token again.", env, reloadAll));
+  root.addCommand(examining(env));
   root.addCommand(installing(env));
   root.addCommand(
     new Command("uninstall")
@@ -35,6 +37,14 @@ export function program(env: NodeJS.ProcessEnv): Command {
       .action((options: { root: string }) => void process.stdout.write(uninstall(options))),
   );
   return strict(root);
+}
+
+function examining(env: NodeJS.ProcessEnv): Command {
+  return withSettings(new Command("doctor"))
+    .description("Look for what is wrong between the targets and the edge, and say what to do.")
+    .option("--target <host:port>", "a target to try; repeatable", collect)
+    .option("--json", "print JSON")
+    .action(async (options: DoctorOptions) => void (process.exitCode = await doctor(options, env)));
 }
 
 function installing(env: NodeJS.ProcessEnv): Command {

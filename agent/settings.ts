@@ -82,6 +82,7 @@ function listen(text: string): SocketAddress {
   );
 }
 
-function collect(value: string, before: string[] = []): string[] {
+/** Gathers an option that may be given several times. */
+export function collect(value: string, before: string[] = []): string[] {
   return [...before, value];
 }

@@ -12,7 +12,7 @@ export { Registry, Relay };
 
 const app = new Hono<{ Bindings: Env }>();
 
-app.get("/.sallyport/healthz", (c) => c.json({ ok: true }));
+app.get("/.sallyport/healthz", (c) => c.json({ ok: true, time: Date.now() }));
 app.get("/.sallyport/jwks.json", async (c) => c.json({ keys: (await registryOf(c.env).trust()).keys }));
 app.get("/.sallyport/agent", (c) => admitAgent(c.req.raw, c.env));
 app.get("/.sallyport/connect", (c) => admitCaller(c.req.raw, c.env));

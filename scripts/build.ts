@@ -39,6 +39,8 @@ const FOR_NODE: BuildOptions = {
   target: "node20",
   minify: true,
   keepNames: true,
+  // Node prints the line that an error came from.
+  lineLimit: 200,
   // Native helpers of ws, which works without them.
   external: ["bufferutil", "utf-8-validate"],
   banner: {

@@ -149,6 +149,7 @@ class RunningAgent {
       kinds: counters.kinds,
       failures: Object.fromEntries(counters.failures),
       connects: counters.connects,
+      dialled: [...counters.dialled],
     };
   }
 }

@@ -26,4 +26,6 @@ export type AgentReport = {
   kinds: Record<Kind, KindCounts>;
   failures: Record<string, number>;
   connects: number;
+  /** Targets that streams were opened to, the latest last. */
+  dialled?: string[];
 };

@@ -1,0 +1,136 @@
+import { existsSync } from "node:fs";
+import { createLog } from "../../link/log.ts";
+import { EXIT, Problem } from "../../link/problem.ts";
+import { renewAt } from "../../shared/token-life.ts";
+import { clean } from "../../shared/text.ts";
+import { runningAgents } from "../control/client.ts";
+import { checkEdge, checkLane, checkSignature } from "../doctor/edge.ts";
+import { fail, ok, skipped, warn, type Finding } from "../doctor/finding.ts";
+import { checkName, checkProxy, checkTcp, checkTls } from "../doctor/path.ts";
+import { checkTarget, namedTargets } from "../doctor/targets.ts";
+import type { AgentClaims } from "../../shared/claims.ts";
+import { settingsOf, type Options, type Settings } from "../settings.ts";
+
+export type DoctorOptions = Options & { target?: string[]; json?: boolean };
+
+/** Descriptors under which thousands of streams won't fit. */
+const FEW_FILES = 4_096;
+const INSTALLED = { config: "/etc/sallyport/agent.toml", token: "/etc/sallyport/agent.token" };
+
+/** `agent doctor`: everything between a target and the edge, one line each. Answers what to exit with. Throws Problem for wrong usage. */
+export async function doctor(options: DoctorOptions, env: NodeJS.ProcessEnv): Promise<number> {
+  const findings: Finding[] = [];
+  const tell = (found: Finding | Finding[]): void => {
+    for (const finding of [found].flat()) {
+      findings.push(finding);
+      if (options.json !== true) process.stdout.write(lineOf(finding));
+    }
+  };
+  await examine(options, env, tell);
+  if (options.json === true) process.stdout.write(`${JSON.stringify(findings, undefined, 2)}\n`);
+  return findings.find(({ outcome }) => outcome === "fail")?.exit ?? EXIT.done;
+}
+
+async function examine(
+  options: DoctorOptions,
+  env: NodeJS.ProcessEnv,
+  tell: (found: Finding | Finding[]) => void,
+): Promise<void> {
+  let settings: Settings;
+  try {
+    settings = settingsOf(installed(options), env, createLog({ format: "pretty", level: "error", write: () => {} }));
+  } catch (error) {
+    if (!(error instanceof Problem)) throw error;
+    return tell(fail("token", error.exit, error.message, error.fix));
+  }
+  const { source, claims, edge } = settings;
+  tell(tokenLife(claims, Date.now()));
+  tell(descriptors());
+  tell(checkProxy(env));
+  const isTls = edge.protocol === "wss:";
+  const host = edge.hostname.replace(/^\[|\]$/g, "");
+  const port = Number(edge.port) || (isTls ? 443 : 80);
+  const name = await checkName(host);
+  tell(name);
+  if (name.outcome === "ok") {
+    const tcp = await checkTcp(host, port);
+    tell(tcp);
+    if (tcp.outcome === "ok") {
+      tell(
+        isTls
+          ? await checkTls(host, port, Date.now())
+          : warn("tls", "this edge is spoken to in plain text", "use https:// unless the way is safe by other means"),
+      );
+      const origin = edge.origin.replace(/^ws/, "http");
+      const answers = await checkEdge(origin, Date.now);
+      tell(answers);
+      if (answers[0]?.outcome === "ok") {
+        tell(await checkSignature(origin, source.token));
+        tell(await checkLane(edge, source.token));
+      }
+    }
+  }
+  const targets = new Set([
+    ...(options.target ?? []),
+    ...namedTargets(claims.targets),
+    ...(await dialledTargets(env, claims.site)),
+  ]);
+  if (targets.size === 0)
+    tell(skipped("targets", "none is known: name them with --target HOST:PORT, or ask while the agent runs"));
+  for (const found of await Promise.all([...targets].map((target) => checkTarget(target, settings)))) tell(found);
+}
+
+/** Without any option, what `agent install` has put down. */
+function installed(options: DoctorOptions): Options {
+  const { target: _target, json: _json, ...given } = options;
+  const isBare = Object.keys(given).length === 0;
+  if (!isBare || !existsSync(INSTALLED.config)) return given;
+  return { config: INSTALLED.config, tokenFile: INSTALLED.token };
+}
+
+function tokenLife(claims: AgentClaims, now: number): Finding {
+  const { site, exp, jti } = claims;
+  const until = new Date(exp * 1000).toISOString().slice(0, 10);
+  const what = `${jti} for ${site}, until ${until}, targets ${claims.targets.join(" ")}`;
+  if (exp * 1000 < now)
+    return fail("token", EXIT.token, `${what}: expired`, "issue a new one: sallyport token agent SITE");
+  if (renewAt(claims) * 1000 < now)
+    return warn(
+      "token",
+      `${what}: past two thirds of its life`,
+      "a running agent renews it; if it can't, issue a new one",
+    );
+  return ok("token", what);
+}
+
+function descriptors(): Finding {
+  const { userLimits } = process.report?.getReport() as unknown as {
+    userLimits?: Record<string, { soft: number | string }>;
+  };
+  const soft = userLimits?.["open_files"]?.soft ?? "unlimited";
+  if (typeof soft === "number" && soft < FEW_FILES)
+    return warn(
+      "files",
+      `this shell allows ${soft} open files`,
+      "the unit of agent install allows enough; else: ulimit -n 65536",
+    );
+  return ok("files", `${soft} may be open`);
+}
+
+/** What the running agent of this site has been asked to dial. */
+async function dialledTargets(env: NodeJS.ProcessEnv, site: string): Promise<string[]> {
+  try {
+    const agents = await runningAgents(env, site);
+    // One of an earlier version does not tell.
+    return agents.flatMap(({ report }) => report.dialled ?? []);
+  } catch (error) {
+    if (error instanceof Problem) return [];
+    throw error;
+  }
+}
+
+function lineOf({ check, outcome, detail, fix }: Finding): string {
+  const word = { ok: "ok", warn: "WARN", fail: "FAIL", skipped: "-" }[outcome];
+  const line = `${word.padEnd(5)} ${check}: ${clean(detail, 400)}\n`;
+  return fix === "" ? line : `${line}      fix: ${clean(fix, 400)}\n`;
+}

@@ -1,0 +1,22 @@
+import type { ExitCode } from "../../link/problem.ts";
+
+export type Outcome = "ok" | "warn" | "fail" | "skipped";
+
+/** What one check found. `exit` is what the command exits with when nothing before it has failed. */
+export type Finding = { check: string; outcome: Outcome; detail: string; fix: string; exit: ExitCode };
+
+export function ok(check: string, detail: string): Finding {
+  return { check, outcome: "ok", detail, fix: "", exit: 0 };
+}
+
+export function warn(check: string, detail: string, fix: string): Finding {
+  return { check, outcome: "warn", detail, fix, exit: 0 };
+}
+
+export function skipped(check: string, detail: string): Finding {
+  return { check, outcome: "skipped", detail, fix: "", exit: 0 };
+}
+
+export function fail(check: string, exit: ExitCode, detail: string, fix: string): Finding {
+  return { check, outcome: "fail", detail, fix, exit };
+}
