@@ -130,6 +130,7 @@ export async function runAgent(options: AgentOptions, state: AgentState): Promis
   async function drained(): Promise<void> {
     lanes.send(encodeControl(TYPE.GOAWAY, { code: "draining", reason: "the agent is shutting down" }, DRAIN_MS), 0);
     log("info", "draining", { streams: sessions.streams });
+    udp.drain();
     const end = AbortSignal.any([stop, AbortSignal.timeout(DRAIN_MS)]);
     while (sessions.streams > 0 && !end.aborted) await pause(DRAIN_POLL_MS, end);
     over.abort();

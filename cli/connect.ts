@@ -1,6 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { closeSync } from "node:fs";
-import { formatEndpoint } from "../shared/endpoint.ts";
 import { deferred } from "../link/deferred.ts";
 import { Client, siteOf, type Listing } from "../link/client.ts";
 import type { LinkStopped } from "../link/fault.ts";
@@ -32,9 +31,8 @@ export async function connect({ edge, token, wanted, log }: ConnectOptions, sign
   stack.use(listeners);
   const listing = await listed(client, log, signal);
   if (listing === undefined) return;
-  for (const each of wanted) {
-    const link = client.use(siteFor(listing, each));
-    for (const listening of listenings(each, LOOPBACK)) await opened(listeners, link, listening);
+  for (const listening of wanted.flatMap((each) => listenings(each, LOOPBACK))) {
+    await opened(listeners, client.use(siteFor(listing, listening.endpoint)), listening);
   }
   log("info", "ready", { endpoints: wanted.map(({ text }) => text).join(" ") });
   await ended(stopped.promise, signal);
@@ -53,7 +51,7 @@ export async function connectStdio({ edge, token, wanted, log }: ConnectOptions,
   const client = stack.use(new Client({ edge, kind: "client", token: () => token, log }, events));
   const listing = await listed(client, log, signal);
   if (listing === undefined) return;
-  const link = client.use(siteFor(listing, only));
+  const link = client.use(siteFor(listing, listening.endpoint));
   const { stdin, stdout } = process;
   // The reader must see the end when it comes, while the other direction may go on.
   stdout.once("finish", () => closeSync(1));
@@ -83,17 +81,15 @@ export async function listed(client: Client, log: Log, signal: AbortSignal): Pro
   return undefined;
 }
 
-function siteFor(listing: Listing, { text, endpoint }: Wanted): string {
+function siteFor(listing: Listing, endpoint: string): string {
   const site = siteOf(listing, endpoint);
   if (site !== undefined) return site;
   const all = listing.sites.flatMap(({ endpoints }) => endpoints.map((each) => each.endpoint));
   throw new Problem(
     EXIT.denied,
     "denied",
-    `the token does not open ${formatEndpoint(endpoint)}, or nothing is mapped there`,
-    all.length === 0
-      ? "ask for a token that does"
-      : `it opens ${all.join(" ")}${text.includes("/") ? "" : "; write PORT/tcp"}`,
+    `the token does not open ${endpoint}, or nothing is mapped there`,
+    all.length === 0 ? "ask for a token that does" : `it opens ${all.join(" ")}`,
   );
 }
 

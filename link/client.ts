@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import * as z from "zod";
-import { parseEndpoint, type Endpoint } from "../shared/endpoint.ts";
+import { parseEndpoint } from "../shared/endpoint.ts";
 import { isWithin } from "../shared/reach.ts";
 import { known } from "../shared/result.ts";
 import { faultOfStatus, type LinkFault, type LinkStopped } from "./fault.ts";
@@ -97,13 +97,11 @@ export class Client implements AsyncDisposable {
   }
 }
 
-/** The site behind an endpoint, all of whose ports must be reached there. */
-export function siteOf(listing: Listing, endpoint: Endpoint): string | undefined {
+/** The site behind a concrete endpoint. */
+export function siteOf(listing: Listing, text: string): string | undefined {
+  const endpoint = known(parseEndpoint(text));
   return listing.sites.find(({ endpoints }) => {
-    return isWithin(
-      endpoint,
-      endpoints.map((each) => known(parseEndpoint(each.endpoint))),
-    );
+    return endpoints.some((each) => isWithin(endpoint, [known(parseEndpoint(each.endpoint))]));
   })?.site;
 }
 

@@ -144,6 +144,10 @@ export class IdleFlows<T extends { touched: number; idleMs: number }> {
     return this.#flows.size;
   }
 
+  get all(): Iterable<T> {
+    return this.#flows;
+  }
+
   add(flow: T): void {
     this.#flows.add(flow);
   }

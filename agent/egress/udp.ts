@@ -13,6 +13,8 @@ import type { Tally } from "../report.ts";
 import { failureOf } from "./dial.ts";
 
 const SWEEP_MS = 1_000;
+/** Milliseconds of silence that end a flow while the agent drains. */
+const DRAIN_IDLE_MS = 1_000;
 
 export type UdpHost = {
   policy: TargetPolicy;
@@ -35,6 +37,11 @@ export class UdpEgress {
 
   get flows(): number {
     return this.#flows.size;
+  }
+
+  /** The agent is stopping: nobody ends a flow, so those that are quiet now are over. */
+  drain(): void {
+    for (const flow of this.#flows.all) flow.idleMs = Math.min(flow.idleMs, DRAIN_IDLE_MS);
   }
 
   /** The life of one flow, from DIAL to its end. `dialled` is called once the dial is over. Answers how it ended. */
