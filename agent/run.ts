@@ -93,7 +93,11 @@ export async function runAgent(options: AgentOptions, state: AgentState): Promis
     () => lanes.queued(0),
     () => performance.now(),
   );
-  const udp = new UdpEgress({ policy: options.policy, queue: datagrams, proved: (visitor) => admission.isProved(visitor) });
+  const udp = new UdpEgress({
+    policy: options.policy,
+    queue: datagrams,
+    proved: (visitor) => admission.isProved(visitor),
+  });
   async function serve(stream: Stream, request: Dial): Promise<void> {
     const wanted = decodeDialOptions(request.options);
     if (drain.aborted) return stream.reject("no-agent", "this agent is shutting down");
@@ -106,7 +110,9 @@ export async function runAgent(options: AgentOptions, state: AgentState): Promis
     const at = Date.now();
     const tally = { bytesIn: 0, bytesOut: 0 };
     const excess = admission.enter(stream, request, wanted);
-    const failure = await (excess === null ? carry(stream, request, wanted, tally, dialled) : refuse(stream, excess, dialled));
+    const failure = await (excess === null
+      ? carry(stream, request, wanted, tally, dialled)
+      : refuse(stream, excess, dialled));
     admission.leave(stream);
     sessions.untrack(stream);
     counters.ended(stream, failure);
@@ -114,7 +120,13 @@ export async function runAgent(options: AgentOptions, state: AgentState): Promis
     if (request.token !== "") lanes.send(encodeControl(TYPE.REPORT, reportOf(stream, request, at, tally, failure)), 0);
     if (failure !== null) logFailure(log, request, failure);
   }
-  function carry(stream: Stream, request: Dial, wanted: DialOptions, tally: Tally, dialled: () => void): Promise<Failure | null> {
+  function carry(
+    stream: Stream,
+    request: Dial,
+    wanted: DialOptions,
+    tally: Tally,
+    dialled: () => void,
+  ): Promise<Failure | null> {
     switch (request.kind) {
       case "http":
         return serveHttp(stream, request, pools, dialled);

@@ -136,7 +136,11 @@ export class Sessions {
       role: "agent",
       secret: new Secret(id.slice(), key.slice()),
       to: { channel, slot: 0 },
-      io: { send: (sent, lane, patient) => gatherer.send(sent, lane, patient), room: this.#host.room, now: () => performance.now() },
+      io: {
+        send: (sent, lane, patient) => gatherer.send(sent, lane, patient),
+        room: this.#host.room,
+        now: () => performance.now(),
+      },
       dial: this.#host.dial,
       ended: () => {
         if (this.#byChannel.get(session.to.channel) === session) this.#byChannel.delete(session.to.channel);
