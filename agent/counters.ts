@@ -5,6 +5,9 @@ import type { Stream } from "../shared/stream.ts";
 /** Of one kind of stream, since the agent started. `in` is towards targets. */
 export type KindCounts = { opened: number; ended: number; bytesIn: number; bytesOut: number };
 
+/** Bytes of a flow so far. */
+type Datagrams = { readonly bytesIn: number; readonly bytesOut: number };
+
 /** Targets remembered, for the doctor. */
 const MOST_TARGETS = 100;
 
@@ -14,7 +17,7 @@ export class Counters {
   readonly #ended: Record<Kind, KindCounts> = { tcp: none(), udp: none(), http: none() };
   /** Streams that ended early, by code. */
   readonly failures = new Map<string, number>();
-  readonly #open = new Map<Stream, Kind>();
+  readonly #open = new Map<Stream, { kind: Kind; datagrams: Datagrams }>();
   connects = 0;
   /** Targets dialled, the latest last. */
   readonly dialled = new Set<string>();
@@ -23,28 +26,30 @@ export class Counters {
     return this.#open.size;
   }
 
-  opened(stream: Stream, { kind, target }: Dial): void {
+  /** `datagrams` is counted up by whoever carries a flow: they are not in a stream's offsets. */
+  opened(stream: Stream, { kind, target }: Dial, datagrams: Datagrams): void {
     this.dialled.delete(target);
     this.dialled.add(target);
     const [oldest] = this.dialled;
     if (this.dialled.size > MOST_TARGETS && oldest !== undefined) this.dialled.delete(oldest);
     this.#ended[kind].opened += 1;
-    this.#open.set(stream, kind);
+    this.#open.set(stream, { kind, datagrams });
   }
 
   ended(stream: Stream, failure: Failure | null): void {
-    const kind = this.#open.get(stream);
-    if (kind === undefined) return;
+    const open = this.#open.get(stream);
+    if (open === undefined) return;
     this.#open.delete(stream);
-    add(this.#ended[kind], stream);
-    this.#ended[kind].ended += 1;
+    const counts = this.#ended[open.kind];
+    add(counts, stream, open.datagrams);
+    counts.ended += 1;
     if (failure !== null) this.failures.set(failure.code, (this.failures.get(failure.code) ?? 0) + 1);
   }
 
   get kinds(): Record<Kind, KindCounts> {
     const { tcp, udp, http } = this.#ended;
     const counts = { tcp: { ...tcp }, udp: { ...udp }, http: { ...http } };
-    for (const [stream, kind] of this.#open) add(counts[kind], stream);
+    for (const [stream, { kind, datagrams }] of this.#open) add(counts[kind], stream, datagrams);
     return counts;
   }
 }
@@ -53,8 +58,8 @@ function none(): KindCounts {
   return { opened: 0, ended: 0, bytesIn: 0, bytesOut: 0 };
 }
 
-function add(counts: KindCounts, stream: Stream): void {
+function add(counts: KindCounts, stream: Stream, datagrams: Datagrams): void {
   // `received` counts the FIN, too.
-  counts.bytesIn += stream.in.finalSize ?? stream.in.received;
-  counts.bytesOut += stream.out.sent;
+  counts.bytesIn += (stream.in.finalSize ?? stream.in.received) + datagrams.bytesIn;
+  counts.bytesOut += stream.out.sent + datagrams.bytesOut;
 }

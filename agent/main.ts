@@ -5,6 +5,10 @@ import { program } from "./program.ts";
 // First thing: it overwrites argv, where a --token could be read by everybody on this machine.
 process.title = "sallyport-agent";
 
+// `agent status | head -1`: whoever has read enough is no defect.
+process.stdout.on("error", (error: NodeJS.ErrnoException) =>
+  process.exit(error.code === "EPIPE" ? EXIT.done : defect(error)),
+);
 process.on("uncaughtException", (error) => process.exit(defect(error)));
 
 process.exitCode = (await main()) ?? process.exitCode;

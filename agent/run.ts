@@ -104,11 +104,11 @@ export async function runAgent(options: AgentOptions, state: AgentState): Promis
     if (dialling >= DIALS_IN_FLIGHT) return stream.reject("busy", `${DIALS_IN_FLIGHT} dials are in flight`);
     if (wanted === undefined) return stream.reject("internal", "the options of this DIAL make no sense here");
     sessions.track(stream, request);
-    counters.opened(stream, request);
     dialling += 1;
     const dialled = (): void => void (dialling -= 1);
     const at = Date.now();
     const tally = { bytesIn: 0, bytesOut: 0 };
+    counters.opened(stream, request, tally);
     const excess = admission.enter(stream, request, wanted);
     const failure = await (excess === null
       ? carry(stream, request, wanted, tally, dialled)

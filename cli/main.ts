@@ -1,4 +1,5 @@
 import { existsSync } from "node:fs";
+import { isSea } from "node:sea";
 import { fileURLToPath } from "node:url";
 import { CommanderError } from "commander";
 import { EXIT, Problem } from "../link/problem.ts";
@@ -18,6 +19,13 @@ try {
 
 /** Runs the agent that was built beside this program. */
 async function runAgent(args: readonly string[]): Promise<void> {
+  if (isSea()) {
+    throw Problem.configuration(
+      "agent-missing",
+      "this single executable has no agent in it",
+      "take the one called agent-…",
+    );
+  }
   const file = new URL("./agent.js", import.meta.url);
   const path = fileURLToPath(file);
   if (!existsSync(path))

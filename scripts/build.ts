@@ -8,7 +8,8 @@
 import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { gzipSync } from "node:zlib";
-import { build as bundle, type BuildOptions, type Plugin } from "esbuild";
+import { build as bundle, type BuildOptions, type Metafile, type Plugin } from "esbuild";
+import { notices } from "./licences.ts";
 import { ROOT } from "./tool.ts";
 
 const WORKER = "dist/worker.js";
@@ -70,27 +71,44 @@ const workerSource: Plugin = {
  * Throws when a source is missing or does not compile; esbuild has then printed why.
  */
 export async function build(report: (line: string) => void): Promise<void> {
+  const bundles: Metafile[] = [];
+  const program = async (...words: Parameters<typeof bundled>): Promise<string> => {
+    const { metafile, line } = await bundled(...words);
+    bundles.push(metafile);
+    return line;
+  };
   report(await program("edge/worker.ts", WORKER, FOR_WORKERD));
   report(await program("agent/main.ts", "dist/agent.js", FOR_NODE));
   report(await program("cli/main.ts", "dist/sallyport.js", { ...FOR_NODE, plugins: [workerSource] }));
+  replace(join(ROOT, "dist/THIRD-PARTY.txt"), Buffer.from(notices(bundles)), 0o644);
 }
 
-async function program(entry: string, output: string, options: BuildOptions): Promise<string> {
+async function bundled(
+  entry: string,
+  output: string,
+  options: BuildOptions,
+): Promise<{ metafile: Metafile; line: string }> {
   if (!existsSync(join(ROOT, entry))) throw new Error(`build: ${entry} does not exist, so ${output} can't be made`);
-  const { outputFiles = [] } = await bundle({ ...options, entryPoints: [entry], outfile: output });
+  const { outputFiles = [], metafile } = await bundle({
+    ...options,
+    metafile: true,
+    entryPoints: [entry],
+    outfile: output,
+  });
   const contents = outputFiles[0]?.contents;
   if (contents === undefined) throw new Error(`build: esbuild made nothing of ${entry}`);
-  replace(join(ROOT, output), contents);
+  replace(join(ROOT, output), contents, 0o755);
   const kib = (bytes: number): string => `${(bytes / 1024).toFixed(0)} KiB`;
-  return `${output.padEnd(18)} ${kib(contents.length).padStart(8)}, ${kib(gzipSync(contents).length)} gzipped`;
+  const line = `${output.padEnd(18)} ${kib(contents.length).padStart(8)}, ${kib(gzipSync(contents).length)} gzipped`;
+  return { metafile, line };
 }
 
 /** In one step, because a test or a program may be starting from the old file right now. */
-function replace(file: string, contents: Uint8Array): void {
+function replace(file: string, contents: Uint8Array, mode: number): void {
   mkdirSync(dirname(file), { recursive: true });
   const fresh = `${file}.${process.pid}`;
   writeFileSync(fresh, contents);
-  chmodSync(fresh, 0o755);
+  chmodSync(fresh, mode);
   renameSync(fresh, file);
 }
 
