@@ -3,7 +3,8 @@ import { FRAME_CHARGE, MAX_DATA, MAX_STREAM_WINDOW, STREAM_WINDOW } from "./limi
 
 // The receiving half of a stream: what came, what the application has taken, and how far we let the far end go.
 
-const REPORT_CHARGE = 64 * 1024;
+/** Charge after which a wide window is reported on, too: a report costs a relay as much as a frame does. */
+const REPORT_CHARGE = 256 * 1024;
 /** Former limits remembered: as many as may be granted in one round trip. */
 const MAX_PASSED = 16;
 

@@ -5,8 +5,11 @@ import { FRAME_CHARGE, MAX_DATA } from "./limits.ts";
 // The sending half of a stream: what waits, what was sent and is not yet consumed, and how far the far end lets us go.
 // What is kept for sending again is exactly what is charged: there is no second buffer.
 
+/** Under this, a frame costs more than the copy that makes it larger. */
+const CHEAP_BYTES = MAX_DATA / 4;
+
 /** A frame's bytes with HEADROOM before them, and the offsets they cover. */
-export type Kept = { chunk: Uint8Array; start: number; end: number };
+export type Kept = { chunk: Uint8Array; start: number; end: number; again: boolean };
 
 export class Outgoing {
   /** Offset of the next byte never sent before. */
@@ -20,6 +23,8 @@ export class Outgoing {
   /** Bytes accepted from the application and not yet sent. */
   pendingBytes = 0;
   finSent = false;
+  /** Where chunks go that nobody reads any more: they may be written over at once. */
+  recycle: ((chunk: Uint8Array) => void) | null = null;
   #finishing = false;
   #pending: Uint8Array[] = [];
   #kept: Kept[] = [];
@@ -88,10 +93,12 @@ export class Outgoing {
   take(most: number): Kept | null {
     const head = this.#pending[0];
     if (head === undefined) return null;
-    const size = Math.min(this.pendingBytes, this.limit - this.sent, most, MAX_DATA);
+    // A chunk that is large enough to be cheap is sent as it is; only smaller ones are worth a copy to be one frame.
+    const waiting = head.byteLength - HEADROOM >= CHEAP_BYTES ? head.byteLength - HEADROOM : this.pendingBytes;
+    const size = Math.min(waiting, this.limit - this.sent, most, MAX_DATA);
     if (size <= 0) return null;
     const chunk = this.#gather(head, size);
-    const kept = { chunk, start: this.sent, end: this.sent + size };
+    const kept = { chunk, start: this.sent, end: this.sent + size, again: false };
     this.sent += size;
     this.pendingBytes -= size;
     this.charge += size + FRAME_CHARGE;
@@ -112,6 +119,8 @@ export class Outgoing {
       if (kept.end > consumed) break;
       released += kept.end - kept.start + FRAME_CHARGE;
       count += 1;
+      // Of one that was sent twice, the second may still be on its way out.
+      if (!kept.again) this.recycle?.(kept.chunk);
     }
     if (count > 0) this.#kept.splice(0, count);
     this.#again = Math.max(0, this.#again - count);
@@ -130,6 +139,7 @@ export class Outgoing {
     if (received > most || received < this.consumed) throw new SessionError("protocol", `received ${received} of ${most} sent, ${this.consumed} consumed`);
     const index = this.#kept.findIndex((kept) => kept.end > received);
     this.#again = index === -1 ? this.#kept.length : index;
+    for (const kept of this.#kept.slice(this.#again)) kept.again = true;
     if (this.finSent && received <= this.sent) this.finSent = false;
   }
 

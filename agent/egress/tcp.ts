@@ -1,13 +1,13 @@
 import type net from "node:net";
 import type { DialOptions } from "../../shared/dial-options.ts";
 import type { Failure } from "../../shared/errors.ts";
-import { HEADROOM } from "../../shared/frame.ts";
 import type { Dial } from "../../shared/open.ts";
 import { proxyHeader } from "../../shared/proxy-protocol.ts";
 import { formatHostPort } from "../../shared/socket-address.ts";
 import type { Stream } from "../../shared/stream.ts";
 import { parseTarget } from "../../shared/target.ts";
 import { judge, mayConnect, type TargetPolicy } from "../policy.ts";
+import { chunkFor, recycle } from "./chunks.ts";
 import { dial, dialPath, failureOf, type Dialled, type OnRead } from "./dial.ts";
 
 /** Serves one TCP stream from DIAL to its end: judge, dial, carry. `dialled` is called once the dial is over. Answers how it ended. */
@@ -73,15 +73,14 @@ async function reach(text: string, policy: TargetPolicy, onRead: OnRead, signal:
 }
 
 function upload(stream: Stream, bytes: Buffer): boolean {
-  const chunk = Buffer.allocUnsafeSlow(HEADROOM + bytes.byteLength);
-  bytes.copy(chunk, HEADROOM);
-  stream.write(chunk);
+  stream.write(chunkFor(bytes));
   return stream.hungry;
 }
 
 /** Ties a connected socket to a stream, both ways, half-close and all. */
 function carry(stream: Stream, socket: net.Socket, target: string): void {
   const { events } = stream;
+  stream.out.recycle = recycle;
   stream.events = {
     data: (bytes) => {
       socket.write(bytes, (error) => {
