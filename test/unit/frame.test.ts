@@ -61,7 +61,7 @@ const REFUSED: [name: string, hex: string, message: RegExp][] = [
   ["nothing at all", "", /0 bytes/],
   ["a byte less than a header", "06".padEnd(54, "0"), /27 bytes/],
   ["type 0", "00".padEnd(56, "0"), /unknown frame type/],
-  ["type 0x0b, after the lane frames", "0b".padEnd(56, "0"), /unknown frame type/],
+  ["type 0x0c, after the lane frames", "0c".padEnd(56, "0"), /unknown frame type/],
   ["type 0x41, after BATCH", "41".padEnd(56, "0"), /unknown frame type/],
   ["type 0xdf, below the reserved", "df".padEnd(56, "0"), /unknown frame type/],
   ["type 0xf0, above the reserved", "f0".padEnd(56, "0"), /unknown frame type/],
