@@ -2,6 +2,7 @@ import { Command } from "commander";
 import { VERSION } from "../shared/version.ts";
 import { connectCommand } from "./commands/connect.ts";
 import { gatewayCommand } from "./commands/gateway.ts";
+import { deployCommand } from "./commands/deploy.ts";
 import { loginCommand } from "./commands/login.ts";
 import { logCommand } from "./commands/log.ts";
 import { mapCommand } from "./commands/map.ts";
@@ -37,6 +38,7 @@ export function program(context: Context): Command {
   );
   for (const command of [
     serveCommand,
+    deployCommand,
     connectCommand,
     gatewayCommand,
     loginCommand,

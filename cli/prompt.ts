@@ -19,3 +19,17 @@ export async function askHidden(question: string): Promise<string> {
     process.stderr.write("\n");
   }
 }
+
+/** Asks for a line; `otherwise` is what an empty one means. Answers "" when nobody is there to be asked. */
+export async function ask(question: string, otherwise = ""): Promise<string> {
+  if (!process.stdin.isTTY || !process.stderr.isTTY) return "";
+  const lines = createInterface({ input: process.stdin, output: process.stderr });
+  try {
+    return await new Promise<string>((resolve) => {
+      lines.question(question, (answer) => resolve(answer.trim() || otherwise));
+      lines.once("SIGINT", () => resolve(""));
+    });
+  } finally {
+    lines.close();
+  }
+}

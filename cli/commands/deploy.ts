@@ -1,0 +1,161 @@
+import { randomBytes } from "node:crypto";
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join, resolve } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { Command } from "commander";
+import workerSource from "worker:source";
+import { EXIT, Problem } from "../../link/problem.ts";
+import type { IssuedView, LoginView, SiteView } from "../../shared/api.ts";
+import { parseEdgeUrl } from "../../shared/edge-url.ts";
+import { parseHostName } from "../../shared/host.ts";
+import { collect, type Context } from "../context.ts";
+import { hostNotes, wranglerConfig } from "../deploy/config.ts";
+import { Wrangler } from "../deploy/wrangler.ts";
+import { checkedUrl, openEdge, type Edge } from "../edge.ts";
+import { loginsFile, rememberLogin } from "../logins.ts";
+import { ask } from "../prompt.ts";
+
+type Options = { host?: string[]; name?: string; site?: string; secretFile?: string; url?: string; dryRun?: boolean };
+
+const SECRET = "ADMIN_SECRET";
+/** A new hostname takes a while to get its record and certificate. */
+const LOGIN_TRIES = 40;
+const LOGIN_PAUSE_MS = 3_000;
+
+/** `sallyport deploy [--host H]…` */
+export function deployCommand(context: Context): Command {
+  return new Command("deploy")
+    .description("Put the edge on Cloudflare with wrangler, log in to it, and make the first site. Again, it updates.")
+    .option("--host <host>", "a hostname of this account that leads to it, or *.ZONE; repeatable", collect)
+    .option("--name <name>", "what the Worker is called (default: sallyport)")
+    .option("--site <name>", "the first site; its agent's token goes to NAME.token")
+    .option("--secret-file <file>", "the admin secret to use; without it, one is made at the first deploy")
+    .option("--url <url>", "where it is then reached, if wrangler's answer is not it")
+    .option("--dry-run", "everything but sending it off")
+    .action((options: Options) => deploy(context, options));
+}
+
+async function deploy(context: Context, options: Options): Promise<void> {
+  const { env, output } = context;
+  const say = (text: string): void => output.err(`${text}\n`);
+  const folder = mkdtempSync(join(tmpdir(), "sallyport-deploy-"));
+  try {
+    const wrangler = new Wrangler(folder, env);
+    if (options.dryRun !== true && !wrangler.isLoggedIn()) logIn(wrangler);
+    const name = await nameOf(options);
+    const hosts = await hostsOf(options);
+    writeFileSync(join(folder, "worker.js"), workerSource);
+    writeFileSync(join(folder, "wrangler.toml"), wranglerConfig({ name, hosts }));
+    for (const note of hostNotes(hosts)) say(note);
+    const targets = wrangler.deploy(options.dryRun === true);
+    if (options.dryRun === true) return say("nothing was sent off");
+
+    const url = urlOf(options, hosts, targets);
+    const secretFile = resolve(options.secretFile ?? join(dirname(loginsFile(env)), `${name}.admin-secret`));
+    const isNew = !wrangler.hasSecret(SECRET);
+    if (isNew) wrangler.putSecret(SECRET, secretIn(secretFile, say));
+    const edge = await logInto(context, url, secretFile, isNew);
+    say(`the edge is at ${url}, and you are logged in`);
+    await firstSite(edge, options, say);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+function logIn(wrangler: Wrangler): void {
+  if (process.stdin.isTTY) return wrangler.login();
+  throw Problem.configuration(
+    "cloudflare-login",
+    "wrangler is not logged in to a Cloudflare account",
+    "npx wrangler login, or set CLOUDFLARE_API_TOKEN",
+  );
+}
+
+async function nameOf({ name }: Options): Promise<string> {
+  const chosen = name ?? ((await ask("Name of the Worker [sallyport]: ")) || "sallyport");
+  if (/^[a-z0-9][a-z0-9-]{0,62}$/.test(chosen)) return chosen;
+  throw Problem.usage(
+    "name-invalid",
+    `${JSON.stringify(chosen)} is no name of a Worker`,
+    "small letters, digits and hyphens: --name sallyport",
+  );
+}
+
+async function hostsOf({ host }: Options): Promise<string[]> {
+  const hosts =
+    host ??
+    (await ask("Hostnames of your zones, with spaces between [none, only workers.dev]: "))
+      .split(/\s+/)
+      .filter((each) => each !== "");
+  return hosts.map((text) => {
+    const isWildcard = text.startsWith("*.");
+    const parsed = parseHostName(isWildcard ? text.slice(2) : text);
+    if (!parsed.ok)
+      throw Problem.usage("host-invalid", parsed.error.message, parsed.error.fix ?? "--host edge.example.com");
+    return isWildcard ? `*.${parsed.value}` : parsed.value;
+  });
+}
+
+/** The first host of its own is the control host; without one, what wrangler says. */
+function urlOf({ url }: Options, hosts: readonly string[], targets: readonly string[]): string {
+  const own = hosts.find((host) => !host.startsWith("*."));
+  const found = url ?? (own === undefined ? targets.find((target) => target.startsWith("https://")) : `https://${own}`);
+  if (found !== undefined) return checkedUrl(found, false);
+  throw new Problem(
+    EXIT.failed,
+    "url-unknown",
+    "it is deployed, but wrangler did not say where",
+    "give --url https://NAME.SUBDOMAIN.workers.dev",
+  );
+}
+
+/** The secret in the file; made if there is none. */
+function secretIn(file: string, say: (text: string) => void): string {
+  if (existsSync(file)) return readFileSync(file, "utf8").trim();
+  const secret = randomBytes(32).toString("base64url");
+  mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
+  writeFileSync(file, `${secret}\n`, { mode: 0o600, flag: "wx" });
+  say(`the admin secret is in ${file}: keep a copy where you keep such things`);
+  return secret;
+}
+
+async function logInto({ env }: Context, url: string, secretFile: string, isNew: boolean): Promise<Edge> {
+  if (!existsSync(secretFile)) {
+    throw Problem.configuration(
+      "secret-missing",
+      `it is deployed, but its admin secret is not in ${secretFile}`,
+      `sallyport login ${url}`,
+    );
+  }
+  const secret = readFileSync(secretFile, "utf8").trim();
+  for (let tries = isNew ? LOGIN_TRIES : 3; ; tries--) {
+    try {
+      const { token } = await openEdge({ url, insecure: false, token: null }).call<LoginView>("POST", "/login", {
+        secret,
+        url,
+      });
+      rememberLogin(env, { url, token, insecure: false });
+      return openEdge({ url, insecure: false, token });
+    } catch (error) {
+      // Until the secret and the name are everywhere, the answer is another one.
+      if (!(error instanceof Problem) || tries <= 1 || error.exit === EXIT.token) throw error;
+      await sleep(LOGIN_PAUSE_MS);
+    }
+  }
+}
+
+async function firstSite(edge: Edge, { site: given }: Options, say: (text: string) => void): Promise<void> {
+  const { sites } = await edge.call<{ sites: SiteView[] }>("GET", "/sites");
+  const site = given ?? (sites.length > 0 ? "" : await ask("Name of the first site [home]: ", "home"));
+  if (site === "") return;
+  if (!sites.some(({ name }) => name === site)) await edge.call<SiteView>("POST", "/sites", { name: site });
+  const file = resolve(`${site}.token`);
+  if (existsSync(file)) return say(`${file} is there already: agent --token-file ${site}.token`);
+  const parsed = parseEdgeUrl(edge.url);
+  const local = parsed.ok && parsed.value.isLoopback;
+  const { token } = await edge.call<IssuedView>("POST", "/tokens", { kind: "agent", site, local });
+  writeFileSync(file, `${token}\n`, { mode: 0o600 });
+  chmodSync(file, 0o600);
+  say(`carry ${file} into the LAN of ${site}, and there: agent --token-file ${site}.token`);
+}

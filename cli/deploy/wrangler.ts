@@ -1,0 +1,116 @@
+import { spawnSync, type SpawnSyncReturns } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { delimiter, join } from "node:path";
+import { accessSync, constants } from "node:fs";
+import { EXIT, Problem } from "../../link/problem.ts";
+
+/** The one this program was tried with. */
+const WRANGLER = "wrangler@4.155.0";
+
+/** Runs wrangler in one folder. */
+export class Wrangler {
+  readonly #command: readonly string[];
+  readonly #folder: string;
+  readonly #env: NodeJS.ProcessEnv;
+
+  constructor(folder: string, env: NodeJS.ProcessEnv) {
+    this.#folder = folder;
+    this.#env = { ...env, WRANGLER_SEND_METRICS: "false", WRANGLER_HIDE_BANNER: "true" };
+    this.#command = commandOf(env);
+  }
+
+  isLoggedIn(): boolean {
+    return this.#run(["whoami", "--json"]).status === 0;
+  }
+
+  /** Opens a browser; the person is asked there. */
+  login(): void {
+    if (this.#run(["login"], { shown: true }).status !== 0)
+      throw new Problem(EXIT.failed, "wrangler-login", "wrangler could not log in", "see above");
+  }
+
+  /** Answers the URLs that lead to the Worker. Throws Problem; wrangler has then said why. */
+  deploy(dryRun: boolean): string[] {
+    const report = join(this.#folder, "report.ndjson");
+    const words = [
+      "deploy",
+      "--config",
+      join(this.#folder, "wrangler.toml"),
+      ...(dryRun ? ["--dry-run", "--outdir", join(this.#folder, "out")] : []),
+    ];
+    const ended = this.#run(words, { shown: true, env: { WRANGLER_OUTPUT_FILE_PATH: report } });
+    if (ended.status !== 0)
+      throw new Problem(EXIT.failed, "deploy-failed", "wrangler could not deploy", "it says why above");
+    return dryRun ? [] : targetsOf(report);
+  }
+
+  hasSecret(name: string): boolean {
+    const { status, stdout } = this.#run([
+      "secret",
+      "list",
+      "--config",
+      join(this.#folder, "wrangler.toml"),
+      "--format",
+      "json",
+    ]);
+    if (status !== 0) return false;
+    try {
+      return (JSON.parse(stdout) as { name: string }[]).some((secret) => secret.name === name);
+    } catch {
+      return false;
+    }
+  }
+
+  /** By standard input: never on a command line. */
+  putSecret(name: string, value: string): void {
+    const ended = this.#run(["secret", "put", name, "--config", join(this.#folder, "wrangler.toml")], { input: value });
+    if (ended.status !== 0)
+      throw new Problem(
+        EXIT.failed,
+        "secret-failed",
+        `wrangler could not set ${name}: ${ended.stderr.trim()}`,
+        "run sallyport deploy again",
+      );
+  }
+
+  #run(
+    words: readonly string[],
+    { shown = false, input, env = {} }: { shown?: boolean; input?: string; env?: NodeJS.ProcessEnv } = {},
+  ): SpawnSyncReturns<string> {
+    const [program = "", ...first] = this.#command;
+    return spawnSync(program, [...first, ...words], {
+      cwd: this.#folder,
+      env: { ...this.#env, ...env },
+      encoding: "utf8",
+      // What it says is for people: standard output is for our own results.
+      stdio: shown ? ["inherit", 2, 2] : ["pipe", "pipe", "pipe"],
+      ...(input === undefined ? {} : { input }),
+      shell: process.platform === "win32",
+    });
+  }
+}
+
+/** SALLYPORT_WRANGLER, else one on PATH, else npx fetches it. */
+function commandOf(env: NodeJS.ProcessEnv): string[] {
+  if (env["SALLYPORT_WRANGLER"]) return [env["SALLYPORT_WRANGLER"]];
+  const name = process.platform === "win32" ? "wrangler.cmd" : "wrangler";
+  const found = (env["PATH"] ?? "").split(delimiter).some((folder) => isProgram(join(folder, name)));
+  return found ? ["wrangler"] : ["npx", "--yes", WRANGLER];
+}
+
+function isProgram(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function targetsOf(report: string): string[] {
+  const lines = readFileSync(report, "utf8")
+    .split("\n")
+    .filter((line) => line !== "");
+  const entries = lines.map((line) => JSON.parse(line) as { type: string; targets?: string[] });
+  return entries.find(({ type }) => type === "deploy")?.targets ?? [];
+}
