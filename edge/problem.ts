@@ -3,7 +3,7 @@ import type { Fault } from "../shared/result.ts";
 /** Why a request was refused, as RFC 9457 tells it. `code` is stable, the rest is prose; `status` tells clients what kind of trouble it is. */
 export type Problem = {
   /** 400 badly written, 401 token, 403 not for this token, 404, 409 in the way of another rule, 422 not on this edge, 429, 503 no admin secret. */
-  status: 400 | 401 | 403 | 404 | 409 | 422 | 429 | 500 | 503;
+  status: 400 | 401 | 403 | 404 | 409 | 422 | 426 | 429 | 500 | 503;
   code: string;
   title: string;
   detail: string;

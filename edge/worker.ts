@@ -4,6 +4,7 @@ import { registryOf, type Env } from "./env.ts";
 import { admitCaller } from "./ingress/caller.ts";
 import { admitHttp } from "./ingress/http.ts";
 import { admitAgent } from "./ingress/lane.ts";
+import { admitRaw } from "./ingress/raw.ts";
 import { admitTcp } from "./ingress/tcp.ts";
 import { Registry } from "./registry/registry.ts";
 import { Relay } from "./relay/relay.ts";
@@ -16,6 +17,7 @@ app.get("/.sallyport/healthz", (c) => c.json({ ok: true, time: Date.now() }));
 app.get("/.sallyport/jwks.json", async (c) => c.json({ keys: (await registryOf(c.env).trust()).keys }));
 app.get("/.sallyport/agent", (c) => admitAgent(c.req.raw, c.env));
 app.get("/.sallyport/connect", (c) => admitCaller(c.req.raw, c.env));
+app.all("/.sallyport/tcp/*", (c) => admitRaw(c.req.raw, c.env));
 app.route("/.sallyport/api/v1", api);
 app.notFound((c) => c.text("not found\n", 404));
 

@@ -8,6 +8,6 @@ export class Resources implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    for (const each of this.#held.reverse()) await each[Symbol.asyncDispose]();
+    for (const each of this.#held.toReversed()) await each[Symbol.asyncDispose]();
   }
 }

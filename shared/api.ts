@@ -73,7 +73,12 @@ export interface AgentView {
   readonly jti: string;
   readonly expires: string;
   readonly streams: number;
-  readonly lanes: readonly { readonly index: number; readonly since: string; readonly backlog: number }[];
+  readonly lanes: readonly {
+    readonly index: number;
+    readonly since: string;
+    readonly backlog: number;
+    readonly droppedDatagrams: number;
+  }[];
 }
 
 interface RelayView {

@@ -5,6 +5,8 @@ import * as z from "zod";
  * Unknown members are of a newer edge and mean nothing here.
  */
 export const DialOptions = z.object({
+  /** The relay only forwards this stream: the agent says how it ended. */
+  report: z.boolean().optional(),
   /** TCP: the header to send the target first. */
   proxyProtocol: z.enum(["v1", "v2"]).optional(),
   /** Streams and flows of this mapping at once. */

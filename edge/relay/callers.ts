@@ -228,6 +228,7 @@ function optionsOf(mapping: Mapping, kind: "tcp" | "udp", attachment: Attachment
   const until = Math.min(...ends.map((each) => each ?? Infinity));
   const isProved = attachment.kind === "client" || granted !== undefined || mapping.reflectorOk;
   return encodeDialOptions({
+    report: true,
     ...(kind === "tcp" && mapping.proxyProtocol !== null ? { proxyProtocol: mapping.proxyProtocol } : {}),
     ...(mapping.maxStreams !== null ? { maxStreams: mapping.maxStreams } : {}),
     ...(caps?.streams !== undefined ? { tokenStreams: caps.streams } : {}),

@@ -76,7 +76,9 @@ export class Doorman {
     if (this.#host.rules.revision < 0) await this.#host.refresh();
     if (!this.attended) await this.#host.arrival();
     const mapping = this.#host.rules.at(visit.endpoint);
-    const admitted = this.admit(mapping, visit, "public");
+    const { token = "" } = visit;
+    const revoked: Failure | null = this.#host.rules.isRevoked(token) ? { code: "denied", reason: "the token is revoked" } : null;
+    const admitted = revoked === null ? this.admit(mapping, visit, token === "" ? "public" : "token") : { ok: false as const, failure: revoked };
     if (!admitted.ok || mapping === undefined) {
       const failure: Failure = admitted.ok ? { code: "no-mapping", reason: "no such mapping" } : admitted.failure;
       this.write(visit, mapping, at, { bytesIn: 0, bytesOut: 0 }, failure);
@@ -86,12 +88,12 @@ export class Doorman {
     const { agent, grant } = admitted;
     const target = targetOf(mapping, visit.endpoint);
     const session = this.#host.ingress.session(agent.number);
-    const dial = { target, kind: "tcp", mapping: mapping.id, endpoint: visit.endpoint, visitor: visit.visitor, options: optionsOf(mapping), token: "", grant, hops: 0 } as const;
+    const dial = { target, kind: "tcp", mapping: mapping.id, endpoint: visit.endpoint, visitor: visit.visitor, options: optionsOf(mapping), token, grant, hops: 0 } as const;
     const stream = session.open(TYPE.DIAL, encodeDial(dial), { mapping: mapping.id, lane: dataLane(agent) });
     const live: LiveStream = { at, mapping: mapping.id, endpoint: visit.endpoint, target, visitor: visit.visitor, agent: agent.identity, bytesIn: 0, bytesOut: 0 };
     this.enter(live, grant, (failure) => stream.reset(failure.code, failure.reason));
     this.#host.ingress.keepTime();
-    const failure = await carry(socket, stream, live, mapping.onLoss);
+    const failure = await carry(socket, stream, live, token === "" ? mapping.onLoss : "tell");
     this.leave(live);
     this.write(visit, mapping, at, live, failure);
   }

@@ -5,6 +5,9 @@ import { laneOf, type Lanes } from "./lanes.ts";
 
 // What passes between clients or gateways and agents. The relay stamps who is speaking, so nobody speaks for another.
 
+/** Bytes on their way to an end, as MARK tells, beyond which its datagrams are dropped: MARK counts in steps of 64 KiB. */
+const DATAGRAM_BACKLOG = 256 * 1024;
+
 const FROM_CALLERS: ReadonlySet<number> = new Set([
   TYPE.SESSION, TYPE.WINDOW, TYPE.RESUME, TYPE.END, TYPE.DATA, TYPE.FIN, TYPE.RESET, TYPE.CREDIT, TYPE.ASK, TYPE.DGRAM, TYPE.BATCH,
 ]);
@@ -23,6 +26,11 @@ export function forward(lanes: Lanes, lane: Lane, bytes: Uint8Array, frame: Fram
   const to = far === undefined ? undefined : laneOf(far, frame.lane);
   // Nobody there: dropped. ROUTES has told the caller, and what it sent is still kept by its session.
   if (to === undefined) return;
+  // What is queued here can't be taken back, so a datagram that would be late anyway is not queued.
+  if (frame.type === TYPE.DGRAM && to.backlog > DATAGRAM_BACKLOG) {
+    to.droppedDatagrams += 1;
+    return;
+  }
   stamp(bytes, kind === "agent" ? { slot: number } : { channel: number });
   to.send(bytes);
 }

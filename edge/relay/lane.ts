@@ -9,6 +9,8 @@ const ROOM_BYTES = 2 * 1024 * 1024;
 export class Lane {
   readonly socket: WebSocket;
   attachment: Attachment;
+  /** Datagrams refused because too much was on its way. */
+  droppedDatagrams = 0;
   #sent = 0;
   #marked = 0;
   #echoed = 0;

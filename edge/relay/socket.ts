@@ -1,5 +1,5 @@
 import type { Mapping } from "../../shared/mapping.ts";
-import { HEADROOM } from "../../shared/frame.ts";
+import { HEADROOM, viewOf } from "../../shared/frame.ts";
 import type { Failure } from "../../shared/errors.ts";
 import { MAX_DATA } from "../../shared/limits.ts";
 import type { Stream } from "../../shared/stream.ts";
@@ -11,8 +11,10 @@ export type Tally = { bytesIn: number; bytesOut: number };
 /**
  * Carries a visitor's TCP connection over a stream until both are over. Answers how it ended: null when in order.
  * workerd can end a public socket with FIN only (measured 2026-10-23), so after a loss `hang` leaves it open for the visitor to give up on.
+ * `tell`: whoever holds the other end can show that bytes are missing. A socket within the edge can't show it either, so each
+ * chunk has its length before it, and a length of 0 says that this was all (edge/ingress/raw-bridge.ts).
  */
-export async function carry(socket: Socket, stream: Stream, tally: Tally, onLoss: Mapping["onLoss"]): Promise<Failure | null> {
+export async function carry(socket: Socket, stream: Stream, tally: Tally, onLoss: Mapping["onLoss"] | "tell"): Promise<Failure | null> {
   const writer = socket.writable.getWriter();
   const reader = socket.readable.getReader({ mode: "byob" });
   let roomAgain: (() => void) | undefined;
@@ -21,12 +23,16 @@ export async function carry(socket: Socket, stream: Stream, tally: Tally, onLoss
     stream.events = {
       data: (bytes) => {
         tally.bytesOut += bytes.byteLength;
+        if (onLoss === "tell") void writer.write(lengthOf(bytes)).catch(() => {});
         writer.write(bytes).then(
           () => stream.consumed(bytes.byteLength),
           () => stream.reset("visitor-gone", "the visitor broke the connection off"),
         );
       },
-      fin: () => void writer.close().catch(() => stream.reset("visitor-gone", "the visitor broke the connection off")),
+      fin: () => {
+        if (onLoss === "tell") void writer.write(lengthOf(NOTHING)).catch(() => {});
+        void writer.close().catch(() => stream.reset("visitor-gone", "the visitor broke the connection off"));
+      },
       writable: () => roomAgain?.(),
       ended: resolve,
     };
@@ -48,6 +54,14 @@ export async function carry(socket: Socket, stream: Stream, tally: Tally, onLoss
   await writer.close().catch(() => {});
   await socket.close().catch(() => {});
   return failure;
+}
+
+const NOTHING = new Uint8Array(0);
+
+function lengthOf({ byteLength }: Uint8Array): Uint8Array {
+  const bytes = new Uint8Array(4);
+  viewOf(bytes).setUint32(0, byteLength);
+  return bytes;
 }
 
 /** Reads the visitor, never more than the stream has credit for. */

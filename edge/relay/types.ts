@@ -1,6 +1,6 @@
 import type { ConnectionRecord } from "../registry/types.ts";
 
-export type LaneStatus = { index: number; since: number; backlog: number };
+export type LaneStatus = { index: number; since: number; backlog: number; droppedDatagrams: number };
 
 export type AgentStatus = {
   identity: string;

@@ -1,25 +1,29 @@
 // How the Worker tells a relay who is at the door: the relay sees nothing of a visitor but the name it is connected by
 // (`stub.connect(name)`; hostname characters, about 253 of them; measured, workerd 2026-10-23).
 
-/** `endpoint` is the concrete key (`10003/udp`), `visitor` is `ip:port`. */
-export type Visit = { endpoint: string; visitor: string };
+/**
+ * `endpoint` is the concrete key (`10003/udp`), `visitor` is `ip:port`. `token`: the `jti` of a token that has been found
+ * to open the endpoint; such a visitor is told when its stream breaks, as a socket of the Worker's can't be.
+ */
+export type Visit = { endpoint: string; visitor: string; token?: string };
 
-export function encodeVisit(visit: Visit): string {
-  return `${hex(visit.endpoint)}.${hex(visit.visitor)}.v1:1`;
+export function encodeVisit({ endpoint, visitor, token = "" }: Visit): string {
+  return `${escape(endpoint)}.${escape(visitor)}.${escape(token)}.v2:1`;
 }
 
 /** Null for anything but what `encodeVisit` wrote. */
 export function decodeVisit(name: string): Visit | null {
-  const match = /^([0-9a-f]*)\.([0-9a-f]*)\.v1:1$/.exec(name);
+  const match = /^([a-z0-9_-]*)\.([a-z0-9_-]*)\.([a-z0-9_-]*)\.v2:1$/.exec(name);
   if (match === null) return null;
-  return { endpoint: unhex(match[1] ?? ""), visitor: unhex(match[2] ?? "") };
+  const [endpoint = "", visitor = "", token = ""] = match.slice(1).map(unescape);
+  return token === "" ? { endpoint, visitor } : { endpoint, visitor, token };
 }
 
-function hex(text: string): string {
-  return [...new TextEncoder().encode(text)].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+/** Characters that no host has, as `_` and two hexadecimal digits. */
+function escape(text: string): string {
+  return text.replace(/[^a-z0-9-]/g, (character) => `_${character.charCodeAt(0).toString(16).padStart(2, "0")}`);
 }
 
-function unhex(text: string): string {
-  const pairs = text.match(/../g) ?? [];
-  return new TextDecoder().decode(Uint8Array.from(pairs, (pair) => Number.parseInt(pair, 16)));
+function unescape(text: string): string {
+  return text.replace(/_([0-9a-f]{2})/g, (_, code: string) => String.fromCharCode(Number.parseInt(code, 16)));
 }
