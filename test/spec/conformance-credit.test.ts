@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { FRAME_CHARGE, INITIAL_CREDIT, MAX_DATA, MAX_STREAM_WINDOW, STREAM_WINDOW } from "../../shared/limits.ts";
 import { decodeFrame, TYPE } from "../../shared/frame.ts";
 import { chunkOf, type Stream } from "../../shared/stream.ts";
-import { connect, pair, text, write, type Pair } from "./pair.ts";
+import { connect, pair, write, type Pair, type Sink } from "./pair.ts";
 import { ask, codeOf, credit, data, End, fin, reset, window, type Role } from "./wire.ts";
 
 // Conformance, part 3: docs/protocol.md section 5, both limits at both ends, what is reported, and whose turn it is.
@@ -320,7 +320,7 @@ test.each(ROLES)("9.6 a window more than half held has everything reported at on
 
 test.each(ROLES)("10.1 a limit only grows, and stays within consumed and the window granted (%s)", (role) => {
   const end = new End(role);
-  const sink = end.open();
+  const sink = counted(end.open());
   let at = 0;
   let before = sink.stream.in.limit;
   for (let turn = 0; turn < 200; turn += 1) {
@@ -337,7 +337,7 @@ test.each(ROLES)("10.1 a limit only grows, and stays within consumed and the win
 test("10.2 a window grows when the sender runs into it and the application keeps up, and falls back when it is quiet", () => {
   const link = pair({ window: 16 * MIB });
   const { caller, agent } = connect(link);
-  agent.stream.events.data = (bytes) => agent.stream.consumed(bytes.byteLength);
+  counted(agent);
   for (let turn = 0; turn < 30; turn += 1) {
     while (caller.stream.hungry) flood(caller.stream, 20_000);
     roundTrip(link);
@@ -350,13 +350,15 @@ test("10.2 a window grows when the sender runs into it and the application keeps
   expect(agent.stream.in.window).toBe(STREAM_WINDOW);
 });
 
-test.each(ROLES)("10.3 a window does not grow for bytes that nobody takes (%s)", (role) => {
-  const end = new End(role);
+test("10.3 a window does not grow for bytes that nobody takes", () => {
+  const end = new End("agent");
   end.eager = false;
-  const sink = role === "caller" ? end.open() : end.opening();
-  for (let at = 0; at < 8_000; at += 100) end.hear(data(1, at, 100));
-  for (let at = 8_000; at < sink.stream.in.limit - 4_000; at += 4_000) end.hear(data(1, at, 4_000));
-  expect(sink.stream.in.window).toBe(STREAM_WINDOW);
+  const { stream } = end.opening();
+  for (let at = 0; at < INITIAL_CREDIT / 2; at += 128) end.hear(data(1, at, 128));
+  stream.accept({ target: "", local: "" });
+  end.hear(data(1, INITIAL_CREDIT / 2, INITIAL_CREDIT / 2));
+  for (let at = INITIAL_CREDIT; at < stream.in.limit; at += INITIAL_CREDIT) end.hear(data(1, at, INITIAL_CREDIT));
+  expect([stream.in.received, stream.in.window, end.over]).toEqual([STREAM_WINDOW, STREAM_WINDOW, []]);
 });
 
 test.each(ROLES)(
@@ -426,6 +428,7 @@ test("11.5 sixty-four readers that have stopped, fed a byte at a time, leave roo
 test("11.6 sixty-four readers that have stopped with their windows full leave room for one that reads", () => {
   const link = pair({ window: 4 * MIB });
   const stopped = Array.from({ length: 64 }, () => connect(link, false));
+  for (const { agent } of stopped) agent.stream.events.data = () => {};
   for (const { caller } of stopped) flood(caller.stream, 300 * KIB);
   link.deliver();
   expect(link.agent.charges.held).toBeLessThanOrEqual(4 * MIB);
@@ -456,16 +459,26 @@ function roundTrip(link: Pair): void {
 
 function reads(link: Pair, bytes: number): void {
   const { caller, agent } = connect(link);
+  let read = 0;
+  agent.stream.events.data = (fresh) => {
+    read += fresh.byteLength;
+    agent.stream.consumed(fresh.byteLength);
+  };
   let written = 0;
-  for (let turn = 0; turn < 2_000 && agent.bytes.length < bytes; turn += 1) {
+  for (let turn = 0; turn < 2_000 && read < bytes; turn += 1) {
     if (caller.stream.hungry && written < bytes) {
       flood(caller.stream, 16 * KIB);
       written += 16 * KIB;
     }
     link.deliver();
   }
-  expect([agent.bytes.length, link.over]).toEqual([bytes, []]);
-  expect(text(agent.bytes.slice(0, 1))).toBe("\0");
+  expect([read, link.over]).toEqual([bytes, []]);
+}
+
+/** A sink of so many bytes that keeping them would take longer than the test. */
+function counted(sink: Sink): Sink {
+  sink.stream.events.data = (bytes) => sink.stream.consumed(bytes.byteLength);
+  return sink;
 }
 
 /** What was reported as consumed by CREDIT frames, one after the other. */

@@ -127,12 +127,14 @@ test.each(ROLES)("1.8 entries of a BATCH count as if they had come alone, in the
 });
 
 test.each(ROLES)("1.9 a BATCH with a bad entry is a protocol error as a whole (%s)", (role) => {
-  const end = new End(role);
-  const sink = end.open();
-  const whole = joined(data(sink.stream.id, 0, "first"), fin(sink.stream.id, 5));
-  end.hear({ ...whole, payload: whole.payload.slice(0, -1) });
-  broken(end, "protocol");
-  expect(text(sink.bytes)).toBe("");
+  for (const last of [fin(1, 5), data(1, 5, "second")]) {
+    const end = new End(role);
+    const sink = end.open();
+    const whole = joined(data(1, 0, "first"), last);
+    end.hear({ ...whole, payload: whole.payload.slice(0, -1) });
+    broken(end, "protocol");
+    expect(text(sink.bytes)).toBe("");
+  }
 });
 
 test.each(ROLES)("1.10 when an entry of a BATCH ends the session, those after it are not looked at (%s)", (role) => {

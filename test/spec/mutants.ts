@@ -1,0 +1,110 @@
+import { readFile, symlink, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { build } from "esbuild";
+import { ROOT, toolFile } from "../../scripts/tool.ts";
+import { execute } from "../support/run.ts";
+import { tempDir } from "../support/temp-dir.ts";
+
+/** A fault to plant: in this file of shared/, this text becomes that one. */
+export type Mutant = { name: string; file: string; find: string; put: string };
+
+/** Names of the tests that failed, by mutant. */
+export type Killers = ReadonlyMap<string, readonly string[]>;
+
+/** The list that must notice every fault. Properties are left out: what only luck finds is not covered. */
+const JUDGES = ["conformance-states", "conformance-frames", "conformance-credit"];
+
+/** One test is enough to notice a fault: those after it need not run. */
+const SETUP = `
+import { beforeEach } from "vitest";
+let noticed = false;
+beforeEach((context) => {
+  if (noticed) context.skip();
+  context.onTestFailed(() => (noticed = true));
+});`;
+
+/**
+ * Plants each fault in a copy of shared/, and runs the conformance tests against all copies in one vitest.
+ * Throws when a fault can't be planted: its text must be in the file exactly once.
+ */
+export async function judge(mutants: readonly Mutant[]): Promise<Killers> {
+  await using folder = await tempDir();
+  await symlink(join(ROOT, "node_modules"), join(folder.path, "node_modules"));
+  for (const [index, mutant] of mutants.entries()) await plant(mutant, join(folder.path, `${index}.test.mjs`));
+  const report = join(folder.path, "report.json");
+  await writeFile(join(folder.path, "setup.mjs"), SETUP);
+  const config = {
+    test: {
+      include: ["*.test.mjs"],
+      setupFiles: ["setup.mjs"],
+      isolate: false,
+      reporters: ["json"],
+      outputFile: report,
+    },
+  };
+  await writeFile(join(folder.path, "vitest.config.mjs"), `export default ${JSON.stringify(config)};`);
+  const { stderr } = await execute(process.execPath, [toolFile("vitest", "vitest"), "run", "--root", folder.path], {
+    cwd: folder.path,
+    env: withoutVitest(),
+  });
+  const told = await readFile(report, "utf8").catch(() => {
+    throw new Error(`vitest made no report:\n${stderr}`);
+  });
+  return killers(mutants, JSON.parse(told) as Report);
+}
+
+/** Bundles all judges with the faulty copy. */
+async function plant({ name, file, find, put }: Mutant, outfile: string): Promise<void> {
+  const path = join(ROOT, "shared", file);
+  const source = await readFile(path, "utf8");
+  const [before, after, ...more] = source.split(find);
+  if (before === undefined || after === undefined || more.length > 0) {
+    throw new Error(
+      `"${name}": the text to replace is ${source.split(find).length - 1} times in shared/${file}: ${find}`,
+    );
+  }
+  await build({
+    stdin: {
+      contents: JUDGES.map((each) => `import "./${each}.test.ts";`).join("\n"),
+      resolveDir: join(ROOT, "test/spec"),
+    },
+    plugins: [
+      {
+        name: "plant",
+        setup: ({ onLoad }) => {
+          onLoad({ filter: /[\\/]shared[\\/][\w-]+\.ts$/ }, ({ path: loaded }) =>
+            loaded === path ? { contents: `${before}${put}${after}`, loader: "ts" } : undefined,
+          );
+        },
+      },
+    ],
+    outfile,
+    bundle: true,
+    platform: "node",
+    format: "esm",
+    packages: "external",
+    logLevel: "silent",
+  });
+}
+
+type Report = {
+  testResults: { name: string; message: string; assertionResults: { fullName: string; status: string }[] }[];
+};
+
+function killers(mutants: readonly Mutant[], report: Report): Killers {
+  const failed = new Map<string, string[]>(mutants.map(({ name }) => [name, []]));
+  for (const { name: file, message, assertionResults } of report.testResults) {
+    const mutant = mutants[Number(/(\d+)\.test\.mjs$/.exec(file)?.[1])];
+    const list = failed.get(mutant?.name ?? "");
+    // A file that does not load has judged nothing.
+    if (list === undefined || assertionResults.length === 0) throw new Error(`${file}: ${message}`);
+    for (const { fullName, status } of assertionResults) if (status === "failed") list.push(fullName);
+  }
+  return failed;
+}
+
+/** The outer vitest says who its workers are by environment. */
+function withoutVitest(): Record<string, undefined> {
+  const names = Object.keys(process.env).filter((name) => /^(VITEST|TINYPOOL|NODE_ENV$|NODE_V8_COVERAGE$)/.test(name));
+  return Object.fromEntries(names.map((name) => [name, undefined]));
+}

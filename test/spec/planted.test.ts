@@ -1,0 +1,462 @@
+import { expect, test } from "vitest";
+import { judge, type Mutant } from "./mutants.ts";
+
+// Faults that somebody could make, planted one by one: for each, some conformance test must fail.
+
+const SOUND: Mutant = {
+  name: "nothing is wrong",
+  file: "session.ts",
+  find: "export class Session {",
+  put: "export class Session { ",
+};
+
+const MUTANTS: Mutant[] = [
+  // Credit
+  {
+    name: "the check of the stream's limit is dropped",
+    file: "incoming.ts",
+    find: 'if (end > this.limit) throw new SessionError("flow-control", `bytes up to',
+    put: 'if (end > Number.MAX_SAFE_INTEGER) throw new SessionError("flow-control", `bytes up to',
+  },
+  {
+    name: "the stream's limit is off by one for the receiver",
+    file: "incoming.ts",
+    find: 'if (end > this.limit) throw new SessionError("flow-control", `bytes up to',
+    put: 'if (end > this.limit + 1) throw new SessionError("flow-control", `bytes up to',
+  },
+  {
+    name: "the sender goes one byte beyond the limit",
+    file: "outgoing.ts",
+    find: "Math.min(this.pendingBytes, this.limit - this.sent, most, MAX_DATA)",
+    put: "Math.min(this.pendingBytes, this.limit - this.sent + 1, most, MAX_DATA)",
+  },
+  {
+    name: "a limit may go back",
+    file: "outgoing.ts",
+    find: "if (limit > this.limit) this.limit = limit;",
+    put: "this.limit = limit;",
+  },
+  {
+    name: "the session's window is not enforced",
+    file: "allowance.ts",
+    find: "if (this.held > this.#ceiling && !first) {",
+    put: "if (false) {",
+  },
+  {
+    name: "the sender ignores the session's window",
+    file: "sender.ts",
+    find: "const allowance = this.outstanding === 0 ? MAX_DATA : this.window - this.outstanding - FRAME_CHARGE;",
+    put: "const allowance = MAX_DATA;",
+  },
+  {
+    name: "nothing may be sent in a window smaller than a frame",
+    file: "sender.ts",
+    find: "this.outstanding === 0 ? MAX_DATA : this.window",
+    put: "this.outstanding < 0 ? MAX_DATA : this.window",
+  },
+  {
+    name: "frames are not charged, only bytes",
+    file: "outgoing.ts",
+    find: "this.charge += size + FRAME_CHARGE;",
+    put: "this.charge += size;",
+  },
+  {
+    name: "credit is released twice",
+    file: "outgoing.ts",
+    find: "this.charge -= released;\n    return released;",
+    put: "this.charge -= released;\n    return 2 * released;",
+  },
+  {
+    name: "a frame's charge is released with its first byte",
+    file: "outgoing.ts",
+    find: "if (kept.end > consumed) break;",
+    put: "if (kept.start >= consumed) break;",
+  },
+  {
+    name: "what a stream had outstanding is lost when it ends",
+    file: "stream-table.ts",
+    find: "this.sender.released(stream.out.drop());",
+    put: "stream.out.drop();",
+  },
+  {
+    name: "what a stream held is not given back when it ends",
+    file: "allowance.ts",
+    find: "this.held -= stream.held;",
+    put: "",
+  },
+  {
+    name: "a window that shrinks is enforced on what is on its way",
+    file: "allowance.ts",
+    find: "this.#ceiling = Math.max(this.#ceiling, bytes);",
+    put: "this.#ceiling = bytes;",
+  },
+  {
+    name: "a crowded session grants less than a first flight",
+    file: "allowance.ts",
+    find: "Math.max(INITIAL_CREDIT, this.share(stream))",
+    put: "this.share(stream)",
+  },
+  {
+    name: "the window grows for readers that have stopped",
+    file: "incoming.ts",
+    find: "this.consumed - this.#grownAt >= this.window",
+    put: "true",
+  },
+  {
+    name: "the window never grows",
+    file: "incoming.ts",
+    find: "this.window *= 2;",
+    put: "",
+  },
+  {
+    name: "the window never falls back",
+    file: "incoming.ts",
+    find: "  settle(): void {\n    this.window = STREAM_WINDOW;",
+    put: "  settle(): void {",
+  },
+  {
+    name: "every stream is promised its whole window",
+    file: "allowance.ts",
+    find: "return Math.max(MIN_STREAM_WINDOW, Math.min(stream.window, Math.floor(part)));",
+    put: "void part;\n    return stream.window;",
+  },
+  {
+    name: "small writes are never gathered",
+    file: "sender.ts",
+    find: "return !gathers || out.hasAgain || out.finishing;",
+    put: "return true;",
+  },
+  {
+    name: "a FIN does not flush what is being gathered",
+    file: "sender.ts",
+    find: "return !gathers || out.hasAgain || out.finishing;",
+    put: "return !gathers || out.hasAgain;",
+  },
+  {
+    name: "readers that have stopped may use up the window byte by byte",
+    file: "sender.ts",
+    find: "return Math.min(MAX_SMALL_FRAMES, Math.max(MIN_SMALL_FRAMES, Math.floor(share / FRAME_CHARGE)));",
+    put: "void share;\n    return MAX_SMALL_FRAMES;",
+  },
+  {
+    name: "what must be sent again waits for the window",
+    file: "sender.ts",
+    find: "return out.hasAgain || out.pendingBytes === 0;",
+    put: "return out.pendingBytes < 0;",
+  },
+  {
+    name: "bulk goes before small writes",
+    file: "sender.ts",
+    find: "(urgent ? this.#urgent : this.#bulk).push(stream);",
+    put: "(urgent ? this.#bulk : this.#urgent).push(stream);",
+  },
+  {
+    name: "a stream sends all it has before another's turn comes",
+    file: "sender.ts",
+    find: "        } else if (this.#sendOne(stream)) {",
+    put: "        } else if (this.#sendOne(stream) && [1, 2, 3, 4].every(() => !stream.out.ready || this.#sendOne(stream))) {",
+  },
+  {
+    name: "a lane without room is written to",
+    file: "sender.ts",
+    find: "if (!this.#host.room(stream.lane)) {",
+    put: "if (false) {",
+  },
+
+  // Reports
+  {
+    name: "bytes are reported when they come, not when they are taken",
+    file: "incoming.ts",
+    find: "return this.done ? this.consumed + 1 : this.consumed;",
+    put: "return this.received;",
+  },
+  {
+    name: "a FIN is reported as consumed before its bytes are",
+    file: "incoming.ts",
+    find: "return this.finalSize !== null && this.received > this.finalSize && this.consumed === this.finalSize;",
+    put: "return this.finalSize !== null && this.received > this.finalSize;",
+  },
+  {
+    name: "a FIN is never reported as consumed",
+    file: "incoming.ts",
+    find: "return this.done ? this.consumed + 1 : this.consumed;",
+    put: "return this.consumed;",
+  },
+  {
+    name: "quiet streams are never reported",
+    file: "stream-table.ts",
+    find: "for (const stream of this.#unreported) if",
+    put: "for (const stream of [] as Stream[]) if",
+  },
+  {
+    name: "nothing is reported before a tick",
+    file: "incoming.ts",
+    find: "return this.unreported && (this.done || this.#unreported",
+    put: "return this.unreported && (this.done || 0",
+  },
+  {
+    name: "nothing is reported when the window is nearly used up",
+    file: "allowance.ts",
+    find: "return this.held > this.#window / 2;",
+    put: "return false;",
+  },
+  {
+    name: "reports never ride on DATA",
+    file: "stream-table.ts",
+    find: "    if (!stream.in.unreported) return null;\n    const",
+    put: "    if (this !== undefined) return null;\n    const",
+  },
+  {
+    name: "every DATA says what was said already",
+    file: "stream-table.ts",
+    find: "    if (!stream.in.unreported) return null;\n    const",
+    put: "    const",
+  },
+  {
+    name: "a report of more than was sent is believed",
+    file: "outgoing.ts",
+    find: 'if (consumed > most) throw new SessionError("protocol", `consumed',
+    put: 'if (consumed > Infinity) throw new SessionError("protocol", `consumed',
+  },
+  {
+    name: "a FIN may be consumed before it is sent",
+    file: "outgoing.ts",
+    find: "const most = this.finSent ? this.sent + 1 : this.sent;\n    if (consumed",
+    put: "const most = this.sent + 1;\n    if (consumed",
+  },
+  {
+    name: "a report that goes back is believed",
+    file: "outgoing.ts",
+    find: "if (consumed <= this.consumed) return 0;",
+    put: "",
+  },
+
+  // Offsets
+  {
+    name: "offsets are off by one",
+    file: "outgoing.ts",
+    find: "const kept = { chunk, start: this.sent, end: this.sent + size };",
+    put: "const kept = { chunk, start: this.sent + 1, end: this.sent + 1 + size };",
+  },
+  {
+    name: "what came before is delivered again",
+    file: "incoming.ts",
+    find: "if (end <= this.received) return null;\n    const fresh = bytes.subarray(this.received - offset);",
+    put: "const fresh = bytes;",
+  },
+  {
+    name: "an overlap is delivered whole",
+    file: "incoming.ts",
+    find: "bytes.subarray(this.received - offset)",
+    put: "bytes",
+  },
+  {
+    name: "bytes after a gap are delivered",
+    file: "incoming.ts",
+    find: "if (offset > this.received) return this.#gap();",
+    put: "",
+  },
+  {
+    name: "ASK is not sent",
+    file: "session.ts",
+    find: "    this.#send({ type: TYPE.ASK, stream: stream.id, lane: stream.lane, offset: stream.in.received });",
+    put: "    void stream;",
+  },
+  {
+    name: "ASK is sent for every frame after a gap",
+    file: "incoming.ts",
+    find: "    this.#asked = true;",
+    put: "",
+  },
+  {
+    name: "after ASK the FIN is not sent again",
+    file: "outgoing.ts",
+    find: "if (this.finSent && received <= this.sent) this.finSent = false;",
+    put: "",
+  },
+  {
+    name: "what is sent again starts one frame late",
+    file: "outgoing.ts",
+    find: "this.#kept.findIndex((kept) => kept.end > received)",
+    put: "this.#kept.findIndex((kept) => kept.start > received)",
+  },
+  {
+    name: "an offset never sent may be asked for",
+    file: "outgoing.ts",
+    find: "if (received > most || received < this.consumed) throw",
+    put: "if (received < this.consumed) throw",
+  },
+
+  // Endings
+  {
+    name: "FIN is sent before the last byte",
+    file: "sender.ts",
+    find: "    if (kept === null && out.pendingBytes > 0) {",
+    put: `    if (kept === null && out.finishing && !out.finSent) {
+      out.finSent = true;
+      this.#emit(stream, TYPE.FIN, out.sent, new Uint8Array(HEADROOM));
+    } else if (kept === null && out.pendingBytes > 0) {`,
+  },
+  {
+    name: "FIN is believed before the last byte has come",
+    file: "incoming.ts",
+    find: "if (finalSize > this.received) return this.#gap() ?? false;",
+    put: "",
+  },
+  {
+    name: "two final sizes are taken",
+    file: "incoming.ts",
+    find: "if (this.finalSize !== null && this.finalSize !== finalSize) throw",
+    put: "if (this.finalSize !== null && this.finalSize > finalSize) throw",
+  },
+  {
+    name: "bytes beyond the final size are taken",
+    file: "incoming.ts",
+    find: "if (this.finalSize !== null && end > this.finalSize) throw",
+    put: "if (this.finalSize !== null && end < 0) throw",
+  },
+  {
+    name: "a final size may be below what was sent",
+    file: "incoming.ts",
+    find: "if (finalSize < this.received && this.finalSize === null) throw",
+    put: "if (finalSize < 0) throw",
+  },
+  {
+    name: "a final size may be beyond the limit",
+    file: "incoming.ts",
+    find: "if (finalSize > this.limit) throw",
+    put: "if (finalSize < 0) throw",
+  },
+  {
+    name: "a stream is forgotten with the first FIN",
+    file: "stream-table.ts",
+    find: "if (stream.out.done && stream.in.done && !stream.in.unreported) this.forget(stream, null);",
+    put: "if ((stream.out.done || stream.in.done) && !stream.in.unreported) this.forget(stream, null);",
+  },
+  {
+    name: "a stream that has ended in order is leaked",
+    file: "stream-table.ts",
+    find: "if (stream.out.done && stream.in.done && !stream.in.unreported) this.forget(stream, null);",
+    put: "if (stream.out.done && stream.in.done && !stream.in.unreported) stream.end(null);",
+  },
+  {
+    name: "a reset is forgotten: the far end is not told",
+    file: "stream-table.ts",
+    find: "    this.#init.control({ type, stream: stream.id, lane: stream.lane, offset: stream.out.sent }, encodeFailure(failure));",
+    put: "    void type;",
+  },
+  {
+    name: "late frames of a stream that was reset here are answered",
+    file: "stream-table.ts",
+    find: "    this.remember(stream.id);\n",
+    put: "",
+  },
+  {
+    name: "a RESET is answered with RESET",
+    file: "session.ts",
+    find: "        table.remember(stream.id);\n        table.forget(stream, decodeFailure(frame.payload));",
+    put: '        stream.reset("target-reset", "gone");',
+  },
+  {
+    name: "a stream ends twice",
+    file: "stream.ts",
+    find: '    this.state = "ended";\n    const { events } = this;\n    this.events = NO_EVENTS;',
+    put: "    const { events } = this;",
+  },
+  {
+    name: "streams outlive their session",
+    file: "stream-table.ts",
+    find: "for (const stream of this.live.values()) stream.end(failure);",
+    put: "void failure;",
+  },
+  {
+    name: "END is answered with END",
+    file: "session.ts",
+    find: 'this.close("done", { code: "lost", reason: reason === "" ? "the far end closed the session" : reason });',
+    put: 'this.end("done", reason);',
+  },
+  {
+    name: "a session that is over still listens",
+    file: "session.ts",
+    find: "if (!this.#over) this.#guarded(() => this.#receive(frame));",
+    put: "this.#guarded(() => this.#receive(frame));",
+  },
+
+  // Who may say what
+  {
+    name: "an agent takes ACCEPT",
+    file: "session.ts",
+    find: 'if (this.#init.role !== "caller") throw new SessionError("protocol", "ACCEPT to an agent");',
+    put: "",
+  },
+  {
+    name: "REJECT is taken at any time",
+    file: "session.ts",
+    find: 'if (stream.state !== "opening" || this.#init.role !== "caller") throw',
+    put: 'if (stream.state === "ended") throw',
+  },
+  {
+    name: "a stream is opened again",
+    file: "seen.ts",
+    find: "if (id <= this.#highest) return this.#skipped.delete(id);",
+    put: "",
+  },
+  {
+    name: "unknown streams are not answered",
+    file: "session.ts",
+    find: "if ((type !== TYPE.DATA && type !== TYPE.FIN) || this.#table.wasReset(stream)) return;",
+    put: "if (type >= 0) return;",
+  },
+  {
+    name: "unknown streams are answered every time",
+    file: "session.ts",
+    find: "    this.#table.remember(stream);\n",
+    put: "",
+  },
+  {
+    name: "resets are remembered for ever",
+    file: "remembered.ts",
+    find: "if (this.#values.size <= this.#capacity) return;",
+    put: "if (this.#values.size > 0) return;",
+  },
+  {
+    name: "any number of streams may be open",
+    file: "session.ts",
+    find: "if (this.#table.live.size > MAX_STREAMS) {",
+    put: "if (this.#table.live.size > Infinity) {",
+  },
+  {
+    name: "streams may be opened and reset at any rate",
+    file: "session.ts",
+    find: "} else if (!this.#opens.take(this.#init.io.now())) {",
+    put: "} else if (false) {",
+  },
+  {
+    name: "DATA may be of any size",
+    file: "incoming.ts",
+    find: "if (bytes.byteLength > MAX_DATA) throw",
+    put: "if (bytes.byteLength < 0) throw",
+  },
+  {
+    name: "CREDIT may be of any size",
+    file: "session.ts",
+    find: "if (frame.payload.byteLength !== 8) throw",
+    put: "if (frame.payload.byteLength < 8) throw",
+  },
+  {
+    name: "a BATCH may be cut short",
+    file: "batch.ts",
+    find: 'if (end > payload.byteLength) throw new SessionError("protocol", "a BATCH entry runs past the end");',
+    put: "if (end > payload.byteLength) break;",
+  },
+];
+
+const verdicts = await judge([SOUND, ...MUTANTS]);
+
+test("with nothing wrong, every conformance test passes", () => {
+  expect(verdicts.get(SOUND.name)).toEqual([]);
+});
+
+test.each(MUTANTS.map(({ name }) => name))("noticed: %s", (name) => {
+  expect(verdicts.get(name)?.length).toBeGreaterThan(0);
+});
