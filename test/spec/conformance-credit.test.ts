@@ -459,20 +459,20 @@ function roundTrip(link: Pair): void {
 
 function reads(link: Pair, bytes: number): void {
   const { caller, agent } = connect(link);
-  let read = 0;
+  const read = { bytes: 0 };
   agent.stream.events.data = (fresh) => {
-    read += fresh.byteLength;
+    read.bytes += fresh.byteLength;
     agent.stream.consumed(fresh.byteLength);
   };
   let written = 0;
-  for (let turn = 0; turn < 2_000 && read < bytes; turn += 1) {
+  for (let turn = 0; turn < 2_000 && read.bytes < bytes; turn += 1) {
     if (caller.stream.hungry && written < bytes) {
       flood(caller.stream, 16 * KIB);
       written += 16 * KIB;
     }
     link.deliver();
   }
-  expect([read, link.over]).toEqual([bytes, []]);
+  expect([read.bytes, link.over]).toEqual([bytes, []]);
 }
 
 /** A sink of so many bytes that keeping them would take longer than the test. */

@@ -71,8 +71,8 @@ async function plant({ name, file, find, put }: Mutant, outfile: string): Promis
     plugins: [
       {
         name: "plant",
-        setup: ({ onLoad }) => {
-          onLoad({ filter: /[\\/]shared[\\/][\w-]+\.ts$/ }, ({ path: loaded }) =>
+        setup: (bundle) => {
+          bundle.onLoad({ filter: /[\\/]shared[\\/][\w-]+\.ts$/ }, ({ path: loaded }) =>
             loaded === path ? { contents: `${before}${put}${after}`, loader: "ts" } : undefined,
           );
         },
