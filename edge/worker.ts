@@ -3,6 +3,7 @@ import { api } from "./api/api.ts";
 import { registryOf, type Env } from "./env.ts";
 import { admitCaller } from "./ingress/caller.ts";
 import { admitHttp } from "./ingress/http.ts";
+import { forgetHosts } from "./ingress/http-routes.ts";
 import { admitAgent } from "./ingress/lane.ts";
 import { admitRaw } from "./ingress/raw.ts";
 import { admitTcp } from "./ingress/tcp.ts";
@@ -23,7 +24,13 @@ app.notFound((c) => c.text("not found\n", 404));
 
 export default {
   async fetch(request: Request, env: Env, ctx: ExecutionContext): Promise<Response> {
-    return (await admitHttp(request, env, ctx)) ?? app.fetch(request, env, ctx);
+    const admitted = await admitHttp(request, env, ctx);
+    if (admitted !== undefined) return admitted;
+    try {
+      return await app.fetch(request, env, ctx);
+    } finally {
+      if (request.method !== "GET") forgetHosts();
+    }
   },
   connect: admitTcp,
 };

@@ -67,7 +67,8 @@ export function requestHeaders(headers: Iterable<[string, string]>, connection: 
   const carried: string[] = [];
   for (const [name, value] of headers) {
     if (name === "host" || HOP_BY_HOP.has(name) || listed?.has(name) === true) continue;
-    if (name === "expect" && !rules.expects) continue;
+    // Of expectations there is one that anybody knows (RFC 9110 section 10.1.1).
+    if (name === "expect" && !(rules.expects && value.toLowerCase() === "100-continue")) continue;
     if (rules.upgrade && HANDSHAKE.has(name)) continue;
     if (isReserved(name, rules.trustCf)) continue;
     carried.push(name, value);

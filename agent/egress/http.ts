@@ -85,6 +85,11 @@ function plain(stream: Stream, dial: Dial, head: RequestHead, way: Way, answer: 
     request.on("response", (response) => answer.respond(response, request));
     request.on("continue", () => answer.goOn());
     request.on("information", () => answer.interim(request));
+    // Nobody asked for one: it would be bytes of no kind from here on.
+    request.on("upgrade", (_response, socket) => {
+      socket.destroy();
+      fail(stream, { code: "target-protocol", reason: `${dial.target} switched protocols without being asked` });
+    });
     request.on("error", (error) => {
       if (stream.over || answer.done) return;
       // A connection that was kept alive may have been closed just as we took it. What a repeat can't harm is asked again.

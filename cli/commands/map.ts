@@ -5,8 +5,9 @@ import { parseDuration, parseMoment } from "../duration.ts";
 import { printResult, printWarnings } from "../output.ts";
 import { describeMapping } from "../describe.ts";
 import { table } from "../table.ts";
+import { httpRule, withHttpFlags, type HttpFlags } from "./map-http.ts";
 
-type RuleOptions = EdgeOptions & {
+type RuleOptions = EdgeOptions & HttpFlags & {
   name?: string;
   owner?: string;
   note?: string;
@@ -54,10 +55,10 @@ export function mapCommand(context: Context): Command {
 }
 
 function addCommand(context: Context): Command {
-  return edgeCommand("add", "Map an endpoint to a target of a site.")
+  return withHttpFlags(edgeCommand("add", "Map an endpoint to a target of a site."))
     .argument("<endpoint>", "PORT/tcp, PORT/udp, PORT/tcp+udp, FIRST-LAST/udp, https://HOST or SITE/NAME")
     .argument("<site>")
-    .argument("<target>", "HOST:PORT inside the site")
+    .argument("<target>", "HOST:PORT or http(s)://HOST[:PORT] inside the site")
     .option("--name <text>", "what it is, for the register")
     .option("--owner <text>", "who answers for it")
     .option("--note <text>", "why it is there")
@@ -99,6 +100,7 @@ function addCommand(context: Context): Command {
         proxyProtocol: options.proxyProtocol,
         idleSeconds: options.idle === undefined ? undefined : Math.round(options.idle / 1000),
         reflectorOk: options.reflectorOk,
+        http: httpRule(options),
       };
       const { mapping, warnings } = await edgeOf(context, options).call<MappingAnswer>("POST", "/mappings", rule);
       context.output.err(`mapping ${mapping.id} added: ${mapping.endpoint} -> ${mapping.site} ${mapping.target}\n`);

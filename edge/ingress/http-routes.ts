@@ -48,10 +48,16 @@ let hosts: Hosts | undefined;
 let checked = 0;
 let asking = 0;
 
+/** The rules are being changed through this very Worker. */
+export function forgetHosts(): void {
+  checked = 0;
+}
+
 /** What a host is, asked again if the copy does not know it and is not of this moment: a new mapping is there at once. */
 export async function unknownHost(env: Env, host: string): Promise<Host> {
   const now = Date.now();
-  if (now - checked < UNKNOWN_MS || asking > 0) return { kind: "unknown" };
+  // A refresh may never end: the visitor that it was for may have gone.
+  if (now - Math.max(checked, asking) < UNKNOWN_MS) return { kind: "unknown" };
   asking = now;
   return (await refresh(env, now)).of(host);
 }

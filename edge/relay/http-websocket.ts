@@ -34,6 +34,7 @@ export function openWebSocket(stream: Stream, head: ResponseHead, tally: Tally):
   });
   socket.addEventListener("close", ({ code, reason }) => {
     if (stream.over || stream.out.finishing) return;
+    if (code === 1006) return stream.reset("visitor-gone", "the visitor broke the WebSocket off");
     send(RECORD.CLOSE, closePayload(code, reason));
     stream.finish();
     closeWith(code, reason);

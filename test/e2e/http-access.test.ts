@@ -1,0 +1,144 @@
+import { readFile, rm } from "node:fs/promises";
+import { createServer } from "node:https";
+import { once } from "node:events";
+import { createServer as createHttpServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { join } from "node:path";
+import { decodeJwt } from "jose";
+import { expect, test } from "vitest";
+import { certificate } from "../support/certificates.ts";
+import { askHttp, httpOrigin } from "../support/http.ts";
+import { loopback } from "../support/net.ts";
+import { testSite } from "../support/site.ts";
+import { tempDir } from "../support/temp-dir.ts";
+
+const HOST = "nas.localhost";
+const HTML = { accept: "text/html" };
+
+test("an endpoint for tokens opens to a bearer's and to nobody else, and its token never reaches the target", async () => {
+  await using site = await testSite();
+  await using origin = await httpOrigin((request, response) => void response.end(JSON.stringify(request.headers)));
+  const { edge } = site;
+  await site.map(`http://${HOST}`, origin.url, "--access", "token");
+  await site.map("http://other.localhost", origin.url, "--access", "token");
+  const good = await edge.ok("token", "visitor", "--endpoint", `http://${HOST}`);
+  const other = await edge.ok("token", "visitor", "--endpoint", "http://other.localhost");
+  const bearer = (token: string) => ({ headers: { authorization: `Bearer ${token}` } });
+  const refused = await askHttp(edge.url, HOST);
+  expect(refused).toMatchObject({ status: 401, headers: { "www-authenticate": 'Bearer realm="sallyport"' } });
+  for (const bad of [other, "x.y.z", `${good}x`]) expect((await askHttp(edge.url, HOST, bearer(bad))).status).toBe(401);
+  const got = await askHttp(edge.url, HOST, bearer(good));
+  expect(got.status).toBe(200);
+  expect(got.body.toString()).not.toContain(good);
+  await edge.ok("token", "revoke", String(decodeJwt(good).jti));
+  expect((await askHttp(edge.url, HOST, bearer(good))).status).toBeGreaterThanOrEqual(401);
+});
+
+test("a browser logs in with a token: a cookie of this host and this endpoint alone, which the target never sees", async () => {
+  await using site = await testSite();
+  await using origin = await httpOrigin((request, response) => void response.end(JSON.stringify(request.headers)));
+  const { edge } = site;
+  await site.map(`http://${HOST}`, origin.url, "--access", "token");
+  await site.map("http://other.localhost", origin.url, "--access", "token");
+  const token = await edge.ok("token", "visitor", "--endpoint", `http://${HOST}`, "--endpoint", "http://other.localhost");
+  const asked = await askHttp(edge.url, HOST, { path: "/photos?id=1", headers: HTML });
+  expect(asked).toMatchObject({ status: 401, headers: { "content-type": "text/html; charset=utf-8" } });
+  expect(asked.body.toString()).toContain('name="to" value="/photos?id=1"');
+
+  const login = (fields: Record<string, string>, origin_ = `http://${HOST}:8787`) =>
+    askHttp(edge.url, HOST, {
+      method: "POST",
+      path: "/.sallyport/login",
+      headers: { ...HTML, origin: origin_, "content-type": "application/x-www-form-urlencoded" },
+      body: new URLSearchParams(fields).toString(),
+    });
+  expect((await login({ token: "x.y.z", to: "/" })).status).toBe(403);
+  expect((await login({ token, to: "/" }, "http://evil.example")).status).toBe(403);
+  for (const to of ["//evil.example", "https://evil.example", "/\\evil.example"]) expect((await login({ token, to })).headers.location).toBe("/");
+  const done = await login({ token, to: "/photos?id=1" });
+  expect(done).toMatchObject({ status: 303, headers: { location: "/photos?id=1" } });
+  const [cookie = ""] = done.headers["set-cookie"] ?? [];
+  expect(cookie).toMatch(/^sallyport-\d+=[\w.-]+; Path=\/; HttpOnly; SameSite=Lax; Max-Age=\d+$/);
+  const pair = cookie.slice(0, cookie.indexOf(";"));
+  expect(pair).not.toContain(token);
+
+  const inside = await askHttp(edge.url, HOST, { headers: { cookie: `a=1; ${pair}; b=2` } });
+  expect(inside.status).toBe(200);
+  expect((JSON.parse(inside.body.toString()) as { cookie: string }).cookie).toBe("a=1; b=2");
+  const elsewhere = pair.replace(/sallyport-\d+/, "sallyport-2");
+  expect((await askHttp(edge.url, "other.localhost", { headers: { cookie: `${pair}; ${elsewhere}` } })).status).toBe(401);
+  await edge.ok("token", "revoke", String(decodeJwt(token).jti));
+  expect((await askHttp(edge.url, HOST, { headers: { cookie: pair } })).status).toBeGreaterThanOrEqual(401);
+});
+
+test("addresses are allowed and denied as at ports, and errors tell people what is wrong and strangers nothing private", async () => {
+  await using site = await testSite();
+  const { edge } = site;
+  // Nothing listens there: no other test has this address.
+  const nowhere = loopback();
+  await site.map(`http://${HOST}`, `http://${nowhere}:9`, "--allow-from", "127.0.0.1");
+  await site.map("http://closed.localhost", `http://${nowhere}:9`, "--allow-from", "10.0.0.0/8");
+  const html = await askHttp(edge.url, HOST, { headers: HTML, from: "127.0.0.1" });
+  expect(html).toMatchObject({ status: 502, headers: { "content-type": "text/html; charset=utf-8", "retry-after": "10" } });
+  expect(html.body.toString()).toContain("The service is not running");
+  expect(html.body.toString()).not.toContain(nowhere);
+  const json = await askHttp(edge.url, HOST, { headers: { accept: "application/json" }, from: "127.0.0.1" });
+  expect(JSON.parse(json.body.toString())).toMatchObject({ status: 502, code: "target-refused", request: expect.stringMatching(/^[0-9a-f]{10}$/) as unknown });
+  expect((await askHttp(edge.url, HOST, { from: "127.0.0.2" })).status).toBe(403);
+  expect((await askHttp(edge.url, "closed.localhost")).status).toBe(403);
+  site.agent.kill("SIGTERM");
+  await site.agent.ended;
+  const offline = await askHttp(edge.url, HOST, { from: "127.0.0.1" });
+  expect(offline.status).toBe(503);
+  expect(offline.body.toString()).toMatch(/The site is offline.*Last seen \d{4}-\d\d-\d\d/);
+});
+
+test("prefixes choose the target and may be stripped; redirects and cookies come back under them", async () => {
+  await using site = await testSite();
+  await using root = await httpOrigin((request, response) => void response.end(`root ${request.url}`));
+  await using app = await httpOrigin((request, response) => {
+    response.writeHead(302, { location: "/login?x=1", "set-cookie": "s=1; Path=/" });
+    response.end(`app ${request.url} ${request.headers["x-forwarded-prefix"]}`);
+  });
+  const { edge } = site;
+  await site.map(`http://${HOST}`, root.url);
+  await site.map(`http://${HOST}/app`, app.url, "--strip-prefix");
+  expect((await askHttp(edge.url, HOST, { path: "/apple" })).body.toString()).toBe("root /apple");
+  const got = await askHttp(edge.url, HOST, { path: "/app/a?b" });
+  expect(got.body.toString()).toBe("app /a?b /app");
+  expect(got.headers).toMatchObject({ location: "/app/login?x=1", "set-cookie": ["s=1; Path=/app/"] });
+  expect((await askHttp(edge.url, HOST, { path: "/app" })).body.toString()).toBe("app / /app");
+  expect((await askHttp(edge.url, HOST, { path: "/x/..%2fapp/" })).status).toBe(400);
+});
+
+test("targets speak TLS that is checked, pinned, or not checked, as the mapping says; and sockets of the agent's machine", async () => {
+  await using site = await testSite();
+  await using folder = await tempDir();
+  const { edge } = site;
+  const host = loopback();
+  const { cert, key } = await certificate(folder.path, host, 7);
+  const server = createServer({ cert: await readFile(cert), key: await readFile(key) }, (_request, response) => void response.end("secure"));
+  server.listen(0, host);
+  await once(server, "listening");
+  const target = `https://${host}:${(server.address() as AddressInfo).port}`;
+  await site.map("http://checked.localhost", target);
+  await site.map("http://open.localhost", target, "--no-tls-verify");
+  await site.map("http://pinned.localhost", target, "--ca", cert);
+  await site.map("http://named.localhost", target, "--ca", cert, "--sni", "nas.lan");
+  const refused = await askHttp(edge.url, "checked.localhost");
+  expect({ status: refused.status, body: refused.body.toString() }).toMatchObject({ status: 502, body: expect.stringContaining("its certificate is self-signed") as unknown });
+  expect((await askHttp(edge.url, "open.localhost")).body.toString()).toBe("secure");
+  expect((await askHttp(edge.url, "pinned.localhost")).body.toString()).toBe("secure");
+  expect((await askHttp(edge.url, "named.localhost")).body.toString()).toContain("its certificate is for another name");
+  server.closeAllConnections();
+  server.close();
+
+  const path = join(folder.path, "app.sock");
+  const local = createHttpServer((request, response) => void response.end(`unix ${request.headers.host}`)).listen(path);
+  await once(local, "listening");
+  await site.map("http://unix.localhost", `http+unix:${path}`);
+  // Not without the agent's own --allow.
+  expect((await askHttp(edge.url, "unix.localhost")).status).toBe(502);
+  local.close();
+  await rm(path, { force: true });
+});
