@@ -2,6 +2,7 @@ import { Command } from "commander";
 import { VERSION } from "../shared/version.ts";
 import { connectCommand } from "./commands/connect.ts";
 import { gatewayCommand } from "./commands/gateway.ts";
+import { backupCommand, restoreCommand } from "./commands/backup.ts";
 import { deployCommand } from "./commands/deploy.ts";
 import { loginCommand } from "./commands/login.ts";
 import { logCommand } from "./commands/log.ts";
@@ -39,6 +40,8 @@ export function program(context: Context): Command {
   for (const command of [
     serveCommand,
     deployCommand,
+    backupCommand,
+    restoreCommand,
     connectCommand,
     gatewayCommand,
     loginCommand,
