@@ -57,6 +57,8 @@ export class Lane implements AsyncDisposable {
   readonly #socket: WebSocket;
   readonly #keepalive = new Keepalive(performance.now(), Math.random());
   #welcome: Welcome | undefined;
+  /** Frames that came in one read with WELCOME, before anybody could know of the lane; null once it is taken over. */
+  #early: Frame[] | null = [];
   #fault: LinkFault | undefined;
   /** Bulk waits for the socket. */
   #full = false;
@@ -129,8 +131,19 @@ export class Lane implements AsyncDisposable {
       this.rtt = rtt ?? this.rtt;
       return;
     }
+    this.#strictly(() => this.#frame(decodeFrame(data)));
+  }
+
+  /** To be called once, when WELCOME has been dealt with: what came after it is handed over from here on. */
+  take(): void {
+    const early = this.#early ?? [];
+    this.#early = null;
+    this.#strictly(() => early.forEach((frame) => this.#options.frame(frame)));
+  }
+
+  #strictly(step: () => void): void {
     try {
-      this.#frame(decodeFrame(data));
+      step();
     } catch (error) {
       if (!(error instanceof SessionError)) throw error;
       this.#end({ retryable: true, code: "protocol", reason: `the edge broke the protocol: ${error.message}`, afterMs: 0 });
@@ -141,7 +154,8 @@ export class Lane implements AsyncDisposable {
     if (frame.type === TYPE.MARK) {
       this.send(encodeFrame({ type: TYPE.MARK, offset: frame.offset }));
     } else if (this.#welcome !== undefined) {
-      this.#options.frame(frame);
+      if (this.#early === null) this.#options.frame(frame);
+      else this.#early.push(frame);
     } else if (frame.type === TYPE.WELCOME) {
       this.#welcome = decodeControl(frame, Welcome);
       this.#greet(undefined);

@@ -123,6 +123,7 @@ export class Lanes {
       const alone = !this.connected;
       this.#live.set(index, lane);
       if (alone) this.#options.up(lane.welcome);
+      lane.take();
       if (index === 0) this.#follow(stop);
       const over = await Promise.race([lane.closed, this.#replacement(lane, stop)]);
       if (over instanceof Lane) {
