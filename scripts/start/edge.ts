@@ -55,18 +55,23 @@ export class Edge {
     return file;
   }
 
-  /** Makes the site's mappings exactly these. */
+  /** Makes the site's mappings exactly these ports, and the hosts of stand-ins among them. */
   async map(pairs: readonly Pair[]): Promise<void> {
-    const wanted = new Map(pairs.map((pair) => [`${pair.port}/tcp`, pair]));
+    const wanted = new Map<string, { target: string; note: string }>(
+      pairs.flatMap(({ port, target }) => {
+        const stand = standIn(target);
+        const rule = { target: formatTarget(target), note: stand?.what ?? "mapped by npm start" };
+        const hosts = stand?.name === undefined ? [] : [[`http://${stand.name}`, { ...rule, target: `http://${rule.target}` }] as const];
+        return [[`${port}/tcp`, rule] as const, ...hosts];
+      }),
+    );
     for (const { endpoint, site, target } of await this.#list<Record<string, string>>("map", "ls")) {
       if (endpoint === undefined || site !== SITE) continue;
-      const pair = wanted.get(endpoint);
-      if (pair !== undefined && formatTarget(pair.target) === target) wanted.delete(endpoint);
+      if (wanted.get(endpoint)?.target === target) wanted.delete(endpoint);
       else await this.#sallyport("map", "rm", endpoint);
     }
-    for (const [endpoint, { target }] of wanted) {
-      const note = standIn(target)?.what ?? "mapped by npm start";
-      await this.#sallyport("map", "add", endpoint, SITE, formatTarget(target), "--note", note);
+    for (const [endpoint, { target, note }] of wanted) {
+      await this.#sallyport("map", "add", endpoint, SITE, target, "--note", note);
     }
   }
 

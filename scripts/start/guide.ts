@@ -4,7 +4,7 @@ import type { Options } from "./options.ts";
 import { standIn } from "./stand-ins.ts";
 
 /** What to read once everything runs: what is mapped, what to try, what to look at, how to stop. */
-export function guide({ pairs, bind }: Options, edge: string, logs: readonly string[]): string {
+export function guide({ pairs, bind, listen }: Options, edge: string, logs: readonly string[]): string {
   const here = bind === "0.0.0.0" || bind === "::" ? "127.0.0.1" : bind;
   const rows = pairs.map(({ port, target }) => ({
     publicAddress: formatHostPort(bind, port),
@@ -12,6 +12,10 @@ export function guide({ pairs, bind }: Options, edge: string, logs: readonly str
     what: standIn(target)?.what ?? "",
     hint: standIn(target)?.hint(formatHostPort(here, port)) ?? `your client on ${formatHostPort(here, port)}`,
   }));
+  const [edgeHost = "", edgePort = ""] = [listen.slice(0, listen.lastIndexOf(":")), listen.slice(listen.lastIndexOf(":") + 1)];
+  const hosts = pairs.flatMap(({ target }) => standIn(target)?.name ?? []);
+  const isHome = ["127.0.0.1", "0.0.0.0", "[::]"].includes(edgeHost);
+  const byName = hosts.map((name) => `curl ${isHome ? "" : `--resolve ${name}:${edgePort}:${edgeHost} `}http://${name}:${edgePort}/     the same page, by host name`);
   const width = Math.max(...rows.map((row) => row.publicAddress.length), "PUBLIC".length);
   const privateWidth = Math.max(...rows.map((row) => row.privateAddress.length), "PRIVATE".length);
   const table = [{ publicAddress: "PUBLIC", privateAddress: "PRIVATE", what: "WHAT IT IS" }, ...rows].map((row) =>
@@ -23,6 +27,7 @@ export function guide({ pairs, bind }: Options, edge: string, logs: readonly str
     "",
     "Try",
     ...rows.map((row) => `  ${row.hint}`),
+    ...byName.map((hint) => `  ${hint}`),
     "",
     "Look",
     `  ${edge} status`,

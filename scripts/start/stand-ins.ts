@@ -8,6 +8,8 @@ export interface StandIn {
   readonly host: string;
   readonly port: number;
   readonly what: string;
+  /** A host of the edge that leads there, too: names under localhost are this machine everywhere. */
+  readonly name?: string;
   /** What to type, given the public address. */
   readonly hint: (publicAddress: string) => string;
   readonly server: () => Server;
@@ -27,6 +29,7 @@ export const STAND_INS: readonly StandIn[] = [
     host: "127.2.2.102",
     port: 8090,
     what: "a web page",
+    name: "web.localhost",
     hint: (address) => `curl http://${address}/     or open it in a browser`,
     server: () =>
       createHttpServer((request, response) => {
