@@ -27,6 +27,6 @@ export function edgeOf(context: Context, options: EdgeOptions): Edge {
 }
 
 /** Gathers an option that may be given several times. */
-export function collect(value: string, before: readonly string[] = []): string[] {
-  return [...before, value];
+export function collect(value: string, before: readonly string[] | false = []): string[] {
+  return [...(before === false ? [] : before), value];
 }

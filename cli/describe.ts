@@ -1,5 +1,31 @@
 import { clean } from "../shared/text.ts";
 import type { MappingView } from "../shared/api.ts";
+import { ruleOf } from "../shared/register.ts";
+import { ruleFrom } from "./register.ts";
+
+/** Fields that have a line of their own in any case. */
+const SHOWN: ReadonlySet<string> = new Set([
+  "endpoint",
+  "site",
+  "target",
+  "name",
+  "owner",
+  "note",
+  "access",
+  "allow",
+  "deny",
+  "expires",
+]);
+
+const TITLES: Readonly<Record<string, string>> = {
+  maxStreams: "streams at once",
+  newPerSecond: "new per second",
+  bytesPerSecond: "bytes per second",
+  proxyProtocol: "PROXY protocol",
+  onLoss: "on loss",
+  idleSeconds: "idle seconds",
+  reflectorOk: "reflector ok",
+};
 
 /** Everything about a mapping, a line for each fact; what is as it always is is left out. */
 export function describeMapping(mapping: MappingView): string {
@@ -17,8 +43,12 @@ export function describeMapping(mapping: MappingView): string {
     ["allowed from", allow.join(", ")],
     ["denied from", deny.join(", ")],
     ["expires", expires ?? ""],
-    ["streams at once", mapping.maxStreams === null ? "" : String(mapping.maxStreams)],
-    ["on loss", mapping.onLoss === "close" ? "" : mapping.onLoss],
+    ...Object.entries(ruleOf(ruleFrom(mapping)))
+      .filter(([field]) => !SHOWN.has(field))
+      .map(([field, value]): [string, string] => [
+        TITLES[field] ?? field,
+        typeof value === "string" ? value : JSON.stringify(value),
+      ]),
     ["added", `${created.at} by ${created.by}`],
     ["changed", changed.at === created.at ? "" : `${changed.at} by ${changed.by}`],
     ["revision", String(revision)],

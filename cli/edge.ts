@@ -3,22 +3,43 @@ import { parseEdgeUrl } from "../shared/edge-url.ts";
 import type { Login } from "./logins.ts";
 import { EXIT, Problem, type ExitCode } from "../link/problem.ts";
 
-const problemBody = z.object({ code: z.string(), detail: z.string(), fix: z.string().optional() });
+const problemBody = z.object({
+  code: z.string(),
+  detail: z.string(),
+  fix: z.string().optional(),
+  entry: z.number().optional(),
+  field: z.string().optional(),
+});
+
+/** What an edge refused; of several rules, which one it was about, from 0, and which field of it. */
+export class Refusal extends Problem {
+  readonly entry: number | undefined;
+  readonly field: string | undefined;
+
+  constructor(exit: ExitCode, code: string, detail: string, fix: string, entry: number | undefined, field: string | undefined) {
+    super(exit, code, detail, fix);
+    this.entry = entry;
+    this.field = field;
+  }
+}
 
 const TIMEOUT_MS = 30_000;
 
-type Method = "GET" | "POST" | "PATCH" | "DELETE";
+type Method = "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
 
-/** The API of one edge. Every call answers the body, or throws Problem. */
-export type Edge = { url: string; call: <Answer>(method: Method, path: string, body?: unknown) => Promise<Answer> };
+/** The API of one edge. Every call answers the body, or throws Problem. `ifMatch`: change only what is still in the state with this tag. */
+export type Edge = {
+  url: string;
+  call: <Answer>(method: Method, path: string, body?: unknown, ifMatch?: string) => Promise<Answer>;
+};
 
 /** Speaks to the edge of a login. Throws Problem when the way there would be readable by others. */
 export function openEdge({ url, token, insecure }: Pick<Login, "url" | "insecure"> & { token: string | null }): Edge {
   const base = checkedUrl(url, insecure);
   return {
     url: base,
-    call: async <Answer>(method: Method, path: string, body?: unknown) => {
-      const response = await send(base, method, path, token, body);
+    call: async <Answer>(method: Method, path: string, body?: unknown, ifMatch?: string) => {
+      const response = await send(base, method, path, token, body, ifMatch);
       const answer: unknown = await response.json().catch(() => undefined);
       if (response.ok && answer !== undefined) return answer as Answer;
       throw refusal(base, response.status, answer);
@@ -47,10 +68,12 @@ async function send(
   path: string,
   token: string | null,
   body: unknown,
+  ifMatch: string | undefined,
 ): Promise<Response> {
   const headers: Record<string, string> = { accept: "application/json" };
   if (token !== null) headers["authorization"] = `Bearer ${token}`;
   if (body !== undefined) headers["content-type"] = "application/json";
+  if (ifMatch !== undefined) headers["if-match"] = ifMatch;
   try {
     return await fetch(`${base}/.sallyport/api/v1${path}`, {
       method,
@@ -86,7 +109,8 @@ function refusal(base: string, status: number, body: unknown): Problem {
       "check the address; a proxy in between may have answered",
     );
   }
-  return new Problem(exitOf(status), parsed.data.code, parsed.data.detail, parsed.data.fix ?? "");
+  const { code, detail, fix = "", entry, field } = parsed.data;
+  return new Refusal(exitOf(status), code, detail, fix, entry, field);
 }
 
 /** The API's statuses are chosen so that they tell what kind of trouble it is. */

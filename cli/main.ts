@@ -10,6 +10,9 @@ const words = process.argv.slice(2);
 // First thing: it overwrites argv, where a --token could be read by everybody on this machine.
 process.title = "sallyport";
 
+// `| head` has read enough: no reason to complain.
+process.stdout.on("error", (error: NodeJS.ErrnoException) => process.exit(error.code === "EPIPE" ? EXIT.done : EXIT.failed));
+
 try {
   if (words[0] === "agent") await runAgent(words.slice(1));
   else await program({ env: process.env, output: stdio, now: Date.now }).parseAsync(words, { from: "user" });

@@ -2,12 +2,15 @@ import type { Fault } from "../shared/result.ts";
 
 /** Why a request was refused, as RFC 9457 tells it. `code` is stable, the rest is prose; `status` tells clients what kind of trouble it is. */
 export type Problem = {
-  /** 400 badly written, 401 token, 403 not for this token, 404, 409 in the way of another rule, 422 not on this edge, 429, 503 no admin secret. */
-  status: 400 | 401 | 403 | 404 | 409 | 422 | 426 | 429 | 500 | 503;
+  /** 400 badly written, 401 token, 403 not for this token, 404, 409 in the way of another rule, 412 changed meanwhile, 422 not on this edge, 429, 503 no admin secret. */
+  status: 400 | 401 | 403 | 404 | 409 | 412 | 422 | 426 | 429 | 500 | 503;
   code: string;
   title: string;
   detail: string;
   fix?: string;
+  /** Of several rules given at once: which one it is about, from 0, and which of its fields. */
+  entry?: number;
+  field?: string;
 };
 
 /** What the registry answers: RPC would lose the class of a thrown error. */
@@ -29,6 +32,7 @@ export function invalid(fault: Fault): { ok: false; problem: Problem } {
     title: fault.code === "conflict" ? "In the way of another rule" : "Not valid",
     detail: fault.message,
     ...(fault.fix === undefined ? {} : { fix: fault.fix }),
+    ...(fault.path === undefined ? {} : { field: fault.path }),
   });
 }
 

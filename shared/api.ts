@@ -1,5 +1,6 @@
 import type { Mapping } from "./mapping.ts";
 import type { TokenKind } from "./claims.ts";
+import type { FieldChange } from "./register.ts";
 
 // What the API answers (DESIGN section 5): the edge writes it, the commands and the dashboard read it.
 // Moments are ISO 8601 texts. Fields are only ever added.
@@ -49,6 +50,39 @@ export interface MappingView extends Omit<Mapping, "expires" | "created" | "chan
   readonly expires: string | null;
   readonly created: StampView;
   readonly changed: StampView;
+  /** When a connection through it last ended; null: never, or in answers about one mapping. */
+  readonly lastUsed: string | null;
+  /** Names this state of it, for If-Match. */
+  readonly etag: string;
+}
+
+/** A page of mappings. */
+export interface MappingList {
+  readonly mappings: readonly MappingView[];
+  /** What to give as `after` for the next page; null on the last one. */
+  readonly next: string | null;
+  /** Names this state of the register, for If-Match. */
+  readonly tag: string;
+}
+
+/** What a set of rules changes, or would. */
+export interface ApplyAnswer {
+  readonly dryRun: boolean;
+  readonly changes: readonly RuleChange[];
+  readonly unchanged: number;
+  /** Names the state of the register now, for If-Match. */
+  readonly tag: string;
+  readonly warnings: readonly string[];
+}
+
+export interface RuleChange {
+  readonly kind: "add" | "change" | "remove";
+  readonly endpoint: string;
+  readonly site: string;
+  readonly target: string;
+  readonly name: string;
+  /** Of a change: which fields, those of `http` as `http.FIELD`. */
+  readonly fields: readonly FieldChange[];
 }
 
 /** A change that was accepted, and what its user should know about it. */

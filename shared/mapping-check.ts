@@ -1,7 +1,7 @@
 import { type Endpoint, formatEndpoint, type HttpEndpoint, parseEndpoint, transports } from "./endpoint.ts";
 import type { HttpOptions, MappingDraft } from "./mapping-input.ts";
 import { rangeSize } from "./ports.ts";
-import { fault, known, ok, type Result } from "./result.ts";
+import { known, ok, type Result } from "./result.ts";
 import { formatHostPort } from "./socket-address.ts";
 import { formatTarget, parseTarget, stretch, type Target } from "./target.ts";
 
@@ -11,7 +11,7 @@ type Fields = Omit<MappingDraft, "access"> & { readonly access?: MappingDraft["a
 export function checkTogether(fields: Fields, httpDefaults: HttpOptions): Result<MappingDraft> {
   const endpoint = known(parseEndpoint(fields.endpoint));
   const target = fitTarget(endpoint, known(parseTarget(fields.target)));
-  if (!target.ok) return target;
+  if (!target.ok) return { ok: false, error: { path: "target", ...target.error } };
   const misfit =
     wrongSite(endpoint, fields) ?? wrongAccess(endpoint, fields) ?? wrongOption(endpoint, target.value, fields);
   if (misfit) return misfit;
@@ -60,12 +60,13 @@ function wrongSite(endpoint: Endpoint, { site }: Fields): Result<never> | undefi
   return bad(
     `${formatEndpoint(endpoint)} is a service of ${endpoint.site}, not of ${site}.`,
     `Write ${site}/${endpoint.name}.`,
+    "endpoint",
   );
 }
 
 function wrongAccess(endpoint: Endpoint, { access }: Fields): Result<never> | undefined {
   if (endpoint.kind !== "service" || access !== "public") return undefined;
-  return bad("SITE/NAME has no public port, so it can't be public.", "Leave access at token, or map a port.");
+  return bad("SITE/NAME has no public port, so it can't be public.", "Leave access at token, or map a port.", "access");
 }
 
 function wrongOption(endpoint: Endpoint, target: Target, fields: Fields): Result<never> | undefined {
@@ -93,6 +94,8 @@ function isTls(target: Target): boolean {
   return target.kind === "http" && target.scheme === "https";
 }
 
-function bad(message: string, fix?: string): Result<never> {
-  return fault("bad-mapping", message, fix);
+/** `message` may begin with the field it is about. */
+function bad(message: string, fix?: string, path = /^([A-Za-z]+): /.exec(message)?.[1]): Result<never> {
+  const error = { code: "bad-mapping" as const, message, ...(fix === undefined ? {} : { fix }) };
+  return { ok: false, error: path === undefined ? error : { ...error, path } };
 }

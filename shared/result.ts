@@ -20,6 +20,8 @@ export interface Fault {
   readonly code: FaultCode;
   readonly message: string;
   readonly fix?: string;
+  /** The field it is about, where that is known: `expires`, `http.ca`. */
+  readonly path?: string;
 }
 
 export type Result<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly error: Fault };

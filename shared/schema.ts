@@ -34,5 +34,8 @@ export function conform<T>(schema: z.ZodType<T>, value: unknown, code: FaultCode
   const inner = issue?.code === "custom" ? (issue.params?.["fault"] as Fault | undefined) : undefined;
   const path = issue?.path.map(String).join(".") ?? "";
   const message = inner?.message ?? issue?.message ?? "It has the wrong shape.";
-  return fault(inner?.code ?? code, path ? `${path}: ${message}` : message, inner?.fix);
+  const found = fault<T>(inner?.code ?? code, path ? `${path}: ${message}` : message, inner?.fix);
+  const unknown = issue?.code === "unrecognized_keys" ? issue.keys[0] : undefined;
+  const about = [path, unknown ?? ""].filter((part) => part !== "").join(".");
+  return found.ok || about === "" ? found : { ok: false, error: { ...found.error, path: about } };
 }

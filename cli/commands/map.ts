@@ -1,38 +1,40 @@
-import { Command, InvalidArgumentError, Option } from "commander";
+import { Command, Option } from "commander";
 import type { MappingAnswer, MappingView } from "../../shared/api.ts";
-import { collect, edgeCommand, edgeOf, readCommand, type Context, type EdgeOptions } from "../context.ts";
-import { parseDuration, parseMoment } from "../duration.ts";
+import { edgeCommand, edgeOf, readCommand, type Context, type EdgeOptions } from "../context.ts";
+import { formatSpan, parseDuration } from "../duration.ts";
 import { printResult, printWarnings } from "../output.ts";
 import { describeMapping } from "../describe.ts";
+import { allMappings, FORMATS, registerText, type Format } from "../register.ts";
+import { ruleFields, withRuleOptions, type RuleOptions } from "../rule-options.ts";
 import { table } from "../table.ts";
-import { httpRule, withHttpFlags, type HttpFlags } from "./map-http.ts";
-
-type RuleOptions = EdgeOptions & HttpFlags & {
-  name?: string;
-  owner?: string;
-  note?: string;
-  access?: string;
-  allowFrom?: string[];
-  denyFrom?: string[];
-  expires?: string;
-  maxStreams?: number;
-  onLoss?: string;
-  proxyProtocol?: string;
-  idle?: number;
-  reflectorOk?: boolean;
-};
+import { applyCommand } from "./apply.ts";
+import { editCommand } from "./map-edit.ts";
 
 type ReadOptions = EdgeOptions & { json?: boolean };
 
-/** `sallyport map add ENDPOINT SITE TARGET | ls | show E | rm E` */
+/** `sallyport map add ENDPOINT SITE TARGET | ls | show E | edit E | rm E | export | apply FILE` */
 export function mapCommand(context: Context): Command {
   const map = new Command("map").description("Mappings: which endpoint leads to which target of which site.");
   map.addCommand(addCommand(context));
+  map.addCommand(editCommand(context));
+  map.addCommand(exportCommand(context));
+  map.addCommand(applyCommand(context));
   map.addCommand(
-    readCommand("ls", "List all mappings.").action(async (options: ReadOptions) => {
-      const { mappings } = await edgeOf(context, options).call<{ mappings: MappingView[] }>("GET", "/mappings");
-      printResult(context.output, options.json === true, mappings, () => listText(mappings));
-    }),
+    readCommand("ls", "List all mappings.")
+      .option("--expired", "only those that have ended")
+      .option("--unused [time]", "only those that nobody has used for so long; without it, 30d")
+      .action(async (options: ReadOptions & { expired?: boolean; unused?: string | true }) => {
+        const all = await allMappings(edgeOf(context, options));
+        const now = context.now();
+        const { unused, expired } = options;
+        const quiet = unused === undefined ? undefined : parseDuration(unused === true ? "30d" : unused);
+        const mappings = all.filter((mapping) => {
+          return (
+            (expired !== true || hasEnded(mapping, now)) && (quiet === undefined || isUnused(mapping, now - quiet))
+          );
+        });
+        printResult(context.output, options.json === true, mappings, () => listText(mappings, all.length, now));
+      }),
   );
   map.addCommand(
     readCommand("show", "Show everything about a mapping.")
@@ -55,71 +57,62 @@ export function mapCommand(context: Context): Command {
 }
 
 function addCommand(context: Context): Command {
-  return withHttpFlags(edgeCommand("add", "Map an endpoint to a target of a site."))
+  const command = edgeCommand("add", "Map an endpoint to a target of a site.")
     .argument("<endpoint>", "PORT/tcp, PORT/udp, PORT/tcp+udp, FIRST-LAST/udp, https://HOST or SITE/NAME")
     .argument("<site>")
-    .argument("<target>", "HOST:PORT or http(s)://HOST[:PORT] inside the site")
-    .option("--name <text>", "what it is, for the register")
-    .option("--owner <text>", "who answers for it")
-    .option("--note <text>", "why it is there")
-    .addOption(new Option("--access <who>", "public, or only by token").choices(["public", "token"]))
-    .option("--allow-from <cidr>", "a source that may come; repeatable; without it, everyone", collect)
-    .option("--deny-from <cidr>", "a source that may not come; repeatable", collect)
-    .option("--expires <when>", "when it ends: 12h, 90d, or a date")
-    .option("--max-streams <number>", "connections at once", wholeNumber)
-    .addOption(
-      new Option("--proxy-protocol <version>", "tell the target the visitor's address in this header").choices([
-        "v1",
-        "v2",
-      ]),
-    )
-    .option("--idle <time>", "UDP: how long a flow may be quiet; without it, 2m", parseDuration)
-    .option("--reflector-ok", "UDP: it may answer much to those who sent little")
-    .addOption(
-      new Option("--on-loss <what>", "what a visitor sees when the path to the agent is lost").choices([
-        "close",
-        "hang",
-      ]),
-    )
-    .action(async (endpoint: string, site: string, target: string, options: RuleOptions) => {
-      const { name, owner, note, access, allowFrom, denyFrom, expires, maxStreams, onLoss } = options;
-      const until = expires === undefined ? undefined : parseMoment(expires, context.now());
-      const rule = {
-        endpoint,
-        site,
-        target,
-        name,
-        owner,
-        note,
-        access,
-        allow: allowFrom,
-        deny: denyFrom,
-        expires: until,
-        maxStreams,
-        onLoss,
-        proxyProtocol: options.proxyProtocol,
-        idleSeconds: options.idle === undefined ? undefined : Math.round(options.idle / 1000),
-        reflectorOk: options.reflectorOk,
-        http: httpRule(options),
-      };
+    .argument("<target>", "HOST:PORT or http(s)://HOST[:PORT] inside the site");
+  return withRuleOptions(command, false).action(
+    async (endpoint: string, site: string, target: string, options: RuleOptions) => {
+      const rule = { endpoint, site, target, ...ruleFields(options, context.now(), false) };
       const { mapping, warnings } = await edgeOf(context, options).call<MappingAnswer>("POST", "/mappings", rule);
       context.output.err(`mapping ${mapping.id} added: ${mapping.endpoint} -> ${mapping.site} ${mapping.target}\n`);
       printWarnings(context.output, warnings);
+    },
+  );
+}
+
+function exportCommand(context: Context): Command {
+  return edgeCommand("export", "Write the register down: the document of all rules.")
+    .addOption(
+      new Option("--format <format>", "md to read, csv for tables, json for programs, toml to apply again")
+        .choices(FORMATS)
+        .default("md"),
+    )
+    .action(async (options: EdgeOptions & { format: Format }) => {
+      const edge = edgeOf(context, options);
+      context.output.out(registerText(await allMappings(edge), options.format, edge.url));
     });
 }
 
-function listText(mappings: readonly MappingView[]): string {
-  if (mappings.length === 0) return "no mappings yet: sallyport map add PORT/tcp SITE HOST:PORT\n";
+function listText(mappings: readonly MappingView[], all: number, now: number): string {
+  if (all === 0) return "no mappings yet: sallyport map add PORT/tcp SITE HOST:PORT\n";
+  if (mappings.length === 0) return `none of ${all} mappings\n`;
   return table(mappings, [
     { title: "ID", value: ({ id }) => String(id), align: "right" },
     { title: "ENDPOINT", value: ({ endpoint }) => endpoint },
     { title: "SITE", value: ({ site }) => site },
     { title: "TARGET", value: ({ target }) => target },
     { title: "ACCESS", value: accessText },
-    { title: "EXPIRES", value: ({ expires }) => expires?.slice(0, 10) ?? "" },
+    {
+      title: "EXPIRES",
+      value: (mapping) => (hasEnded(mapping, now) ? "expired" : (mapping.expires?.slice(0, 10) ?? "")),
+    },
+    {
+      title: "LAST USED",
+      value: ({ lastUsed }) => (lastUsed === null ? "never" : `${formatSpan(now - Date.parse(lastUsed))} ago`),
+    },
     { title: "NAME", value: ({ name }) => name },
     { title: "OWNER", value: ({ owner }) => owner },
   ]);
+}
+
+function hasEnded({ expires }: MappingView, now: number): boolean {
+  return expires !== null && Date.parse(expires) <= now;
+}
+
+/** One that is newer than `since` has had no time to be used. */
+function isUnused({ lastUsed, changed }: MappingView, since: number): boolean {
+  return Date.parse(changed.at) < since && (lastUsed === null || Date.parse(lastUsed) < since);
 }
 
 function accessText({ access, allow, deny }: MappingView): string {
@@ -132,9 +125,4 @@ function accessText({ access, allow, deny }: MappingView): string {
 
 function pathOf(endpoint: string): string {
   return `/mappings/${encodeURIComponent(endpoint)}`;
-}
-
-function wholeNumber(text: string): number {
-  if (/^[1-9]\d{0,8}$/.test(text)) return Number(text);
-  throw new InvalidArgumentError("It is a whole number from 1.");
 }

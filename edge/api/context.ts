@@ -15,10 +15,11 @@ const MAX_BODY = 64 * 1024;
 export async function bodyOf<T>(
   c: ApiContext,
   schema: z.ZodType<T>,
+  most = MAX_BODY,
 ): Promise<{ ok: true; value: T } | { ok: false; response: Response }> {
   const fault = (message: string) => ({ ok: false as const, response: badRequest(message) });
   const text = await c.req.text();
-  if (text.length > MAX_BODY) return fault(`The body is over ${MAX_BODY} characters.`);
+  if (text.length > most) return fault(`The body is over ${most} characters.`);
   let json: unknown;
   try {
     json = JSON.parse(text);

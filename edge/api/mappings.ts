@@ -1,38 +1,98 @@
 import { Hono } from "hono";
 import * as z from "zod";
-import type { MappingAnswer } from "../../shared/api.ts";
+import type { ApplyAnswer, MappingAnswer, MappingList } from "../../shared/api.ts";
 import type { Mapping } from "../../shared/mapping.ts";
+import { differences } from "../../shared/register.ts";
 import { warnings } from "../../shared/warnings.ts";
 import { registryOf } from "../env.ts";
-import { answer, bodyOf, type ApiEnv } from "./context.ts";
+import { problemResponse } from "../problem.ts";
+import type { Applied, Change } from "../registry/apply.ts";
+import { etagOf } from "../registry/etag.ts";
+import { answer, bodyOf, type ApiContext, type ApiEnv } from "./context.ts";
+import { pageOf, PageQuery, queryOf } from "./pages.ts";
 import { mappingView } from "./views.ts";
 
 /** Its fields are checked by the grammar of mappings, in the registry. */
 const MappingBody = z.record(z.string(), z.json());
 
+/** Rules that one request may set: far more than an edge has ports for. */
+const MAX_RULES = 5_000;
+/** Bytes of that many. */
+const MAX_APPLY = 8 * 1024 * 1024;
+
+export const ApplyBody = z.strictObject({
+  mappings: z.array(MappingBody).max(MAX_RULES),
+  /** Leaves mappings that are not among them alone; else they are removed. */
+  keep: z.boolean().default(false),
+  /** Answers what would change, and changes nothing. */
+  dryRun: z.boolean().default(false),
+});
+
 /** Endpoints have slashes, so in a path they are percent-encoded whole: `/mappings/8080%2Ftcp`. */
 export const mappingRoutes = new Hono<ApiEnv>()
-  .get("/", async (c) => c.json({ mappings: (await registryOf(c.env).mappings()).map(mappingView) }))
+  .get("/", async (c) => {
+    const query = queryOf(c, PageQuery);
+    if (!query.ok) return query.response;
+    const { mappings, tag, uses } = await registryOf(c.env).register();
+    const { page, next } = pageOf(mappings, ({ id }) => String(id), query.value);
+    c.header("etag", `"${tag}"`);
+    return c.json({
+      mappings: page.map((each) => mappingView(each, uses.get(each.id))),
+      next,
+      tag: `"${tag}"`,
+    } satisfies MappingList);
+  })
   .post("/", async (c) => {
     const body = await bodyOf(c, MappingBody);
     if (!body.ok) return body.response;
-    return answer(c, await registryOf(c.env).addMapping(body.value, c.var.admin.sub), accepted, 201);
+    return answer(c, await registryOf(c.env).addMapping(body.value, c.var.admin.sub), accepted(c), 201);
   })
-  .get("/:endpoint", async (c) => answer(c, await registryOf(c.env).mapping(c.req.param("endpoint")), accepted))
+  /** The whole register at once: what is in it after this is what was given. */
+  .put("/", async (c) => {
+    const body = await bodyOf(c, ApplyBody, MAX_APPLY);
+    if (!body.ok) return body.response;
+    const request = { ...body.value, ifMatch: c.req.header("if-match") };
+    const outcome = await registryOf(c.env).applyRules(request, c.var.admin.sub);
+    return outcome.ok ? c.json(applied(outcome.value, body.value.dryRun)) : problemResponse(outcome.problem);
+  })
+  .get("/:endpoint", async (c) => answer(c, await registryOf(c.env).mapping(c.req.param("endpoint")), accepted(c)))
   .patch("/:endpoint", async (c) => {
     const body = await bodyOf(c, MappingBody);
     if (!body.ok) return body.response;
-    return answer(
-      c,
-      await registryOf(c.env).changeMapping(c.req.param("endpoint"), body.value, c.var.admin.sub),
-      accepted,
+    const { endpoint } = c.req.param();
+    const outcome = await registryOf(c.env).changeMapping(
+      endpoint,
+      body.value,
+      c.var.admin.sub,
+      c.req.header("if-match"),
     );
+    return answer(c, outcome, accepted(c));
   })
   .delete("/:endpoint", async (c) => {
-    const outcome = await registryOf(c.env).removeMapping(c.req.param("endpoint"), c.var.admin.sub);
+    const { endpoint } = c.req.param();
+    const outcome = await registryOf(c.env).removeMapping(endpoint, c.var.admin.sub, c.req.header("if-match"));
     return answer(c, outcome, (mapping) => ({ mapping: mappingView(mapping), warnings: [] }) satisfies MappingAnswer);
   });
 
-function accepted(mapping: Mapping): MappingAnswer {
-  return { mapping: mappingView(mapping), warnings: warnings(mapping) };
+function accepted(c: ApiContext): (mapping: Mapping) => MappingAnswer {
+  return (mapping) => {
+    c.header("etag", etagOf(mapping));
+    return { mapping: mappingView(mapping), warnings: warnings(mapping) };
+  };
+}
+
+function applied({ changes, unchanged, tag }: Applied, dryRun: boolean): ApplyAnswer {
+  return { dryRun, changes: changes.map(changeView), unchanged, tag: `"${tag}"`, warnings: warningsOf(changes) };
+}
+
+function changeView({ before, after }: Change): ApplyAnswer["changes"][number] {
+  const { endpoint = "", site = "", target = "", name = "" } = after ?? before ?? {};
+  const kind = before === undefined ? "add" : after === undefined ? "remove" : "change";
+  const fields = before === undefined || after === undefined ? [] : differences(before, after);
+  return { kind, endpoint, site, target, name, fields };
+}
+
+/** Each sentence once: many rules have the same trouble. */
+function warningsOf(changes: readonly Change[]): string[] {
+  return [...new Set(changes.flatMap(({ after }) => (after === undefined ? [] : warnings(after))))];
 }

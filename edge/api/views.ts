@@ -1,6 +1,7 @@
 import type { ConnectionView, IssuedView, MappingView, SiteView, StampView, TokenView } from "../../shared/api.ts";
 import type { Claims } from "../../shared/claims.ts";
 import type { Mapping, Stamp } from "../../shared/mapping.ts";
+import { etagOf } from "../registry/etag.ts";
 import type { Site } from "../registry/sites.ts";
 import type { Issued } from "../registry/token-changes.ts";
 import type { IssuedToken } from "../registry/tokens.ts";
@@ -46,13 +47,16 @@ export function issuedView({ token, jti, kind, sub, site, expires }: Issued): Is
   return { token, jti, kind, sub, site, expires: iso(expires) };
 }
 
-export function mappingView(mapping: Mapping): MappingView {
+/** `used`: when somebody last was let through, in milliseconds since 1970. */
+export function mappingView(mapping: Mapping, used?: number): MappingView {
   const { expires, created, changed } = mapping;
   return {
     ...mapping,
     expires: expires === null ? null : iso(expires),
     created: stampView(created),
     changed: stampView(changed),
+    lastUsed: used === undefined ? null : iso(used),
+    etag: etagOf(mapping),
   };
 }
 

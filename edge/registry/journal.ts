@@ -28,6 +28,7 @@ export class Journal {
         record.outcome,
         JSON.stringify(kept),
       );
+      if (record.mapping !== null && record.outcome !== "refused") this.#use(record.mapping, record.ended);
     }
     this.#sql.exec("DELETE FROM connections WHERE n <= (SELECT MAX(n) FROM connections) - ?", MAX_CONNECTIONS);
   }
@@ -49,6 +50,25 @@ export class Journal {
       )
       .toArray()
       .map(recordOf);
+  }
+
+  /** When somebody last was let through each mapping, in milliseconds since 1970, by its id. Outlives the connections kept. */
+  uses(): Map<number, number> {
+    const rows = this.#sql.exec<{ mapping: number; last: number }>("SELECT mapping, last FROM uses").toArray();
+    return new Map(rows.map(({ mapping, last }) => [mapping, last]));
+  }
+
+  #use(mapping: number, at: number): void {
+    this.#sql.exec(
+      "INSERT INTO uses (mapping, last) VALUES (?, ?) ON CONFLICT (mapping) DO UPDATE SET last = MAX(last, excluded.last)",
+      mapping,
+      at,
+    );
+  }
+
+  /** A mapping is gone, and its id never comes back. */
+  forget(mapping: number): void {
+    this.#sql.exec("DELETE FROM uses WHERE mapping = ?", mapping);
   }
 
   audit(entry: AuditEntry): void {

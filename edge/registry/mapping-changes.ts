@@ -5,6 +5,8 @@ import type { MappingDraft } from "../../shared/mapping-input.ts";
 import { parseScopes, type Scopes } from "../../shared/reach.ts";
 import { known } from "../../shared/result.ts";
 import { done, invalid, refused, type Outcome, type Problem } from "../problem.ts";
+import { changedMeanwhile, etagOf, matches } from "./etag.ts";
+import { auditMapping } from "./mapping-audit.ts";
 import { unserved, type Platform } from "./platform.ts";
 import { noSuchSite } from "./site-changes.ts";
 import type { Actor, Store } from "./store.ts";
@@ -16,20 +18,22 @@ export function addMapping(store: Store, platform: Platform, input: unknown, act
   const obstacle = inTheWay(store, platform, draft.value, undefined, actor.now);
   if (obstacle !== undefined) return refused(obstacle);
   const mapping = store.mappings.add(draft.value, stampOf(actor), store.sites.touch(draft.value.site));
-  audit(store, actor, "map add", mapping);
+  auditMapping(store, actor, "map add", mapping);
   return done(mapping);
 }
 
-/** Changes some fields of a mapping; its id stays. */
+/** Changes some fields of a mapping; its id stays. `ifMatch`: only if it is still in the state with this tag. */
 export function changeMapping(
   store: Store,
   platform: Platform,
   endpoint: string,
   changes: unknown,
   actor: Actor,
+  ifMatch?: string,
 ): Outcome<Mapping> {
   const before = findMapping(store, endpoint);
   if (!before.ok) return before;
+  if (!matches(ifMatch, etagOf(before.value))) return refused(changedMeanwhile(before.value));
   const draft = editMapping(before.value, changes);
   if (!draft.ok) return invalid(draft.error);
   const obstacle = inTheWay(store, platform, draft.value, before.value.id, actor.now);
@@ -39,17 +43,19 @@ export function changeMapping(
   const revision = store.sites.touch(draft.value.site);
   store.mappings.change(id, draft.value, stampOf(actor), revision);
   const mapping = { ...draft.value, id, created, changed: stampOf(actor), revision };
-  audit(store, actor, "map edit", mapping);
+  auditMapping(store, actor, "map edit", mapping, before.value);
   return done(mapping);
 }
 
 /** Removes a mapping; answers what it was. */
-export function removeMapping(store: Store, endpoint: string, actor: Actor): Outcome<Mapping> {
+export function removeMapping(store: Store, endpoint: string, actor: Actor, ifMatch?: string): Outcome<Mapping> {
   const found = findMapping(store, endpoint);
   if (!found.ok) return found;
+  if (!matches(ifMatch, etagOf(found.value))) return refused(changedMeanwhile(found.value));
   store.mappings.remove(found.value.id);
+  store.journal.forget(found.value.id);
   store.sites.touch(found.value.site);
-  audit(store, actor, "map rm", found.value);
+  auditMapping(store, actor, "map rm", found.value);
   return found;
 }
 
@@ -90,17 +96,13 @@ function inTheWay(
 }
 
 /** What the good tokens of gateways let them own. */
-function gatewaysOf(store: Store, now: number): Scopes[] {
+export function gatewaysOf(store: Store, now: number): Scopes[] {
   return store.tokens
     .list()
     .filter(({ kind, revoked, expires }) => kind === "gateway" && revoked === null && expires > now)
     .map(({ claims }) => parseScopes((claims as GatewayClaims).endpoints));
 }
 
-function stampOf({ name, now }: Actor) {
+export function stampOf({ name, now }: Actor) {
   return { by: name, at: now };
-}
-
-function audit(store: Store, { name, now }: Actor, action: string, { id, endpoint, site, target }: Mapping): void {
-  store.journal.audit({ at: now, actor: name, action, subject: endpoint, detail: `mapping ${id}: ${site} ${target}` });
 }

@@ -28,6 +28,17 @@ export class Mappings {
     return this.#sql.exec<Row>(`SELECT ${COLUMNS} FROM mappings ORDER BY id`).toArray().flatMap(mappingOf);
   }
 
+  /** Changes with every change of the register: ids only grow, and so does the time of the last change. */
+  get tag(): string {
+    const row = this.#sql
+      .exec<Record<"n" | "newest" | "changed" | "revisions", number>>(
+        `SELECT COUNT(*) AS n, COALESCE(MAX(id), 0) AS newest, COALESCE(SUM(changed % 1000000007), 0) AS changed,
+         COALESCE(SUM(revision), 0) AS revisions FROM mappings`,
+      )
+      .one();
+    return [row.n, row.newest, row.revisions, row.changed].join("-");
+  }
+
   ofSite(site: string): Mapping[] {
     return this.#sql
       .exec<Row>(`SELECT ${COLUMNS} FROM mappings WHERE site = ? ORDER BY id`, site)

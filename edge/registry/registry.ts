@@ -5,6 +5,7 @@ import type { Mapping } from "../../shared/mapping.ts";
 import type { Env } from "../env.ts";
 import { refused, type Outcome } from "../problem.ts";
 import { signToken } from "../tokens.ts";
+import { applyRules, type Applied, type ApplyRequest } from "./apply.ts";
 import { httpTable, type HttpTable } from "./http-table.ts";
 import type { AuditEntry } from "./journal.ts";
 import { login, type LoggedIn, type LoginRequest } from "./login.ts";
@@ -141,6 +142,17 @@ export class Registry extends DurableObject<Env> {
     return this.#store.mappings.list();
   }
 
+  /** The whole register, and what names its state: for readers that want to change it as they saw it. */
+  register(): { mappings: Mapping[]; tag: string; uses: Map<number, number> } {
+    const { mappings, journal } = this.#store;
+    return { mappings: mappings.list(), tag: mappings.tag, uses: journal.uses() };
+  }
+
+  /** Makes the register what it is to be, in one transaction. */
+  async applyRules(request: ApplyRequest, actor: string): Promise<Outcome<Applied>> {
+    return this.#change(actor, (by) => applyRules(this.#store, this.env, request, by));
+  }
+
   mapping(endpoint: string): Outcome<Mapping> {
     return findMapping(this.#store, endpoint);
   }
@@ -149,12 +161,12 @@ export class Registry extends DurableObject<Env> {
     return this.#change(actor, (by) => addMapping(this.#store, this.env, input, by));
   }
 
-  async changeMapping(endpoint: string, changes: object, actor: string): Promise<Outcome<Mapping>> {
-    return this.#change(actor, (by) => changeMapping(this.#store, this.env, endpoint, changes, by));
+  async changeMapping(endpoint: string, changes: object, actor: string, ifMatch?: string): Promise<Outcome<Mapping>> {
+    return this.#change(actor, (by) => changeMapping(this.#store, this.env, endpoint, changes, by, ifMatch));
   }
 
-  async removeMapping(endpoint: string, actor: string): Promise<Outcome<Mapping>> {
-    return this.#change(actor, (by) => removeMapping(this.#store, endpoint, by));
+  async removeMapping(endpoint: string, actor: string, ifMatch?: string): Promise<Outcome<Mapping>> {
+    return this.#change(actor, (by) => removeMapping(this.#store, endpoint, by, ifMatch));
   }
 
   /** The last connections, oldest first. */

@@ -29,6 +29,9 @@ const MIGRATIONS: readonly string[] = [
     n INTEGER PRIMARY KEY AUTOINCREMENT, at INTEGER NOT NULL, actor TEXT NOT NULL, action TEXT NOT NULL, subject TEXT NOT NULL, detail TEXT NOT NULL
   );
   `,
+  `
+  CREATE TABLE uses (mapping INTEGER PRIMARY KEY, last INTEGER NOT NULL);
+  `,
 ];
 
 /** Brings the tables up to date. `transaction` makes each migration whole or nothing. */

@@ -1,0 +1,106 @@
+import { readFileSync } from "node:fs";
+import { Command } from "commander";
+import { EXIT, Problem } from "../../link/problem.ts";
+import type { ApplyAnswer, RuleChange } from "../../shared/api.ts";
+import { clean } from "../../shared/text.ts";
+import { edgeOf, readCommand, type Context, type EdgeOptions } from "../context.ts";
+import { Refusal } from "../edge.ts";
+import { printResult, printWarnings } from "../output.ts";
+import { ask } from "../prompt.ts";
+import { lineOf, readRules, wrong, type FileRule } from "../rules-file.ts";
+
+type ApplyOptions = EdgeOptions & { json?: boolean; dryRun?: boolean; keep?: boolean; yes?: boolean };
+
+/** Warnings printed of many. */
+const MOST_WARNINGS = 10;
+
+/** `sallyport map apply FILE [--dry-run]` */
+export function applyCommand(context: Context): Command {
+  return readCommand(
+    "apply",
+    "Bring the register to what a file says; shows the difference first, changes all of it or nothing.",
+  )
+    .argument("<file>", "TOML, as `map export --format toml` writes it; - for standard input")
+    .option("--dry-run", "only show the difference")
+    .option("--keep", "leave mappings that are not in the file alone, instead of removing them")
+    .option("--yes", "don't ask, on a terminal")
+    .action(async (file: string, options: ApplyOptions) => {
+      const rules = readRules(textOf(file), file);
+      const edge = edgeOf(context, options);
+      const wanted = { mappings: rules.map(({ input }) => input), keep: options.keep === true };
+      const put = async (dryRun: boolean, tag?: string): Promise<ApplyAnswer> => {
+        try {
+          return await edge.call<ApplyAnswer>("PUT", "/mappings", { ...wanted, dryRun }, tag);
+        } catch (error) {
+          throw located(error, rules, file);
+        }
+      };
+      const plan = await put(true);
+      const json = options.json === true;
+      if (!json) context.output.out(differenceText(plan));
+      const warnings = plan.warnings.slice(0, MOST_WARNINGS);
+      const more = plan.warnings.length - warnings.length;
+      printWarnings(context.output, more > 0 ? [...warnings, `and ${more} more of this kind`] : warnings);
+      if (options.dryRun === true || plan.changes.length === 0) {
+        if (json) printResult(context.output, true, plan, () => "");
+        return;
+      }
+      if (options.yes !== true && !json && !(await agreed())) {
+        throw new Problem(EXIT.failed, "not-applied", "nothing was changed", "say yes next time, or --yes");
+      }
+      const done = await put(false, plan.tag);
+      if (json) printResult(context.output, true, done, () => "");
+      else context.output.err("applied\n");
+    });
+}
+
+/** True without a terminal: then the command is an answer in itself. */
+async function agreed(): Promise<boolean> {
+  if (!process.stdin.isTTY || !process.stderr.isTTY) return true;
+  return /^y(?:es)?$/i.test(await ask("Apply this? [y/N] "));
+}
+
+function textOf(file: string): string {
+  try {
+    return readFileSync(file === "-" ? 0 : file, "utf8");
+  } catch (error) {
+    throw Problem.usage(
+      "file-unreadable",
+      `${file} can't be read: ${(error as Error).message}`,
+      "name a readable file",
+    );
+  }
+}
+
+/** What an edge says of one of the rules, by its line in the file. */
+function located(error: unknown, rules: readonly FileRule[], file: string): unknown {
+  if (!(error instanceof Refusal) || error.entry === undefined) return error;
+  const rule = rules[error.entry];
+  return rule === undefined ? error : wrong(file, lineOf(rule, error.field), error.message, error.fix);
+}
+
+const SIGNS = { add: "+", change: "~", remove: "-" } as const;
+
+/** The difference, a line for each rule and for each field of a changed one. */
+function differenceText(answer: ApplyAnswer): string {
+  const lines = answer.changes.flatMap((change) => {
+    const { kind, endpoint, site, target, name } = change;
+    const head = `${SIGNS[kind]} ${endpoint} -> ${site} ${target}${name === "" ? "" : `  (${clean(name)})`}`;
+    return [head, ...fieldsOf(change)];
+  });
+  return `${[...lines, summary(answer)].join("\n")}\n`;
+}
+
+function fieldsOf({ fields }: RuleChange): string[] {
+  return fields.map(({ field, before, after }) => `    ${field}: ${shown(before)} -> ${shown(after)}`);
+}
+
+function shown(value: unknown): string {
+  return value === undefined ? "(default)" : clean(JSON.stringify(value), 200);
+}
+
+function summary({ changes, unchanged }: ApplyAnswer): string {
+  const count = (kind: RuleChange["kind"]): number => changes.filter((change) => change.kind === kind).length;
+  if (changes.length === 0) return `nothing to change, ${unchanged} as they are`;
+  return `${count("add")} to add, ${count("change")} to change, ${count("remove")} to remove, ${unchanged} as they are`;
+}

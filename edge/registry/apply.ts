@@ -1,0 +1,165 @@
+import { type Endpoint, parseEndpoint, transports } from "../../shared/endpoint.ts";
+import { parseMapping, type Mapping } from "../../shared/mapping.ts";
+import type { MappingDraft } from "../../shared/mapping-input.ts";
+import { differences } from "../../shared/register.ts";
+import { known } from "../../shared/result.ts";
+import { done, invalid, refused, type Outcome, type Problem } from "../problem.ts";
+import { matches } from "./etag.ts";
+import { auditMapping } from "./mapping-audit.ts";
+import { gatewaysOf, stampOf } from "./mapping-changes.ts";
+import { unserved, type Platform } from "./platform.ts";
+import { noSuchSite } from "./site-changes.ts";
+import type { Actor, Store } from "./store.ts";
+
+/** The rules as they are to be. */
+export type ApplyRequest = {
+  mappings: unknown[];
+  /** Leaves mappings that are not among them alone; else they are removed. */
+  keep: boolean;
+  dryRun: boolean;
+  /** The register's tag as the one who asks last saw it. */
+  ifMatch: string | undefined;
+};
+
+/** What is different then. `before` and `after`: absent for what is added and removed. */
+export type Change = { before?: Mapping; after?: MappingDraft };
+export type Applied = { changes: Change[]; unchanged: number; tag: string };
+
+/** Brings the register to a given state, all of it or nothing. With the same rules again there is nothing to do. */
+export function applyRules(store: Store, platform: Platform, request: ApplyRequest, actor: Actor): Outcome<Applied> {
+  if (!matches(request.ifMatch, `"${store.mappings.tag}"`)) return refused(registerChanged());
+  const drafts: MappingDraft[] = [];
+  for (const [entry, input] of request.mappings.entries()) {
+    const draft = parseMapping(input);
+    if (!draft.ok) return refused({ ...invalid(draft.error).problem, entry });
+    drafts.push(draft.value);
+  }
+  const present = store.mappings.list();
+  const wanted = new Set(drafts.map(({ endpoint }) => endpoint));
+  const others = present.filter(({ endpoint }) => !wanted.has(endpoint));
+  // What an agent published for a while is its own affair.
+  const staying = others.filter((mapping) => request.keep || isAdHoc(mapping));
+  const obstacle = firstObstacle(store, platform, drafts, staying, actor.now);
+  if (obstacle !== undefined) return refused(obstacle);
+
+  const byEndpoint = new Map(present.map((mapping) => [mapping.endpoint, mapping]));
+  const changes: Change[] = others.filter((mapping) => !staying.includes(mapping)).map((before) => ({ before }));
+  let unchanged = 0;
+  for (const after of drafts) {
+    const before = byEndpoint.get(after.endpoint);
+    if (before === undefined) changes.push({ after });
+    else if (differences(before, after).length > 0) changes.push({ before, after });
+    else unchanged += 1;
+  }
+  if (!request.dryRun) write(store, changes, actor);
+  return done({ changes, unchanged, tag: store.mappings.tag });
+}
+
+function write(store: Store, changes: readonly Change[], actor: Actor): void {
+  if (changes.length === 0) return;
+  const sites = new Set(
+    changes.flatMap(({ before, after }) => [before?.site, after?.site]).filter((site) => site !== undefined),
+  );
+  const revisions = new Map([...sites].map((site) => [site, store.sites.touch(site)]));
+  const stamp = stampOf(actor);
+  for (const { before, after } of changes) {
+    const revision = revisions.get(after?.site ?? "") ?? 0;
+    if (after === undefined && before !== undefined) {
+      store.mappings.remove(before.id);
+      store.journal.forget(before.id);
+      auditMapping(store, actor, "map rm", before);
+    } else if (after !== undefined && before !== undefined) {
+      store.mappings.change(before.id, after, stamp, revision);
+      auditMapping(store, actor, "map edit", { ...before, ...after }, before);
+    } else if (after !== undefined) {
+      auditMapping(store, actor, "map add", store.mappings.add(after, stamp, revision));
+    }
+  }
+  const count = (kind: string, hit: (change: Change) => boolean): string => `${changes.filter(hit).length} ${kind}`;
+  const detail = [
+    count("added", ({ before }) => before === undefined),
+    count("changed", ({ before, after }) => before !== undefined && after !== undefined),
+    count("removed", ({ after }) => after === undefined),
+  ].join(", ");
+  store.journal.audit({ at: actor.now, actor: actor.name, action: "map apply", subject: "register", detail });
+}
+
+/** The first rule that can't be, by its place among those given. */
+function firstObstacle(
+  store: Store,
+  platform: Platform,
+  drafts: readonly MappingDraft[],
+  staying: readonly Mapping[],
+  now: number,
+): Problem | undefined {
+  const sites = new Set(store.sites.list().map(({ name }) => name));
+  const urls = store.urls.list();
+  const gateways = gatewaysOf(store, now);
+  const taken = new Occupied();
+  for (const mapping of staying) {
+    taken.take(
+      known(parseEndpoint(mapping.endpoint)),
+      `mapping ${mapping.id}, ${mapping.endpoint} -> ${mapping.site} ${mapping.target}`,
+    );
+  }
+  for (const [entry, draft] of drafts.entries()) {
+    const endpoint = known(parseEndpoint(draft.endpoint));
+    const rival = taken.take(
+      endpoint,
+      `${draft.endpoint} -> ${draft.site} ${draft.target}, the rule ${entry + 1} given`,
+    );
+    const problem = sites.has(draft.site)
+      ? unserved(draft, platform, urls, gateways)
+      : { ...noSuchSite(draft.site), field: "site" };
+    if (rival !== undefined) return { ...overlapping(draft.endpoint, rival), entry, field: "endpoint" };
+    if (problem !== undefined) return { field: "endpoint", ...problem, entry };
+  }
+  return undefined;
+}
+
+/** What endpoints hold, for one pass over many: comparing each with each would take too long. */
+class Occupied {
+  readonly #ports = new Map<string, string>();
+  readonly #others = new Map<string, string>();
+
+  /** Takes what an endpoint occupies; answers who has some of it already. */
+  take(endpoint: Endpoint, owner: string): string | undefined {
+    if (endpoint.kind !== "port") return claim(this.#others, JSON.stringify(endpoint), owner);
+    let rival: string | undefined;
+    for (const transport of transports(endpoint)) {
+      for (let port = endpoint.first; port <= endpoint.last; port += 1)
+        rival ??= claim(this.#ports, `${port}/${transport}`, owner);
+    }
+    return rival;
+  }
+}
+
+function claim(owners: Map<string, string>, key: string, owner: string): string | undefined {
+  const before = owners.get(key);
+  if (before === undefined) owners.set(key, owner);
+  return before;
+}
+
+function overlapping(endpoint: string, rival: string): Problem {
+  return {
+    status: 409,
+    code: "conflict",
+    title: "In the way of another rule",
+    detail: `${endpoint} overlaps with ${rival}.`,
+    fix: "Choose another endpoint, or leave one of the two out.",
+  };
+}
+
+function registerChanged(): Problem {
+  return {
+    status: 412,
+    code: "changed-meanwhile",
+    title: "Changed meanwhile",
+    detail: "The register was changed after the difference was worked out.",
+    fix: "Do it again: what changes now may be something else.",
+  };
+}
+
+function isAdHoc({ created }: Mapping): boolean {
+  return created.by.startsWith("agent:");
+}

@@ -1,0 +1,26 @@
+import type { Mapping } from "../../shared/mapping.ts";
+import type { MappingDraft } from "../../shared/mapping-input.ts";
+import { differences } from "../../shared/register.ts";
+import type { Actor, Store } from "./store.ts";
+
+/** Characters of a change that are written down: a CA bundle is not history. */
+const MAX_DETAIL = 500;
+
+/** Writes down what somebody did to a mapping; of an edit, which fields, from what to what. */
+export function auditMapping(
+  store: Store,
+  { name, now }: Actor,
+  action: string,
+  mapping: Mapping,
+  before?: MappingDraft,
+): void {
+  const { id, endpoint, site, target } = mapping;
+  const changes = before === undefined ? [] : differences(before, mapping);
+  const what = changes.map(({ field, before: was, after: is }) => `${field}: ${shown(was)} -> ${shown(is)}`).join("; ");
+  const detail = `mapping ${id}: ${before === undefined ? `${site} ${target}` : what}`.slice(0, MAX_DETAIL);
+  store.journal.audit({ at: now, actor: name, action, subject: endpoint, detail });
+}
+
+function shown(value: unknown): string {
+  return value === undefined ? "default" : typeof value === "string" ? value : JSON.stringify(value);
+}
