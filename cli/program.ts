@@ -3,6 +3,7 @@ import { VERSION } from "../shared/version.ts";
 import { connectCommand } from "./commands/connect.ts";
 import { gatewayCommand } from "./commands/gateway.ts";
 import { backupCommand, restoreCommand } from "./commands/backup.ts";
+import { costsCommand } from "./commands/costs.ts";
 import { deployCommand } from "./commands/deploy.ts";
 import { loginCommand } from "./commands/login.ts";
 import { logCommand } from "./commands/log.ts";
@@ -50,6 +51,7 @@ export function program(context: Context): Command {
     mapCommand,
     statusCommand,
     logCommand,
+    costsCommand,
     versionCommand,
   ]) {
     root.addCommand(command(context));

@@ -20,6 +20,8 @@ export interface Env {
   SERVE_HINT?: string;
   /** CIDRs, comma separated, whose X-Forwarded-* are believed. */
   TRUSTED_PROXIES?: string;
+  /** Where to tell that a site is offline or back, or that a mapping or a token is about to end. Perhaps a secret. */
+  WEBHOOK_URL?: string;
 }
 
 /** The one registry of an edge. */

@@ -1,5 +1,6 @@
 import { Hono } from "hono";
 import { api } from "./api/api.ts";
+import { metrics } from "./api/metrics.ts";
 import { registryOf, type Env } from "./env.ts";
 import { admitCaller } from "./ingress/caller.ts";
 import { admitHttp } from "./ingress/http.ts";
@@ -20,6 +21,7 @@ app.get("/.sallyport/agent", (c) => admitAgent(c.req.raw, c.env));
 app.get("/.sallyport/connect", (c) => admitCaller(c.req.raw, c.env));
 app.all("/.sallyport/tcp/*", (c) => admitRaw(c.req.raw, c.env));
 app.route("/.sallyport/api/v1", api);
+app.route("/.sallyport/metrics", metrics);
 app.notFound((c) => c.text("not found\n", 404));
 
 export default {

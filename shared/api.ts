@@ -171,3 +171,12 @@ export interface ConnectionView {
   readonly code: string;
   readonly reason: string;
 }
+
+/** A site's usage on one day, `YYYY-MM-DD` in UTC; `activeMs` is an estimate of how long its relay was in memory. */
+export interface UsageView {
+  readonly site: string;
+  readonly day: string;
+  readonly requests: number;
+  readonly messages: number;
+  readonly activeMs: number;
+}

@@ -23,6 +23,7 @@ type Options = {
   tlsCert?: string;
   tlsKey?: string;
   trustedProxy: string[];
+  webhook?: string;
   log: "pretty" | "json";
   logLevel: Level;
   install?: boolean;
@@ -45,6 +46,7 @@ export function serveCommand(context: Context): Command {
     .option("--tls-cert <file>", "certificate chain in PEM: the HTTP address then speaks HTTPS")
     .option("--tls-key <file>", "its private key in PEM")
     .option("--trusted-proxy <cidr>", "a proxy in front whose X-Forwarded-For is believed; repeatable", collect, [])
+    .option("--webhook <url>", "told when a site goes offline or comes back, and when a rule or token is about to end")
     .addOption(
       new Option("--log <format>", "how to log")
         .choices(["pretty", "json"])
@@ -72,7 +74,7 @@ export function serveCommand(context: Context): Command {
 }
 
 function settings(options: Options, env: NodeJS.ProcessEnv): ServeOptions {
-  const { data, publicUrl, tcp, trustedProxy } = options;
+  const { data, publicUrl, tcp, trustedProxy, webhook } = options;
   if (data === undefined)
     throw Problem.usage("data-missing", "it is not said where the edge keeps everything", "--data DIR");
   return {
@@ -84,6 +86,7 @@ function settings(options: Options, env: NodeJS.ProcessEnv): ServeOptions {
     gateway: gatewayPorts(options),
     tls: tlsOf(options),
     trustedProxies: trustedProxy.map((cidr) => accept(parseCidr(cidr), "--trusted-proxy").text),
+    webhook: webhook === undefined ? null : webhookUrl(webhook),
     hint: serveHint(process.argv.slice(2)),
     worker: workerSource,
     env,
@@ -104,6 +107,15 @@ function gatewayPorts({ tcp = "", ports, udp }: Options): ServeOptions["gateway"
     "ports-twice",
     `${formatPorts([both])} is in --tcp and in --ports`,
     "give each port once: --tcp for those the Worker holds all the time, --ports for those opened as mappings come",
+  );
+}
+
+function webhookUrl(text: string): string {
+  if (/^https?:\/\/[^\s/]+/.test(text) && URL.canParse(text)) return text;
+  throw Problem.usage(
+    "webhook-invalid",
+    `${JSON.stringify(text)} is no URL that can be told`,
+    "--webhook https://HOST/PATH",
   );
 }
 

@@ -39,6 +39,8 @@ export type EdgeConfig = {
   /** TCP ports the Worker itself owns. */
   bind: string;
   tcp: readonly number[];
+  /** There is a webhook to be told. */
+  dialsOut: boolean;
   /** Text bindings of the Worker. */
   vars: Readonly<Record<string, string>>;
   /** Bindings of the Worker taken from environment variables of the same name. */
@@ -82,8 +84,8 @@ const config :Workerd.Config = (
   services = [
     (name = "edge", worker = .edge),
     (name = "storage", disk = (path = ${quote(config.storage)}, writable = true)),
-    # The edge never dials out; agents come to it.
-    (name = "internet", network = (allow = [])),
+    # Agents come to the edge; it dials out for a webhook only.
+    (name = "internet", network = (${config.dialsOut ? 'allow = ["public", "private", "local"], tlsOptions = (trustBrowserCas = true)' : "allow = []"})),
   ],
   sockets = [
 ${indented(sockets)}

@@ -30,6 +30,8 @@ export type ServeOptions = {
   gateway: { tcp: Ports; udp: Ports };
   tls: TlsFiles | null;
   trustedProxies: readonly string[];
+  /** Where the edge tells of sites that go offline and rules that end. */
+  webhook: string | null;
   /** This command line without `--tcp`, for messages of the edge. */
   hint: string;
   /** Source of the built Worker. */
@@ -147,6 +149,7 @@ function edgeConfig(
   };
   if (options.publicUrl !== null) vars["PUBLIC_URL"] = options.publicUrl;
   if (options.trustedProxies.length > 0) vars["TRUSTED_PROXIES"] = options.trustedProxies.join(",");
+  if (options.webhook !== null) vars["WEBHOOK_URL"] = options.webhook;
   return workerdConfig({
     worker: "worker.js",
     storage,
@@ -155,6 +158,7 @@ function edgeConfig(
     tls,
     bind: options.bind,
     tcp: ports,
+    dialsOut: options.webhook !== null,
     vars,
     secrets: ["ADMIN_SECRET"],
   });

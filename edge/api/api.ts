@@ -5,6 +5,7 @@ import { requireAdmin, requireSetup } from "./guard.ts";
 import { logRoutes } from "./log.ts";
 import { loginRoutes } from "./login.ts";
 import { mappingRoutes } from "./mappings.ts";
+import { usageRoutes } from "./metrics.ts";
 import { siteRoutes } from "./sites.ts";
 import { statusRoutes } from "./status.ts";
 import { tokenRoutes } from "./tokens.ts";
@@ -19,6 +20,7 @@ export const api = new Hono<ApiEnv>()
   .route("/mappings", mappingRoutes)
   .route("/status", statusRoutes)
   .route("/log", logRoutes)
+  .route("/usage", usageRoutes)
   .all("*", (c) => {
     const detail = `There is no ${c.req.method} ${c.req.path}.`;
     return problemResponse({ status: 404, code: "no-such-route", title: "Not found", detail });

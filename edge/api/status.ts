@@ -16,7 +16,8 @@ const WARN_MS = 30 * 24 * 3600_000;
 /** GET /status: what is online, what is mapped, and why something was refused last. */
 export const statusRoutes = new Hono<ApiEnv>().get("/", async (c) => c.json(await statusOf(c.env, Date.now())));
 
-async function statusOf(env: Env, now: number): Promise<StatusView> {
+/** All that is known of the edge now. Asking wakes the relays. */
+export async function statusOf(env: Env, now: number): Promise<StatusView> {
   const registry = registryOf(env);
   const [sites, mappings, refusals, trust] = await Promise.all([
     registry.sites(),

@@ -19,6 +19,9 @@ import { Store, type Actor } from "./store.ts";
 import { issueToken, revokeToken, type Issued } from "./token-changes.ts";
 import type { TokenRequest } from "./token-request.ts";
 import type { IssuedToken } from "./tokens.ts";
+import type { Usage } from "../relay/meter.ts";
+import { sendWebhook } from "./webhook.ts";
+import type { SiteUsage } from "./usage.ts";
 import type { ConnectionRecord, Route, SiteRules, TokenState, Trust } from "./types.ts";
 
 /** The Durable Object with sites, mappings, tokens, keys and journal: one for the whole edge, read rarely. */
@@ -33,7 +36,7 @@ export class Registry extends DurableObject<Env> {
     this.#relays = new Relays(
       this.#store,
       async (relay, rules) => env.RELAY.getByName(relay).push(rules),
-      (time) => ctx.storage.setAlarm(time),
+      (time) => this.#wakeAt(time),
     );
     const fixed = parseEdgeUrl(env.PUBLIC_URL ?? "");
     if (fixed.ok) this.#store.urls.adopt(fixed.value.text, Date.now());
@@ -78,8 +81,14 @@ export class Registry extends DurableObject<Env> {
   }
 
   /** An agent has said HELLO at this relay: from now on it is told of changes. */
-  relaySeen(site: string, relay: string): void {
+  async relaySeen(site: string, relay: string): Promise<void> {
     this.#store.sites.markSeen(site, relay);
+    await this.#presence(site, true);
+  }
+
+  /** The last agent of a site has gone. */
+  async agentsGone(site: string): Promise<void> {
+    await this.#presence(site, false);
   }
 
   trust(): Trust {
@@ -95,9 +104,15 @@ export class Registry extends DurableObject<Env> {
     return reachedBy(this.#store, endpoints);
   }
 
-  /** Connections that ended or were refused. */
-  record(records: ConnectionRecord[]): void {
+  /** Connections that ended or were refused; of a relay, with what its site has cost meanwhile. */
+  record(records: ConnectionRecord[], cost?: { site: string; usage: Usage }): void {
     this.#store.journal.record(records);
+    if (cost !== undefined) this.#store.usage.add(cost.site, cost.usage, Date.now());
+  }
+
+  /** What sites have cost from `day` (YYYY-MM-DD) on. */
+  usage(day: string): SiteUsage[] {
+    return this.#store.usage.since(day);
   }
 
   // For the API.
@@ -184,16 +199,46 @@ export class Registry extends DurableObject<Env> {
     return this.#store.journal.audits(limit);
   }
 
-  /** Tries again to reach relays that missed a change. */
+  /** Tries again to reach relays that missed a change, and tells the webhook what is due. */
   override async alarm(): Promise<void> {
-    await this.#relays.spread(Date.now());
+    const now = Date.now();
+    await this.#relays.spread(now);
+    const { WEBHOOK_URL: url = "" } = this.env;
+    if (url === "") return;
+    const { watch, mappings, tokens } = this.#store;
+    watch.gather(mappings.list(), tokens.list(), now);
+    await watch.deliver((event) => sendWebhook(url, event), now);
+    await this.#foresee();
+  }
+
+  async #presence(site: string, isOnline: boolean): Promise<void> {
+    if ((this.env.WEBHOOK_URL ?? "") === "") return;
+    this.#store.watch.presence(site, isOnline, Date.now());
+    await this.#foresee();
+  }
+
+  /** Sets the alarm to when there is something to tell. */
+  async #foresee(): Promise<void> {
+    if ((this.env.WEBHOOK_URL ?? "") === "") return;
+    const { watch, mappings, tokens } = this.#store;
+    const next = watch.next(mappings.list(), tokens.list(), Date.now());
+    if (next !== null) await this.#wakeAt(next);
+  }
+
+  /** There is one alarm for all: the earliest wish wins, and sets the next when it rings. */
+  async #wakeAt(time: number): Promise<void> {
+    const set = await this.ctx.storage.getAlarm();
+    if (set === null || set > time) await this.ctx.storage.setAlarm(time);
   }
 
   /** One change: whole or not at all, then known to the relays before it is answered, if they can be reached. */
   async #change<T>(actor: string, change: (by: Actor) => Outcome<T>): Promise<Outcome<T>> {
     const now = Date.now();
     const outcome = this.ctx.storage.transactionSync(() => change({ name: actor, now }));
-    if (outcome.ok) await this.#relays.spread(now);
+    if (outcome.ok) {
+      await this.#relays.spread(now);
+      await this.#foresee();
+    }
     return outcome;
   }
 }

@@ -32,6 +32,15 @@ const MIGRATIONS: readonly string[] = [
   `
   CREATE TABLE uses (mapping INTEGER PRIMARY KEY, last INTEGER NOT NULL);
   `,
+  `
+  CREATE TABLE usage (
+    site TEXT NOT NULL, day TEXT NOT NULL, requests INTEGER NOT NULL, messages INTEGER NOT NULL, active_ms INTEGER NOT NULL,
+    PRIMARY KEY (site, day)
+  );
+  CREATE TABLE presence (site TEXT PRIMARY KEY, online INTEGER NOT NULL, since INTEGER NOT NULL, told INTEGER NOT NULL);
+  CREATE TABLE notices (key TEXT PRIMARY KEY, at INTEGER NOT NULL);
+  CREATE TABLE outbox (n INTEGER PRIMARY KEY AUTOINCREMENT, event TEXT NOT NULL, tries INTEGER NOT NULL, due INTEGER NOT NULL);
+  `,
 ];
 
 /** Brings the tables up to date. `transaction` makes each migration whole or nothing. */

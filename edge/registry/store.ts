@@ -7,6 +7,8 @@ import type { SqlStore } from "./sql.ts";
 import { Tokens } from "./tokens.ts";
 import type { SiteRules } from "./types.ts";
 import { Urls } from "./urls.ts";
+import { UsageTable } from "./usage.ts";
+import { Watch } from "./watch.ts";
 
 /** All tables of the registry, in the object's SQLite. */
 export class Store {
@@ -16,6 +18,8 @@ export class Store {
   readonly mappings: Mappings;
   readonly tokens: Tokens;
   readonly journal: Journal;
+  readonly usage: UsageTable;
+  readonly watch: Watch;
 
   constructor(storage: SqlStore) {
     migrate(storage.sql, (step) => storage.transactionSync(step));
@@ -25,6 +29,8 @@ export class Store {
     this.mappings = new Mappings(storage.sql);
     this.tokens = new Tokens(storage.sql);
     this.journal = new Journal(storage.sql);
+    this.usage = new UsageTable(storage.sql);
+    this.watch = new Watch(storage.sql);
   }
 
   /** What the relay of a site has to know. Of a removed site: that nothing is allowed any more. */

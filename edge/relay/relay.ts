@@ -17,6 +17,7 @@ import { decodeHttpVisit } from "./http-visit.ts";
 import { Ingress } from "./ingress.ts";
 import type { Lane } from "./lane.ts";
 import { dataLane, laneOf, Lanes, type End } from "./lanes.ts";
+import { Meter } from "./meter.ts";
 import { Records } from "./records.ts";
 import { Rules } from "./rules.ts";
 import { statusOf } from "./status.ts";
@@ -42,6 +43,7 @@ export class Relay extends DurableObject<Env> {
   readonly #doorman: Doorman;
   readonly #httpDoor: HttpDoor;
   readonly #absences = new Absences();
+  readonly #meter = new Meter();
   readonly #swaps = new Swaps();
   readonly #callers: Callers;
   #share = 0;
@@ -53,7 +55,9 @@ export class Relay extends DurableObject<Env> {
     this.#lanes = new Lanes(ctx.getWebSockets());
     this.#boot = this.#lanes.boot ?? randomHex(8);
     this.#rules = new Rules(ctx.storage.sql);
-    this.#records = new Records((records) => registryOf(env).record(records));
+    this.#records = new Records((records) => {
+      return registryOf(env).record(records, { site: this.#rules.get("site") ?? "", usage: this.#meter.take() });
+    });
     this.#ingress = new Ingress({
       send: (slot, frame, lane) => this.#sendTo(this.#lanes.agent(slot), frame, lane),
       room: (slot, lane) => this.#roomTo(this.#lanes.agent(slot), lane),
@@ -84,6 +88,7 @@ export class Relay extends DurableObject<Env> {
 
   /** A visitor's request, or a lane that the Worker has let through. */
   override async fetch(request: Request): Promise<Response> {
+    this.#meter.request(Date.now());
     const visit = decodeHttpVisit(request.url);
     if (visit !== undefined) return this.#httpDoor.visit(visit, request);
     const pass = JSON.parse(request.headers.get(PASS_HEADER) ?? "null") as LanePass | null;
@@ -104,6 +109,7 @@ export class Relay extends DurableObject<Env> {
 
   /** A visitor at one of the Worker's TCP ports, handed over by `stub.connect(name)`. */
   override async connect(socket: Socket): Promise<void> {
+    this.#meter.request(Date.now());
     const { localAddress } = await socket.opened;
     const visit = decodeVisit(localAddress ?? "");
     if (visit === null) return void (await socket.close());
@@ -114,6 +120,7 @@ export class Relay extends DurableObject<Env> {
   override webSocketMessage(socket: WebSocket, message: ArrayBuffer | string): void {
     const lane = this.#lanes.of(socket);
     if (lane === undefined) return;
+    this.#meter.message(Date.now());
     try {
       if (typeof message === "string") throw new SessionError("protocol", "a text message that is not ping");
       if (message.byteLength > MAX_FRAME + MAX_CONTROL) throw new SessionError("protocol", `a frame of ${message.byteLength} bytes`);
@@ -171,6 +178,7 @@ export class Relay extends DurableObject<Env> {
       live: this.#doorman.live,
       refusals: Object.fromEntries(this.#records.refusals),
       recent: this.#records.waiting,
+      usage: this.#meter.usage,
     };
   }
 
@@ -365,7 +373,11 @@ export class Relay extends DurableObject<Env> {
     }
     if (end.kind === "agent") {
       this.#absences.left(end, this.#ingress.suspend(end.number));
-      if (this.#lanes.agents.length === 0) this.#rules.put("offline-since", String(Date.now()));
+      if (this.#lanes.agents.length === 0) {
+        this.#rules.put("offline-since", String(Date.now()));
+        // Out of reach, it is told when an agent is back: then all is well anyway.
+        this.ctx.waitUntil(registryOf(this.env).agentsGone(this.#rules.get("site") ?? "").catch(() => undefined));
+      }
     }
     if (end.kind === "agent") this.#callers.tellAll();
     else this.#callers.left(end);

@@ -1,4 +1,5 @@
 import type { ConnectionRecord } from "../registry/types.ts";
+import type { Usage } from "./meter.ts";
 
 export type LaneStatus = { index: number; since: number; backlog: number; droppedDatagrams: number };
 
@@ -42,4 +43,6 @@ export type RelayStatus = {
   refusals: Record<string, Refusal>;
   /** Ended connections the registry has not been told of yet. */
   recent: ConnectionRecord[];
+  /** What the registry has not been told of yet. */
+  usage: Usage;
 };

@@ -1,0 +1,102 @@
+import { Hono } from "hono";
+import type { StatusView } from "../../shared/api.ts";
+import { exposition, type Metric } from "../../shared/exposition.ts";
+import { VERSION } from "../../shared/version.ts";
+import { registryOf } from "../env.ts";
+import type { SiteUsage } from "../registry/usage.ts";
+import type { ApiEnv } from "./context.ts";
+import { requireAdmin, requireSetup } from "./guard.ts";
+import { statusOf } from "./status.ts";
+
+/**
+ * GET /.sallyport/metrics, for Prometheus with an admin token as bearer (a read-only one will do).
+ * It asks the relays, which wakes them: on Cloudflare, scrape every few minutes, not every few seconds.
+ */
+export const metrics = new Hono<ApiEnv>()
+  .use(requireSetup)
+  .use(requireAdmin)
+  .get("/", async (c) => {
+    const [status, usage] = await Promise.all([statusOf(c.env, Date.now()), registryOf(c.env).usage(today())]);
+    return c.body(exposition(metricsOf(status, usage)), 200, {
+      "content-type": "text/plain; version=0.0.4; charset=utf-8",
+    });
+  });
+
+/** GET /usage: what each site has cost on each day of this month, in billed units. */
+export const usageRoutes = new Hono<ApiEnv>().get("/", async (c) => {
+  const usage = await registryOf(c.env).usage(`${today().slice(0, 7)}-01`);
+  return c.json({ usage });
+});
+
+function metricsOf({ sites, mappings }: StatusView, usage: readonly SiteUsage[]): Metric[] {
+  const perAgent = sites.flatMap(({ name: site, agents }) => agents.map((agent) => ({ site, agent })));
+  return [
+    { name: "sallyport_edge_info", type: "gauge", help: "Version of the edge.", samples: [[{ version: VERSION }, 1]] },
+    {
+      name: "sallyport_site_online",
+      type: "gauge",
+      help: "1 while an agent of the site is there.",
+      samples: sites.map(({ name: site, state }) => [{ site }, state === "online" ? 1 : 0]),
+    },
+    {
+      name: "sallyport_site_agents",
+      type: "gauge",
+      help: "Agents of the site.",
+      samples: sites.map(({ name: site, agents }) => [{ site }, agents.length]),
+    },
+    {
+      name: "sallyport_agent_streams",
+      type: "gauge",
+      help: "Visitors' streams through the edge's own ports and hosts.",
+      samples: perAgent.map(({ site, agent }) => [{ site, agent: agent.identity }, agent.streams]),
+    },
+    {
+      name: "sallyport_agent_token_expires_timestamp_seconds",
+      type: "gauge",
+      help: "When the agent's token ends.",
+      samples: perAgent.map(({ site, agent }) => [{ site, agent: agent.identity }, Date.parse(agent.expires) / 1000]),
+    },
+    {
+      name: "sallyport_mapping_ready",
+      type: "gauge",
+      help: "1 while the mapping leads somewhere.",
+      samples: mappings.map(({ endpoint, site, state }) => [{ endpoint, site }, state === "ready" ? 1 : 0]),
+    },
+    {
+      name: "sallyport_mapping_streams",
+      type: "gauge",
+      help: "Streams of the mapping that are open.",
+      samples: mappings.map(({ endpoint, site, streams }) => [{ endpoint, site }, streams]),
+    },
+    {
+      name: "sallyport_mapping_expires_timestamp_seconds",
+      type: "gauge",
+      help: "When the mapping ends, of those that do.",
+      samples: mappings.flatMap(({ endpoint, site, expires }) =>
+        expires === null ? [] : [[{ endpoint, site }, Date.parse(expires) / 1000] as const],
+      ),
+    },
+    {
+      name: "sallyport_relay_requests_today",
+      type: "gauge",
+      help: "Requests to the site's relay since midnight UTC.",
+      samples: usage.map(({ site, requests }) => [{ site }, requests]),
+    },
+    {
+      name: "sallyport_relay_messages_today",
+      type: "gauge",
+      help: "Messages to the site's relay since midnight UTC; 20 are billed as one request.",
+      samples: usage.map(({ site, messages }) => [{ site }, messages]),
+    },
+    {
+      name: "sallyport_relay_active_seconds_today",
+      type: "gauge",
+      help: "Seconds the site's relay was in memory since midnight UTC, estimated.",
+      samples: usage.map(({ site, activeMs }) => [{ site }, activeMs / 1000]),
+    },
+  ];
+}
+
+function today(): string {
+  return new Date().toISOString().slice(0, 10);
+}

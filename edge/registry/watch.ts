@@ -1,0 +1,156 @@
+import type { Mapping } from "../../shared/mapping.ts";
+import type { Sql } from "./sql.ts";
+import type { IssuedToken } from "./tokens.ts";
+
+/** Milliseconds a site may be without agents before anybody hears of it: an update or a change of network is no news. */
+const OFFLINE_AFTER_MS = 60_000;
+const DAY_MS = 86_400_000;
+/** Days ahead that an end is told. Agents' tokens renew themselves long before: one that is this near has not. */
+const WARN_DAYS = 7;
+/** Attempts at one message: after these a webhook that was away for a day has missed it. */
+const MOST_TRIES = 12;
+const FIRST_RETRY_MS = 15_000;
+
+/** What a webhook is sent, as JSON. `text` is for people. */
+export type WatchEvent = {
+  event: "site-offline" | "site-online" | "mapping-expires" | "token-expires";
+  /** ISO 8601: when it happened, or will. */
+  at: string;
+  site: string | null;
+  subject: string;
+  text: string;
+};
+
+type Presence = { site: string; online: number; since: number; told: number };
+type Waiting = { n: number; event: string; tries: number };
+
+/** What somebody wants to be told of, and has not been yet. Runs on alarms: while nothing is due, nothing runs. */
+export class Watch {
+  readonly #sql: Sql;
+
+  constructor(sql: Sql) {
+    this.#sql = sql;
+  }
+
+  /** A site has got its first agent, or lost its last. */
+  presence(site: string, isOnline: boolean, now: number): void {
+    const online = isOnline ? 1 : 0;
+    this.#sql.exec(
+      `INSERT INTO presence (site, online, since, told) VALUES (?, ?, ?, ?)
+       ON CONFLICT (site) DO UPDATE SET since = excluded.since, online = excluded.online WHERE online != excluded.online`,
+      site,
+      online,
+      now,
+      1,
+    );
+  }
+
+  /** Puts what is due into the outbox. */
+  gather(mappings: readonly Mapping[], tokens: readonly IssuedToken[], now: number): void {
+    const changed = this.#sql
+      .exec<Presence>("SELECT site, online, since, told FROM presence WHERE online != told")
+      .toArray();
+    for (const { site, online, since } of changed) {
+      if (online === 0 && now - since < OFFLINE_AFTER_MS) continue;
+      this.#sql.exec("UPDATE presence SET told = ? WHERE site = ?", online, site);
+      const what = online === 1 ? "is back" : "has no agent: nothing behind it can be reached";
+      this.#put(
+        {
+          event: online === 1 ? "site-online" : "site-offline",
+          at: iso(since),
+          site,
+          subject: site,
+          text: `${site} ${what}`,
+        },
+        now,
+      );
+    }
+    for (const end of ends(mappings, tokens, now)) {
+      if (end.at - now > WARN_DAYS * DAY_MS) continue;
+      if (this.#isNoticed(end)) continue;
+      this.#sql.exec("INSERT INTO notices (key, at) VALUES (?, ?)", keyOf(end), now);
+      const { event, site, subject } = end;
+      this.#put(
+        { event, at: iso(end.at), site, subject, text: `${end.what} ends on ${iso(end.at).slice(0, 10)}` },
+        now,
+      );
+    }
+    this.#sql.exec("DELETE FROM notices WHERE at < ?", now - 400 * DAY_MS);
+  }
+
+  /** Hands out what is to be sent now. `send` answers whether it arrived. */
+  async deliver(send: (event: WatchEvent) => Promise<boolean>, now: number): Promise<void> {
+    for (const { n, event, tries } of this.#sql
+      .exec<Waiting>("SELECT n, event, tries FROM outbox WHERE due <= ? ORDER BY n", now)
+      .toArray()) {
+      const arrived = await send(JSON.parse(event) as WatchEvent);
+      if (arrived || tries + 1 >= MOST_TRIES) this.#sql.exec("DELETE FROM outbox WHERE n = ?", n);
+      else
+        this.#sql.exec(
+          "UPDATE outbox SET tries = tries + 1, due = ? WHERE n = ?",
+          now + FIRST_RETRY_MS * 2 ** tries,
+          n,
+        );
+    }
+  }
+
+  /** When there will be something to do again; null while nothing is foreseen. */
+  next(mappings: readonly Mapping[], tokens: readonly IssuedToken[], now: number): number | null {
+    const offline = this.#sql
+      .exec<Presence>("SELECT site, online, since, told FROM presence WHERE online != told")
+      .toArray();
+    const waiting = this.#sql.exec<{ due: number }>("SELECT due FROM outbox").toArray();
+    const times = [
+      ...offline.map(({ online, since }) => (online === 1 ? now : since + OFFLINE_AFTER_MS)),
+      ...waiting.map(({ due }) => due),
+      ...ends(mappings, tokens, now)
+        .filter((end) => !this.#isNoticed(end))
+        .map(({ at }) => Math.max(now, at - WARN_DAYS * DAY_MS)),
+    ];
+    return times.length === 0 ? null : Math.min(...times);
+  }
+
+  #isNoticed(end: End): boolean {
+    return this.#sql.exec("SELECT key FROM notices WHERE key = ?", keyOf(end)).toArray().length > 0;
+  }
+
+  #put(event: WatchEvent, now: number): void {
+    this.#sql.exec("INSERT INTO outbox (event, tries, due) VALUES (?, 0, ?)", JSON.stringify(event), now);
+  }
+}
+
+type End = {
+  event: "mapping-expires" | "token-expires";
+  at: number;
+  site: string | null;
+  subject: string;
+  what: string;
+};
+
+/** One end is told once; another date for the same thing is another end. */
+function keyOf({ event, subject, at }: End): string {
+  return `${event} ${subject} ${at}`;
+}
+
+/** All ends that lie ahead. */
+function ends(mappings: readonly Mapping[], tokens: readonly IssuedToken[], now: number): End[] {
+  const rules = mappings.flatMap(({ endpoint, site, expires }): End[] =>
+    expires === null
+      ? []
+      : [{ event: "mapping-expires", at: expires, site, subject: endpoint, what: `the mapping ${endpoint}` }],
+  );
+  // Visitors' and administrators' tokens are short by intention.
+  const lasting = tokens.filter(({ kind, revoked }) => revoked === null && (kind === "agent" || kind === "gateway"));
+  const passes = lasting.map(({ kind, jti, sub, site, expires }): End => ({
+    event: "token-expires",
+    at: expires,
+    site,
+    subject: jti,
+    what: `the ${kind} token ${jti} of ${sub}`,
+  }));
+  return [...rules, ...passes].filter(({ at }) => at > now);
+}
+
+function iso(ms: number): string {
+  return new Date(ms).toISOString();
+}

@@ -1,0 +1,86 @@
+import { expect, test } from "vitest";
+import type { Mapping } from "../../shared/mapping.ts";
+import { migrate } from "../../edge/registry/schema.ts";
+import { Watch, type WatchEvent } from "../../edge/registry/watch.ts";
+import { sqlStore } from "../support/sql.ts";
+
+const MINUTE = 60_000;
+const DAY = 1440 * MINUTE;
+const NOW = Date.UTC(2026, 10, 22);
+
+function watch() {
+  const { sql, transactionSync } = sqlStore();
+  migrate(sql, transactionSync);
+  const seen: WatchEvent[] = [];
+  const watched = new Watch(sql);
+  let arrives = true;
+  return {
+    watched,
+    seen,
+    fail: () => (arrives = false),
+    recover: () => (arrives = true),
+    ring: async (now: number, mappings: Mapping[] = []) => {
+      watched.gather(mappings, [], now);
+      await watched.deliver(async (event) => {
+        seen.push(event);
+        return arrives;
+      }, now);
+    },
+  };
+}
+
+test("a site that is away for a minute is told once, and so is its return", async () => {
+  const { watched, seen, ring } = watch();
+  watched.presence("lab", true, NOW);
+  expect(watched.next([], [], NOW)).toBeNull();
+  watched.presence("lab", false, NOW + MINUTE);
+  expect(watched.next([], [], NOW + MINUTE)).toBe(NOW + 2 * MINUTE);
+  await ring(NOW + 2 * MINUTE);
+  await ring(NOW + 3 * MINUTE);
+  watched.presence("lab", true, NOW + 4 * MINUTE);
+  await ring(NOW + 4 * MINUTE);
+  expect(seen.map(({ event, site }) => [event, site])).toEqual([
+    ["site-offline", "lab"],
+    ["site-online", "lab"],
+  ]);
+  expect(watched.next([], [], NOW + 5 * MINUTE)).toBeNull();
+});
+
+test("a site that is back within a minute is no news", async () => {
+  const { watched, seen, ring } = watch();
+  watched.presence("lab", true, NOW);
+  watched.presence("lab", false, NOW + 1_000);
+  watched.presence("lab", true, NOW + 30_000);
+  expect(watched.next([], [], NOW + 30_000)).toBeNull();
+  await ring(NOW + 2 * MINUTE);
+  expect(seen).toEqual([]);
+});
+
+test("an end is told a week ahead, once; and the alarm is set for that day", async () => {
+  const { watched, seen, ring } = watch();
+  const mapping = { endpoint: "8080/tcp", site: "lab", expires: NOW + 30 * DAY } as Mapping;
+  expect(watched.next([mapping], [], NOW)).toBe(NOW + 23 * DAY);
+  await ring(NOW + 22 * DAY, [mapping]);
+  expect(seen).toEqual([]);
+  await ring(NOW + 23 * DAY, [mapping]);
+  await ring(NOW + 24 * DAY, [mapping]);
+  expect(seen).toMatchObject([
+    { event: "mapping-expires", subject: "8080/tcp", text: "the mapping 8080/tcp ends on 2026-12-22" },
+  ]);
+});
+
+test("what could not be delivered is sent again, later and later", async () => {
+  const { watched, seen, ring, fail, recover } = watch();
+  watched.presence("lab", true, NOW);
+  watched.presence("lab", false, NOW);
+  fail();
+  const at = NOW + MINUTE;
+  await ring(at);
+  expect(watched.next([], [], at)).toBe(at + 15_000);
+  await ring(at + 15_000);
+  expect(watched.next([], [], at)).toBe(at + 15_000 + 30_000);
+  recover();
+  await ring(at + 45_000);
+  expect(seen).toHaveLength(3);
+  expect(watched.next([], [], at)).toBeNull();
+});
