@@ -6,8 +6,8 @@ import type { Route } from "../registry/types.ts";
 
 /** A copy this old is asked for again; the relay enforces rules that changed at once in any case. */
 const FRESH_MS = 1_000;
-/** A host that an older copy does not know may have been mapped since. */
-const UNKNOWN_MS = 100;
+/** What an older copy would refuse may have become possible since: it is asked again, but not for every stranger. */
+const AGAIN_MS = 100;
 /** A refresh that takes longer than this is not waited for by others. */
 const PATIENCE_MS = 1_000;
 
@@ -53,11 +53,11 @@ export function forgetHosts(): void {
   checked = 0;
 }
 
-/** What a host is, asked again if the copy does not know it and is not of this moment: a new mapping is there at once. */
-export async function unknownHost(env: Env, host: string): Promise<Host> {
+/** What a host is, asked again unless the copy is of this moment: a new mapping, or a site's first agent, counts at once. */
+export async function askAgain(env: Env, host: string, before: Host): Promise<Host> {
   const now = Date.now();
   // A refresh may never end: the visitor that it was for may have gone.
-  if (now - Math.max(checked, asking) < UNKNOWN_MS) return { kind: "unknown" };
+  if (now - Math.max(checked, asking) < AGAIN_MS) return before;
   asking = now;
   return (await refresh(env, now)).of(host);
 }

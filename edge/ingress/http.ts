@@ -7,7 +7,7 @@ import { registryOf, type Env } from "../env.ts";
 import { errorPage, newRequestId } from "../http-error.ts";
 import { encodeHttpVisit } from "../relay/http-visit.ts";
 import { loginPage, RESERVED, tokenFor } from "./http-login.ts";
-import { hostsOf, unknownHost, type HttpRoute } from "./http-routes.ts";
+import { askAgain, hostsOf, type HttpRoute } from "./http-routes.ts";
 import { httpVisitorOf, type HttpVisitor } from "./http-visitor.ts";
 
 const URL_SHAPE = /^(https?):\/\/([^/?#]*)([^#]*)/;
@@ -17,6 +17,16 @@ const URL_SHAPE = /^(https?):\/\/([^/?#]*)([^#]*)/;
  * Answers undefined when the host is no endpoint's: then it is for the edge itself.
  */
 export async function admitHttp(request: Request, env: Env, ctx: ExecutionContext): Promise<Response | undefined> {
+  try {
+    return await admit(request, env, ctx);
+  } catch (error) {
+    const id = newRequestId();
+    console.error(`request ${id}: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
+    return errorPage({ request, id, code: "internal" });
+  }
+}
+
+async function admit(request: Request, env: Env, ctx: ExecutionContext): Promise<Response | undefined> {
   const hosts = hostsOf(env);
   // Awaited only when it must be: this runs for every request there is.
   const known = hosts instanceof Promise ? await hosts : hosts;
@@ -28,7 +38,8 @@ export async function admitHttp(request: Request, env: Env, ctx: ExecutionContex
   const authority = authorityOf(request.headers.get("host") ?? urlHost, scheme);
   if (authority === undefined || (urlHost !== authority.text && authorityOf(urlHost, scheme)?.text !== authority.text)) return refuse("bad-host");
   let host = known.of(authority.host);
-  if (host.kind === "unknown") host = await unknownHost(env, authority.host);
+  const isNews = host.kind === "unknown" || (host.kind === "endpoints" && host.routes.some(({ route }) => !route.relaySeen));
+  if (isNews) host = await askAgain(env, authority.host, host);
   if (host.kind !== "endpoints") return undefined;
   if (visitor === undefined) return refuse("denied");
 
@@ -40,7 +51,7 @@ export async function admitHttp(request: Request, env: Env, ctx: ExecutionContex
   const routed = routeHttp(host.routes, { scheme, host: authority.host, port: authority.port, path });
   if (!routed.ok) return refuse("ambiguous-path");
   if (routed.value === undefined) return refuse("no-such-host");
-  return enter(request, env, ctx, { ...routed.value }, authority, visitor, target);
+  return enter(request, env, ctx, routed.value, authority, visitor, target);
 }
 
 async function enter(request: Request, env: Env, ctx: ExecutionContext, { route }: HttpRoute, authority: Authority, visitor: HttpVisitor, path: string): Promise<Response> {
@@ -73,7 +84,7 @@ async function enter(request: Request, env: Env, ctx: ExecutionContext, { route 
     token,
     bearer,
   });
-  return env.RELAY.getByName(route.relay).fetch(url, request);
+  return await env.RELAY.getByName(route.relay).fetch(url, request);
 }
 
 async function writeDown(env: Env, { site, mapping }: HttpRoute["route"], visitor: HttpVisitor, at: number, failure: Failure): Promise<void> {

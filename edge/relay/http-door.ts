@@ -6,6 +6,7 @@ import { RECORD, RECORD_HEADER, writeRecordHeader } from "../../shared/http-reco
 import type { Failure } from "../../shared/errors.ts";
 import { TYPE } from "../../shared/frame.ts";
 import type { Mapping } from "../../shared/mapping.ts";
+import { encodeFields } from "../../shared/fields.ts";
 import { encodeDial } from "../../shared/open.ts";
 import { splitHostPort } from "../../shared/socket-address.ts";
 import { errorPage, newRequestId } from "../http-error.ts";
@@ -52,18 +53,7 @@ export class HttpDoor {
     }
     const { agent, grant } = admitted;
     const session = this.#host.ingress.session(agent.number);
-    const dial = {
-      target: mapping.target,
-      kind: "http",
-      mapping: mapping.id,
-      endpoint: visit.endpoint,
-      visitor: visit.visitor,
-      options: optionsOf(mapping),
-      token: visit.token,
-      grant,
-      hops: 0,
-    } as const;
-    const stream = session.open(TYPE.DIAL, encodeDial(dial), { mapping: mapping.id, kind: 3 });
+    const stream = session.open(TYPE.DIAL, dialOf(mapping, visit, grant), { mapping: mapping.id, kind: 3 });
     const live: LiveStream = {
       at,
       mapping: mapping.id,
@@ -142,16 +132,21 @@ function withoutOurs(headers: string[], bearer: boolean): string[] {
 /** What the names of the edge's own cookies at endpoints' hosts start with, after `__Host-` where there is TLS. */
 export const COOKIE_PREFIX = "sallyport-";
 
-/** As text, once for each revision of a mapping. */
-const options = new WeakMap<Mapping, string>();
+/** The part of DIAL that is the same for all visitors, once for each revision of a mapping. */
+const fixedParts = new WeakMap<Mapping, Uint8Array>();
 
-function optionsOf(mapping: Mapping): string {
-  let text = options.get(mapping);
-  if (text === undefined) {
-    const { endpoint, http } = mapping;
+function dialOf(mapping: Mapping, { visitor, token }: HttpVisit, grant: string): Uint8Array {
+  let fixed = fixedParts.get(mapping);
+  if (fixed === undefined) {
+    const { endpoint, http, id, target } = mapping;
     const prefix = http?.prefix === "strip" ? endpoint.replace(/^https?:\/\/[^/]*/, "") : "";
-    text = JSON.stringify({ ...http, prefix });
-    options.set(mapping, text);
+    const options = JSON.stringify({ ...http, prefix });
+    fixed = encodeDial({ target, kind: "http", mapping: id, endpoint, visitor: "", options, token: "", grant: "", hops: 0 });
+    fixedParts.set(mapping, fixed);
   }
-  return text;
+  const own = encodeFields({ 5: visitor, 7: token || undefined, 8: grant || undefined });
+  const dial = new Uint8Array(fixed.byteLength + own.byteLength);
+  dial.set(fixed);
+  dial.set(own, fixed.byteLength);
+  return dial;
 }
