@@ -5,6 +5,7 @@ import { gatewayCommand } from "./commands/gateway.ts";
 import { backupCommand, restoreCommand } from "./commands/backup.ts";
 import { costsCommand } from "./commands/costs.ts";
 import { deployCommand } from "./commands/deploy.ts";
+import { grantCommand } from "./commands/grant.ts";
 import { loginCommand } from "./commands/login.ts";
 import { logCommand } from "./commands/log.ts";
 import { mapCommand } from "./commands/map.ts";
@@ -31,6 +32,8 @@ export function program(context: Context): Command {
   const root = new Command("sallyport")
     .description("Publishes private IP:port services of a LAN at public endpoints, without touching the router.")
     .version(VERSION)
+    // A command's options are its own: grant has some that its ls has too.
+    .enablePositionalOptions()
     .addHelpText("after", EXAMPLES);
   // Run by main.ts before commands are parsed: its words belong to another program. Here for the help.
   root.addCommand(
@@ -49,6 +52,7 @@ export function program(context: Context): Command {
     siteCommand,
     tokenCommand,
     mapCommand,
+    grantCommand,
     statusCommand,
     logCommand,
     costsCommand,

@@ -22,6 +22,8 @@ export interface Env {
   TRUSTED_PROXIES?: string;
   /** Where to tell that a site is offline or back, or that a mapping or a token is about to end. Perhaps a secret. */
   WEBHOOK_URL?: string;
+  /** "1": HTTP mappings are allowed on the edge's own host, which then has no cookies and no dashboard. */
+  SHARE_CONTROL_HOST?: string;
 }
 
 /** The one registry of an edge. */

@@ -143,6 +143,8 @@ export interface MappingStatus {
   /** Visitors there now. */
   readonly streams: number;
   readonly lastRefusal: RefusalView | null;
+  /** Visitors refused since it was made. */
+  readonly refused: number;
 }
 
 export interface StatusView {
@@ -170,6 +172,26 @@ export interface ConnectionView {
   readonly outcome: "done" | "refused" | "reset" | "lost" | "cut";
   readonly code: string;
   readonly reason: string;
+  /** More than one: so many like it were refused within the same second. */
+  readonly count?: number;
+}
+
+export interface GrantView {
+  readonly id: string;
+  readonly endpoints: readonly string[];
+  /** Who it is for, in the words of whoever made it. */
+  readonly to: string;
+  readonly by: string;
+  /** Whom it admits: nobody until its link is used, then at most one IPv4 and one IPv6 address. */
+  readonly addresses: readonly string[];
+  readonly created: string;
+  readonly until: string;
+}
+
+/** A grant that was just made. */
+export interface MadeGrantView extends GrantView {
+  /** To be opened once for each kind of address; it is not shown again. */
+  readonly link: string;
 }
 
 /** A site's usage on one day, `YYYY-MM-DD` in UTC; `activeMs` is an estimate of how long its relay was in memory. */

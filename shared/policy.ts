@@ -1,5 +1,5 @@
 import { type Address } from "./address.ts";
-import { allows, parseCidr } from "./cidr.ts";
+import { allows, parseCidr, type Cidr } from "./cidr.ts";
 import type { Failure } from "./errors.ts";
 import { admits, type Grant } from "./grant.ts";
 import type { Mapping } from "./mapping.ts";
@@ -24,12 +24,24 @@ export function decide(mapping: Mapping, grants: readonly Grant[], applicant: Ap
   const refuse = (code: Failure["code"], reason: string): Verdict => ({ ok: false, failure: { code, reason } });
   const { address, via, now } = applicant;
   if (mapping.expires !== null && now >= mapping.expires) return refuse("expired", "the mapping has expired");
-  const allow = known(all(mapping.allow, parseCidr));
-  const deny = known(all(mapping.deny, parseCidr));
+  const { allow, deny } = sourcesOf(mapping);
   if (!allows([], deny, address)) return refuse("denied", `${address.text} is on the deny list`);
   const grant = admits(grants, mapping.id, address, now);
   if (grant !== undefined) return { ok: true, grant };
   if (via === "public" && mapping.access === "token") return refuse("denied", "this endpoint needs a token or a grant");
   if (!allows(allow, [], address)) return refuse("denied", `${address.text} is not on the allow list`);
   return { ok: true, grant: undefined };
+}
+
+type Sources = { readonly allow: readonly Cidr[]; readonly deny: readonly Cidr[] };
+
+/** By the object that a revision of a mapping is: a flood of visitors must not have the same lists parsed again and again. */
+const parsed = new WeakMap<Mapping, Sources>();
+
+function sourcesOf(mapping: Mapping): Sources {
+  const before = parsed.get(mapping);
+  if (before !== undefined) return before;
+  const sources = { allow: known(all(mapping.allow, parseCidr)), deny: known(all(mapping.deny, parseCidr)) };
+  parsed.set(mapping, sources);
+  return sources;
 }

@@ -37,6 +37,7 @@ const COLUMNS: readonly Column<ConnectionView>[] = [
   { title: "IN", value: ({ bytesIn }) => formatBytes(bytesIn), align: "right" },
   { title: "OUT", value: ({ bytesOut }) => formatBytes(bytesOut), align: "right" },
   { title: "OUTCOME", value: ({ outcome, code }) => (code === "" ? outcome : `${outcome} (${code})`) },
+  { title: "TIMES", value: ({ count }) => (count === undefined ? "" : String(count)), align: "right" },
   { title: "REASON", value: ({ reason }) => reason },
 ];
 

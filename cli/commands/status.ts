@@ -59,6 +59,7 @@ function mappingsText(mappings: readonly MappingStatus[], now: number): string {
     { title: "TARGET", value: ({ target }) => target },
     { title: "STATE", value: ({ state }) => state },
     { title: "STREAMS", value: ({ streams }) => String(streams), align: "right" },
+    { title: "REFUSED", value: ({ refused }) => (refused === 0 ? "" : String(refused)), align: "right" },
     {
       title: "LAST REFUSED",
       value: ({ lastRefusal }) =>

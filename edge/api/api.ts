@@ -1,6 +1,7 @@
 import { Hono } from "hono";
 import { problemResponse } from "../problem.ts";
 import type { ApiEnv } from "./context.ts";
+import { grantRoutes } from "./grants.ts";
 import { requireAdmin, requireSetup } from "./guard.ts";
 import { logRoutes } from "./log.ts";
 import { loginRoutes } from "./login.ts";
@@ -18,6 +19,7 @@ export const api = new Hono<ApiEnv>()
   .route("/sites", siteRoutes)
   .route("/tokens", tokenRoutes)
   .route("/mappings", mappingRoutes)
+  .route("/grants", grantRoutes)
   .route("/status", statusRoutes)
   .route("/log", logRoutes)
   .route("/usage", usageRoutes)

@@ -63,7 +63,7 @@ function mappingStatus(
   mapping: Mapping,
   sites: readonly SiteStatus[],
   relay: RelayStatus | null | undefined,
-  refusals: readonly ConnectionRecord[],
+  refusals: { last: readonly ConnectionRecord[]; counts: ReadonlyMap<number, number> },
   now: number,
 ): MappingStatus {
   const { id, endpoint, site, target, name, access, expires } = mapping;
@@ -77,7 +77,8 @@ function mappingStatus(
     expires: expires === null ? null : iso(expires),
     state: stateOf(mapping, sites.find((each) => each.name === site)?.state ?? "unknown", now),
     streams: relay?.live.filter((stream) => stream.mapping === id).length ?? 0,
-    lastRefusal: lastRefusal(id, relay, refusals),
+    lastRefusal: lastRefusal(id, relay, refusals.last),
+    refused: refusals.counts.get(id) ?? 0,
   };
 }
 

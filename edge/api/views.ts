@@ -1,7 +1,8 @@
-import type { ConnectionView, IssuedView, MappingView, SiteView, StampView, TokenView } from "../../shared/api.ts";
+import type { ConnectionView, GrantView, IssuedView, MappingView, SiteView, StampView, TokenView } from "../../shared/api.ts";
 import type { Claims } from "../../shared/claims.ts";
 import type { Mapping, Stamp } from "../../shared/mapping.ts";
 import { etagOf } from "../registry/etag.ts";
+import type { GrantOf } from "../registry/grant-changes.ts";
 import type { Site } from "../registry/sites.ts";
 import type { Issued } from "../registry/token-changes.ts";
 import type { IssuedToken } from "../registry/tokens.ts";
@@ -58,6 +59,11 @@ export function mappingView(mapping: Mapping, used?: number): MappingView {
     lastUsed: used === undefined ? null : iso(used),
     etag: etagOf(mapping),
   };
+}
+
+export function grantView({ grant, mappings }: GrantOf): GrantView {
+  const { id, to, by, addresses, created, until } = grant;
+  return { id, endpoints: mappings.map(({ endpoint }) => endpoint), to, by, addresses, created: iso(created), until: iso(until) };
 }
 
 export function connectionView(record: ConnectionRecord): ConnectionView {

@@ -1,7 +1,6 @@
 import type { Address } from "../../shared/address.ts";
 import { mayComeFrom, mayOpen, type VisitorClaims } from "../../shared/claims.ts";
 import { parseEndpoint } from "../../shared/endpoint.ts";
-import type { Authority } from "../../shared/http-authority.ts";
 import { routeHttp } from "../../shared/http-route.ts";
 import type { Mapping } from "../../shared/mapping.ts";
 import { known } from "../../shared/result.ts";
@@ -10,11 +9,8 @@ import { errorPage, newRequestId } from "../http-error.ts";
 import { escapeHtml, page, prefersHtml } from "../http-page.ts";
 import { COOKIE_PREFIX } from "../relay/http-door.ts";
 import { bearerOf, MAX_TOKEN, verifyToken } from "../tokens.ts";
-import type { HttpRoute } from "./http-routes.ts";
-import type { HttpVisitor } from "./http-visitor.ts";
+import type { ReservedVisit } from "./reserved.ts";
 
-/** What the edge keeps for itself on hosts of endpoints. */
-export const RESERVED = "/.sallyport/";
 const LOGIN = "/.sallyport/login";
 
 /** Seconds a login lasts at most; then the token is asked for again. */
@@ -22,38 +18,43 @@ const LONGEST_LOGIN = 12 * 3600;
 /** Bytes of a login form. */
 const MAX_FORM = 3 * MAX_TOKEN;
 
-type Held = { ok: true; token: string; bearer: boolean } | { ok: false; response: Response };
+/** `token` by its jti; `until` is its end, in milliseconds since 1970. */
+type Held = { ok: true; token: string; until: number; bearer: boolean } | { ok: false; response: Response };
 
-/** The token that lets a request through to a mapping: a bearer's, or the one that a login put into a cookie. */
-export async function tokenFor(request: Request, env: Env, mapping: Mapping, address: Address): Promise<Held> {
+/**
+ * The token that lets a request through to a mapping: a bearer's, or the one that a login put into a cookie.
+ * `bearerOnly`: at a host that is the edge's own as well, cookies count for nothing.
+ */
+export async function tokenFor(
+  request: Request,
+  env: Env,
+  mapping: Mapping,
+  address: Address,
+  bearerOnly: boolean,
+): Promise<Held> {
   const bearer = bearerOf(request);
   if (bearer !== null) {
     const claims = await claimsFor(bearer, env, mapping, address);
-    if (claims !== null) return { ok: true, token: claims.jti, bearer: true };
+    if (claims !== null) return { ok: true, token: claims.jti, until: claims.exp * 1000, bearer: true };
   }
-  const cookie = cookieOf(request, mapping);
+  const cookie = bearerOnly ? null : cookieOf(request, mapping);
   const claims = cookie === null ? null : await claimsFor(cookie, env, mapping, address);
-  if (claims !== null) return { ok: true, token: claims.jti, bearer: false };
-  return { ok: false, response: askForToken(request) };
+  if (claims !== null) return { ok: true, token: claims.jti, until: claims.exp * 1000, bearer: false };
+  return { ok: false, response: askForToken(request, bearerOnly) };
 }
 
-/** What is served under RESERVED on hosts of endpoints: the login, and nothing else. */
-export async function loginPage(
-  request: Request,
-  env: Env,
-  routes: readonly HttpRoute[],
-  { scheme, host, port, text }: Authority,
-  visitor: HttpVisitor,
-  path: string,
-): Promise<Response> {
-  const nothing = (): Response => errorPage({ request, id: newRequestId(), code: "no-such-host" });
-  if (path !== LOGIN || request.method !== "POST") return path === LOGIN && request.method === "GET" ? form("/", "", 200) : nothing();
+/** The login at hosts of endpoints: a form, and what comes of sending it. */
+export async function loginPage({ request, env, routes, authority, visitor }: ReservedVisit): Promise<Response> {
+  const { scheme, host, port, text } = authority;
+  const nothing = (code: "no-such-host" | "denied"): Response => errorPage({ request, id: newRequestId(), code });
+  if (visitor === undefined) return nothing("denied");
+  if (request.method !== "POST") return form("/", "", 200);
   // A form on somebody else's page must not log a visitor in as somebody else.
   if (request.headers.get("origin") !== `${scheme}://${text}`) return form("/", "This form was not sent from here. Please try again.", 403);
   const fields = await formOf(request);
   const to = /^\/(?![/\\])[\x21-\x7e]*$/.test(fields.get("to") ?? "") ? (fields.get("to") ?? "/") : "/";
   const routed = routeHttp(routes, { scheme, host, port, path: to.replace(/[?#].*$/, "") });
-  if (!routed.ok || routed.value === undefined) return nothing();
+  if (!routed.ok || routed.value === undefined) return nothing("no-such-host");
   const { mapping } = routed.value.route;
   const claims = await claimsFor((fields.get("token") ?? "").trim(), env, mapping, visitor.address);
   if (claims === null) return form(to, "This token does not open this service.", 403);
@@ -110,8 +111,8 @@ async function formOf(request: Request): Promise<URLSearchParams> {
   return new URLSearchParams(await request.text());
 }
 
-function askForToken(request: Request): Response {
-  const isPage = prefersHtml(request.headers.get("accept") ?? "") && (request.method === "GET" || request.method === "HEAD");
+function askForToken(request: Request, bearerOnly: boolean): Response {
+  const isPage = !bearerOnly && prefersHtml(request.headers.get("accept") ?? "") && (request.method === "GET" || request.method === "HEAD");
   if (isPage) return form(request.url.replace(/^https?:\/\/[^/]*/, "") || "/", "", 401);
   const headers = new Headers({ "content-type": "application/problem+json", "cache-control": "no-store", "www-authenticate": 'Bearer realm="sallyport"' });
   const detail = "This service is open to holders of a token: send it as Authorization: Bearer TOKEN.";

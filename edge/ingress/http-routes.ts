@@ -1,3 +1,4 @@
+import { parseAddress } from "../../shared/address.ts";
 import { parseEndpoint, type HttpEndpoint } from "../../shared/endpoint.ts";
 import { known } from "../../shared/result.ts";
 import { hostMatches } from "../../shared/scope.ts";
@@ -14,19 +15,25 @@ const PATIENCE_MS = 1_000;
 /** An endpoint and where it leads; routeHttp chooses among these. */
 export type HttpRoute = HttpEndpoint & { readonly route: Route };
 
-/** What a host is: the edge's own, endpoints, or nothing that is known here. */
-export type Host = { kind: "control" } | { kind: "endpoints"; routes: readonly HttpRoute[] } | { kind: "unknown" };
+/**
+ * What a host is: the edge's own; its own and endpoints' at once (`--share-control-host`); an address of the machine it
+ * runs on; endpoints; or nothing that is known here.
+ */
+export type HostKind = "control" | "shared" | "address" | "endpoints" | "unknown";
+export type Host = { readonly kind: HostKind; readonly routes: readonly HttpRoute[] };
 
 /** Every host of the edge, parsed once for each change of the registry's rules. */
 class Hosts {
   readonly tag: string;
   readonly #control: ReadonlySet<string>;
   readonly #routes: readonly HttpRoute[];
+  readonly #shares: boolean;
   readonly #byHost = new Map<string, Host>();
 
-  constructor(tag: string, control: readonly string[], routes: readonly Route[]) {
+  constructor(tag: string, control: readonly string[], routes: readonly Route[], shares: boolean) {
     this.tag = tag;
     this.#control = new Set(control);
+    this.#shares = shares;
     this.#routes = routes.flatMap((route) => {
       const endpoint = known(parseEndpoint(route.mapping.endpoint));
       return endpoint.kind === "http" ? [{ ...endpoint, route }] : [];
@@ -37,21 +44,25 @@ class Hosts {
     const found = this.#byHost.get(host);
     if (found !== undefined) return found;
     const routes = this.#routes.filter((each) => hostMatches(each.host, host));
-    const made: Host = this.#control.has(host) ? { kind: "control" } : routes.length > 0 ? { kind: "endpoints", routes } : { kind: "unknown" };
+    const kind = this.#kindOf(host, routes.length > 0);
+    const made: Host = { kind, routes: kind === "shared" || kind === "endpoints" ? routes : [] };
     // Strangers choose hosts: only those that lead somewhere are worth remembering.
     if (routes.length > 0 && this.#byHost.size < 1_000) this.#byHost.set(host, made);
     return made;
+  }
+
+  #kindOf(host: string, isMapped: boolean): HostKind {
+    if (this.#control.has(host)) return this.#shares ? "shared" : "control";
+    if (isMapped) return "endpoints";
+    // Whatever it is reached by before its first login may become its URL.
+    if (this.#control.size === 0) return "control";
+    return host === "localhost" || parseAddress(host).ok ? "address" : "unknown";
   }
 }
 
 let hosts: Hosts | undefined;
 let checked = 0;
 let asking = 0;
-
-/** The rules are being changed through this very Worker. */
-export function forgetHosts(): void {
-  checked = 0;
-}
 
 /** What a host is, asked again unless the copy is of this moment: a new mapping, or a site's first agent, counts at once. */
 export async function askAgain(env: Env, host: string, before: Host): Promise<Host> {
@@ -60,6 +71,11 @@ export async function askAgain(env: Env, host: string, before: Host): Promise<Ho
   if (now - Math.max(checked, asking) < AGAIN_MS) return before;
   asking = now;
   return (await refresh(env, now)).of(host);
+}
+
+/** A rule was changed by this very isolate: the next request asks for it. */
+export function forgetHosts(): void {
+  checked = 0;
 }
 
 /** The hosts at once if the copy is fresh, else a promise. No promise is shared: requests can't wait for each other's I/O. */
@@ -73,7 +89,7 @@ export function hostsOf(env: Env): Hosts | Promise<Hosts> {
 async function refresh(env: Env, now: number): Promise<Hosts> {
   try {
     const table = await registryOf(env).httpTable(hosts?.tag ?? "");
-    if (table !== null) hosts = new Hosts(table.tag, table.control, table.routes);
+    if (table !== null) hosts = new Hosts(table.tag, table.control, table.routes, env.SHARE_CONTROL_HOST === "1");
     checked = now;
   } catch (error) {
     // The registry is out of reach: what is known goes on (DESIGN section 5).
@@ -81,5 +97,5 @@ async function refresh(env: Env, now: number): Promise<Hosts> {
   } finally {
     asking = 0;
   }
-  return hosts ?? new Hosts("", [], []);
+  return hosts ?? new Hosts("", [], [], false);
 }

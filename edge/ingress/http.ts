@@ -6,17 +6,17 @@ import { decide } from "../../shared/policy.ts";
 import { registryOf, type Env } from "../env.ts";
 import { errorPage, newRequestId } from "../http-error.ts";
 import { encodeHttpVisit } from "../relay/http-visit.ts";
-import { loginPage, RESERVED, tokenFor } from "./http-login.ts";
+import type { ConnectionRecord } from "../registry/types.ts";
+import { tokenFor } from "./http-login.ts";
 import { askAgain, hostsOf, type HttpRoute } from "./http-routes.ts";
 import { httpVisitorOf, type HttpVisitor } from "./http-visitor.ts";
+import { refusals } from "./refusals.ts";
+import { isReserved, serveReserved } from "./reserved.ts";
 
 const URL_SHAPE = /^(https?):\/\/([^/?#]*)([^#]*)/;
 
-/**
- * A request at one of the endpoints' hosts: refused early, or passed to the relay of the site.
- * Answers undefined when the host is no endpoint's: then it is for the edge itself.
- */
-export async function admitHttp(request: Request, env: Env, ctx: ExecutionContext): Promise<Response | undefined> {
+/** A request at any host: for the edge itself, refused early, or passed to the relay of a site. */
+export async function admitHttp(request: Request, env: Env, ctx: ExecutionContext): Promise<Response> {
   try {
     return await admit(request, env, ctx);
   } catch (error) {
@@ -26,7 +26,7 @@ export async function admitHttp(request: Request, env: Env, ctx: ExecutionContex
   }
 }
 
-async function admit(request: Request, env: Env, ctx: ExecutionContext): Promise<Response | undefined> {
+async function admit(request: Request, env: Env, ctx: ExecutionContext): Promise<Response> {
   const hosts = hostsOf(env);
   // Awaited only when it must be: this runs for every request there is.
   const known = hosts instanceof Promise ? await hosts : hosts;
@@ -38,23 +38,23 @@ async function admit(request: Request, env: Env, ctx: ExecutionContext): Promise
   const authority = authorityOf(request.headers.get("host") ?? urlHost, scheme);
   if (authority === undefined || (urlHost !== authority.text && authorityOf(urlHost, scheme)?.text !== authority.text)) return refuse("bad-host");
   let host = known.of(authority.host);
-  const isNews = host.kind === "unknown" || (host.kind === "endpoints" && host.routes.some(({ route }) => !route.relaySeen));
-  if (isNews) host = await askAgain(env, authority.host, host);
-  if (host.kind !== "endpoints") return undefined;
-  if (visitor === undefined) return refuse("denied");
-
   const target = rest.startsWith("/") ? rest : `/${rest}`;
   if (target.length > MAX_PATH) return refuse("path-too-long");
   const question = target.indexOf("?");
   const path = question < 0 ? target : target.slice(0, question);
-  if (path.startsWith(RESERVED)) return loginPage(request, env, host.routes, authority, visitor, path);
+  // Agents and commands that reach the edge by its address are no reason to ask.
+  const isStrange = host.kind === "unknown" || (host.kind === "address" && !isReserved(path));
+  if (isStrange || host.routes.some(({ route }) => !route.relaySeen)) host = await askAgain(env, authority.host, host);
+  if (isReserved(path)) return serveReserved({ request, env, ctx, ...host, authority, visitor, path });
+  if (host.routes.length === 0) return refuse("no-such-host");
+  if (visitor === undefined) return refuse("denied");
   const routed = routeHttp(host.routes, { scheme, host: authority.host, port: authority.port, path });
   if (!routed.ok) return refuse("ambiguous-path");
   if (routed.value === undefined) return refuse("no-such-host");
-  return enter(request, env, ctx, routed.value, authority, visitor, target);
+  return enter(request, env, ctx, routed.value, authority, visitor, target, host.kind === "shared");
 }
 
-async function enter(request: Request, env: Env, ctx: ExecutionContext, { route }: HttpRoute, authority: Authority, visitor: HttpVisitor, path: string): Promise<Response> {
+async function enter(request: Request, env: Env, ctx: ExecutionContext, { route }: HttpRoute, authority: Authority, visitor: HttpVisitor, path: string, isShared: boolean): Promise<Response> {
   const { mapping, grants } = route;
   const at = Date.now();
   const refuse = (failure: Failure): Response => {
@@ -63,12 +63,13 @@ async function enter(request: Request, env: Env, ctx: ExecutionContext, { route 
     return errorPage({ request, id, code: failure.code });
   };
   let token = "";
+  let until: number | null = null;
   let bearer = false;
   let verdict = decide(mapping, grants, { address: visitor.address, via: "public", now: at });
   if (!verdict.ok && mapping.access === "token") {
-    const held = await tokenFor(request, env, mapping, visitor.address);
+    const held = await tokenFor(request, env, mapping, visitor.address, isShared);
     if (!held.ok) return held.response;
-    ({ token, bearer } = held);
+    ({ token, until, bearer } = held);
     verdict = decide(mapping, grants, { address: visitor.address, via: "token", now: at });
   }
   if (!verdict.ok) return refuse(verdict.failure);
@@ -82,6 +83,7 @@ async function enter(request: Request, env: Env, ctx: ExecutionContext, { route 
     path,
     via: visitor.via,
     token,
+    until,
     bearer,
   });
   return await env.RELAY.getByName(route.relay).fetch(url, request);
@@ -89,11 +91,23 @@ async function enter(request: Request, env: Env, ctx: ExecutionContext, { route 
 
 async function writeDown(env: Env, { site, mapping }: HttpRoute["route"], visitor: HttpVisitor, at: number, failure: Failure): Promise<void> {
   const { id, endpoint, target } = mapping;
-  const counts = { bytesIn: 0, bytesOut: 0 };
-  await registryOf(env).record([
-    { at, ended: Date.now(), site, mapping: id, endpoint, target, visitor: visitor.text, ...counts, outcome: "refused", code: failure.code, reason: failure.reason },
-  ]);
+  const record: ConnectionRecord = {
+    at,
+    ended: Date.now(),
+    site,
+    mapping: id,
+    endpoint,
+    target,
+    visitor: visitor.text,
+    bytesIn: 0,
+    bytesOut: 0,
+    outcome: "refused",
+    code: failure.code,
+    reason: failure.reason,
+  };
+  await refusals.add(record, (records) => registryOf(env).record(records));
 }
+
 
 /** Hosts read lately: parsing one costs more than looking it up. */
 const read = new Map<string, Authority | undefined>();

@@ -18,9 +18,10 @@ const COOKIE_LIFE = 600;
 
 /**
  * `/.sallyport/tcp/<endpoint>`, as `/.sallyport/tcp/5900/tcp` or `/.sallyport/tcp/SITE/NAME`: one byte stream as a WebSocket,
- * the way websockify speaks it. By bearer, or by the cookie that a POST with the bearer answers, for pages in a browser.
+ * the way websockify speaks it. By bearer, or by the cookie that a POST with the bearer answers, for pages in a browser;
+ * `bearerOnly`: at a host that is the edge's own as well as endpoints', there are no cookies.
  */
-export async function admitRaw(request: Request, env: Env): Promise<Response> {
+export async function admitRaw(request: Request, env: Env, bearerOnly: boolean): Promise<Response> {
   const url = new URL(request.url);
   const endpoint = parseEndpoint(decodeURIComponent(url.pathname.slice(PREFIX.length)));
   if (!endpoint.ok) return refusal(404, "bad-endpoint", endpoint.error.message);
@@ -28,10 +29,10 @@ export async function admitRaw(request: Request, env: Env): Promise<Response> {
   const origin = request.headers.get("origin");
   if (origin !== null && origin !== url.origin) return refusal(403, "bad-origin", "This page is not of this host.");
   const isUpgrade = request.headers.get("upgrade")?.toLowerCase() === "websocket";
-  if (!isUpgrade && request.method !== "POST") return refusal(426, "not-a-websocket", "Connect with a WebSocket.");
+  if (!isUpgrade && (bearerOnly || request.method !== "POST")) return refusal(426, "not-a-websocket", "Connect with a WebSocket.");
   const address = visitorOf(request, env);
   // A cookie comes by itself: only a browser's own word of where it comes from makes it good.
-  const token = bearerOf(request) ?? (isUpgrade && origin !== null ? cookieOf(request) : null);
+  const token = bearerOf(request) ?? (isUpgrade && origin !== null && !bearerOnly ? cookieOf(request) : null);
   const caller = await callerOf(token, address, env);
   if ("status" in caller) return problemResponse({ ...caller, title: "Refused" });
   if (caller.kind !== "client" || !mayOpen(caller.claims, endpoint.value)) {

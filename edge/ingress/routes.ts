@@ -10,6 +10,11 @@ type Entry = { at: number; route: Promise<Route | null> };
 /** What ports lead to, kept per isolate for a second, misses coalesced: a denied flood wakes nothing. */
 const entries = new Map<string, Entry>();
 
+/** A rule was changed by this very isolate: the next visitor's is asked for. */
+export function forgetRoutes(): void {
+  entries.clear();
+}
+
 export function routePort(env: Env, port: number, transport: "tcp" | "udp"): Promise<Route | null> {
   const key = `${port}/${transport}`;
   const now = Date.now();

@@ -5,7 +5,8 @@ import type { Failure } from "../../shared/errors.ts";
 import { decide } from "../../shared/policy.ts";
 import { formatHostPort, splitHostPort } from "../../shared/socket-address.ts";
 import { routePort } from "./routes.ts";
-import type { Route } from "../registry/types.ts";
+import { refusals } from "./refusals.ts";
+import type { ConnectionRecord, Route } from "../registry/types.ts";
 
 /** A visitor at one of the Worker's TCP ports: refused early, or passed to the relay of the site. */
 export async function admitTcp(socket: Socket, env: Env, ctx: ExecutionContext): Promise<void> {
@@ -39,18 +40,17 @@ function refusalOf(route: Route, address: Parameters<typeof decide>[2]["address"
 
 async function writeDown(env: Env, route: Route | null, visit: { at: number; visitor: string; endpoint: string }, failure: Failure): Promise<void> {
   const { mapping } = route ?? {};
-  await registryOf(env).record([
-    {
-      ...visit,
-      ended: Date.now(),
-      site: route?.site ?? "",
-      mapping: mapping?.id ?? null,
-      target: mapping?.target ?? "",
-      bytesIn: 0,
-      bytesOut: 0,
-      outcome: "refused",
-      code: failure.code,
-      reason: failure.reason,
-    },
-  ]);
+  const record: ConnectionRecord = {
+    ...visit,
+    ended: Date.now(),
+    site: route?.site ?? "",
+    mapping: mapping?.id ?? null,
+    target: mapping?.target ?? "",
+    bytesIn: 0,
+    bytesOut: 0,
+    outcome: "refused",
+    code: failure.code,
+    reason: failure.reason,
+  };
+  await refusals.add(record, (records) => registryOf(env).record(records));
 }

@@ -29,6 +29,7 @@ export class Journal {
         JSON.stringify(kept),
       );
       if (record.mapping !== null && record.outcome !== "refused") this.#use(record.mapping, record.ended);
+      if (record.outcome === "refused" && record.mapping !== null) this.#countRefused(record.mapping, record.count ?? 1);
     }
     this.#sql.exec("DELETE FROM connections WHERE n <= (SELECT MAX(n) FROM connections) - ?", MAX_CONNECTIONS);
   }
@@ -69,6 +70,21 @@ export class Journal {
   /** A mapping is gone, and its id never comes back. */
   forget(mapping: number): void {
     this.#sql.exec("DELETE FROM uses WHERE mapping = ?", mapping);
+    this.#sql.exec("DELETE FROM refused WHERE mapping = ?", mapping);
+  }
+
+  /** How many were refused, by id of the mapping. */
+  refusedCounts(): Map<number, number> {
+    const rows = this.#sql.exec<{ mapping: number; count: number }>("SELECT mapping, count FROM refused").toArray();
+    return new Map(rows.map(({ mapping, count }) => [mapping, count]));
+  }
+
+  #countRefused(mapping: number, count: number): void {
+    this.#sql.exec(
+      "INSERT INTO refused (mapping, count) VALUES (?, ?) ON CONFLICT (mapping) DO UPDATE SET count = count + excluded.count",
+      mapping,
+      count,
+    );
   }
 
   audit(entry: AuditEntry): void {

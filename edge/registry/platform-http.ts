@@ -15,15 +15,15 @@ const DEFAULT_PORT = { http: 80, https: 443 } as const;
 /** Why requests for this endpoint can't come in here. `urls`: the edge's own, the canonical one first. */
 export function unservedHttp(
   endpoint: HttpEndpoint,
-  platform: { SELF_HOSTED?: string; TRUSTED_PROXIES?: string },
+  platform: { SELF_HOSTED?: string; TRUSTED_PROXIES?: string; SHARE_CONTROL_HOST?: string },
   urls: readonly string[],
 ): Problem | undefined {
   const own = urls.map((url) => parseEdgeUrl(url)).flatMap((url) => (url.ok ? [url.value] : []));
-  if (own.some(({ host }) => host === endpoint.host)) {
+  if (platform.SHARE_CONTROL_HOST !== "1" && own.some(({ host }) => host === endpoint.host)) {
     return refusal(
       "control-host",
       `${endpoint.host} is the edge's own host: a service there would share its origin with the administrators.`,
-      `Choose another host that leads to this edge, such as ${bracketed(endpoint.host).startsWith("[") || parseAddress(endpoint.host).ok ? "app.localhost or a DNS name" : `app.${endpoint.host}`}.`,
+      `Choose another host that leads to this edge, such as ${bracketed(endpoint.host).startsWith("[") || parseAddress(endpoint.host).ok ? "app.localhost or a DNS name" : `app.${endpoint.host}`}; where there is no other, serve --share-control-host allows it.`,
     );
   }
   const [canonical] = urls;

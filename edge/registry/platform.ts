@@ -12,6 +12,7 @@ export type Platform = {
   TCP_PORTS?: string;
   SERVE_HINT?: string;
   TRUSTED_PROXIES?: string;
+  SHARE_CONTROL_HOST?: string;
   GATEWAY_TCP?: string;
   GATEWAY_UDP?: string;
 };

@@ -1,11 +1,25 @@
 import { DurableObject } from "cloudflare:workers";
 import type { VisitorClaims } from "../../shared/claims.ts";
+import { parseAddress } from "../../shared/address.ts";
 import { parseEdgeUrl } from "../../shared/edge-url.ts";
 import type { Mapping } from "../../shared/mapping.ts";
 import type { Env } from "../env.ts";
-import { refused, type Outcome } from "../problem.ts";
+import { done, refused, type Outcome, type Problem } from "../problem.ts";
 import { signToken } from "../tokens.ts";
 import { applyRules, type Applied, type ApplyRequest } from "./apply.ts";
+import {
+  addGrant,
+  endGrants,
+  grantAt,
+  isLearned,
+  listGrants,
+  newLink,
+  removeGrant,
+  useGrant,
+  type GrantOf,
+  type GrantRequest,
+  type MadeGrant,
+} from "./grant-changes.ts";
 import { httpTable, type HttpTable } from "./http-table.ts";
 import type { AuditEntry } from "./journal.ts";
 import { login, type LoggedIn, type LoginRequest } from "./login.ts";
@@ -13,6 +27,7 @@ import { addMapping, changeMapping, findMapping, removeMapping } from "./mapping
 import { Penalties } from "./penalties.ts";
 import { reachedBy, type SiteReach } from "./reach.ts";
 import { Relays } from "./relays.ts";
+import { secretHash } from "./secret.ts";
 import { addSite, removeSite } from "./site-changes.ts";
 import type { Site } from "./sites.ts";
 import { Store, type Actor } from "./store.ts";
@@ -23,6 +38,14 @@ import type { Usage } from "../relay/meter.ts";
 import { sendWebhook } from "./webhook.ts";
 import type { SiteUsage } from "./usage.ts";
 import type { ConnectionRecord, Route, SiteRules, TokenState, Trust } from "./types.ts";
+
+const NO_URL: Problem = {
+  status: 422,
+  code: "url-unknown",
+  title: "Not on this edge",
+  detail: "The edge does not know its own URL yet.",
+  fix: "sallyport login URL",
+};
 
 /** The Durable Object with sites, mappings, tokens, keys and journal: one for the whole edge, read rarely. */
 export class Registry extends DurableObject<Env> {
@@ -54,7 +77,7 @@ export class Registry extends DurableObject<Env> {
       relay: site.relay,
       relaySeen: site.relaySeen,
       mapping,
-      grants: [],
+      grants: this.#store.grants.live(Date.now()).filter((grant) => grant.mappings.includes(mapping.id)),
       revision: site.revision,
     };
   }
@@ -140,13 +163,7 @@ export class Registry extends DurableObject<Env> {
   async issueToken(request: TokenRequest, actor: string): Promise<Outcome<Issued>> {
     const url = this.#store.urls.canonical();
     if (url !== undefined) return issueToken(this.#store, url, request, { name: actor, now: Date.now() });
-    return refused({
-      status: 422,
-      code: "url-unknown",
-      title: "Not on this edge",
-      detail: "The edge does not know its own URL yet.",
-      fix: "sallyport login URL",
-    });
+    return refused(NO_URL);
   }
 
   async revokeToken(jti: string, actor: string): Promise<Outcome<IssuedToken>> {
@@ -189,9 +206,10 @@ export class Registry extends DurableObject<Env> {
     return this.#store.journal.connections(limit);
   }
 
-  /** The last refused connection of each mapping. */
-  refusals(): ConnectionRecord[] {
-    return this.#store.journal.refusals();
+  /** The last refused connection of each mapping, and how many were refused. */
+  refusals(): { last: ConnectionRecord[]; counts: Map<number, number> } {
+    const { journal } = this.#store;
+    return { last: journal.refusals(), counts: journal.refusedCounts() };
   }
 
   /** The last changes, oldest first. */
@@ -199,10 +217,49 @@ export class Registry extends DurableObject<Env> {
     return this.#store.journal.audits(limit);
   }
 
-  /** Tries again to reach relays that missed a change, and tells the webhook what is due. */
+  async addGrant(request: GrantRequest, actor: string): Promise<Outcome<MadeGrant>> {
+    const url = this.#store.urls.canonical();
+    if (url === undefined) return refused(NO_URL);
+    const { secret, hash } = await newLink();
+    const added = await this.#change(actor, (by) => addGrant(this.#store, request, hash, by));
+    if (!added.ok) return added;
+    await this.#wakeAt(added.value.grant.until);
+    return done({ ...added.value, link: `${url}/.sallyport/grant/${secret}` });
+  }
+
+  async removeGrant(id: string, actor: string): Promise<Outcome<GrantOf>> {
+    return this.#change(actor, (by) => removeGrant(this.#store, id, by));
+  }
+
+  grants(): GrantOf[] {
+    return listGrants(this.#store, Date.now());
+  }
+
+  /** What a grant's link is good for, and whether this address is admitted by it already. */
+  async grantAt(secret: string, address: string): Promise<(GrantOf & { isLearned: boolean }) | null> {
+    const found = grantAt(this.#store, await secretHash(secret), Date.now());
+    const visitor = parseAddress(address);
+    return found === undefined ? null : { ...found, isLearned: visitor.ok && isLearned(found.grant, visitor.value) };
+  }
+
+  /** Uses a grant's link for an address; null when it is over or used up. */
+  async useGrant(secret: string, address: string): Promise<GrantOf | null> {
+    const visitor = parseAddress(address);
+    if (!visitor.ok) return null;
+    const hash = await secretHash(secret);
+    const now = Date.now();
+    const used = this.ctx.storage.transactionSync(() => useGrant(this.#store, hash, visitor.value, now));
+    if (used !== undefined) await this.#relays.spread(now);
+    return used ?? null;
+  }
+
+  /** Tries again to reach relays that missed a change, ends the grants whose time is over, and tells the webhook what is due. */
   override async alarm(): Promise<void> {
     const now = Date.now();
+    this.ctx.storage.transactionSync(() => endGrants(this.#store, now));
     await this.#relays.spread(now);
+    const end = this.#store.grants.nextEnd();
+    if (end !== undefined) await this.#wakeAt(end);
     const { WEBHOOK_URL: url = "" } = this.env;
     if (url === "") return;
     const { watch, mappings, tokens } = this.#store;

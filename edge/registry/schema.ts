@@ -33,6 +33,16 @@ const MIGRATIONS: readonly string[] = [
   CREATE TABLE uses (mapping INTEGER PRIMARY KEY, last INTEGER NOT NULL);
   `,
   `
+  CREATE TABLE grants (
+    id TEXT PRIMARY KEY, link TEXT NOT NULL UNIQUE, mappings TEXT NOT NULL, recipient TEXT NOT NULL, created INTEGER NOT NULL,
+    until INTEGER NOT NULL, created_by TEXT NOT NULL, ipv4 TEXT, ipv6 TEXT
+  );
+  CREATE INDEX grants_until ON grants (until);
+  ALTER TABLE tokens ADD COLUMN kid TEXT;
+  CREATE INDEX tokens_sub ON tokens (sub);
+  CREATE TABLE refused (mapping INTEGER PRIMARY KEY, count INTEGER NOT NULL);
+  `,
+  `
   CREATE TABLE usage (
     site TEXT NOT NULL, day TEXT NOT NULL, requests INTEGER NOT NULL, messages INTEGER NOT NULL, active_ms INTEGER NOT NULL,
     PRIMARY KEY (site, day)

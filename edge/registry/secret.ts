@@ -7,6 +7,11 @@ export async function sameSecret(given: string, expected: string): Promise<boole
   return a.reduce((difference, byte, index) => difference | (byte ^ (b[index] ?? 0)), 0) === 0;
 }
 
+/** What is kept of a secret that only has to be recognised, in hex. */
+export async function secretHash(text: string): Promise<string> {
+  return [...(await digest(text))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
 async function digest(text: string): Promise<Uint8Array> {
   return new Uint8Array(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text)));
 }

@@ -1,3 +1,4 @@
+import { Grants } from "./grants.ts";
 import { Journal } from "./journal.ts";
 import { Keys } from "./keys.ts";
 import { Mappings } from "./mappings.ts";
@@ -16,6 +17,7 @@ export class Store {
   readonly keys: Keys;
   readonly sites: Sites;
   readonly mappings: Mappings;
+  readonly grants: Grants;
   readonly tokens: Tokens;
   readonly journal: Journal;
   readonly usage: UsageTable;
@@ -27,6 +29,7 @@ export class Store {
     this.keys = new Keys(storage.sql);
     this.sites = new Sites(storage.sql);
     this.mappings = new Mappings(storage.sql);
+    this.grants = new Grants(storage.sql);
     this.tokens = new Tokens(storage.sql);
     this.journal = new Journal(storage.sql);
     this.usage = new UsageTable(storage.sql);
@@ -35,11 +38,12 @@ export class Store {
 
   /** What the relay of a site has to know. Of a removed site: that nothing is allowed any more. */
   rulesOf(site: Site, now: number): SiteRules {
+    const mappings = this.mappings.ofSite(site.name);
     return {
       site: site.name,
       revision: site.revision,
-      mappings: this.mappings.ofSite(site.name),
-      grants: [],
+      mappings,
+      grants: this.grants.live(now).filter((grant) => mappings.some(({ id }) => grant.mappings.includes(id))),
       revoked: this.tokens.revokedAt(site.name, now),
     };
   }

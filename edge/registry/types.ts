@@ -54,4 +54,6 @@ export type ConnectionRecord = {
   /** A stream code of docs/protocol.md section 8, or empty. */
   code: string;
   reason: string;
+  /** So many like it that came within the same second, this one included; absent: 1. */
+  count?: number;
 };

@@ -32,10 +32,18 @@ export type DoormanHost = {
   offlineSince: () => number | null;
 };
 
+/** What let a visitor in: a grant and a token by their ids, "" for none; and when the token ends, in milliseconds since 1970. */
+export type Entry = {
+  readonly grant: string;
+  readonly token: string;
+  readonly until: number | null;
+  readonly end: (failure: Failure) => void;
+};
+
 /** Lets the edge's own visitors in: decides, chooses an agent, carries, and writes down how it ended. */
 export class Doorman {
   readonly #host: DoormanHost;
-  readonly #live = new Map<LiveStream, { grant: string; end: (failure: Failure) => void }>();
+  readonly #live = new Map<LiveStream, Entry>();
   readonly #draining = new Set<number>();
 
   constructor(host: DoormanHost) {
@@ -56,9 +64,20 @@ export class Doorman {
     return this.#choose() !== undefined;
   }
 
-  /** A visitor is in; `end` ends its stream. */
-  enter(live: LiveStream, grant: string, end: (failure: Failure) => void): void {
-    this.#live.set(live, { grant, end });
+  /** A visitor is in. */
+  enter(live: LiveStream, entry: Entry): void {
+    this.#live.set(live, entry);
+  }
+
+  /** Ends what its rule, grant or token allowed until now only. `now` in milliseconds since 1970. */
+  sweep(now: number): void {
+    const { rules } = this.#host;
+    for (const [live, { grant, until, end }] of this.#live) {
+      const ends = [rules.byId(live.mapping)?.expires, grant === "" ? null : rules.grant(grant)?.until, until];
+      if (ends.some((at) => typeof at === "number" && at <= now)) {
+        end({ code: "expired", reason: "the rule, grant or token behind it has ended" });
+      }
+    }
   }
 
   leave(live: LiveStream): void {
@@ -91,7 +110,7 @@ export class Doorman {
     const dial = { target, kind: "tcp", mapping: mapping.id, endpoint: visit.endpoint, visitor: visit.visitor, options: optionsOf(mapping), token, grant, hops: 0 } as const;
     const stream = session.open(TYPE.DIAL, encodeDial(dial), { mapping: mapping.id, lane: dataLane(agent) });
     const live: LiveStream = { at, mapping: mapping.id, endpoint: visit.endpoint, target, visitor: visit.visitor, agent: agent.identity, bytesIn: 0, bytesOut: 0 };
-    this.enter(live, grant, (failure) => stream.reset(failure.code, failure.reason));
+    this.enter(live, { grant, token, until: null, end: ({ code, reason }) => stream.reset(code, reason) });
     this.#host.ingress.keepTime();
     const failure = await carry(socket, stream, live, token === "" ? mapping.onLoss : "tell");
     this.leave(live);
@@ -101,8 +120,12 @@ export class Doorman {
   /** Ends what a removed rule allowed. */
   cut(cut: Cut): void {
     const failure: Failure = { code: streamCode(cut.code), reason: cut.reason };
-    for (const [live, { grant, end }] of this.#live) {
-      if (live.mapping === cut.mapping || (cut.grant !== undefined && grant === cut.grant)) end(failure);
+    for (const [live, { grant, token, end }] of this.#live) {
+      const isHit =
+        live.mapping === cut.mapping ||
+        (cut.grant !== undefined && grant === cut.grant) ||
+        (cut.token !== undefined && token === cut.token);
+      if (isHit) end(failure);
     }
   }
 

@@ -64,7 +64,8 @@ export class HttpDoor {
       bytesIn: 0,
       bytesOut: 0,
     };
-    this.#doorman.enter(live, grant, (failure) => stream.reset(failure.code, failure.reason));
+    const end = ({ code, reason }: Failure): void => stream.reset(code, reason);
+    this.#doorman.enter(live, { grant, token: visit.token, until: visit.until, end });
     this.#host.ingress.keepTime();
 
     const exchange = new Exchange(stream, request, head.upgrade, live, (failure, id) => {

@@ -18,13 +18,15 @@ export type HttpVisit = {
   via: string[];
   /** `jti` of the token it came with; "" for none. */
   token: string;
+  /** When that token ends, in milliseconds since 1970; null without one. */
+  until: number | null;
   /** Whether `Authorization` held that token: it is not for the target. */
   bearer: boolean;
 };
 
 export function encodeHttpVisit(visit: HttpVisit): string {
-  const { endpoint, visitor, scheme, host, port, path, via, token, bearer } = visit;
-  const parts = [endpoint, visitor, scheme, host, String(port), via.join(","), token, bearer ? "1" : "", path];
+  const { endpoint, visitor, scheme, host, port, path, via, token, until, bearer } = visit;
+  const parts = [endpoint, visitor, scheme, host, String(port), via.join(","), token, until ?? "", bearer ? "1" : "", path];
   return BASE + parts.map((part) => encodeURIComponent(part)).join("&");
 }
 
@@ -32,7 +34,7 @@ export function encodeHttpVisit(visit: HttpVisit): string {
 export function decodeHttpVisit(url: string): HttpVisit | undefined {
   if (!url.startsWith(BASE)) return undefined;
   const parts = url.slice(BASE.length).split("&").map((part) => decodeURIComponent(part));
-  const [endpoint = "", visitor = "", scheme, host = "", port, via = "", token = "", bearer, path = "/"] = parts;
+  const [endpoint = "", visitor = "", scheme, host = "", port, via = "", token = "", until = "", bearer, path = "/"] = parts;
   return {
     endpoint,
     visitor,
@@ -42,6 +44,7 @@ export function decodeHttpVisit(url: string): HttpVisit | undefined {
     path,
     via: via === "" ? [] : via.split(","),
     token,
+    until: until === "" ? null : Number(until),
     bearer: bearer === "1",
   };
 }

@@ -14,6 +14,8 @@ export type IngressHost = {
   room: (slot: number, lane: number) => boolean;
   /** The session with an agent is over. */
   ended: (slot: number) => void;
+  /** A second has passed, and there are visitors. */
+  tick: () => void;
   /** Session window to grant each agent, in bytes of charge. */
   window: () => number;
 };
@@ -133,6 +135,7 @@ export class Ingress {
     if (this.#timer !== undefined) return;
     this.#timer = setInterval(() => {
       for (const session of this.#sessions.values()) session.tick();
+      this.#host.tick();
       if (this.streams() > 0) return;
       clearInterval(this.#timer ?? null);
       this.#timer = undefined;

@@ -62,6 +62,7 @@ export class Relay extends DurableObject<Env> {
       send: (slot, frame, lane) => this.#sendTo(this.#lanes.agent(slot), frame, lane),
       room: (slot, lane) => this.#roomTo(this.#lanes.agent(slot), lane),
       ended: (slot) => this.#absences.forget(slot),
+      tick: () => this.#doorman.sweep(Date.now()),
       window: () => Math.floor(this.#budget() / Math.max(1, this.#lanes.agents.length)),
     });
     const host = {

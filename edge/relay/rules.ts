@@ -1,4 +1,5 @@
 import { endpointKeys, parseEndpoint } from "../../shared/endpoint.ts";
+import type { Grant } from "../../shared/grant.ts";
 import type { Mapping } from "../../shared/mapping.ts";
 import { known } from "../../shared/result.ts";
 import type { SiteRules } from "../registry/types.ts";
@@ -35,6 +36,10 @@ export class Rules {
   byId(id: number): Mapping | undefined {
     this.#load();
     return this.#byId.get(id);
+  }
+
+  grant(id: string): Grant | undefined {
+    return this.#load().grants.find((grant) => grant.id === id);
   }
 
   isRevoked(jti: string): boolean {

@@ -175,6 +175,7 @@ test("a status is readable at a glance", () => {
         state: "no-agent",
         streams: 0,
         lastRefusal: { at: new Date(NOW - 5_000).toISOString(), code: "no-agent", reason: "nobody there" },
+        refused: 3,
       },
     ],
     warnings: [],

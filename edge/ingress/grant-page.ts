@@ -1,0 +1,112 @@
+import { parseEndpoint } from "../../shared/endpoint.ts";
+import type { Mapping } from "../../shared/mapping.ts";
+import { formatPortRange } from "../../shared/ports.ts";
+import { known } from "../../shared/result.ts";
+import { bracketed } from "../../shared/socket-address.ts";
+import { registryOf } from "../env.ts";
+import { errorPage, newRequestId } from "../http-error.ts";
+import { escapeHtml, page, prefersHtml } from "../http-page.ts";
+import type { GrantOf } from "../registry/grant-changes.ts";
+import { forgetHosts } from "./http-routes.ts";
+import type { ReservedVisit } from "./reserved.ts";
+import { forgetRoutes } from "./routes.ts";
+
+const LINK = /^\/\.sallyport\/grant\/([0-9a-f]{32})$/;
+
+/**
+ * The page behind a grant's one-time link. Looking at it changes nothing, so that a chat's link preview does not use it
+ * up; sending its form admits the address that it was sent from, and says what to type into an app.
+ */
+export async function grantPage({ request, env, authority, visitor, path }: ReservedVisit): Promise<Response> {
+  const { scheme, host, text } = authority;
+  const secret = LINK.exec(path)?.[1];
+  if (visitor === undefined) return errorPage({ request, id: newRequestId(), code: "denied" });
+  if (secret === undefined) return over(request);
+  const registry = registryOf(env);
+  const address = visitor.address.text;
+  if (request.method !== "POST") {
+    const found = await registry.grantAt(secret, address);
+    if (found === null) return over(request);
+    return found.isLearned ? admitted(request, found, host, address) : offer(request, found, path, address);
+  }
+  // Programs send no Origin; a form on somebody else's page sends its own.
+  const origin = request.headers.get("origin");
+  if (origin !== null && origin !== `${scheme}://${text}`)
+    return errorPage({ request, id: newRequestId(), code: "denied" });
+  const used = await registry.useGrant(secret, address);
+  if (used === null) return over(request);
+  // Copies of the rules that this isolate holds would refuse for up to a second more.
+  forgetRoutes();
+  forgetHosts();
+  return admitted(request, used, host, address);
+}
+
+function offer(request: Request, { grant, mappings }: GrantOf, path: string, address: string): Response {
+  const list = mappings.map((mapping) => `<li>${escapeHtml(titleOf(mapping))}`).join("\n");
+  const body = `<p>${grant.to === "" ? "" : `For ${escapeHtml(grant.to)}: `}until ${moment(grant.until)}, this lets the address you come from, <b>${escapeHtml(address)}</b>, use:</p>
+<ul>
+${list}
+</ul>
+<form method="post" action="${path}"><button>Let my address in</button></form>
+<p class="id">It works once. Open it on the network from which you will use the service.</p>`;
+  return answer(
+    request,
+    "An invitation",
+    body,
+    `A grant for ${address}, until ${moment(grant.until)}. POST to this address to use it.\n`,
+  );
+}
+
+function admitted(request: Request, { grant, mappings }: GrantOf, host: string, address: string): Response {
+  const uses = mappings.map((mapping) => ({ title: titleOf(mapping), how: howTo(mapping, host) }));
+  const list = uses.map(({ title, how }) => `<dt>${escapeHtml(title)}<dd><code>${escapeHtml(how)}</code>`).join("\n");
+  const body = `<p><b>${escapeHtml(address)}</b> is let in until ${moment(grant.until)}. Type this into your app:</p>
+<dl>
+${list}
+</dl>
+<p class="id">It counts for this network only, and not for others: a phone that leaves the Wi-Fi has another address.</p>`;
+  const text = `${address} is let in until ${moment(grant.until)}.\n${uses.map(({ title, how }) => `${how}\t${title}\n`).join("")}`;
+  return answer(request, "You are let in", body, text);
+}
+
+/** For links that never were, are over or have been used by somebody else: they can't be told apart. */
+function over(request: Request): Response {
+  const body = "<p>This link is over, or somebody has used it already. Ask for another one.</p>";
+  return answer(request, "No longer open", body, "This link is over, or somebody has used it already.\n", 404);
+}
+
+function answer(request: Request, title: string, body: string, text: string, status = 200): Response {
+  const headers = new Headers({ "cache-control": "no-store", "x-robots-tag": "noindex" });
+  if (!prefersHtml(request.headers.get("accept") ?? "")) {
+    headers.set("content-type", "text/plain; charset=utf-8");
+    return new Response(request.method === "HEAD" ? null : text, { status, headers });
+  }
+  const shown = page(title, body, { status, headers });
+  // Without its own origin in the form's request, a form of somebody else's could not be told from it.
+  shown.headers.set("referrer-policy", "same-origin");
+  return shown;
+}
+
+function titleOf({ name, endpoint }: Mapping): string {
+  return name === "" ? endpoint : name;
+}
+
+function howTo({ endpoint }: Mapping, host: string): string {
+  const parsed = known(parseEndpoint(endpoint));
+  switch (parsed.kind) {
+    case "port": {
+      const transport = parsed.transport === "tcp+udp" ? "TCP and UDP" : parsed.transport.toUpperCase();
+      const range = formatPortRange(parsed);
+      return range.includes("-")
+        ? `${bracketed(host)}, ports ${range} (${transport})`
+        : `${bracketed(host)}:${range} (${transport})`;
+    }
+    case "http":
+    case "service":
+      return endpoint;
+  }
+}
+
+function moment(ms: number): string {
+  return `${new Date(ms).toISOString().slice(0, 16).replace("T", " ")} UTC`;
+}

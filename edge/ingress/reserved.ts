@@ -1,0 +1,115 @@
+import { Hono } from "hono";
+import { api } from "../api/api.ts";
+import { metrics } from "../api/metrics.ts";
+import { registryOf, type Env } from "../env.ts";
+import { errorPage, newRequestId } from "../http-error.ts";
+import { problemResponse } from "../problem.ts";
+import type { Authority } from "../../shared/http-authority.ts";
+import { admitCaller } from "./caller.ts";
+import { grantPage } from "./grant-page.ts";
+import { loginPage } from "./http-login.ts";
+import { forgetHosts, type HostKind, type HttpRoute } from "./http-routes.ts";
+import type { HttpVisitor } from "./http-visitor.ts";
+import { admitAgent } from "./lane.ts";
+import { admitRaw } from "./raw.ts";
+import { forgetRoutes } from "./routes.ts";
+
+/** What the edge keeps for itself on every host. */
+const RESERVED = "/.sallyport/";
+
+/** A request under RESERVED: where it came in, and from whom; `visitor` is undefined when that can't be known. */
+export type ReservedVisit = {
+  request: Request;
+  env: Env;
+  ctx: ExecutionContext;
+  kind: HostKind;
+  routes: readonly HttpRoute[];
+  authority: Authority;
+  visitor: HttpVisitor | undefined;
+  path: string;
+};
+
+export type ReservedPath = {
+  /** Under RESERVED; with a slash at its end, all that is below it. */
+  readonly path: string;
+  /** "*": whatever its own routes say. */
+  readonly methods: readonly string[] | "*";
+  /** The hosts that carry it. */
+  readonly at: readonly HostKind[];
+  readonly serve: (visit: ReservedVisit) => Response | Promise<Response>;
+};
+
+const EVERYWHERE: readonly HostKind[] = ["control", "shared", "address", "endpoints", "unknown"];
+/** Bearer tokens only, so no page of somebody else's gains anything by sharing an origin with them. */
+const OWN: readonly HostKind[] = ["control", "shared", "address"];
+
+const apiApp = new Hono<{ Bindings: Env }>().route(`${RESERVED}api/v1`, api).route(`${RESERVED}metrics`, metrics);
+
+/** That the edge runs, and its clock. */
+export function healthz(): Response {
+  return Response.json({ ok: true, time: Date.now() });
+}
+
+async function serveApi({ request, env, ctx }: ReservedVisit): Promise<Response> {
+  try {
+    return await apiApp.fetch(request, env, ctx);
+  } finally {
+    // What was changed through this very isolate holds in it at once.
+    if (request.method !== "GET") {
+      forgetRoutes();
+      forgetHosts();
+    }
+  }
+}
+
+function serveRaw({ request, env, kind }: ReservedVisit): Promise<Response> {
+  return admitRaw(request, env, kind === "shared");
+}
+
+/** Every reserved path there is, and where it is served (DESIGN section 5, "Hosts"). A dashboard would be at "control" alone. */
+export const RESERVED_PATHS: readonly ReservedPath[] = [
+  { path: "healthz", methods: ["GET", "HEAD"], at: EVERYWHERE, serve: healthz },
+  {
+    path: "jwks.json",
+    methods: ["GET", "HEAD"],
+    at: OWN,
+    serve: async ({ env }) => Response.json({ keys: (await registryOf(env).trust()).keys }),
+  },
+  { path: "agent", methods: ["GET"], at: OWN, serve: ({ request, env }) => admitAgent(request, env) },
+  { path: "connect", methods: ["GET"], at: OWN, serve: ({ request, env }) => admitCaller(request, env) },
+  { path: "api/v1/", methods: "*", at: OWN, serve: serveApi },
+  { path: "metrics", methods: ["GET"], at: OWN, serve: serveApi },
+  { path: "grant/", methods: ["GET", "HEAD", "POST"], at: [...OWN, "endpoints"], serve: grantPage },
+  { path: "tcp/", methods: "*", at: [...OWN, "endpoints"], serve: serveRaw },
+  // Where a cookie would be shared with the edge's own pages there is no login: bearer tokens only.
+  { path: "login", methods: ["GET", "POST"], at: ["endpoints"], serve: loginPage },
+];
+
+export function isReserved(path: string): boolean {
+  return path.startsWith(RESERVED) || path === RESERVED.slice(0, -1);
+}
+
+/** Serves a path under RESERVED if this host carries it; none ever reaches a target. */
+export function serveReserved(visit: ReservedVisit): Response | Promise<Response> {
+  const { request, kind, authority, path } = visit;
+  const found = RESERVED_PATHS.find((each) => isAt(path.slice(RESERVED.length), each.path));
+  if (found === undefined || !(found.methods === "*" || found.methods.includes(request.method)))
+    return nothing(request);
+  if (found.at.includes(kind)) return found.serve(visit);
+  if (kind !== "unknown") return nothing(request);
+  return problemResponse({
+    status: 404,
+    code: "not-this-host",
+    title: "Not found",
+    detail: `This edge does not answer as ${authority.text}.`,
+    fix: "Use its own URL: the one of its first login, or of --public-url.",
+  });
+}
+
+function isAt(path: string, reserved: string): boolean {
+  return reserved.endsWith("/") ? path.startsWith(reserved) : path === reserved;
+}
+
+function nothing(request: Request): Response {
+  return errorPage({ request, id: newRequestId(), code: "no-such-host" });
+}

@@ -1,0 +1,84 @@
+import type { Grant } from "../../shared/grant.ts";
+import type { Sql } from "./sql.ts";
+
+type Row = {
+  id: string;
+  mappings: string;
+  recipient: string;
+  created: number;
+  until: number;
+  created_by: string;
+  ipv4: string | null;
+  ipv6: string | null;
+};
+
+const COLUMNS = "id, mappings, recipient, created, until, created_by, ipv4, ipv6";
+
+/** The table of grants. Of a link only a hash is kept: who reads the table can't use it. */
+export class Grants {
+  readonly #sql: Sql;
+
+  constructor(sql: Sql) {
+    this.#sql = sql;
+  }
+
+  /** Those that have not ended, oldest first. */
+  live(now: number): Grant[] {
+    return this.#sql
+      .exec<Row>(`SELECT ${COLUMNS} FROM grants WHERE until > ? ORDER BY created, id`, now)
+      .toArray()
+      .map(grantOf);
+  }
+
+  /** Those that have ended and are still in the table. */
+  ended(now: number): Grant[] {
+    return this.#sql.exec<Row>(`SELECT ${COLUMNS} FROM grants WHERE until <= ?`, now).toArray().map(grantOf);
+  }
+
+  /** When the next one ends, in milliseconds since 1970. */
+  nextEnd(): number | undefined {
+    return this.#sql.exec<{ next: number | null }>("SELECT MIN(until) AS next FROM grants").one().next ?? undefined;
+  }
+
+  find(id: string): Grant | undefined {
+    return this.#sql.exec<Row>(`SELECT ${COLUMNS} FROM grants WHERE id = ?`, id).toArray().map(grantOf)[0];
+  }
+
+  /** `link`: the hash of what is in the link. */
+  byLink(link: string): Grant | undefined {
+    return this.#sql.exec<Row>(`SELECT ${COLUMNS} FROM grants WHERE link = ?`, link).toArray().map(grantOf)[0];
+  }
+
+  add({ id, mappings, to, created, until, by }: Omit<Grant, "addresses">, link: string): void {
+    this.#sql.exec(
+      "INSERT INTO grants (id, link, mappings, recipient, created, until, created_by) VALUES (?, ?, ?, ?, ?, ?, ?)",
+      id,
+      link,
+      JSON.stringify(mappings),
+      to,
+      created,
+      until,
+      by,
+    );
+  }
+
+  learn(id: string, version: 4 | 6, address: string): void {
+    this.#sql.exec(`UPDATE grants SET ${version === 4 ? "ipv4" : "ipv6"} = ? WHERE id = ?`, address, id);
+  }
+
+  remove(id: string): void {
+    this.#sql.exec("DELETE FROM grants WHERE id = ?", id);
+  }
+}
+
+function grantOf({ id, mappings, recipient, created, until, created_by, ipv4, ipv6 }: Row): Grant {
+  return {
+    id,
+    mappings: JSON.parse(mappings) as number[],
+    addresses: [ipv4, ipv6].filter((address) => address !== null),
+    to: recipient,
+    created,
+    until,
+    by: created_by,
+  };
+}
