@@ -3,6 +3,7 @@ import { SessionError, streamCode, type Failure } from "../shared/errors.ts";
 import { Gatherer } from "../shared/gather.ts";
 import { decodeFields, encodeFields } from "../shared/fields.ts";
 import { encodeFrame, FLAG_MORE, TYPE, type Frame } from "../shared/frame.ts";
+import { MAX_STREAMS } from "../shared/limits.ts";
 import type { Dial } from "../shared/open.ts";
 import { decodeResume, Secret, type Resume } from "../shared/resume.ts";
 import { Session } from "../shared/session.ts";
@@ -160,8 +161,9 @@ export class Sessions {
     const page = decodeResume(frame.payload);
     const begun = this.#pages.get(channel);
     const resume = begun === undefined ? page : { ...page, records: [...begun.records, ...page.records] };
-    if ((frame.flags & FLAG_MORE) !== 0) return void this.#pages.set(channel, resume);
     this.#pages.delete(channel);
+    if (resume.records.length > MAX_STREAMS) return this.#refuse(channel, "more streams than a session may have");
+    if ((frame.flags & FLAG_MORE) !== 0) return void this.#pages.set(channel, resume);
     const session = this.#byId.get(hex(resume.id));
     const before = session?.to.channel;
     if (session?.reunite({ channel, slot: 0 }, frame.offset, resume.proof, resume.records) !== true) {

@@ -1,6 +1,6 @@
-import type { Failure } from "./errors.ts";
+import { SessionError, type Failure } from "./errors.ts";
 import { encodeFrame, FLAG_MORE, TYPE, type Frame, type Header } from "./frame.ts";
-import { RESUME_MS } from "./limits.ts";
+import { MAX_STREAMS, RESUME_MS } from "./limits.ts";
 import { ALL_LANES, decodeResumed, encodeResume, encodeResumed, type Secret, type StreamRecord } from "./resume.ts";
 import type { Stream } from "./stream.ts";
 import type { StreamTable } from "./stream-table.ts";
@@ -96,6 +96,7 @@ export class Resumption {
   answered(frame: Frame): void {
     if (this.#path !== "asking" || frame.offset !== this.#init.secret?.epoch) return;
     this.#pages.push(...decodeResumed(frame.payload).records);
+    if (this.#pages.length > MAX_STREAMS) throw new SessionError("protocol", "RESUMED with more streams than a session may have");
     if ((frame.flags & FLAG_MORE) === 0) this.#rejoin(this.#pages);
   }
 
