@@ -133,12 +133,14 @@ export class Sessions {
       soon: (flush) => void setImmediate(flush),
       later: (flush) => void setTimeout(flush, PATIENCE_MS),
     });
+    // Apart from the rest: a relay may drop a message of datagrams.
+    const datagrams = new Gatherer({ send: this.#host.send, soon: (flush) => void setImmediate(flush), later: setImmediate });
     const session: Session = new Session({
       role: "agent",
       secret: new Secret(id.slice(), key.slice()),
       to: { channel, slot: 0 },
       io: {
-        send: (sent, lane, patient) => gatherer.send(sent, lane, patient),
+        send: (sent, lane, patient) => (sent[0] === TYPE.DGRAM ? datagrams : gatherer).send(sent, lane, patient),
         room: this.#host.room,
         now: () => performance.now(),
       },

@@ -3,6 +3,7 @@ import { decodeControl, Routes, type Welcome } from "../shared/control.ts";
 import type { Failure } from "../shared/errors.ts";
 import { encodeFields } from "../shared/fields.ts";
 import { encodeFrame, FLAG_MORE, TYPE, type Frame } from "../shared/frame.ts";
+import { Gatherer } from "../shared/gather.ts";
 import { encodeOpen, type Kind } from "../shared/open.ts";
 import { Secret } from "../shared/resume.ts";
 import { Session } from "../shared/session.ts";
@@ -13,6 +14,8 @@ import { LANES, Lanes } from "./lanes.ts";
 
 const TICK_MS = 1_000;
 const REALTIME_LANE = 0;
+/** Milliseconds that an acknowledgement waits for company. */
+const PATIENCE_MS = 25;
 
 export type SiteLinkOptions = {
   /** `wss://host` or, on loopback, `ws://host:port`. */
@@ -44,7 +47,7 @@ export class SiteLink implements AsyncDisposable {
   readonly #lanes: Lanes;
   readonly #stop = new AbortController();
   /** By incarnation of the agent: its slot is another one after every restart of the relay. */
-  readonly #sessions = new Map<string, { session: Session; identity: string }>();
+  readonly #sessions = new Map<string, { session: Session; gatherer: Gatherer; identity: string }>();
   readonly #running: Promise<void>;
   readonly #timer: NodeJS.Timeout;
   #slots: Slot[] = [];
@@ -130,7 +133,11 @@ export class SiteLink implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     clearInterval(this.#timer);
-    for (const session of this.#each()) session.end("done", "the caller stopped");
+    for (const { session, gatherer } of [...this.#sessions.values()]) {
+      gatherer.flush();
+      session.end("done", "the caller stopped");
+      gatherer.flush();
+    }
     this.#stop.abort();
     await this.#running;
   }
@@ -151,7 +158,11 @@ export class SiteLink implements AsyncDisposable {
   }
 
   #down(fault: LinkFault, retryMs: number): void {
-    for (const session of this.#each()) session.suspend();
+    for (const { session, gatherer } of this.#sessions.values()) {
+      // What was not sent is for resuming to say again.
+      gatherer.drop();
+      session.suspend();
+    }
     this.#events.disconnected(fault, retryMs);
   }
 
@@ -200,12 +211,20 @@ export class SiteLink implements AsyncDisposable {
     const id = randomBytes(16);
     const key = randomBytes(32);
     const to = { channel: this.#channel, slot: agent.slot };
+    const host = {
+      send: (frame: Uint8Array, lane: number) => this.#lanes.send(frame, lane),
+      soon: (flush: () => void) => void setImmediate(flush),
+      later: (flush: () => void) => void setTimeout(flush, PATIENCE_MS),
+    };
+    const gatherer = new Gatherer(host);
+    // Apart from the rest: a relay may drop a message of datagrams.
+    const datagrams = new Gatherer(host);
     const session: Session = new Session({
       role: "caller",
       to,
       secret: new Secret(id, key),
       io: {
-        send: (frame, lane) => this.#lanes.send(frame, lane),
+        send: (frame, lane, patient) => (frame[0] === TYPE.DGRAM ? datagrams : gatherer).send(frame, lane, patient),
         room: (lane) => this.#lanes.room(lane),
         now: () => performance.now(),
       },
@@ -213,7 +232,7 @@ export class SiteLink implements AsyncDisposable {
         if (this.#sessions.get(agent.incarnation)?.session === session) this.#sessions.delete(agent.incarnation);
       },
     });
-    this.#sessions.set(agent.incarnation, { session, identity: agent.agent });
+    this.#sessions.set(agent.incarnation, { session, gatherer, identity: agent.agent });
     const offset = this.#window;
     session.grant(offset, false);
     // On every lane, or an OPEN on another one could overtake it; the agent takes the first.

@@ -1,3 +1,4 @@
+import { unbatch } from "../../shared/batch.ts";
 import { SessionError } from "../../shared/errors.ts";
 import { isReserved, stamp, TYPE, typeName, type Frame } from "../../shared/frame.ts";
 import type { Lane } from "./lane.ts";
@@ -27,10 +28,19 @@ export function forward(lanes: Lanes, lane: Lane, bytes: Uint8Array, frame: Fram
   // Nobody there: dropped. ROUTES has told the caller, and what it sent is still kept by its session.
   if (to === undefined) return;
   // What is queued here can't be taken back, so a datagram that would be late anyway is not queued.
-  if (frame.type === TYPE.DGRAM && to.backlog > DATAGRAM_BACKLOG) {
-    to.droppedDatagrams += 1;
-    return;
+  if (to.backlog > DATAGRAM_BACKLOG) {
+    const datagrams = datagramsIn(frame);
+    to.droppedDatagrams += datagrams;
+    if (datagrams > 0) return;
   }
   stamp(bytes, kind === "agent" ? { slot: number } : { channel: number });
   to.send(bytes);
+}
+
+/** How many datagrams a frame is, if it is nothing else; 0 for one that may not be dropped. */
+function datagramsIn(frame: Frame): number {
+  if (frame.type === TYPE.DGRAM) return 1;
+  if (frame.type !== TYPE.BATCH || frame.payload[0] !== TYPE.DGRAM) return 0;
+  const entries = unbatch(frame);
+  return entries.every(({ type }) => type === TYPE.DGRAM) ? entries.length : 0;
 }
