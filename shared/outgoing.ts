@@ -9,7 +9,7 @@ import { FRAME_CHARGE, MAX_DATA } from "./limits.ts";
 const CHEAP_BYTES = MAX_DATA / 4;
 
 /** A frame's bytes with HEADROOM before them, and the offsets they cover. */
-export type Kept = { chunk: Uint8Array; start: number; end: number; again: boolean };
+export type Kept = { chunk: Uint8Array; start: number; end: number; /** Sent more than once. */ again?: boolean };
 
 export class Outgoing {
   /** Offset of the next byte never sent before. */
@@ -93,12 +93,12 @@ export class Outgoing {
   take(most: number): Kept | null {
     const head = this.#pending[0];
     if (head === undefined) return null;
+    const all = Math.min(this.pendingBytes, this.limit - this.sent, most, MAX_DATA);
     // A chunk that is large enough to be cheap is sent as it is; only smaller ones are worth a copy to be one frame.
-    const waiting = head.byteLength - HEADROOM >= CHEAP_BYTES ? head.byteLength - HEADROOM : this.pendingBytes;
-    const size = Math.min(waiting, this.limit - this.sent, most, MAX_DATA);
+    const size = head.byteLength - HEADROOM < CHEAP_BYTES ? all : Math.min(all, head.byteLength - HEADROOM);
     if (size <= 0) return null;
     const chunk = this.#gather(head, size);
-    const kept = { chunk, start: this.sent, end: this.sent + size, again: false };
+    const kept = { chunk, start: this.sent, end: this.sent + size };
     this.sent += size;
     this.pendingBytes -= size;
     this.charge += size + FRAME_CHARGE;
@@ -120,7 +120,7 @@ export class Outgoing {
       released += kept.end - kept.start + FRAME_CHARGE;
       count += 1;
       // Of one that was sent twice, the second may still be on its way out.
-      if (!kept.again) this.recycle?.(kept.chunk);
+      if (kept.again !== true) this.recycle?.(kept.chunk);
     }
     if (count > 0) this.#kept.splice(0, count);
     this.#again = Math.max(0, this.#again - count);
