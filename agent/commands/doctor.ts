@@ -104,10 +104,9 @@ function tokenLife(claims: AgentClaims, now: number): Finding {
 }
 
 function descriptors(): Finding {
-  const { userLimits } = process.report?.getReport() as unknown as {
-    userLimits?: Record<string, { soft: number | string }>;
-  };
-  const soft = userLimits?.["open_files"]?.soft ?? "unlimited";
+  type Report = { userLimits?: Record<string, { soft: number | string }> };
+  const report = process.report?.getReport() as Report | undefined;
+  const soft = report?.userLimits?.["open_files"]?.soft ?? "unlimited";
   if (typeof soft === "number" && soft < FEW_FILES)
     return warn(
       "files",

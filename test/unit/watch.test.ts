@@ -9,10 +9,10 @@ const DAY = 1440 * MINUTE;
 const NOW = Date.UTC(2026, 10, 22);
 
 function watch() {
-  const { sql, transactionSync } = sqlStore();
-  migrate(sql, transactionSync);
+  const store = sqlStore();
+  migrate(store.sql, (step) => store.transactionSync(step));
   const seen: WatchEvent[] = [];
-  const watched = new Watch(sql);
+  const watched = new Watch(store.sql);
   let arrives = true;
   return {
     watched,
