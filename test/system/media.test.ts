@@ -1,0 +1,81 @@
+import { expect, test } from "vitest";
+import { needs } from "../support/debian.ts";
+import { publicSite } from "../support/gateway-site.ts";
+import { loopback } from "../support/net.ts";
+import { execute, run } from "../support/run.ts";
+
+/** A camera: H.264 at 25 frames a second, by GStreamer's RTSP server. */
+const CAMERA = `
+import sys, gi
+gi.require_version("Gst", "1.0"); gi.require_version("GstRtspServer", "1.0")
+from gi.repository import Gst, GstRtspServer, GLib
+Gst.init(None)
+server = GstRtspServer.RTSPServer(); server.set_address(sys.argv[1]); server.set_service("8554")
+factory = GstRtspServer.RTSPMediaFactory()
+factory.set_launch("( videotestsrc is-live=true ! video/x-raw,width=320,height=240,framerate=25/1 ! x264enc tune=zerolatency speed-preset=ultrafast key-int-max=25 ! rtph264pay name=pay0 pt=96 )")
+server.get_mount_points().add_factory("/cam", factory); server.attach(None)
+print("camera ready", flush=True)
+GLib.MainLoop().run()
+`;
+
+test("a viewer pulls H.264 from a camera by RTSP over TCP, and no frame is missing", async (context) => {
+  await needs(
+    context,
+    "ffmpeg",
+    "python3-gi",
+    "gir1.2-gst-rtsp-server-1.0",
+    "gstreamer1.0-plugins-base",
+    "gstreamer1.0-plugins-good",
+    "gstreamer1.0-plugins-ugly",
+  );
+  const target = loopback();
+  await using camera = run("/usr/bin/python3", ["-c", CAMERA, target]);
+  await camera.until(/camera ready/);
+  await using edge = await publicSite({ "8554/tcp": `${target}:8554` });
+  const url = `rtsp://${edge.host}:8554/cam`;
+  const words = [
+    "-hide_banner",
+    "-nostdin",
+    "-rtsp_transport",
+    "tcp",
+    "-i",
+    url,
+    "-frames:v",
+    "100",
+    "-f",
+    "null",
+    "-",
+  ];
+  const { code, stderr } = await execute("ffmpeg", words);
+  expect({ code, stderr }).toMatchObject({ code: 0, stderr: expect.stringMatching(/frame= *100/) });
+  expect(stderr).not.toMatch(/missed|error while decoding|concealing/i);
+});
+
+test("iperf3's TCP and UDP on one port number: all datagrams arrive, both ways", async (context) => {
+  await needs(context, "iperf3");
+  const target = loopback();
+  await using server = run("iperf3", ["-s", "-B", target, "-p", "5201", "--forceflush"]);
+  await server.until(/Server listening/);
+  await using edge = await publicSite({ "5201/tcp+udp": `${target}:5201` });
+  for (const way of [[], ["-R"]]) {
+    const { stdout, stderr } = await execute("iperf3", [
+      "-c",
+      edge.host,
+      "-p",
+      "5201",
+      "-u",
+      "-b",
+      "1M",
+      "-l",
+      "172",
+      "-t",
+      "3",
+      "-J",
+      ...way,
+    ]);
+    const { end } = JSON.parse(stdout) as { end: { sum: { packets: number; lost_packets: number } } };
+    expect({ way, stderr }).toEqual({ way, stderr: "" });
+    expect(end.sum.packets).toBeGreaterThan(1_000);
+    expect(end.sum.lost_packets / end.sum.packets).toBeLessThan(0.01);
+  }
+});
