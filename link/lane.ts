@@ -4,10 +4,10 @@ import { SessionError } from "../shared/errors.ts";
 import { decodeFrame, encodeFrame, TYPE, type Frame } from "../shared/frame.ts";
 import { Keepalive } from "../shared/keepalive.ts";
 import { HELLO_TIMEOUT_MS, MAX_CONTROL, MAX_FRAME } from "../shared/limits.ts";
+import { releaseReads } from "./reads.ts";
+import { Path } from "../shared/path.ts";
 import { detailOf, faultOfClose, faultOfError, faultOfStatus, type LinkFault } from "./fault.ts";
 
-/** Bytes handed to the socket and not yet taken by the kernel beyond which bulk waits. */
-const ROOM_BYTES = 256 * 1024;
 const DIAL_TIMEOUT_MS = 10_000;
 const CLOSE_TIMEOUT_MS = 1_000;
 const LOOK_MS = 500;
@@ -60,8 +60,7 @@ export class Lane implements AsyncDisposable {
   /** Frames that came in one read with WELCOME, before anybody could know of the lane; null once it is taken over. */
   #early: Frame[] | null = [];
   #fault: LinkFault | undefined;
-  /** Bulk waits for the socket. */
-  #full = false;
+  readonly #path = new Path();
   #greet: (none: undefined) => void = () => {};
   #doubt: () => void = () => {};
 
@@ -95,7 +94,7 @@ export class Lane implements AsyncDisposable {
   }
 
   get room(): boolean {
-    return this.#socket.readyState === WebSocket.OPEN && this.#socket.bufferedAmount < ROOM_BYTES;
+    return this.#socket.readyState === WebSocket.OPEN && this.#path.room;
   }
 
   /** Bytes handed over and not yet taken by the kernel: datagrams wait outside, where they can still be dropped. */
@@ -106,7 +105,8 @@ export class Lane implements AsyncDisposable {
   send(frame: Uint8Array): void {
     if (this.#socket.readyState !== WebSocket.OPEN) return;
     this.#socket.send(frame, this.#flushed);
-    if (this.#socket.bufferedAmount >= ROOM_BYTES) this.#full = true;
+    this.#path.sent(frame.byteLength);
+    if (this.#path.due) this.#ping();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -117,18 +117,24 @@ export class Lane implements AsyncDisposable {
   }
 
   readonly #flushed = (): void => {
-    const { bufferedAmount } = this.#socket;
-    if (bufferedAmount === 0) this.#options.drained?.();
-    if (!this.#full || bufferedAmount >= ROOM_BYTES / 2) return;
-    this.#full = false;
-    this.#options.room();
+    if (this.#socket.bufferedAmount === 0) this.#options.drained?.();
   };
 
+  /** The platform answers each ping in its turn and wakes nobody: pings are this end's marks. */
+  #ping(): void {
+    this.#path.mark(performance.now());
+    this.#socket.send("ping");
+  }
+
   #message(data: Buffer, isBinary: boolean): void {
-    const rtt = this.#keepalive.heard(performance.now(), !isBinary);
+    releaseReads(data.byteLength);
+    const now = performance.now();
+    this.#keepalive.heard(now, !isBinary);
     this.suspect = false;
     if (!isBinary) {
-      this.rtt = rtt ?? this.rtt;
+      this.rtt = this.#path.echoed(now) ?? this.rtt;
+      if (this.#path.due) this.#ping();
+      this.#options.room();
       return;
     }
     this.#strictly(() => this.#frame(decodeFrame(data)));
@@ -186,7 +192,7 @@ export class Lane implements AsyncDisposable {
     const waiting = this.#options.waiting() || this.#socket.bufferedAmount > 0;
     const { ping, suspect, dead, silentMs } = this.#keepalive.look(performance.now(), Date.now(), waiting);
     if (dead) return this.#end({ retryable: true, code: "silent", reason: `no sign of the edge for ${Math.round(silentMs / 1000)} s`, afterMs: 0 });
-    if (ping) this.#socket.send("ping");
+    if (ping) this.#ping();
     this.suspect = suspect;
     if (suspect) this.#doubt();
   }

@@ -39,9 +39,6 @@ export const RELAY_BUDGET = 16 * MIB;
 /** Bytes of budget under which an end is refused rather than served badly. */
 export const MIN_BUDGET = 64 * KIB;
 
-/** Bytes a relay sends on a lane between two MARKs. */
-export const MARK_EVERY = 64 * KIB;
-
 /** Live streams of one session: bounds what an end must remember. */
 export const MAX_STREAMS = 16_384;
 

@@ -1,9 +1,6 @@
 import { encodeFrame, TYPE } from "../../shared/frame.ts";
-import { MARK_EVERY } from "../../shared/limits.ts";
+import { Path } from "../../shared/path.ts";
 import { attachmentOf, type Attachment } from "./attachment.ts";
-
-/** Bytes that may be on their way to an end before bulk waits. */
-const ROOM_BYTES = 2 * 1024 * 1024;
 
 /** One accepted WebSocket, and how much of what was sent on it has really arrived. */
 export class Lane {
@@ -11,9 +8,8 @@ export class Lane {
   attachment: Attachment;
   /** Datagrams refused because too much was on its way. */
   droppedDatagrams = 0;
-  #sent = 0;
-  #marked = 0;
-  #echoed = 0;
+  /** `send()` in workerd never blocks, so what is unechoed is the only true queue length. */
+  readonly #path = new Path();
 
   constructor(socket: WebSocket) {
     this.socket = socket;
@@ -26,27 +22,30 @@ export class Lane {
     this.socket.serializeAttachment(attachment);
   }
 
-  /** Bytes sent and not known to have arrived. `send()` in workerd never blocks, so this is the only true queue length. */
+  /** Bytes sent and not known to have arrived. */
   get backlog(): number {
-    return this.#sent - this.#echoed;
+    return this.#path.backlog;
   }
 
   get room(): boolean {
-    return this.backlog < ROOM_BYTES;
+    return this.#path.room;
   }
 
   send(frame: Uint8Array): void {
     if (this.socket.readyState !== WebSocket.OPEN) return;
     this.socket.send(frame);
-    this.#sent += frame.byteLength;
-    if (this.#sent - this.#marked < MARK_EVERY) return;
-    this.#marked = this.#sent;
-    this.socket.send(encodeFrame({ type: TYPE.MARK, offset: this.#marked }));
+    this.#path.sent(frame.byteLength);
+    this.#mark();
   }
 
-  /** Takes an echoed MARK. One from before this instance names more than was sent and is ignored. */
+  /** Takes an echoed MARK. One from before this instance names a total of its own and is ignored. */
   echoed(total: number): void {
-    if (total <= this.#marked && total > this.#echoed) this.#echoed = total;
+    this.#path.echoed(performance.now(), total);
+    this.#mark();
+  }
+
+  #mark(): void {
+    if (this.#path.due) this.socket.send(encodeFrame({ type: TYPE.MARK, offset: this.#path.mark(performance.now()) }));
   }
 
   /** Closes with a reason a person can read; 123 bytes is what a close frame holds. */

@@ -1,0 +1,98 @@
+// How much bulk may be on its way over one lane. A socket's own buffers take megabytes, and whatever enters them delays
+// everything behind it; so each end asks the far end to echo a mark now and then, and keeps what is unechoed near what
+// the path carries in one turn (the model of BBR: delivery rate and least round trip, measured, never guessed from loss).
+
+/** Bytes always allowed: less would leave a busy machine idle between two turns of its event loop. */
+const LEAST_BYTES = 256 * 1024;
+/** Times the path's own product: one part travels, the other waits to follow it at once. It also lets a new path be found out. */
+const GAIN = 2;
+/** Bytes between two marks, at least. */
+const MARK_BYTES = 64 * 1024;
+/** Milliseconds a measured rate, and a measured round trip, are believed. */
+const RATE_MS = 1_000;
+const ROUND_TRIP_MS = 10_000;
+/** Milliseconds below which clocks of Workers, which tick in whole ones, say nothing. */
+const TICK_MS = 0.5;
+
+type Mark = { total: number; at: number; echoedThen: number };
+
+export class Path {
+  #sent = 0;
+  #echoed = 0;
+  #marks: Mark[] = [];
+  /** Bytes a millisecond. */
+  #rate = 0;
+  #rateAt = 0;
+  /** Milliseconds. */
+  #roundTrip = Number.POSITIVE_INFINITY;
+  #roundTripAt = 0;
+  /** Bulk stands still for one turn, so that the round trip is seen without our own queue. */
+  #probing = false;
+
+  /** Bytes sent that the far end is not known to have. */
+  get backlog(): number {
+    return this.#sent - this.#echoed;
+  }
+
+  /** True while bulk may be sent. */
+  get room(): boolean {
+    return !this.#probing && this.backlog < this.limit;
+  }
+
+  /** Bytes that may be on their way. */
+  get limit(): number {
+    return Number.isFinite(this.#roundTrip) ? Math.max(LEAST_BYTES, GAIN * this.#rate * this.#roundTrip) : LEAST_BYTES;
+  }
+
+  /** True when a mark should be sent now. */
+  get due(): boolean {
+    return this.#sent - (this.#marks.at(-1)?.total ?? this.#echoed) >= Math.max(MARK_BYTES, this.limit / 16);
+  }
+
+  /** Bytes have been handed to the socket. */
+  sent(bytes: number): void {
+    this.#sent += bytes;
+  }
+
+  /** A mark is sent now; answers its total. */
+  mark(now: number): number {
+    this.#marks.push({ total: this.#sent, at: now, echoedThen: this.#echoed });
+    return this.#sent;
+  }
+
+  /** The oldest mark came back, or the one of this total; others are ignored. Answers its round trip in milliseconds, or null. */
+  echoed(now: number, total?: number): number | null {
+    const index = total === undefined ? 0 : this.#marks.findIndex((each) => each.total === total);
+    const mark = this.#marks[index];
+    if (mark === undefined) return null;
+    this.#marks.splice(0, index + 1);
+    this.#measure(mark, now);
+    this.#echoed = mark.total;
+    this.#probe(now);
+    return now - mark.at;
+  }
+
+  #measure(mark: Mark, now: number): void {
+    const took = Math.max(TICK_MS, now - mark.at);
+    if (took <= this.#roundTrip) {
+      this.#roundTrip = took;
+      this.#roundTripAt = now;
+    }
+    const rate = (mark.total - mark.echoedThen) / took;
+    if (rate >= this.#rate || now - this.#rateAt > RATE_MS) {
+      this.#rate = rate;
+      this.#rateAt = now;
+    }
+  }
+
+  /** When the round trip has been longer than its least for long, lets the queue run dry once and takes what it then is. */
+  #probe(now: number): void {
+    if (this.#probing && this.#marks.length === 0) {
+      this.#probing = false;
+      this.#roundTrip = Number.POSITIVE_INFINITY;
+    } else if (now - this.#roundTripAt > ROUND_TRIP_MS) {
+      this.#probing = this.#marks.length > 0;
+      this.#roundTripAt = now;
+    }
+  }
+}

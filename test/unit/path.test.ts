@@ -1,0 +1,68 @@
+import { expect, test } from "vitest";
+import { Path } from "../../shared/path.ts";
+
+const FRAME = 64 * 1024;
+
+/**
+ * A sender that always has bulk, over a link of so many bytes a millisecond and so many milliseconds for a turn.
+ * Answers what the link carried in the last fifth of the time, as a part of what it could, and what may be on its way by then.
+ */
+function saturate(link: { rate: number; roundTrip: number; frames: number }): { used: number; limit: number } {
+  const path = new Path();
+  /** When the link has taken all that was handed to it. */
+  let busyUntil = 0;
+  let now = 0;
+  let late = 0;
+  const echoes: number[] = [];
+  for (let sent = 0; sent < link.frames; ) {
+    if (path.room) {
+      path.sent(FRAME);
+      sent += 1;
+      busyUntil = Math.max(busyUntil, now) + FRAME / link.rate;
+      if (sent === Math.floor(link.frames * 0.8)) late = now;
+    } else {
+      now = echoes.shift() ?? Number.NaN;
+      expect(path.echoed(now)).not.toBeNull();
+    }
+    if (path.due) {
+      path.mark(now);
+      echoes.push(busyUntil + link.roundTrip);
+    }
+  }
+  const carried = link.frames * 0.2 * FRAME;
+  return { used: carried / ((now - late) * link.rate), limit: path.limit };
+}
+
+test.each([
+  { name: "1 Gb/s, 100 ms", rate: 125_000, roundTrip: 100, frames: 20_000 },
+  { name: "100 Mb/s, 40 ms", rate: 12_500, roundTrip: 40, frames: 4_000 },
+  { name: "20 Mb/s, 30 ms", rate: 2_500, roundTrip: 30, frames: 1_500 },
+])("bulk fills a path of $name with no more than twice what it holds, or 256 KiB", ({ rate, roundTrip, frames }) => {
+  const { used, limit } = saturate({ rate, roundTrip, frames });
+  expect(used).toBeGreaterThan(0.9);
+  expect(limit).toBeLessThan(1.25 * Math.max(2 * rate * roundTrip, 256 * 1024));
+});
+
+test("a mark that was never sent, or of another total, changes nothing", () => {
+  const path = new Path();
+  expect(path.echoed(1)).toBeNull();
+  path.sent(FRAME);
+  path.mark(1);
+  expect([path.echoed(2, FRAME + 1), path.backlog]).toEqual([null, FRAME]);
+  expect([path.echoed(2, FRAME), path.backlog]).toEqual([1, 0]);
+});
+
+test("however the limit shrinks, something is on its way that will come back", () => {
+  const path = new Path();
+  let now = 0;
+  for (let turn = 0; turn < 500; turn += 1) {
+    // Fast at first, then ever slower.
+    while (path.room) {
+      path.sent(FRAME);
+      if (path.due) path.mark(now);
+    }
+    if (path.due) path.mark(now);
+    now += 1 + turn * 10;
+    expect(path.echoed(now)).not.toBeNull();
+  }
+});
