@@ -4,7 +4,14 @@ import { escapeHtml, page, prefersHtml } from "./http-page.ts";
 // What a visitor is told when there is no answer of the target's. Private addresses and reasons stay in the edge's own log,
 // under the same request id.
 
-type Code = StreamCode | "bad-host" | "no-such-host" | "ambiguous-path" | "head-too-large" | "path-too-long" | "upgrade-only";
+type Code =
+  | StreamCode
+  | "bad-host"
+  | "no-such-host"
+  | "ambiguous-path"
+  | "head-too-large"
+  | "path-too-long"
+  | "upgrade-only";
 
 type Telling = { status: number; title: string; detail: string; retryAfter?: number };
 
@@ -12,28 +19,100 @@ const TELLINGS: Record<Code, Telling> = {
   "no-mapping": { status: 404, title: "Not found", detail: "There is nothing here." },
   denied: { status: 403, title: "Not allowed", detail: "This service is not open to your address." },
   expired: { status: 403, title: "No longer open", detail: "The time for which this service was open is over." },
-  "no-agent": { status: 503, title: "The site is offline", detail: "Nobody inside the site is connected right now.", retryAfter: 10 },
-  "slot-gone": { status: 503, title: "The site is offline", detail: "The connection into the site has just gone.", retryAfter: 2 },
-  "target-denied": { status: 502, title: "Not allowed inside", detail: "The site's own rules don't allow this service to be reached." },
-  "target-refused": { status: 502, title: "The service is not running", detail: "Its machine answers, but nothing listens there.", retryAfter: 10 },
-  "target-unreachable": { status: 502, title: "The service can't be reached", detail: "There is no way to its machine from inside the site.", retryAfter: 10 },
-  "target-timeout": { status: 504, title: "The service does not answer", detail: "Its machine did not answer in time.", retryAfter: 10 },
-  "target-unresolved": { status: 502, title: "The service can't be found", detail: "Its name is not known inside the site." },
-  "target-reset": { status: 502, title: "The service broke off", detail: "It ended the connection before it had answered." },
-  "target-tls": { status: 502, title: "The service can't be trusted", detail: "A secure connection to it could not be made" },
-  "target-protocol": { status: 502, title: "The service does not speak HTTP", detail: "What it answered is not a proper HTTP response." },
+  "no-agent": {
+    status: 503,
+    title: "The site is offline",
+    detail: "Nobody inside the site is connected right now.",
+    retryAfter: 10,
+  },
+  "slot-gone": {
+    status: 503,
+    title: "The site is offline",
+    detail: "The connection into the site has just gone.",
+    retryAfter: 2,
+  },
+  "target-denied": {
+    status: 502,
+    title: "Not allowed inside",
+    detail: "The site's own rules don't allow this service to be reached.",
+  },
+  "target-refused": {
+    status: 502,
+    title: "The service is not running",
+    detail: "Its machine answers, but nothing listens there.",
+    retryAfter: 10,
+  },
+  "target-unreachable": {
+    status: 502,
+    title: "The service can't be reached",
+    detail: "There is no way to its machine from inside the site.",
+    retryAfter: 10,
+  },
+  "target-timeout": {
+    status: 504,
+    title: "The service does not answer",
+    detail: "Its machine did not answer in time.",
+    retryAfter: 10,
+  },
+  "target-unresolved": {
+    status: 502,
+    title: "The service can't be found",
+    detail: "Its name is not known inside the site.",
+  },
+  "target-reset": {
+    status: 502,
+    title: "The service broke off",
+    detail: "It ended the connection before it had answered.",
+  },
+  "target-tls": {
+    status: 502,
+    title: "The service can't be trusted",
+    detail: "A secure connection to it could not be made",
+  },
+  "target-protocol": {
+    status: 502,
+    title: "The service does not speak HTTP",
+    detail: "What it answered is not a proper HTTP response.",
+  },
   "visitor-gone": { status: 408, title: "Too slow", detail: "The request did not arrive in time." },
-  "too-many": { status: 503, title: "Too busy", detail: "As many visitors as it may have are there already.", retryAfter: 10 },
+  "too-many": {
+    status: 503,
+    title: "Too busy",
+    detail: "As many visitors as it may have are there already.",
+    retryAfter: 10,
+  },
   busy: { status: 503, title: "Too busy", detail: "There is no room for another request right now.", retryAfter: 2 },
-  lost: { status: 502, title: "The connection was lost", detail: "The way into the site broke before the service had answered.", retryAfter: 2 },
+  lost: {
+    status: 502,
+    title: "The connection was lost",
+    detail: "The way into the site broke before the service had answered.",
+    retryAfter: 2,
+  },
   cut: { status: 403, title: "No longer open", detail: "The rule that let you in was removed." },
-  unknown: { status: 502, title: "The connection was lost", detail: "The way into the site broke before the service had answered.", retryAfter: 2 },
+  unknown: {
+    status: 502,
+    title: "The connection was lost",
+    detail: "The way into the site broke before the service had answered.",
+    retryAfter: 2,
+  },
   loop: { status: 508, title: "A loop", detail: "The service leads back to where the request came from." },
-  internal: { status: 500, title: "Something is wrong here", detail: "This is a defect; please report it with the request id." },
+  internal: {
+    status: 500,
+    title: "Something is wrong here",
+    detail: "This is a defect; please report it with the request id.",
+  },
   "bad-host": { status: 400, title: "Bad request", detail: "The Host header can't be understood." },
   "no-such-host": { status: 404, title: "Not found", detail: "There is nothing here." },
-  "ambiguous-path": { status: 400, title: "Bad request", detail: "The path has more than one reading. Write it without escapes, dot segments or double slashes." },
-  "head-too-large": { status: 431, title: "Too large", detail: "The request's headers are more than 31 KiB, or more than 200." },
+  "ambiguous-path": {
+    status: 400,
+    title: "Bad request",
+    detail: "The path has more than one reading. Write it without escapes, dot segments or double slashes.",
+  },
+  "head-too-large": {
+    status: 431,
+    title: "Too large",
+    detail: "The request's headers are more than 31 KiB, or more than 200.",
+  },
   "path-too-long": { status: 414, title: "Too long", detail: "The address is longer than 16 KiB." },
   "upgrade-only": { status: 426, title: "Bad request", detail: "Of upgrades, only WebSocket is served." },
 };
@@ -53,7 +132,10 @@ export type Ailment = {
 /** An answer of the edge's own: a page for browsers, JSON or a line of text for programs. */
 export function errorPage({ request, id, code, status, reason, since }: Ailment): Response {
   const telling = TELLINGS[code];
-  const sinceText = since === null || since === undefined ? "" : ` Last seen ${new Date(since).toISOString().slice(0, 19).replace("T", " ")} UTC.`;
+  const sinceText =
+    since === null || since === undefined
+      ? ""
+      : ` Last seen ${new Date(since).toISOString().slice(0, 19).replace("T", " ")} UTC.`;
   const how = code === "target-tls" && reason !== undefined ? `: ${reason}.` : "";
   const detail = `${telling.detail}${how}${sinceText}`;
   const headers = new Headers({ "cache-control": "no-store", "x-sallyport-request": id });
@@ -67,7 +149,10 @@ export function errorPage({ request, id, code, status, reason, since }: Ailment)
   }
   if (/\bjson\b/.test(accept)) {
     headers.set("content-type", "application/problem+json");
-    return new Response(`${JSON.stringify({ type: "about:blank", status: init.status, title: telling.title, code, detail, request: id })}\n`, init);
+    return new Response(
+      `${JSON.stringify({ type: "about:blank", status: init.status, title: telling.title, code, detail, request: id })}\n`,
+      init,
+    );
   }
   headers.set("content-type", "text/plain; charset=utf-8");
   return new Response(`${telling.title}: ${detail} [${code}, request ${id}]\n`, init);

@@ -6,7 +6,15 @@ const SMALL_BYTES = 4 * 1024;
 /** Bytes of one gathered message. */
 const MOST_BYTES = 32 * 1024;
 
-const GATHERED: ReadonlySet<number> = new Set([TYPE.DIAL, TYPE.ACCEPT, TYPE.DATA, TYPE.FIN, TYPE.RESET, TYPE.CREDIT, TYPE.DGRAM]);
+const GATHERED: ReadonlySet<number> = new Set([
+  TYPE.DIAL,
+  TYPE.ACCEPT,
+  TYPE.DATA,
+  TYPE.FIN,
+  TYPE.RESET,
+  TYPE.CREDIT,
+  TYPE.DGRAM,
+]);
 
 export type GatherHost = {
   send: (frame: Uint8Array, lane: number) => void;

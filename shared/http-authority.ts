@@ -26,5 +26,10 @@ export function parseAuthority(text: string, scheme: "http" | "https"): Authorit
   const port = split.port === undefined ? undefined : parsePort(split.port);
   if (port !== undefined && !port.ok) return undefined;
   const given = port === undefined ? "" : `:${port.value}`;
-  return { scheme, host: host.value, port: port?.value ?? DEFAULT_PORT[scheme], text: `${bracketed(host.value)}${given}` };
+  return {
+    scheme,
+    host: host.value,
+    port: port?.value ?? DEFAULT_PORT[scheme],
+    text: `${bracketed(host.value)}${given}`,
+  };
 }

@@ -71,7 +71,8 @@ export function decodeRequestHead(payload: Uint8Array): RequestHead {
   if (!METHOD.test(method)) throw new SessionError("protocol", "a request head without a method");
   if (!PATH.test(path)) throw new SessionError("protocol", "a request head whose path is none");
   if (!AUTHORITY.test(host)) throw new SessionError("protocol", "a request head whose host is none");
-  if (scheme !== "http" && scheme !== "https") throw new SessionError("protocol", "a request head of an unknown scheme");
+  if (scheme !== "http" && scheme !== "https")
+    throw new SessionError("protocol", "a request head of an unknown scheme");
   if (framing === undefined) throw new SessionError("protocol", "a request head of unknown framing");
   return { method, path, host, scheme, headers: decodeHeaders(fields.get(5)), upgrade: fields.has(6), framing };
 }

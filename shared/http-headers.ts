@@ -62,7 +62,11 @@ export type RequestRules = {
 };
 
 /** The headers of a visitor's request that a target may see, in lower case; Host is told apart. */
-export function requestHeaders(headers: Iterable<[string, string]>, connection: string | null, rules: RequestRules): string[] {
+export function requestHeaders(
+  headers: Iterable<[string, string]>,
+  connection: string | null,
+  rules: RequestRules,
+): string[] {
   const listed = connectionListed(connection);
   const carried: string[] = [];
   for (const [name, value] of headers) {
@@ -79,7 +83,8 @@ export function requestHeaders(headers: Iterable<[string, string]>, connection: 
 /** The headers of a target's response that a visitor may see. `names` may be in any case; the answer's are lower. */
 export function responseHeaders(raw: FlatHeaders, upgraded: boolean): string[] {
   let connection = "";
-  for (let at = 0; at < raw.length; at += 2) if (raw[at]?.toLowerCase() === "connection") connection += `${raw[at + 1]},`;
+  for (let at = 0; at < raw.length; at += 2)
+    if (raw[at]?.toLowerCase() === "connection") connection += `${raw[at + 1]},`;
   const listed = connectionListed(connection);
   const carried: string[] = [];
   for (let at = 0; at < raw.length; at += 2) {
@@ -94,7 +99,10 @@ export function responseHeaders(raw: FlatHeaders, upgraded: boolean): string[] {
 /** Names that `Connection` makes hop-by-hop. Those of the framing stay: a visitor must not be able to take them away. */
 function connectionListed(connection: string | null): ReadonlySet<string> | null {
   if (connection === null || connection === "") return null;
-  const names = connection.toLowerCase().split(",").map((name) => name.trim());
+  const names = connection
+    .toLowerCase()
+    .split(",")
+    .map((name) => name.trim());
   return new Set(names.filter((name) => name !== "content-length" && name !== "host"));
 }
 

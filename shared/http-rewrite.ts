@@ -16,15 +16,18 @@ export function rewriteResponse(headers: FlatHeaders, how: Rewriting): string[] 
   const out = [...headers];
   for (let at = 0; at < out.length; at += 2) {
     const value = out[at + 1] ?? "";
-    switch (out[at]) {
+    switch (out[at] ?? "") {
       case "location":
       case "content-location":
         out[at + 1] = rewriteLocation(value, how);
         break;
       case "refresh":
-        out[at + 1] = value.replace(/^(\s*[\d.]+\s*[;,]\s*url\s*=\s*)(["']?)([^"']*)\2$/i, (_, before: string, mark: string, url: string) => {
-          return `${before}${mark}${rewriteLocation(url, how)}${mark}`;
-        });
+        out[at + 1] = value.replace(
+          /^(\s*[\d.]+\s*[;,]\s*url\s*=\s*)(["']?)([^"']*)\2$/i,
+          (_, before: string, mark: string, url: string) => {
+            return `${before}${mark}${rewriteLocation(url, how)}${mark}`;
+          },
+        );
         break;
       case "set-cookie":
         out[at + 1] = rewriteCookie(value, how);
@@ -50,7 +53,7 @@ export function rewriteLocation(location: string, { target, visitor, stripped }:
 export function rewriteCookie(cookie: string, { target, visitor, stripped }: Rewriting): string {
   const [pair = "", ...attributes] = cookie.split(";");
   const kept = attributes.flatMap((attribute) => {
-    const [name = "", value = ""] = splitOnce(attribute, "=");
+    const [name, value] = splitOnce(attribute, "=");
     switch (name.trim().toLowerCase()) {
       case "domain": {
         const domain = value.trim().toLowerCase().replace(/^\./, "");
@@ -58,7 +61,9 @@ export function rewriteCookie(cookie: string, { target, visitor, stripped }: Rew
         return domain === targetHost && targetHost !== splitOnce(visitor.host, ":")[0] ? [] : [attribute];
       }
       case "path":
-        return stripped !== "" && value.trim().startsWith("/") ? [` Path=${stripped}${value.trim() === "/" ? "/" : value.trim()}`] : [attribute];
+        return stripped !== "" && value.trim().startsWith("/")
+          ? [` Path=${stripped}${value.trim() === "/" ? "/" : value.trim()}`]
+          : [attribute];
       default:
         return [attribute];
     }

@@ -36,7 +36,13 @@ export class TargetPool extends http.Agent {
   readonly #policy: TargetPolicy;
 
   constructor(target: Target, options: HttpDialOptions, policy: TargetPolicy) {
-    super({ keepAlive: true, keepAliveMsecs: KEEPALIVE_MS, maxFreeSockets: MOST_IDLE, scheduling: "lifo", timeout: IDLE_MS });
+    super({
+      keepAlive: true,
+      keepAliveMsecs: KEEPALIVE_MS,
+      maxFreeSockets: MOST_IDLE,
+      scheduling: "lifo",
+      timeout: IDLE_MS,
+    });
     this.#target = target;
     this.#options = options;
     this.#policy = policy;
@@ -46,7 +52,9 @@ export class TargetPool extends http.Agent {
   get authority(): string {
     const target = this.#target;
     if (target.kind !== "http") return "localhost";
-    return target.port === (target.scheme === "https" ? 443 : 80) ? formatHost(target.host) : formatHostPort(target.host, target.port);
+    return target.port === (target.scheme === "https" ? 443 : 80)
+      ? formatHost(target.host)
+      : formatHostPort(target.host, target.port);
   }
 
   get scheme(): "http" | "https" {
@@ -105,7 +113,15 @@ export class TargetPool extends http.Agent {
           else callback(null, first?.address ?? "", first?.family);
         };
         const only = judged.addresses.length === 1 ? judged.addresses[0]?.text : undefined;
-        const plain = net.connect({ host: only ?? target.host, port: target.port, lookup, autoSelectFamily: true, noDelay: true, keepAlive: true, keepAliveInitialDelay: KEEPALIVE_MS });
+        const plain = net.connect({
+          host: only ?? target.host,
+          port: target.port,
+          lookup,
+          autoSelectFamily: true,
+          noDelay: true,
+          keepAlive: true,
+          keepAliveInitialDelay: KEEPALIVE_MS,
+        });
         const socket = await connected(plain, "connect", where);
         return target.scheme === "http" ? socket : this.#secured(socket, target.host, where);
       }
@@ -147,7 +163,10 @@ function connected<T extends net.Socket>(socket: T, event: "connect" | "secureCo
       socket.destroy();
       reject(Object.assign(new DialError(failure), { cause }));
     };
-    const timer = setTimeout(() => fail({ code: "target-timeout", reason: `${where} did not answer in ${DIAL_TIMEOUT_MS / 1000} s` }), DIAL_TIMEOUT_MS);
+    const timer = setTimeout(
+      () => fail({ code: "target-timeout", reason: `${where} did not answer in ${DIAL_TIMEOUT_MS / 1000} s` }),
+      DIAL_TIMEOUT_MS,
+    );
     // It stays for the life of the socket: an error without a listener ends the process.
     socket.on("error", (error) => fail(failureOf(error, where), error));
     socket.once("close", () => fail({ code: "target-reset", reason: `${where} broke the connection off` }));

@@ -34,7 +34,8 @@ export function requestToTarget(head: RequestHead, way: Way): http.ClientRequest
   const headers = headersFor(head, way);
   // Framing is written here and nowhere else: one length, or chunks, or neither.
   if (head.framing === "open") headers.push("Transfer-Encoding", "chunked");
-  else if (head.framing === "none" && HAS_BODY.has(head.method) && !head.headers.includes("content-length")) headers.push("Content-Length", "0");
+  else if (head.framing === "none" && HAS_BODY.has(head.method) && !head.headers.includes("content-length"))
+    headers.push("Content-Length", "0");
   headers.push("Connection", "keep-alive");
   return http.request({
     agent: way.pool,

@@ -1,5 +1,11 @@
 import type http from "node:http";
-import { encodeInterimHead, encodeResponseHead, headerOf, sizeOfHeaders, type RequestHead } from "../../shared/http-head.ts";
+import {
+  encodeInterimHead,
+  encodeResponseHead,
+  headerOf,
+  sizeOfHeaders,
+  type RequestHead,
+} from "../../shared/http-head.ts";
 import { responseHeaders } from "../../shared/http-headers.ts";
 import { CONTINUE_MS, MAX_HEAD, MAX_HEADERS, MAX_INTERIM } from "../../shared/http-limits.ts";
 import { RECORD } from "../../shared/http-record.ts";
@@ -82,8 +88,12 @@ export class HttpAnswer {
     response.on("aborted", () => this.#cut(response));
     if (!this.begin(statusCode, statusMessage, rawHeaders)) return void request.destroy();
     const stream = this.#stream;
-    const length = headerOf(rawHeaders.map((text, at) => (at % 2 === 0 ? text.toLowerCase() : text)), "content-length");
-    let expected = length !== undefined && /^\d{1,10}$/.test(length) && Number(length) <= 0xffff_ffff ? Number(length) : -1;
+    const length = headerOf(
+      rawHeaders.map((text, at) => (at % 2 === 0 ? text.toLowerCase() : text)),
+      "content-length",
+    );
+    let expected =
+      length !== undefined && /^\d{1,10}$/.test(length) && Number(length) <= 0xffff_ffff ? Number(length) : -1;
     response.on("data", (bytes: Buffer) => {
       if (expected > 0) {
         // The whole body is one record: bulk needs no framing after its first bytes.

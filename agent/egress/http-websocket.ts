@@ -4,9 +4,9 @@ import { SessionError } from "../../shared/errors.ts";
 import type { RequestHead } from "../../shared/http-head.ts";
 import { MAX_MESSAGE } from "../../shared/http-limits.ts";
 import { RECORD, recordChunks, type RecordKind } from "../../shared/http-record.ts";
-import type { Accept } from "../../shared/open.ts";
 import type { Stream } from "../../shared/stream.ts";
-import { errorOf, fail, type Conversation } from "./http.ts";
+import type { Conversation } from "./http-conversation.ts";
+import { errorOf, fail } from "./http-fault.ts";
 import type { Way } from "./http-pools.ts";
 import { headersFor, MAX_RESPONSE_HEAD, pathFor } from "./http-request.ts";
 import type { HttpAnswer } from "./http-response.ts";
@@ -24,7 +24,10 @@ export type WebSocketParts = {
 };
 
 /** Asks the target for a WebSocket. Whatever it answers is what the visitor hears: 101 with its headers, or its refusal. */
-export function serveWebSocket({ stream, head, way, writer, answer, accept }: WebSocketParts): { conversation: Conversation; abandon: () => void } {
+export function serveWebSocket({ stream, head, way, writer, answer, accept }: WebSocketParts): {
+  conversation: Conversation;
+  abandon: () => void;
+} {
   const offered = offeredProtocols(head);
   const socket = new WebSocket(`ws://target.invalid/`, offered, {
     agent: way.pool,
@@ -39,7 +42,7 @@ export function serveWebSocket({ stream, head, way, writer, answer, accept }: We
       request.on("socket", accept);
       request.end();
     },
-  } as WebSocket.ClientOptions);
+  });
   let closing = false;
 
   socket.on("upgrade", (response) => {
@@ -52,7 +55,12 @@ export function serveWebSocket({ stream, head, way, writer, answer, accept }: We
   socket.on("error", (error) => {
     if (stream.over || answer.done) return;
     const failure = errorOf(error, way.pool.authority);
-    fail(stream, failure.code === "target-reset" && socket.readyState === WebSocket.CONNECTING ? { code: "target-protocol", reason: error.message } : failure);
+    fail(
+      stream,
+      failure.code === "target-reset" && socket.readyState === WebSocket.CONNECTING
+        ? { code: "target-protocol", reason: error.message }
+        : failure,
+    );
   });
 
   const write = (kind: RecordKind, payload: Uint8Array): void => {
@@ -85,7 +93,8 @@ export function serveWebSocket({ stream, head, way, writer, answer, accept }: We
           case RECORD.CLOSE: {
             closing = true;
             const code = payload.byteLength >= 2 ? payload[0]! * 256 + payload[1]! : 1005;
-            const known = (code >= 1000 && code <= 1014 && ![1004, 1005, 1006].includes(code)) || (code >= 3000 && code <= 4999);
+            const known =
+              (code >= 1000 && code <= 1014 && ![1004, 1005, 1006].includes(code)) || (code >= 3000 && code <= 4999);
             if (known) socket.close(code, Buffer.from(payload.subarray(2)));
             else socket.close();
             return;
@@ -104,7 +113,8 @@ export function serveWebSocket({ stream, head, way, writer, answer, accept }: We
 function offeredProtocols({ headers }: RequestHead): string[] {
   const offered: string[] = [];
   for (let at = 0; at < headers.length; at += 2) {
-    if (headers[at] === "sec-websocket-protocol") offered.push(...(headers[at + 1] ?? "").split(",").map((each) => each.trim()));
+    if (headers[at] === "sec-websocket-protocol")
+      offered.push(...(headers[at + 1] ?? "").split(",").map((each) => each.trim()));
   }
   return [...new Set(offered.filter((each) => /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/.test(each)))];
 }
@@ -113,11 +123,11 @@ function offeredProtocols({ headers }: RequestHead): string[] {
 function objectOf(flat: readonly string[]): Record<string, string | string[]> {
   const headers: Record<string, string[]> = Object.create(null) as Record<string, string[]>;
   for (let at = 0; at < flat.length; at += 2) (headers[flat[at] ?? ""] ??= []).push(flat[at + 1] ?? "");
-  return Object.fromEntries(Object.entries(headers).map(([name, values]) => [name, values.length === 1 ? (values[0] ?? "") : values]));
+  return Object.fromEntries(
+    Object.entries(headers).map(([name, values]) => [name, values.length === 1 ? (values[0] ?? "") : values]),
+  );
 }
 
 function closePayload(code: number, reason: Buffer): Uint8Array {
   return Buffer.concat([Uint8Array.of(code >> 8, code & 0xff), reason.subarray(0, 123)]);
 }
-
-export type { Accept };

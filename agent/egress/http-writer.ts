@@ -52,7 +52,11 @@ export class RecordWriter {
     const used = this.#used;
     this.#chunk = null;
     // What is sent is kept until it is consumed: a small frame must not keep a large buffer.
-    this.#stream.write(used === chunk.byteLength || used > chunk.byteLength / 2 ? chunk.subarray(0, used) : Buffer.from(chunk.subarray(0, used)));
+    this.#stream.write(
+      used === chunk.byteLength || used > chunk.byteLength / 2
+        ? chunk.subarray(0, used)
+        : Buffer.from(chunk.subarray(0, used)),
+    );
   }
 
   /** A place for at least `least` bytes; a new chunk has room for `wanted`, as far as a frame has. */

@@ -1,20 +1,17 @@
 import http from "node:http";
 import { SessionError, type Failure } from "../../shared/errors.ts";
 import { decodeRequestHead, type RequestHead } from "../../shared/http-head.ts";
-import { RECORD, RecordReader, type RecordEvents } from "../../shared/http-record.ts";
+import { RECORD, RecordReader } from "../../shared/http-record.ts";
 import type { Dial } from "../../shared/open.ts";
 import { formatHostPort } from "../../shared/socket-address.ts";
 import type { Stream } from "../../shared/stream.ts";
-import { failureOf } from "./dial.ts";
-import { DialError, type TargetPool } from "./http-pool.ts";
+import type { Conversation } from "./http-conversation.ts";
+import { errorOf, fail } from "./http-fault.ts";
 import type { HttpPools, Way } from "./http-pools.ts";
 import { requestToTarget } from "./http-request.ts";
 import { HttpAnswer } from "./http-response.ts";
 import { serveWebSocket } from "./http-websocket.ts";
 import { RecordWriter } from "./http-writer.ts";
-
-/** What a request on its way to the target takes from the visitor. */
-export type Conversation = RecordEvents & { fin: () => void };
 
 /** Serves one HTTP stream from DIAL to its end. `dialled` is called once the target is reached, or not. Answers how it ended. */
 export function serveHttp(stream: Stream, dial: Dial, pools: HttpPools, dialled: () => void): Promise<Failure | null> {
@@ -62,19 +59,40 @@ export function serveHttp(stream: Stream, dial: Dial, pools: HttpPools, dialled:
   return ended;
 }
 
-function converse(stream: Stream, dial: Dial, head: RequestHead, way: Way, reached: () => void): { conversation: Conversation; abandon: () => void } {
+function converse(
+  stream: Stream,
+  dial: Dial,
+  head: RequestHead,
+  way: Way,
+  reached: () => void,
+): { conversation: Conversation; abandon: () => void } {
   const writer = new RecordWriter(stream);
   const answer = new HttpAnswer(stream, writer, head, way, dial.target);
-  const accept = (socket: { remoteAddress?: string | undefined; remotePort?: number | undefined; localAddress?: string | undefined; localPort?: number | undefined }): void => {
+  const accept = (socket: {
+    remoteAddress?: string | undefined;
+    remotePort?: number | undefined;
+    localAddress?: string | undefined;
+    localPort?: number | undefined;
+  }): void => {
     reached();
-    stream.accept({ target: addressOf(socket.remoteAddress, socket.remotePort), local: addressOf(socket.localAddress, socket.localPort) });
+    stream.accept({
+      target: addressOf(socket.remoteAddress, socket.remotePort),
+      local: addressOf(socket.localAddress, socket.localPort),
+    });
   };
   if (head.upgrade) return serveWebSocket({ stream, head, way, writer, answer, accept });
   return plain(stream, dial, head, way, answer, accept);
 }
 
 /** One request as the target gets it: well-formed, framed by us, exactly once. */
-function plain(stream: Stream, dial: Dial, head: RequestHead, way: Way, answer: HttpAnswer, accept: (socket: http.ClientRequest["socket"] & object) => void): { conversation: Conversation; abandon: () => void } {
+function plain(
+  stream: Stream,
+  dial: Dial,
+  head: RequestHead,
+  way: Way,
+  answer: HttpAnswer,
+  accept: (socket: http.ClientRequest["socket"] & object) => void,
+): { conversation: Conversation; abandon: () => void } {
   let request: http.ClientRequest;
   let over = false;
   const begin = (): void => {
@@ -99,7 +117,8 @@ function plain(stream: Stream, dial: Dial, head: RequestHead, way: Way, answer: 
   };
   let retried = 0;
   const retry = (): void => {
-    if (retried++ >= 3) return fail(stream, { code: "target-reset", reason: `${dial.target} closes kept-alive connections` });
+    if (retried++ >= 3)
+      return fail(stream, { code: "target-reset", reason: `${dial.target} closes kept-alive connections` });
     begin();
     if (over) request.end();
   };
@@ -138,24 +157,6 @@ function isClosed(error: NodeJS.ErrnoException): boolean {
   return error.code === "ECONNRESET" || error.code === "EPIPE";
 }
 
-/** Before the target was reached it was never there; afterwards it broke off. */
-export function fail(stream: Stream, { code, reason }: Failure): void {
-  if (stream.state === "opening") stream.reject(code, reason);
-  else stream.reset(code, reason);
-}
-
-/** What an error of Node's HTTP client means. */
-export function errorOf(error: NodeJS.ErrnoException, target: string): Failure {
-  if (error instanceof DialError) return error.failure;
-  const { code = "" } = error;
-  if (code.startsWith("HPE_")) return { code: "target-protocol", reason: `${target} answered with what is no proper HTTP (${code})` };
-  if (code === "ECONNRESET") return { code: "target-reset", reason: `${target} ended the connection before it had answered` };
-  const failure = failureOf(error, target);
-  return failure.code === "target-unreachable" ? { ...failure, code: "target-reset" } : failure;
-}
-
 function addressOf(address: string | undefined, port: number | undefined): string {
   return address === undefined ? "" : formatHostPort(address, port ?? 0);
 }
-
-export type { TargetPool };

@@ -50,7 +50,8 @@ export async function loginPage({ request, env, routes, authority, visitor }: Re
   if (visitor === undefined) return nothing("denied");
   if (request.method !== "POST") return form("/", "", 200);
   // A form on somebody else's page must not log a visitor in as somebody else.
-  if (request.headers.get("origin") !== `${scheme}://${text}`) return form("/", "This form was not sent from here. Please try again.", 403);
+  if (request.headers.get("origin") !== `${scheme}://${text}`)
+    return form("/", "This form was not sent from here. Please try again.", 403);
   const fields = await formOf(request);
   const to = /^\/(?![/\\])[\x21-\x7e]*$/.test(fields.get("to") ?? "") ? (fields.get("to") ?? "/") : "/";
   const routed = routeHttp(routes, { scheme, host, port, path: to.replace(/[?#].*$/, "") });
@@ -62,7 +63,10 @@ export async function loginPage({ request, env, routes, authority, visitor }: Re
   const pass = await registryOf(env).signPass({ ...claims, endpoints: [mapping.endpoint], exp: expires });
   const headers = new Headers({ location: to, "cache-control": "no-store" });
   const secure = scheme === "https" ? "; Secure" : "";
-  headers.append("set-cookie", `${cookieName(mapping, scheme)}=${pass}; Path=/; HttpOnly; SameSite=Lax${secure}; Max-Age=${expires - Math.floor(Date.now() / 1000)}`);
+  headers.append(
+    "set-cookie",
+    `${cookieName(mapping, scheme)}=${pass}; Path=/; HttpOnly; SameSite=Lax${secure}; Max-Age=${expires - Math.floor(Date.now() / 1000)}`,
+  );
   return new Response(null, { status: 303, headers });
 }
 
@@ -112,9 +116,16 @@ async function formOf(request: Request): Promise<URLSearchParams> {
 }
 
 function askForToken(request: Request, bearerOnly: boolean): Response {
-  const isPage = !bearerOnly && prefersHtml(request.headers.get("accept") ?? "") && (request.method === "GET" || request.method === "HEAD");
+  const isPage =
+    !bearerOnly &&
+    prefersHtml(request.headers.get("accept") ?? "") &&
+    (request.method === "GET" || request.method === "HEAD");
   if (isPage) return form(request.url.replace(/^https?:\/\/[^/]*/, "") || "/", "", 401);
-  const headers = new Headers({ "content-type": "application/problem+json", "cache-control": "no-store", "www-authenticate": 'Bearer realm="sallyport"' });
+  const headers = new Headers({
+    "content-type": "application/problem+json",
+    "cache-control": "no-store",
+    "www-authenticate": 'Bearer realm="sallyport"',
+  });
   const detail = "This service is open to holders of a token: send it as Authorization: Bearer TOKEN.";
   const problem = { type: "about:blank", status: 401, title: "Token needed", code: "token-needed", detail };
   return new Response(request.method === "HEAD" ? null : `${JSON.stringify(problem)}\n`, { status: 401, headers });

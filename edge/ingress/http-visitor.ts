@@ -25,7 +25,10 @@ export function httpVisitorOf(request: Request, scheme: "http" | "https", env: E
   if (direct === undefined || trusted.length === 0 || !allows(trusted, [], direct.address)) return direct;
   const proto = headers.get("x-forwarded-proto")?.trim().toLowerCase();
   const asked = proto === "https" || proto === "http" ? proto : scheme;
-  const chain = (headers.get("x-forwarded-for") ?? "").split(",").map((each) => each.trim()).filter((each) => each !== "");
+  const chain = (headers.get("x-forwarded-for") ?? "")
+    .split(",")
+    .map((each) => each.trim())
+    .filter((each) => each !== "");
   const via = [direct.address.text];
   for (let at = chain.length - 1; at >= 0; at -= 1) {
     const next = visitor(splitHostPort(chain[at] ?? "")?.host ?? chain[at] ?? "", "0", asked, via);
@@ -47,7 +50,9 @@ let parsed: { text: string; cidrs: Cidr[] } = { text: "", cidrs: [] };
 
 function trustedProxies({ TRUSTED_PROXIES = "" }: Env): readonly Cidr[] {
   if (parsed.text !== TRUSTED_PROXIES) {
-    const cidrs = TRUSTED_PROXIES.split(",").map((each) => parseCidr(each.trim())).filter((each) => each.ok);
+    const cidrs = TRUSTED_PROXIES.split(",")
+      .map((each) => parseCidr(each.trim()))
+      .filter((each) => each.ok);
     parsed = { text: TRUSTED_PROXIES, cidrs: cidrs.map((each) => each.value) };
   }
   return parsed.cidrs;

@@ -32,11 +32,13 @@ async function admit(request: Request, env: Env, ctx: ExecutionContext): Promise
   const known = hosts instanceof Promise ? await hosts : hosts;
   const [, urlScheme = "http", urlHost = "", rest = ""] = URL_SHAPE.exec(request.url) ?? [];
   const visitor = httpVisitorOf(request, urlScheme === "https" ? "https" : "http", env);
-  const refuse = (code: Parameters<typeof errorPage>[0]["code"]): Response => errorPage({ request, id: newRequestId(), code });
+  const refuse = (code: Parameters<typeof errorPage>[0]["code"]): Response =>
+    errorPage({ request, id: newRequestId(), code });
   const scheme = visitor?.scheme ?? "http";
   // One value, read in one way, decides the route and the rules; whatever else names a host must agree with it.
   const authority = authorityOf(request.headers.get("host") ?? urlHost, scheme);
-  if (authority === undefined || (urlHost !== authority.text && authorityOf(urlHost, scheme)?.text !== authority.text)) return refuse("bad-host");
+  if (authority === undefined || (urlHost !== authority.text && authorityOf(urlHost, scheme)?.text !== authority.text))
+    return refuse("bad-host");
   let host = known.of(authority.host);
   const target = rest.startsWith("/") ? rest : `/${rest}`;
   if (target.length > MAX_PATH) return refuse("path-too-long");
@@ -54,7 +56,16 @@ async function admit(request: Request, env: Env, ctx: ExecutionContext): Promise
   return enter(request, env, ctx, routed.value, authority, visitor, target, host.kind === "shared");
 }
 
-async function enter(request: Request, env: Env, ctx: ExecutionContext, { route }: HttpRoute, authority: Authority, visitor: HttpVisitor, path: string, isShared: boolean): Promise<Response> {
+async function enter(
+  request: Request,
+  env: Env,
+  ctx: ExecutionContext,
+  { route }: HttpRoute,
+  authority: Authority,
+  visitor: HttpVisitor,
+  path: string,
+  isShared: boolean,
+): Promise<Response> {
   const { mapping, grants } = route;
   const at = Date.now();
   const refuse = (failure: Failure): Response => {
@@ -89,7 +100,13 @@ async function enter(request: Request, env: Env, ctx: ExecutionContext, { route 
   return await env.RELAY.getByName(route.relay).fetch(url, request);
 }
 
-async function writeDown(env: Env, { site, mapping }: HttpRoute["route"], visitor: HttpVisitor, at: number, failure: Failure): Promise<void> {
+async function writeDown(
+  env: Env,
+  { site, mapping }: HttpRoute["route"],
+  visitor: HttpVisitor,
+  at: number,
+  failure: Failure,
+): Promise<void> {
   const { id, endpoint, target } = mapping;
   const record: ConnectionRecord = {
     at,
@@ -107,7 +124,6 @@ async function writeDown(env: Env, { site, mapping }: HttpRoute["route"], visito
   };
   await refusals.add(record, (records) => registryOf(env).record(records));
 }
-
 
 /** Hosts read lately: parsing one costs more than looking it up. */
 const read = new Map<string, Authority | undefined>();

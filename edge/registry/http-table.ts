@@ -19,7 +19,11 @@ export function httpTable(store: Store, tag: string): HttpTable | null {
   const urls = store.urls.list();
   const sites = store.sites.list();
   // Revisions only grow, and every change of rules moves one.
-  const newest = [urls.length, urls[0], ...sites.map(({ name, revision, relaySeen }) => `${name}:${revision}:${relaySeen ? 1 : 0}`)].join(" ");
+  const newest = [
+    urls.length,
+    urls[0],
+    ...sites.map(({ name, revision, relaySeen }) => `${name}:${revision}:${relaySeen ? 1 : 0}`),
+  ].join(" ");
   if (newest === tag) return null;
   const routes = sites.flatMap((site) => {
     const { grants, mappings } = store.rulesOf(site, Date.now());

@@ -31,7 +31,11 @@ export function unservedHttp(
 }
 
 /** A self-hosted edge has one HTTP socket; a proxy in front of it may have others. */
-function offSocket(endpoint: HttpEndpoint, { TRUSTED_PROXIES = "" }: { TRUSTED_PROXIES?: string }, canonical: string | undefined): Problem | undefined {
+function offSocket(
+  endpoint: HttpEndpoint,
+  { TRUSTED_PROXIES = "" }: { TRUSTED_PROXIES?: string },
+  canonical: string | undefined,
+): Problem | undefined {
   const match = /^(https?):\/\/.*?(?::(\d+))?$/.exec(canonical ?? "");
   if (match === null || TRUSTED_PROXIES !== "") return undefined;
   const scheme = match[1] === "https" ? "https" : "http";
@@ -40,20 +44,41 @@ function offSocket(endpoint: HttpEndpoint, { TRUSTED_PROXIES = "" }: { TRUSTED_P
   const proxied = "or put a proxy in front of it and say so: sallyport serve --trusted-proxy CIDR";
   if (endpoint.scheme !== scheme) {
     const how = scheme === "http" ? "has no certificate (serve --tls-cert F --tls-key F)" : "speaks TLS only";
-    return refusal("scheme-unserved", `This edge ${how}, so ${endpoint.scheme}:// requests never come in.`, `Write ${fitting}, ${proxied}`);
+    return refusal(
+      "scheme-unserved",
+      `This edge ${how}, so ${endpoint.scheme}:// requests never come in.`,
+      `Write ${fitting}, ${proxied}`,
+    );
   }
   if (endpoint.port === null || endpoint.port === port) return undefined;
-  return refusal("http-port-unheld", `This edge serves ${scheme}:// on port ${port} alone.`, `Write ${fitting}, ${proxied}`);
+  return refusal(
+    "http-port-unheld",
+    `This edge serves ${scheme}:// on port ${port} alone.`,
+    `Write ${fitting}, ${proxied}`,
+  );
 }
 
 function offCloudflare(endpoint: HttpEndpoint): Problem | undefined {
   const { scheme, host, port } = endpoint;
-  if (parseAddress(host).ok) return refusal("host-unserved", "Cloudflare serves names, not addresses.", "Choose a host of a zone in your account.");
+  if (parseAddress(host).ok)
+    return refusal(
+      "host-unserved",
+      "Cloudflare serves names, not addresses.",
+      "Choose a host of a zone in your account.",
+    );
   if (host.endsWith(".workers.dev")) {
-    return refusal("host-unserved", "Of workers.dev, a Worker has only its own name, which is the edge's.", "Choose a host of a zone in your account, and attach it to the Worker as a custom domain.");
+    return refusal(
+      "host-unserved",
+      "Of workers.dev, a Worker has only its own name, which is the edge's.",
+      "Choose a host of a zone in your account, and attach it to the Worker as a custom domain.",
+    );
   }
   if (port === null || (CLOUDFLARE_PORTS[scheme] as readonly number[]).includes(port)) return undefined;
-  return refusal("http-port-unserved", `Cloudflare does not proxy port ${port} for ${scheme}.`, `Choose one of ${CLOUDFLARE_PORTS[scheme].join(", ")}.`);
+  return refusal(
+    "http-port-unserved",
+    `Cloudflare does not proxy port ${port} for ${scheme}.`,
+    `Choose one of ${CLOUDFLARE_PORTS[scheme].join(", ")}.`,
+  );
 }
 
 function refusal(code: string, detail: string, fix: string): Problem {

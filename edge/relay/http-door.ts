@@ -97,7 +97,15 @@ export class HttpDoor {
     const asked = { ...visit, visitor: splitHostPort(visit.visitor)?.host ?? "" };
     const all = [...withoutOurs(carried, visit.bearer), ...forwardedHeaders(asked)];
     for (let at = 1; at < all.length; at += 2) all[at] = utf8Bytes(all[at] ?? "");
-    return { method: request.method, path: utf8Bytes(visit.path), host: visit.host, scheme: visit.scheme, headers: all, upgrade, framing };
+    return {
+      method: request.method,
+      path: utf8Bytes(visit.path),
+      host: visit.host,
+      scheme: visit.scheme,
+      headers: all,
+      upgrade,
+      framing,
+    };
   }
 
   #refuse(request: Request, visit: HttpVisit, mapping: Mapping | undefined, at: number, failure: Failure): Response {
@@ -107,8 +115,18 @@ export class HttpDoor {
     return errorPage({ request, id, code: failure.code, site: mapping?.site ?? "", since });
   }
 
-  #write(visit: HttpVisit, mapping: Mapping | undefined, at: number, tally: { bytesIn: number; bytesOut: number }, failure: Failure | null, id: string): void {
-    const told = failure === null ? null : { ...failure, reason: id === "" ? failure.reason : `${failure.reason} [request ${id}]` };
+  #write(
+    visit: HttpVisit,
+    mapping: Mapping | undefined,
+    at: number,
+    tally: { bytesIn: number; bytesOut: number },
+    failure: Failure | null,
+    id: string,
+  ): void {
+    const told =
+      failure === null
+        ? null
+        : { ...failure, reason: id === "" ? failure.reason : `${failure.reason} [request ${id}]` };
     this.#doorman.write(visit, mapping, at, tally, told);
   }
 }
@@ -124,7 +142,13 @@ function withoutOurs(headers: string[], bearer: boolean): string[] {
       out.push(name, value);
       continue;
     }
-    const kept = value.split(";").filter((cookie) => !cookie.trim().replace(/^__Host-/, "").startsWith(COOKIE_PREFIX));
+    const kept = value.split(";").filter(
+      (cookie) =>
+        !cookie
+          .trim()
+          .replace(/^__Host-/, "")
+          .startsWith(COOKIE_PREFIX),
+    );
     if (kept.length > 0) out.push(name, kept.join(";").trim());
   }
   return out;
@@ -142,7 +166,17 @@ function dialOf(mapping: Mapping, { visitor, token }: HttpVisit, grant: string):
     const { endpoint, http, id, target } = mapping;
     const prefix = http?.prefix === "strip" ? endpoint.replace(/^https?:\/\/[^/]*/, "") : "";
     const options = JSON.stringify({ ...http, prefix });
-    fixed = encodeDial({ target, kind: "http", mapping: id, endpoint, visitor: "", options, token: "", grant: "", hops: 0 });
+    fixed = encodeDial({
+      target,
+      kind: "http",
+      mapping: id,
+      endpoint,
+      visitor: "",
+      options,
+      token: "",
+      grant: "",
+      hops: 0,
+    });
     fixedParts.set(mapping, fixed);
   }
   const own = encodeFields({ 5: visitor, 7: token || undefined, 8: grant || undefined });

@@ -30,7 +30,13 @@ export class Exchange {
   #roomAgain: (() => void) | undefined;
   #wanted = Promise.withResolvers<boolean>();
 
-  constructor(stream: Stream, request: Request, upgrade: boolean, tally: Tally, over: (failure: Failure | null, id: string) => void) {
+  constructor(
+    stream: Stream,
+    request: Request,
+    upgrade: boolean,
+    tally: Tally,
+    over: (failure: Failure | null, id: string) => void,
+  ) {
     this.#stream = stream;
     this.#request = request;
     this.#upgrade = upgrade;
@@ -113,7 +119,8 @@ export class Exchange {
   #answer(head: ResponseHead): void {
     const { status } = head;
     const upgraded = status === 101 && this.#upgrade;
-    if (status < 200 ? !upgraded : status > 599) throw new SessionError("protocol", `the target answered with status ${status}`);
+    if (status < 200 ? !upgraded : status > 599)
+      throw new SessionError("protocol", `the target answered with status ${status}`);
     this.answered = true;
     this.#wanted.resolve(false);
     if (upgraded) {
@@ -129,21 +136,24 @@ export class Exchange {
     // A WebSocket was asked for and refused: there is nothing more to say.
     if (this.#upgrade) this.#stream.finish();
     const length = headerOf(head.headers, "content-length");
-    if (length !== undefined && !/^\d{1,15}$/.test(length)) throw new SessionError("protocol", "a Content-Length that is none");
+    if (length !== undefined && !/^\d{1,15}$/.test(length))
+      throw new SessionError("protocol", "a Content-Length that is none");
     const init = { status: head.status, statusText: reasonOf(head), encodeBody: "manual" as const };
     if (this.#request.method === "HEAD" || NO_BODY.has(head.status)) {
       return new Response(null, { ...init, headers: headersOf(head) });
     }
     if (this.#ended) {
       const body = joined(this.#early);
-      if (length !== undefined && Number(length) !== body.byteLength) throw new SessionError("protocol", "a body of another length than it said");
+      if (length !== undefined && Number(length) !== body.byteLength)
+        throw new SessionError("protocol", "a body of another length than it said");
       this.#early = [];
       this.#stream.consumed(body.byteLength);
       this.delivered = true;
       return new Response(body, { ...init, headers: headersOf(head) });
     }
     // Native streams: each write resolves when the visitor's connection has taken it. Their sum is checked against the length.
-    const { readable, writable } = length === undefined ? new IdentityTransformStream() : new FixedLengthStream(Number(length));
+    const { readable, writable } =
+      length === undefined ? new IdentityTransformStream() : new FixedLengthStream(Number(length));
     const writer = writable.getWriter();
     this.#writer = writer;
     // Heard of even while nothing is being written: an event stream may be silent for minutes.
@@ -174,7 +184,8 @@ export class Exchange {
   }
 
   #fin(): void {
-    if (!this.#ended && this.#message === undefined) this.#stream.reset("target-reset", "the target broke the answer off");
+    if (!this.#ended && this.#message === undefined)
+      this.#stream.reset("target-reset", "the target broke the answer off");
   }
 
   #streamEnded(failure: Failure | null): void {

@@ -11,7 +11,13 @@ const SMALL_READ = 4 * 1024;
 const LONGEST_RECORD = 0xffff_ffff;
 
 /** Sends a visitor's body to the agent, never more than the stream has credit for, and reads none before it may. */
-export async function upload(body: ReadableStream, head: RequestHead, exchange: Exchange, stream: Stream, tally: Tally): Promise<void> {
+export async function upload(
+  body: ReadableStream,
+  head: RequestHead,
+  exchange: Exchange,
+  stream: Stream,
+  tally: Tally,
+): Promise<void> {
   // The platform answers 100 by itself when a body is first read.
   if (headerOf(head.headers, "expect") !== undefined && !(await exchange.wanted)) return stream.finish();
   const reader = body.getReader({ mode: "byob" });
@@ -30,7 +36,14 @@ export async function upload(body: ReadableStream, head: RequestHead, exchange: 
   }
 }
 
-async function carry(reader: ReadableStreamBYOBReader, head: RequestHead, exchange: Exchange, stream: Stream, tally: Tally, idle: IdleClock): Promise<void> {
+async function carry(
+  reader: ReadableStreamBYOBReader,
+  head: RequestHead,
+  exchange: Exchange,
+  stream: Stream,
+  tally: Tally,
+  idle: IdleClock,
+): Promise<void> {
   // With a known length the body is one record (or one for each 4 GiB), whose bytes need no more framing.
   let left = head.framing === "length" ? Number(headerOf(head.headers, "content-length")) : 0;
   let recordLeft = 0;
@@ -52,8 +65,8 @@ async function carry(reader: ReadableStreamBYOBReader, head: RequestHead, exchan
     // A small read must not keep a large buffer alive until it is consumed.
     const small = count * 2 < buffer.byteLength && value.buffer.byteLength > SMALL_READ;
     const read = small ? value.buffer.slice(0, start + count) : value.buffer;
-    if (small) spare = value.buffer as ArrayBuffer;
-    const chunk = new Uint8Array(read as ArrayBuffer, 0, start + count);
+    if (small) spare = value.buffer;
+    const chunk = new Uint8Array(read, 0, start + count);
     if (recordLeft > 0) {
       recordLeft -= count;
       stream.write(chunk.subarray(RECORD_HEADER));
@@ -64,7 +77,8 @@ async function carry(reader: ReadableStreamBYOBReader, head: RequestHead, exchan
       stream.write(chunk);
     }
     left -= count;
-    wanted = count === size && count === wanted ? Math.min(MAX_PIECE, wanted * 4) : count < wanted / 4 ? SMALL_READ : wanted;
+    wanted =
+      count === size && count === wanted ? Math.min(MAX_PIECE, wanted * 4) : count < wanted / 4 ? SMALL_READ : wanted;
   }
   if (recordLeft > 0) throw new Error("the body is shorter than its length");
   for (const chunk of recordChunks(RECORD.END, new Uint8Array(0))) stream.write(chunk);

@@ -26,15 +26,30 @@ export type HttpVisit = {
 
 export function encodeHttpVisit(visit: HttpVisit): string {
   const { endpoint, visitor, scheme, host, port, path, via, token, until, bearer } = visit;
-  const parts = [endpoint, visitor, scheme, host, String(port), via.join(","), token, until ?? "", bearer ? "1" : "", path];
+  const parts = [
+    endpoint,
+    visitor,
+    scheme,
+    host,
+    String(port),
+    via.join(","),
+    token,
+    until ?? "",
+    bearer ? "1" : "",
+    path,
+  ];
   return BASE + parts.map((part) => encodeURIComponent(part)).join("&");
 }
 
 /** Undefined for any other URL. */
 export function decodeHttpVisit(url: string): HttpVisit | undefined {
   if (!url.startsWith(BASE)) return undefined;
-  const parts = url.slice(BASE.length).split("&").map((part) => decodeURIComponent(part));
-  const [endpoint = "", visitor = "", scheme, host = "", port, via = "", token = "", until = "", bearer, path = "/"] = parts;
+  const parts = url
+    .slice(BASE.length)
+    .split("&")
+    .map((part) => decodeURIComponent(part));
+  const [endpoint = "", visitor = "", scheme, host = "", port, via = "", token = "", until = "", bearer, path = "/"] =
+    parts;
   return {
     endpoint,
     visitor,

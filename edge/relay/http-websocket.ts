@@ -82,7 +82,9 @@ export function openWebSocket(stream: Stream, head: ResponseHead, tally: Tally):
 
 /** 1005, 1006 and 1015 stand for what was not said. */
 function mayBeSent(code: number): boolean {
-  return (code >= 1000 && code <= 1014 && code !== 1004 && code !== 1005 && code !== 1006) || (code >= 3000 && code <= 4999);
+  return (
+    (code >= 1000 && code <= 1014 && code !== 1004 && code !== 1005 && code !== 1006) || (code >= 3000 && code <= 4999)
+  );
 }
 
 function closePayload(code: number, reason: string): Uint8Array {

@@ -40,7 +40,14 @@ test("a browser logs in with a token: a cookie of this host and this endpoint al
   const { edge } = site;
   await site.map(`http://${HOST}`, origin.url, "--access", "token");
   await site.map("http://other.localhost", origin.url, "--access", "token");
-  const token = await edge.ok("token", "visitor", "--endpoint", `http://${HOST}`, "--endpoint", "http://other.localhost");
+  const token = await edge.ok(
+    "token",
+    "visitor",
+    "--endpoint",
+    `http://${HOST}`,
+    "--endpoint",
+    "http://other.localhost",
+  );
   const asked = await askHttp(edge.url, HOST, { path: "/photos?id=1", headers: HTML });
   expect(asked).toMatchObject({ status: 401, headers: { "content-type": "text/html; charset=utf-8" } });
   expect(asked.body.toString()).toContain('name="to" value="/photos?id=1"');
@@ -54,7 +61,8 @@ test("a browser logs in with a token: a cookie of this host and this endpoint al
     });
   expect((await login({ token: "x.y.z", to: "/" })).status).toBe(403);
   expect((await login({ token, to: "/" }, "http://evil.example")).status).toBe(403);
-  for (const to of ["//evil.example", "https://evil.example", "/\\evil.example"]) expect((await login({ token, to })).headers.location).toBe("/");
+  for (const to of ["//evil.example", "https://evil.example", "/\\evil.example"])
+    expect((await login({ token, to })).headers.location).toBe("/");
   const done = await login({ token, to: "/photos?id=1" });
   expect(done).toMatchObject({ status: 303, headers: { location: "/photos?id=1" } });
   const [cookie = ""] = done.headers["set-cookie"] ?? [];
@@ -66,7 +74,9 @@ test("a browser logs in with a token: a cookie of this host and this endpoint al
   expect(inside.status).toBe(200);
   expect((JSON.parse(inside.body.toString()) as { cookie: string }).cookie).toBe("a=1; b=2");
   const elsewhere = pair.replace(/sallyport-\d+/, "sallyport-2");
-  expect((await askHttp(edge.url, "other.localhost", { headers: { cookie: `${pair}; ${elsewhere}` } })).status).toBe(401);
+  expect((await askHttp(edge.url, "other.localhost", { headers: { cookie: `${pair}; ${elsewhere}` } })).status).toBe(
+    401,
+  );
   await edge.ok("token", "revoke", String(decodeJwt(token).jti));
   expect((await askHttp(edge.url, HOST, { headers: { cookie: pair } })).status).toBeGreaterThanOrEqual(401);
 });
@@ -79,11 +89,18 @@ test("addresses are allowed and denied as at ports, and errors tell people what 
   await site.map(`http://${HOST}`, `http://${nowhere}:9`, "--allow-from", "127.0.0.1");
   await site.map("http://closed.localhost", `http://${nowhere}:9`, "--allow-from", "10.0.0.0/8");
   const html = await askHttp(edge.url, HOST, { headers: HTML, from: "127.0.0.1" });
-  expect(html).toMatchObject({ status: 502, headers: { "content-type": "text/html; charset=utf-8", "retry-after": "10" } });
+  expect(html).toMatchObject({
+    status: 502,
+    headers: { "content-type": "text/html; charset=utf-8", "retry-after": "10" },
+  });
   expect(html.body.toString()).toContain("The service is not running");
   expect(html.body.toString()).not.toContain(nowhere);
   const json = await askHttp(edge.url, HOST, { headers: { accept: "application/json" }, from: "127.0.0.1" });
-  expect(JSON.parse(json.body.toString())).toMatchObject({ status: 502, code: "target-refused", request: expect.stringMatching(/^[0-9a-f]{10}$/) as unknown });
+  expect(JSON.parse(json.body.toString())).toMatchObject({
+    status: 502,
+    code: "target-refused",
+    request: expect.stringMatching(/^[0-9a-f]{10}$/) as unknown,
+  });
   expect((await askHttp(edge.url, HOST, { from: "127.0.0.2" })).status).toBe(403);
   expect((await askHttp(edge.url, "closed.localhost")).status).toBe(403);
   site.agent.kill("SIGTERM");
@@ -98,7 +115,7 @@ test("prefixes choose the target and may be stripped; redirects and cookies come
   await using root = await httpOrigin((request, response) => void response.end(`root ${request.url}`));
   await using app = await httpOrigin((request, response) => {
     response.writeHead(302, { location: "/login?x=1", "set-cookie": "s=1; Path=/" });
-    response.end(`app ${request.url} ${request.headers["x-forwarded-prefix"]}`);
+    response.end(`app ${request.url} ${String(request.headers["x-forwarded-prefix"])}`);
   });
   const { edge } = site;
   await site.map(`http://${HOST}`, root.url);
@@ -117,7 +134,10 @@ test("targets speak TLS that is checked, pinned, or not checked, as the mapping 
   const { edge } = site;
   const host = loopback();
   const { cert, key } = await certificate(folder.path, host, 7);
-  const server = createServer({ cert: await readFile(cert), key: await readFile(key) }, (_request, response) => void response.end("secure"));
+  const server = createServer(
+    { cert: await readFile(cert), key: await readFile(key) },
+    (_request, response) => void response.end("secure"),
+  );
   server.listen(0, host);
   await once(server, "listening");
   const target = `https://${host}:${(server.address() as AddressInfo).port}`;
@@ -126,7 +146,10 @@ test("targets speak TLS that is checked, pinned, or not checked, as the mapping 
   await site.map("http://pinned.localhost", target, "--ca", cert);
   await site.map("http://named.localhost", target, "--ca", cert, "--sni", "nas.lan");
   const refused = await askHttp(edge.url, "checked.localhost");
-  expect({ status: refused.status, body: refused.body.toString() }).toMatchObject({ status: 502, body: expect.stringContaining("its certificate is self-signed") as unknown });
+  expect({ status: refused.status, body: refused.body.toString() }).toMatchObject({
+    status: 502,
+    body: expect.stringContaining("its certificate is self-signed") as unknown,
+  });
   expect((await askHttp(edge.url, "open.localhost")).body.toString()).toBe("secure");
   expect((await askHttp(edge.url, "pinned.localhost")).body.toString()).toBe("secure");
   expect((await askHttp(edge.url, "named.localhost")).body.toString()).toContain("its certificate is for another name");

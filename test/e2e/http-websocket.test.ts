@@ -12,7 +12,11 @@ const MIB = 1024 * 1024;
 function visit(site: TestSite, path: string, protocols: string[] = []): WebSocket {
   const { host } = site.edge;
   const headers = { host: `${HOST}:8787`, origin: `http://${HOST}:8787` };
-  return new WebSocket(`ws://${host}:8787${path}`, protocols, { headers, perMessageDeflate: false, maxPayload: 64 * MIB });
+  return new WebSocket(`ws://${host}:8787${path}`, protocols, {
+    headers,
+    perMessageDeflate: false,
+    maxPayload: 64 * MIB,
+  });
 }
 
 /** A site whose `chat.localhost` is a WebSocket server; `/deny` refuses the handshake. */
@@ -20,10 +24,15 @@ async function chat(serve: (socket: WebSocket, request: IncomingMessage) => void
   await using stack = new AsyncDisposableStack();
   const site = stack.use(await testSite());
   const origin = stack.use(await httpOrigin((_request, response) => void response.writeHead(404).end("nothing")));
-  const server = new WebSocketServer({ noServer: true, maxPayload: 64 * MIB, handleProtocols: (offered) => [...offered].at(-1) ?? false });
+  const server = new WebSocketServer({
+    noServer: true,
+    maxPayload: 64 * MIB,
+    handleProtocols: (offered) => [...offered].at(-1) ?? false,
+  });
   server.on("headers", (headers) => headers.push("Set-Cookie: seen=1"));
   origin.server.on("upgrade", (request, socket, head) => {
-    if (request.url === "/deny") socket.end("HTTP/1.1 401 Unauthorized\r\nX-Why: because\r\nContent-Length: 4\r\n\r\nnope");
+    if (request.url === "/deny")
+      socket.end("HTTP/1.1 401 Unauthorized\r\nX-Why: because\r\nContent-Length: 4\r\n\r\nnope");
     else server.handleUpgrade(request, socket, head, (accepted) => serve(accepted, request));
   });
   await site.map(`http://${HOST}`, origin.url);
@@ -45,21 +54,37 @@ test("the target's answer to the handshake is what the visitor hears: 101 with i
   expect(heard).toMatchObject({ host: `${HOST}:8787`, origin: `http://${HOST}:8787`, "x-forwarded-proto": "http" });
   socket.terminate();
 
-  for (const [path, status, body] of [["/deny", 401, "nope"], ["/.sallyport/x", 404, "Not found"]] as const) {
+  for (const [path, status, body] of [
+    ["/deny", 401, "nope"],
+    ["/.sallyport/x", 404, "Not found"],
+  ] as const) {
     const refused = visit(it.site, path);
     refused.on("error", () => undefined);
     const [, answer] = (await once(refused, "unexpected-response")) as [unknown, IncomingMessage];
     let text = "";
     for await (const part of answer) text += String(part);
-    expect({ status: answer.statusCode, text }).toMatchObject({ status, text: expect.stringContaining(body) as unknown });
+    expect({ status: answer.statusCode, text }).toMatchObject({
+      status,
+      text: expect.stringContaining(body) as unknown,
+    });
   }
 });
 
 test("messages keep their type, their boundaries and their order, small, empty and large", async () => {
-  await using it = await chat((socket) => socket.on("message", (data, isBinary) => socket.send(data, { binary: isBinary })));
+  await using it = await chat((socket) =>
+    socket.on("message", (data, isBinary) => socket.send(data, { binary: isBinary })),
+  );
   const socket = visit(it.site, "/");
   await once(socket, "open");
-  const messages: (string | Buffer)[] = ["hello é€😀", "", Buffer.alloc(0), Buffer.from([0, 255, 128]), "x".repeat(70_000), Buffer.alloc(5 * MIB, 7), ...Array.from({ length: 500 }, (_, nth) => `m${nth}`)];
+  const messages: (string | Buffer)[] = [
+    "hello é€😀",
+    "",
+    Buffer.alloc(0),
+    Buffer.from([0, 255, 128]),
+    "x".repeat(70_000),
+    Buffer.alloc(5 * MIB, 7),
+    ...Array.from({ length: 500 }, (_, nth) => `m${nth}`),
+  ];
   const got: [boolean, number, string][] = [];
   const done = new Promise<void>((resolve) => {
     socket.on("message", (data: Buffer, isBinary) => {
@@ -69,7 +94,9 @@ test("messages keep their type, their boundaries and their order, small, empty a
   });
   for (const message of messages) socket.send(message);
   await done;
-  expect(got).toEqual(messages.map((message) => [typeof message !== "string", Buffer.byteLength(message), sha256(message)]));
+  expect(got).toEqual(
+    messages.map((message) => [typeof message !== "string", Buffer.byteLength(message), sha256(message)]),
+  );
   const pong = once(socket, "pong");
   socket.ping("are you there");
   await pong;

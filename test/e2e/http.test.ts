@@ -11,16 +11,29 @@ const HOST = "shop.localhost";
 const MIB = 1024 * 1024;
 
 /** A site with one HTTP endpoint, `http://shop.localhost`, in front of this handler. */
-async function shop(handler: RequestListener, ...options: readonly string[]) {
+async function shop(handler: (...words: Parameters<RequestListener>) => unknown, ...options: readonly string[]) {
   await using stack = new AsyncDisposableStack();
   const site = stack.use(await testSite());
-  const origin = stack.use(await httpOrigin(handler));
+  const origin = stack.use(await httpOrigin((request, response) => void handler(request, response)));
   await site.map(`http://${HOST}`, origin.url, ...options);
   const owned = stack.move();
   return { site, edge: site.edge, origin, [Symbol.asyncDispose]: () => owned.disposeAsync() };
 }
 
-const METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "PROPFIND", "MOVE", "LOCK", "REPORT", "MKCOL"];
+const METHODS = [
+  "GET",
+  "HEAD",
+  "POST",
+  "PUT",
+  "PATCH",
+  "DELETE",
+  "OPTIONS",
+  "PROPFIND",
+  "MOVE",
+  "LOCK",
+  "REPORT",
+  "MKCOL",
+];
 
 test("methods, paths, headers, bodies and statuses pass both ways as they are", async () => {
   await using it = await shop((request, response) => {
@@ -28,17 +41,38 @@ test("methods, paths, headers, bodies and statuses pass both ways as they are", 
     const parts: Buffer[] = [];
     request.on("data", (part: Buffer) => parts.push(part));
     request.on("end", () => {
-      const body = JSON.stringify({ method: request.method, url: request.url, body: Buffer.concat(parts).toString(), custom: request.headers["x-custom"] });
-      response.writeHead(status, "As It Is", [["Set-Cookie", "a=1; Path=/"], ["Set-Cookie", "b=2"], ["X-Twice", "1"], ["X-Twice", "2"], ["X-Utf8", Buffer.from("é€").toString("latin1")]].flat());
+      const body = JSON.stringify({
+        method: request.method,
+        url: request.url,
+        body: Buffer.concat(parts).toString(),
+        custom: request.headers["x-custom"],
+      });
+      response.writeHead(
+        status,
+        "As It Is",
+        [
+          ["Set-Cookie", "a=1; Path=/"],
+          ["Set-Cookie", "b=2"],
+          ["X-Twice", "1"],
+          ["X-Twice", "2"],
+          ["X-Utf8", Buffer.from("é€").toString("latin1")],
+        ].flat(),
+      );
       response.end(body);
     });
   });
   for (const method of METHODS) {
     const body = ["POST", "PUT", "PATCH", "REPORT"].includes(method) ? "a body" : undefined;
     const path = "/a/../b//c/%2e%2e/%2F;x?q=%zz&r=a+b&s=%20";
-    const got = await askHttp(it.edge.url, HOST, { method, path, headers: { "x-custom": "1, 2" }, ...(body === undefined ? {} : { body }) });
+    const got = await askHttp(it.edge.url, HOST, {
+      method,
+      path,
+      headers: { "x-custom": "1, 2" },
+      ...(body === undefined ? {} : { body }),
+    });
     expect({ method, status: got.status, reason: got.reason }).toEqual({ method, status: 200, reason: "As It Is" });
-    if (method !== "HEAD") expect(JSON.parse(got.body.toString())).toEqual({ method, url: path, body: body ?? "", custom: "1, 2" });
+    if (method !== "HEAD")
+      expect(JSON.parse(got.body.toString())).toEqual({ method, url: path, body: body ?? "", custom: "1, 2" });
     expect(got.headers["set-cookie"]).toEqual(["a=1; Path=/", "b=2"]);
     expect(got.headers["x-twice"]).toBe("1, 2");
     expect(Buffer.from(String(got.headers["x-utf8"]), "latin1").toString()).toBe("é€");
@@ -62,8 +96,14 @@ test("ranges, compressed bodies and lengths are the target's, byte for byte", as
   const zip = await askHttp(it.edge.url, HOST, { path: "/zip", headers: { "accept-encoding": "gzip" } });
   expect(zip.body.equals(zipped)).toBe(true);
   expect(zip.headers).toMatchObject({ "content-encoding": "gzip", "content-length": String(zipped.length) });
-  expect(await askHttp(it.edge.url, HOST, { path: "/" })).toMatchObject({ status: 206, headers: { "content-range": "bytes 2-4/9", "content-length": "3" } });
-  expect(await askHttp(it.edge.url, HOST, { method: "HEAD", path: "/" })).toMatchObject({ status: 206, headers: { "content-length": "3" } });
+  expect(await askHttp(it.edge.url, HOST, { path: "/" })).toMatchObject({
+    status: 206,
+    headers: { "content-range": "bytes 2-4/9", "content-length": "3" },
+  });
+  expect(await askHttp(it.edge.url, HOST, { method: "HEAD", path: "/" })).toMatchObject({
+    status: 206,
+    headers: { "content-length": "3" },
+  });
 });
 
 test("large bodies pass both ways whole, with a length and without one", async () => {
@@ -78,12 +118,21 @@ test("large bodies pass both ways whole, with a length and without one", async (
   const expected = await digest(noise(24 * MIB));
   for (const path of ["/length", "/chunks"]) {
     const got = await askHttp(it.edge.url, HOST, { path });
-    expect({ path, sha256: sha256(got.body), whole: got.whole }).toEqual({ path, sha256: expected.sha256, whole: true });
+    expect({ path, sha256: sha256(got.body), whole: got.whole }).toEqual({
+      path,
+      sha256: expected.sha256,
+      whole: true,
+    });
     expect(got.headers["content-length"]).toBe(path === "/length" ? String(24 * MIB) : undefined);
   }
   for (const length of [true, false]) {
     const { hostname, port } = new URL(it.edge.url);
-    const request = httpRequest({ host: hostname, port, method: "PUT", headers: { host: `${HOST}:${port}`, ...(length ? { "content-length": 24 * MIB } : {}) } });
+    const request = httpRequest({
+      host: hostname,
+      port,
+      method: "PUT",
+      headers: { host: `${HOST}:${port}`, ...(length ? { "content-length": 24 * MIB } : {}) },
+    });
     noise(24 * MIB).pipe(request);
     const [response] = (await once(request, "response")) as [IncomingMessage];
     expect(await text(response)).toBe(expected.sha256);
@@ -128,7 +177,12 @@ test("an upload whose visitor disappears half-way is cut at the target, too", as
     request.resume();
   });
   const { hostname, port } = new URL(it.edge.url);
-  const request = httpRequest({ host: hostname, port, method: "PUT", headers: { host: `${HOST}:${port}`, "content-length": 1_000_000 } });
+  const request = httpRequest({
+    host: hostname,
+    port,
+    method: "PUT",
+    headers: { host: `${HOST}:${port}`, "content-length": 1_000_000 },
+  });
   request.on("error", () => undefined);
   request.write("x".repeat(50_000));
   await begun.promise;
@@ -174,7 +228,11 @@ test("a target that stops reading stops the visitor, and one that is not read is
   response.on("error", () => undefined).pause();
   let taken = 0;
   const chunk = Buffer.alloc(64 * 1024);
-  const push = (): void => void upload.write(chunk, () => ((taken += chunk.length), taken < 512 * MIB && push()));
+  const push = (): void =>
+    void upload.write(chunk, () => {
+      taken += chunk.length;
+      if (taken < 512 * MIB) push();
+    });
   push();
   let before: number;
   do {
@@ -194,9 +252,19 @@ test("100 comes from the target, and so does its refusal", async () => {
     response.writeContinue();
     return void digest(request).then(({ bytes }) => response.end(`${bytes} bytes`));
   });
-  for (const [path, status, body, continued] of [["/yes", 200, "5 bytes", true], ["/no", 417, "no", false]] as const) {
+  for (const [path, status, body, continued] of [
+    ["/yes", 200, "5 bytes", true],
+    ["/no", 417, "no", false],
+  ] as const) {
     const { hostname, port } = new URL(it.edge.url);
-    const request = httpRequest({ host: hostname, port, path, method: "PUT", agent: false, headers: { host: `${HOST}:${port}`, expect: "100-continue", "content-length": 5 } });
+    const request = httpRequest({
+      host: hostname,
+      port,
+      path,
+      method: "PUT",
+      agent: false,
+      headers: { host: `${HOST}:${port}`, expect: "100-continue", "content-length": 5 },
+    });
     let asked = false;
     request.on("continue", () => {
       asked = true;
@@ -205,7 +273,11 @@ test("100 comes from the target, and so does its refusal", async () => {
     request.on("error", () => undefined);
     request.flushHeaders();
     const [response] = (await once(request, "response")) as [IncomingMessage];
-    expect({ status: response.statusCode, body: await text(response), asked }).toEqual({ status, body, asked: continued });
+    expect({ status: response.statusCode, body: await text(response), asked }).toEqual({
+      status,
+      body,
+      asked: continued,
+    });
     request.destroy();
   }
 });
@@ -234,14 +306,25 @@ test("every request is in the log, with what came of it", async () => {
   while (log.length < 2) log = await it.edge.json<ConnectionView[]>("log");
   expect(log).toMatchObject([
     { endpoint: `http://${HOST}`, outcome: "done", bytesIn: 3, bytesOut: 5 },
-    { endpoint: `http://${HOST}`, outcome: "reset", code: "target-reset", reason: expect.stringContaining(request) as unknown },
+    {
+      endpoint: `http://${HOST}`,
+      outcome: "reset",
+      code: "target-reset",
+      reason: expect.stringContaining(request) as unknown,
+    },
   ]);
 });
 
 /** A request under way, whose answer can be read piece by piece. */
 async function conversation(at: string, method: string) {
   const { hostname, port } = new URL(at);
-  const request = httpRequest({ host: hostname, port, method, agent: false, headers: { host: `${HOST}:${port}`, ...(method === "GET" ? {} : { "transfer-encoding": "chunked" }) } });
+  const request = httpRequest({
+    host: hostname,
+    port,
+    method,
+    agent: false,
+    headers: { host: `${HOST}:${port}`, ...(method === "GET" ? {} : { "transfer-encoding": "chunked" }) },
+  });
   request.on("error", () => undefined);
   request.flushHeaders();
   let response: IncomingMessage | undefined;

@@ -1,6 +1,12 @@
 /** HTTP for tests: origins, and visitors and targets that speak it byte by byte. */
 import { once } from "node:events";
-import { createServer, request as httpRequest, type IncomingMessage, type RequestListener, type Server } from "node:http";
+import {
+  createServer,
+  request as httpRequest,
+  type IncomingMessage,
+  type RequestListener,
+  type Server,
+} from "node:http";
 import { connect, type AddressInfo, type Socket } from "node:net";
 import { loopback } from "./net.ts";
 import { tcpServer, type Peer } from "./peers.ts";
@@ -46,7 +52,11 @@ export type Asking = {
 };
 
 /** Asks an edge for something at one of its hosts. `at` is `http://ADDRESS:PORT`; Host is `host` with that port. */
-export async function askHttp(at: string, host: string, { method = "GET", path = "/", headers = {}, body, from }: Asking = {}): Promise<Answer> {
+export async function askHttp(
+  at: string,
+  host: string,
+  { method = "GET", path = "/", headers = {}, body, from }: Asking = {},
+): Promise<Answer> {
   const { hostname, port } = new URL(at);
   const request = httpRequest({
     host: hostname,
@@ -63,7 +73,8 @@ export async function askHttp(at: string, host: string, { method = "GET", path =
     () => undefined,
   );
   // The connection broke before a head came.
-  if (response === undefined) return { status: 0, reason: "", headers: {}, rawHeaders: [], body: Buffer.alloc(0), whole: false };
+  if (response === undefined)
+    return { status: 0, reason: "", headers: {}, rawHeaders: [], body: Buffer.alloc(0), whole: false };
   const parts: Buffer[] = [];
   try {
     for await (const part of response) parts.push(part as Buffer);
@@ -71,7 +82,14 @@ export async function askHttp(at: string, host: string, { method = "GET", path =
     // A body that breaks off is what some tests are about.
   }
   const { statusCode: status = 0, statusMessage: reason = "", rawHeaders } = response;
-  return { status, reason, headers: response.headers, rawHeaders, body: Buffer.concat(parts), whole: response.complete };
+  return {
+    status,
+    reason,
+    headers: response.headers,
+    rawHeaders,
+    body: Buffer.concat(parts),
+    whole: response.complete,
+  };
 }
 
 /** Sends bytes as they are and answers all that comes back until the other side ends, as latin1. */

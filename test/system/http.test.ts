@@ -20,7 +20,8 @@ test("nginx behind a host: curl, ranges, and wrk without a single error", async 
   await using server = await nginx({ large: 64 * MIB, small: 1024 });
   await site.map(`http://${HOST}`, `http://${server.address}`);
   const { host } = site.edge;
-  const curl = (...words: string[]) => execute("curl", ["--silent", "--show-error", "--resolve", `${HOST}:8787:${host}`, ...words]);
+  const curl = (...words: string[]) =>
+    execute("curl", ["--silent", "--show-error", "--resolve", `${HOST}:8787:${host}`, ...words]);
   await using folder = await tempDir();
   const [direct, relayed] = [join(folder.path, "direct"), join(folder.path, "relayed")];
   expect((await execute("curl", ["--silent", "-o", direct, `http://${server.address}/large`])).code).toBe(0);
@@ -39,7 +40,22 @@ test("git pushes and clones through a host", async (context) => {
   await using folder = await tempDir();
   const bare = join(folder.path, "repos/project.git");
   await mkdir(bare, { recursive: true });
-  const git = async (...words: string[]) => promisify(execFile)("git", ["-c", "protocol.version=2", "-c", "http.postBuffer=100000", "-c", "user.name=a", "-c", "user.email=a@b", ...words], { cwd: folder.path });
+  const git = async (...words: string[]) =>
+    promisify(execFile)(
+      "git",
+      [
+        "-c",
+        "protocol.version=2",
+        "-c",
+        "http.postBuffer=100000",
+        "-c",
+        "user.name=a",
+        "-c",
+        "user.email=a@b",
+        ...words,
+      ],
+      { cwd: folder.path },
+    );
   await git("init", "--bare", "-b", "main", bare);
   await git("-C", bare, "config", "http.receivepack", "true");
   const socket = join(folder.path, "fcgi.sock");
@@ -59,10 +75,15 @@ server { listen ${address}; location / { include /etc/nginx/fastcgi_params; fast
   const url = "http://git.localhost:8787/project.git";
   const through = ["-c", `http.curloptResolve=git.localhost:8787:${site.edge.host}`];
   await git("init", "-b", "main", "work");
-  await writeFile(join(folder.path, "work/large"), Buffer.alloc(4 * MIB, 1).map((_, index) => (index * 7919) >> 8));
+  await writeFile(
+    join(folder.path, "work/large"),
+    Buffer.alloc(4 * MIB, 1).map((_, index) => (index * 7919) >> 8),
+  );
   await git("-C", "work", "add", "large");
   await git("-C", "work", "commit", "-m", "one");
   await git(...through, "-C", "work", "push", url, "main");
   await git(...through, "clone", url, "copy");
-  expect(sha256(await readFile(join(folder.path, "copy/large")))).toBe(sha256(await readFile(join(folder.path, "work/large"))));
+  expect(sha256(await readFile(join(folder.path, "copy/large")))).toBe(
+    sha256(await readFile(join(folder.path, "work/large"))),
+  );
 });

@@ -4,7 +4,16 @@ import { SessionError } from "../../shared/errors.ts";
 import { HEADROOM } from "../../shared/frame.ts";
 import { parseAuthority } from "../../shared/http-authority.ts";
 import { forwardedHeaders } from "../../shared/http-forwarded.ts";
-import { byteString, decodeRequestHead, decodeResponseHead, encodeRequestHead, encodeResponseHead, utf8Bytes, utf8Text, type RequestHead } from "../../shared/http-head.ts";
+import {
+  byteString,
+  decodeRequestHead,
+  decodeResponseHead,
+  encodeRequestHead,
+  encodeResponseHead,
+  utf8Bytes,
+  utf8Text,
+  type RequestHead,
+} from "../../shared/http-head.ts";
 import { requestHeaders, responseHeaders } from "../../shared/http-headers.ts";
 import { RECORD_HEADER } from "../../shared/http-record.ts";
 import { rewriteCookie, rewriteLocation } from "../../shared/http-rewrite.ts";
@@ -23,9 +32,19 @@ const HEAD: RequestHead = {
 };
 
 test("a request head is, byte for byte, what the protocol says", () => {
-  const head: RequestHead = { method: "GET", path: "/", host: "a", scheme: "http", headers: ["x", "y"], upgrade: false, framing: "none" };
+  const head: RequestHead = {
+    method: "GET",
+    path: "/",
+    host: "a",
+    scheme: "http",
+    headers: ["x", "y"],
+    upgrade: false,
+    framing: "none",
+  };
   expect(Buffer.from(encodeRequestHead(head).subarray(HEADROOM)).toString("hex")).toBe(
-    ["01 0000001e", "01 0003 474554", "02 0001 2f", "03 0001 61", "04 0004 68747470", "05 0006 0001 78 0001 79"].join("").replaceAll(" ", ""),
+    ["01 0000001e", "01 0003 474554", "02 0001 2f", "03 0001 61", "04 0004 68747470", "05 0006 0001 78 0001 79"]
+      .join("")
+      .replaceAll(" ", ""),
   );
 });
 
@@ -85,7 +104,32 @@ test.each([
   expect(parseAuthority(text, "https")).toMatchObject({ text: canonical, port });
 });
 
-test.each(["", "a b", "a,b", "a@b", "a/b", "a?b", "a#b", "a\\b", "a%2eb", "a:b", "a:", "a:1:2", "a:99999", "-a", "a..b", "[::1", "::1", "[::1%25eth0]", "127.1", "0x7f.1", "a\r\n", "é", "*.a", ".a"])("%j is no host", (text) => {
+test.each([
+  "",
+  "a b",
+  "a,b",
+  "a@b",
+  "a/b",
+  "a?b",
+  "a#b",
+  "a\\b",
+  "a%2eb",
+  "a:b",
+  "a:",
+  "a:1:2",
+  "a:99999",
+  "-a",
+  "a..b",
+  "[::1",
+  "::1",
+  "[::1%25eth0]",
+  "127.1",
+  "0x7f.1",
+  "a\r\n",
+  "é",
+  "*.a",
+  ".a",
+])("%j is no host", (text) => {
   expect(parseAuthority(text, "http")).toBeUndefined();
 });
 
@@ -108,23 +152,82 @@ test("of a request's headers, those of the connection, of the edge and of the fr
     ["x-fine", "1"],
     ["__proto__", "1"],
   ];
-  const kept = requestHeaders(received, "close, X-Hop, content-length", { trustCf: false, upgrade: false, expects: false });
+  const kept = requestHeaders(received, "close, X-Hop, content-length", {
+    trustCf: false,
+    upgrade: false,
+    expects: false,
+  });
   expect(kept).toEqual(["accept", "*/*", "content-length", "3", "x-fine", "1", "__proto__", "1"]);
-  const onCloudflare = requestHeaders([["cf-ray", "1"], ["cf_ray", "2"]], null, { trustCf: true, upgrade: false, expects: false });
+  const onCloudflare = requestHeaders(
+    [
+      ["cf-ray", "1"],
+      ["cf_ray", "2"],
+    ],
+    null,
+    { trustCf: true, upgrade: false, expects: false },
+  );
   expect(onCloudflare).toEqual(["cf-ray", "1"]);
 });
 
 test("of a response's headers, those of the connection stay behind; doubled ones stay two", () => {
-  expect(responseHeaders(["Set-Cookie", "a", "Set-Cookie", "b", "Connection", "X-Hop", "X-Hop", "1", "Keep-Alive", "9", "Transfer-Encoding", "chunked", "Content-Length", "2"], false)).toEqual(["set-cookie", "a", "set-cookie", "b", "content-length", "2"]);
-  expect(responseHeaders(["Sec-WebSocket-Accept", "x", "Sec-WebSocket-Extensions", "y", "Sec-WebSocket-Protocol", "chat"], true)).toEqual(["sec-websocket-protocol", "chat"]);
+  expect(
+    responseHeaders(
+      [
+        "Set-Cookie",
+        "a",
+        "Set-Cookie",
+        "b",
+        "Connection",
+        "X-Hop",
+        "X-Hop",
+        "1",
+        "Keep-Alive",
+        "9",
+        "Transfer-Encoding",
+        "chunked",
+        "Content-Length",
+        "2",
+      ],
+      false,
+    ),
+  ).toEqual(["set-cookie", "a", "set-cookie", "b", "content-length", "2"]);
+  expect(
+    responseHeaders(
+      ["Sec-WebSocket-Accept", "x", "Sec-WebSocket-Extensions", "y", "Sec-WebSocket-Protocol", "chat"],
+      true,
+    ),
+  ).toEqual(["sec-websocket-protocol", "chat"]);
 });
 
 test("who asked is told in both spellings, IPv6 quoted and bracketed", () => {
-  const told = forwardedHeaders({ visitor: "2001:db8::1", scheme: "https", host: "shop.example.com", port: 443, via: ["10.0.0.1"] });
-  expect(told).toEqual(["x-forwarded-for", "2001:db8::1, 10.0.0.1", "x-forwarded-proto", "https", "x-forwarded-host", "shop.example.com", "x-forwarded-port", "443", "x-real-ip", "2001:db8::1", "forwarded", 'for="[2001:db8::1]";host=shop.example.com;proto=https, for=10.0.0.1']);
+  const told = forwardedHeaders({
+    visitor: "2001:db8::1",
+    scheme: "https",
+    host: "shop.example.com",
+    port: 443,
+    via: ["10.0.0.1"],
+  });
+  expect(told).toEqual([
+    "x-forwarded-for",
+    "2001:db8::1, 10.0.0.1",
+    "x-forwarded-proto",
+    "https",
+    "x-forwarded-host",
+    "shop.example.com",
+    "x-forwarded-port",
+    "443",
+    "x-real-ip",
+    "2001:db8::1",
+    "forwarded",
+    'for="[2001:db8::1]";host=shop.example.com;proto=https, for=10.0.0.1',
+  ]);
 });
 
-const HOW = { target: { scheme: "http", host: "nas.lan:5000" }, visitor: { scheme: "https", host: "nas.example.com" }, stripped: "/nas" };
+const HOW = {
+  target: { scheme: "http", host: "nas.lan:5000" },
+  visitor: { scheme: "https", host: "nas.example.com" },
+  stripped: "/nas",
+};
 
 test.each([
   ["http://nas.lan:5000/a?b#c", "https://nas.example.com/nas/a?b#c"],

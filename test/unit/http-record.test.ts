@@ -35,22 +35,28 @@ const kinds = fc.constantFrom(...Object.values(RECORD).filter((kind) => kind !==
 
 test("records come out as they went in, wherever the bytes are split, and every byte is accounted for once", () => {
   fc.assert(
-    fc.property(fc.array(fc.tuple(kinds, fc.uint8Array({ maxLength: 60 })), { maxLength: 6 }), fc.array(fc.nat(40)), (records, cuts) => {
-      const bytes = Buffer.concat(records.flatMap(([kind, payload]) => recordChunks(kind, payload).map((chunk) => chunk.subarray(HEADROOM))));
-      const pieces: Uint8Array[] = [];
-      let at = 0;
-      for (const cut of cuts) pieces.push(bytes.subarray(at, (at = Math.min(bytes.length, at + cut))));
-      pieces.push(bytes.subarray(at));
-      const expected: Seen[] = [];
-      for (const [kind, payload] of records) {
-        const hex = Buffer.from(payload).toString("hex");
-        const last = expected.at(-1);
-        if (kind !== RECORD.BODY) expected.push([kind, hex]);
-        else if (last?.[0] === "body") last[1] += hex;
-        else if (hex !== "") expected.push(["body", hex]);
-      }
-      expect(read(pieces)).toEqual({ seen: expected, accounted: bytes.length, between: true });
-    }),
+    fc.property(
+      fc.array(fc.tuple(kinds, fc.uint8Array({ maxLength: 60 })), { maxLength: 6 }),
+      fc.array(fc.nat(40)),
+      (records, cuts) => {
+        const bytes = Buffer.concat(
+          records.flatMap(([kind, payload]) => recordChunks(kind, payload).map((chunk) => chunk.subarray(HEADROOM))),
+        );
+        const pieces: Uint8Array[] = [];
+        let at = 0;
+        for (const cut of cuts) pieces.push(bytes.subarray(at, (at = Math.min(bytes.length, at + cut))));
+        pieces.push(bytes.subarray(at));
+        const expected: Seen[] = [];
+        for (const [kind, payload] of records) {
+          const hex = Buffer.from(payload).toString("hex");
+          const last = expected.at(-1);
+          if (kind !== RECORD.BODY) expected.push([kind, hex]);
+          else if (last?.[0] === "body") last[1] += hex;
+          else if (hex !== "") expected.push(["body", hex]);
+        }
+        expect(read(pieces)).toEqual({ seen: expected, accounted: bytes.length, between: true });
+      },
+    ),
   );
 });
 
@@ -58,7 +64,9 @@ test("a large record is cut into chunks that each fit a frame", () => {
   const payload = new Uint8Array(3 * MAX_DATA).map((_, index) => index);
   const chunks = recordChunks(RECORD.BINARY, payload);
   expect(chunks.map((chunk) => chunk.byteLength - HEADROOM)).toEqual([MAX_DATA, MAX_DATA, MAX_DATA, 5]);
-  expect(read(chunks.map((chunk) => chunk.subarray(HEADROOM))).seen).toEqual([[RECORD.BINARY, Buffer.from(payload).toString("hex")]]);
+  expect(read(chunks.map((chunk) => chunk.subarray(HEADROOM))).seen).toEqual([
+    [RECORD.BINARY, Buffer.from(payload).toString("hex")],
+  ]);
 });
 
 test("unknown kinds and records over their limit are refused", () => {

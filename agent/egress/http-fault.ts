@@ -1,0 +1,22 @@
+import type { Failure } from "../../shared/errors.ts";
+import type { Stream } from "../../shared/stream.ts";
+import { failureOf } from "./dial.ts";
+import { DialError } from "./http-pool.ts";
+
+/** Before the target was reached it was never there; afterwards it broke off. */
+export function fail(stream: Stream, { code, reason }: Failure): void {
+  if (stream.state === "opening") stream.reject(code, reason);
+  else stream.reset(code, reason);
+}
+
+/** What an error of Node's HTTP client means. */
+export function errorOf(error: NodeJS.ErrnoException, target: string): Failure {
+  if (error instanceof DialError) return error.failure;
+  const { code = "" } = error;
+  if (code.startsWith("HPE_"))
+    return { code: "target-protocol", reason: `${target} answered with what is no proper HTTP (${code})` };
+  if (code === "ECONNRESET")
+    return { code: "target-reset", reason: `${target} ended the connection before it had answered` };
+  const failure = failureOf(error, target);
+  return failure.code === "target-unreachable" ? { ...failure, code: "target-reset" } : failure;
+}
