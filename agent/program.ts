@@ -1,5 +1,6 @@
 import { Command, Option } from "commander";
 import { VERSION } from "../shared/version.ts";
+import { discover, type DiscoverOptions } from "./commands/discover.ts";
 import { doctor, type DoctorOptions } from "./commands/doctor.ts";
 import { install, uninstall, type InstallOptions } from "./commands/install.ts";
 import { run } from "./commands/run.ts";
@@ -29,6 +30,12 @@ export function program(env: NodeJS.ProcessEnv): Command {
   root.addCommand(asking("ready", "Exit with 0 when the agent is connected, else with 6 and why not.", env, ready));
   root.addCommand(asking("reload", "Have the agent read its configuration and token again.", env, reloadAll));
   root.addCommand(examining(env));
+  root.addCommand(
+    withSettings(new Command("discover"))
+      .description("Propose mappings for what answers within the ranges this agent may dial, and never outside them.")
+      .option("--json", "print JSON")
+      .action(async (options: DiscoverOptions) => void process.stdout.write(await discover(options, env))),
+  );
   root.addCommand(installing(env));
   root.addCommand(
     new Command("uninstall")

@@ -1,0 +1,76 @@
+import { createLog } from "../../link/log.ts";
+import { clean } from "../../shared/text.ts";
+import { announced } from "../discover/multicast.ts";
+import { probe } from "../discover/probe.ts";
+import { isAllowed, MOST_ADDRESSES, scopeOf } from "../discover/scope.ts";
+import { USUAL, type Usual } from "../discover/usual.ts";
+import type { TargetPolicy } from "../policy.ts";
+import { settingsOf, type Options } from "../settings.ts";
+
+export type DiscoverOptions = Options & { json?: boolean };
+
+/** Something that answers, and the command that would map it: without a public port, for whoever has a token. */
+export type Proposal = { target: string; service: string; what: string; map: string };
+
+/** Connections tried at once. */
+const AT_ONCE = 128;
+
+/** `agent discover`: what answers within the ranges that this agent may dial. Answers what to print. Throws Problem. */
+export async function discover(options: DiscoverOptions, env: NodeJS.ProcessEnv): Promise<string> {
+  const { json, ...flags } = options;
+  const { claims, allow, deny } = settingsOf(
+    flags,
+    env,
+    createLog({ format: "pretty", level: "error", write: () => {} }),
+  );
+  const policy: TargetPolicy = { claims, allow, deny };
+  const { addresses, isCut } = scopeOf(policy);
+  const usual = addresses.flatMap((address) => USUAL.map((service) => ({ address, service, what: "" })));
+  const told = (await announced()).map(({ address, port, what }) => ({ address, service: serviceAt(port), what }));
+  const candidates = [...told, ...usual].filter(({ address, service }) => isAllowed(policy, address, service.port));
+  if (isCut)
+    process.stderr.write(`only the first ${MOST_ADDRESSES} addresses are looked at; name fewer with --allow\n`);
+
+  const found = new Map<string, Proposal>();
+  await each(candidates, AT_ONCE, async ({ address, service, what }) => {
+    const target = `${address.text}:${service.port}`;
+    if (found.has(target)) return;
+    const said = await probe(address.text, service);
+    if (said === null || found.has(target)) return;
+    found.set(
+      target,
+      proposal(claims.site, address.text, service, [what, said].filter((part) => part !== "").join(", ")),
+    );
+  });
+  const proposals = [...found.values()].toSorted((a, b) => a.target.localeCompare(b.target, "en", { numeric: true }));
+  return json === true ? `${JSON.stringify(proposals, undefined, 2)}\n` : text(proposals);
+}
+
+function serviceAt(port: number): Usual {
+  return USUAL.find((usual) => usual.port === port) ?? { port, name: "web", ask: "http" };
+}
+
+function proposal(site: string, address: string, { port, name }: Usual, what: string): Proposal {
+  const service = `${name}-${address.split(".").slice(-1)[0] ?? "0"}${name === "web" ? `-${port}` : ""}`;
+  const target = `${address}:${port}`;
+  return { target, service: name, what, map: `sallyport map add ${site}/${service} ${site} ${target}` };
+}
+
+async function each<T>(items: readonly T[], atOnce: number, work: (item: T) => Promise<void>): Promise<void> {
+  let next = 0;
+  const worker = async (): Promise<void> => {
+    for (let item = items[next++]; item !== undefined; item = items[next++]) await work(item);
+  };
+  await Promise.all(Array.from({ length: atOnce }, worker));
+}
+
+function text(proposals: readonly Proposal[]): string {
+  if (proposals.length === 0) return "nothing answers within the ranges this agent may dial\n";
+  const width = Math.max(...proposals.map(({ target }) => target.length));
+  return proposals
+    .map(
+      ({ target, service, what, map }) =>
+        `${target.padEnd(width)}  ${service.padEnd(8)}  ${clean(what, 100)}\n${" ".repeat(width + 2)}${map}\n`,
+    )
+    .join("");
+}

@@ -1,0 +1,64 @@
+import { createSocket } from "node:dgram";
+import { parseAddress, type Address } from "../../shared/address.ts";
+import { clean } from "../../shared/text.ts";
+
+const LISTEN_MS = 2_500;
+
+/** A device that answered to everybody's address, by its own. */
+export type Announced = { address: Address; port: number; what: string };
+
+const SSDP =
+  'M-SEARCH * HTTP/1.1\r\nHOST: 239.255.255.250:1900\r\nMAN: "ssdp:discover"\r\nMX: 1\r\nST: upnp:rootdevice\r\n\r\n';
+
+const ONVIF = (id: string): string => `<?xml version="1.0" encoding="UTF-8"?>
+<e:Envelope xmlns:e="http://www.w3.org/2003/05/soap-envelope" xmlns:w="http://schemas.xmlsoap.org/ws/2004/08/addressing" xmlns:d="http://schemas.xmlsoap.org/ws/2005/04/discovery" xmlns:dn="http://www.onvif.org/ver10/network/wsdl"><e:Header><w:MessageID>uuid:${id}</w:MessageID><w:To>urn:schemas-xmlsoap-org:ws:2005:04:discovery</w:To><w:Action>http://schemas.xmlsoap.org/ws/2005/04/discovery/Probe</w:Action></e:Header><e:Body><d:Probe><d:Types>dn:NetworkVideoTransmitter</d:Types></d:Probe></e:Body></e:Envelope>`;
+
+/** Asks the LAN by SSDP and, for cameras, by WS-Discovery. Who answers only counts by the address that is then dialled. */
+export async function announced(): Promise<Announced[]> {
+  const [ssdp, onvif] = await Promise.all([ask(SSDP, 1900, ssdpOf), ask(ONVIF(crypto.randomUUID()), 3702, onvifOf)]);
+  return [...ssdp, ...onvif];
+}
+
+function ask(question: string, port: number, read: (text: string) => Announced[]): Promise<Announced[]> {
+  return new Promise((resolve) => {
+    const found: Announced[] = [];
+    const socket = createSocket("udp4");
+    const done = (): void => {
+      resolve(found);
+      socket.close();
+    };
+    // A machine without a way for multicast finds nobody.
+    socket.on("error", () => undefined);
+    socket.on("message", (message) => void found.push(...read(message.toString("utf8"))));
+    socket.send(question, port, "239.255.255.250", () => undefined);
+    setTimeout(done, LISTEN_MS);
+  });
+}
+
+function ssdpOf(text: string): Announced[] {
+  const location = /^location:[ \t]*(\S+)/im.exec(text)?.[1] ?? "";
+  return at(location, `UPnP: ${/^server:[ \t]*(.+)$/im.exec(text)?.[1]?.trim() ?? "a device"}`);
+}
+
+function onvifOf(text: string): Announced[] {
+  const addresses = /<[\w-]*:?XAddrs>([^<]*)</.exec(text)?.[1]?.trim().split(/\s+/) ?? [];
+  const hardware = /onvif:\/\/www\.onvif\.org\/(?:hardware|name)\/([^\s<]+)/.exec(text)?.[1] ?? "";
+  return addresses.flatMap((url) => at(url, `ONVIF camera ${decode(hardware)}`.trim()));
+}
+
+function at(url: string, what: string): Announced[] {
+  if (!URL.canParse(url)) return [];
+  const { hostname, port, protocol } = new URL(url);
+  const address = parseAddress(hostname);
+  return address.ok
+    ? [{ address: address.value, port: Number(port) || (protocol === "https:" ? 443 : 80), what: clean(what, 80) }]
+    : [];
+}
+
+function decode(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}

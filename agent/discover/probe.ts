@@ -1,0 +1,82 @@
+import { connect, type Socket } from "node:net";
+import { connect as connectTls } from "node:tls";
+import { clean } from "../../shared/text.ts";
+import type { Usual } from "./usual.ts";
+
+/** Milliseconds for a device of the same LAN to answer. */
+const CONNECT_MS = 700;
+const ANSWER_MS = 1_500;
+const MOST_BYTES = 16 * 1024;
+
+/** What a port said, in a few words; "" when it only took the connection; null when nothing answers. */
+export async function probe(host: string, { port, ask }: Usual): Promise<string | null> {
+  const socket = connect({ host, port });
+  try {
+    if (!(await settled(socket, "connect", CONNECT_MS))) return null;
+    return await asked(socket, host, ask);
+  } finally {
+    socket.destroy();
+  }
+}
+
+async function asked(socket: Socket, host: string, ask: Usual["ask"]): Promise<string> {
+  switch (ask) {
+    case "none":
+      return "";
+    case "banner":
+      return firstLine(await answer(socket, ""));
+    case "rtsp":
+      return titleOf(await answer(socket, `OPTIONS * RTSP/1.0\r\nCSeq: 1\r\n\r\n`));
+    case "http":
+      return titleOf(await answer(socket, request(host)));
+    case "https": {
+      // Whose certificate it is does not matter: nothing is told it but that we are here.
+      const tls = connectTls({ socket, rejectUnauthorized: false });
+      return (await settled(tls, "secureConnect", ANSWER_MS)) ? titleOf(await answer(tls, request(host))) : "";
+    }
+  }
+}
+
+function request(host: string): string {
+  return `GET / HTTP/1.0\r\nHost: ${host}\r\nUser-Agent: sallyport-discover\r\nConnection: close\r\n\r\n`;
+}
+
+function settled(socket: Socket, event: "connect" | "secureConnect", ms: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    socket.setTimeout(ms, () => resolve(false));
+    socket.once("error", () => resolve(false));
+    socket.once(event, () => resolve(true));
+  });
+}
+
+/** What comes within a moment; all of it may be nothing. */
+function answer(socket: Socket, question: string): Promise<string> {
+  return new Promise((resolve) => {
+    let text = "";
+    const done = (): void => resolve(text);
+    socket.setTimeout(ANSWER_MS, done);
+    socket.once("error", done).once("close", done);
+    socket.setEncoding("latin1").on("data", (chunk: string) => {
+      text += chunk;
+      if (text.length > MOST_BYTES || question === "" || text.includes("</title>")) done();
+    });
+    if (question !== "") socket.write(question);
+  });
+}
+
+/** A page's title, else what the server calls itself, else its first line. */
+function titleOf(text: string): string {
+  const title = /<title[^>]*>([^<]*)<\/title>/i.exec(text)?.[1]?.trim();
+  const server = /^server:[ \t]*(.+)$/im.exec(text)?.[1];
+  return clean([title, server?.trim()].filter((each) => each).join(", "), 80) || firstLine(text);
+}
+
+function firstLine(text: string): string {
+  return clean(
+    text
+      .split(/[\r\n]/)[0]
+      ?.replace(/[^\x20-\x7e]+/g, " ")
+      .trim() ?? "",
+    80,
+  );
+}

@@ -1,0 +1,79 @@
+import { networkInterfaces } from "node:os";
+import { addressOf, parseAddress, type Address } from "../../shared/address.ts";
+import { classify } from "../../shared/address-class.ts";
+import { mayReach } from "../../shared/claims.ts";
+import { parseCidr, type Cidr } from "../../shared/cidr.ts";
+import { forbids, parseNetworkRule, permits, type TargetRule } from "../../shared/target-rule.ts";
+import type { TargetPolicy } from "../policy.ts";
+
+/** Addresses looked at in one go: more would take minutes, and look like an attack. */
+export const MOST_ADDRESSES = 1_024;
+/** A network of more is only looked at where this machine is in it. */
+const WIDEST_BITS = 10;
+
+export type Scope = { addresses: Address[]; isCut: boolean };
+
+/** Whether the agent may dial there: token and rules both, as for a stream. Nothing else is ever sent a byte. */
+export function isAllowed({ claims, allow, deny }: TargetPolicy, address: Address, port: number): boolean {
+  const dialling = { host: address.text, address, port };
+  if (!mayReach(claims, address, port) || forbids(deny, dialling)) return false;
+  return allow.length > 0 ? permits(allow, dialling) : classify(address) === "private";
+}
+
+/** The addresses to look at: of the allowed networks, and of this machine's own where those are too wide. IPv4 only: IPv6 networks can't be walked. */
+export function scopeOf(policy: TargetPolicy): Scope {
+  const rules =
+    policy.allow.length > 0
+      ? policy.allow
+      : policy.claims.targets.map(parseNetworkRule).flatMap((rule) => (rule.ok ? [rule.value] : []));
+  const networks = rules.flatMap((rule) => networksOf(rule));
+  const found = new Map<string, Address>();
+  let isCut = false;
+  for (const network of networks) {
+    for (const address of members(network)) {
+      if (found.size >= MOST_ADDRESSES) isCut = true;
+      else found.set(address.text, address);
+    }
+  }
+  return { addresses: [...found.values()], isCut };
+}
+
+function networksOf(rule: TargetRule): Cidr[] {
+  if (rule.kind !== "network" || rule.cidr.network.version !== 4) return [];
+  return 32 - rule.cidr.bits <= WIDEST_BITS ? [rule.cidr] : ownNetworks();
+}
+
+/** The networks this machine is in, at most a /22 around its own address of each. */
+function ownNetworks(): Cidr[] {
+  const own = Object.values(networkInterfaces()).flatMap((list) => list ?? []);
+  return own.flatMap(({ cidr, address, internal, family }) => {
+    if (internal || family !== "IPv4" || cidr === null) return [];
+    const bits = Math.max(32 - WIDEST_BITS, Number(cidr.split("/")[1]));
+    const parsed = parseAddress(address);
+    if (!parsed.ok) return [];
+    const network = fromNumber(toNumber(parsed.value) & mask(bits));
+    const found = parseCidr(`${network.text}/${bits}`);
+    return found.ok ? [found.value] : [];
+  });
+}
+
+function* members({ network, bits }: Cidr): Generator<Address> {
+  const first = toNumber(network);
+  const count = 2 ** (32 - bits);
+  // The first and the last of a network are itself and everybody.
+  const [from, to] = count > 2 ? [1, count - 1] : [0, count];
+  for (let index = from; index < to; index++) yield fromNumber(first + index);
+}
+
+function toNumber({ bytes }: Address): number {
+  return bytes.reduce((sum, byte) => sum * 256 + byte, 0);
+}
+
+function fromNumber(value: number): Address {
+  const unsigned = value >>> 0;
+  return addressOf([unsigned >>> 24, (unsigned >>> 16) & 255, (unsigned >>> 8) & 255, unsigned & 255]);
+}
+
+function mask(bits: number): number {
+  return bits === 0 ? 0 : (-1 << (32 - bits)) >>> 0;
+}
