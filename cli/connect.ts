@@ -15,10 +15,17 @@ const LOOPBACK = "127.0.0.1";
 const RETRY_MS = 1_000;
 const LONGEST_RETRY_MS = 15_000;
 
-export type ConnectOptions = { edge: URL; token: string; wanted: readonly Wanted[]; log: Log };
+/** Milliseconds of the longest timer there is: a token that lives longer is looked at again then. */
+const LONGEST_TIMER_MS = 0x7fff_ffff;
+
+/** `expires`: of the token, in milliseconds since 1970. */
+export type ConnectOptions = { edge: URL; token: string; expires: number; wanted: readonly Wanted[]; log: Log };
 
 /** Opens local listeners for endpoints and keeps them until `signal`. Throws Problem when the token does not open them, or ends. */
-export async function connect({ edge, token, wanted, log }: ConnectOptions, signal: AbortSignal): Promise<void> {
+export async function connect(
+  { edge, token, expires, wanted, log }: ConnectOptions,
+  signal: AbortSignal,
+): Promise<void> {
   await using stack = new Resources();
   const stopped = deferred<LinkStopped>();
   const listeners = new Listeners({ statesVisitors: false, isBalancer: () => false }, log);
@@ -35,7 +42,7 @@ export async function connect({ edge, token, wanted, log }: ConnectOptions, sign
     await opened(listeners, client.use(siteFor(listing, listening.endpoint)), listening);
   }
   log("info", "ready", { endpoints: wanted.map(({ text }) => text).join(" ") });
-  await ended(stopped.promise, signal);
+  await Promise.race([ended(stopped.promise, signal), expired(expires, signal)]);
 }
 
 /** Carries one connection over standard input and output, for `ssh -o ProxyCommand`. Throws Problem when it ends early. */
@@ -116,6 +123,21 @@ export async function ended(stopped: Promise<LinkStopped>, signal: AbortSignal):
 export function problemOf({ code, reason, fix }: LinkStopped): Problem {
   const exit = code === "token" ? EXIT.token : code === "forbidden" ? EXIT.denied : EXIT.failed;
   return new Problem(exit, code, reason, fix.replace("token agent SITE", "token visitor --endpoint E"));
+}
+
+/** Throws Problem at the end of the token's life; resolves when `signal` comes before. */
+async function expired(expires: number, signal: AbortSignal): Promise<void> {
+  while (!signal.aborted && Date.now() < expires) {
+    const wait = Math.min(expires - Date.now(), LONGEST_TIMER_MS);
+    await sleep(wait, undefined, { signal, ref: false }).catch(() => {});
+  }
+  if (!signal.aborted)
+    throw new Problem(
+      EXIT.token,
+      "token-expired",
+      "the token has expired",
+      "ask for a new one: sallyport token visitor --endpoint E",
+    );
 }
 
 function aborted(signal: AbortSignal): Promise<undefined> {

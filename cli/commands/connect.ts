@@ -38,10 +38,14 @@ export function connectCommand(context: Context): Command {
       const log = createLog({ format: options.log, level, write: context.output.err });
       const wanted = words.map(parseWanted);
       const token = readToken(options, context.env, log);
-      const url = checkedUrl(options.edge ?? claimsOf("visitor", token).iss, options.insecure === true);
+      const claims = claimsOf("visitor", token);
+      const url = checkedUrl(options.edge ?? claims.iss, options.insecure === true);
       const edge = new URL(url.replace(/^http/, "ws"));
       const stop = new AbortController();
       for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => stop.abort());
-      await (options.stdio === true ? connectStdio : connect)({ edge, token, wanted, log }, stop.signal);
+      await (options.stdio === true ? connectStdio : connect)(
+        { edge, token, expires: claims.exp * 1000, wanted, log },
+        stop.signal,
+      );
     });
 }

@@ -85,6 +85,20 @@ test("revoking the token ends what is open, and the program", async () => {
   expect(await client.ended).toMatchObject({ code: 4, stderr: expect.stringContaining("error[token]") });
 });
 
+test("the end of the token's life ends what is open, and the program", async () => {
+  await using site = await testSite();
+  await using echo = await tcpServer(loopback());
+  await site.map("lab/echo", `${echo.host}:${echo.port}`);
+  const token = await site.token("visitor", "--endpoint", "lab/*", "--expires", "20s");
+  const client = await site.connect(token, "lab/echo");
+  const { host, port } = await listeningAt(client, "lab/echo");
+  const socket = dial(port, host);
+  socket.write("x");
+  await once(socket, "data");
+  await once(socket, "error");
+  expect(await client.ended).toMatchObject({ code: 4, stderr: expect.stringContaining("error[token-expired]") });
+});
+
 test("datagrams of every size keep their boundaries, each peer its own flow", async () => {
   await using site = await testSite();
   const ports = new Set<number>();
