@@ -18,6 +18,7 @@ import { HttpPools } from "./egress/http-pools.ts";
 import { serveHttp } from "./egress/http.ts";
 import { serveTcp } from "./egress/tcp.ts";
 import { UdpEgress } from "./egress/udp.ts";
+import { Paces } from "./paces.ts";
 import type { TargetPolicy } from "./policy.ts";
 import { reportOf, type Tally } from "./report.ts";
 import { Sessions } from "./sessions.ts";
@@ -58,6 +59,7 @@ export async function runAgent(options: AgentOptions, state: AgentState): Promis
   const over = new AbortController();
   const pools = new HttpPools(options.policy);
   const admission = new Admission();
+  const paces = new Paces();
   let dialling = 0;
   let announced = false;
 
@@ -109,11 +111,14 @@ export async function runAgent(options: AgentOptions, state: AgentState): Promis
     const at = Date.now();
     const tally = { bytesIn: 0, bytesOut: 0 };
     counters.opened(stream, request, tally);
+    const pace = paces.enter(request.mapping, wanted.bytesPerSecond);
+    stream.pace = pace;
     const excess = admission.enter(stream, request, wanted);
     const failure = await (excess === null
       ? carry(stream, request, wanted, tally, dialled)
       : refuse(stream, excess, dialled));
     admission.leave(stream);
+    paces.leave(request.mapping, pace);
     sessions.untrack(stream);
     counters.ended(stream, failure);
     // Of the edge's own visitors the relay keeps the record itself.

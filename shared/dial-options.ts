@@ -11,6 +11,8 @@ export const DialOptions = z.object({
   proxyProtocol: z.enum(["v1", "v2"]).optional(),
   /** Streams and flows of this mapping at once. */
   maxStreams: z.number().optional(),
+  /** Bytes a second, of each direction, of all streams of this mapping together. */
+  bytesPerSecond: z.number().positive().optional(),
   /** Streams at once, and bytes still to carry, of the token behind the stream. */
   tokenStreams: z.number().optional(),
   tokenBytes: z.number().optional(),

@@ -284,7 +284,7 @@ export class Session {
         table.wake(stream);
         return;
       case TYPE.DGRAM:
-        stream.events.datagram?.(frame.payload, frame.offset);
+        stream.deliverDatagram(frame.payload, frame.offset);
         return;
       case TYPE.UNKNOWN_FLOW:
         table.forget(stream, { code: "unknown", reason: "the agent does not know this flow any more" });
@@ -299,7 +299,7 @@ export class Session {
       this.#ask(stream);
     } else if (fresh !== null) {
       this.#table.allowance.hold(stream.in.held - before);
-      stream.events.data(fresh);
+      stream.deliver(fresh);
     }
     // An acknowledgement on this frame may have been the last thing the stream waited for.
     this.#table.settle(stream);
@@ -308,7 +308,7 @@ export class Session {
   #fin(stream: Stream, finalSize: number): void {
     const complete = stream.in.takeFin(finalSize);
     if (complete === "gap") this.#ask(stream);
-    if (complete === true) stream.events.fin();
+    if (complete === true) stream.deliverFin();
     if (!stream.over) this.#table.consumed(stream);
   }
 

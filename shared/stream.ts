@@ -4,6 +4,7 @@ import { Incoming } from "./incoming.ts";
 import { INITIAL_CREDIT, MAX_DATA } from "./limits.ts";
 import type { Accept } from "./open.ts";
 import { Outgoing } from "./outgoing.ts";
+import type { Pace } from "./pacer.ts";
 
 /** What an adapter hears of a stream. After `ended` nothing more comes. */
 export type StreamEvents = {
@@ -56,8 +57,15 @@ export class Stream {
   opening: { type: number; payload: Uint8Array } | null = null;
   /** When something was last sent or received, for reports of quiet streams. */
   touched = 0;
+  /** What its bytes are paced by, if its mapping has a rate. Set before the first byte. */
+  pace: Pace | null = null;
   #host: StreamHost;
   #full = false;
+  /** Bytes, and pieces, that the pacers hold back: out, and in. */
+  #heldOut = 0;
+  #heldIn = 0;
+  #finishing = false;
+  #finCame = false;
 
   constructor(host: StreamHost, init: StreamInit & { id: number }) {
     this.#host = host;
@@ -77,7 +85,7 @@ export class Stream {
 
   /** True while more bytes are welcome; when false, wait for `writable`. Bytes written all the same are kept until there is credit. */
   get hungry(): boolean {
-    const hungry = this.state !== "ended" && !this.out.finishing && this.credit > 0 && this.out.pendingBytes < MAX_DATA / 2;
+    const hungry = this.state !== "ended" && !this.finishing && this.#heldOut === 0 && this.credit > 0 && this.out.pendingBytes < MAX_DATA / 2;
     if (!hungry) this.#full = true;
     return hungry;
   }
@@ -87,23 +95,47 @@ export class Stream {
     return Math.max(0, this.out.limit - this.out.sent - this.out.pendingBytes);
   }
 
+  /** True once `finish` was called. */
+  get finishing(): boolean {
+    return this.#finishing || this.out.finishing;
+  }
+
   /** Hands over a chunk whose first HEADROOM bytes are free; the chunk now belongs to the stream. */
   write(chunk: Uint8Array): void {
     if (this.state === "ended") return;
+    if (this.pace === null) return this.#send(chunk);
+    const bytes = chunk.byteLength - HEADROOM;
+    this.#heldOut += bytes;
+    this.pace.out.take(bytes, () => {
+      this.#heldOut -= bytes;
+      if (this.state === "ended") return;
+      this.#send(chunk);
+      if (this.#heldOut === 0 && this.#finishing) this.#finish();
+      this.feed();
+    });
+  }
+
+  #send(chunk: Uint8Array): void {
     this.out.push(chunk);
     this.#host.wake(this);
   }
 
   /** FIN once all that was written is sent. */
   finish(): void {
-    if (this.state === "ended" || this.out.finishing) return;
+    if (this.state === "ended" || this.finishing) return;
+    this.#finishing = true;
+    if (this.#heldOut === 0) this.#finish();
+  }
+
+  #finish(): void {
     this.out.finish();
     this.#host.wake(this);
   }
 
   /** Flows only: sends one datagram now, or never. `age` in microseconds since it was received. */
   datagram(bytes: Uint8Array, age: number): void {
-    if (this.state !== "ended") this.#host.datagram(this, bytes, age);
+    if (this.state === "ended" || this.pace?.out.spare(bytes.byteLength) === false) return;
+    this.#host.datagram(this, bytes, age);
   }
 
   /** `bytes` more of what `data` gave have been taken by the application. */
@@ -134,6 +166,28 @@ export class Stream {
     this.state = "open";
     this.opening = null;
     this.events.accepted?.(accept);
+  }
+
+  /** For the session: bytes that came, in order. */
+  deliver(bytes: Uint8Array): void {
+    if (this.pace === null) return this.events.data(bytes);
+    this.#heldIn += 1;
+    this.pace.in.take(bytes.byteLength, () => {
+      this.#heldIn -= 1;
+      this.events.data(bytes);
+      if (this.#heldIn === 0 && this.#finCame) this.events.fin();
+    });
+  }
+
+  /** For the session: the far end has said all. */
+  deliverFin(): void {
+    this.#finCame = true;
+    if (this.#heldIn === 0) this.events.fin();
+  }
+
+  /** For the session: a datagram that came. One over the mapping's rate is dropped: it can't wait. */
+  deliverDatagram(bytes: Uint8Array, age: number): void {
+    if (this.pace?.in.spare(bytes.byteLength) !== false) this.events.datagram?.(bytes, age);
   }
 
   /** For the session: tells a waiting writer that there is room. */

@@ -102,7 +102,7 @@ function carry(stream: Stream, socket: net.Socket, target: string): void {
     stream.reset(code === "target-unreachable" ? "target-reset" : code, reason);
   });
   socket.on("close", () => {
-    if (!stream.out.finishing) stream.reset("target-reset", `${target} broke the connection off`);
+    if (!stream.finishing) stream.reset("target-reset", `${target} broke the connection off`);
   });
 }
 

@@ -8,6 +8,7 @@ import { errorPage, newRequestId } from "../http-error.ts";
 import { encodeHttpVisit } from "../relay/http-visit.ts";
 import type { ConnectionRecord } from "../registry/types.ts";
 import { tokenFor } from "./http-login.ts";
+import { rates } from "./rates.ts";
 import { askAgain, hostsOf, type HttpRoute } from "./http-routes.ts";
 import { httpVisitorOf, type HttpVisitor } from "./http-visitor.ts";
 import { refusals } from "./refusals.ts";
@@ -68,10 +69,10 @@ async function enter(
 ): Promise<Response> {
   const { mapping, grants } = route;
   const at = Date.now();
-  const refuse = (failure: Failure): Response => {
+  const refuse = (failure: Failure, status?: number): Response => {
     const id = newRequestId();
     ctx.waitUntil(writeDown(env, route, visitor, at, { ...failure, reason: `${failure.reason} [request ${id}]` }));
-    return errorPage({ request, id, code: failure.code });
+    return errorPage({ request, id, code: failure.code, ...(status === undefined ? {} : { status }) });
   };
   let token = "";
   let until: number | null = null;
@@ -84,6 +85,8 @@ async function enter(
     verdict = decide(mapping, grants, { address: visitor.address, via: "token", now: at });
   }
   if (!verdict.ok) return refuse(verdict.failure);
+  const excess = rates.take(mapping, visitor.address, at);
+  if (excess !== null) return refuse(excess, 429);
   if (!route.relaySeen) return refuse({ code: "no-agent", reason: `no agent of ${route.site} has ever been online` });
   const url = encodeHttpVisit({
     endpoint: mapping.endpoint,

@@ -4,6 +4,7 @@ import { parseAddress } from "../../shared/address.ts";
 import type { Failure } from "../../shared/errors.ts";
 import { decide } from "../../shared/policy.ts";
 import { formatHostPort, splitHostPort } from "../../shared/socket-address.ts";
+import { rates } from "./rates.ts";
 import { routePort } from "./routes.ts";
 import { refusals } from "./refusals.ts";
 import type { ConnectionRecord, Route } from "../registry/types.ts";
@@ -34,6 +35,8 @@ export async function admitTcp(socket: Socket, env: Env, ctx: ExecutionContext):
 function refusalOf(route: Route, address: Parameters<typeof decide>[2]["address"]): Failure | null {
   const verdict = decide(route.mapping, route.grants, { address, via: "public", now: Date.now() });
   if (!verdict.ok) return verdict.failure;
+  const excess = rates.take(route.mapping, address, Date.now());
+  if (excess !== null) return excess;
   if (!route.relaySeen) return { code: "no-agent", reason: `no agent of ${route.site} has ever been online` };
   return null;
 }

@@ -17,9 +17,6 @@ export type Platform = {
   GATEWAY_UDP?: string;
 };
 
-/** Options that the grammar knows and nothing enforces yet: accepting them would be a promise not kept. */
-const UNENFORCED = ["newPerSecond", "bytesPerSecond"] as const;
-
 /**
  * Why this edge can't serve a mapping that is valid in itself, with the way to have it; undefined when it can.
  * `gateways`: what the tokens of gateways let them own.
@@ -30,9 +27,6 @@ export function unserved(
   urls: readonly string[],
   gateways: readonly Scopes[] = [],
 ): Problem | undefined {
-  const option = UNENFORCED.find((each) => draft[each] !== null);
-  if (option !== undefined)
-    return notHere("option-unserved", `This version does not do ${option}.`, `Leave ${option} out.`);
   const endpoint = known(parseEndpoint(draft.endpoint));
   switch (endpoint.kind) {
     case "service":

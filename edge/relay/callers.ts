@@ -15,9 +15,10 @@ import { all, known } from "../../shared/result.ts";
 import { bracketed, formatSocketAddress, parseSocketAddress } from "../../shared/socket-address.ts";
 import { mayReflect } from "../../shared/warnings.ts";
 import type { Attachment } from "./attachment.ts";
-import { targetOf } from "./doorman.ts";
+import { limitsOf, targetOf } from "./doorman.ts";
 import type { Lane } from "./lane.ts";
 import { laneOf, type End, type Lanes } from "./lanes.ts";
+import type { Rates } from "./rates.ts";
 import type { Records } from "./records.ts";
 import type { Rules } from "./rules.ts";
 
@@ -28,6 +29,7 @@ export type CallersHost = {
   rules: Rules;
   lanes: Lanes;
   records: Records;
+  rates: Rates;
   heard: (lane: Lane) => number;
   draining: (slot: number) => boolean;
 };
@@ -154,6 +156,8 @@ export class Callers {
     const via = attachment.kind === "client" ? "token" : "public";
     const verdict = decide(mapping, rules.current.grants, { address: visitor.address, via, now });
     if (!verdict.ok) return { ok: false, failure: verdict.failure, mapping };
+    const excess = this.#host.rates.take(mapping, visitor.address, now);
+    if (excess !== null) return { ok: false, failure: excess, mapping };
     const agent = this.#host.lanes.agent(slot);
     if (agent === undefined || this.#host.draining(slot) || !this.#isHeard(agent, now)) {
       return refuse("slot-gone", `that agent of ${mapping.site} is not online`, true);
@@ -223,14 +227,15 @@ function mayComeFrom({ kind, from }: Attachment, address: Address): boolean {
 
 function optionsOf(mapping: Mapping, kind: "tcp" | "udp", attachment: Attachment, granted: number | undefined): string {
   const { caps } = attachment;
+  // The relay cuts what an expired mapping leaves behind, for its end may be moved while streams are open.
   // A gateway renews its token and goes on; a visitor's token ends what it opened.
-  const ends = [mapping.expires, granted, attachment.kind === "client" ? attachment.expires * 1000 : undefined];
+  const ends = [granted, attachment.kind === "client" ? attachment.expires * 1000 : undefined];
   const until = Math.min(...ends.map((each) => each ?? Infinity));
   const isProved = attachment.kind === "client" || granted !== undefined || mapping.reflectorOk;
   return encodeDialOptions({
     report: true,
     ...(kind === "tcp" && mapping.proxyProtocol !== null ? { proxyProtocol: mapping.proxyProtocol } : {}),
-    ...(mapping.maxStreams !== null ? { maxStreams: mapping.maxStreams } : {}),
+    ...limitsOf(mapping),
     ...(caps?.streams !== undefined ? { tokenStreams: caps.streams } : {}),
     ...(kind === "udp" && mapping.idleSeconds !== null ? { idleSeconds: mapping.idleSeconds } : {}),
     ...(kind === "udp" && !isProved ? { guard: mayReflect(mapping) ? ("always" as const) : ("first" as const) } : {}),

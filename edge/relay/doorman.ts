@@ -1,5 +1,6 @@
 import { parseAddress } from "../../shared/address.ts";
 import type { Cut } from "../../shared/control.ts";
+import { encodeDialOptions, type DialOptions } from "../../shared/dial-options.ts";
 import { parseEndpoint } from "../../shared/endpoint.ts";
 import { streamCode, type Failure } from "../../shared/errors.ts";
 import { TYPE } from "../../shared/frame.ts";
@@ -13,6 +14,7 @@ import { formatTarget, parseTarget, targetAt } from "../../shared/target.ts";
 import type { Ingress } from "./ingress.ts";
 import type { Lane } from "./lane.ts";
 import { dataLane, type End, type Lanes } from "./lanes.ts";
+import type { Rates } from "./rates.ts";
 import type { Records } from "./records.ts";
 import type { Rules } from "./rules.ts";
 import { carry } from "./socket.ts";
@@ -24,6 +26,7 @@ export type DoormanHost = {
   lanes: Lanes;
   ingress: Ingress;
   records: Records;
+  rates: Rates;
   heard: (lane: Lane) => number;
   refresh: () => Promise<void>;
   /** Resolves when an agent comes, or when waiting for one is pointless. */
@@ -140,6 +143,8 @@ export class Doorman {
     if (mapping.maxStreams !== null && this.live.filter((each) => each.mapping === mapping.id).length >= mapping.maxStreams) {
       return refuse("too-many", `${mapping.maxStreams} streams are open already`);
     }
+    const excess = this.#host.rates.take(mapping, address.value, Date.now());
+    if (excess !== null) return { ok: false, failure: excess };
     const agent = this.#choose();
     if (agent === undefined) return refuse("no-agent", `no agent of ${mapping.site} is online`);
     return { ok: true, agent, grant: verdict.grant?.id ?? "" };
@@ -194,5 +199,14 @@ export function targetOf(mapping: Mapping, endpoint: string): string {
 }
 
 function optionsOf(mapping: Mapping): string {
-  return mapping.proxyProtocol === null ? "" : JSON.stringify({ proxyProtocol: mapping.proxyProtocol });
+  const { proxyProtocol } = mapping;
+  return encodeDialOptions({ ...limitsOf(mapping), ...(proxyProtocol === null ? {} : { proxyProtocol }) });
+}
+
+/** What only agents can count and pace: they see the streams of all callers. */
+export function limitsOf({ maxStreams, bytesPerSecond }: Mapping): DialOptions {
+  return {
+    ...(maxStreams === null ? {} : { maxStreams }),
+    ...(bytesPerSecond === null ? {} : { bytesPerSecond }),
+  };
 }

@@ -10,7 +10,7 @@ import { encodeFields } from "../../shared/fields.ts";
 import { encodeDial } from "../../shared/open.ts";
 import { splitHostPort } from "../../shared/socket-address.ts";
 import { errorPage, newRequestId } from "../http-error.ts";
-import type { Doorman, DoormanHost } from "./doorman.ts";
+import { limitsOf, type Doorman, type DoormanHost } from "./doorman.ts";
 import { Exchange } from "./http-exchange.ts";
 import { upload } from "./http-upload.ts";
 import type { HttpVisit } from "./http-visit.ts";
@@ -165,7 +165,7 @@ function dialOf(mapping: Mapping, { visitor, token }: HttpVisit, grant: string):
   if (fixed === undefined) {
     const { endpoint, http, id, target } = mapping;
     const prefix = http?.prefix === "strip" ? endpoint.replace(/^https?:\/\/[^/]*/, "") : "";
-    const options = JSON.stringify({ ...http, prefix });
+    const options = JSON.stringify({ ...http, prefix, ...limitsOf(mapping) });
     fixed = encodeDial({
       target,
       kind: "http",

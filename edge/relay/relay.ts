@@ -11,6 +11,7 @@ import { Absences } from "./absences.ts";
 import { hasRoomFor, shareOf } from "./budget.ts";
 import { Callers } from "./callers.ts";
 import { Doorman } from "./doorman.ts";
+import { endedBy, nextEnd } from "./expiry.ts";
 import { forward } from "./forward.ts";
 import { HttpDoor } from "./http-door.ts";
 import { decodeHttpVisit } from "./http-visit.ts";
@@ -18,6 +19,7 @@ import { Ingress } from "./ingress.ts";
 import type { Lane } from "./lane.ts";
 import { dataLane, laneOf, Lanes, type End } from "./lanes.ts";
 import { Meter } from "./meter.ts";
+import { Rates } from "./rates.ts";
 import { Records } from "./records.ts";
 import { Rules } from "./rules.ts";
 import { statusOf } from "./status.ts";
@@ -65,11 +67,13 @@ export class Relay extends DurableObject<Env> {
       tick: () => this.#doorman.sweep(Date.now()),
       window: () => Math.floor(this.#budget() / Math.max(1, this.#lanes.agents.length)),
     });
+    const rates = new Rates();
     const host = {
       rules: this.#rules,
       lanes: this.#lanes,
       ingress: this.#ingress,
       records: this.#records,
+      rates,
       heard: (lane: Lane) => this.#heard(lane),
       refresh: () => this.#refresh(),
       arrival: () => this.#absences.wait(),
@@ -81,6 +85,7 @@ export class Relay extends DurableObject<Env> {
       rules: this.#rules,
       lanes: this.#lanes,
       records: this.#records,
+      rates,
       heard: (lane) => this.#heard(lane),
       draining: (slot) => this.#doorman.isDraining(slot),
     });
@@ -156,6 +161,22 @@ export class Relay extends DurableObject<Env> {
     for (const grant of changes.grants) this.#cut({ grant, code: "cut", reason: "the grant has ended" });
     for (const jti of changes.revoked) this.cutToken(jti);
     this.#callers.tellAll();
+    this.ctx.waitUntil(this.#foresee());
+  }
+
+  /** A mapping has ended by itself: what is open behind it is cut, and callers close its ports. */
+  override async alarm(): Promise<void> {
+    const ended = endedBy(this.#rules.current, Date.now());
+    for (const mapping of ended) this.#cut({ mapping, code: "cut", reason: "the mapping has expired" });
+    if (ended.length > 0) this.#callers.tellAll();
+    await this.#foresee();
+  }
+
+  /** Wakes this object when the next mapping ends, and for nothing else. */
+  async #foresee(): Promise<void> {
+    const next = nextEnd(this.#rules.current, Date.now());
+    if (next === null) await this.ctx.storage.deleteAlarm();
+    else await this.ctx.storage.setAlarm(next);
   }
 
   /** A token was revoked: its lanes close, and what they carried ends. */

@@ -21,7 +21,6 @@ test.each<[string, string, object, string | undefined]>([
   ["5060/udp", "10.0.0.1:5060", { access: "token" }, undefined],
   ["https://shop.example", "10.0.0.1:80", {}, undefined],
   ["https://edge.example/shop", "10.0.0.1:80", {}, "control-host"],
-  ["8080/tcp", "10.0.0.1:80", { bytesPerSecond: 100_000 }, "option-unserved"],
 ])("self-hosted, %s -> %s %j: %s", (endpoint, target, options, code) => {
   expect(unserved(draft(endpoint, target, options), SELF_HOSTED, URLS)?.code).toBe(code);
 });
