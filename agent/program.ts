@@ -2,6 +2,7 @@ import { Command, Option } from "commander";
 import { VERSION } from "../shared/version.ts";
 import { discover, type DiscoverOptions } from "./commands/discover.ts";
 import { doctor, type DoctorOptions } from "./commands/doctor.ts";
+import { expose, type ExposeOptions } from "./commands/expose.ts";
 import { install, uninstall, type InstallOptions } from "./commands/install.ts";
 import { run } from "./commands/run.ts";
 import { ready, reloadAll, status, type AskOptions } from "./commands/status.ts";
@@ -35,6 +36,13 @@ export function program(env: NodeJS.ProcessEnv): Command {
       .description("Propose mappings for what answers within the ranges this agent may dial, and never outside them.")
       .option("--json", "print JSON")
       .action(async (options: DiscoverOptions) => void process.stdout.write(await discover(options, env))),
+  );
+  root.addCommand(
+    withSettings(new Command("expose"))
+      .description("Map a target for as long as this runs, within what the token may publish.")
+      .argument("<target>", "HOST:PORT, or http(s)://HOST[:PORT]")
+      .option("--at <endpoint>", "where; without it, the one endpoint that the token may publish")
+      .action(async (target: string, options: ExposeOptions) => expose(target, options, env)),
   );
   root.addCommand(installing(env));
   root.addCommand(

@@ -73,7 +73,7 @@ async function examine(
   const targets = new Set([
     ...(options.target ?? []),
     ...namedTargets(claims.targets),
-    ...(await dialledTargets(env, claims.site)),
+    ...(await dialledTargets(env, claims)),
   ]);
   if (targets.size === 0)
     tell(skipped("targets", "none is known: name them with --target HOST:PORT, or ask while the agent runs"));
@@ -116,12 +116,12 @@ function descriptors(): Finding {
   return ok("files", `${soft} may be open`);
 }
 
-/** What the running agent of this site has been asked to dial. */
-async function dialledTargets(env: NodeJS.ProcessEnv, site: string): Promise<string[]> {
+/** What this agent, if it runs, has been asked to dial. */
+async function dialledTargets(env: NodeJS.ProcessEnv, { site, sub }: AgentClaims): Promise<string[]> {
   try {
     const agents = await runningAgents(env, site);
-    // One of an earlier version does not tell.
-    return agents.flatMap(({ report }) => report.dialled ?? []);
+    // A site of another edge may have the same name; an agent of an earlier version does not tell.
+    return agents.flatMap(({ report }) => (report.identity === sub ? (report.dialled ?? []) : []));
   } catch (error) {
     if (error instanceof Problem) return [];
     throw error;

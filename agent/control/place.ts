@@ -6,10 +6,10 @@ const NAME = "sallyport-agent";
 const SOCKET = /\.sock$/;
 const PIPES = "\\\\.\\pipe\\";
 
-/** Where this agent's control socket goes: systemd's runtime directory, the user's, root's, or one of our own for this user. */
+/** Where this agent's control socket goes: SALLYPORT_RUN_DIR, systemd's runtime directory, the user's, root's, or one of our own for this user. */
 export function controlPath(env: NodeJS.ProcessEnv, site: string, pid: number): string {
   if (process.platform === "win32") return `${PIPES}${NAME}-${site}-${pid}`;
-  const folder = env["RUNTIME_DIRECTORY"]?.split(":")[0] ?? ownFolder(env);
+  const folder = env["SALLYPORT_RUN_DIR"] ?? env["RUNTIME_DIRECTORY"]?.split(":")[0] ?? ownFolder(env);
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   // In a folder that everybody may write, somebody else could have made it before us.
   if (folder.startsWith(tmpdir())) takePossession(folder);
@@ -19,7 +19,9 @@ export function controlPath(env: NodeJS.ProcessEnv, site: string, pid: number): 
 /** All control sockets that this user may find. Some may be left over from agents that were killed. */
 export function controlPaths(env: NodeJS.ProcessEnv): string[] {
   if (process.platform === "win32") return list(PIPES, (name) => name.startsWith(`${NAME}-`));
-  const folders = new Set([env["RUNTIME_DIRECTORY"] ?? "", ownFolder(env), `/run/${NAME}`]);
+  const named = env["SALLYPORT_RUN_DIR"];
+  const folders =
+    named === undefined ? new Set([env["RUNTIME_DIRECTORY"] ?? "", ownFolder(env), `/run/${NAME}`]) : [named];
   return [...folders].filter((folder) => folder !== "").flatMap((folder) => list(folder, (name) => SOCKET.test(name)));
 }
 

@@ -1,6 +1,7 @@
 import { Hono } from "hono";
 import { problemResponse } from "../problem.ts";
 import type { ApiEnv } from "./context.ts";
+import { exposeRoutes } from "./expose.ts";
 import { grantRoutes } from "./grants.ts";
 import { requireAdmin, requireSetup } from "./guard.ts";
 import { logRoutes } from "./log.ts";
@@ -15,6 +16,7 @@ import { tokenRoutes } from "./tokens.ts";
 export const api = new Hono<ApiEnv>()
   .use(requireSetup)
   .route("/login", loginRoutes)
+  .route("/expose", exposeRoutes)
   .use(requireAdmin)
   .route("/sites", siteRoutes)
   .route("/tokens", tokenRoutes)

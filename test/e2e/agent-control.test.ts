@@ -47,7 +47,7 @@ test("an agent that has lost its edge is running, but not ready", async () => {
 
 test("where no agent runs, its commands say so", async () => {
   await using folder = await tempDir();
-  const env = { XDG_RUNTIME_DIR: folder.path, RUNTIME_DIRECTORY: undefined };
+  const env = { SALLYPORT_RUN_DIR: folder.path };
   const ended = await execute(SYSTEM_NODE, [AGENT, "status", "--site", "nowhere"], { env });
   expect(ended).toMatchObject({ code: 6, stderr: expect.stringContaining("no agent of nowhere runs here") });
 });

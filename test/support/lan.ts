@@ -20,7 +20,7 @@ export async function testAgent(edge: TestEdge, ...more: readonly string[]): Pro
   await edge.ok("site", "add", "lab");
   const tokenFile = join(edge.data, "token");
   await writeFile(tokenFile, await edge.ok("token", "agent", "lab", "--local"), { mode: 0o600 });
-  const env = { XDG_RUNTIME_DIR: join(edge.data, "run"), RUNTIME_DIRECTORY: undefined };
+  const env = { SALLYPORT_RUN_DIR: join(edge.data, "run") };
   const agent = run(SYSTEM_NODE, [AGENT, "--token-file", tokenFile, "--log", "json", ...more], { env });
   await agent.until(/"msg":"ready"/);
   return {

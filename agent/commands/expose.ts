@@ -1,0 +1,128 @@
+import { createLog, type Log } from "../../link/log.ts";
+import { pause } from "../../link/pause.ts";
+import { EXIT, Problem, type ExitCode } from "../../link/problem.ts";
+import { runningAgents } from "../control/client.ts";
+import { logSettings, merged, settingsOf, type Options, type Settings } from "../settings.ts";
+import { run } from "./run.ts";
+
+export type ExposeOptions = Options & { at?: string };
+
+/** Milliseconds between words to the edge, which forgets the mapping after five minutes without any. */
+const RENEW_MS = 100_000;
+const RETRY_MS = 5_000;
+const TIMEOUT_MS = 15_000;
+
+/** `agent expose TARGET [--at E]`: an ad-hoc mapping until Ctrl-C. Runs the agent too, if none of this site runs here. Throws Problem. */
+export async function expose(target: string, options: ExposeOptions, env: NodeJS.ProcessEnv): Promise<void> {
+  const { at, ...flags } = options;
+  const logging = logSettings(merged(flags));
+  const log = createLog({
+    format: logging.log,
+    level: logging.logLevel,
+    write: (line) => void process.stderr.write(line),
+  });
+  const settings = settingsOf(flags, env, log);
+  const endpoint = at ?? onlyEndpoint(settings);
+  const stop = new AbortController();
+  for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => stop.abort());
+  const isServed = await isRunning(env, settings);
+  await call(settings, "PUT", "", { endpoint, target });
+  process.stdout.write(`${endpoint} leads to ${target} until Ctrl-C\n`);
+  try {
+    await Promise.all([keep(settings, endpoint, target, stop.signal, log), isServed ? undefined : run(flags, env)]);
+  } finally {
+    await call(settings, "DELETE", `/${encodeURIComponent(endpoint)}`);
+  }
+}
+
+/** Says again and again that it is still wanted. */
+async function keep(settings: Settings, endpoint: string, target: string, stop: AbortSignal, log: Log): Promise<void> {
+  let delay = RENEW_MS;
+  for (;;) {
+    await pause(delay, stop);
+    if (stop.aborted) return;
+    delay = await call(settings, "PUT", "", { endpoint, target }).then(
+      () => RENEW_MS,
+      (error: Error) => {
+        log("warn", "the mapping was not kept", { reason: error.message, retryInMs: RETRY_MS });
+        return RETRY_MS;
+      },
+    );
+  }
+}
+
+/** Whether this site is served from this machine already; a site of another edge may have the same name. */
+async function isRunning(env: NodeJS.ProcessEnv, { claims, edge }: Settings): Promise<boolean> {
+  try {
+    const agents = await runningAgents(env, claims.site);
+    return agents.some(({ report }) => report.edge === originOf(edge));
+  } catch (error) {
+    if (error instanceof Problem) return false;
+    throw error;
+  }
+}
+
+function onlyEndpoint({ claims }: Settings): string {
+  const [only, ...more] = claims.publish ?? [];
+  if (only === undefined)
+    throw new Problem(
+      EXIT.denied,
+      "not-published",
+      "this token may not make mappings",
+      "take one that may: sallyport token agent SITE --publish ENDPOINT",
+    );
+  if (more.length === 0 && !only.includes("*")) return only;
+  throw Problem.usage(
+    "endpoint-missing",
+    `this token may publish ${[only, ...more].join(", ")}`,
+    "say where: --at ENDPOINT",
+  );
+}
+
+async function call({ edge, source }: Settings, method: string, path: string, body?: object): Promise<void> {
+  const origin = originOf(edge);
+  let response: Response;
+  try {
+    response = await fetch(`${origin}/.sallyport/api/v1/expose${path}`, {
+      method,
+      headers: { authorization: `Bearer ${source.token}`, "content-type": "application/json" },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+      redirect: "error",
+      signal: AbortSignal.timeout(TIMEOUT_MS),
+    });
+  } catch (error) {
+    throw new Problem(
+      EXIT.unreachable,
+      "edge-unreachable",
+      `${origin} does not answer: ${(error as Error).message}`,
+      "agent doctor looks for the reason",
+    );
+  }
+  const answer = (await response.json().catch(() => ({}))) as { code?: string; detail?: string; fix?: string };
+  if (!response.ok)
+    throw new Problem(
+      exitOf(response.status),
+      answer.code ?? "not-an-edge",
+      answer.detail ?? `the edge answered ${response.status}`,
+      answer.fix ?? "",
+    );
+}
+
+function originOf(edge: URL): string {
+  return edge.origin.replace(/^ws/, "http");
+}
+
+function exitOf(status: number): ExitCode {
+  switch (status) {
+    case 400:
+      return EXIT.usage;
+    case 401:
+      return EXIT.token;
+    case 403:
+      return EXIT.denied;
+    case 422:
+      return EXIT.configuration;
+    default:
+      return EXIT.failed;
+  }
+}

@@ -1,0 +1,97 @@
+import { Hono } from "hono";
+import * as z from "zod";
+import type { MappingAnswer } from "../../shared/api.ts";
+import { mayPublish, type AgentClaims } from "../../shared/claims.ts";
+import { parseEndpoint } from "../../shared/endpoint.ts";
+import { warnings } from "../../shared/warnings.ts";
+import { registryOf } from "../env.ts";
+import { problemResponse } from "../problem.ts";
+import { bearerOf, verifyToken } from "../tokens.ts";
+import { answer, badRequest, bodyOf, type ApiContext, type ApiEnv } from "./context.ts";
+import { mappingView } from "./views.ts";
+
+/** Milliseconds that an ad-hoc mapping lives without word from its agent: one that is killed leaves nothing open for long. */
+const LEASE_MS = 5 * 60_000;
+
+const ExposeBody = z.strictObject({ endpoint: z.string().max(512), target: z.string().max(512) });
+
+/** PUT and DELETE /expose, by an agent's own token, within its `publish`: mappings that are gone with whoever asked for them. */
+export const exposeRoutes = new Hono<ApiEnv>()
+  .put("/", async (c) => {
+    const caller = await publisher(c);
+    if (!caller.ok) return caller.response;
+    const body = await bodyOf(c, ExposeBody);
+    if (!body.ok) return body.response;
+    const { endpoint: text, target } = body.value;
+    const { claims } = caller;
+    const refusal = mayNot(claims, text);
+    if (refusal !== undefined) return refusal;
+    const registry = registryOf(c.env);
+    const rule = { target, expires: Date.now() + LEASE_MS };
+    const found = await registry.mapping(text);
+    const isOwn = found.ok && found.value.created.by === claims.sub;
+    const outcome = isOwn
+      ? await registry.changeMapping(text, rule, claims.sub)
+      : await registry.addMapping(
+          { ...rule, endpoint: text, site: claims.site, name: "ad hoc", owner: claims.sub, note: "agent expose" },
+          claims.sub,
+        );
+    return answer(
+      c,
+      outcome,
+      (mapping) => ({ mapping: mappingView(mapping), warnings: warnings(mapping) }) satisfies MappingAnswer,
+    );
+  })
+  .delete("/:endpoint", async (c) => {
+    const caller = await publisher(c);
+    if (!caller.ok) return caller.response;
+    const endpoint = c.req.param("endpoint");
+    const registry = registryOf(c.env);
+    const found = await registry.mapping(endpoint);
+    // Only what it has made itself.
+    if (found.ok && found.value.created.by !== caller.claims.sub)
+      return forbidden(`${found.value.endpoint} is not a mapping of this agent's.`);
+    return answer(
+      c,
+      await registry.removeMapping(endpoint, caller.claims.sub),
+      (mapping) => ({ mapping: mappingView(mapping), warnings: [] }) satisfies MappingAnswer,
+    );
+  });
+
+async function publisher(
+  c: ApiContext,
+): Promise<{ ok: true; claims: AgentClaims } | { ok: false; response: Response }> {
+  const registry = registryOf(c.env);
+  const verified = await verifyToken(bearerOf(c.req.raw), "agent", await registry.trust(), Date.now());
+  if (verified.ok && (await registry.tokenState(verified.claims.jti)) === "live")
+    return { ok: true, claims: verified.claims };
+  const detail = "This needs a good token of an agent.";
+  return {
+    ok: false,
+    response: problemResponse({
+      status: 401,
+      code: "token-refused",
+      title: "Token refused",
+      detail,
+      fix: "sallyport token agent SITE --publish SITE/*",
+    }),
+  };
+}
+
+function mayNot(claims: AgentClaims, text: string): Response | undefined {
+  const endpoint = parseEndpoint(text);
+  if (!endpoint.ok) return badRequest(endpoint.error.message);
+  if (endpoint.value.kind === "service" && endpoint.value.site !== claims.site)
+    return forbidden(`${text} is of another site.`);
+  return mayPublish(claims, endpoint.value) ? undefined : forbidden(`This agent's token may not publish ${text}.`);
+}
+
+function forbidden(detail: string): Response {
+  return problemResponse({
+    status: 403,
+    code: "not-published",
+    title: "Not for this token",
+    detail,
+    fix: "sallyport token agent SITE --publish ENDPOINT",
+  });
+}
