@@ -10,6 +10,7 @@ import { haproxy } from "./adapters/haproxy.ts";
 import { sallyport } from "./adapters/sallyport.ts";
 import { socat } from "./adapters/socat.ts";
 import { ssh } from "./adapters/ssh.ts";
+import { tunnels } from "./adapters/tunnels.ts";
 import { OURS, type Bench } from "./harness/context.ts";
 import { describeMachine } from "./harness/machine.ts";
 import { parseOptions, USAGE, type Options } from "./harness/options.ts";
@@ -18,10 +19,15 @@ import type { Adapter, Peer, Targets } from "./harness/peer.ts";
 import { figuresText, Report, tableText } from "./harness/report.ts";
 import { startTargets } from "./harness/targets.ts";
 import { bulk } from "./measure/bulk.ts";
+import { distance } from "./measure/distance.ts";
 import { echo } from "./measure/echo.ts";
+import { http } from "./measure/http.ts";
+import { memory } from "./measure/memory.ts";
+import { recovery } from "./measure/recovery.ts";
 import { setup } from "./measure/setup.ts";
+import { udp } from "./measure/udp.ts";
 
-const MEASURES: Readonly<Record<string, (bench: Bench) => Promise<void>>> = { bulk, echo, setup };
+const MEASURES: Readonly<Record<string, (bench: Bench) => Promise<void>>> = { bulk, echo, setup, distance, memory, recovery, http, udp };
 
 const options = parseOptions(process.argv.slice(2));
 if (options === undefined) console.log(USAGE);
@@ -54,7 +60,7 @@ async function main(wanted: Options): Promise<void> {
 }
 
 function adapters({ peers, before, dist }: Options): Adapter[] {
-  const others = [direct, socat, haproxy, ssh].filter(({ name }) => peers.length === 0 || peers.includes(name.split(" ")[0] ?? ""));
+  const others = [direct, socat, haproxy, ssh, ...tunnels].filter(({ name }) => peers.length === 0 || peers.includes(name.split(" ")[0] ?? ""));
   return [...others, ...(before === null ? [] : [sallyport("before", before)]), sallyport(OURS, dist)];
 }
 

@@ -10,8 +10,8 @@ const BULK_STREAMS = 8;
 const MARGIN_SECONDS = 1;
 
 /** Round trips of 64 bytes on an otherwise idle machine, and while eight bulk streams take all there is. */
-export async function echo({ rounds, seconds, peers, targets, report }: Bench): Promise<void> {
-  const series = await interleaved(peers, rounds, async (peer) => {
+export async function echo({ quick, rounds, seconds, peers, targets, report }: Bench): Promise<void> {
+  const series = await interleaved(peers, quick ? 1 : rounds, async (peer) => {
     const at = peer.at["echo"] ?? "";
     await echoTimes(at, PER_SECOND, 0.3);
     const idle = await echoTimes(at, PER_SECOND, seconds);

@@ -1,0 +1,75 @@
+import { OURS, type Bench } from "../harness/context.ts";
+import { echoTimes, firstBytes } from "../load/echo.ts";
+import { iperf } from "../harness/iperf.ts";
+import { startLink } from "../harness/link.ts";
+import { percentile, median } from "../harness/stats.ts";
+import { startSallyport } from "../adapters/sallyport.ts";
+
+const ROUND_TRIP_MS = 100;
+const GIGABIT = 125e6;
+/** Seconds in which windows open. */
+const WARM_UP = 2;
+
+/**
+ * An edge that is far away: a process between agent and edge delays and limits what passes. It stands for distance, not for
+ * loss: TCP's own windows see only loopback, so a bare connection through the same process is what there is to be had.
+ */
+export async function distance({ quick, seconds, targets, report, dist }: Bench): Promise<void> {
+  await using stack = new AsyncDisposableStack();
+  const bulk = targets["bulk"] ?? "";
+  const echo = targets["echo"] ?? "";
+  const far = { delay: ROUND_TRIP_MS / 2, rate: GIGABIT };
+  const bare = { bulk: (await startLink(bulk, far, stack)).at, echo: (await startLink(echo, far, stack)).at };
+  const through = async (edge: string): Promise<string> => (await startLink(edge, far, stack)).at;
+  const ours = (await startSallyport({ bulk, echo }, { dist, through }, stack)).at;
+  const rows: (string | number)[][] = [];
+  for (const way of ["down", "up"] as const) {
+    const rate = async (at: string): Promise<number> => (await iperf({ target: bulk, at, streams: 1, way, seconds: Math.ceil(seconds), omit: WARM_UP })).bytesPerSecond;
+    const ratios: number[] = [];
+    for (let round = 0; round < (quick ? 1 : 3); round += 1) {
+      const [alone, tunnelled] = [await rate(bare.bulk), await rate(ours["bulk"] ?? "")];
+      ratios.push(tunnelled / alone);
+      rows.push([`1 stream ${way}`, alone / 1e6, tunnelled / 1e6, tunnelled / alone]);
+    }
+    report.atLeast(`${ROUND_TRIP_MS} ms, 1 Gb/s, 1 stream ${way}, against a bare connection`, median(ratios), 0.9, "x");
+  }
+  report.table(`Bulk at ${ROUND_TRIP_MS} ms and 1 Gb/s`, ["what", "bare MB/s", `${OURS} MB/s`, "ratio"], rows);
+
+  const at = ours["echo"] ?? "";
+  await firstBytes(at, 1);
+  const alone = (await Promise.all([...Array.from({ length: 5 }).keys()].map((turn) => new Promise((resolve) => setTimeout(resolve, turn * 150)).then(() => firstBytes(at, 1))))).flat();
+  const crowd = await firstBytes(at, 64);
+  const bareFirst = (await firstBytes(bare.echo, 1)).concat(await firstBytes(bare.echo, 1));
+  report.table(
+    `First byte at ${ROUND_TRIP_MS} ms, milliseconds`,
+    ["through", "p50", "p99"],
+    [
+      ["bare (connect at once, one round trip)", percentile(bareFirst, 50), percentile(bareFirst, 99)],
+      [`${OURS}, alone`, percentile(alone, 50), percentile(alone, 99)],
+      [`${OURS}, 64 at once`, percentile(crowd, 50), percentile(crowd, 99)],
+    ],
+  );
+  report.atMost("first byte of a new connection, round trips between agent and edge", percentile(alone, 50) / ROUND_TRIP_MS, 1.5, "x");
+  report.atMost("first byte of 64 at once, against one alone", percentile(crowd, 99) / percentile(alone, 50), 1.5, "x");
+
+  await loadedEcho(report, quick, bulk, echo, dist, stack);
+}
+
+/** A line of 200 Mb/s and 20 ms that eight bulk streams fill: what queues there is ours to keep short. */
+async function loadedEcho(report: Bench["report"], quick: boolean, bulk: string, echo: string, dist: string, stack: AsyncDisposableStack): Promise<void> {
+  const through = async (edge: string): Promise<string> => (await startLink(edge, { delay: 10, rate: 25e6 }, stack)).at;
+  const { at } = await startSallyport({ bulk, echo }, { dist, through }, stack);
+  const seconds = quick ? 2 : 5;
+  const quiet = await echoTimes(at["echo"] ?? "", 200, seconds);
+  const idle = percentile(quiet, 99);
+  const rows: (string | number)[][] = [];
+  for (const way of ["down", "up"] as const) {
+    const load = iperf({ target: bulk, at: at["bulk"] ?? "", streams: 8, way, seconds: seconds + 4 });
+    await new Promise((resolve) => setTimeout(resolve, 2_000));
+    const times = await echoTimes(at["echo"] ?? "", 200, seconds);
+    const { bytesPerSecond } = await load;
+    rows.push([way, bytesPerSecond / 1e6, percentile(quiet, 50), idle, percentile(times, 50), percentile(times, 99)]);
+    report.atMost(`echo p99 while 8 bulk streams fill a 200 Mb/s line ${way}, against idle`, percentile(times, 99) / idle, 3, "x");
+  }
+  report.table("Echo over 200 Mb/s and 20 ms, 8 bulk streams", ["way", "bulk MB/s", "idle p50 ms", "idle p99", "loaded p50", "p99"], rows);
+}

@@ -1,0 +1,90 @@
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { createRequire } from "node:module";
+import { loopback } from "../../test/support/net.ts";
+import { execute, run } from "../../test/support/run.ts";
+import { tempDir } from "../../test/support/temp-dir.ts";
+import { listening } from "../adapters/program.ts";
+import { startSallyport } from "../adapters/sallyport.ts";
+import type { Bench } from "../harness/context.ts";
+import type { Peer } from "../harness/peer.ts";
+import { interleaved, ratio, spreadOf, valueOf, type Reading } from "../harness/rounds.ts";
+import { short } from "../harness/stats.ts";
+import { nginxConf } from "../harness/targets.ts";
+
+const CONNECTIONS = 32;
+const HOST = "bench.test";
+
+/** Requests a second for a page of 1 KB over kept-alive connections, and percentiles at about half of the slowest one's. */
+export async function http({ rounds, seconds, targets, report, dist }: Bench): Promise<void> {
+  await using stack = new AsyncDisposableStack();
+  const origin = targets["http"] ?? "";
+  const ways: Record<string, { at: string; headers: string[] }> = { direct: { at: origin, headers: [] } };
+  ways["nginx"] = { at: await nginxProxy(origin, stack), headers: [] };
+  ways["workerd alone"] = { at: await bareWorkerd(stack), headers: [] };
+  const ours = await startSallyport({ http: origin }, { dist }, stack);
+  ways["TCP mapping"] = { at: ours.at["http"] ?? "", headers: [] };
+  try {
+    await ours.cli("map", "add", `http://${HOST}`, "bench", `http://${origin}`);
+    ways["HTTP endpoint"] = { at: `${ours.host}:8787`, headers: ["-H", `Host: ${HOST}`] };
+  } catch (error) {
+    console.error(`  HTTP endpoint: ${error instanceof Error ? error.message : String(error)}`);
+  }
+  const peers = Object.entries(ways).map(([name, way]): Peer => ({ name, kind: "baseline", at: { http: way.at }, processes: {} }));
+  const series = await interleaved(peers, rounds, (peer) => wrk(peer.at["http"] ?? "", ways[peer.name]?.headers ?? [], CONNECTIONS, seconds));
+  report.table(
+    `HTTP, 1 KB, keep-alive, ${CONNECTIONS} connections`,
+    ["through", "requests/s", "spread", "p50 ms", "p99 ms", "errors"],
+    series.map((each) => [each.peer.name, valueOf(each, "rps"), `+-${short(spreadOf(each, "rps") * 100)} %`, valueOf(each, "p50"), valueOf(each, "p99"), valueOf(each, "errors")]),
+  );
+  const endpoint = ratio(series, "rps", "HTTP endpoint", "workerd alone");
+  report.atLeast("HTTP endpoint, requests/s, against the same workerd by itself", endpoint, 0.25, "x");
+  report.atLeast("HTTP over a TCP mapping, requests/s, against nginx proxying", ratio(series, "rps", "TCP mapping", "nginx"), 0.4, "x");
+
+  // Few connections stand for half load: wrk has no open loop.
+  const calm = await interleaved(peers.filter(({ name }) => name === "direct" || name === "HTTP endpoint"), rounds, (peer) => wrk(peer.at["http"] ?? "", ways[peer.name]?.headers ?? [], 2, seconds));
+  report.atMost("HTTP endpoint, p99 at a light load, against direct", ratio(calm, "p99", "HTTP endpoint", "direct"), 3, "x", "two connections in a closed loop");
+}
+
+async function wrk(at: string, headers: readonly string[], connections: number, seconds: number): Promise<Reading> {
+  const words = ["-t1", `-c${connections}`, `-d${Math.ceil(seconds)}s`, "--latency", ...headers, `http://${at}/page`];
+  const { code, stdout, stderr } = await execute("timeout", [String(seconds + 15), "wrk", ...words]);
+  const rps = Number(/Requests\/sec:\s+([\d.]+)/.exec(stdout)?.[1] ?? Number.NaN);
+  if (code !== 0 || !(rps > 0)) throw new Error(`wrk at ${at}: ${stderr || stdout}`);
+  const errors = Number(/Non-2xx or 3xx responses: (\d+)/.exec(stdout)?.[1] ?? 0) + Number(/read (\d+)/.exec(stdout)?.[1] ?? 0);
+  if (errors > 0) throw new Error(`${errors} errors of wrk at ${at}`);
+  return { rps, p50: milliseconds(stdout, "50%"), p99: milliseconds(stdout, "99%"), errors };
+}
+
+function milliseconds(text: string, rank: string): number {
+  const [, number = "NaN", unit = "ms"] = new RegExp(`${rank}\\s+([\\d.]+)(us|ms|s)`).exec(text) ?? [];
+  return Number(number) * (unit === "us" ? 0.001 : unit === "s" ? 1000 : 1);
+}
+
+async function nginxProxy(origin: string, stack: AsyncDisposableStack): Promise<string> {
+  const folder = stack.use(await tempDir());
+  const at = `${loopback()}:8004`;
+  const upstream = `upstream origin { server ${origin}; keepalive 64; }`;
+  const proxy = `listen ${at}; location / { proxy_pass http://origin; proxy_http_version 1.1; proxy_set_header Connection ""; }`;
+  await writeFile(join(folder.path, "nginx.conf"), nginxConf(folder.path, proxy, upstream));
+  stack.use(run("nginx", ["-c", join(folder.path, "nginx.conf"), "-p", folder.path, "-e", "stderr"]));
+  await listening(at);
+  return at;
+}
+
+/** What this workerd answers when nothing but a Worker is in it. */
+async function bareWorkerd(stack: AsyncDisposableStack): Promise<string> {
+  const folder = stack.use(await tempDir());
+  const at = `${loopback()}:8004`;
+  await writeFile(join(folder.path, "worker.js"), `const page = "x".repeat(1024); export default { fetch: () => new Response(page) };`);
+  await writeFile(
+    join(folder.path, "config.capnp"),
+    `using Workerd = import "/workerd/workerd.capnp";
+const config :Workerd.Config = (services = [(name = "main", worker = .main)], sockets = [(name = "http", address = "${at}", http = (), service = "main")]);
+const main :Workerd.Worker = (modules = [(name = "worker.js", esModule = embed "worker.js")], compatibilityDate = "2026-10-20");`,
+  );
+  const binary = createRequire(import.meta.url).resolve("workerd/bin/workerd");
+  stack.use(run(process.execPath, [binary, "serve", join(folder.path, "config.capnp")]));
+  await listening(at);
+  return at;
+}
