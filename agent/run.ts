@@ -20,6 +20,7 @@ import { serveTcp } from "./egress/tcp.ts";
 import { UdpEgress } from "./egress/udp.ts";
 import { Paces } from "./paces.ts";
 import type { TargetPolicy } from "./policy.ts";
+import { serveProbe } from "./probe/probe.ts";
 import { reportOf, type Tally } from "./report.ts";
 import { Sessions } from "./sessions.ts";
 
@@ -132,6 +133,7 @@ export async function runAgent(options: AgentOptions, state: AgentState): Promis
     tally: Tally,
     dialled: () => void,
   ): Promise<Failure | null> {
+    if (wanted.probe === true) return serveProbe(stream, request, options.policy, dialled);
     switch (request.kind) {
       case "http":
         return serveHttp(stream, request, pools, dialled);

@@ -12,6 +12,7 @@ import { mapCommand } from "./commands/map.ts";
 import { serveCommand } from "./commands/serve.ts";
 import { siteCommand } from "./commands/site.ts";
 import { statusCommand } from "./commands/status.ts";
+import { testCommand } from "./commands/test.ts";
 import { tokenCommand } from "./commands/token.ts";
 import { versionCommand } from "./commands/version.ts";
 import type { Context } from "./context.ts";
@@ -54,6 +55,7 @@ export function program(context: Context): Command {
     mapCommand,
     grantCommand,
     statusCommand,
+    testCommand,
     logCommand,
     costsCommand,
     versionCommand,

@@ -1,5 +1,6 @@
 import type { Mapping } from "./mapping.ts";
 import type { TokenKind } from "./claims.ts";
+import type { Hop } from "./hop.ts";
 import type { FieldChange } from "./register.ts";
 
 // What the API answers (DESIGN section 5): the edge writes it, the commands and the dashboard read it.
@@ -201,4 +202,15 @@ export interface UsageView {
   readonly requests: number;
   readonly messages: number;
   readonly activeMs: number;
+}
+
+/** What the rules say of a visitor to an endpoint, and what an agent found behind it. */
+export interface TestAnswer {
+  readonly endpoint: string;
+  readonly site: string;
+  readonly target: string;
+  readonly access: "public" | "token";
+  /** The visitor's address that was judged; null when it is not known. */
+  readonly from: string | null;
+  readonly hops: readonly Hop[];
 }

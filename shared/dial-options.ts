@@ -7,6 +7,8 @@ import * as z from "zod";
 export const DialOptions = z.object({
   /** The relay only forwards this stream: the agent says how it ended. */
   report: z.boolean().optional(),
+  /** Only try the target and tell (shared/probe.ts). */
+  probe: z.boolean().optional(),
   /** TCP: the header to send the target first. */
   proxyProtocol: z.enum(["v1", "v2"]).optional(),
   /** Streams and flows of this mapping at once. */

@@ -10,6 +10,7 @@ import { mappingRoutes } from "./mappings.ts";
 import { usageRoutes } from "./metrics.ts";
 import { siteRoutes } from "./sites.ts";
 import { statusRoutes } from "./status.ts";
+import { testRoutes } from "./test.ts";
 import { tokenRoutes } from "./tokens.ts";
 
 /** The API of the control host, under /.sallyport/api/v1: JSON, problems as RFC 9457, admin tokens as bearer. */
@@ -24,6 +25,7 @@ export const api = new Hono<ApiEnv>()
   .route("/grants", grantRoutes)
   .route("/status", statusRoutes)
   .route("/log", logRoutes)
+  .route("/test", testRoutes)
   .route("/usage", usageRoutes)
   .all("*", (c) => {
     const detail = `There is no ${c.req.method} ${c.req.path}.`;

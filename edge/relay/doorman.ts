@@ -64,7 +64,7 @@ export class Doorman {
 
   /** Whether an agent is there for a visitor. */
   get attended(): boolean {
-    return this.#choose() !== undefined;
+    return this.choose() !== undefined;
   }
 
   /** A visitor is in. */
@@ -145,13 +145,13 @@ export class Doorman {
     }
     const excess = this.#host.rates.take(mapping, address.value, Date.now());
     if (excess !== null) return { ok: false, failure: excess };
-    const agent = this.#choose();
+    const agent = this.choose();
     if (agent === undefined) return refuse("no-agent", `no agent of ${mapping.site} is online`);
     return { ok: true, agent, grant: verdict.grant?.id ?? "" };
   }
 
   /** The agent with the fewest streams that is not draining and has been heard: a silently dead one is found without ever waking for pings. */
-  #choose(): End | undefined {
+  choose(): End | undefined {
     const oldest = Date.now() - DEAD_MS;
     const able = this.#host.lanes.agents.filter((end) => {
       return !this.#draining.has(end.number) && [...end.lanes.values()].some((lane) => this.#host.heard(lane) >= oldest);

@@ -3,6 +3,7 @@ import { LANE_CLOSE, SessionError } from "../../shared/errors.ts";
 import { decodeFrame, encodeFrame, TYPE, typeName, type Frame } from "../../shared/frame.ts";
 import { decodeControl, encodeControl, Hello, Report, type Cut } from "../../shared/control.ts";
 import { DRAIN_MS, HELLO_TIMEOUT_MS, MAX_CONTROL, MAX_DATA, MAX_FRAME, MAX_STREAMS, OPENS_PER_SECOND } from "../../shared/limits.ts";
+import type { ProbeOutcome } from "../../shared/probe.ts";
 import { PROTOCOL, VERSION } from "../../shared/version.ts";
 import type { SiteRules } from "../registry/types.ts";
 import { registryOf, type Env } from "../env.ts";
@@ -10,7 +11,7 @@ import type { LanePass } from "./attachment.ts";
 import { Absences } from "./absences.ts";
 import { hasRoomFor, shareOf } from "./budget.ts";
 import { Callers } from "./callers.ts";
-import { Doorman } from "./doorman.ts";
+import { Doorman, type DoormanHost } from "./doorman.ts";
 import { endedBy, nextEnd } from "./expiry.ts";
 import { forward } from "./forward.ts";
 import { HttpDoor } from "./http-door.ts";
@@ -19,6 +20,7 @@ import { Ingress } from "./ingress.ts";
 import type { Lane } from "./lane.ts";
 import { dataLane, laneOf, Lanes, type End } from "./lanes.ts";
 import { Meter } from "./meter.ts";
+import { probe } from "./prober.ts";
 import { Rates } from "./rates.ts";
 import { Records } from "./records.ts";
 import { Rules } from "./rules.ts";
@@ -42,6 +44,7 @@ export class Relay extends DurableObject<Env> {
   readonly #rules: Rules;
   readonly #records: Records;
   readonly #ingress: Ingress;
+  readonly #host: DoormanHost;
   readonly #doorman: Doorman;
   readonly #httpDoor: HttpDoor;
   readonly #absences = new Absences();
@@ -68,7 +71,7 @@ export class Relay extends DurableObject<Env> {
       window: () => Math.floor(this.#budget() / Math.max(1, this.#lanes.agents.length)),
     });
     const rates = new Rates();
-    const host = {
+    const host: DoormanHost = {
       rules: this.#rules,
       lanes: this.#lanes,
       ingress: this.#ingress,
@@ -79,6 +82,7 @@ export class Relay extends DurableObject<Env> {
       arrival: () => this.#absences.wait(),
       offlineSince: () => Number(this.#rules.get("offline-since") ?? "0") || null,
     };
+    this.#host = host;
     this.#doorman = new Doorman(host);
     this.#httpDoor = new HttpDoor(host, this.#doorman, env.SELF_HOSTED !== "1");
     this.#callers = new Callers({
@@ -189,6 +193,11 @@ export class Relay extends DurableObject<Env> {
       if (kind === "agent" && ready !== null) this.#ingress.drop(ready.number, { code: "cut", reason: "the agent's token was revoked" });
       this.#dismiss(lane, LANE_CLOSE.token, "the token was revoked");
     }
+  }
+
+  /** Has an agent try the target behind a concrete endpoint. */
+  probe(endpoint: string): Promise<ProbeOutcome> {
+    return probe(this.#host, this.#doorman, endpoint);
   }
 
   status(): RelayStatus {

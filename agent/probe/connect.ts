@@ -1,0 +1,74 @@
+import net from "node:net";
+import tls from "node:tls";
+import type { Address } from "../../shared/address.ts";
+
+/** Milliseconds for each step: a probe is an answer to somebody who waits. */
+const STEP_MS = 5_000;
+/** Bytes of a first answer that are looked at. */
+const MOST = 4 * 1024;
+
+/** A connection to the first address that answers. Rejects with the last one's error. */
+export async function connectTo(addresses: readonly Address[], port: number): Promise<net.Socket> {
+  let last: unknown = new Error("no address");
+  for (const { text } of addresses) {
+    const socket = net.connect({ host: text, port });
+    try {
+      await settled(socket, "connect");
+      return socket;
+    } catch (error) {
+      last = error;
+    }
+  }
+  throw last;
+}
+
+/** TLS over a connection, whatever its certificate is worth: that is for the caller to judge. */
+export async function secure(socket: net.Socket, host: string, ca: string | undefined): Promise<tls.TLSSocket> {
+  const servername = net.isIP(host) === 0 ? { servername: host } : {};
+  const secured = tls.connect({
+    socket,
+    rejectUnauthorized: false,
+    ...servername,
+    ...(ca === undefined ? {} : { ca }),
+  });
+  await settled(secured, "secureConnect");
+  return secured;
+}
+
+/** What comes within `ms` after `words` were said, as text: up to the first pause, or the end. */
+export async function hear(socket: net.Socket, words: string, ms: number): Promise<string> {
+  return new Promise((resolve) => {
+    let heard = "";
+    const done = (): void => {
+      clearTimeout(timer);
+      socket.off("data", take);
+      resolve(heard);
+    };
+    const take = (bytes: Buffer): void => {
+      heard += bytes.toString("latin1");
+      if (heard.length >= MOST || heard.includes("\n")) done();
+    };
+    const timer = setTimeout(done, ms);
+    socket.on("data", take).once("end", done).once("error", done).once("close", done);
+    if (words !== "") socket.write(words);
+  });
+}
+
+function settled(socket: net.Socket, event: "connect" | "secureConnect"): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const late = setTimeout(() => {
+      socket.destroy();
+      reject(Object.assign(new Error(`no answer in ${STEP_MS / 1000} s`), { code: "ETIMEDOUT" }));
+    }, STEP_MS);
+    const over = (settle: () => void) => () => {
+      clearTimeout(late);
+      settle();
+    };
+    socket.once(event, over(resolve));
+    socket.on("error", (error) => over(() => reject(error))());
+    socket.once(
+      "close",
+      over(() => reject(Object.assign(new Error("broken off"), { code: "ECONNRESET" }))),
+    );
+  });
+}

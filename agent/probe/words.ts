@@ -1,0 +1,47 @@
+// What to say first so that a target answers, for services that wait to be spoken to. Only where its port says what it
+// is: some devices print or obey whatever comes.
+
+const WEB = new Set([
+  80, 81, 88, 591, 3000, 5000, 7000, 8000, 8008, 8080, 8081, 8082, 8083, 8088, 8090, 8091, 8888, 9000, 9090,
+]);
+const SECURE = new Set([443, 4443, 5001, 8006, 8443, 9443, 10443]);
+const RTSP = new Set([554, 8554, 10554]);
+
+export type Manner = { asked: "HTTP" | "RTSP" | "SIP"; secure: boolean; words: string } | null;
+
+/** How to speak to a TCP port; null: only listen. */
+export function mannerOf(port: number, host: string): Manner {
+  if (SECURE.has(port)) return { asked: "HTTP", secure: true, words: httpRequest(host) };
+  if (WEB.has(port)) return { asked: "HTTP", secure: false, words: httpRequest(host) };
+  if (RTSP.has(port))
+    return { asked: "RTSP", secure: false, words: `OPTIONS rtsp://${host}/ RTSP/1.0\r\nCSeq: 1\r\n\r\n` };
+  if (port === 5060) return { asked: "SIP", secure: false, words: sipOptions(host, "TCP") };
+  if (port === 5061) return { asked: "SIP", secure: true, words: sipOptions(host, "TLS") };
+  return null;
+}
+
+export function httpRequest(host: string): string {
+  return `GET / HTTP/1.1\r\nHost: ${host}\r\nUser-Agent: sallyport-test\r\nAccept: */*\r\nConnection: close\r\n\r\n`;
+}
+
+/** RFC 3261 section 11: what may be asked of any SIP server. */
+export function sipOptions(host: string, transport: "UDP" | "TCP" | "TLS"): string {
+  const tag = Math.random().toString(36).slice(2, 10);
+  return [
+    `OPTIONS sip:${host} SIP/2.0`,
+    `Via: SIP/2.0/${transport} 127.0.0.1;branch=z9hG4bK${tag};rport`,
+    "Max-Forwards: 5",
+    `From: <sip:test@127.0.0.1>;tag=${tag}`,
+    `To: <sip:${host}>`,
+    `Call-ID: ${tag}@127.0.0.1`,
+    "CSeq: 1 OPTIONS",
+    "Content-Length: 0",
+    "\r\n",
+  ].join("\r\n");
+}
+
+/** The first line, without what a terminal would obey. */
+export function firstLine(heard: string): string {
+  const [line = ""] = heard.split(/\r?\n/, 1);
+  return line.replace(/[^\x20-\x7e]/g, ".").slice(0, 120);
+}

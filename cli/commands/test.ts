@@ -1,0 +1,83 @@
+import { Command } from "commander";
+import { EXIT, Problem, type ExitCode } from "../../link/problem.ts";
+import type { TestAnswer } from "../../shared/api.ts";
+import type { Hop } from "../../shared/hop.ts";
+import { clean } from "../../shared/text.ts";
+import { edgeOf, readCommand, type Context, type EdgeOptions } from "../context.ts";
+import type { Edge } from "../edge.ts";
+import { printResult } from "../output.ts";
+import { allMappings } from "../register.ts";
+import { whereAmI, type Here } from "../test/here.ts";
+import { dialPublic } from "../test/public.ts";
+
+type TestOptions = EdgeOptions & { json?: boolean; all?: boolean; from?: string; at?: string };
+
+/** What a test of one endpoint came to. */
+type Tested = Omit<TestAnswer, "access"> & { passed: boolean; exit: ExitCode };
+
+/** Endpoints tested at once. */
+const AT_ONCE = 8;
+
+/** `sallyport test [E | --all]` */
+export function testCommand(context: Context): Command {
+  return readCommand("test", "Try the way of a visitor, hop by hop, and say where it breaks.")
+    .argument("[endpoint]")
+    .option("--all", "every mapping")
+    .option("--from <address>", "what the rules say to this visitor")
+    .option("--at <host>", "where the public port is, if not at the edge: the machine of a gateway")
+    .addHelpText(
+      "after",
+      "\nExit codes: 0 all that was tested is well, 7 denied by policy, 6 no agent, 1 anything else",
+    )
+    .action(async (endpoint: string | undefined, options: TestOptions) => {
+      if ((endpoint === undefined) === (options.all !== true)) {
+        throw Problem.usage("endpoint-missing", "one endpoint or --all is needed", "sallyport test 8080/tcp");
+      }
+      const edge = edgeOf(context, options);
+      const here = await whereAmI(options.at ?? new URL(edge.url).hostname.replace(/^\[|\]$/g, ""), edge.url);
+      const endpoints =
+        endpoint === undefined ? (await allMappings(edge)).map((mapping) => mapping.endpoint) : [endpoint];
+      const results = await inTurns(endpoints, (each) => testOne(edge, here, each, options.from));
+      printResult(context.output, options.json === true, endpoint === undefined ? results : results[0], () =>
+        results.map(textOf).join("\n"),
+      );
+      const exits = new Set(results.map(({ exit }) => exit).filter((exit) => exit !== EXIT.done));
+      const [only] = exits;
+      process.exitCode = exits.size > 1 ? EXIT.failed : (only ?? EXIT.done);
+    });
+}
+
+async function testOne(edge: Edge, here: Here, endpoint: string, from: string | undefined): Promise<Tested> {
+  const query = new URLSearchParams({ endpoint, ...(from === undefined ? {} : { from }) });
+  const { access, ...answer } = await edge.call<TestAnswer>("GET", `/test?${query.toString()}`);
+  const hops = [here.hop, await dialPublic({ access, ...answer }, here), ...answer.hops];
+  const exit = exitOf(hops);
+  return { ...answer, hops, passed: exit === EXIT.done, exit };
+}
+
+/** The first hop that failed says what kind of trouble it is; the rules come first, for nothing else helps then. */
+function exitOf(hops: readonly Hop[]): ExitCode {
+  const broken = hops.filter(({ outcome }) => outcome === "failed");
+  if (broken.length === 0) return EXIT.done;
+  if (broken.some(({ hop }) => hop === "policy")) return EXIT.denied;
+  return broken.some(({ hop }) => hop === "agent") ? EXIT.notReady : EXIT.failed;
+}
+
+const SIGNS = { ok: "ok", warning: "warn", failed: "FAILED", "not-tested": "-" } as const;
+
+function textOf({ endpoint, site, target, hops }: Tested): string {
+  const lines = hops.flatMap(({ hop, outcome, text, fix, ms, code }) => {
+    const time = ms === null ? "" : ` (${ms < 10 ? ms.toFixed(1) : ms.toFixed(0)} ms)`;
+    const note = outcome === "not-tested" ? "not tested: " : outcome === "failed" ? `[${code}] ` : "";
+    const line = `  ${SIGNS[outcome].padEnd(6)}  ${hop.padEnd(8)}  ${note}${clean(text, 500)}${time}`;
+    return fix === "" ? [line] : [line, `                    fix: ${clean(fix, 500)}`];
+  });
+  return `${[`${endpoint} -> ${site} ${target}`, ...lines].join("\n")}\n`;
+}
+
+async function inTurns<In, Out>(items: readonly In[], work: (item: In) => Promise<Out>): Promise<Out[]> {
+  const results: Out[] = [];
+  for (let at = 0; at < items.length; at += AT_ONCE)
+    results.push(...(await Promise.all(items.slice(at, at + AT_ONCE).map(work))));
+  return results;
+}

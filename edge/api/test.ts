@@ -1,0 +1,208 @@
+import { Hono } from "hono";
+import * as z from "zod";
+import { parseAddress } from "../../shared/address.ts";
+import type { TestAnswer } from "../../shared/api.ts";
+import { endpointKeys, parseEndpoint } from "../../shared/endpoint.ts";
+import { failed, notTested, passed, warned, type Hop } from "../../shared/hop.ts";
+import type { Mapping } from "../../shared/mapping.ts";
+import { decide } from "../../shared/policy.ts";
+import type { ProbeOutcome, ProbeReport } from "../../shared/probe.ts";
+import { known } from "../../shared/result.ts";
+import { registryOf, type Env } from "../env.ts";
+import { visitorOf } from "../ingress/visitor.ts";
+import { problemResponse } from "../problem.ts";
+import type { SiteRules } from "../registry/types.ts";
+import { badRequest, type ApiEnv } from "./context.ts";
+import { queryOf } from "./pages.ts";
+import { iso } from "./views.ts";
+
+export const TestQuery = z.object({
+  endpoint: z.string().max(512),
+  /** The visitor's address to judge by; absent: that of whoever asks. */
+  from: z.string().max(64).optional(),
+});
+
+/** Days before its end at which a certificate is worth a word. */
+const SOON_MS = 14 * 24 * 3600_000;
+
+/** GET /test?endpoint=E&from=ADDRESS: what the rules say, and what an agent finds at the target, by an ordinary dial. */
+export const testRoutes = new Hono<ApiEnv>().get("/", async (c) => {
+  const query = queryOf(c, TestQuery);
+  if (!query.ok) return query.response;
+  const { endpoint, from } = query.value;
+  const source = parseAddress(from ?? visitorOf(c.req.raw, c.env));
+  if (from !== undefined && !source.ok) return badRequest(source.error.message);
+  const registry = registryOf(c.env);
+  const found = await registry.mapping(endpoint);
+  if (!found.ok) return problemResponse(found.problem);
+  const mapping = found.value;
+  const rules = await registry.siteRules(mapping.site);
+  const policy = policyHop(mapping, rules, source.ok ? source.value : null, from !== undefined, Date.now());
+  const hops = [policy, ...(await siteHops(c.env, mapping))];
+  const view: TestAnswer = {
+    endpoint: mapping.endpoint,
+    site: mapping.site,
+    target: mapping.target,
+    access: mapping.access,
+    from: source.ok ? source.value.text : null,
+    hops,
+  };
+  return c.json(view);
+});
+
+function policyHop(
+  mapping: Mapping,
+  rules: SiteRules | null,
+  address: Parameters<typeof decide>[2]["address"] | null,
+  isAsked: boolean,
+  now: number,
+): Hop {
+  const { endpoint, access, allow, expires } = mapping;
+  if (expires !== null && expires <= now) {
+    return failed(
+      "policy",
+      "expired",
+      `${endpoint} ended on ${iso(expires)}: nobody is let in.`,
+      `sallyport map edit ${endpoint} --expires 90d`,
+    );
+  }
+  const open = allow.length === 0 ? "every address" : allow.join(", ");
+  const how = access === "token" ? "with a token, from " : "";
+  if (address === null)
+    return notTested("policy", "source-unknown", `It is open ${how}to ${open}; your own address is not known here.`);
+  const via = access === "token" ? "token" : "public";
+  const verdict = decide(mapping, rules?.grants ?? [], { address, via, now });
+  if (verdict.ok) {
+    const why = verdict.grant === undefined ? "" : `, by a grant until ${iso(verdict.grant.until)}`;
+    return passed("policy", `${address.text} is let in${access === "token" ? " with a token" : ""}${why}.`);
+  }
+  const text = `${address.text} is not let in: ${verdict.failure.reason}.`;
+  const fix = `sallyport map edit ${endpoint} --allow-from CIDR, or sallyport grant ${endpoint} --for 2h`;
+  // Who tests is rarely who visits: only an address that was asked for makes it a failure.
+  return isAsked
+    ? failed("policy", "denied", text, fix)
+    : warned("policy", "denied-here", text, "say whose visit is meant: --from ADDRESS");
+}
+
+async function siteHops(env: Env, mapping: Mapping): Promise<Hop[]> {
+  const site = (await registryOf(env).sites()).find(({ name }) => name === mapping.site);
+  if (site === undefined || !site.relaySeen) {
+    const text = `No agent of ${mapping.site} has ever been online.`;
+    return [
+      notTested("edge", "no-relay", "The site has no relay before its first agent."),
+      failed("agent", "no-agent", text, startAgent(mapping.site)),
+      ...untried("no agent is there to try it"),
+    ];
+  }
+  const relay = env.RELAY.getByName(site.relay);
+  // One probe for each transport: a range is tried at its first port.
+  const keys = endpointKeys(known(parseEndpoint(mapping.endpoint)));
+  const tried = [...new Set([keys[0], keys.find((key) => key.endsWith("/udp"))])].filter((key) => key !== undefined);
+  let outcomes: ProbeOutcome[];
+  try {
+    outcomes = await Promise.all(tried.map((key) => relay.probe(key)));
+  } catch (error) {
+    console.warn(
+      `the relay of ${site.name} does not answer: ${error instanceof Error ? error.message : String(error)}`,
+    );
+    return [
+      failed("edge", "relay-silent", `The relay of ${site.name} does not answer.`, "Look at the edge's log."),
+      ...untried("the relay does not answer"),
+    ];
+  }
+  const [first] = outcomes;
+  if (first === undefined || first.agent === null) {
+    const reason = first?.failure?.reason ?? "nobody answers";
+    return [
+      passed("edge", `The relay of ${site.name} answers.`),
+      failed("agent", first?.failure?.code ?? "no-agent", `${upper(reason)}.`, startAgent(site.name)),
+      ...untried("no agent is there to try it"),
+    ];
+  }
+  const several = outcomes.length > 1;
+  return [
+    passed("edge", `The relay of ${site.name} answers.`),
+    agentHop(first),
+    ...outcomes.flatMap((outcome, index) =>
+      targetHops(outcome, several ? `${tried[index]?.split("/")[1] ?? ""}: ` : ""),
+    ),
+  ];
+}
+
+function agentHop({ agent, report, ms, failure }: ProbeOutcome): Hop {
+  const name = `${agent?.identity ?? "an agent"} (${agent?.version ?? ""})`;
+  if (report !== null) return passed("agent", `${name} answers.`, Math.max(0, ms - report.tookMs));
+  if (failure === null) return warned("agent", "agent-old", `${name} answers, but knows no tests.`, "update it");
+  return failed("agent", failure.code, `${name} gave no report: ${failure.reason}.`, "agent status, on its machine");
+}
+
+function targetHops({ report, target }: ProbeOutcome, prefix: string): Hop[] {
+  if (report === null) return untried("the agent gave no report");
+  const { failure, dialMs, address, seen, asked } = report;
+  if (asked === "" && failure === null) {
+    const why =
+      address === ""
+        ? "A socket of the agent's machine is not tried."
+        : "UDP answers nothing but its own protocol, which is not known for this port.";
+    return [notTested("target", "not-probed", `${prefix}${why}`)];
+  }
+  if (failure !== null && dialMs === null) {
+    return [
+      failed("target", failure.code, `${prefix}${upper(failure.reason)}.`, failure.fix),
+      notTested("protocol", "not-tested", `${prefix}There is no connection to hear anything from.`),
+    ];
+  }
+  const where = address === target || address === "" ? target : `${target} (${address})`;
+  const reached = passed("target", `${prefix}${where} takes connections.`, dialMs);
+  if (failure !== null) {
+    const detail = certificateText(report);
+    return [
+      reached,
+      failed(
+        "protocol",
+        failure.code,
+        `${prefix}${target}: ${failure.reason}${detail === "" ? "" : ` (${detail})`}.`,
+        failure.fix,
+      ),
+    ];
+  }
+  const heard =
+    seen === ""
+      ? asked === "listen"
+        ? "It waits for its visitor to speak first."
+        : `It answers nothing to ${asked}.`
+      : `It says: ${seen}`;
+  const soon = expiresSoon(report);
+  const text = `${prefix}${heard}${report.tls === null ? "" : `, over ${report.tls.version} (${certificateText(report)})`}`;
+  if (soon) return [reached, warned("protocol", "certificate-soon", text, "renew the target's certificate")];
+  if (seen === "" && asked !== "listen")
+    return [reached, warned("protocol", "silent", text, "check that the service speaks what its port says")];
+  return [reached, passed("protocol", text)];
+}
+
+function certificateText({ tls }: ProbeReport): string {
+  const certificate = tls?.certificate;
+  if (certificate === null || certificate === undefined) return "";
+  const { subject, issuer, names, from, until } = certificate;
+  return `certificate of ${names === "" ? subject : names} by ${issuer}, ${from.slice(0, 10)} to ${until.slice(0, 10)}`;
+}
+
+function expiresSoon({ tls }: ProbeReport): boolean {
+  const until = tls?.certificate?.until;
+  return until !== undefined && Date.parse(until) - Date.now() < SOON_MS;
+}
+
+function untried(reason: string): Hop[] {
+  return [
+    notTested("target", "not-tested", `Not tried: ${reason}.`),
+    notTested("protocol", "not-tested", `Not tried: ${reason}.`),
+  ];
+}
+
+function startAgent(site: string): string {
+  return `start the agent inside ${site}: sallyport token agent ${site}, then agent --token-file F there; agent doctor says what is in its way`;
+}
+
+function upper(text: string): string {
+  return text.slice(0, 1).toUpperCase() + text.slice(1);
+}
