@@ -43,8 +43,11 @@ async function keep(settings: Settings, endpoint: string, target: string, stop: 
     if (stop.aborted) return;
     delay = await call(settings, "PUT", "", { endpoint, target }).then(
       () => RENEW_MS,
-      (error: Error) => {
-        log("warn", "the mapping was not kept", { reason: error.message, retryInMs: RETRY_MS });
+      (error: unknown) => {
+        log("warn", "the mapping was not kept", {
+          reason: error instanceof Error ? error.message : String(error),
+          retryInMs: RETRY_MS,
+        });
         return RETRY_MS;
       },
     );
