@@ -10,6 +10,7 @@ import type { LinkStopped } from "../link/fault.ts";
 import { Lanes } from "../link/lanes.ts";
 import type { Log } from "../link/log.ts";
 import { pause } from "../link/pause.ts";
+import { TokenRenewal } from "../link/token-renewal.ts";
 import type { Counters } from "./counters.ts";
 import { decodeDialOptions, type DialOptions } from "../shared/dial-options.ts";
 import { DatagramQueue } from "../shared/flow.ts";
@@ -31,7 +32,9 @@ export type AgentOptions = {
   /** `wss://host` or, on loopback, `ws://host:port`. */
   edge: URL;
   token: () => string;
-  claims: AgentClaims;
+  claims: () => AgentClaims;
+  /** Takes a renewed token into use, and keeps it. Throws if it is not one of ours. */
+  keep: (token: string) => void;
   incarnation: string;
   policy: TargetPolicy;
   counters: Counters;
@@ -74,7 +77,7 @@ export async function runAgent(options: AgentOptions, state: AgentState): Promis
     token: options.token,
     hello: { protocol: PROTOCOL, kind: "agent", incarnation: options.incarnation, version: VERSION, features: [] },
     waiting: () => sessions.waiting,
-    frame: (frame) => sessions.receive(frame),
+    frame: (frame) => (frame.type === TYPE.RENEW ? renewal.answered(frame) : sessions.receive(frame)),
     room: () => sessions.pump(),
     drained: () => datagrams.flush(),
     up: (welcome) => {
@@ -92,6 +95,7 @@ export async function runAgent(options: AgentOptions, state: AgentState): Promis
       log("warn", "not connected", { reason: fault.reason, retryInMs });
     },
   });
+  const renewal = new TokenRenewal(options);
   const datagrams = new DatagramQueue(
     () => lanes.queued(0),
     () => performance.now(),
@@ -158,6 +162,8 @@ export async function runAgent(options: AgentOptions, state: AgentState): Promis
   const tick = setInterval(() => {
     sessions.tick();
     admission.sweep(Date.now());
+    const renew = lanes.connected ? renewal.due(Date.now()) : undefined;
+    if (renew !== undefined) lanes.send(renew, 0);
   }, TICK_MS);
   try {
     return await lanes.run(AbortSignal.any([stop, over.signal]));

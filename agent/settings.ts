@@ -1,6 +1,7 @@
 import { Command, Option } from "commander";
 import { LEVELS, type Level, type Log } from "../link/log.ts";
 import { EXIT, Problem } from "../link/problem.ts";
+import { newestToken } from "../link/token-store.ts";
 import type { AgentClaims } from "../shared/claims.ts";
 import { all } from "../shared/result.ts";
 import { parseListen, type SocketAddress } from "../shared/socket-address.ts";
@@ -47,7 +48,9 @@ export function logSettings(options: Options): Pick<Settings, "log" | "logLevel"
 /** Flags before environment before file. Throws Problem with what is wrong. */
 export function settingsOf(flags: Options, env: NodeJS.ProcessEnv, log: Log): Settings {
   const options = merged(flags);
-  const source = readToken(flags, env, log, options.tokenFile);
+  const given = readToken(flags, env, log, options.tokenFile);
+  // It may have been renewed since, and kept aside.
+  const source = { ...given, token: newestToken(given.token, env) };
   const claims = claimsOf(source.token);
   return {
     source,

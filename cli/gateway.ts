@@ -12,6 +12,7 @@ import type { LinkStopped } from "../link/fault.ts";
 import type { Log } from "../link/log.ts";
 import { Resources } from "../link/resources.ts";
 import type { SiteLink } from "../link/site-link.ts";
+import { TokenRenewal } from "../link/token-renewal.ts";
 import { ended, problemOf } from "./connect.ts";
 import { Listeners, type Listener } from "./listen/listeners.ts";
 import { listenings, type Listening, type Wanted } from "./listen/wanted.ts";
@@ -21,10 +22,15 @@ const LOOK_MS = 5_000;
 /** Milliseconds before a port that another program holds is tried again. */
 const BUSY_MS = 10_000;
 
+/** Milliseconds between looks at the age of the token. */
+const AGEING_MS = 1_000;
+
 export type GatewayOptions = {
   edge: URL;
   token: () => string;
-  claims: GatewayClaims;
+  claims: () => GatewayClaims;
+  /** Takes a renewed token into use, and keeps it. Throws if it is not one of ours. */
+  keep: (token: string) => void;
   /** What to listen for and where; none: everything the token allows, at `bind`. */
   wanted: readonly Wanted[];
   /** Local addresses, when nothing else is said. */
@@ -49,10 +55,17 @@ export async function gateway(options: GatewayOptions, signal: AbortSignal): Pro
         // A site that is gone is no reason to leave the others.
         stopped: (fault) => fault.code === "forbidden" || stopped.resolve(fault),
         drained: (link) => listeners.drained(link),
+        renewed: (frame) => renewal.answered(frame),
       },
     ),
   );
   stack.use(listeners);
+  const renewal = new TokenRenewal(options);
+  const ageing = setInterval(() => {
+    const link = [...client.links].find(({ isConnected }) => isConnected);
+    const renew = link === undefined ? undefined : renewal.due(Date.now());
+    if (renew !== undefined) link?.send(renew);
+  }, AGEING_MS);
   const ports = new Ports(options, listeners);
   const over = new AbortController();
   signal.addEventListener("abort", () => over.abort(), { once: true });
@@ -60,6 +73,7 @@ export async function gateway(options: GatewayOptions, signal: AbortSignal): Pro
   try {
     await Promise.race([ended(stopped.promise, signal), looking]);
   } finally {
+    clearInterval(ageing);
     over.abort();
     await ports.settled();
   }
@@ -166,7 +180,7 @@ class Ports {
       for (const listening of bind.flatMap((host) => listenings(each, host))) {
         for (const at of placesOf(listening, wanted)) {
           const address = parseAddress(at.host);
-          if (address.ok && mayBind(claims, address.value)) found.set(`${at.endpoint} ${at.host} ${at.port}`, at);
+          if (address.ok && mayBind(claims(), address.value)) found.set(`${at.endpoint} ${at.host} ${at.port}`, at);
         }
       }
     }

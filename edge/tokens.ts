@@ -1,6 +1,7 @@
 import { importJWK, jwtVerify, SignJWT, type CryptoKey, type JWK } from "jose";
 import { audienceOf, parseClaims, typeOf, type Claims, type ClaimsOf, type TokenKind } from "../shared/claims.ts";
 import { CLOCK_SKEW, lifeOf, RENEWABLE_FOR } from "../shared/token-life.ts";
+import { problemResponse, type Problem } from "./problem.ts";
 import type { PublicKey, Trust } from "./registry/types.ts";
 
 /** Characters of the longest token that is looked at: it has to fit in a header. */
@@ -14,6 +15,21 @@ type TokenFault = "token-missing" | "token-invalid" | "token-early" | "token-exp
 export type Verified<K extends TokenKind> =
   | { ok: true; claims: ClaimsOf<K> }
   | { ok: false; code: TokenFault; reason: string };
+
+/** Says how a token is carried. */
+export const BEARER = { "www-authenticate": "Bearer" };
+
+/** The answer to every bad token: what is wrong with one, only its holder could learn from more; strangers would too. */
+export const TOKEN_REFUSED: Problem = {
+  status: 401,
+  code: "token-refused",
+  title: "Token refused",
+  detail: "This needs a good token of the right kind: not expired, not revoked, and issued by this edge.",
+};
+
+export function tokenRefused(): Response {
+  return problemResponse(TOKEN_REFUSED, BEARER);
+}
 
 const COMPACT = /^[\w-]+\.[\w-]+\.[\w-]+$/;
 

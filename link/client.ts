@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import * as z from "zod";
 import { parseEndpoint } from "../shared/endpoint.ts";
+import type { Frame } from "../shared/frame.ts";
 import { isWithin } from "../shared/reach.ts";
 import { known } from "../shared/result.ts";
 import { faultOfStatus, type LinkFault, type LinkStopped } from "./fault.ts";
@@ -30,6 +31,8 @@ export type ClientEvents = {
   routes: (link: SiteLink) => void;
   stopped: (fault: LinkStopped) => void;
   drained: (link: SiteLink) => void;
+  /** An answer to a RENEW. */
+  renewed?: (frame: Frame) => void;
 };
 
 /** A client or gateway at one edge: a set of lanes for each site that it uses. */
@@ -79,6 +82,7 @@ export class Client implements AsyncDisposable {
         disconnected: ({ reason }, retryInMs) => log("warn", "not connected", { site, reason, retryInMs }),
         stopped: (fault) => this.#events.stopped(fault),
         drained: () => this.#events.drained(link),
+        renewed: (frame) => this.#events.renewed?.(frame),
       },
     );
     this.#links.set(site, link);

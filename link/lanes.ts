@@ -4,6 +4,8 @@ import type { Frame } from "../shared/frame.ts";
 import type { LinkFault, LinkStopped } from "./fault.ts";
 import { dialLane, Lane } from "./lane.ts";
 import { pause } from "./pause.ts";
+import { encodeControl } from "../shared/control.ts";
+import { TYPE } from "../shared/frame.ts";
 
 /** Lane 0 carries datagrams and small control only; the others carry streams, so that bulk is never ahead of a voice packet. */
 export const LANES = 3;
@@ -12,6 +14,9 @@ export const LANES = 3;
 const REDIAL_MS = 3_000;
 /** Milliseconds between two looks at a lane that was doubted once. */
 const DOUBT_MS = 500;
+
+/** Milliseconds the edge may take to renew a token. */
+const RENEW_MS = 15_000;
 
 export type LanesOptions = {
   /** `wss://host/.sallyport/agent` or `…/connect`. */
@@ -90,7 +95,7 @@ export class Lanes {
     while (!stop.aborted) {
       const dialled = await this.#dial(index, stop);
       const reached = dialled instanceof Lane;
-      const fault = reached ? await this.#carry(dialled, backoff, stop) : dialled;
+      const fault = !reached ? dialled : dialled.welcome.renew === true ? await renewOver(dialled) : await this.#carry(dialled, backoff, stop);
       if (stop.aborted) return;
       if (!fault.retryable) {
         this.#stopped = fault;
@@ -178,4 +183,14 @@ export class Lanes {
     }
     return undefined;
   }
+}
+
+/** On a lane of a lapsed token there is one thing to say; then the edge closes it, and it is dialled with the new token. */
+async function renewOver(lane: Lane): Promise<LinkFault> {
+  lane.take();
+  lane.send(encodeControl(TYPE.RENEW, {}));
+  const patience = setTimeout(() => void lane[Symbol.asyncDispose](), RENEW_MS);
+  const fault = await lane.closed;
+  clearTimeout(patience);
+  return fault;
 }

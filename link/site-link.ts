@@ -35,6 +35,8 @@ export type SiteLinkEvents = {
   stopped: (fault: LinkStopped) => void;
   /** The realtime lane takes datagrams again. */
   drained: () => void;
+  /** An answer to a RENEW; clients never ask. */
+  renewed?: (frame: Frame) => void;
 };
 
 type Slot = Routes["slots"][number];
@@ -113,6 +115,11 @@ export class SiteLink implements AsyncDisposable {
     return this.#lanes.queued(REALTIME_LANE);
   }
 
+  /** Sends a frame that is for the relay itself. */
+  send(frame: Uint8Array): void {
+    this.#lanes.send(frame, REALTIME_LANE);
+  }
+
   /** Opens a stream or flow at a concrete endpoint; DATA may follow at once. `tried`: agents that turned out to be gone. */
   open(endpoint: string, visitor: string, kind: Kind, tried: ReadonlySet<string> = new Set()): Stream | Failure {
     if (!this.#lanes.connected) return { code: "lost", reason: "the edge is out of reach" };
@@ -179,6 +186,9 @@ export class SiteLink implements AsyncDisposable {
         this.#events.routes();
         return;
       }
+      case TYPE.RENEW:
+        this.#events.renewed?.(frame);
+        return;
       case TYPE.BUDGET:
         this.#budget = frame.offset;
         this.#regrant();

@@ -26,6 +26,8 @@ export const Welcome = z.object({
   site: text,
   slot: count.optional(),
   channel: count.optional(),
+  /** The token has lapsed: RENEW is all that may be said here. */
+  renew: z.boolean().optional(),
   budget: count,
   time: z.number(),
   version: text,

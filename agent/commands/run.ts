@@ -1,6 +1,8 @@
 import { randomBytes } from "node:crypto";
 import { createLog, type Level, type Log } from "../../link/log.ts";
 import { EXIT, Problem } from "../../link/problem.ts";
+import { keepToken } from "../../link/token-store.ts";
+import type { AgentClaims } from "../../shared/claims.ts";
 import { formatHostPort, formatSocketAddress } from "../../shared/socket-address.ts";
 import { formatTargetRule } from "../../shared/target-rule.ts";
 import { VERSION } from "../../shared/version.ts";
@@ -11,6 +13,7 @@ import { Counters } from "../counters.ts";
 import { serveMetrics } from "../metrics.ts";
 import type { TargetPolicy } from "../policy.ts";
 import { runAgent, type AgentState } from "../run.ts";
+import { claimsOf } from "../token.ts";
 import { logSettings, merged, settingsOf, type Options, type Settings } from "../settings.ts";
 
 /** `agent --token-file F …`: serves a site until it is told to stop. Throws Problem. */
@@ -22,10 +25,13 @@ export async function run(flags: Options, env: NodeJS.ProcessEnv): Promise<void>
   await using _control = await agent.serveControl();
   drain.addEventListener("abort", () => (agent.draining = true));
   const { settings, policy, counters, log } = agent;
-  const { edge, claims } = settings;
+  const { edge } = settings;
   const incarnation = randomBytes(16).toString("hex");
   const token = (): string => agent.settings.source.token;
-  const fault = await runAgent({ edge, token, claims, incarnation, policy, counters, log, drain, stop }, agent.state);
+  const claims = (): AgentClaims => agent.settings.claims;
+  const keep = (renewed: string): void => agent.keep(renewed);
+  const options = { edge, token, claims, keep, incarnation, policy, counters, log, drain, stop };
+  const fault = await runAgent(options, agent.state);
   if (fault !== null)
     throw new Problem(fault.code === "incompatible" ? EXIT.failed : EXIT.token, fault.code, fault.reason, fault.fix);
   agent.log("info", "stopped");
@@ -113,6 +119,21 @@ class RunningAgent {
     const changed = changes(before, after);
     this.log("info", "reloaded", { changed });
     return changed;
+  }
+
+  /** Takes a renewed token into use, and keeps it for the next start. Throws Problem when it is not one of ours. */
+  keep(token: string): void {
+    const claims = claimsOf(token);
+    const { source, claims: before } = this.settings;
+    if (claims.sub !== before.sub || claims.site !== before.site) {
+      throw Problem.configuration("token-strange", `it is for ${claims.sub} at ${claims.site}`, "report this");
+    }
+    this.settings = { ...this.settings, source: { ...source, token }, claims };
+    this.policy.claims = claims;
+    const kept = keepToken(token, source.file, this.#env);
+    const expires = new Date(claims.exp * 1000).toISOString();
+    if (kept.at !== "memory") this.log("info", "token renewed", { jti: claims.jti, expires, file: kept.path });
+    else this.log("warn", "token renewed, but it can't be kept: give the agent a token file or a state directory", { jti: claims.jti, expires, reason: kept.reason });
   }
 
   /** As SIGHUP has it: a mistake is logged, and the agent goes on as it was. */

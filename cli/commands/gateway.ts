@@ -5,9 +5,10 @@ import { allows, parseCidr } from "../../shared/cidr.ts";
 import { all } from "../../shared/result.ts";
 import { createLog, LEVELS, type Level } from "../../link/log.ts";
 import { Problem } from "../../link/problem.ts";
-import { claimsOf, readToken } from "../caller-token.ts";
+import { readToken } from "../caller-token.ts";
 import { collect, type Context } from "../context.ts";
 import { checkedUrl } from "../edge.ts";
+import { GatewayToken } from "../gateway-token.ts";
 import { gateway } from "../gateway.ts";
 import { parseWanted } from "../listen/wanted.ts";
 
@@ -49,16 +50,19 @@ export function gatewayCommand(context: Context): Command {
     .action(async (words: string[], options: Options) => {
       const log = createLog({ format: options.log, level: options.logLevel, write: context.output.err });
       const wanted = words.map(parseWanted);
-      const token = readToken(options, context.env, log);
-      const claims = claimsOf("gateway", token);
+      const { env } = context;
+      const file = options.tokenFile ?? (options.token === undefined ? env["SALLYPORT_TOKEN_FILE"] : undefined);
+      const held = new GatewayToken(readToken(options, env, log), file || null, env, log);
+      const claims = held.claims();
       const url = checkedUrl(options.edge ?? claims.iss, options.insecure === true);
       const stop = new AbortController();
       for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => stop.abort());
       await gateway(
         {
           edge: new URL(url.replace(/^http/, "ws")),
-          token: () => token,
-          claims,
+          token: held.token,
+          claims: held.claims,
+          keep: held.keep,
           wanted,
           bind: (options.bind ?? (claims.bind === "*" ? everywhere() : claims.bind)).map(addressOf),
           isBalancer: balancers(options.proxyProtocolFrom ?? []),

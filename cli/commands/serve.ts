@@ -23,6 +23,7 @@ type Options = {
   tlsCert?: string;
   tlsKey?: string;
   trustedProxy: string[];
+  shareControlHost?: boolean;
   webhook?: string;
   log: "pretty" | "json";
   logLevel: Level;
@@ -46,6 +47,7 @@ export function serveCommand(context: Context): Command {
     .option("--tls-cert <file>", "certificate chain in PEM: the HTTP address then speaks HTTPS")
     .option("--tls-key <file>", "its private key in PEM")
     .option("--trusted-proxy <cidr>", "a proxy in front whose X-Forwarded-For is believed; repeatable", collect, [])
+    .option("--share-control-host", "allow HTTP mappings on the edge's own host; logins by cookie are off there then")
     .option("--webhook <url>", "told when a site goes offline or comes back, and when a rule or token is about to end")
     .addOption(
       new Option("--log <format>", "how to log")
@@ -87,6 +89,7 @@ function settings(options: Options, env: NodeJS.ProcessEnv): ServeOptions {
     tls: tlsOf(options),
     trustedProxies: trustedProxy.map((cidr) => accept(parseCidr(cidr), "--trusted-proxy").text),
     webhook: webhook === undefined ? null : webhookUrl(webhook),
+    shareControlHost: options.shareControlHost === true,
     hint: serveHint(process.argv.slice(2)),
     worker: workerSource,
     env,

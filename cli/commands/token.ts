@@ -4,6 +4,7 @@ import type { IssuedView, TokenView } from "../../shared/api.ts";
 import { EVERY_TARGET } from "../../shared/target-rule.ts";
 import { collect, edgeCommand, edgeOf, readCommand, type Context, type EdgeOptions } from "../context.ts";
 import { parseDuration } from "../duration.ts";
+import { keysCommand } from "./keys.ts";
 import { printResult } from "../output.ts";
 import { table } from "../table.ts";
 
@@ -39,6 +40,7 @@ export function tokenCommand(context: Context): Command {
       }),
   );
   token.addCommand(listCommand(context));
+  token.addCommand(keysCommand(context));
   token.addCommand(
     edgeCommand("revoke", "Revoke a token: it opens nothing new, and what it opened is cut.")
       .argument("<jti>", "as token ls shows it")

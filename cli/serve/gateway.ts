@@ -8,6 +8,7 @@ import { formatPortRange, type Ports } from "../../shared/ports.ts";
 import { known } from "../../shared/result.ts";
 import { claimsOf } from "../caller-token.ts";
 import { openEdge } from "../edge.ts";
+import { GatewayToken } from "../gateway-token.ts";
 import { gateway } from "../gateway.ts";
 
 /** Milliseconds between tries, and between looks for new sites: the edge is on this machine. */
@@ -35,12 +36,13 @@ export async function runGateway(options: BuiltInGateway, signal: AbortSignal, l
   while (!signal.aborted) {
     try {
       if (token === undefined || !isFor(token, endpoints)) token = await issue(options, endpoints);
-      const current = token;
+      const held = new GatewayToken(token, file, {}, log);
       await gateway(
         {
           edge: new URL(edge.replace(/^http/, "ws")),
-          token: () => current,
-          claims: claimsOf("gateway", current),
+          token: held.token,
+          claims: held.claims,
+          keep: held.keep,
           wanted: [],
           bind: [bind],
           isBalancer: () => false,

@@ -32,6 +32,8 @@ export type ServeOptions = {
   trustedProxies: readonly string[];
   /** Where the edge tells of sites that go offline and rules that end. */
   webhook: string | null;
+  /** HTTP mappings are allowed on the edge's own host. */
+  shareControlHost: boolean;
   /** This command line without `--tcp`, for messages of the edge. */
   hint: string;
   /** Source of the built Worker. */
@@ -148,6 +150,7 @@ function edgeConfig(
     ...portsOf("GATEWAY_UDP", options.gateway.udp),
   };
   if (options.publicUrl !== null) vars["PUBLIC_URL"] = options.publicUrl;
+  if (options.shareControlHost) vars["SHARE_CONTROL_HOST"] = "1";
   if (options.trustedProxies.length > 0) vars["TRUSTED_PROXIES"] = options.trustedProxies.join(",");
   if (options.webhook !== null) vars["WEBHOOK_URL"] = options.webhook;
   return workerdConfig({

@@ -4,6 +4,7 @@ import type { ApiEnv } from "./context.ts";
 import { exposeRoutes } from "./expose.ts";
 import { grantRoutes } from "./grants.ts";
 import { requireAdmin, requireSetup } from "./guard.ts";
+import { keyRoutes } from "./keys.ts";
 import { logRoutes } from "./log.ts";
 import { loginRoutes } from "./login.ts";
 import { mappingRoutes } from "./mappings.ts";
@@ -21,6 +22,7 @@ export const api = new Hono<ApiEnv>()
   .use(requireAdmin)
   .route("/sites", siteRoutes)
   .route("/tokens", tokenRoutes)
+  .route("/keys", keyRoutes)
   .route("/mappings", mappingRoutes)
   .route("/grants", grantRoutes)
   .route("/status", statusRoutes)

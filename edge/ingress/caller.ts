@@ -5,7 +5,8 @@ import type { SiteReach } from "../registry/reach.ts";
 import { problemResponse, type Problem } from "../problem.ts";
 import type { LanePass } from "../relay/attachment.ts";
 import { PASS_HEADER } from "../relay/relay.ts";
-import { bearerOf, verifyToken } from "../tokens.ts";
+import { BEARER, bearerOf, TOKEN_REFUSED, verifyToken } from "../tokens.ts";
+import { notALane } from "./lane.ts";
 import { visitorOf } from "./visitor.ts";
 
 /** Whoever opens streams by token. */
@@ -17,14 +18,12 @@ export type Caller = { kind: "client"; claims: VisitorClaims } | { kind: "gatewa
  */
 export async function admitCaller(request: Request, env: Env): Promise<Response> {
   const address = visitorOf(request, env);
-  const caller = await callerOf(bearerOf(request), address, env);
-  if ("status" in caller) return problemResponse(caller);
+  const caller = await callerOf(bearerOf(request), address, env, true);
+  if ("status" in caller) return problemResponse(caller, caller.status === 401 ? BEARER : {});
   const reached = await registryOf(env).reach(caller.claims.endpoints);
   if (request.headers.get("upgrade")?.toLowerCase() !== "websocket") return listing(caller, reached);
-  const protocols = (request.headers.get("sec-websocket-protocol") ?? "").split(",").map((each) => each.trim());
-  if (!protocols.includes("sallyport.v1")) {
-    return refusal(400, "bad-subprotocol", "Offer the sub-protocol sallyport.v1.");
-  }
+  const wrong = notALane(request);
+  if (wrong !== undefined) return problemResponse(wrong);
   const name = new URL(request.url).searchParams.get("site");
   const site = reached.find((each) => each.site === name);
   if (site === undefined) return refusal(403, "no-such-site", "This token opens nothing at such a site.");
@@ -35,18 +34,18 @@ export async function admitCaller(request: Request, env: Env): Promise<Response>
   return env.RELAY.getByName(site.relay).fetch("https://relay/lane", { headers });
 }
 
-/** Verifies a visitor's or a gateway's token, and that it may be used from this address. */
-export async function callerOf(token: string | null, address: string, env: Env): Promise<Caller | Problem> {
+/**
+ * Verifies a visitor's or a gateway's token, and that it may be used from this address.
+ * `lapsed`: accept a gateway's that may do nothing but renew.
+ */
+export async function callerOf(token: string | null, address: string, env: Env, lapsed = false): Promise<Caller | Problem> {
   const registry = registryOf(env);
   const trust = await registry.trust();
-  const visitor = await verifyToken(token, "visitor", trust, Date.now());
-  const gateway = visitor.ok ? visitor : await verifyToken(token, "gateway", trust, Date.now());
-  const refused = visitor.ok || visitor.code !== "token-invalid" ? visitor : gateway;
-  if (!refused.ok) return problem(401, refused.code, refused.reason);
-  if ((await registry.tokenState(refused.claims.jti)) !== "live") {
-    return problem(401, "token-revoked", "This token is revoked.");
-  }
-  if (!visitor.ok) return { kind: "gateway", claims: refused.claims as GatewayClaims };
+  const now = Date.now();
+  const visitor = await verifyToken(token, "visitor", trust, now);
+  const verified = visitor.ok ? visitor : await verifyToken(token, "gateway", trust, now, lapsed);
+  if (!verified.ok || (await registry.tokenState(verified.claims.jti)) !== "live") return TOKEN_REFUSED;
+  if (!visitor.ok) return { kind: "gateway", claims: verified.claims as GatewayClaims };
   const from = parseAddress(address);
   if (visitor.claims.from !== undefined && !(from.ok && mayComeFrom(visitor.claims, from.value))) {
     return problem(
@@ -61,11 +60,14 @@ export async function callerOf(token: string | null, address: string, env: Env):
 function passOf({ kind, claims }: Caller, { site, relay }: SiteReach, address: string): LanePass {
   const { sub: identity, jti, exp: expires, endpoints } = claims;
   const scope = kind === "client" ? { from: claims.from, caps: claims.caps } : {};
-  return { kind, site, relay, identity, jti, expires, address, endpoints, ...scope };
+  const renewOnly = expires * 1000 <= Date.now();
+  return { kind, site, relay, identity, jti, expires, renewOnly, address, endpoints, ...scope };
 }
 
 function listing({ kind, claims }: Caller, reached: readonly SiteReach[]): Response {
-  const sites = reached.map(({ site, relaySeen, endpoints }) => ({ site, seen: relaySeen, endpoints }));
+  // A lapsed token has to know where it can be renewed, and no more.
+  const isLapsed = claims.exp * 1000 <= Date.now();
+  const sites = reached.map(({ site, relaySeen, endpoints }) => ({ site, seen: relaySeen, endpoints: isLapsed ? [] : endpoints }));
   return Response.json({ kind, expires: claims.exp, sites }, { headers: { "cache-control": "no-store" } });
 }
 

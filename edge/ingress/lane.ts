@@ -1,23 +1,21 @@
 import { registryOf, type Env } from "../env.ts";
+import { problemResponse, type Problem } from "../problem.ts";
 import { PASS_HEADER } from "../relay/relay.ts";
 import type { LanePass } from "../relay/attachment.ts";
-import { bearerOf, verifyToken } from "../tokens.ts";
+import { bearerOf, tokenRefused, verifyToken } from "../tokens.ts";
 import { visitorOf } from "./visitor.ts";
 
 /** An agent's lane: verified here, so that a bad token never wakes a relay. */
 export async function admitAgent(request: Request, env: Env): Promise<Response> {
-  const refused = (status: number, code: string, detail: string): Response =>
-    Response.json({ type: "about:blank", status, code, title: "Lane refused", detail }, { status, headers: { "content-type": "application/problem+json" } });
-  if (request.headers.get("upgrade")?.toLowerCase() !== "websocket") return refused(426, "not-a-websocket", "Lanes are WebSockets.");
-  const protocols = (request.headers.get("sec-websocket-protocol") ?? "").split(",").map((each) => each.trim());
-  if (!protocols.includes("sallyport.v1")) return refused(400, "bad-subprotocol", "Offer the sub-protocol sallyport.v1.");
   const registry = registryOf(env);
-  const verified = await verifyToken(bearerOf(request), "agent", await registry.trust(), Date.now());
-  if (!verified.ok) return refused(401, verified.code, verified.reason);
+  const now = Date.now();
+  const verified = await verifyToken(bearerOf(request), "agent", await registry.trust(), now, true);
+  if (!verified.ok || (await registry.tokenState(verified.claims.jti)) !== "live") return tokenRefused();
+  const refusal = notALane(request);
+  if (refusal !== undefined) return problemResponse(refusal);
   const { claims } = verified;
-  if ((await registry.tokenState(claims.jti)) !== "live") return refused(401, "revoked", "This token is revoked.");
   const relay = await registry.relayOf(claims.site);
-  if (relay === null) return refused(403, "no-such-site", `There is no site ${claims.site} on this edge.`);
+  if (relay === null) return tokenRefused();
   const pass: LanePass = {
     kind: "agent",
     site: claims.site,
@@ -25,8 +23,18 @@ export async function admitAgent(request: Request, env: Env): Promise<Response> 
     identity: claims.sub,
     jti: claims.jti,
     expires: claims.exp,
+    renewOnly: claims.exp * 1000 <= now,
     address: visitorOf(request, env),
   };
   const headers = new Headers({ upgrade: "websocket", [PASS_HEADER]: JSON.stringify(pass) });
   return env.RELAY.getByName(relay).fetch("https://relay/lane", { headers });
+}
+
+/** Why a request is no WebSocket of ours; undefined when it is. */
+export function notALane(request: Request): Problem | undefined {
+  const refused = (status: 400 | 426, code: string, detail: string): Problem => ({ status, code, title: "Lane refused", detail });
+  if (request.headers.get("upgrade")?.toLowerCase() !== "websocket") return refused(426, "not-a-websocket", "Lanes are WebSockets.");
+  const protocols = (request.headers.get("sec-websocket-protocol") ?? "").split(",").map((each) => each.trim());
+  if (!protocols.includes("sallyport.v1")) return refused(400, "bad-subprotocol", "Offer the sub-protocol sallyport.v1.");
+  return undefined;
 }

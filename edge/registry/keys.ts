@@ -65,6 +65,16 @@ export class Keys {
     }));
   }
 
+  /** Forgets a key at once, whatever it has signed. */
+  withdraw(kid: string): void {
+    this.#sql.exec("DELETE FROM keys WHERE kid = ?", kid);
+  }
+
+  /** When each key was made, newest first, in milliseconds since 1970. */
+  list(): { kid: string; created: number }[] {
+    return this.#rows().map(({ kid, created }) => ({ kid, created }));
+  }
+
   /** Forgets keys that no live token was signed with, except the newest. */
   prune(now: number): void {
     this.#sql.exec(

@@ -31,7 +31,7 @@ import { secretHash } from "./secret.ts";
 import { addSite, removeSite } from "./site-changes.ts";
 import type { Site } from "./sites.ts";
 import { Store, type Actor } from "./store.ts";
-import { issueToken, revokeToken, type Issued } from "./token-changes.ts";
+import { issueToken, renewToken, revokeToken, withdrawKey, type Issued, type Renewed } from "./token-changes.ts";
 import type { TokenRequest } from "./token-request.ts";
 import type { IssuedToken } from "./tokens.ts";
 import type { Usage } from "../relay/meter.ts";
@@ -164,6 +164,31 @@ export class Registry extends DurableObject<Env> {
     const url = this.#store.urls.canonical();
     if (url !== undefined) return issueToken(this.#store, url, request, { name: actor, now: Date.now() });
     return refused(NO_URL);
+  }
+
+  /** A successor of an agent's or a gateway's token, for the relay that its lane is at. */
+  async renewToken(jti: string): Promise<Renewed> {
+    const url = this.#store.urls.canonical() ?? "";
+    return renewToken(this.#store, url, jti, Date.now());
+  }
+
+  keys(): { kid: string; created: number }[] {
+    return this.#store.keys.list();
+  }
+
+  /** Makes a new key to sign with; what older ones have signed stays good. */
+  async rotateKey(actor: string): Promise<{ kid: string }> {
+    const now = Date.now();
+    const { kid } = await this.#store.keys.rotate(now);
+    this.#store.journal.audit({ at: now, actor, action: "key rotate", subject: kid, detail: "" });
+    return { kid };
+  }
+
+  async withdrawKey(kid: string, actor: string): Promise<Outcome<{ kid: string; revoked: string[] }>> {
+    const now = Date.now();
+    const outcome = await withdrawKey(this.#store, kid, { name: actor, now });
+    if (outcome.ok) await this.#relays.spread(now);
+    return outcome;
   }
 
   async revokeToken(jti: string, actor: string): Promise<Outcome<IssuedToken>> {

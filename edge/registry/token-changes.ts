@@ -1,6 +1,7 @@
-import { audienceOf, parseClaims, type TokenKind } from "../../shared/claims.ts";
+import { audienceOf, parseClaims, type Claims, type TokenKind } from "../../shared/claims.ts";
 import { parseEdgeUrl } from "../../shared/edge-url.ts";
 import { known } from "../../shared/result.ts";
+import { CLOCK_SKEW, lifeOf, renewAt } from "../../shared/token-life.ts";
 import { EVERY_TARGET } from "../../shared/target-rule.ts";
 import { done, invalid, refused, type Outcome, type Problem } from "../problem.ts";
 import { signToken } from "../tokens.ts";
@@ -39,17 +40,82 @@ export async function issueToken(
   });
   if (!claims.ok) return invalid(claims.error);
   const { jti, sub, exp } = claims.value;
-  const key = await store.keys.current(actor.now);
-  const token = await signToken(kind, claims.value, key);
-  store.tokens.prune(actor.now);
-  store.keys.prune(actor.now);
-  store.tokens.add(kind, claims.value, actor.name);
-  store.keys.noteUse(key.kid, exp * 1000);
+  const token = await sign(store, kind, claims.value, actor);
   store.journal.audit({ at: actor.now, actor: actor.name, action: `token ${kind}`, subject: jti, detail: sub });
   return done({ token, jti, kind, sub, site: request.kind === "agent" ? request.site : null, expires: exp * 1000 });
 }
 
-/** Revokes a token for ever: it opens nothing new, and what it opened is cut. */
+/** A successor of a token, or why there is none; `expires` in seconds since 1970. */
+export type Renewed =
+  | { ok: true; token: string; jti: string; expires: number }
+  | { ok: false; code: "revoked" | "expired" | "early" | "too-many"; reason: string };
+
+/** Successors that one token may have: an answer can get lost, but nobody needs many. */
+const MAX_SUCCESSORS = 8;
+
+/**
+ * Renews an agent's or a gateway's token: the same identity and scope for as long again, from now. The old one stays
+ * good to its end. `now` in milliseconds.
+ */
+export async function renewToken(store: Store, url: string, jti: string, now: number): Promise<Renewed> {
+  const old = store.tokens.find(jti);
+  // What is not listed any more could not be renewed anyway.
+  if (old === undefined) return { ok: false, code: "expired", reason: "this token expired too long ago to be renewed" };
+  if (old.revoked !== null) return { ok: false, code: "revoked", reason: "this token is revoked" };
+  const life = lifeOf(old.claims, now / 1000);
+  const renews = old.kind === "agent" || old.kind === "gateway";
+  if (life === "dead" || !renews) return { ok: false, code: "expired", reason: "this token can't be renewed" };
+  if ((life === "live" || life === "early") && now / 1000 < renewAt(old.claims) - CLOCK_SKEW) {
+    const due = new Date(renewAt(old.claims) * 1000).toISOString();
+    return { ok: false, code: "early", reason: `this token is renewed from ${due} on: is a clock wrong?` };
+  }
+  const actor = { name: successorOf(jti), now };
+  if (store.tokens.issuedBy(actor.name) >= MAX_SUCCESSORS) {
+    return { ok: false, code: "too-many", reason: "this token was renewed often enough: use its successor" };
+  }
+  const iat = Math.floor(now / 1000);
+  const { exp, iat: since } = old.claims;
+  const claims: Claims = { ...old.claims, iss: url, iat, exp: iat + (exp - since), jti: randomHex(12) };
+  const token = await sign(store, old.kind, claims, actor);
+  const detail = `${claims.sub}, after ${jti}`;
+  store.journal.audit({ at: now, actor: claims.sub, action: "token renew", subject: claims.jti, detail });
+  return { ok: true, token, jti: claims.jti, expires: claims.exp };
+}
+
+function successorOf(jti: string): string {
+  return `renewal of ${jti}`;
+}
+
+async function sign(store: Store, kind: TokenKind, claims: Claims, actor: Actor): Promise<string> {
+  const key = await store.keys.current(actor.now);
+  const token = await signToken(kind, claims, key);
+  store.tokens.prune(actor.now);
+  store.keys.prune(actor.now);
+  store.tokens.add(kind, claims, actor.name, key.kid);
+  store.keys.noteUse(key.kid, claims.exp * 1000);
+  return token;
+}
+
+/** Withdraws a key that may be known to others: nothing that it signed is good any more, and all of that is cut. */
+export async function withdrawKey(store: Store, kid: string, actor: Actor): Promise<Outcome<{ kid: string; revoked: string[] }>> {
+  const keys = store.keys.verifying();
+  if (!keys.some((key) => key.kid === kid)) {
+    const fix = "sallyport token keys ls shows all.";
+    return refused({ status: 404, code: "no-such-key", title: "Not found", detail: `There is no key ${JSON.stringify(kid)}.`, fix });
+  }
+  if (keys[0]?.kid === kid) await store.keys.rotate(actor.now);
+  store.keys.withdraw(kid);
+  const revoked = store.tokens.revokeSignedBy(kid, actor.now);
+  store.sites.touchAll();
+  const detail = `revoked ${revoked.length} tokens`;
+  store.journal.audit({ at: actor.now, actor: actor.name, action: "key withdraw", subject: kid, detail });
+  return done({ kid, revoked });
+}
+
+/**
+ * Revokes a token for ever, with all that it was renewed from and into: whoever holds one of them holds the same rights.
+ * They open nothing new, and what they opened is cut.
+ */
 export function revokeToken(store: Store, jti: string, actor: Actor): Outcome<IssuedToken> {
   const token = store.tokens.find(jti);
   if (token === undefined) {
@@ -62,7 +128,7 @@ export function revokeToken(store: Store, jti: string, actor: Actor): Outcome<Is
     });
   }
   if (token.revoked !== null) return done(token);
-  store.tokens.revoke(jti, actor.now);
+  store.tokens.revokeIdentity(token.sub, actor.now);
   if (token.site !== null) store.sites.touch(token.site);
   else if (token.kind !== "admin") store.sites.touchAll();
   store.journal.audit({ at: actor.now, actor: actor.name, action: "token revoke", subject: jti, detail: token.sub });

@@ -48,9 +48,10 @@ export class Tokens {
     return this.#sql.exec<Row>(`SELECT ${COLUMNS} FROM tokens WHERE jti = ?`, jti).toArray().map(tokenOf)[0];
   }
 
-  add(kind: TokenKind, claims: Claims, issuedBy: string): void {
+  /** `kid`: the key it was signed with. */
+  add(kind: TokenKind, claims: Claims, issuedBy: string, kid: string): void {
     this.#sql.exec(
-      "INSERT INTO tokens (jti, kind, sub, site, issued, expires, issued_by, claims) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+      "INSERT INTO tokens (jti, kind, sub, site, issued, expires, issued_by, claims, kid) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
       claims.jti,
       kind,
       claims.sub,
@@ -59,11 +60,30 @@ export class Tokens {
       claims.exp * 1000,
       issuedBy,
       JSON.stringify(claims),
+      kid,
     );
   }
 
-  revoke(jti: string, now: number): void {
-    this.#sql.exec("UPDATE tokens SET revoked = ? WHERE jti = ? AND revoked IS NULL", now, jti);
+  /** How many there are of an issuer. */
+  issuedBy(name: string): number {
+    return this.#sql.exec<{ count: number }>("SELECT COUNT(*) AS count FROM tokens WHERE issued_by = ?", name).one().count;
+  }
+
+  /** Revokes all tokens of an identity: the one that was issued, and those that it was renewed into. */
+  revokeIdentity(sub: string, now: number): void {
+    this.#sql.exec("UPDATE tokens SET revoked = ? WHERE sub = ? AND revoked IS NULL", now, sub);
+  }
+
+  /** Revokes all that a key has signed; tokens of which that is not known count as its. Answers those that were good. */
+  revokeSignedBy(kid: string, now: number): string[] {
+    return this.#sql
+      .exec<{ jti: string }>(
+        "UPDATE tokens SET revoked = ? WHERE (kid = ? OR kid IS NULL) AND revoked IS NULL RETURNING jti",
+        now,
+        kid,
+      )
+      .toArray()
+      .map(({ jti }) => jti);
   }
 
   /** Revokes all agent tokens of a site; answers those that were good. */

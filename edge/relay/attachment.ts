@@ -10,6 +10,8 @@ export type LanePass = {
   jti: string;
   /** Seconds since the epoch. */
   expires: number;
+  /** The token has lapsed: its holder may renew it, and nothing else. */
+  renewOnly?: boolean | undefined;
   /** Address of the end. */
   address: string;
   /** Scope of visitor and gateway tokens, as in their claims. */

@@ -5,7 +5,6 @@ import { encodeDialOptions } from "../../shared/dial-options.ts";
 import { parseEndpoint } from "../../shared/endpoint.ts";
 import type { Failure } from "../../shared/errors.ts";
 import { encodeFrame, FLAG_MORE, TYPE, type Frame } from "../../shared/frame.ts";
-import { DEAD_MS } from "../../shared/limits.ts";
 import type { Mapping } from "../../shared/mapping.ts";
 import { decodeOpen, encodeDial, encodeFailure, type Kind, type Open } from "../../shared/open.ts";
 import { decide } from "../../shared/policy.ts";
@@ -17,7 +16,7 @@ import { mayReflect } from "../../shared/warnings.ts";
 import type { Attachment } from "./attachment.ts";
 import { limitsOf, targetOf } from "./doorman.ts";
 import type { Lane } from "./lane.ts";
-import { laneOf, type End, type Lanes } from "./lanes.ts";
+import { isServing, laneOf, type End, type Lanes } from "./lanes.ts";
 import type { Rates } from "./rates.ts";
 import type { Records } from "./records.ts";
 import type { Rules } from "./rules.ts";
@@ -179,7 +178,7 @@ export class Callers {
   }
 
   #isHeard(agent: End, now: number): boolean {
-    return [...agent.lanes.values()].some((lane) => this.#host.heard(lane) >= now - DEAD_MS);
+    return isServing(agent, (lane) => this.#host.heard(lane), now);
   }
 
   #scopesOf({ jti, endpoints }: Attachment): Scopes {

@@ -4,7 +4,6 @@ import { encodeDialOptions, type DialOptions } from "../../shared/dial-options.t
 import { parseEndpoint } from "../../shared/endpoint.ts";
 import { streamCode, type Failure } from "../../shared/errors.ts";
 import { TYPE } from "../../shared/frame.ts";
-import { DEAD_MS } from "../../shared/limits.ts";
 import type { Mapping } from "../../shared/mapping.ts";
 import { encodeDial } from "../../shared/open.ts";
 import { decide } from "../../shared/policy.ts";
@@ -13,7 +12,7 @@ import { splitHostPort } from "../../shared/socket-address.ts";
 import { formatTarget, parseTarget, targetAt } from "../../shared/target.ts";
 import type { Ingress } from "./ingress.ts";
 import type { Lane } from "./lane.ts";
-import { dataLane, type End, type Lanes } from "./lanes.ts";
+import { dataLane, isServing, type End, type Lanes } from "./lanes.ts";
 import type { Rates } from "./rates.ts";
 import type { Records } from "./records.ts";
 import type { Rules } from "./rules.ts";
@@ -152,9 +151,9 @@ export class Doorman {
 
   /** The agent with the fewest streams that is not draining and has been heard: a silently dead one is found without ever waking for pings. */
   choose(): End | undefined {
-    const oldest = Date.now() - DEAD_MS;
+    const now = Date.now();
     const able = this.#host.lanes.agents.filter((end) => {
-      return !this.#draining.has(end.number) && [...end.lanes.values()].some((lane) => this.#host.heard(lane) >= oldest);
+      return !this.#draining.has(end.number) && isServing(end, (lane) => this.#host.heard(lane), now);
     });
     const streams = (end: End): number => this.#host.ingress.streams(end.number);
     return able.reduce<End | undefined>((best, end) => (best === undefined || streams(end) < streams(best) ? end : best), undefined);

@@ -1,4 +1,5 @@
 import { LANE_CLOSE } from "../../shared/errors.ts";
+import { DEAD_MS } from "../../shared/limits.ts";
 import type { Attachment } from "./attachment.ts";
 import { Lane } from "./lane.ts";
 
@@ -21,7 +22,7 @@ export class Lanes {
   constructor(sockets: WebSocket[]) {
     for (const socket of sockets) {
       const lane = this.add(socket);
-      if (lane.attachment.ready !== null) this.enter(lane);
+      if (lane.attachment.ready !== null && lane.attachment.renewOnly !== true) this.enter(lane);
     }
   }
 
@@ -102,6 +103,11 @@ export class Lanes {
     ends.delete(ready.number);
     return end;
   }
+}
+
+/** Whether an agent takes new streams: it has been heard of late, and its token has not run out. `now` in milliseconds since 1970. */
+export function isServing(end: End, heard: (lane: Lane) => number, now: number): boolean {
+  return [...end.lanes.values()].some((lane) => heard(lane) >= now - DEAD_MS && lane.attachment.expires * 1000 > now);
 }
 
 /** The lane for a new stream: the data lane with the least on its way; lane 0 only when there is no other. */

@@ -23,6 +23,7 @@ import { Meter } from "./meter.ts";
 import { probe } from "./prober.ts";
 import { Rates } from "./rates.ts";
 import { Records } from "./records.ts";
+import { Renewals } from "./renewals.ts";
 import { Rules } from "./rules.ts";
 import { statusOf } from "./status.ts";
 import { Swaps } from "./swaps.ts";
@@ -51,6 +52,7 @@ export class Relay extends DurableObject<Env> {
   readonly #meter = new Meter();
   readonly #swaps = new Swaps();
   readonly #callers: Callers;
+  readonly #renewals: Renewals;
   #share = 0;
 
   constructor(ctx: DurableObjectState, env: Env) {
@@ -92,6 +94,11 @@ export class Relay extends DurableObject<Env> {
       rates,
       heard: (lane) => this.#heard(lane),
       draining: (slot) => this.#doorman.isDraining(slot),
+    });
+    this.#renewals = new Renewals({
+      lanes: this.#lanes,
+      renew: (jti) => registryOf(env).renewToken(jti),
+      dismiss: (lane, code, reason) => this.#dismiss(lane, code, reason),
     });
     this.#share = this.#budget();
   }
@@ -220,6 +227,9 @@ export class Relay extends DurableObject<Env> {
       this.#hello(lane, decodeControl(frame, Hello));
       return;
     }
+    if (lane.attachment.renewOnly === true && frame.type !== TYPE.RENEW) {
+      throw new SessionError("protocol", `${typeName(frame.type)} with a token that has lapsed`);
+    }
     if (frame.type === TYPE.MARK) {
       lane.echoed(frame.offset);
       if (lane.attachment.kind === "agent") this.#ingress.pump(ready.number);
@@ -248,6 +258,10 @@ export class Relay extends DurableObject<Env> {
       this.#dismiss(lane, LANE_CLOSE.forbidden, `the token is one of a ${attachment.kind}`);
       return;
     }
+    if (attachment.renewOnly === true) {
+      this.#welcomeLapsed(lane, hello);
+      return;
+    }
     const known = this.#lanes.find(attachment, hello.incarnation);
     if (known === undefined && !hasRoomFor(this.#ends + 1)) {
       this.#dismiss(lane, LANE_CLOSE.busy, "too many ends at this relay");
@@ -265,14 +279,31 @@ export class Relay extends DurableObject<Env> {
     const { incarnation, version } = hello;
     lane.save({ ...attachment, ready: { boot: this.#boot, epoch, number, incarnation, lane: hello.lane, version } });
     const { end, replaced } = this.#lanes.enter(lane);
+    this.#welcome(lane, epoch, attachment.kind === "agent" ? { slot: number } : { channel: number });
+    if (known === undefined) this.#joined(end);
+    else if (replaced) this.#ingress.move(number, hello.lane, hello.lane);
+    // What had to use the realtime lane meanwhile leaves it.
+    else if (hello.lane > 0) this.#ingress.move(number, 0, hello.lane);
+    // On every lane: an end that lost all of its own may be known here still.
+    if (end.kind !== "agent") this.#callers.tell(lane);
+  }
+
+  /** A lane of a lapsed token is nobody's: it stands for no agent and no caller, and takes nobody's place. */
+  #welcomeLapsed(lane: Lane, { incarnation, version, lane: index }: Hello): void {
+    const ready = { boot: this.#boot, epoch: 0, number: 0, incarnation, lane: index, version };
+    lane.save({ ...lane.attachment, ready });
+    this.#welcome(lane, 0, { renew: true });
+  }
+
+  #welcome(lane: Lane, epoch: number, place: { slot: number } | { channel: number } | { renew: true }): void {
     lane.send(
       encodeControl(TYPE.WELCOME, {
         protocol: PROTOCOL,
         boot: this.#boot,
         instance: this.#instance,
         epoch,
-        site: attachment.site,
-        ...(attachment.kind === "agent" ? { slot: number } : { channel: number }),
+        site: lane.attachment.site,
+        ...place,
         budget: this.#budget(),
         time: Date.now(),
         version: VERSION,
@@ -280,12 +311,6 @@ export class Relay extends DurableObject<Env> {
         features: [],
       }),
     );
-    if (known === undefined) this.#joined(end);
-    else if (replaced) this.#ingress.move(number, hello.lane, hello.lane);
-    // What had to use the realtime lane meanwhile leaves it.
-    else if (hello.lane > 0) this.#ingress.move(number, 0, hello.lane);
-    // On every lane: an end that lost all of its own may be known here still.
-    if (end.kind !== "agent") this.#callers.tell(lane);
   }
 
   /** A new end: older incarnations of it are over, and the budget is divided anew. */
@@ -329,6 +354,10 @@ export class Relay extends DurableObject<Env> {
       case TYPE.REPORT:
         if (lane.attachment.kind !== "agent") throw new SessionError("protocol", "REPORT from a caller");
         this.#callers.report(decodeControl(frame, Report), lane.attachment.site);
+        return;
+      case TYPE.RENEW:
+        if (lane.attachment.kind === "client") throw new SessionError("protocol", "RENEW from a client");
+        this.ctx.waitUntil(this.#renewals.renew(lane));
         return;
       default:
         throw new SessionError("protocol", `${typeName(frame.type)} is not for a relay`);

@@ -1,0 +1,86 @@
+import {
+  chmodSync,
+  closeSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  writeSync,
+} from "node:fs";
+import { homedir } from "node:os";
+import { dirname, join } from "node:path";
+import { decodeJwt } from "jose";
+import * as z from "zod";
+
+// Renewed tokens: in the file that the token came from, else in the state directory, where the next start finds them.
+
+const Life = z.object({ sub: z.string(), exp: z.number() });
+
+/** Where a renewed token was put. */
+export type Kept = { at: "file" | "state"; path: string } | { at: "memory"; reason: string };
+
+/** Keeps a renewed token. `file` is the one it came from; null when it came otherwise. Never throws. */
+export function keepToken(token: string, file: string | null, env: NodeJS.ProcessEnv): Kept {
+  let reason = "";
+  if (file !== null) {
+    try {
+      return { at: "file", path: writeToken(realpathSync(file), token) };
+    } catch (error) {
+      // systemd's credentials are read-only, for one.
+      reason = (error as NodeJS.ErrnoException).code ?? String(error);
+    }
+  }
+  try {
+    const path = stateFile(subjectOf(token), env);
+    mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+    return { at: "state", path: writeToken(path, token) };
+  } catch (error) {
+    return { at: "memory", reason: (error as NodeJS.ErrnoException).code ?? (reason || String(error)) };
+  }
+}
+
+/** The token that `token` was renewed into and that was kept aside, if it lives longer; else `token` itself. */
+export function newestToken(token: string, env: NodeJS.ProcessEnv): string {
+  try {
+    const given = Life.parse(decodeJwt(token));
+    const kept = readFileSync(stateFile(given.sub, env), "utf8").trim();
+    const { sub, exp } = Life.parse(decodeJwt(kept));
+    return sub === given.sub && exp > given.exp ? kept : token;
+  } catch {
+    // There is none, or `token` is not a token, which others say better.
+    return token;
+  }
+}
+
+function subjectOf(token: string): string {
+  return Life.parse(decodeJwt(token)).sub;
+}
+
+function stateFile(sub: string, env: NodeJS.ProcessEnv): string {
+  const [given] = (env["STATE_DIRECTORY"] ?? "").split(":");
+  const home = env["XDG_STATE_HOME"] || join(env["HOME"] ?? homedir(), ".local/state");
+  return join(given || join(home, "sallyport"), `token-${sub.replaceAll(/[^\w-]/g, "_")}`);
+}
+
+/** Whole or not at all, and nobody else's to read from its first moment. */
+function writeToken(path: string, token: string): string {
+  const fresh = `${path}.${process.pid}.new`;
+  try {
+    const file = openSync(fresh, "w", 0o600);
+    try {
+      writeSync(file, `${token}\n`);
+      fsyncSync(file);
+    } finally {
+      closeSync(file);
+    }
+    chmodSync(fresh, 0o600);
+    renameSync(fresh, path);
+  } catch (error) {
+    rmSync(fresh, { force: true });
+    throw error;
+  }
+  return path;
+}

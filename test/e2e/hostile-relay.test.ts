@@ -1,0 +1,177 @@
+import { once } from "node:events";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { WebSocketServer, type WebSocket } from "ws";
+import { AGENT, SYSTEM_NODE } from "../../scripts/tool.ts";
+import { encodeControl } from "../../shared/control.ts";
+import { encodeFields } from "../../shared/fields.ts";
+import { decodeFrame, encodeFrame, TYPE, type Frame } from "../../shared/frame.ts";
+import { decodeFailure, encodeDial, type Kind } from "../../shared/open.ts";
+import { loopback } from "../support/net.ts";
+import { tcpServer } from "../support/peers.ts";
+import { run } from "../support/run.ts";
+import { tempDir } from "../support/temp-dir.ts";
+import { unsignedToken } from "../support/unsigned-token.ts";
+
+// An edge in hostile hands: it says WELCOME to anybody, and DIAL for whatever it likes.
+
+test("an agent dials nothing but what its token and its own rules allow, whatever the relay says", async () => {
+  const [within, outside] = [loopback(), loopback()];
+  let connections = 0;
+  await using allowed = await tcpServer(within, 0, (socket) => void socket.end());
+  await using denied = await tcpServer(outside, 0, () => void (connections += 1));
+  await using relay = await hostileRelay();
+  await using folder = await tempDir();
+  const file = join(folder.path, "token");
+  // The token has one address and port more than --allow, and --allow one more than the token.
+  await writeFile(
+    file,
+    unsignedToken("lab", relay.url, [`${within}/32:${allowed.port}`, `${within}/32:1`, "10.9.9.9/32:80"]),
+    { mode: 0o600 },
+  );
+  const allow = [`${within}:${allowed.port}`, outside, "10.9.9.9", "localhost"].flatMap((rule) => ["--allow", rule]);
+  await using agent = run(SYSTEM_NODE, [AGENT, "--token-file", file, ...allow, "--deny", "10.9.9.9", "--log", "json"], {
+    env: { XDG_STATE_HOME: folder.path },
+  });
+  await agent.until(/"msg":"ready"/);
+
+  expect(await relay.dial(`${within}:${allowed.port}`, "tcp")).toBe("accepted");
+  const { port } = denied;
+  const numbers = outside.split(".").map(Number) as [number, number, number, number];
+  const integer = numbers.reduce((sum, byte) => sum * 256 + byte, 0);
+  const refused: [target: string, kind: Kind][] = [
+    [`${outside}:${port}`, "tcp"],
+    [`${outside}:${port}`, "udp"],
+    [`http://${outside}:${port}`, "http"],
+    [`https://${outside}:${port}`, "http"],
+    [`[::ffff:${outside}]:${port}`, "tcp"],
+    [`${integer}:${port}`, "tcp"],
+    [`0x${integer.toString(16)}:${port}`, "tcp"],
+    [`${numbers.map((byte) => `0${byte.toString(8)}`).join(".")}:${port}`, "tcp"],
+    [`localhost:${port}`, "tcp"],
+    [`${within}:1`, "tcp"],
+    [`${within}:${port}`, "tcp"],
+    ["10.9.9.9:80", "tcp"],
+    ["169.254.169.254:80", "tcp"],
+    ["http://169.254.169.254", "http"],
+    ["[64:ff9b::a9fe:a9fe]:80", "tcp"],
+    [`unix:${join(folder.path, "x.sock")}`, "http"],
+    ["unix:/var/run/docker.sock", "http"],
+    [`0.0.0.0:${port}`, "tcp"],
+    [`[::]:${port}`, "tcp"],
+    [`[::1]:${port}`, "tcp"],
+    [`${within}:0`, "tcp"],
+    [`${within}:65536`, "tcp"],
+    [`${within}:${allowed.port} ${outside}:${port}`, "tcp"],
+    [`${within}\0:${allowed.port}`, "tcp"],
+    ["", "tcp"],
+  ];
+  for (const [target, kind] of refused) {
+    const answer = await relay.dial(target, kind);
+    expect({ target, kind, answer }).toEqual({
+      target,
+      kind,
+      answer: expect.stringMatching(/^(target-denied|target-unresolved|internal)$/),
+    });
+  }
+  expect(connections).toBe(0);
+  // It did not take offence, and goes on.
+  expect(await relay.dial(`${within}:${allowed.port}`, "tcp")).toBe("accepted");
+});
+
+test("what no relay would say ends the lane, not the agent", async () => {
+  await using relay = await hostileRelay();
+  await using folder = await tempDir();
+  const file = join(folder.path, "token");
+  await writeFile(file, unsignedToken("lab", relay.url), { mode: 0o600 });
+  await using agent = run(SYSTEM_NODE, [AGENT, "--token-file", file, "--log", "json"], {
+    env: { XDG_STATE_HOME: folder.path },
+  });
+  await agent.until(/"msg":"ready"/);
+  const renewals: object[] = [
+    { token: "x.y.z" },
+    { token: unsignedToken("shop", relay.url) },
+    { token: "a".repeat(8_000) },
+    { code: "early", reason: "\u001b[2Jnot yet" },
+  ];
+  for (const answer of renewals) relay.say(encodeControl(TYPE.RENEW, answer));
+  await agent.until(/"msg":"the token is not renewed"/);
+  expect(await relay.dial("127.0.0.1:1", "tcp")).toBe("target-refused");
+  // The token is still its own, and so is the file.
+  expect(agent.stderr).not.toMatch(/"msg":"token renewed"/);
+});
+
+/** An edge that is none: it lets everybody in. */
+async function hostileRelay() {
+  const host = loopback();
+  const server = createServer().listen(0, host);
+  await once(server, "listening");
+  const url = `http://${host}:${(server.address() as AddressInfo).port}`;
+  const sockets = new WebSocketServer({ server, handleProtocols: () => "sallyport.v1" });
+  const lanes: WebSocket[] = [];
+  const answers = new Map<number, (answer: string) => void>();
+  sockets.on("connection", (socket) => {
+    socket.on("message", (data: Buffer, isBinary) => {
+      if (!isBinary) return socket.send("pong");
+      const frame = decodeFrame(data);
+      if (frame.type === TYPE.HELLO) {
+        socket.send(encodeControl(TYPE.WELCOME, WELCOME));
+        if (lanes.push(socket) > 1) return undefined;
+        const session = { 1: new Uint8Array(16).fill(7), 2: new Uint8Array(32).fill(8) };
+        return socket.send(encodeFrame({ type: TYPE.SESSION, offset: 1_000_000 }, encodeFields(session)));
+      }
+      return heard(frame);
+    });
+  });
+  function heard({ type, stream, payload }: Frame): void {
+    if (type === TYPE.ACCEPT) answers.get(stream)?.("accepted");
+    if (type === TYPE.REJECT) answers.get(stream)?.(decodeFailure(payload).code);
+  }
+  const say = (frame: Uint8Array): void => lanes[0]?.send(frame);
+  let stream = 0;
+  return {
+    url,
+    say,
+    /** Tells the agent to dial; answers `accepted` or the code of its refusal. */
+    dial: (target: string, kind: Kind): Promise<string> => {
+      stream += 1;
+      const { promise, resolve } = Promise.withResolvers<string>();
+      answers.set(stream, resolve);
+      const dial = {
+        target,
+        kind,
+        mapping: 1,
+        endpoint: "8080/tcp",
+        visitor: "192.0.2.1:5",
+        options: "",
+        token: "",
+        grant: "",
+        hops: 0,
+      };
+      say(encodeFrame({ type: TYPE.DIAL, stream, offset: 16_384 }, encodeDial(dial)));
+      return promise;
+    },
+    [Symbol.asyncDispose]: async () => {
+      for (const socket of sockets.clients) socket.terminate();
+      server.close();
+      await once(server, "close");
+    },
+  };
+}
+
+const WELCOME = {
+  protocol: 1,
+  boot: "b",
+  instance: "i",
+  epoch: 1,
+  site: "lab",
+  slot: 1,
+  budget: 8_000_000,
+  time: Date.now(),
+  version: "0.1.0",
+  limits: { frameBytes: 65_536, streams: 16_384, opensPerSecond: 400 },
+  features: [],
+};
