@@ -1,5 +1,8 @@
 // What a relay must know of a lane after hibernation (docs/protocol.md section 7). Kept in the socket; 16 KiB at most.
 
+/** Header by which the Worker hands a verified lane over. Requests reach a relay through its binding only. */
+export const PASS_HEADER = "x-sallyport-pass";
+
 /** Set by the Worker, which has verified the token: a relay is reached through its binding only. */
 export type LanePass = {
   kind: "agent" | "client" | "gateway";

@@ -7,7 +7,7 @@ import type { ProbeOutcome } from "../../shared/probe.ts";
 import { PROTOCOL, VERSION } from "../../shared/version.ts";
 import type { SiteRules } from "../registry/types.ts";
 import { registryOf, type Env } from "../env.ts";
-import type { LanePass } from "./attachment.ts";
+import { PASS_HEADER, type LanePass } from "./attachment.ts";
 import { Absences } from "./absences.ts";
 import { hasRoomFor, shareOf } from "./budget.ts";
 import { Callers } from "./callers.ts";
@@ -29,9 +29,6 @@ import { statusOf } from "./status.ts";
 import { Swaps } from "./swaps.ts";
 import type { RelayStatus } from "./types.ts";
 import { decodeVisit } from "./visit.ts";
-
-/** Header by which the Worker hands a verified lane over. Requests reach a relay through its binding only. */
-export const PASS_HEADER = "x-sallyport-pass";
 
 function randomHex(bytes: number): string {
   return [...crypto.getRandomValues(new Uint8Array(bytes))].map((byte) => byte.toString(16).padStart(2, "0")).join("");

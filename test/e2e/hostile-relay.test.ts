@@ -9,6 +9,7 @@ import { AGENT, SYSTEM_NODE } from "../../scripts/tool.ts";
 import { encodeControl } from "../../shared/control.ts";
 import { encodeFields } from "../../shared/fields.ts";
 import { decodeFrame, encodeFrame, TYPE, type Frame } from "../../shared/frame.ts";
+import { encodeRequestHead, type RequestHead } from "../../shared/http-head.ts";
 import { decodeFailure, encodeDial, type Kind } from "../../shared/open.ts";
 import { loopback } from "../support/net.ts";
 import { tcpServer } from "../support/peers.ts";
@@ -129,6 +130,9 @@ async function hostileRelay() {
   function heard({ type, stream, payload }: Frame): void {
     if (type === TYPE.ACCEPT) answers.get(stream)?.("accepted");
     if (type === TYPE.REJECT) answers.get(stream)?.(decodeFailure(payload).code);
+    // An HTTP stream says why in a record of its own.
+    const [code] = /target-[a-z]+|internal/.exec(Buffer.from(payload).toString("latin1")) ?? [];
+    if (type === TYPE.DATA && code !== undefined) answers.get(stream)?.(code);
   }
   const say = (frame: Uint8Array): void => lanes[0]?.send(frame);
   let stream = 0;
@@ -152,6 +156,8 @@ async function hostileRelay() {
         hops: 0,
       };
       say(encodeFrame({ type: TYPE.DIAL, stream, offset: 16_384 }, encodeDial(dial)));
+      // An HTTP target is dialled for a request.
+      if (kind === "http") say(encodeFrame({ type: TYPE.DATA, stream }, encodeRequestHead(REQUEST)));
       return promise;
     },
     [Symbol.asyncDispose]: async () => {
@@ -161,6 +167,16 @@ async function hostileRelay() {
     },
   };
 }
+
+const REQUEST: RequestHead = {
+  method: "GET",
+  path: "/",
+  host: "camera.example",
+  scheme: "http",
+  headers: [],
+  upgrade: false,
+  framing: "none",
+};
 
 const WELCOME = {
   protocol: 1,
