@@ -1,8 +1,8 @@
 import { existsSync } from "node:fs";
-import { isSea } from "node:sea";
 import { fileURLToPath } from "node:url";
 import { CommanderError } from "commander";
 import { EXIT, Problem } from "../link/problem.ts";
+import { isSingleExecutable } from "../link/single.ts";
 import { printProblem, stdio } from "./output.ts";
 import { program } from "./program.ts";
 
@@ -22,7 +22,7 @@ try {
 
 /** Runs the agent that was built beside this program. */
 async function runAgent(args: readonly string[]): Promise<void> {
-  if (isSea()) {
+  if (isSingleExecutable()) {
     throw Problem.configuration(
       "agent-missing",
       "this single executable has no agent in it",

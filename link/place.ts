@@ -12,8 +12,8 @@ import {
   writeFileSync,
 } from "node:fs";
 import { dirname, join } from "node:path";
-import { isSea } from "node:sea";
 import { Problem } from "./problem.ts";
+import { isSingleExecutable } from "./single.ts";
 
 /** Where installed programs are kept, unless a package has put them somewhere under /usr itself. */
 export const PROGRAMS = "/usr/local/lib/sallyport";
@@ -93,7 +93,7 @@ export class Root {
 export function installedCommand(root: Root, files: readonly string[]): string[] {
   const node = realpathSync(process.execPath);
   const [main = ""] = files;
-  if (isSea()) {
+  if (isSingleExecutable()) {
     const target = join(PROGRAMS, main.replace(/\.js$/, ""));
     if (!PRIVATE.test(node) && node !== root.at(target)) return [node];
     root.copy(node, target, 0o755);
