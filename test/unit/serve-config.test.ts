@@ -19,6 +19,7 @@ const CONFIG: EdgeConfig = {
   bind: "0.0.0.0",
   tcp: [8080, 8090],
   vars: { SELF_HOSTED: "1" },
+  localPort: null,
   dialsOut: false,
   secrets: ["ADMIN_SECRET"],
 };
