@@ -26,6 +26,11 @@ export function parseMoment(text: string, now: number): number {
   );
 }
 
+/** Milliseconds since 1970 of a moment: so long before `now`, or an ISO 8601 date or time. Throws Problem(usage). */
+export function parsePast(text: string, now: number): number {
+  return /^\d+[a-z]$/.test(text) ? now - parseDuration(text) : parseMoment(text, now);
+}
+
 /** Bytes of `500000`, `64K`, `1.5M`, `1G`; K is 1024. Throws Problem(usage). */
 export function parseBytes(text: string): number {
   const match = /^(\d{1,9}(?:\.\d{1,3})?)([KMG]?)$/i.exec(text);

@@ -2,6 +2,7 @@ import { Command } from "commander";
 import { VERSION } from "../shared/version.ts";
 import { connectCommand } from "./commands/connect.ts";
 import { gatewayCommand } from "./commands/gateway.ts";
+import { auditCommand } from "./commands/audit.ts";
 import { backupCommand, restoreCommand } from "./commands/backup.ts";
 import { costsCommand } from "./commands/costs.ts";
 import { deployCommand } from "./commands/deploy.ts";
@@ -57,6 +58,7 @@ export function program(context: Context): Command {
     statusCommand,
     testCommand,
     logCommand,
+    auditCommand,
     costsCommand,
     versionCommand,
   ]) {

@@ -204,6 +204,22 @@ export interface UsageView {
   readonly activeMs: number;
 }
 
+/** One change: who, when, what. `n` grows. */
+export interface AuditView {
+  readonly n: number;
+  readonly at: string;
+  readonly actor: string;
+  readonly action: string;
+  readonly subject: string;
+  readonly detail: string;
+}
+
+export interface AuditList {
+  readonly entries: readonly AuditView[];
+  /** What to give as `before` for older ones; null when there are none. */
+  readonly next: number | null;
+}
+
 /** What the rules say of a visitor to an endpoint, and what an agent found behind it. */
 export interface TestAnswer {
   readonly endpoint: string;

@@ -1,25 +1,58 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { Command } from "commander";
+import { Command, Option } from "commander";
 import type { ConnectionView } from "../../shared/api.ts";
 import { edgeOf, readCommand, type Context, type EdgeOptions } from "../context.ts";
 import type { Edge } from "../edge.ts";
 import { printResult } from "../output.ts";
-import { formatSpan } from "../duration.ts";
+import { formatSpan, parsePast } from "../duration.ts";
 import { table, type Column } from "../table.ts";
 
 const FOLLOW_MS = 1_000;
 /** Connections asked for while following: more than a second brings. */
-const FOLLOW_LIMIT = 1_000;
+const FOLLOW_LIMIT = "1000";
+
+type LogOptions = EdgeOptions & {
+  json?: boolean;
+  follow?: boolean;
+  since?: string;
+  endpoint?: string;
+  site?: string;
+  visitor?: string;
+  outcome?: string;
+  limit: string;
+};
 
 /** `sallyport log [--follow]` */
 export function logCommand(context: Context): Command {
   return readCommand("log", "The last connections, and why each ended.")
     .option("--follow", "go on with new ones until Ctrl-C")
-    .action(async (options: EdgeOptions & { json?: boolean; follow?: boolean }) => {
+    .option("--since <when>", "only from then on: 2h or 30d ago, or a date")
+    .option("--endpoint <endpoint>", "only through this endpoint")
+    .option("--site <site>", "only to this site")
+    .option("--visitor <address>", "only from this address or CIDR")
+    .addOption(
+      new Option("--outcome <outcome>", "only those that ended so").choices([
+        "done",
+        "refused",
+        "reset",
+        "lost",
+        "cut",
+      ]),
+    )
+    .option("--limit <number>", "the last so many", "100")
+    .action(async (options: LogOptions) => {
       const edge = edgeOf(context, options);
       const json = options.json === true;
-      const connections = await lastConnections(edge, 100);
-      if (options.follow === true) await follow(context, edge, json, connections);
+      const { since, endpoint, site, visitor, outcome } = options;
+      const filter = {
+        ...(since === undefined ? {} : { since: new Date(parsePast(since, context.now())).toISOString() }),
+        ...(endpoint === undefined ? {} : { endpoint }),
+        ...(site === undefined ? {} : { site }),
+        ...(visitor === undefined ? {} : { visitor }),
+        ...(outcome === undefined ? {} : { outcome }),
+      };
+      const connections = await lastConnections(edge, options.limit, filter);
+      if (options.follow === true) await follow(context, edge, json, connections, filter);
       else
         printResult(context.output, json, connections, () =>
           connections.length === 0 ? "no connections yet\n" : table(connections, COLUMNS),
@@ -41,8 +74,9 @@ const COLUMNS: readonly Column<ConnectionView>[] = [
   { title: "REASON", value: ({ reason }) => reason },
 ];
 
-async function lastConnections(edge: Edge, limit: number): Promise<ConnectionView[]> {
-  const { connections } = await edge.call<{ connections: ConnectionView[] }>("GET", `/log?limit=${limit}`);
+async function lastConnections(edge: Edge, limit: string, filter: Record<string, string>): Promise<ConnectionView[]> {
+  const query = new URLSearchParams({ limit, ...filter });
+  const { connections } = await edge.call<{ connections: ConnectionView[] }>("GET", `/log?${query.toString()}`);
   return connections;
 }
 
@@ -52,6 +86,7 @@ async function follow(
   edge: Edge,
   json: boolean,
   first: readonly ConnectionView[],
+  filter: Record<string, string>,
 ): Promise<never> {
   let known = new Set<string>();
   let connections = first;
@@ -62,7 +97,7 @@ async function follow(
     }
     known = new Set(connections.map((connection) => JSON.stringify(connection)));
     await sleep(FOLLOW_MS);
-    connections = await lastConnections(edge, FOLLOW_LIMIT);
+    connections = await lastConnections(edge, FOLLOW_LIMIT, filter);
   }
 }
 

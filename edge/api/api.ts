@@ -1,5 +1,6 @@
 import { Hono } from "hono";
 import { problemResponse } from "../problem.ts";
+import { auditRoutes } from "./audit.ts";
 import type { ApiEnv } from "./context.ts";
 import { exposeRoutes } from "./expose.ts";
 import { grantRoutes } from "./grants.ts";
@@ -9,6 +10,7 @@ import { logRoutes } from "./log.ts";
 import { loginRoutes } from "./login.ts";
 import { mappingRoutes } from "./mappings.ts";
 import { usageRoutes } from "./metrics.ts";
+import { openApi } from "./openapi.ts";
 import { siteRoutes } from "./sites.ts";
 import { statusRoutes } from "./status.ts";
 import { testRoutes } from "./test.ts";
@@ -19,6 +21,7 @@ export const api = new Hono<ApiEnv>()
   .use(requireSetup)
   .route("/login", loginRoutes)
   .route("/expose", exposeRoutes)
+  .get("/openapi.json", (c) => c.json(openApi()))
   .use(requireAdmin)
   .route("/sites", siteRoutes)
   .route("/tokens", tokenRoutes)
@@ -27,6 +30,7 @@ export const api = new Hono<ApiEnv>()
   .route("/grants", grantRoutes)
   .route("/status", statusRoutes)
   .route("/log", logRoutes)
+  .route("/audit", auditRoutes)
   .route("/test", testRoutes)
   .route("/usage", usageRoutes)
   .all("*", (c) => {

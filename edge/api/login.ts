@@ -6,7 +6,7 @@ import { visitorOf } from "../ingress/visitor.ts";
 import { answer, bodyOf, type ApiEnv } from "./context.ts";
 import { issuedView } from "./views.ts";
 
-const LoginBody = z.strictObject({
+export const LoginBody = z.strictObject({
   secret: z.string().max(1024),
   /** The URL the client used; absent: one that tells nothing of how others reach the edge. */
   url: z.string().max(512).optional(),

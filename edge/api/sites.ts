@@ -4,7 +4,7 @@ import { registryOf } from "../env.ts";
 import { answer, bodyOf, type ApiEnv } from "./context.ts";
 import { siteView } from "./views.ts";
 
-const SiteBody = z.strictObject({ name: z.string().max(100) });
+export const SiteBody = z.strictObject({ name: z.string().max(100) });
 
 export const siteRoutes = new Hono<ApiEnv>()
   .get("/", async (c) => c.json({ sites: (await registryOf(c.env).sites()).map(siteView) }))

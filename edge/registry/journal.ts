@@ -1,4 +1,4 @@
-import type { Sql } from "./sql.ts";
+import type { Sql, SqlValue } from "./sql.ts";
 import type { ConnectionRecord } from "./types.ts";
 
 /** Connections kept: enough to see why something failed an hour ago, little enough to read at once. */
@@ -10,6 +10,18 @@ const MAX_TEXT = 300;
 
 /** Who changed what, and when (milliseconds since 1970). */
 export type AuditEntry = { at: number; actor: string; action: string; subject: string; detail: string };
+
+export type NumberedEntry = AuditEntry & { n: number };
+
+/** Which of them are wanted. `action`: its first words. `since` in milliseconds since 1970. */
+export type AuditFilter = {
+  limit: number;
+  before?: number | undefined;
+  since?: number | undefined;
+  actor?: string | undefined;
+  action?: string | undefined;
+  subject?: string | undefined;
+};
 
 /** What happened: connections and changes, the oldest forgotten. */
 export class Journal {
@@ -98,6 +110,27 @@ export class Journal {
       detail,
     );
     this.#sql.exec("DELETE FROM audit WHERE n <= (SELECT MAX(n) FROM audit) - ?", MAX_AUDIT);
+  }
+
+  /** The last `limit` changes of those that fit, oldest first, before the one numbered `before`. */
+  auditPage({ limit, before, since, actor, action, subject }: AuditFilter): NumberedEntry[] {
+    const conditions: [string, SqlValue | undefined][] = [
+      ["n < ?", before],
+      ["at >= ?", since],
+      ["actor = ?", actor],
+      ["subject = ?", subject],
+      ["(action || ' ') LIKE ?", action === undefined ? undefined : `${action.replace(/[%_]/g, "")} %`],
+    ];
+    const given = conditions.filter((each): each is [string, SqlValue] => each[1] !== undefined);
+    const where = given.length === 0 ? "" : `WHERE ${given.map(([text]) => text).join(" AND ")}`;
+    return this.#sql
+      .exec<NumberedEntry>(
+        `SELECT n, at, actor, action, subject, detail FROM audit ${where} ORDER BY n DESC LIMIT ?`,
+        ...given.map(([, value]) => value),
+        limit,
+      )
+      .toArray()
+      .toReversed();
   }
 
   /** The last `limit` changes, oldest first. */

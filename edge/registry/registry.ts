@@ -21,7 +21,7 @@ import {
   type MadeGrant,
 } from "./grant-changes.ts";
 import { httpTable, type HttpTable } from "./http-table.ts";
-import type { AuditEntry } from "./journal.ts";
+import type { AuditFilter, NumberedEntry } from "./journal.ts";
 import { login, type LoggedIn, type LoginRequest } from "./login.ts";
 import { addMapping, changeMapping, findMapping, removeMapping } from "./mapping-changes.ts";
 import { Penalties } from "./penalties.ts";
@@ -237,9 +237,9 @@ export class Registry extends DurableObject<Env> {
     return { last: journal.refusals(), counts: journal.refusedCounts() };
   }
 
-  /** The last changes, oldest first. */
-  audits(limit: number): AuditEntry[] {
-    return this.#store.journal.audits(limit);
+  /** Changes that were written down. */
+  auditPage(filter: AuditFilter): NumberedEntry[] {
+    return this.#store.journal.auditPage(filter);
   }
 
   async addGrant(request: GrantRequest, actor: string): Promise<Outcome<MadeGrant>> {

@@ -1,0 +1,57 @@
+import { Command } from "commander";
+import type { AuditList, AuditView } from "../../shared/api.ts";
+import { edgeOf, readCommand, type Context, type EdgeOptions } from "../context.ts";
+import { parsePast } from "../duration.ts";
+import { printResult } from "../output.ts";
+import { table } from "../table.ts";
+
+type AuditOptions = EdgeOptions & {
+  json?: boolean;
+  since?: string;
+  actor?: string;
+  action?: string;
+  subject?: string;
+  limit: string;
+};
+
+/** `sallyport audit` */
+export function auditCommand(context: Context): Command {
+  return readCommand("audit", "Who changed, issued, revoked or granted what, and when.")
+    .option("--since <when>", "only from then on: 2h or 30d ago, or a date")
+    .option("--actor <who>", "only by them")
+    .option("--action <words>", "only these: map, map edit, token, grant, site …")
+    .option("--subject <what>", "only about this endpoint, site or token")
+    .option("--limit <number>", "the last so many", "100")
+    .action(async (options: AuditOptions) => {
+      const edge = edgeOf(context, options);
+      const { since, actor, action, subject } = options;
+      const wanted = Number(options.limit);
+      const filters = {
+        ...(since === undefined ? {} : { since: new Date(parsePast(since, context.now())).toISOString() }),
+        ...(actor === undefined ? {} : { actor }),
+        ...(action === undefined ? {} : { action }),
+        ...(subject === undefined ? {} : { subject }),
+      };
+      let entries: AuditView[] = [];
+      for (let before: number | null = 0; before !== null && entries.length < wanted;) {
+        const limit = String(Math.min(1000, wanted - entries.length));
+        const query = new URLSearchParams({ limit, ...filters, ...(before === 0 ? {} : { before: String(before) }) });
+        const page: AuditList = await edge.call<AuditList>("GET", `/audit?${query.toString()}`);
+        entries = [...page.entries, ...entries];
+        before = page.next;
+      }
+      printResult(context.output, options.json === true, entries, () =>
+        entries.length === 0 ? "nothing of that kind\n" : listText(entries),
+      );
+    });
+}
+
+function listText(entries: readonly AuditView[]): string {
+  return table(entries, [
+    { title: "AT", value: ({ at }) => at.slice(0, 19).replace("T", " ") },
+    { title: "ACTOR", value: ({ actor }) => actor },
+    { title: "ACTION", value: ({ action }) => action },
+    { title: "SUBJECT", value: ({ subject }) => subject },
+    { title: "DETAIL", value: ({ detail }) => detail },
+  ]);
+}

@@ -1,0 +1,32 @@
+import { Hono } from "hono";
+import * as z from "zod";
+import type { AuditList } from "../../shared/api.ts";
+import { registryOf } from "../env.ts";
+import type { ApiEnv } from "./context.ts";
+import { queryOf } from "./pages.ts";
+import { iso } from "./views.ts";
+
+export const AuditQuery = z.object({
+  limit: z.coerce.number().int().min(1).max(1000).default(100),
+  /** For the page before: the `n` of the oldest entry so far. */
+  before: z.coerce.number().int().positive().optional(),
+  since: z.iso.datetime({ offset: true }).optional(),
+  actor: z.string().max(100).optional(),
+  /** `map`, or `map edit`: an action, or the first words of several. */
+  action: z.string().max(50).optional(),
+  /** What was changed: an endpoint, a site, a `jti`. */
+  subject: z.string().max(512).optional(),
+});
+
+/** GET /audit: who changed what, oldest first: the last `limit` entries of those that fit. */
+export const auditRoutes = new Hono<ApiEnv>().get("/", async (c) => {
+  const query = queryOf(c, AuditQuery);
+  if (!query.ok) return query.response;
+  const { since, ...wanted } = query.value;
+  const entries = await registryOf(c.env).auditPage({
+    ...wanted,
+    since: since === undefined ? undefined : Date.parse(since),
+  });
+  const next = entries.length === wanted.limit ? (entries[0]?.n ?? null) : null;
+  return c.json({ entries: entries.map((entry) => ({ ...entry, at: iso(entry.at) })), next } satisfies AuditList);
+});
