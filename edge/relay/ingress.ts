@@ -12,6 +12,8 @@ const PATIENCE_MS = 25;
 export type IngressHost = {
   send: (slot: number, frame: Uint8Array, lane: number) => void;
   room: (slot: number, lane: number) => boolean;
+  /** The live lanes of an agent. */
+  lanes: (slot: number) => Iterable<number>;
   /** The session with an agent is over. */
   ended: (slot: number) => void;
   /** A second has passed, and there are visitors. */
@@ -69,7 +71,11 @@ export class Ingress {
     this.#gatherers.set(session, gatherer);
     const window = this.#host.window();
     session.grant(window, false);
-    this.#host.send(slot, encodeFrame({ type: TYPE.SESSION, slot, offset: window }, encodeFields({ 1: id, 2: key })), 0);
+    // On every lane, or a DIAL on another one could overtake it; the agent takes the first.
+    const payload = encodeFields({ 1: id, 2: key });
+    for (const lane of this.#host.lanes(slot)) {
+      this.#host.send(slot, encodeFrame({ type: TYPE.SESSION, lane, slot, offset: window }, payload), lane);
+    }
     return session;
   }
 

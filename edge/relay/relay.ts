@@ -65,6 +65,7 @@ export class Relay extends DurableObject<Env> {
     this.#ingress = new Ingress({
       send: (slot, frame, lane) => this.#sendTo(this.#lanes.agent(slot), frame, lane),
       room: (slot, lane) => this.#roomTo(this.#lanes.agent(slot), lane),
+      lanes: (slot) => this.#lanes.agent(slot)?.lanes.keys() ?? [],
       ended: (slot) => this.#absences.forget(slot),
       tick: () => this.#doorman.sweep(Date.now()),
       window: () => Math.floor(this.#budget() / Math.max(1, this.#lanes.agents.length)),
