@@ -24,7 +24,12 @@ function measure(name: string, bytes: number, action: () => void): (string | num
     if (round > 0) rounds.push(((performance.now() - begun) * 1e6) / calls);
   }
   const nanoseconds = median(rounds);
-  return [name, nanoseconds, `+-${Math.round(spread(rounds) * 100)} %`, bytes === 0 ? "-" : (bytes / nanoseconds) * 1000];
+  return [
+    name,
+    nanoseconds,
+    `+-${Math.round(spread(rounds) * 100)} %`,
+    bytes === 0 ? "-" : (bytes / nanoseconds) * 1000,
+  ];
 }
 
 /** Two sessions wired to each other, and a stream between them whose far end takes everything at once. */
@@ -50,7 +55,17 @@ function pair(): { write: (bytes: number) => void } {
   agent.allow(WINDOW);
   caller.grant(WINDOW, false);
   agent.grant(WINDOW, false);
-  const dial = { target: "127.0.0.1:1", kind: "tcp", mapping: 1, endpoint: "1/tcp", visitor: "127.0.0.1:2", options: "", token: "", grant: "", hops: 0 } as const;
+  const dial = {
+    target: "127.0.0.1:1",
+    kind: "tcp",
+    mapping: 1,
+    endpoint: "1/tcp",
+    visitor: "127.0.0.1:2",
+    options: "",
+    token: "",
+    grant: "",
+    hops: 0,
+  } as const;
   const stream = caller.open(TYPE.DIAL, encodeDial(dial));
   return { write: (bytes) => stream.write(new Uint8Array(HEADROOM + bytes)) };
 }

@@ -27,7 +27,16 @@ import { recovery } from "./measure/recovery.ts";
 import { setup } from "./measure/setup.ts";
 import { udp } from "./measure/udp.ts";
 
-const MEASURES: Readonly<Record<string, (bench: Bench) => Promise<void>>> = { bulk, echo, setup, distance, memory, recovery, http, udp };
+const MEASURES: Readonly<Record<string, (bench: Bench) => Promise<void>>> = {
+  bulk,
+  echo,
+  setup,
+  distance,
+  memory,
+  recovery,
+  http,
+  udp,
+};
 
 const options = parseOptions(process.argv.slice(2));
 if (options === undefined) console.log(USAGE);
@@ -55,17 +64,30 @@ async function main(wanted: Options): Promise<void> {
     }
     console.log(`(${name}: ${Math.round((performance.now() - begun) / 1000)} s)`);
   }
-  const run = { started: started.toISOString(), seconds: Math.round((Date.now() - started.getTime()) / 1000), quick: wanted.quick, rounds: wanted.rounds };
-  if (wanted.out !== null) write(wanted.out, { run, machine, versions, figures: report.figures, tables: report.tables });
+  const run = {
+    started: started.toISOString(),
+    seconds: Math.round((Date.now() - started.getTime()) / 1000),
+    quick: wanted.quick,
+    rounds: wanted.rounds,
+  };
+  if (wanted.out !== null)
+    write(wanted.out, { run, machine, versions, figures: report.figures, tables: report.tables });
 }
 
 function adapters({ peers, before, dist }: Options): Adapter[] {
-  const others = [direct, socat, haproxy, ssh, ...tunnels].filter(({ name }) => peers.length === 0 || peers.includes(name.split(" ")[0] ?? ""));
+  const others = [direct, socat, haproxy, ssh, ...tunnels].filter(
+    ({ name }) => peers.length === 0 || peers.includes(name.split(" ")[0] ?? ""),
+  );
   return [...others, ...(before === null ? [] : [sallyport("before", before)]), sallyport(OURS, dist)];
 }
 
 /** Starts those that are on this machine; the others are listed as absent. */
-async function startPeers(wanted: readonly Adapter[], targets: Targets, versions: Record<string, string>, stack: AsyncDisposableStack): Promise<Peer[]> {
+async function startPeers(
+  wanted: readonly Adapter[],
+  targets: Targets,
+  versions: Record<string, string>,
+  stack: AsyncDisposableStack,
+): Promise<Peer[]> {
   const peers: Peer[] = [];
   for (const { name, kind, version, serve } of wanted) {
     const found = await version();
@@ -90,9 +112,18 @@ type Results = { run: object; machine: object; versions: object } & Pick<Report,
 function write(out: string, results: Results): void {
   mkdirSync(dirname(out), { recursive: true });
   writeFileSync(`${out}.json`, `${JSON.stringify(results, null, 2)}\n`);
-  const facts = Object.entries({ ...results.run, ...results.machine }).map(([name, value]) => `- ${name}: ${String(value)}`);
+  const facts = Object.entries({ ...results.run, ...results.machine }).map(
+    ([name, value]) => `- ${name}: ${String(value)}`,
+  );
   const versions = Object.entries(results.versions).map(([name, value]) => `- ${name}: ${String(value)}`);
-  const sections = ["# Benchmark results", facts.join("\n"), figuresText(results.figures), ...results.tables.map(tableText), "### Versions", versions.join("\n")];
+  const sections = [
+    "# Benchmark results",
+    facts.join("\n"),
+    figuresText(results.figures),
+    ...results.tables.map(tableText),
+    "### Versions",
+    versions.join("\n"),
+  ];
   writeFileSync(`${out}.md`, `${sections.join("\n\n")}\n`);
   console.log(`\n${figuresText(results.figures)}\n\nwritten: ${out}.json, ${out}.md`);
 }

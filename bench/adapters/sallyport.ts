@@ -36,10 +36,16 @@ export async function startSallyport(targets: Targets, setup: Setup, stack: Asyn
   const folder = stack.use(await tempDir());
   const host = loopback();
   const data = join(folder.path, "edge");
-  const env = { SALLYPORT_CONFIG_DIR: join(folder.path, "config"), SALLYPORT_EDGE: undefined, SALLYPORT_ADMIN_TOKEN: undefined };
+  const env = {
+    SALLYPORT_CONFIG_DIR: join(folder.path, "config"),
+    SALLYPORT_EDGE: undefined,
+    SALLYPORT_ADMIN_TOKEN: undefined,
+  };
   const program = join(setup.dist, "sallyport.js");
   const at = Object.fromEntries(Object.keys(targets).map((name, index) => [name, `${host}:${8000 + index}`]));
-  const ports = Object.values(at).map((address) => hostPort(address).port).join(",");
+  const ports = Object.values(at)
+    .map((address) => hostPort(address).port)
+    .join(",");
   const where = ["--data", data, "--listen", `${host}:8787`, "--bind", host, "--tcp", ports, ...(setup.serve ?? [])];
   const serve = stack.use(run(SYSTEM_NODE, [program, "serve", ...where, "--log", "json"], { env }));
   await serve.until(READY);
@@ -50,9 +56,12 @@ export async function startSallyport(targets: Targets, setup: Setup, stack: Asyn
   };
   await cli("login", `http://${host}:8787`, "--secret-file", join(data, "admin-secret"));
   await cli("site", "add", SITE);
-  for (const [name, target] of Object.entries(targets)) await cli("map", "add", `${hostPort(at[name] ?? "").port}/tcp`, SITE, target);
+  for (const [name, target] of Object.entries(targets))
+    await cli("map", "add", `${hostPort(at[name] ?? "").port}/tcp`, SITE, target);
   const token = join(folder.path, "token");
-  await writeFile(token, await cli("token", "agent", SITE, "--local", "--target", "127.0.0.0/8:1-65535"), { mode: 0o600 });
+  await writeFile(token, await cli("token", "agent", SITE, "--local", "--target", "127.0.0.0/8:1-65535"), {
+    mode: 0o600,
+  });
   const edge = await setup.through?.(`${host}:8787`);
   const words = ["--token-file", token, ...(edge === undefined ? [] : ["--edge", `http://${edge}`]), "--log", "json"];
   const agent = stack.use(run(SYSTEM_NODE, [...(setup.node ?? []), join(setup.dist, "agent.js"), ...words], { env }));
@@ -66,7 +75,8 @@ export function sallyport(name: string, dist: string): Adapter {
   return {
     name,
     kind: "ours",
-    version: async () => (await execute(SYSTEM_NODE, [join(dist, "sallyport.js"), "version"])).stdout.trim().split("\n")[0] ?? "unknown",
+    version: async () =>
+      (await execute(SYSTEM_NODE, [join(dist, "sallyport.js"), "version"])).stdout.trim().split("\n")[0] ?? "unknown",
     serve: async (targets, stack) => {
       const { at, workerd, agent } = await startSallyport(targets, { dist }, stack);
       return { at, processes: { workerd, agent: agent.pid } };

@@ -33,7 +33,10 @@ const TUNNELS: readonly Tunnel[] = [
     files: ({ host, doors }) => ({
       "frps.toml": `bindAddr = "${host}"\nproxyBindAddr = "${host}"\nbindPort = ${CONTROL}\nauth.token = "${SECRET}"\n`,
       "frpc.toml": `serverAddr = "${host}"\nserverPort = ${CONTROL}\nauth.token = "${SECRET}"\n${doors
-        .map(({ name, target, port }) => `[[proxies]]\nname = "${name}"\ntype = "tcp"\nlocalIP = "${hostPort(target).host}"\nlocalPort = ${hostPort(target).port}\nremotePort = ${port}\n`)
+        .map(
+          ({ name, target, port }) =>
+            `[[proxies]]\nname = "${name}"\ntype = "tcp"\nlocalIP = "${hostPort(target).host}"\nlocalPort = ${hostPort(target).port}\nremotePort = ${port}\n`,
+        )
         .join("")}`,
     }),
     server: ({ folder }) => ["frps", "-c", join(folder, "frps.toml")],
@@ -53,25 +56,66 @@ const TUNNELS: readonly Tunnel[] = [
     name: "chisel",
     version: ["chisel", "--version"],
     server: ({ host }) => ["chisel", "server", "--host", host, "--port", String(CONTROL), "--reverse"],
-    clients: ({ host, doors }) => [["chisel", "client", `http://${host}:${CONTROL}`, ...doors.map(({ target, port }) => `R:${host}:${port}:${target}`)]],
+    clients: ({ host, doors }) => [
+      [
+        "chisel",
+        "client",
+        `http://${host}:${CONTROL}`,
+        ...doors.map(({ target, port }) => `R:${host}:${port}:${target}`),
+      ],
+    ],
   },
   {
     name: "wstunnel",
     version: ["wstunnel", "--version"],
     server: ({ host }) => ["wstunnel", "server", `ws://${host}:${CONTROL}`],
-    clients: ({ host, doors }) => [["wstunnel", "client", ...doors.flatMap(({ target, port }) => ["-R", `tcp://${host}:${port}:${target}`]), `ws://${host}:${CONTROL}`]],
+    clients: ({ host, doors }) => [
+      [
+        "wstunnel",
+        "client",
+        ...doors.flatMap(({ target, port }) => ["-R", `tcp://${host}:${port}:${target}`]),
+        `ws://${host}:${CONTROL}`,
+      ],
+    ],
   },
   {
     name: "bore",
     version: ["bore", "--version"],
-    server: ({ host, doors }) => ["bore", "server", "--bind-addr", host, "--bind-tunnels", host, "--min-port", String(Math.min(...doors.map(({ port }) => port)))],
-    clients: ({ host, doors }) => doors.map(({ target, port }) => ["bore", "local", String(hostPort(target).port), "--local-host", hostPort(target).host, "--to", host, "--port", String(port)]),
+    server: ({ host, doors }) => [
+      "bore",
+      "server",
+      "--bind-addr",
+      host,
+      "--bind-tunnels",
+      host,
+      "--min-port",
+      String(Math.min(...doors.map(({ port }) => port))),
+    ],
+    clients: ({ host, doors }) =>
+      doors.map(({ target, port }) => [
+        "bore",
+        "local",
+        String(hostPort(target).port),
+        "--local-host",
+        hostPort(target).host,
+        "--to",
+        host,
+        "--port",
+        String(port),
+      ]),
   },
   {
     name: "gost",
     version: ["gost", "-V"],
     server: ({ host }) => ["gost", "-L", `relay+ws://${host}:${CONTROL}?bind=true`],
-    clients: ({ host, doors }) => [["gost", ...doors.flatMap(({ target, port }) => ["-L", `rtcp://${host}:${port}/${target}`]), "-F", `relay+ws://${host}:${CONTROL}`]],
+    clients: ({ host, doors }) => [
+      [
+        "gost",
+        ...doors.flatMap(({ target, port }) => ["-L", `rtcp://${host}:${port}/${target}`]),
+        "-F",
+        `relay+ws://${host}:${CONTROL}`,
+      ],
+    ],
   },
 ];
 

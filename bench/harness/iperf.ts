@@ -15,18 +15,39 @@ export interface Bulk {
 }
 
 /** Bytes a second through `at`, as the receiver counts them. A server of its own for each run: iperf3's are easily confused. */
-export async function iperf({ target, at, streams, way, seconds, omit = 0 }: Bulk): Promise<{ bytesPerSecond: number; bytes: number }> {
+export async function iperf({
+  target,
+  at,
+  streams,
+  way,
+  seconds,
+  omit = 0,
+}: Bulk): Promise<{ bytesPerSecond: number; bytes: number }> {
   const from = hostPort(target);
   await using server = run("iperf3", ["-s", "-1", "-B", from.host, "-p", String(from.port), "--forceflush"]);
   await server.until(/Server listening/);
   const { host, port } = hostPort(at);
-  const words = ["-c", host, "-p", String(port), "-P", String(streams), "-t", String(seconds), "-J", "-O", String(omit), ...(way === "down" ? ["-R"] : [])];
+  const words = [
+    "-c",
+    host,
+    "-p",
+    String(port),
+    "-P",
+    String(streams),
+    "-t",
+    String(seconds),
+    "-J",
+    "-O",
+    String(omit),
+    ...(way === "down" ? ["-R"] : []),
+  ];
   const { stdout, stderr } = await execute("timeout", [String(seconds + omit + 20), "iperf3", ...words]);
   const report = JSON.parse(stdout === "" ? "{}" : stdout) as {
     error?: string;
     end?: { sum_received?: { bytes: number; bits_per_second: number } };
   };
   const received = report.end?.sum_received;
-  if (report.error !== undefined || received === undefined) throw new Error(`iperf3 through ${at}: ${report.error ?? stderr}`);
+  if (report.error !== undefined || received === undefined)
+    throw new Error(`iperf3 through ${at}: ${report.error ?? stderr}`);
   return { bytesPerSecond: received.bits_per_second / 8, bytes: received.bytes };
 }

@@ -18,7 +18,11 @@ export interface LinkOptions {
 }
 
 /** A process that is a link to this target. */
-export async function startLink(target: string, { delay = 0, rate = 0 }: LinkOptions, stack: AsyncDisposableStack): Promise<Link> {
+export async function startLink(
+  target: string,
+  { delay = 0, rate = 0 }: LinkOptions,
+  stack: AsyncDisposableStack,
+): Promise<Link> {
   const at = `${loopback()}:9000`;
   const words = [join(ROOT, "bench/load/link.ts"), at, target, String(delay), String(rate)];
   const child = stack.use(run(process.execPath, words, { interactive: true }));

@@ -22,9 +22,11 @@ const NEEDED = ["/usr/bin/iperf3", "/usr/sbin/nginx"];
 export async function prepare(): Promise<void> {
   const missing = (): string[] => Object.entries(PROGRAMS).flatMap(([path, name]) => (existsSync(path) ? [] : [name]));
   const wanted = missing();
-  if (wanted.length > 0 && existsSync("/usr/bin/apt-get") && process.getuid?.() === 0) await execute("sh", ["-c", INSTALL, "sh", ...wanted]);
+  if (wanted.length > 0 && existsSync("/usr/bin/apt-get") && process.getuid?.() === 0)
+    await execute("sh", ["-c", INSTALL, "sh", ...wanted]);
   const still = missing();
-  if (still.length > 0) console.error(`MISSING, so left out: ${still.join(", ")} (sudo apt-get install ${still.join(" ")})`);
+  if (still.length > 0)
+    console.error(`MISSING, so left out: ${still.join(", ")} (sudo apt-get install ${still.join(" ")})`);
   const lacking = NEEDED.filter((path) => !existsSync(path));
   if (lacking.length > 0) throw new Error(`nothing can be measured without ${lacking.join(" and ")}`);
 }

@@ -14,10 +14,12 @@ interface Stat {
 
 /** CPU seconds, user and system, of a process and all its descendants, dead or alive. */
 export function cpuSeconds(pid: number): number {
-  const all = readdirSync("/proc").filter((name) => /^\d+$/.test(name)).flatMap((name) => statOf(name) ?? []);
+  const all = readdirSync("/proc")
+    .filter((name) => /^\d+$/.test(name))
+    .flatMap((name) => statOf(name) ?? []);
   const family = new Set([pid]);
   // Parents are not always older than their children, so until nothing is added.
-  for (let size = 0; size !== family.size; ) {
+  for (let size = 0; size !== family.size;) {
     size = family.size;
     for (const stat of all) if (family.has(stat.parent)) family.add(stat.pid);
   }
@@ -33,7 +35,10 @@ function statOf(pid: string): Stat | undefined {
   try {
     const text = readFileSync(`/proc/${pid}/stat`, "utf8");
     // The name, in parentheses, may hold anything.
-    const fields = text.slice(text.lastIndexOf(")") + 2).split(" ").map(Number);
+    const fields = text
+      .slice(text.lastIndexOf(")") + 2)
+      .split(" ")
+      .map(Number);
     const [utime = 0, stime = 0, cutime = 0, cstime = 0] = fields.slice(11, 15);
     return { pid: Number(pid), parent: fields[1] ?? 0, seconds: (utime + stime + cutime + cstime) / TICKS };
   } catch {

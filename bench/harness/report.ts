@@ -44,13 +44,21 @@ export class Report {
 
   #figure(name: string, value: number, goal: string, met: boolean, unit: string, note?: string): void {
     if (!Number.isFinite(value)) return this.absent(name, goal, unit, note ?? "could not be measured in this run");
-    this.figures.push({ name, value: Number(value.toPrecision(4)), unit, goal, met, ...(note === undefined ? {} : { note }) });
+    this.figures.push({
+      name,
+      value: Number(value.toPrecision(4)),
+      unit,
+      goal,
+      met,
+      ...(note === undefined ? {} : { note }),
+    });
     console.log(`  ${met ? "met   " : "missed"} ${name}: ${short(value)} ${unit} (goal ${goal})`);
   }
 }
 
 export function tableText({ title, columns, rows }: Table): string {
-  const line = (cells: readonly (string | number)[]): string => `| ${cells.map((cell) => (typeof cell === "number" ? short(cell) : cell)).join(" | ")} |`;
+  const line = (cells: readonly (string | number)[]): string =>
+    `| ${cells.map((cell) => (typeof cell === "number" ? short(cell) : cell)).join(" | ")} |`;
   return [`### ${title}`, "", line(columns), `|${" --- |".repeat(columns.length)}`, ...rows.map(line)].join("\n");
 }
 

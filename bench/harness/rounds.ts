@@ -14,7 +14,11 @@ export interface Series {
  * Measures every peer once a round, forwards and backwards in turn, so that what drifts on the machine hits all alike.
  * A reading that fails is told and left out; a peer without any reading is left out.
  */
-export async function interleaved(peers: readonly Peer[], rounds: number, measure: (peer: Peer) => Promise<Reading>): Promise<Series[]> {
+export async function interleaved(
+  peers: readonly Peer[],
+  rounds: number,
+  measure: (peer: Peer) => Promise<Reading>,
+): Promise<Series[]> {
   const readings = new Map(peers.map((peer) => [peer, [] as Reading[]]));
   for (let round = 0; round < rounds; round += 1) {
     for (const peer of round % 2 === 0 ? peers : peers.toReversed()) {
@@ -25,7 +29,9 @@ export async function interleaved(peers: readonly Peer[], rounds: number, measur
       }
     }
   }
-  return peers.map((peer) => ({ peer, readings: readings.get(peer) ?? [] })).filter((series) => series.readings.length > 0);
+  return peers
+    .map((peer) => ({ peer, readings: readings.get(peer) ?? [] }))
+    .filter((series) => series.readings.length > 0);
 }
 
 /** The median of one name over the rounds; NaN when there is none. */
@@ -41,7 +47,12 @@ export function spreadOf(series: Series | undefined, name: string): number {
  * One peer's value as a part of another's: the median of the rounds' own ratios, which what all rounds have in common does not touch.
  */
 export function ratio(series: readonly Series[], name: string, peer: string, to: string): number {
-  const [above, below] = [peer, to].map((wanted) => namesIn(series.find((each) => each.peer.name === wanted), name));
+  const [above, below] = [peer, to].map((wanted) =>
+    namesIn(
+      series.find((each) => each.peer.name === wanted),
+      name,
+    ),
+  );
   if (above === undefined || below === undefined || above.length !== below.length) return Number.NaN;
   return median(above.map((value, round) => value / (below[round] ?? Number.NaN)));
 }
@@ -51,7 +62,10 @@ export async function withCpu<T>(peer: Peer, action: () => Promise<T>): Promise<
   const names = Object.entries(peer.processes);
   const before = names.map(([, pid]) => cpuSeconds(pid));
   const result = await action();
-  return { result, cpu: Object.fromEntries(names.map(([name, pid], index) => [`cpu ${name}`, cpuSeconds(pid) - (before[index] ?? 0)])) };
+  return {
+    result,
+    cpu: Object.fromEntries(names.map(([name, pid], index) => [`cpu ${name}`, cpuSeconds(pid) - (before[index] ?? 0)])),
+  };
 }
 
 function namesIn(series: Series | undefined, name: string): number[] {

@@ -16,15 +16,26 @@ export async function startTargets(stack: AsyncDisposableStack): Promise<Targets
   await servers.until(/ready/);
   const folder = stack.use(await tempDir());
   await writeFile(join(folder.path, "page"), "x".repeat(PAGE_BYTES));
-  await writeFile(join(folder.path, "nginx.conf"), nginxConf(folder.path, `listen ${host}:7004 backlog=4096; root ${folder.path};`));
+  await writeFile(
+    join(folder.path, "nginx.conf"),
+    nginxConf(folder.path, `listen ${host}:7004 backlog=4096; root ${folder.path};`),
+  );
   const nginx = stack.use(run("nginx", ["-c", join(folder.path, "nginx.conf"), "-p", folder.path, "-e", "stderr"]));
   await nginx.until(/start worker process/);
-  return { bulk: `${host}:7000`, echo: `${host}:7001`, source: `${host}:7002`, sink: `${host}:7003`, http: `${host}:7004` };
+  return {
+    bulk: `${host}:7000`,
+    echo: `${host}:7001`,
+    source: `${host}:7002`,
+    sink: `${host}:7003`,
+    http: `${host}:7004`,
+  };
 }
 
 /** An nginx of one's own around one server, without logs and with long-lived connections. */
 export function nginxConf(folder: string, server: string, http = ""): string {
-  const paths = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"].map((name) => `${name}_temp_path ${folder}/${name};`);
+  const paths = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"].map(
+    (name) => `${name}_temp_path ${folder}/${name};`,
+  );
   return `daemon off; worker_processes 1; pid ${folder}/nginx.pid; error_log stderr notice;
 ${process.getuid?.() === 0 ? "user root;" : ""}
 events { worker_connections 20000; }

@@ -70,7 +70,10 @@ const server = net.createServer({ noDelay: true, allowHalfOpen: true }, (near) =
   pairs.add(pair);
   const both = [new Way(near, far, 0), new Way(far, near, 1)];
   for (const way of both) ways.add(way);
-  for (const [socket, other] of [[near, far], [far, near]] as const) {
+  for (const [socket, other] of [
+    [near, far],
+    [far, near],
+  ] as const) {
     socket.on("error", () => {});
     socket.on("close", () => {
       pairs.delete(pair);

@@ -4,7 +4,9 @@ import net from "node:net";
 const [host = "127.0.0.1", echoPort = "0", sourcePort = "0", sinkPort = "0"] = process.argv.slice(2);
 
 /** Sends back what comes. */
-const echo = net.createServer({ noDelay: true, allowHalfOpen: true }, (socket) => socket.on("error", () => {}).pipe(socket));
+const echo = net.createServer({ noDelay: true, allowHalfOpen: true }, (socket) =>
+  socket.on("error", () => {}).pipe(socket),
+);
 
 /** Sends for ever; the first byte that comes says in what pieces: `1` tiny ones, anything else large. */
 const source = net.createServer({ noDelay: true }, (socket) => {
@@ -26,7 +28,11 @@ const source = net.createServer({ noDelay: true }, (socket) => {
 /** Takes a connection and never reads it. */
 const sink = net.createServer({ pauseOnConnect: true }, (socket) => socket.on("error", () => {}));
 
-for (const [server, port] of [[echo, echoPort], [source, sourcePort], [sink, sinkPort]] as const) {
+for (const [server, port] of [
+  [echo, echoPort],
+  [source, sourcePort],
+  [sink, sinkPort],
+] as const) {
   await new Promise<void>((resolve) => server.listen({ host, port: Number(port), backlog: 4096 }, resolve));
 }
 console.log("ready");

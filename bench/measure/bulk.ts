@@ -14,7 +14,11 @@ export async function bulk({ quick, rounds, seconds, peers, targets, report }: B
         return { MBps: result.bytesPerSecond / 1e6, ...(Object.fromEntries(perGigabyte) as Record<string, number>) };
       });
       const title = `Bulk, ${streams} ${streams === 1 ? "stream" : "streams"} ${way}`;
-      report.table(title, ["through", "MB/s", "spread", "of direct", "CPU s per GB"], series.map((each) => row(each, series)));
+      report.table(
+        title,
+        ["through", "MB/s", "spread", "of direct", "CPU s per GB"],
+        series.map((each) => row(each, series)),
+      );
       if (streams === 64) continue;
       report.atLeast(`${title}, against ssh -R`, ratio(series, "MBps", OURS, "ssh -R"), 2, "x");
       report.atLeast(`${title}, against socat`, ratio(series, "MBps", OURS, "socat"), 0.6, "x");

@@ -24,7 +24,8 @@ export async function distance({ quick, seconds, targets, report, dist }: Bench)
   const ours = (await startSallyport({ bulk, echo }, { dist, through }, stack)).at;
   const rows: (string | number)[][] = [];
   for (const way of ["down", "up"] as const) {
-    const rate = async (at: string): Promise<number> => (await iperf({ target: bulk, at, streams: 1, way, seconds: Math.ceil(seconds), omit: WARM_UP })).bytesPerSecond;
+    const rate = async (at: string): Promise<number> =>
+      (await iperf({ target: bulk, at, streams: 1, way, seconds: Math.ceil(seconds), omit: WARM_UP })).bytesPerSecond;
     const ratios: number[] = [];
     for (let round = 0; round < (quick ? 1 : 3); round += 1) {
       const [alone, tunnelled] = [await rate(bare.bulk), await rate(ours["bulk"] ?? "")];
@@ -37,7 +38,13 @@ export async function distance({ quick, seconds, targets, report, dist }: Bench)
 
   const at = ours["echo"] ?? "";
   await firstBytes(at, 1);
-  const alone = (await Promise.all([...Array.from({ length: 5 }).keys()].map((turn) => new Promise((resolve) => setTimeout(resolve, turn * 150)).then(() => firstBytes(at, 1))))).flat();
+  const alone = (
+    await Promise.all(
+      [...Array.from({ length: 5 }).keys()].map((turn) =>
+        new Promise((resolve) => setTimeout(resolve, turn * 150)).then(() => firstBytes(at, 1)),
+      ),
+    )
+  ).flat();
   const crowd = await firstBytes(at, 64);
   const bareFirst = (await firstBytes(bare.echo, 1)).concat(await firstBytes(bare.echo, 1));
   report.table(
@@ -49,14 +56,26 @@ export async function distance({ quick, seconds, targets, report, dist }: Bench)
       [`${OURS}, 64 at once`, percentile(crowd, 50), percentile(crowd, 99)],
     ],
   );
-  report.atMost("first byte of a new connection, round trips between agent and edge", percentile(alone, 50) / ROUND_TRIP_MS, 1.5, "x");
+  report.atMost(
+    "first byte of a new connection, round trips between agent and edge",
+    percentile(alone, 50) / ROUND_TRIP_MS,
+    1.5,
+    "x",
+  );
   report.atMost("first byte of 64 at once, against one alone", percentile(crowd, 99) / percentile(alone, 50), 1.5, "x");
 
   await loadedEcho(report, quick, bulk, echo, dist, stack);
 }
 
 /** A line of 200 Mb/s and 20 ms that eight bulk streams fill: what queues there is ours to keep short. */
-async function loadedEcho(report: Bench["report"], quick: boolean, bulk: string, echo: string, dist: string, stack: AsyncDisposableStack): Promise<void> {
+async function loadedEcho(
+  report: Bench["report"],
+  quick: boolean,
+  bulk: string,
+  echo: string,
+  dist: string,
+  stack: AsyncDisposableStack,
+): Promise<void> {
   const through = async (edge: string): Promise<string> => (await startLink(edge, { delay: 10, rate: 25e6 }, stack)).at;
   const { at } = await startSallyport({ bulk, echo }, { dist, through }, stack);
   const seconds = quick ? 2 : 5;
@@ -69,7 +88,16 @@ async function loadedEcho(report: Bench["report"], quick: boolean, bulk: string,
     const times = await echoTimes(at["echo"] ?? "", 200, seconds);
     const { bytesPerSecond } = await load;
     rows.push([way, bytesPerSecond / 1e6, percentile(quiet, 50), idle, percentile(times, 50), percentile(times, 99)]);
-    report.atMost(`echo p99 while 8 bulk streams fill a 200 Mb/s line ${way}, against idle`, percentile(times, 99) / idle, 3, "x");
+    report.atMost(
+      `echo p99 while 8 bulk streams fill a 200 Mb/s line ${way}, against idle`,
+      percentile(times, 99) / idle,
+      3,
+      "x",
+    );
   }
-  report.table("Echo over 200 Mb/s and 20 ms, 8 bulk streams", ["way", "bulk MB/s", "idle p50 ms", "idle p99", "loaded p50", "p99"], rows);
+  report.table(
+    "Echo over 200 Mb/s and 20 ms, 8 bulk streams",
+    ["way", "bulk MB/s", "idle p50 ms", "idle p99", "loaded p50", "p99"],
+    rows,
+  );
 }

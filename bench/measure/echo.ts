@@ -16,8 +16,16 @@ export async function echo({ quick, rounds, seconds, peers, targets, report }: B
     await echoTimes(at, PER_SECOND, 0.3);
     const idle = await echoTimes(at, PER_SECOND, seconds);
     const loaded = async (way: "up" | "down"): Promise<number[]> => {
-      const load = iperf({ target: targets["bulk"] ?? "", at: peer.at["bulk"] ?? "", streams: BULK_STREAMS, way, seconds: Math.ceil(seconds + 2 * MARGIN_SECONDS) });
-      const times = new Promise((resolve) => setTimeout(resolve, MARGIN_SECONDS * 1000)).then(() => echoTimes(at, PER_SECOND, seconds));
+      const load = iperf({
+        target: targets["bulk"] ?? "",
+        at: peer.at["bulk"] ?? "",
+        streams: BULK_STREAMS,
+        way,
+        seconds: Math.ceil(seconds + 2 * MARGIN_SECONDS),
+      });
+      const times = new Promise((resolve) => setTimeout(resolve, MARGIN_SECONDS * 1000)).then(() =>
+        echoTimes(at, PER_SECOND, seconds),
+      );
       const [result] = await Promise.all([times, load]);
       return result;
     };
@@ -37,7 +45,10 @@ export async function echo({ quick, rounds, seconds, peers, targets, report }: B
   report.table(
     "Echo of 64 bytes, 500 a second: milliseconds idle, and beside 8 bulk streams",
     ["through", "p50", "p99", "down p50", "down p99", "up p50", "up p99", "loaded/idle p99 down", "up"],
-    series.map((each) => [each.peer.name, ...["p50", "p99", "down50", "down99", "up50", "up99", "down", "up"].map((name) => valueOf(each, name))]),
+    series.map((each) => [
+      each.peer.name,
+      ...["p50", "p99", "down50", "down99", "up50", "up99", "down", "up"].map((name) => valueOf(each, name)),
+    ]),
   );
   const ours = series.find(({ peer }) => peer.name === OURS);
   for (const way of ["down", "up"] as const) {

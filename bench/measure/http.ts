@@ -30,20 +30,49 @@ export async function http({ rounds, seconds, targets, report, dist }: Bench): P
   } catch (error) {
     console.error(`  HTTP endpoint: ${error instanceof Error ? error.message : String(error)}`);
   }
-  const peers = Object.entries(ways).map(([name, way]): Peer => ({ name, kind: "baseline", at: { http: way.at }, processes: {} }));
-  const series = await interleaved(peers, rounds, (peer) => wrk(peer.at["http"] ?? "", ways[peer.name]?.headers ?? [], CONNECTIONS, seconds));
+  const peers = Object.entries(ways).map(([name, way]): Peer => ({
+    name,
+    kind: "baseline",
+    at: { http: way.at },
+    processes: {},
+  }));
+  const series = await interleaved(peers, rounds, (peer) =>
+    wrk(peer.at["http"] ?? "", ways[peer.name]?.headers ?? [], CONNECTIONS, seconds),
+  );
   report.table(
     `HTTP, 1 KB, keep-alive, ${CONNECTIONS} connections`,
     ["through", "requests/s", "spread", "p50 ms", "p99 ms", "errors"],
-    series.map((each) => [each.peer.name, valueOf(each, "rps"), `+-${short(spreadOf(each, "rps") * 100)} %`, valueOf(each, "p50"), valueOf(each, "p99"), valueOf(each, "errors")]),
+    series.map((each) => [
+      each.peer.name,
+      valueOf(each, "rps"),
+      `+-${short(spreadOf(each, "rps") * 100)} %`,
+      valueOf(each, "p50"),
+      valueOf(each, "p99"),
+      valueOf(each, "errors"),
+    ]),
   );
   const endpoint = ratio(series, "rps", "HTTP endpoint", "workerd alone");
   report.atLeast("HTTP endpoint, requests/s, against the same workerd by itself", endpoint, 0.25, "x");
-  report.atLeast("HTTP over a TCP mapping, requests/s, against nginx proxying", ratio(series, "rps", "TCP mapping", "nginx"), 0.4, "x");
+  report.atLeast(
+    "HTTP over a TCP mapping, requests/s, against nginx proxying",
+    ratio(series, "rps", "TCP mapping", "nginx"),
+    0.4,
+    "x",
+  );
 
   // Few connections stand for half load: wrk has no open loop.
-  const calm = await interleaved(peers.filter(({ name }) => name === "direct" || name === "HTTP endpoint"), rounds, (peer) => wrk(peer.at["http"] ?? "", ways[peer.name]?.headers ?? [], 2, seconds));
-  report.atMost("HTTP endpoint, p99 at a light load, against direct", ratio(calm, "p99", "HTTP endpoint", "direct"), 3, "x", "two connections in a closed loop");
+  const calm = await interleaved(
+    peers.filter(({ name }) => name === "direct" || name === "HTTP endpoint"),
+    rounds,
+    (peer) => wrk(peer.at["http"] ?? "", ways[peer.name]?.headers ?? [], 2, seconds),
+  );
+  report.atMost(
+    "HTTP endpoint, p99 at a light load, against direct",
+    ratio(calm, "p99", "HTTP endpoint", "direct"),
+    3,
+    "x",
+    "two connections in a closed loop",
+  );
 }
 
 async function wrk(at: string, headers: readonly string[], connections: number, seconds: number): Promise<Reading> {
@@ -51,7 +80,8 @@ async function wrk(at: string, headers: readonly string[], connections: number, 
   const { code, stdout, stderr } = await execute("timeout", [String(seconds + 15), "wrk", ...words]);
   const rps = Number(/Requests\/sec:\s+([\d.]+)/.exec(stdout)?.[1] ?? Number.NaN);
   if (code !== 0 || !(rps > 0)) throw new Error(`wrk at ${at}: ${stderr || stdout}`);
-  const errors = Number(/Non-2xx or 3xx responses: (\d+)/.exec(stdout)?.[1] ?? 0) + Number(/read (\d+)/.exec(stdout)?.[1] ?? 0);
+  const errors =
+    Number(/Non-2xx or 3xx responses: (\d+)/.exec(stdout)?.[1] ?? 0) + Number(/read (\d+)/.exec(stdout)?.[1] ?? 0);
   if (errors > 0) throw new Error(`${errors} errors of wrk at ${at}`);
   return { rps, p50: milliseconds(stdout, "50%"), p99: milliseconds(stdout, "99%"), errors };
 }
@@ -76,7 +106,10 @@ async function nginxProxy(origin: string, stack: AsyncDisposableStack): Promise<
 async function bareWorkerd(stack: AsyncDisposableStack): Promise<string> {
   const folder = stack.use(await tempDir());
   const at = `${loopback()}:8004`;
-  await writeFile(join(folder.path, "worker.js"), `const page = "x".repeat(1024); export default { fetch: () => new Response(page) };`);
+  await writeFile(
+    join(folder.path, "worker.js"),
+    `const page = "x".repeat(1024); export default { fetch: () => new Response(page) };`,
+  );
   await writeFile(
     join(folder.path, "config.capnp"),
     `using Workerd = import "/workerd/workerd.capnp";

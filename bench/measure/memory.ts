@@ -16,7 +16,12 @@ export async function memory({ quick, targets, report, dist }: Bench): Promise<v
   const rows: (string | number)[][] = [];
   const count = quick ? 1_000 : 3_000;
   await using stack = new AsyncDisposableStack();
-  const fresh = () => startSallyport({ echo: targets["echo"] ?? "", source: targets["source"] ?? "", sink: targets["sink"] ?? "" }, { dist }, stack);
+  const fresh = () =>
+    startSallyport(
+      { echo: targets["echo"] ?? "", source: targets["source"] ?? "", sink: targets["sink"] ?? "" },
+      { dist },
+      stack,
+    );
 
   const idle = await fresh();
   await pause(SETTLE_MS);
@@ -32,12 +37,22 @@ export async function memory({ quick, targets, report, dist }: Bench): Promise<v
   const after = { agent: residentBytes(idle.agent.pid), workerd: residentBytes(idle.workerd) };
   rows.push([`${count + 100} idle streams`, after.agent / MIB, after.workerd / MIB]);
   report.atMost("idle stream, agent", (after.agent - warm.agent) / count / 1024, 10, "KiB", `over ${count} streams`);
-  report.atMost("idle stream, edge port", (after.workerd - warm.workerd) / count / 1024, 200, "KiB", `over ${count} streams`);
+  report.atMost(
+    "idle stream, edge port",
+    (after.workerd - warm.workerd) / count / 1024,
+    200,
+    "KiB",
+    `over ${count} streams`,
+  );
   for (const socket of open) socket.destroy();
   report.absent("idle stream through a client, relay", "<= 1", "KiB", "not measured by this version of the bench");
 
   // The first byte orders what size of pieces a source sends: "0" large, "1" single bytes.
-  for (const [name, endpoint, order] of [["large frames down", "source", "0"], ["tiny frames down", "source", "1"], ["up", "sink", "x"]] as const) {
+  for (const [name, endpoint, order] of [
+    ["large frames down", "source", "0"],
+    ["tiny frames down", "source", "1"],
+    ["up", "sink", "x"],
+  ] as const) {
     const ours = await fresh();
     await pause(SETTLE_MS);
     const start = residentBytes(ours.workerd);
@@ -47,7 +62,12 @@ export async function memory({ quick, targets, report, dist }: Bench): Promise<v
       socket.write(endpoint === "sink" ? Buffer.alloc(8 * MIB) : order);
     }
     let peak = 0;
-    for (const until = performance.now() + (quick ? FLOOD_MS / 2 : FLOOD_MS); performance.now() < until; await pause(200)) peak = Math.max(peak, residentBytes(ours.workerd));
+    for (
+      const until = performance.now() + (quick ? FLOOD_MS / 2 : FLOOD_MS);
+      performance.now() < until;
+      await pause(200)
+    )
+      peak = Math.max(peak, residentBytes(ours.workerd));
     rows.push([`${STOPPED_READERS} stopped readers, ${name}`, residentBytes(ours.agent.pid) / MIB, peak / MIB]);
     report.atMost(`relay, ${STOPPED_READERS} stopped readers, ${name}`, (peak - start) / MIB, 64, "MiB above idle");
     for (const socket of readers) socket.destroy();
@@ -59,8 +79,12 @@ export async function memory({ quick, targets, report, dist }: Bench): Promise<v
 async function connections(at: string, count: number): Promise<net.Socket[]> {
   const sockets: net.Socket[] = [];
   for (let made = 0; made < count; made += 50) {
-    const some = Array.from({ length: Math.min(50, count - made) }, () => net.connect({ ...hostPort(at), noDelay: true }).on("error", () => {}));
-    await Promise.all(some.map((socket) => new Promise((resolve) => socket.once("connect", resolve).once("close", resolve))));
+    const some = Array.from({ length: Math.min(50, count - made) }, () =>
+      net.connect({ ...hostPort(at), noDelay: true }).on("error", () => {}),
+    );
+    await Promise.all(
+      some.map((socket) => new Promise((resolve) => socket.once("connect", resolve).once("close", resolve))),
+    );
     sockets.push(...some);
   }
   return sockets;

@@ -35,7 +35,10 @@ export async function recovery({ quick, targets, report, dist }: Bench): Promise
   };
   const rows: (string | number)[][] = [];
   let lost = 0;
-  for (const [name, goal] of [["reset", 1], ["blackhole", 3]] as const) {
+  for (const [name, goal] of [
+    ["reset", 1],
+    ["blackhole", 3],
+  ] as const) {
     const times: number[] = [];
     for (let round = 0; round < (quick ? 1 : 3); round += 1) {
       using counter = new Counter(at["echo"] ?? "", EVERY_MS);
@@ -58,5 +61,5 @@ export async function recovery({ quick, targets, report, dist }: Bench): Promise
 }
 
 async function until(condition: () => boolean): Promise<void> {
-  for (const end = performance.now() + PATIENCE_MS; !condition() && performance.now() < end; ) await pause(5);
+  for (const end = performance.now() + PATIENCE_MS; !condition() && performance.now() < end;) await pause(5);
 }

@@ -25,6 +25,9 @@ export async function setup({ quick, rounds, peers, report }: Bench): Promise<vo
   report.table(
     "Set-up and first byte, milliseconds (how far the edge is: see the high-latency link)",
     ["through", "alone p50", "p99", "64 at once p50", "p99", "connections/s then"],
-    series.map((each) => [each.peer.name, ...["p50", "p99", "crowd50", "crowd99", "perSecond"].map((name) => valueOf(each, name))]),
+    series.map((each) => [
+      each.peer.name,
+      ...["p50", "p99", "crowd50", "crowd99", "perSecond"].map((name) => valueOf(each, name)),
+    ]),
   );
 }

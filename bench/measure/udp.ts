@@ -27,8 +27,14 @@ export async function udp({ quick, targets, report, dist }: Bench): Promise<void
     ours = await startSallyport({ bulk }, { dist, serve: ["--udp", "5005"] }, stack);
     await ours.cli("map", "add", "5005/udp", "bench", `${host}:7005`);
   } catch (error) {
-    const why = `absent: ${error instanceof Error ? error.message.split("\n")[0] ?? "" : String(error)}`;
-    for (const [name, goal] of [["UDP loss, idle", "<= 0"], ["UDP loss beside bulk", "< 1"], ["UDP added jitter p99, idle", "<= 5"], ["UDP added jitter p99 beside bulk", "<= 30"]] as const) report.absent(name, goal, "", why);
+    const why = `absent: ${error instanceof Error ? (error.message.split("\n")[0] ?? "") : String(error)}`;
+    for (const [name, goal] of [
+      ["UDP loss, idle", "<= 0"],
+      ["UDP loss beside bulk", "< 1"],
+      ["UDP added jitter p99, idle", "<= 5"],
+      ["UDP added jitter p99 beside bulk", "<= 30"],
+    ] as const)
+      report.absent(name, goal, "", why);
     return;
   }
   const at = `${ours.host}:5005`;
@@ -38,12 +44,30 @@ export async function udp({ quick, targets, report, dist }: Bench): Promise<void
   await new Promise((resolve) => setTimeout(resolve, 1_500));
   const loaded = await calls(at, seconds);
   await load;
-  const rows = Object.entries({ direct, idle, "beside 8 bulk streams": loaded }).map(([name, { sent, loss, p50, p99 }]) => [name, sent, loss * 100, p50, p99]);
-  report.table(`UDP, ${CALLS} calls x 50 packets of ${PAYLOAD_BYTES} bytes a second, both ways`, ["through", "packets", "lost %", "round trip p50 ms", "p99"], rows);
+  const rows = Object.entries({ direct, idle, "beside 8 bulk streams": loaded }).map(
+    ([name, { sent, loss, p50, p99 }]) => [name, sent, loss * 100, p50, p99],
+  );
+  report.table(
+    `UDP, ${CALLS} calls x 50 packets of ${PAYLOAD_BYTES} bytes a second, both ways`,
+    ["through", "packets", "lost %", "round trip p50 ms", "p99"],
+    rows,
+  );
   report.atMost("UDP loss, idle", idle.loss * 100, 0, "%");
   report.atMost("UDP loss beside bulk", loaded.loss * 100, 1, "%");
-  report.atMost("UDP added jitter p99, idle", idle.p99 - idle.p50 - (direct.p99 - direct.p50), 5, "ms", "of the round trip: both ways together");
-  report.atMost("UDP added jitter p99 beside bulk", loaded.p99 - loaded.p50 - (direct.p99 - direct.p50), 30, "ms", "of the round trip: both ways together");
+  report.atMost(
+    "UDP added jitter p99, idle",
+    idle.p99 - idle.p50 - (direct.p99 - direct.p50),
+    5,
+    "ms",
+    "of the round trip: both ways together",
+  );
+  report.atMost(
+    "UDP added jitter p99 beside bulk",
+    loaded.p99 - loaded.p50 - (direct.p99 - direct.p50),
+    30,
+    "ms",
+    "of the round trip: both ways together",
+  );
 }
 
 type Calls = { sent: number; loss: number; p50: number; p99: number };
@@ -68,7 +92,9 @@ async function calls(at: string, seconds: number): Promise<Calls> {
   for (const socket of sockets) say(socket, false);
   await new Promise((resolve) => setTimeout(resolve, 1_000));
   times.length = 0;
-  const timers = sockets.map((socket, index) => setTimeout(() => timers.push(setInterval(() => say(socket, true), EVERY_MS)), (index * EVERY_MS) / CALLS));
+  const timers = sockets.map((socket, index) =>
+    setTimeout(() => timers.push(setInterval(() => say(socket, true), EVERY_MS)), (index * EVERY_MS) / CALLS),
+  );
   await new Promise((resolve) => setTimeout(resolve, seconds * 1000));
   for (const timer of timers) clearInterval(timer);
   await new Promise((resolve) => setTimeout(resolve, 1_000));
