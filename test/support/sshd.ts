@@ -50,5 +50,6 @@ PasswordAuthentication no
 PermitRootLogin yes
 StrictModes no
 UsePAM no
+Subsystem sftp internal-sftp
 `;
 }

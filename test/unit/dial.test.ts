@@ -1,0 +1,52 @@
+import { once } from "node:events";
+import { createServer, type AddressInfo } from "node:net";
+import { expect, test } from "vitest";
+import { dial, failureOf } from "../../agent/egress/dial.ts";
+import { parseAddress, type Address } from "../../shared/address.ts";
+import { good } from "./parsed.ts";
+
+test.each([
+  ["ECONNREFUSED", "target-refused"],
+  ["ENOENT", "target-refused"],
+  ["ECONNRESET", "target-reset"],
+  ["EPIPE", "target-reset"],
+  ["EHOSTUNREACH", "target-unreachable"],
+  ["ENETUNREACH", "target-unreachable"],
+  ["ENETDOWN", "target-unreachable"],
+  ["EADDRNOTAVAIL", "target-unreachable"],
+  ["ETIMEDOUT", "target-timeout"],
+  ["EMFILE", "busy"],
+  ["ENFILE", "busy"],
+  ["EWHATEVER", "target-unreachable"],
+])("a connect that fails with %s is %s", (code, word) => {
+  const failure = failureOf(Object.assign(new Error("as Node said it"), { code }), "10.0.0.5:80");
+  expect(failure.code).toBe(word);
+  if (word !== "busy") expect(failure.reason).toContain("10.0.0.5:80");
+});
+
+test("a target that never answers is given up after ten seconds, and said so", () => {
+  const failure = failureOf(new DOMException("", "TimeoutError"), "10.0.0.5:80");
+  expect(failure).toEqual({ code: "target-timeout", reason: "10.0.0.5:80 did not answer in 10 s" });
+});
+
+test("a dial is called off when the visitor goes, at whatever address it is", async () => {
+  // Two that never answer (TEST-NET-1) or have no route: either way nobody waits.
+  const gone = new AbortController();
+  const dialled = dial(addresses("192.0.2.1", "192.0.2.2"), 9, () => true, gone.signal);
+  gone.abort();
+  expect(await dialled).toMatchObject({ ok: false });
+});
+
+test("of several addresses the first that answers is taken", async () => {
+  const server = createServer((socket) => void socket.on("error", () => undefined).end("hello")).listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  const dialled = await dial(addresses("127.0.0.2", "127.0.0.1"), port, () => true, new AbortController().signal);
+  expect(dialled).toMatchObject({ ok: true, socket: { remoteAddress: "127.0.0.1", allowHalfOpen: true } });
+  if (dialled.ok) dialled.socket.destroy();
+  server.close();
+});
+
+function addresses(...texts: string[]): Address[] {
+  return texts.map((text) => good(parseAddress(text)));
+}
