@@ -13,7 +13,7 @@ import { mappingView } from "./views.ts";
 /** Milliseconds that an ad-hoc mapping lives without word from its agent: one that is killed leaves nothing open for long. */
 const LEASE_MS = 5 * 60_000;
 
-const ExposeBody = z.strictObject({ endpoint: z.string().max(512), target: z.string().max(512) });
+export const ExposeBody = z.strictObject({ endpoint: z.string().max(512), target: z.string().max(512) });
 
 /** PUT and DELETE /expose, by an agent's own token, within its `publish`: mappings that are gone with whoever asked for them. */
 export const exposeRoutes = new Hono<ApiEnv>()

@@ -6,6 +6,7 @@ import { TokenRequest } from "../registry/token-request.ts";
 import { AuditQuery } from "./audit.ts";
 import { LogQuery } from "./log.ts";
 import { LoginBody } from "./login.ts";
+import { ExposeBody } from "./expose.ts";
 import { ApplyBody } from "./mappings.ts";
 import { PageQuery } from "./pages.ts";
 import { SiteBody } from "./sites.ts";
@@ -123,6 +124,28 @@ const OPERATIONS: readonly Operation[] = [
     answers: ["endpoint", "site", "target", "from", "hops"],
   },
   { method: "get", path: "/usage", summary: "What each site has cost this month", answers: ["usage"] },
+  {
+    method: "put",
+    path: "/expose",
+    summary: "By an agent's token with `publish`: an ad-hoc mapping, for five minutes from now",
+    body: ExposeBody,
+    answers: ["mapping", "warnings"],
+  },
+  {
+    method: "delete",
+    path: "/expose/{endpoint}",
+    summary: "By an agent's token: remove an ad-hoc mapping of its own",
+    answers: ["mapping", "warnings"],
+  },
+  { method: "get", path: "/keys", summary: "The keys that sign tokens", answers: ["keys"] },
+  {
+    method: "post",
+    path: "/keys",
+    summary: "Sign with a new key from now on; older ones stay good",
+    status: 201,
+    answers: ["kid"],
+  },
+  { method: "delete", path: "/keys/{kid}", summary: "Withdraw a key, and every token it has signed", answers: [] },
 ];
 
 /** The OpenAPI 3.1 document of the API. */

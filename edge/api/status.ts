@@ -8,10 +8,8 @@ import type { ConnectionRecord } from "../registry/types.ts";
 import type { AgentStatus, RelayStatus } from "../relay/types.ts";
 import type { ApiEnv } from "./context.ts";
 import { askRelay } from "./relays.ts";
+import { statusWarnings } from "./status-warnings.ts";
 import { iso, siteView } from "./views.ts";
-
-/** Milliseconds before its end at which a token is worth a warning. */
-const WARN_MS = 30 * 24 * 3600_000;
 
 /** GET /status: what is online, what is mapped, and why something was refused last. */
 export const statusRoutes = new Hono<ApiEnv>().get("/", async (c) => c.json(await statusOf(c.env, Date.now())));
@@ -19,9 +17,9 @@ export const statusRoutes = new Hono<ApiEnv>().get("/", async (c) => c.json(awai
 /** All that is known of the edge now. Asking wakes the relays. */
 export async function statusOf(env: Env, now: number): Promise<StatusView> {
   const registry = registryOf(env);
-  const [sites, mappings, refusals, trust] = await Promise.all([
+  const [sites, register, refusals, trust] = await Promise.all([
     registry.sites(),
-    registry.mappings(),
+    registry.register(),
     registry.refusals(),
     registry.trust(),
   ]);
@@ -34,8 +32,8 @@ export async function statusOf(env: Env, now: number): Promise<StatusView> {
     selfHosted: env.SELF_HOSTED === "1",
     tcpPorts: env.TCP_PORTS ?? "",
     sites: siteStatuses,
-    mappings: mappings.map((mapping) => mappingStatus(mapping, siteStatuses, relays.get(mapping.site), refusals, now)),
-    warnings: siteStatuses.flatMap(({ name, agents }) => agents.flatMap((agent) => expiryWarning(name, agent, now))),
+    mappings: register.mappings.map((mapping) => mappingStatus(mapping, siteStatuses, relays.get(mapping.site), refusals, now)),
+    warnings: statusWarnings(siteStatuses, register, now),
   };
 }
 
@@ -106,9 +104,4 @@ function lastRefusal(
   const remembered = relay?.refusals[String(id)];
   const [last] = [...written, ...(remembered === undefined ? [] : [remembered])].sort((a, b) => b.at - a.at);
   return last === undefined ? null : { ...last, at: iso(last.at) };
-}
-
-function expiryWarning(site: string, agent: AgentView, now: number): string[] {
-  if (Date.parse(agent.expires) - now > WARN_MS) return [];
-  return [`The token of ${agent.identity} at ${site} expires ${agent.expires}.`];
 }

@@ -16,6 +16,8 @@ export function auditMapping(
 ): void {
   const { id, endpoint, site, target } = mapping;
   const changes = before === undefined ? [] : differences(before, mapping);
+  // An agent that goes on publishing says so every few minutes: that is no news.
+  if (name.startsWith("agent:") && changes.length > 0 && changes.every(({ field }) => field === "expires")) return;
   const what = changes.map(({ field, before: was, after: is }) => `${field}: ${shown(was)} -> ${shown(is)}`).join("; ");
   const detail = `mapping ${id}: ${before === undefined ? `${site} ${target}` : what}`.slice(0, MAX_DETAIL);
   store.journal.audit({ at: now, actor: name, action, subject: endpoint, detail });

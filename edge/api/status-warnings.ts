@@ -1,0 +1,57 @@
+import type { AgentView, SiteStatus } from "../../shared/api.ts";
+import { isExpired, type Mapping } from "../../shared/mapping.ts";
+import { VERSION } from "../../shared/version.ts";
+import { iso } from "./views.ts";
+
+const DAY = 24 * 3600_000;
+/** Milliseconds before its end at which a token is worth a warning. */
+const WARN_MS = 30 * DAY;
+/** Milliseconds without a visitor after which a rule may have no reason any more. */
+const UNUSED_MS = 30 * DAY;
+/** Of each kind, so many are told one by one. */
+const MOST = 5;
+
+type Register = { mappings: readonly Mapping[]; uses: ReadonlyMap<number, number> };
+
+/** What an administrator should look at: tokens that end, agents that are behind, rules that have ended or that nobody uses. */
+export function statusWarnings(sites: readonly SiteStatus[], { mappings, uses }: Register, now: number): string[] {
+  const agents = sites.flatMap(({ name, agents: each }) => each.map((agent) => ({ site: name, agent })));
+  return [
+    ...agents.flatMap(({ site, agent }) => [...tokenEnds(site, agent, now), ...isBehind(site, agent)]),
+    ...few(
+      mappings
+        .filter((mapping) => isExpired(mapping, now))
+        .map(
+          ({ endpoint, expires }) =>
+            `${endpoint} ended on ${iso(expires ?? 0).slice(0, 10)}: sallyport map rm ${endpoint}, or map edit ${endpoint} --expires 90d.`,
+        ),
+    ),
+    ...few(
+      mappings
+        .filter((mapping) => isUnused(mapping, uses, now))
+        .map(
+          ({ endpoint }) =>
+            `${endpoint} has had no visitor for 30 days: is it still needed? (sallyport map ls --unused)`,
+        ),
+    ),
+  ];
+}
+
+function isUnused(mapping: Mapping, uses: ReadonlyMap<number, number>, now: number): boolean {
+  const used = Math.max(uses.get(mapping.id) ?? 0, mapping.changed.at);
+  return used < now - UNUSED_MS && !isExpired(mapping, now);
+}
+
+function tokenEnds(site: string, agent: AgentView, now: number): string[] {
+  if (Date.parse(agent.expires) - now > WARN_MS) return [];
+  return [`The token of ${agent.identity} at ${site} expires ${agent.expires}.`];
+}
+
+function isBehind(site: string, { identity, version }: AgentView): string[] {
+  if (version === VERSION || version === "") return [];
+  return [`${identity} at ${site} is version ${version}, the edge ${VERSION}: update the older one.`];
+}
+
+function few(all: string[]): string[] {
+  return all.length <= MOST ? all : [...all.slice(0, MOST), `and ${all.length - MOST} more of this kind.`];
+}
