@@ -46,7 +46,7 @@ export class Path {
 
   /** True when a mark should be sent now. */
   get due(): boolean {
-    return this.#sent - (this.#marks.at(-1)?.total ?? this.#echoed) >= Math.max(MARK_BYTES, this.limit / 16);
+    return this.#sent - (this.#marks.at(-1)?.total ?? this.#echoed) >= Math.max(MARK_BYTES, this.limit / 4);
   }
 
   /** Bytes have been handed to the socket. */
