@@ -288,7 +288,7 @@ export class Registry extends DurableObject<Env> {
     const { WEBHOOK_URL: url = "" } = this.env;
     if (url === "") return;
     const { watch, mappings, tokens } = this.#store;
-    watch.gather(mappings.list(), tokens.list(), now);
+    watch.gather(mappings.list(), tokens.current(), now);
     await watch.deliver((event) => sendWebhook(url, event), now);
     await this.#foresee();
   }
@@ -303,7 +303,7 @@ export class Registry extends DurableObject<Env> {
   async #foresee(): Promise<void> {
     if ((this.env.WEBHOOK_URL ?? "") === "") return;
     const { watch, mappings, tokens } = this.#store;
-    const next = watch.next(mappings.list(), tokens.list(), Date.now());
+    const next = watch.next(mappings.list(), tokens.current(), Date.now());
     if (next !== null) await this.#wakeAt(next);
   }
 

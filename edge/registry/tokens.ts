@@ -44,6 +44,16 @@ export class Tokens {
     return this.#sql.exec<Row>(`SELECT ${COLUMNS} FROM tokens ORDER BY issued, jti`).toArray().map(tokenOf);
   }
 
+  /** Those that count: the last one of each identity, unless it is revoked. What it was renewed from need not be looked after. */
+  current(): IssuedToken[] {
+    const last = new Map<string, IssuedToken>();
+    for (const token of this.list()) {
+      const other = last.get(token.sub);
+      if (other === undefined || other.expires <= token.expires) last.set(token.sub, token);
+    }
+    return [...last.values()].filter(({ revoked }) => revoked === null);
+  }
+
   find(jti: string): IssuedToken | undefined {
     return this.#sql.exec<Row>(`SELECT ${COLUMNS} FROM tokens WHERE jti = ?`, jti).toArray().map(tokenOf)[0];
   }

@@ -54,6 +54,10 @@ const ROUTES: Readonly<Record<string, readonly Holder[]>> = {
   "GET api/v1/status": ADMINS,
   "GET api/v1/log": ADMINS,
   "GET api/v1/usage": ADMINS,
+  "GET api/v1/test": ADMINS,
+  // Within the token's `publish`.
+  "PUT api/v1/expose": ["agent"],
+  "DELETE api/v1/expose/:endpoint": ["agent"],
 };
 
 test("every route lets in those it was decided for, and nobody else", async () => {
@@ -66,7 +70,7 @@ test("every route lets in those it was decided for, and nobody else", async () =
     const [method = "", path = ""] = route.split(" ");
     const entered: Holder[] = [];
     for (const holder of HOLDERS) {
-      const url = `${edge.url}/.sallyport/${path.replace(/:\w+/, "none").replace(/^(tcp|grant)\/$/, "$1/lab/ssh")}`;
+      const url = `${edge.url}/.sallyport/${path.replace(/:\w+/, "lab%2Fnone").replace(/^(tcp|grant)\/$/, "$1/lab/ssh")}`;
       const headers = { ...(tokens[holder] === "" ? {} : { authorization: `Bearer ${tokens[holder]}` }) };
       const how = method === "*" ? "POST" : method;
       const response = await fetch(url, { method: how, headers, ...(["GET", "HEAD"].includes(how) ? {} : { body: "{}" }) });
@@ -164,7 +168,7 @@ async function tokensOf(edge: TestEdge): Promise<Record<Holder, string>> {
   await edge.ok("map", "add", "shop/ssh", "shop", "127.0.0.1:9");
   return {
     nobody: "",
-    agent: await edge.ok("token", "agent", "lab", "--local"),
+    agent: await edge.ok("token", "agent", "lab", "--local", "--publish", "lab/*"),
     visitor: await edge.ok("token", "visitor", "--endpoint", "lab/ssh"),
     gateway: await edge.ok("token", "gateway", "--endpoint", "lab/ssh"),
     reader: await edge.ok("token", "admin", "--read-only"),
