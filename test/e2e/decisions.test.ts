@@ -73,7 +73,11 @@ test("every route lets in those it was decided for, and nobody else", async () =
       const url = `${edge.url}/.sallyport/${path.replace(/:\w+/, "lab%2Fnone").replace(/^(tcp|grant)\/$/, "$1/lab/ssh")}`;
       const headers = { ...(tokens[holder] === "" ? {} : { authorization: `Bearer ${tokens[holder]}` }) };
       const how = method === "*" ? "POST" : method;
-      const response = await fetch(url, { method: how, headers, ...(["GET", "HEAD"].includes(how) ? {} : { body: "{}" }) });
+      const response = await fetch(url, {
+        method: how,
+        headers,
+        ...(["GET", "HEAD"].includes(how) ? {} : { body: "{}" }),
+      });
       if (![401, 403].includes(response.status)) entered.push(holder);
     }
     expect({ route, entered }).toEqual({ route, entered: ROUTES[route] });
@@ -128,7 +132,9 @@ test("a relay takes every frame from those it was decided for, and from nobody e
     taken[name] = [];
     for (const [kind, token] of Object.entries(kinds)) {
       const peer = await lane(edge, kind, token);
-      peer.send(encodeFrame({ type, channel: 999_999, slot: 999_999, stream: type < TYPE.OPEN ? 0 : 1 }, payloadOf(type)));
+      peer.send(
+        encodeFrame({ type, channel: 999_999, slot: 999_999, stream: type < TYPE.OPEN ? 0 : 1 }, payloadOf(type)),
+      );
       if (await isAlive(peer, kind)) taken[name].push(kind);
       peer.terminate();
     }
@@ -146,11 +152,16 @@ test("a token opens lanes to its own site alone", async () => {
     ["gateway", tokens.gateway, ["lab"]],
     ["admin", tokens.admin, []],
   ];
-  const agents = [await lane(edge, "agent", tokens.agent), await lane(edge, "agent", await edge.ok("token", "agent", "shop", "--local"))];
+  const agents = [
+    await lane(edge, "agent", tokens.agent),
+    await lane(edge, "agent", await edge.ok("token", "agent", "shop", "--local")),
+  ];
   for (const [kind, token, sites] of kinds) {
     const opened: string[] = [];
     for (const site of ["lab", "shop", "nowhere", ""]) {
-      const socket = new WebSocket(`${edge.url}/.sallyport/connect?site=${site}`, "sallyport.v1", { headers: { authorization: `Bearer ${token}` } });
+      const socket = new WebSocket(`${edge.url}/.sallyport/connect?site=${site}`, "sallyport.v1", {
+        headers: { authorization: `Bearer ${token}` },
+      });
       const isOpen = new Promise<boolean>((resolve) => {
         socket.on("open", () => resolve(true)).on("error", () => resolve(false));
       });
@@ -178,12 +189,16 @@ async function tokensOf(edge: TestEdge): Promise<Record<Holder, string>> {
 
 /** `METHOD path` of everything that is served under /.sallyport/, from the tables that serve it. */
 async function routesOf(): Promise<string[]> {
-  const { RESERVED_PATHS } = await edgeModule<{ RESERVED_PATHS: { path: string; methods: "*" | string[] }[] }>("ingress/reserved.ts");
+  const { RESERVED_PATHS } = await edgeModule<{ RESERVED_PATHS: { path: string; methods: "*" | string[] }[] }>(
+    "ingress/reserved.ts",
+  );
   const { api } = await edgeModule<{ api: { routes: { method: string; path: string }[] } }>("api/api.ts");
   const reserved = RESERVED_PATHS.filter(({ path }) => path !== "api/v1/").flatMap(({ path, methods }) =>
     (methods === "*" ? ["*"] : methods).map((method) => `${method} ${path}`),
   );
-  const ofApi = api.routes.filter(({ method }) => method !== "ALL").map(({ method, path }) => `${method} api/v1${path}`);
+  const ofApi = api.routes
+    .filter(({ method }) => method !== "ALL")
+    .map(({ method, path }) => `${method} api/v1${path}`);
   return [...new Set([...reserved, ...ofApi])];
 }
 
@@ -195,10 +210,19 @@ async function edgeModule<T>(path: string): Promise<T> {
 /** A lane of a peer made by hand, welcomed. */
 async function lane(edge: TestEdge, kind: string, token: string): Promise<WebSocket> {
   const path = kind === "agent" ? "agent" : "connect?site=lab";
-  const socket = new WebSocket(`${edge.url}/.sallyport/${path}`, "sallyport.v1", { headers: { authorization: `Bearer ${token}` } });
+  const socket = new WebSocket(`${edge.url}/.sallyport/${path}`, "sallyport.v1", {
+    headers: { authorization: `Bearer ${token}` },
+  });
   socket.on("error", () => undefined);
   await once(socket, "open");
-  const hello = { protocol: PROTOCOL, kind, incarnation: randomBytes(16).toString("hex"), lane: 0, version: "0", features: [] };
+  const hello = {
+    protocol: PROTOCOL,
+    kind,
+    incarnation: randomBytes(16).toString("hex"),
+    lane: 0,
+    version: "0",
+    features: [],
+  };
   socket.send(encodeControl(TYPE.HELLO, hello));
   await once(socket, "message");
   return socket;
@@ -211,7 +235,8 @@ async function isAlive(socket: WebSocket, kind: string): Promise<boolean> {
     socket.on("message", (data: Buffer, isBinary) => isBinary && decodeFrame(data).type === wanted && resolve(true));
     socket.on("close", () => resolve(false));
   });
-  if (kind === "client") socket.send(encodeFrame({ type: TYPE.OPEN, slot: 1, stream: 7 }, encodeOpen({ endpoint: "x/y", visitor: "" })));
+  if (kind === "client")
+    socket.send(encodeFrame({ type: TYPE.OPEN, slot: 1, stream: 7 }, encodeOpen({ endpoint: "x/y", visitor: "" })));
   else socket.send(encodeControl(TYPE.RENEW, {}));
   return answered;
 }
@@ -225,7 +250,20 @@ function payloadOf(type: number): Uint8Array {
       return encoder.encode("{}");
     case TYPE.REPORT:
       return encoder.encode(
-        JSON.stringify({ at: 1, ended: 2, mapping: 1, token: "x", endpoint: "x", target: "", visitor: "", bytesIn: 0, bytesOut: 0, outcome: "done", code: "", reason: "" }),
+        JSON.stringify({
+          at: 1,
+          ended: 2,
+          mapping: 1,
+          token: "x",
+          endpoint: "x",
+          target: "",
+          visitor: "",
+          bytesIn: 0,
+          bytesOut: 0,
+          outcome: "done",
+          code: "",
+          reason: "",
+        }),
       );
     case TYPE.RESUME:
       return new Uint8Array(50);

@@ -6,7 +6,18 @@ import { loopback } from "../support/net.ts";
 import { requestFrom } from "../support/request.ts";
 import { run, type Run } from "../support/run.ts";
 
-const PATHS = ["", "healthz", "jwks.json", "agent", "connect", "api/v1/status", "metrics", "tcp/lab/ssh", "grant/x", "login"] as const;
+const PATHS = [
+  "",
+  "healthz",
+  "jwks.json",
+  "agent",
+  "connect",
+  "api/v1/status",
+  "metrics",
+  "tcp/lab/ssh",
+  "grant/x",
+  "login",
+] as const;
 
 /** Of which paths there is something at each kind of host; all others are answered 404, and never by a target. */
 const SERVED: Readonly<Record<string, readonly string[]>> = {
@@ -20,7 +31,12 @@ test("the edge's own host carries its API, others their logins, and strangers' n
   await using edge = await testEdge();
   await edge.ok("site", "add", "lab");
   await edge.ok("map", "add", "http://app.localhost:8787", "lab", "http://127.0.0.1:9");
-  const hosts = { control: new URL(edge.url).host, address: "192.0.2.1:8787", endpoint: "app.localhost:8787", unknown: "evil.example" };
+  const hosts = {
+    control: new URL(edge.url).host,
+    address: "192.0.2.1:8787",
+    endpoint: "app.localhost:8787",
+    unknown: "evil.example",
+  };
   for (const [kind, host] of Object.entries(hosts)) {
     const served: string[] = [];
     for (const path of PATHS) if ((await status(edge, host, path)) !== 404) served.push(path);
@@ -40,7 +56,10 @@ test("--share-control-host allows mappings on the edge's own host, where there a
   expect(await status(edge, host, "jwks.json")).toBe(200);
   expect(await status(edge, host, "api/v1/status")).toBe(401);
   const answer = await requestFrom("127.0.0.1", "GET", `${edge.url}/`, { accept: "text/html" });
-  expect({ ...answer, headers: answer.headers["www-authenticate"] }).toMatchObject({ status: 401, headers: expect.stringContaining("Bearer") });
+  expect({ ...answer, headers: answer.headers["www-authenticate"] }).toMatchObject({
+    status: 401,
+    headers: expect.stringContaining("Bearer"),
+  });
   // It asks for no password that a page of a target could read.
   expect(answer.body).not.toContain("<form");
 });
@@ -52,12 +71,24 @@ test("without a secret nothing works but the question whether it runs", async ()
   const token = await edge.ok("token", "admin");
   await edge.stop();
   const env = { ADMIN_SECRET: undefined };
-  await using bare = run(join(ROOT, "node_modules/workerd/bin/workerd"), ["serve", "config.capnp"], { cwd: join(edge.data, "run"), env });
+  await using bare = run(join(ROOT, "node_modules/workerd/bin/workerd"), ["serve", "config.capnp"], {
+    cwd: join(edge.data, "run"),
+    env,
+  });
   await answering(edge, bare);
-  for (const [path, method] of [["", "GET"], ["x", "GET"], ...PATHS.map((each) => [`.sallyport/${each}`, "GET"]), [".sallyport/api/v1/login", "POST"]] as [string, string][]) {
+  for (const [path, method] of [
+    ["", "GET"],
+    ["x", "GET"],
+    ...PATHS.map((each) => [`.sallyport/${each}`, "GET"]),
+    [".sallyport/api/v1/login", "POST"],
+  ] as [string, string][]) {
     if (path === ".sallyport/healthz") continue;
     const response = await fetch(`${edge.url}/${path}`, { method, headers: { authorization: `Bearer ${token}` } });
-    expect({ path, status: response.status, body: await response.text() }).toMatchObject({ path, status: 503, body: expect.stringContaining("no-admin-secret") });
+    expect({ path, status: response.status, body: await response.text() }).toMatchObject({
+      path,
+      status: 503,
+      body: expect.stringContaining("no-admin-secret"),
+    });
   }
   expect((await fetch(`${edge.url}/.sallyport/healthz`)).status).toBe(200);
 });
@@ -66,7 +97,13 @@ test("without a secret nothing works but the question whether it runs", async ()
 async function answering(edge: TestEdge, workerd: Run): Promise<void> {
   let isOver = false;
   void workerd.ended.then(() => (isOver = true));
-  while (!isOver && !(await fetch(`${edge.url}/.sallyport/healthz`).then(({ ok }) => ok, () => false)));
+  while (
+    !isOver &&
+    !(await fetch(`${edge.url}/.sallyport/healthz`).then(
+      ({ ok }) => ok,
+      () => false,
+    ))
+  );
   expect({ isOver, said: workerd.stderr }).toMatchObject({ isOver: false });
 }
 

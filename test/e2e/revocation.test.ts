@@ -25,7 +25,9 @@ for (const whose of ["visitor", "agent"] as const) {
       const response = await get(site, headers);
       const socket = new WebSocket(`ws://${site.edge.host}:8787/`, { headers: { ...headers, host: HOST } });
       await Promise.all([once(response, "data"), once(socket, "message")]);
-      const ends = [response, socket].map((each) => new Promise((end) => each.on("error", () => undefined).on("close", end)));
+      const ends = [response, socket].map(
+        (each) => new Promise((end) => each.on("error", () => undefined).on("close", end)),
+      );
       response.resume();
       const jti = whose === "visitor" ? String(decodeJwt(token).jti) : await agentToken(site);
       await site.edge.ok("token", "revoke", jti);
@@ -33,7 +35,9 @@ for (const whose of ["visitor", "agent"] as const) {
       // It is no whole response, and nothing new comes of it.
       expect(response.complete).toBe(false);
       const again = await get(site, headers);
-      expect({ status: again.statusCode }).toEqual({ status: whose === "visitor" ? expect.toSatisfy((status) => [401, 403].includes(status)) : 503 });
+      expect({ status: again.statusCode }).toEqual({
+        status: whose === "visitor" ? expect.toSatisfy((status) => [401, 403].includes(status)) : 503,
+      });
     });
   }
 }

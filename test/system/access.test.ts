@@ -22,7 +22,13 @@ test("scp fails at once when the token of the agent it goes through is revoked",
   const options = server.client(site.edge.host, 2022);
   const peer = options.pop() ?? "";
   // At 20 Mbit/s it would take half a minute.
-  await using copy = run("scp", ["-l", "20000", ...options.map((each) => (each === "-p" ? "-P" : each)), from, `${peer}:${to}`]);
+  await using copy = run("scp", [
+    "-l",
+    "20000",
+    ...options.map((each) => (each === "-p" ? "-P" : each)),
+    from,
+    `${peer}:${to}`,
+  ]);
   while ((await stat(to).catch(() => ({ size: 0 }))).size === 0);
   const tokens = await site.edge.json<TokenView[]>("token", "ls");
   await site.edge.ok("token", "revoke", tokens.find(({ kind }) => kind === "agent")?.jti ?? "");
@@ -36,10 +42,12 @@ test("a grant is used with curl, and lets in netcat from that address alone", as
   await using echo = await tcpServer(loopback());
   await site.map("8080/tcp", `${echo.host}:${echo.port}`, "--access", "token");
   const [guest, stranger] = [loopback(), loopback()];
-  const netcat = (from: string) => execute("nc", ["-N", "-w", "10", "-s", from, site.edge.host, "8080"], { input: "hello\n" });
+  const netcat = (from: string) =>
+    execute("nc", ["-N", "-w", "10", "-s", from, site.edge.host, "8080"], { input: "hello\n" });
   expect((await netcat(guest)).stdout).toBe("");
   const link = await site.edge.ok("grant", "8080/tcp", "--for", "1h", "--to", "the phone");
-  const curl = (...words: readonly string[]) => execute("curl", ["-sS", "--fail", "--interface", guest, ...words, link]);
+  const curl = (...words: readonly string[]) =>
+    execute("curl", ["-sS", "--fail", "--interface", guest, ...words, link]);
   expect((await curl()).stdout).toMatch(/POST/);
   expect((await netcat(guest)).stdout).toBe("");
   expect((await curl("-X", "POST")).stdout).toContain(`${site.edge.host}:8080`);

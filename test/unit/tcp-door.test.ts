@@ -5,7 +5,9 @@ import { parseMapping } from "../../shared/mapping.ts";
 // The whole way of a visitor through the Worker, with the platform's parts made by hand: no disguise gets past `deny`,
 // and none gets in by `allow`.
 
-const { decodeVisit } = (await import(/* @vite-ignore */ new URL("../../edge/relay/visit.ts", import.meta.url).href)) as {
+const { decodeVisit } = (await import(
+  /* @vite-ignore */ new URL("../../edge/relay/visit.ts", import.meta.url).href
+)) as {
   decodeVisit: (name: string) => { visitor: string } | null;
 };
 const { admitTcp } = (await import(/* @vite-ignore */ new URL("../../edge/ingress/tcp.ts", import.meta.url).href)) as {
@@ -29,7 +31,19 @@ const DISGUISES = [
 ];
 
 /** What is no address, or one that nobody can read twice alike. */
-const UNREADABLE = ["", "10.1.2.3.4:1", "010.1.2.3:1", "0x0a.1.2.3:1", "167838211:1", "10.1.515:1", "[fe80::1%eth0]:1", "10.1.2.3 :1", "unix:/x", "10.1.2.256:1", "[::ffff:10.1.2.3%1]:1"];
+const UNREADABLE = [
+  "",
+  "10.1.2.3.4:1",
+  "010.1.2.3:1",
+  "0x0a.1.2.3:1",
+  "167838211:1",
+  "10.1.515:1",
+  "[fe80::1%eth0]:1",
+  "10.1.2.3 :1",
+  "unix:/x",
+  "10.1.2.256:1",
+  "[::ffff:10.1.2.3%1]:1",
+];
 
 test.each(DISGUISES)("deny sees through %s", async (remote) => {
   expect(await visit(remote, { deny: ["10.0.0.0/8"] })).toBe("refused");
@@ -59,7 +73,10 @@ async function visit(remoteAddress: string | undefined, rules: Partial<Mapping>)
   const mapping = { ...draft.value, id: 1, created: stamp, changed: stamp, revision: 1 };
   const route = { site: "lab", relay: "lab#1", relaySeen: true, mapping, grants: [], revision: 1 };
   let outcome = "nothing";
-  const streams = () => ({ readable: new ReadableStream({ start: (end) => end.close() }), writable: new WritableStream() });
+  const streams = () => ({
+    readable: new ReadableStream({ start: (end) => end.close() }),
+    writable: new WritableStream(),
+  });
   const relay = (name: string) => {
     outcome = `let in as ${decodeVisit(name)?.visitor}`;
     return streams();
