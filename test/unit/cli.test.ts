@@ -187,8 +187,8 @@ test("a status is readable at a glance", () => {
       "SITE  STATE",
       "lab   offline",
       "",
-      "ENDPOINT  SITE  TARGET       STATE     STREAMS  LAST REFUSED",
-      "8080/tcp  lab   10.0.0.5:80  no-agent        0  5 s ago: no-agent, nobody there",
+      "ENDPOINT  SITE  TARGET       STATE     STREAMS  REFUSED  LAST REFUSED",
+      "8080/tcp  lab   10.0.0.5:80  no-agent        0        3  5 s ago: no-agent, nobody there",
       "",
     ].join("\n"),
   );
