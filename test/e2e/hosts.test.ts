@@ -95,16 +95,16 @@ test("without a secret nothing works but the question whether it runs", async ()
 
 /** Until it answers at all; a workerd that ends does not. */
 async function answering(edge: TestEdge, workerd: Run): Promise<void> {
-  let isOver = false;
-  void workerd.ended.then(() => (isOver = true));
+  const state = { isOver: false };
+  void workerd.ended.then(() => (state.isOver = true));
   while (
-    !isOver &&
+    !state.isOver &&
     !(await fetch(`${edge.url}/.sallyport/healthz`).then(
       ({ ok }) => ok,
       () => false,
     ))
   );
-  expect({ isOver, said: workerd.stderr }).toMatchObject({ isOver: false });
+  expect({ ...state, said: workerd.stderr }).toMatchObject({ isOver: false });
 }
 
 async function status(edge: TestEdge, host: string, path: string): Promise<number> {
