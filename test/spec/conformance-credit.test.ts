@@ -147,6 +147,13 @@ test.each(ROLES)(
   },
 );
 
+test("7.11 an agent keeps within the limit that came with DIAL, however small", () => {
+  const end = new End("agent");
+  const { stream } = end.open(8 * KIB);
+  flood(stream, 20 * KIB);
+  expect(total(end.data)).toBe(8 * KIB);
+});
+
 // 8. What a receiver takes
 
 test.each(ROLES)("8.1 a byte beyond the stream's limit is a flow-control error, up to it it is not (%s)", (role) => {
@@ -372,6 +379,12 @@ test.each(ROLES)(
     expect(Math.min(...sinks.map(({ stream }) => stream.in.limit))).toBeGreaterThanOrEqual(8 * KIB);
   },
 );
+
+test("10.5 however crowded the session, a caller grants a first flight with OPEN", () => {
+  const end = new End("caller", 2 * MIB);
+  for (let turn = 0; turn < 100; turn += 1) end.opening();
+  expect(Math.min(...end.said(TYPE.DIAL).map(({ offset }) => offset))).toBe(INITIAL_CREDIT);
+});
 
 // 11. Whose turn it is
 

@@ -97,6 +97,12 @@ const MUTANTS: Mutant[] = [
     put: "this.share(stream)",
   },
   {
+    name: "an agent takes INITIAL_CREDIT for granted",
+    file: "session.ts",
+    find: "stream.out.limit = frame.offset;",
+    put: "stream.out.raise(frame.offset);",
+  },
+  {
     name: "the window grows for readers that have stopped",
     file: "incoming.ts",
     find: "this.consumed - this.#grownAt >= this.window",
