@@ -58,7 +58,7 @@ export function lineOf({ line, lines }: FileRule, field: string | undefined): nu
 export function writeRules(mappings: readonly MappingDraft[], heading: string): string {
   const rules = mappings.map((mapping) => {
     const { expires, ...rule } = ruleOf(mapping);
-    return expires === undefined ? rule : { ...rule, expires: new TomlDate(String(expires)) };
+    return expires === undefined ? rule : { ...rule, expires: new TomlDate(expires as string) };
   });
   // One rule at a time: the tables of `http` must stay with theirs.
   const texts = rules.map((rule) => stringify({ mapping: [rule] }).trimEnd());

@@ -43,7 +43,7 @@ function differing(fields: object, usual: object): Record<string, unknown> {
 }
 
 function flat({ http, ...fields }: Record<string, unknown>): Record<string, unknown> {
-  const options = Object.entries((http ?? {}) as object).map(([field, value]) => [`http.${field}`, value]);
+  const options = Object.entries(http ?? {}).map(([field, value]) => [`http.${field}`, value]);
   return { ...fields, ...Object.fromEntries(options) };
 }
 

@@ -146,6 +146,9 @@ async function withoutTls({ words }: NonNullable<Manner>, again: () => Promise<n
   return heard;
 }
 
+/** First bytes of TLS: an alert, a handshake (RFC 8446 section 5.1). */
+const TLS_RECORDS: ReadonlySet<number> = new Set([0x15, 0x16]);
+
 function notHttp(heard: string): Trouble {
   if (heard === "")
     return {
@@ -153,7 +156,7 @@ function notHttp(heard: string): Trouble {
       reason: "it takes the connection and answers nothing to a request",
       fix: "check that it is a web server, and whether it wants https://",
     };
-  if (/^[\x15\x16]/.test(heard))
+  if (TLS_RECORDS.has(heard.charCodeAt(0)))
     return {
       code: "target-protocol",
       reason: "it speaks TLS where plain HTTP is expected",

@@ -7,7 +7,7 @@ import { firstLine, sipOptions } from "./words.ts";
 const ANSWER_MS = 3_000;
 
 /** A query for the root's name servers. */
-const DNS_QUERY = Buffer.from("5a1d0100000100000000000000" + "00020001", "hex");
+const DNS_QUERY = Buffer.from("5a1d010000010000000000000000020001", "hex");
 
 /** Asks a UDP service, where its port says how: UDP answers nothing else. */
 export async function probeUdp(addresses: readonly Address[], port: number): Promise<Findings> {

@@ -7,8 +7,8 @@ import { edgeOf, readCommand, type Context, type EdgeOptions } from "../context.
 import type { Edge } from "../edge.ts";
 import { printResult } from "../output.ts";
 import { allMappings } from "../register.ts";
-import { whereAmI, type Here } from "../test/here.ts";
-import { dialPublic } from "../test/public.ts";
+import { whereAmI, type Here } from "../visit/here.ts";
+import { dialPublic } from "../visit/public.ts";
 
 type TestOptions = EdgeOptions & { json?: boolean; all?: boolean; from?: string; at?: string };
 

@@ -53,7 +53,7 @@ test("the OpenAPI document describes every answer of the live API, and nothing i
   for (const [path, operations] of Object.entries(document.paths)) {
     for (const [method, operation] of Object.entries(operations)) {
       for (const [turn, nasty] of NASTY.entries()) {
-        const fill = (name: string, offset: number): string => String(NASTY[(turn + offset) % NASTY.length] ?? name);
+        const fill = (name: string, offset: number): string => wordOf(NASTY[(turn + offset) % NASTY.length] ?? name);
         const url = path.replace(/\{(\w+)\}/g, (_, name: string) => encodeURIComponent(fill(name, 0)) || "x");
         const query = new URLSearchParams(
           (operation.parameters ?? [])
@@ -113,6 +113,11 @@ function sample(schema: Schema, turn: number): unknown {
     );
   }
   return NASTY[turn % NASTY.length];
+}
+
+/** A value as it may stand in a URL. */
+function wordOf(value: unknown): string {
+  return typeof value === "string" ? value : JSON.stringify(value);
 }
 
 /** The token of the login that the edge was given. */
