@@ -251,7 +251,7 @@ function simulate(link: Pair, steps: { act: number; pick: number; size: number }
     both.caller.stream.finish();
     both.finished.up = true;
   }
-  for (let turn = 0; turn < 400 && all.some(({ caller }) => caller.ended === undefined); turn += 1) {
+  for (let turn = 0; turn < 400 && all.some(({ caller, agent }) => caller.ended === undefined || agent?.ended === undefined); turn += 1) {
     link.clock.now += 2_000;
     link.caller.tick();
     link.agent.tick();
