@@ -127,7 +127,8 @@ export async function runAgent(options: AgentOptions, state: AgentState): Promis
     sessions.untrack(stream);
     counters.ended(stream, failure);
     // Of the edge's own visitors the relay keeps the record itself.
-    if (wanted.report === true) lanes.send(encodeControl(TYPE.REPORT, reportOf(stream, request, at, tally, failure)), 0);
+    if (wanted.report === true)
+      lanes.send(encodeControl(TYPE.REPORT, reportOf(stream, request, at, tally, failure)), 0);
     if (failure !== null) logFailure(log, request, failure);
   }
   function carry(

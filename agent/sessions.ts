@@ -134,7 +134,11 @@ export class Sessions {
       later: (flush) => void setTimeout(flush, PATIENCE_MS),
     });
     // Apart from the rest: a relay may drop a message of datagrams.
-    const datagrams = new Gatherer({ send: this.#host.send, soon: (flush) => void setImmediate(flush), later: setImmediate });
+    const datagrams = new Gatherer({
+      send: this.#host.send,
+      soon: (flush) => void setImmediate(flush),
+      later: setImmediate,
+    });
     const session: Session = new Session({
       role: "agent",
       secret: new Secret(id.slice(), key.slice()),

@@ -16,7 +16,14 @@ export class Refusal extends Problem {
   readonly entry: number | undefined;
   readonly field: string | undefined;
 
-  constructor(exit: ExitCode, code: string, detail: string, fix: string, entry: number | undefined, field: string | undefined) {
+  constructor(
+    exit: ExitCode,
+    code: string,
+    detail: string,
+    fix: string,
+    entry: number | undefined,
+    field: string | undefined,
+  ) {
     super(exit, code, detail, fix);
     this.entry = entry;
     this.field = field;

@@ -11,7 +11,9 @@ const words = process.argv.slice(2);
 process.title = "sallyport";
 
 // `| head` has read enough: no reason to complain.
-process.stdout.on("error", (error: NodeJS.ErrnoException) => process.exit(error.code === "EPIPE" ? EXIT.done : EXIT.failed));
+process.stdout.on("error", (error: NodeJS.ErrnoException) =>
+  process.exit(error.code === "EPIPE" ? EXIT.done : EXIT.failed),
+);
 
 try {
   if (words[0] === "agent") await runAgent(words.slice(1));

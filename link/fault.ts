@@ -7,7 +7,18 @@ export type LinkFault =
 
 export type LinkStopped = LinkFault & { retryable: false };
 
-export type LinkRetry = "unreachable" | "unresolved" | "refused" | "tls" | "not-an-edge" | "busy" | "silent" | "lost" | "draining" | "protocol" | "superseded";
+export type LinkRetry =
+  | "unreachable"
+  | "unresolved"
+  | "refused"
+  | "tls"
+  | "not-an-edge"
+  | "busy"
+  | "silent"
+  | "lost"
+  | "draining"
+  | "protocol"
+  | "superseded";
 export type LinkStop = "token" | "forbidden" | "incompatible";
 
 /** A captive portal or a wrong certificate does not mend within seconds. */
@@ -26,12 +37,30 @@ export function faultOfStatus(status: number, detail: string, retryAfter: string
   const seconds = Number(retryAfter);
   const afterMs = Number.isFinite(seconds) && seconds > 0 ? Math.min(seconds, 3600) * 1000 : 0;
   const said = detail === "" ? "" : `: ${detail}`;
-  if (status === 401) return { retryable: false, code: "token", reason: `the edge refused the token${said}`, fix: NEW_TOKEN };
-  if (status === 403) return { retryable: false, code: "forbidden", reason: `the edge does not let this token in${said}`, fix: NEW_TOKEN };
-  if (status === 426 || status === 400) return { retryable: false, code: "incompatible", reason: `the edge did not understand${said}`, fix: "update this program or the edge" };
+  if (status === 401)
+    return { retryable: false, code: "token", reason: `the edge refused the token${said}`, fix: NEW_TOKEN };
+  if (status === 403)
+    return {
+      retryable: false,
+      code: "forbidden",
+      reason: `the edge does not let this token in${said}`,
+      fix: NEW_TOKEN,
+    };
+  if (status === 426 || status === 400)
+    return {
+      retryable: false,
+      code: "incompatible",
+      reason: `the edge did not understand${said}`,
+      fix: "update this program or the edge",
+    };
   if (status === 429 || status >= 500) return retry("busy", `the edge answered ${status}${said}`, afterMs);
-  if (status === 404) return retry("not-an-edge", "no Sallyport edge answers there: check the URL, and proxies before it", SLOW_MS);
-  return retry("not-an-edge", `something other than a Sallyport edge answered ${status}: a proxy, or a captive portal`, SLOW_MS);
+  if (status === 404)
+    return retry("not-an-edge", "no Sallyport edge answers there: check the URL, and proxies before it", SLOW_MS);
+  return retry(
+    "not-an-edge",
+    `something other than a Sallyport edge answered ${status}: a proxy, or a captive portal`,
+    SLOW_MS,
+  );
 }
 
 /** What the close code of a lane means (docs/protocol.md section 8). */
@@ -53,7 +82,12 @@ export function faultOfClose(code: number, reason: string): LinkFault {
     case LANE_CLOSE.draining:
       return retry("draining", reason);
     default:
-      return retry("lost", reason === "" ? `the connection to the edge broke (${code})` : `the connection to the edge broke (${code}: ${reason})`);
+      return retry(
+        "lost",
+        reason === ""
+          ? `the connection to the edge broke (${code})`
+          : `the connection to the edge broke (${code}: ${reason})`,
+      );
   }
 }
 
@@ -62,7 +96,8 @@ const TLS = /CERT|TLS|SSL|SELF_SIGNED|UNABLE_TO_VERIFY/;
 /** What a socket error means. */
 export function faultOfError(error: NodeJS.ErrnoException): LinkFault {
   const code = error.code ?? "";
-  if (code === "ENOTFOUND" || code === "EAI_AGAIN") return retry("unresolved", `the name of the edge does not resolve (${code})`);
+  if (code === "ENOTFOUND" || code === "EAI_AGAIN")
+    return retry("unresolved", `the name of the edge does not resolve (${code})`);
   if (code === "ECONNREFUSED") return retry("refused", "nothing listens at the edge's address");
   if (TLS.test(code)) return retry("tls", `the edge's certificate is not valid here (${code})`, SLOW_MS);
   return retry("unreachable", error.message);

@@ -152,7 +152,12 @@ export class Lane implements AsyncDisposable {
       step();
     } catch (error) {
       if (!(error instanceof SessionError)) throw error;
-      this.#end({ retryable: true, code: "protocol", reason: `the edge broke the protocol: ${error.message}`, afterMs: 0 });
+      this.#end({
+        retryable: true,
+        code: "protocol",
+        reason: `the edge broke the protocol: ${error.message}`,
+        afterMs: 0,
+      });
     }
   }
 
@@ -175,7 +180,8 @@ export class Lane implements AsyncDisposable {
     const abort = (): void => this.#socket.close(1000, "done");
     signal.addEventListener("abort", abort, { once: true });
     const greeting = setTimeout(() => {
-      if (this.#welcome === undefined) this.#end({ retryable: true, code: "silent", reason: "no WELCOME in time", afterMs: 0 });
+      if (this.#welcome === undefined)
+        this.#end({ retryable: true, code: "silent", reason: "no WELCOME in time", afterMs: 0 });
     }, DIAL_TIMEOUT_MS + HELLO_TIMEOUT_MS);
     const look = setInterval(() => this.#look(), LOOK_MS);
     look.unref();
@@ -191,7 +197,13 @@ export class Lane implements AsyncDisposable {
     if (this.#socket.readyState !== WebSocket.OPEN) return;
     const waiting = this.#options.waiting() || this.#socket.bufferedAmount > 0;
     const { ping, suspect, dead, silentMs } = this.#keepalive.look(performance.now(), Date.now(), waiting);
-    if (dead) return this.#end({ retryable: true, code: "silent", reason: `no sign of the edge for ${Math.round(silentMs / 1000)} s`, afterMs: 0 });
+    if (dead)
+      return this.#end({
+        retryable: true,
+        code: "silent",
+        reason: `no sign of the edge for ${Math.round(silentMs / 1000)} s`,
+        afterMs: 0,
+      });
     if (ping) this.#ping();
     this.suspect = suspect;
     if (suspect) this.#doubt();

@@ -95,7 +95,11 @@ export class Lanes {
     while (!stop.aborted) {
       const dialled = await this.#dial(index, stop);
       const reached = dialled instanceof Lane;
-      const fault = !reached ? dialled : dialled.welcome.renew === true ? await renewOver(dialled) : await this.#carry(dialled, backoff, stop);
+      const fault = !reached
+        ? dialled
+        : dialled.welcome.renew === true
+          ? await renewOver(dialled)
+          : await this.#carry(dialled, backoff, stop);
       if (stop.aborted) return;
       if (!fault.retryable) {
         this.#stopped = fault;

@@ -1,5 +1,14 @@
 /** What the commands exit with (DESIGN section 5). Scripts depend on them. */
-export const EXIT = { done: 0, failed: 1, usage: 2, configuration: 3, token: 4, unreachable: 5, notReady: 6, denied: 7 } as const;
+export const EXIT = {
+  done: 0,
+  failed: 1,
+  usage: 2,
+  configuration: 3,
+  token: 4,
+  unreachable: 5,
+  notReady: 6,
+  denied: 7,
+} as const;
 
 export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
 

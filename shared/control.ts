@@ -12,7 +12,10 @@ export const Hello = z.object({
   protocol: z.int(),
   kind: z.enum(["agent", "client", "gateway"]),
   incarnation: z.string().regex(/^[0-9a-f]{32}$/),
-  lane: z.int().min(0).max(MAX_LANES - 1),
+  lane: z
+    .int()
+    .min(0)
+    .max(MAX_LANES - 1),
   version: text,
   features: z.array(text).max(32),
 });
@@ -42,7 +45,12 @@ export type Redirect = z.infer<typeof Redirect>;
 export const Routes = z.object({
   slots: z.array(z.object({ slot: count, incarnation: text, agent: text })),
   endpoints: z.array(
-    z.object({ endpoint: z.string(), kind: z.enum(["tcp", "udp", "http"]), access: z.enum(["public", "token"]), slots: z.array(count) }),
+    z.object({
+      endpoint: z.string(),
+      kind: z.enum(["tcp", "udp", "http"]),
+      access: z.enum(["public", "token"]),
+      slots: z.array(count),
+    }),
   ),
 });
 export type Routes = z.infer<typeof Routes>;
@@ -61,7 +69,8 @@ export const Cut = z
     reason: z.string().max(300),
   })
   .refine(
-    ({ mapping, token, session, grant }) => [mapping, token, session, grant].filter((each) => each !== undefined).length === 1,
+    ({ mapping, token, session, grant }) =>
+      [mapping, token, session, grant].filter((each) => each !== undefined).length === 1,
     "names not exactly one subject",
   );
 export type Cut = z.infer<typeof Cut>;
@@ -101,7 +110,8 @@ export function encodeControl(type: TypeCode, body: unknown, offset = 0, flags =
 
 /** Parses and validates a lane frame's JSON. Throws SessionError(protocol). */
 export function decodeControl<T>(frame: Frame, schema: z.ZodType<T>): T {
-  if (frame.payload.byteLength > MAX_CONTROL) throw new SessionError("protocol", `${typeName(frame.type)} is over ${MAX_CONTROL} bytes`);
+  if (frame.payload.byteLength > MAX_CONTROL)
+    throw new SessionError("protocol", `${typeName(frame.type)} is over ${MAX_CONTROL} bytes`);
   let body: unknown;
   try {
     body = JSON.parse(decoder.decode(frame.payload));
@@ -111,5 +121,8 @@ export function decodeControl<T>(frame: Frame, schema: z.ZodType<T>): T {
   const parsed = schema.safeParse(body);
   if (parsed.success) return parsed.data;
   const [issue] = parsed.error.issues;
-  throw new SessionError("protocol", `${typeName(frame.type)}: ${issue?.path.join(".") ?? ""} ${issue?.message ?? "is not valid"}`);
+  throw new SessionError(
+    "protocol",
+    `${typeName(frame.type)}: ${issue?.path.join(".") ?? ""} ${issue?.message ?? "is not valid"}`,
+  );
 }

@@ -15,7 +15,8 @@ export function encodeFields(values: Record<number, FieldValue>): Uint8Array {
   let total = 0;
   for (const [tag, value] of Object.entries(values)) {
     if (value === undefined) continue;
-    const bytes = typeof value === "string" ? encoder.encode(value) : typeof value === "number" ? numberBytes(value) : value;
+    const bytes =
+      typeof value === "string" ? encoder.encode(value) : typeof value === "number" ? numberBytes(value) : value;
     if (bytes.byteLength > 0xffff) throw new RangeError(`field ${tag} is ${bytes.byteLength} bytes, over 65,535`);
     parts.push({ tag: Number(tag), bytes });
     total += 3 + bytes.byteLength;

@@ -42,7 +42,8 @@ export class Incoming {
   take(offset: number, bytes: Uint8Array): Uint8Array | "gap" | null {
     const end = offset + bytes.byteLength;
     if (bytes.byteLength > MAX_DATA) throw new SessionError("protocol", `${bytes.byteLength} bytes in one DATA frame`);
-    if (this.finalSize !== null && end > this.finalSize) throw new SessionError("protocol", "bytes beyond the final size");
+    if (this.finalSize !== null && end > this.finalSize)
+      throw new SessionError("protocol", "bytes beyond the final size");
     if (end > this.limit) throw new SessionError("flow-control", `bytes up to ${end}, ${this.limit} granted`);
     if (offset > this.received) return this.#gap();
     if (end <= this.received) return null;
@@ -57,8 +58,10 @@ export class Incoming {
 
   /** Takes a FIN; true when it completes the stream, "gap" when bytes before it are missing, false when it is a repeat. */
   takeFin(finalSize: number): boolean | "gap" {
-    if (this.finalSize !== null && this.finalSize !== finalSize) throw new SessionError("protocol", "two different final sizes");
-    if (finalSize < this.received && this.finalSize === null) throw new SessionError("protocol", "final size below what was sent");
+    if (this.finalSize !== null && this.finalSize !== finalSize)
+      throw new SessionError("protocol", "two different final sizes");
+    if (finalSize < this.received && this.finalSize === null)
+      throw new SessionError("protocol", "final size below what was sent");
     if (finalSize > this.limit) throw new SessionError("flow-control", "final size beyond the limit");
     if (this.finalSize !== null && this.received > finalSize) return false;
     if (finalSize > this.received) return this.#gap() ?? false;
@@ -70,7 +73,8 @@ export class Incoming {
   /** The application has taken `bytes` more. */
   consume(bytes: number): void {
     const received = this.finalSize !== null && this.received > this.finalSize ? this.finalSize : this.received;
-    if (this.consumed + bytes > received) throw new RangeError(`consumed ${this.consumed + bytes} of ${received} received`);
+    if (this.consumed + bytes > received)
+      throw new RangeError(`consumed ${this.consumed + bytes} of ${received} received`);
     const before = this.consumed;
     this.consumed += bytes;
     let frames = 0;

@@ -50,6 +50,11 @@ export class Keepalive {
       this.#unansweredSince ??= now;
     }
     const unanswered = this.#unansweredSince === null ? 0 : now - this.#unansweredSince;
-    return { ping, suspect: this.#asleep || unanswered >= SUSPECT_MS, dead: silentMs > (waiting ? BUSY_DEAD_MS : DEAD_MS), silentMs };
+    return {
+      ping,
+      suspect: this.#asleep || unanswered >= SUSPECT_MS,
+      dead: silentMs > (waiting ? BUSY_DEAD_MS : DEAD_MS),
+      silentMs,
+    };
   }
 }

@@ -55,9 +55,6 @@ export const REMEMBERED_RESETS = 256;
 /** Lanes of one end. */
 export const MAX_LANES = 16;
 
-/** Largest UDP payload over IPv4. */
-export const MAX_DATAGRAM = 65_507;
-
 /** Milliseconds from the upgrade to HELLO. */
 export const HELLO_TIMEOUT_MS = 5_000;
 

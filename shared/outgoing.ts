@@ -136,7 +136,8 @@ export class Outgoing {
   /** After a loss: everything from `received` on is sent again, and the FIN. Throws SessionError(protocol) on an impossible offset. */
   rewind(received: number): void {
     const most = this.finSent ? this.sent + 1 : this.sent;
-    if (received > most || received < this.consumed) throw new SessionError("protocol", `received ${received} of ${most} sent, ${this.consumed} consumed`);
+    if (received > most || received < this.consumed)
+      throw new SessionError("protocol", `received ${received} of ${most} sent, ${this.consumed} consumed`);
     const index = this.#kept.findIndex((kept) => kept.end > received);
     this.#again = index === -1 ? this.#kept.length : index;
     for (const kept of this.#kept.slice(this.#again)) kept.again = true;

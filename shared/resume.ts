@@ -110,7 +110,10 @@ function pages(records: readonly StreamRecord[], head: number, fill: (page: Uint
 function encodeRecord(view: DataView, at: number, record: StreamRecord): void {
   const { answered, finished, reset, refused } = record;
   writeU64(view, at, record.stream);
-  view.setUint8(at + 8, (answered ? ANSWERED : 0) | (finished ? FINISHED : 0) | (reset ? RESET : 0) | (refused ? REFUSED : 0));
+  view.setUint8(
+    at + 8,
+    (answered ? ANSWERED : 0) | (finished ? FINISHED : 0) | (reset ? RESET : 0) | (refused ? REFUSED : 0),
+  );
   // Kind in the low half, lane in the high.
   view.setUint8(at + 9, record.kind | (record.lane << 4));
   view.setUint32(at + 10, record.mapping);

@@ -96,7 +96,8 @@ export class Resumption {
   answered(frame: Frame): void {
     if (this.#path !== "asking" || frame.offset !== this.#init.secret?.epoch) return;
     this.#pages.push(...decodeResumed(frame.payload).records);
-    if (this.#pages.length > MAX_STREAMS) throw new SessionError("protocol", "RESUMED with more streams than a session may have");
+    if (this.#pages.length > MAX_STREAMS)
+      throw new SessionError("protocol", "RESUMED with more streams than a session may have");
     if ((frame.flags & FLAG_MORE) === 0) this.#rejoin(this.#pages);
   }
 

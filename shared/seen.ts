@@ -9,7 +9,8 @@ export class Seen {
   /** True the first time an id comes. */
   admit(id: number): boolean {
     if (id <= this.#highest) return this.#skipped.delete(id);
-    for (let skipped = Math.max(this.#highest + 1, id - MOST_SKIPPED); skipped < id; skipped += 1) this.#skipped.add(skipped);
+    for (let skipped = Math.max(this.#highest + 1, id - MOST_SKIPPED); skipped < id; skipped += 1)
+      this.#skipped.add(skipped);
     this.#highest = id;
     for (const oldest of this.#skipped) {
       if (this.#skipped.size <= MOST_SKIPPED) break;

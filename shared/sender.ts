@@ -67,7 +67,8 @@ export class Sender {
     let full = false;
     try {
       for (;;) {
-        const stream = (full ? undefined : this.#pop(this.#urgent)) ?? this.#popFree() ?? (full ? undefined : this.#pop(this.#bulk));
+        const stream =
+          (full ? undefined : this.#pop(this.#urgent)) ?? this.#popFree() ?? (full ? undefined : this.#pop(this.#bulk));
         if (stream === undefined) break;
         if (stream.over) continue;
         if (!this.#host.room(stream.lane)) {

@@ -112,7 +112,8 @@ export class Session {
 
   /** The path is gone. Streams stand still until it is back, or the grace period is over. */
   suspend(): void {
-    if (!this.#over && !this.#resumption.suspend()) this.close("done", { code: "lost", reason: "the connection was lost" });
+    if (!this.#over && !this.#resumption.suspend())
+      this.close("done", { code: "lost", reason: "the connection was lost" });
   }
 
   /** The path is back, perhaps under another number: asks the agent to go on. Callers only. */
@@ -130,7 +131,12 @@ export class Session {
   }
 
   /** A caller asks to go on, with all its records. False when its proof is no good. Agents only. */
-  reunite(to: { channel: number; slot: number }, epoch: number, proof: Uint8Array, records: readonly StreamRecord[]): boolean {
+  reunite(
+    to: { channel: number; slot: number },
+    epoch: number,
+    proof: Uint8Array,
+    records: readonly StreamRecord[],
+  ): boolean {
     const before = this.to;
     this.to = to;
     const proved = !this.#over && this.#guarded(() => this.#resumption.answer(epoch, proof, records)) === true;
@@ -159,7 +165,10 @@ export class Session {
   /** Ends the session and every stream of it; the far end hears why. */
   end(code: SessionCode, reason: string): void {
     if (this.#over) return;
-    this.#init.io.send(encodeFrame({ type: TYPE.END, ...this.to }, encodeFields({ 1: code, 2: reason.slice(0, 300) })), 0);
+    this.#init.io.send(
+      encodeFrame({ type: TYPE.END, ...this.to }, encodeFields({ 1: code, 2: reason.slice(0, 300) })),
+      0,
+    );
     this.close(code, { code: code === "done" || code === "idle" ? "lost" : "internal", reason });
   }
 
@@ -229,7 +238,10 @@ export class Session {
     if (!this.#table.admit(frame.stream)) {
       // Opened again after a loss, but over here: the answer was lost.
       this.#table.remember(frame.stream);
-      this.#send({ type: TYPE.RESET, stream: frame.stream, lane: frame.lane }, encodeFailure({ code: "unknown", reason: "this stream is over" }));
+      this.#send(
+        { type: TYPE.RESET, stream: frame.stream, lane: frame.lane },
+        encodeFailure({ code: "unknown", reason: "this stream is over" }),
+      );
       return;
     }
     const dial = decodeDial(frame.payload);
@@ -259,7 +271,8 @@ export class Session {
         table.settle(stream);
         return;
       case TYPE.REJECT:
-        if (stream.state !== "opening" || this.#init.role !== "caller") throw new SessionError("protocol", "REJECT out of place");
+        if (stream.state !== "opening" || this.#init.role !== "caller")
+          throw new SessionError("protocol", "REJECT out of place");
         table.forget(stream, decodeFailure(frame.payload));
         return;
       case TYPE.DATA:
@@ -315,7 +328,8 @@ export class Session {
   /** Takes the ACK flag into account; returns the bytes behind it. */
   #acknowledged(stream: Stream, frame: Frame): Uint8Array {
     if ((frame.flags & FLAG_ACK) === 0) return frame.payload;
-    if (frame.payload.byteLength < 8) throw new SessionError("protocol", `${typeName(frame.type)} with ACK is cut short`);
+    if (frame.payload.byteLength < 8)
+      throw new SessionError("protocol", `${typeName(frame.type)} with ACK is cut short`);
     this.#table.released(stream, readU64(viewOf(frame.payload), 0));
     return frame.payload.subarray(8);
   }

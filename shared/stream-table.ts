@@ -170,7 +170,11 @@ export class StreamTable {
     this.allowance.extend(stream.in);
     // A caller that has said all it will waits for no credit, but for the answer that comes next.
     const patient = stream.in.finalSize !== null;
-    this.#init.control({ type: TYPE.ACCEPT, stream: stream.id, lane: stream.lane, offset: stream.in.limit }, encodeAccept(accept), patient);
+    this.#init.control(
+      { type: TYPE.ACCEPT, stream: stream.id, lane: stream.lane, offset: stream.in.limit },
+      encodeAccept(accept),
+      patient,
+    );
     this.wake(stream);
   }
 
@@ -186,7 +190,11 @@ export class StreamTable {
     const consumed = new Uint8Array(8);
     writeU64(viewOf(consumed), 0, stream.in.toReport);
     this.#told(stream);
-    this.#init.control({ type: TYPE.CREDIT, stream: stream.id, lane: stream.lane, offset: stream.in.limit }, consumed, stream.in.done);
+    this.#init.control(
+      { type: TYPE.CREDIT, stream: stream.id, lane: stream.lane, offset: stream.in.limit },
+      consumed,
+      stream.in.done,
+    );
   }
 
   /** For a frame that is leaving anyway: what it may acknowledge on its way. */

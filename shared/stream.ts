@@ -85,7 +85,12 @@ export class Stream {
 
   /** True while more bytes are welcome; when false, wait for `writable`. Bytes written all the same are kept until there is credit. */
   get hungry(): boolean {
-    const hungry = this.state !== "ended" && !this.finishing && this.#heldOut === 0 && this.credit > 0 && this.out.pendingBytes < MAX_DATA / 2;
+    const hungry =
+      this.state !== "ended" &&
+      !this.finishing &&
+      this.#heldOut === 0 &&
+      this.credit > 0 &&
+      this.out.pendingBytes < MAX_DATA / 2;
     if (!hungry) this.#full = true;
     return hungry;
   }

@@ -133,7 +133,12 @@ class RunningAgent {
     const kept = keepToken(token, source.file, this.#env);
     const expires = new Date(claims.exp * 1000).toISOString();
     if (kept.at !== "memory") this.log("info", "token renewed", { jti: claims.jti, expires, file: kept.path });
-    else this.log("warn", "token renewed, but it can't be kept: give the agent a token file or a state directory", { jti: claims.jti, expires, reason: kept.reason });
+    else
+      this.log("warn", "token renewed, but it can't be kept: give the agent a token file or a state directory", {
+        jti: claims.jti,
+        expires,
+        reason: kept.reason,
+      });
   }
 
   /** As SIGHUP has it: a mistake is logged, and the agent goes on as it was. */

@@ -12,7 +12,9 @@ const free: Buffer[] = [];
 export function chunkFor(bytes: Buffer): Buffer {
   const size = HEADROOM + bytes.byteLength;
   const large = bytes.byteLength >= LARGE_BYTES;
-  const chunk = large ? (free.pop() ?? Buffer.allocUnsafeSlow(HEADROOM + MAX_DATA)).subarray(0, size) : Buffer.allocUnsafeSlow(size);
+  const chunk = large
+    ? (free.pop() ?? Buffer.allocUnsafeSlow(HEADROOM + MAX_DATA)).subarray(0, size)
+    : Buffer.allocUnsafeSlow(size);
   bytes.copy(chunk, HEADROOM);
   return chunk;
 }

@@ -19,7 +19,12 @@ export type OnRead = (bytes: Buffer) => boolean;
 /**
  * Connects to the first address that answers, within DIAL_TIMEOUT_MS. The socket is half-open, unbuffered, kept alive.
  */
-export async function dial(addresses: readonly Address[], port: number, onRead: OnRead, signal: AbortSignal): Promise<Dialled> {
+export async function dial(
+  addresses: readonly Address[],
+  port: number,
+  onRead: OnRead,
+  signal: AbortSignal,
+): Promise<Dialled> {
   const sockets: net.Socket[] = [];
   const limit = AbortSignal.any([signal, AbortSignal.timeout(DIAL_TIMEOUT_MS)]);
   const attempts = addresses.map(async (address, index) => {
@@ -45,7 +50,10 @@ export async function dial(addresses: readonly Address[], port: number, onRead: 
 export async function dialPath(path: string, onRead: OnRead, signal: AbortSignal): Promise<Dialled> {
   const socket = open({ path }, onRead);
   try {
-    return { ok: true, socket: await connected(socket, AbortSignal.any([signal, AbortSignal.timeout(DIAL_TIMEOUT_MS)])) };
+    return {
+      ok: true,
+      socket: await connected(socket, AbortSignal.any([signal, AbortSignal.timeout(DIAL_TIMEOUT_MS)])),
+    };
   } catch (error) {
     socket.destroy();
     return { ok: false, failure: failureOf(error as Error, path) };
@@ -89,15 +97,19 @@ function pause(ms: number, signal: AbortSignal): Promise<void> {
   if (ms === 0) return Promise.resolve();
   return new Promise((resolve, reject) => {
     const timer = setTimeout(resolve, ms);
-    signal.addEventListener("abort", () => {
-      clearTimeout(timer);
-      reject(signal.reason as Error);
-    }, { once: true });
+    signal.addEventListener(
+      "abort",
+      () => {
+        clearTimeout(timer);
+        reject(signal.reason as Error);
+      },
+      { once: true },
+    );
   });
 }
 
 /** What a failed connect means, in the words of docs/protocol.md section 8. */
-export function failureOf(error: NodeJS.ErrnoException | undefined, where: string): Failure {
+export function failureOf(error: (Error & { code?: unknown }) | undefined, where: string): Failure {
   switch (error?.code) {
     case "ECONNREFUSED":
       return { code: "target-refused", reason: `${where} refused the connection: nothing listens there` };
@@ -118,7 +130,8 @@ export function failureOf(error: NodeJS.ErrnoException | undefined, where: strin
     case "ENFILE":
       return { code: "busy", reason: "the agent has no file descriptors left" };
     default:
-      if (error?.name === "TimeoutError") return { code: "target-timeout", reason: `${where} did not answer in ${DIAL_TIMEOUT_MS / 1000} s` };
+      if (error?.name === "TimeoutError")
+        return { code: "target-timeout", reason: `${where} did not answer in ${DIAL_TIMEOUT_MS / 1000} s` };
       return { code: "target-unreachable", reason: `${where}: ${error?.message ?? "no connection"}` };
   }
 }

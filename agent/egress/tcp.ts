@@ -48,7 +48,10 @@ export async function serveTcp(
     socket.write(proxyHeader(options.proxyProtocol, request.visitor, destination));
   }
   carry(stream, socket, request.target);
-  stream.accept({ target: addressOf(socket.remoteAddress, socket.remotePort), local: addressOf(socket.localAddress, socket.localPort) });
+  stream.accept({
+    target: addressOf(socket.remoteAddress, socket.remotePort),
+    local: addressOf(socket.localAddress, socket.localPort),
+  });
   for (const bytes of early) stream.events.data(bytes);
   if (earlyFin) stream.events.fin();
   return ended;
@@ -60,7 +63,10 @@ async function reach(text: string, policy: TargetPolicy, onRead: OnRead, signal:
   switch (target.value.kind) {
     case "unix":
       if (mayConnect(policy, target.value.path)) return dialPath(target.value.path, onRead, signal);
-      return { ok: false, failure: { code: "target-denied", reason: `unix:${target.value.path} is not in the agent's --allow` } };
+      return {
+        ok: false,
+        failure: { code: "target-denied", reason: `unix:${target.value.path} is not in the agent's --allow` },
+      };
     case "port": {
       const { host, first } = target.value;
       const judged = await judge(policy, host, first);

@@ -32,7 +32,9 @@ export async function statusOf(env: Env, now: number): Promise<StatusView> {
     selfHosted: env.SELF_HOSTED === "1",
     tcpPorts: env.TCP_PORTS ?? "",
     sites: siteStatuses,
-    mappings: register.mappings.map((mapping) => mappingStatus(mapping, siteStatuses, relays.get(mapping.site), refusals, now)),
+    mappings: register.mappings.map((mapping) =>
+      mappingStatus(mapping, siteStatuses, relays.get(mapping.site), refusals, now),
+    ),
     warnings: statusWarnings(siteStatuses, register, now),
   };
 }

@@ -1,4 +1,12 @@
-import type { ConnectionView, GrantView, IssuedView, MappingView, SiteView, StampView, TokenView } from "../../shared/api.ts";
+import type {
+  ConnectionView,
+  GrantView,
+  IssuedView,
+  MappingView,
+  SiteView,
+  StampView,
+  TokenView,
+} from "../../shared/api.ts";
 import type { Claims } from "../../shared/claims.ts";
 import type { Mapping, Stamp } from "../../shared/mapping.ts";
 import { etagOf } from "../registry/etag.ts";
@@ -63,7 +71,15 @@ export function mappingView(mapping: Mapping, used?: number): MappingView {
 
 export function grantView({ grant, mappings }: GrantOf): GrantView {
   const { id, to, by, addresses, created, until } = grant;
-  return { id, endpoints: mappings.map(({ endpoint }) => endpoint), to, by, addresses, created: iso(created), until: iso(until) };
+  return {
+    id,
+    endpoints: mappings.map(({ endpoint }) => endpoint),
+    to,
+    by,
+    addresses,
+    created: iso(created),
+    until: iso(until),
+  };
 }
 
 export function connectionView(record: ConnectionRecord): ConnectionView {

@@ -37,7 +37,12 @@ export async function admitCaller(request: Request, env: Env): Promise<Response>
  * Verifies a visitor's or a gateway's token, and that it may be used from this address.
  * `lapsed`: accept a gateway's that may do nothing but renew.
  */
-export async function callerOf(token: string | null, address: string, env: Env, lapsed = false): Promise<Caller | Problem> {
+export async function callerOf(
+  token: string | null,
+  address: string,
+  env: Env,
+  lapsed = false,
+): Promise<Caller | Problem> {
   const registry = registryOf(env);
   const trust = await registry.trust();
   const now = Date.now();
@@ -66,7 +71,11 @@ function passOf({ kind, claims }: Caller, { site, relay }: SiteReach, address: s
 function listing({ kind, claims }: Caller, reached: readonly SiteReach[]): Response {
   // A lapsed token has to know where it can be renewed, and no more.
   const isLapsed = claims.exp * 1000 <= Date.now();
-  const sites = reached.map(({ site, relaySeen, endpoints }) => ({ site, seen: relaySeen, endpoints: isLapsed ? [] : endpoints }));
+  const sites = reached.map(({ site, relaySeen, endpoints }) => ({
+    site,
+    seen: relaySeen,
+    endpoints: isLapsed ? [] : endpoints,
+  }));
   return Response.json({ kind, expires: claims.exp, sites }, { headers: { "cache-control": "no-store" } });
 }
 

@@ -31,9 +31,16 @@ export async function admitAgent(request: Request, env: Env): Promise<Response> 
 
 /** Why a request is no WebSocket of ours; undefined when it is. */
 export function notALane(request: Request): Problem | undefined {
-  const refused = (status: 400 | 426, code: string, detail: string): Problem => ({ status, code, title: "Lane refused", detail });
-  if (request.headers.get("upgrade")?.toLowerCase() !== "websocket") return refused(426, "not-a-websocket", "Lanes are WebSockets.");
+  const refused = (status: 400 | 426, code: string, detail: string): Problem => ({
+    status,
+    code,
+    title: "Lane refused",
+    detail,
+  });
+  if (request.headers.get("upgrade")?.toLowerCase() !== "websocket")
+    return refused(426, "not-a-websocket", "Lanes are WebSockets.");
   const protocols = (request.headers.get("sec-websocket-protocol") ?? "").split(",").map((each) => each.trim());
-  if (!protocols.includes("sallyport.v1")) return refused(400, "bad-subprotocol", "Offer the sub-protocol sallyport.v1.");
+  if (!protocols.includes("sallyport.v1"))
+    return refused(400, "bad-subprotocol", "Offer the sub-protocol sallyport.v1.");
   return undefined;
 }

@@ -29,7 +29,8 @@ export async function admitRaw(request: Request, env: Env, bearerOnly: boolean):
   const origin = request.headers.get("origin");
   if (origin !== null && origin !== url.origin) return refusal(403, "bad-origin", "This page is not of this host.");
   const isUpgrade = request.headers.get("upgrade")?.toLowerCase() === "websocket";
-  if (!isUpgrade && (bearerOnly || request.method !== "POST")) return refusal(426, "not-a-websocket", "Connect with a WebSocket.");
+  if (!isUpgrade && (bearerOnly || request.method !== "POST"))
+    return refusal(426, "not-a-websocket", "Connect with a WebSocket.");
   const address = visitorOf(request, env);
   // A cookie comes by itself: only a browser's own word of where it comes from makes it good.
   const token = bearerOf(request) ?? (isUpgrade && origin !== null && !bearerOnly ? cookieOf(request) : null);

@@ -24,7 +24,14 @@ export async function admitTcp(socket: Socket, env: Env, ctx: ExecutionContext):
   const route = await routePort(env, port, "tcp").catch(() => null);
   const refusal = route === null ? null : refusalOf(route, address.value);
   if (route === null || refusal !== null) {
-    ctx.waitUntil(writeDown(env, route, { at, visitor, endpoint: `${port}/tcp` }, refusal ?? { code: "no-mapping", reason: `nothing is mapped to ${port}/tcp` }));
+    ctx.waitUntil(
+      writeDown(
+        env,
+        route,
+        { at, visitor, endpoint: `${port}/tcp` },
+        refusal ?? { code: "no-mapping", reason: `nothing is mapped to ${port}/tcp` },
+      ),
+    );
     return void (await socket.close());
   }
   const relay = env.RELAY.getByName(route.relay).connect(encodeVisit({ endpoint: `${port}/tcp`, visitor }));
@@ -41,7 +48,12 @@ function refusalOf(route: Route, address: Parameters<typeof decide>[2]["address"
   return null;
 }
 
-async function writeDown(env: Env, route: Route | null, visit: { at: number; visitor: string; endpoint: string }, failure: Failure): Promise<void> {
+async function writeDown(
+  env: Env,
+  route: Route | null,
+  visit: { at: number; visitor: string; endpoint: string },
+  failure: Failure,
+): Promise<void> {
   const { mapping } = route ?? {};
   const record: ConnectionRecord = {
     ...visit,

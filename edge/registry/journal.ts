@@ -41,7 +41,8 @@ export class Journal {
         JSON.stringify(kept),
       );
       if (record.mapping !== null && record.outcome !== "refused") this.#use(record.mapping, record.ended);
-      if (record.outcome === "refused" && record.mapping !== null) this.#countRefused(record.mapping, record.count ?? 1);
+      if (record.outcome === "refused" && record.mapping !== null)
+        this.#countRefused(record.mapping, record.count ?? 1);
     }
     this.#sql.exec("DELETE FROM connections WHERE n <= (SELECT MAX(n) FROM connections) - ?", MAX_CONNECTIONS);
   }

@@ -97,11 +97,21 @@ async function sign(store: Store, kind: TokenKind, claims: Claims, actor: Actor)
 }
 
 /** Withdraws a key that may be known to others: nothing that it signed is good any more, and all of that is cut. */
-export async function withdrawKey(store: Store, kid: string, actor: Actor): Promise<Outcome<{ kid: string; revoked: string[] }>> {
+export async function withdrawKey(
+  store: Store,
+  kid: string,
+  actor: Actor,
+): Promise<Outcome<{ kid: string; revoked: string[] }>> {
   const keys = store.keys.verifying();
   if (!keys.some((key) => key.kid === kid)) {
     const fix = "sallyport token keys ls shows all.";
-    return refused({ status: 404, code: "no-such-key", title: "Not found", detail: `There is no key ${JSON.stringify(kid)}.`, fix });
+    return refused({
+      status: 404,
+      code: "no-such-key",
+      title: "Not found",
+      detail: `There is no key ${JSON.stringify(kid)}.`,
+      fix,
+    });
   }
   if (keys[0]?.kid === kid) await store.keys.rotate(actor.now);
   store.keys.withdraw(kid);

@@ -76,7 +76,8 @@ export class Tokens {
 
   /** How many there are of an issuer. */
   issuedBy(name: string): number {
-    return this.#sql.exec<{ count: number }>("SELECT COUNT(*) AS count FROM tokens WHERE issued_by = ?", name).one().count;
+    return this.#sql.exec<{ count: number }>("SELECT COUNT(*) AS count FROM tokens WHERE issued_by = ?", name).one()
+      .count;
   }
 
   /** Revokes all tokens of an identity: the one that was issued, and those that it was renewed into. */

@@ -29,7 +29,9 @@ export class Absences {
 
   /** Slots of former processes of this identity: they will not come back. */
   former(identity: string, incarnation: string): number[] {
-    return [...this.#away].filter(([, end]) => end.identity === identity && end.incarnation !== incarnation).map(([slot]) => slot);
+    return [...this.#away]
+      .filter(([, end]) => end.identity === identity && end.incarnation !== incarnation)
+      .map(([slot]) => slot);
   }
 
   /** An agent is there. */

@@ -98,8 +98,13 @@ export class Doorman {
     if (!this.attended) await this.#host.arrival();
     const mapping = this.#host.rules.at(visit.endpoint);
     const { token = "" } = visit;
-    const revoked: Failure | null = this.#host.rules.isRevoked(token) ? { code: "denied", reason: "the token is revoked" } : null;
-    const admitted = revoked === null ? this.admit(mapping, visit, token === "" ? "public" : "token") : { ok: false as const, failure: revoked };
+    const revoked: Failure | null = this.#host.rules.isRevoked(token)
+      ? { code: "denied", reason: "the token is revoked" }
+      : null;
+    const admitted =
+      revoked === null
+        ? this.admit(mapping, visit, token === "" ? "public" : "token")
+        : { ok: false as const, failure: revoked };
     if (!admitted.ok || mapping === undefined) {
       const failure: Failure = admitted.ok ? { code: "no-mapping", reason: "no such mapping" } : admitted.failure;
       this.write(visit, mapping, at, { bytesIn: 0, bytesOut: 0 }, failure);
@@ -109,9 +114,28 @@ export class Doorman {
     const { agent, grant } = admitted;
     const target = targetOf(mapping, visit.endpoint);
     const session = this.#host.ingress.session(agent.number);
-    const dial = { target, kind: "tcp", mapping: mapping.id, endpoint: visit.endpoint, visitor: visit.visitor, options: optionsOf(mapping), token, grant, hops: 0 } as const;
+    const dial = {
+      target,
+      kind: "tcp",
+      mapping: mapping.id,
+      endpoint: visit.endpoint,
+      visitor: visit.visitor,
+      options: optionsOf(mapping),
+      token,
+      grant,
+      hops: 0,
+    } as const;
     const stream = session.open(TYPE.DIAL, encodeDial(dial), { mapping: mapping.id, lane: dataLane(agent) });
-    const live: LiveStream = { at, mapping: mapping.id, endpoint: visit.endpoint, target, visitor: visit.visitor, agent: agent.identity, bytesIn: 0, bytesOut: 0 };
+    const live: LiveStream = {
+      at,
+      mapping: mapping.id,
+      endpoint: visit.endpoint,
+      target,
+      visitor: visit.visitor,
+      agent: agent.identity,
+      bytesIn: 0,
+      bytesOut: 0,
+    };
     this.enter(live, { grant, token, until: null, end: ({ code, reason }) => stream.reset(code, reason) });
     this.#host.ingress.keepTime();
     const failure = await carry(socket, stream, live, token === "" ? mapping.onLoss : "tell");
@@ -132,14 +156,21 @@ export class Doorman {
   }
 
   /** Decides on a visitor and chooses an agent for it. `via`: a token has been found to cover the endpoint, or not. */
-  admit(mapping: Mapping | undefined, visit: Visit, via: "public" | "token"): { ok: true; agent: End; grant: string } | { ok: false; failure: Failure } {
+  admit(
+    mapping: Mapping | undefined,
+    visit: Visit,
+    via: "public" | "token",
+  ): { ok: true; agent: End; grant: string } | { ok: false; failure: Failure } {
     const refuse = (code: Failure["code"], reason: string) => ({ ok: false as const, failure: { code, reason } });
     if (mapping === undefined) return refuse("no-mapping", `nothing is mapped to ${visit.endpoint}`);
     const address = parseAddress(splitHostPort(visit.visitor)?.host ?? "");
     if (!address.ok) return refuse("denied", "the visitor's address is not known");
     const verdict = decide(mapping, this.#host.rules.current.grants, { address: address.value, via, now: Date.now() });
     if (!verdict.ok) return verdict;
-    if (mapping.maxStreams !== null && this.live.filter((each) => each.mapping === mapping.id).length >= mapping.maxStreams) {
+    if (
+      mapping.maxStreams !== null &&
+      this.live.filter((each) => each.mapping === mapping.id).length >= mapping.maxStreams
+    ) {
       return refuse("too-many", `${mapping.maxStreams} streams are open already`);
     }
     const excess = this.#host.rates.take(mapping, address.value, Date.now());
@@ -156,13 +187,29 @@ export class Doorman {
       return !this.#draining.has(end.number) && isServing(end, (lane) => this.#host.heard(lane), now);
     });
     const streams = (end: End): number => this.#host.ingress.streams(end.number);
-    return able.reduce<End | undefined>((best, end) => (best === undefined || streams(end) < streams(best) ? end : best), undefined);
+    return able.reduce<End | undefined>(
+      (best, end) => (best === undefined || streams(end) < streams(best) ? end : best),
+      undefined,
+    );
   }
 
   /** Writes down how a visit ended. */
-  write(visit: Visit, mapping: Mapping | undefined, at: number, tally: { bytesIn: number; bytesOut: number }, failure: Failure | null): void {
+  write(
+    visit: Visit,
+    mapping: Mapping | undefined,
+    at: number,
+    tally: { bytesIn: number; bytesOut: number },
+    failure: Failure | null,
+  ): void {
     const refused = failure !== null && tally.bytesOut === 0 && REFUSALS.has(failure.code);
-    const outcome = failure === null ? "done" : refused ? "refused" : failure.code === "lost" || failure.code === "cut" ? failure.code : "reset";
+    const outcome =
+      failure === null
+        ? "done"
+        : refused
+          ? "refused"
+          : failure.code === "lost" || failure.code === "cut"
+            ? failure.code
+            : "reset";
     this.#host.records.add({
       at,
       ended: Date.now(),
@@ -182,8 +229,20 @@ export class Doorman {
 
 /** Failures that mean the stream never was. */
 const REFUSALS: ReadonlySet<string> = new Set([
-  "no-mapping", "denied", "expired", "no-agent", "slot-gone", "target-denied", "target-refused", "target-unreachable",
-  "target-timeout", "target-unresolved", "target-tls", "too-many", "busy", "loop",
+  "no-mapping",
+  "denied",
+  "expired",
+  "no-agent",
+  "slot-gone",
+  "target-denied",
+  "target-refused",
+  "target-unreachable",
+  "target-timeout",
+  "target-unresolved",
+  "target-tls",
+  "too-many",
+  "busy",
+  "loop",
 ]);
 
 /** The one target behind a concrete endpoint of a mapping. */

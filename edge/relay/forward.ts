@@ -10,11 +10,33 @@ import { laneOf, type Lanes } from "./lanes.ts";
 const DATAGRAM_BACKLOG = 256 * 1024;
 
 const FROM_CALLERS: ReadonlySet<number> = new Set([
-  TYPE.SESSION, TYPE.WINDOW, TYPE.RESUME, TYPE.END, TYPE.DATA, TYPE.FIN, TYPE.RESET, TYPE.CREDIT, TYPE.ASK, TYPE.DGRAM, TYPE.BATCH,
+  TYPE.SESSION,
+  TYPE.WINDOW,
+  TYPE.RESUME,
+  TYPE.END,
+  TYPE.DATA,
+  TYPE.FIN,
+  TYPE.RESET,
+  TYPE.CREDIT,
+  TYPE.ASK,
+  TYPE.DGRAM,
+  TYPE.BATCH,
 ]);
 const FROM_AGENTS: ReadonlySet<number> = new Set([
-  TYPE.WINDOW, TYPE.RESUMED, TYPE.NUDGE, TYPE.END, TYPE.ACCEPT, TYPE.REJECT, TYPE.DATA, TYPE.FIN, TYPE.RESET, TYPE.CREDIT, TYPE.ASK,
-  TYPE.DGRAM, TYPE.UNKNOWN_FLOW, TYPE.BATCH,
+  TYPE.WINDOW,
+  TYPE.RESUMED,
+  TYPE.NUDGE,
+  TYPE.END,
+  TYPE.ACCEPT,
+  TYPE.REJECT,
+  TYPE.DATA,
+  TYPE.FIN,
+  TYPE.RESET,
+  TYPE.CREDIT,
+  TYPE.ASK,
+  TYPE.DGRAM,
+  TYPE.UNKNOWN_FLOW,
+  TYPE.BATCH,
 ]);
 
 /** Passes a frame on, unchanged but for the stamp. Throws SessionError on one that this kind of end may not send. */
@@ -22,7 +44,8 @@ export function forward(lanes: Lanes, lane: Lane, bytes: Uint8Array, frame: Fram
   const { ready, kind } = lane.attachment;
   const number = ready?.number ?? 0;
   const allowed = kind === "agent" ? FROM_AGENTS : FROM_CALLERS;
-  if (!allowed.has(frame.type) && !isReserved(frame.type)) throw new SessionError("protocol", `${typeName(frame.type)} from a ${kind}`);
+  if (!allowed.has(frame.type) && !isReserved(frame.type))
+    throw new SessionError("protocol", `${typeName(frame.type)} from a ${kind}`);
   const far = kind === "agent" ? lanes.caller(frame.channel) : lanes.agent(frame.slot);
   const to = far === undefined ? undefined : laneOf(far, frame.lane);
   // Nobody there: dropped. ROUTES has told the caller, and what it sent is still kept by its session.

@@ -36,7 +36,8 @@ export class Ingress {
   /** Live streams of an agent, or of all. */
   streams(slot?: number): number {
     let count = 0;
-    for (const [each, session] of this.#sessions) if (slot === undefined || each === slot) count += session.streams.size;
+    for (const [each, session] of this.#sessions)
+      if (slot === undefined || each === slot) count += session.streams.size;
     return count;
   }
 

@@ -51,7 +51,10 @@ export class Lane {
   /** Closes with a reason a person can read; 123 bytes is what a close frame holds. */
   close(code: number, reason: string): void {
     try {
-      this.socket.close(code, new TextDecoder().decode(new TextEncoder().encode(reason).subarray(0, 120)).replace(/\ufffd+$/, ""));
+      this.socket.close(
+        code,
+        new TextDecoder().decode(new TextEncoder().encode(reason).subarray(0, 120)).replace(/\ufffd+$/, ""),
+      );
     } catch {
       // Already closed by the other end.
     }

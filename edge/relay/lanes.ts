@@ -65,7 +65,8 @@ export class Lanes {
   /** The end of this identity and incarnation, if it has lanes here. */
   find(attachment: Attachment, incarnation: string): End | undefined {
     const ends = attachment.kind === "agent" ? this.#agents : this.#callers;
-    for (const end of ends.values()) if (end.identity === attachment.identity && end.incarnation === incarnation) return end;
+    for (const end of ends.values())
+      if (end.identity === attachment.identity && end.incarnation === incarnation) return end;
     return undefined;
   }
 

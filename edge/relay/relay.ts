@@ -2,7 +2,15 @@ import { DurableObject } from "cloudflare:workers";
 import { LANE_CLOSE, SessionError } from "../../shared/errors.ts";
 import { decodeFrame, encodeFrame, TYPE, typeName, type Frame } from "../../shared/frame.ts";
 import { decodeControl, encodeControl, Hello, Report, type Cut } from "../../shared/control.ts";
-import { DRAIN_MS, HELLO_TIMEOUT_MS, MAX_CONTROL, MAX_DATA, MAX_FRAME, MAX_STREAMS, OPENS_PER_SECOND } from "../../shared/limits.ts";
+import {
+  DRAIN_MS,
+  HELLO_TIMEOUT_MS,
+  MAX_CONTROL,
+  MAX_DATA,
+  MAX_FRAME,
+  MAX_STREAMS,
+  OPENS_PER_SECOND,
+} from "../../shared/limits.ts";
 import type { ProbeOutcome } from "../../shared/probe.ts";
 import { PROTOCOL, VERSION } from "../../shared/version.ts";
 import type { SiteRules } from "../registry/types.ts";
@@ -107,7 +115,8 @@ export class Relay extends DurableObject<Env> {
     const visit = decodeHttpVisit(request.url);
     if (visit !== undefined) return this.#httpDoor.visit(visit, request);
     const pass = JSON.parse(request.headers.get(PASS_HEADER) ?? "null") as LanePass | null;
-    if (pass === null || request.headers.get("upgrade") !== "websocket") return new Response("not a lane", { status: 400 });
+    if (pass === null || request.headers.get("upgrade") !== "websocket")
+      return new Response("not a lane", { status: 400 });
     if (this.#rules.get("site") !== pass.site) {
       this.#rules.put("site", pass.site);
       this.#rules.put("relay", pass.relay);
@@ -119,7 +128,11 @@ export class Relay extends DurableObject<Env> {
     setTimeout(() => {
       if (lane.attachment.ready === null) this.#dismiss(lane, LANE_CLOSE.helloTimeout, "no HELLO in time");
     }, HELLO_TIMEOUT_MS);
-    return new Response(null, { status: 101, webSocket: client, headers: { "sec-websocket-protocol": "sallyport.v1" } });
+    return new Response(null, {
+      status: 101,
+      webSocket: client,
+      headers: { "sec-websocket-protocol": "sallyport.v1" },
+    });
   }
 
   /** A visitor at one of the Worker's TCP ports, handed over by `stub.connect(name)`. */
@@ -138,7 +151,8 @@ export class Relay extends DurableObject<Env> {
     this.#meter.message(Date.now());
     try {
       if (typeof message === "string") throw new SessionError("protocol", "a text message that is not ping");
-      if (message.byteLength > MAX_FRAME + MAX_CONTROL) throw new SessionError("protocol", `a frame of ${message.byteLength} bytes`);
+      if (message.byteLength > MAX_FRAME + MAX_CONTROL)
+        throw new SessionError("protocol", `a frame of ${message.byteLength} bytes`);
       const bytes = new Uint8Array(message);
       this.#receive(lane, bytes, decodeFrame(bytes));
     } catch (error) {
@@ -166,7 +180,8 @@ export class Relay extends DurableObject<Env> {
   push(rules: SiteRules): void {
     const changes = this.#rules.replace(rules);
     if (changes === null) return;
-    for (const mapping of changes.removed) this.#cut({ mapping: mapping.id, code: "cut", reason: "the mapping was removed" });
+    for (const mapping of changes.removed)
+      this.#cut({ mapping: mapping.id, code: "cut", reason: "the mapping was removed" });
     for (const grant of changes.grants) this.#cut({ grant, code: "cut", reason: "the grant has ended" });
     for (const jti of changes.revoked) this.cutToken(jti);
     this.#callers.tellAll();
@@ -195,7 +210,8 @@ export class Relay extends DurableObject<Env> {
       if (lane.attachment.jti !== jti) continue;
       // What was open through it does not wait for it to come back.
       const { kind, ready } = lane.attachment;
-      if (kind === "agent" && ready !== null) this.#ingress.drop(ready.number, { code: "cut", reason: "the agent's token was revoked" });
+      if (kind === "agent" && ready !== null)
+        this.#ingress.drop(ready.number, { code: "cut", reason: "the agent's token was revoked" });
       this.#dismiss(lane, LANE_CLOSE.token, "the token was revoked");
     }
   }
@@ -249,7 +265,11 @@ export class Relay extends DurableObject<Env> {
   #hello(lane: Lane, hello: Hello): void {
     const { attachment } = lane;
     if (hello.protocol !== PROTOCOL) {
-      this.#dismiss(lane, LANE_CLOSE.incompatible, `this edge speaks protocol ${PROTOCOL}; update the ${hello.kind} or the edge`);
+      this.#dismiss(
+        lane,
+        LANE_CLOSE.incompatible,
+        `this edge speaks protocol ${PROTOCOL}; update the ${hello.kind} or the edge`,
+      );
       return;
     }
     if (hello.kind !== attachment.kind) {
@@ -268,7 +288,11 @@ export class Relay extends DurableObject<Env> {
     const rival = known === undefined && this.#lanes.agents.some((end) => end.identity === attachment.identity);
     if (rival && !this.#swaps.permit(attachment.identity, Date.now())) {
       console.warn(`two processes use the token of ${attachment.identity} and push each other out; the elder stays`);
-      this.#dismiss(lane, LANE_CLOSE.superseded, "another process with this token is serving; give each agent a token of its own");
+      this.#dismiss(
+        lane,
+        LANE_CLOSE.superseded,
+        "another process with this token is serving; give each agent a token of its own",
+      );
       return;
     }
     const epoch = Number(this.#rules.get("epoch") ?? "0") + 1;
@@ -434,7 +458,11 @@ export class Relay extends DurableObject<Env> {
       if (this.#lanes.agents.length === 0) {
         this.#rules.put("offline-since", String(Date.now()));
         // Out of reach, it is told when an agent is back: then all is well anyway.
-        this.ctx.waitUntil(registryOf(this.env).agentsGone(this.#rules.get("site") ?? "").catch(() => undefined));
+        this.ctx.waitUntil(
+          registryOf(this.env)
+            .agentsGone(this.#rules.get("site") ?? "")
+            .catch(() => undefined),
+        );
       }
     }
     if (end.kind === "agent") this.#callers.tellAll();
@@ -442,4 +470,3 @@ export class Relay extends DurableObject<Env> {
     this.#rebudget();
   }
 }
-

@@ -14,7 +14,12 @@ export type Tally = { bytesIn: number; bytesOut: number };
  * `tell`: whoever holds the other end can show that bytes are missing. A socket within the edge can't show it either, so each
  * chunk has its length before it, and a length of 0 says that this was all (edge/ingress/raw-bridge.ts).
  */
-export async function carry(socket: Socket, stream: Stream, tally: Tally, onLoss: Mapping["onLoss"] | "tell"): Promise<Failure | null> {
+export async function carry(
+  socket: Socket,
+  stream: Stream,
+  tally: Tally,
+  onLoss: Mapping["onLoss"] | "tell",
+): Promise<Failure | null> {
   const writer = socket.writable.getWriter();
   const reader = socket.readable.getReader({ mode: "byob" });
   let roomAgain: (() => void) | undefined;
@@ -44,7 +49,9 @@ export async function carry(socket: Socket, stream: Stream, tally: Tally, onLoss
     });
   };
 
-  void upload(reader, stream, room, tally).catch(() => stream.reset("visitor-gone", "the visitor broke the connection off"));
+  void upload(reader, stream, room, tally).catch(() =>
+    stream.reset("visitor-gone", "the visitor broke the connection off"),
+  );
   const failure = await ended;
   roomAgain?.();
   if (failure?.code === "lost" && onLoss === "hang") {
@@ -65,14 +72,20 @@ function lengthOf({ byteLength }: Uint8Array): Uint8Array {
 }
 
 /** Reads the visitor, never more than the stream has credit for. */
-async function upload(reader: ReadableStreamBYOBReader, stream: Stream, room: () => Promise<void>, tally: Tally): Promise<void> {
+async function upload(
+  reader: ReadableStreamBYOBReader,
+  stream: Stream,
+  room: () => Promise<void>,
+  tally: Tally,
+): Promise<void> {
   // Default readers give 4 KiB chunks whatever is there; a BYOB read fills what it is given (measured, workerd 2026-10-23).
   let wanted = SMALL_READ;
   let spare: ArrayBuffer | undefined;
   for (;;) {
     await room();
     if (stream.over) return;
-    const buffer: ArrayBuffer = spare !== undefined && spare.byteLength === HEADROOM + wanted ? spare : new ArrayBuffer(HEADROOM + wanted);
+    const buffer: ArrayBuffer =
+      spare !== undefined && spare.byteLength === HEADROOM + wanted ? spare : new ArrayBuffer(HEADROOM + wanted);
     spare = undefined;
     const size = Math.max(1, Math.min(wanted, stream.credit));
     const { value, done } = await reader.read(new Uint8Array(buffer, HEADROOM, size));
@@ -90,6 +103,7 @@ async function upload(reader: ReadableStreamBYOBReader, stream: Stream, room: ()
     } else {
       stream.write(new Uint8Array(read, 0, HEADROOM + count));
     }
-    wanted = count === size && count === wanted ? Math.min(MAX_DATA, wanted * 4) : count < wanted / 4 ? SMALL_READ : wanted;
+    wanted =
+      count === size && count === wanted ? Math.min(MAX_DATA, wanted * 4) : count < wanted / 4 ? SMALL_READ : wanted;
   }
 }

@@ -3,7 +3,12 @@ import type { AgentStatus } from "./types.ts";
 
 /** What `status` says of an agent. */
 export function statusOf(end: End, streams: number): AgentStatus {
-  const lanes = [...end.lanes].map(([index, lane]) => ({ index, since: lane.attachment.since, backlog: lane.backlog, droppedDatagrams: lane.droppedDatagrams }));
+  const lanes = [...end.lanes].map(([index, lane]) => ({
+    index,
+    since: lane.attachment.since,
+    backlog: lane.backlog,
+    droppedDatagrams: lane.droppedDatagrams,
+  }));
   const [first] = [...end.lanes.values()];
   const attachment = first?.attachment;
   return {

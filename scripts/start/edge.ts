@@ -61,7 +61,10 @@ export class Edge {
       pairs.flatMap(({ port, target }) => {
         const stand = standIn(target);
         const rule = { target: formatTarget(target), note: stand?.what ?? "mapped by npm start" };
-        const hosts = stand?.name === undefined ? [] : [[`http://${stand.name}`, { ...rule, target: `http://${rule.target}` }] as const];
+        const hosts =
+          stand?.name === undefined
+            ? []
+            : [[`http://${stand.name}`, { ...rule, target: `http://${rule.target}` }] as const];
         return [[`${port}/tcp`, rule] as const, ...hosts];
       }),
     );

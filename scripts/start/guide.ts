@@ -12,10 +12,15 @@ export function guide({ pairs, bind, listen }: Options, edge: string, logs: read
     what: standIn(target)?.what ?? "",
     hint: standIn(target)?.hint(formatHostPort(here, port)) ?? `your client on ${formatHostPort(here, port)}`,
   }));
-  const [edgeHost = "", edgePort = ""] = [listen.slice(0, listen.lastIndexOf(":")), listen.slice(listen.lastIndexOf(":") + 1)];
+  const colon = listen.lastIndexOf(":");
+  const edgeHost = listen.slice(0, colon);
+  const edgePort = listen.slice(colon + 1);
   const hosts = pairs.flatMap(({ target }) => standIn(target)?.name ?? []);
   const isHome = ["127.0.0.1", "0.0.0.0", "[::]"].includes(edgeHost);
-  const byName = hosts.map((name) => `curl ${isHome ? "" : `--resolve ${name}:${edgePort}:${edgeHost} `}http://${name}:${edgePort}/     the same page, by host name`);
+  const byName = hosts.map(
+    (name) =>
+      `curl ${isHome ? "" : `--resolve ${name}:${edgePort}:${edgeHost} `}http://${name}:${edgePort}/     the same page, by host name`,
+  );
   const width = Math.max(...rows.map((row) => row.publicAddress.length), "PUBLIC".length);
   const privateWidth = Math.max(...rows.map((row) => row.privateAddress.length), "PRIVATE".length);
   const table = [{ publicAddress: "PUBLIC", privateAddress: "PRIVATE", what: "WHAT IT IS" }, ...rows].map((row) =>

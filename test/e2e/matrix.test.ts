@@ -64,7 +64,8 @@ test("the Worker's own port: a range over IPv4", async () => {
   await using site = await testSite({ tcp: "8080-8082" });
   const target = loopback();
   await using servers = new AsyncDisposableStack();
-  for (const port of [9080, 9082]) servers.use(await tcpServer(target, port, (socket) => void socket.end(`tcp ${port}`)));
+  for (const port of [9080, 9082])
+    servers.use(await tcpServer(target, port, (socket) => void socket.end(`tcp ${port}`)));
   await site.map("8080-8082/tcp", `${target}:9080`);
   expect(await ask(site.edge.host, 8080, "")).toBe("tcp 9080");
   expect(await ask(site.edge.host, 8082, "")).toBe("tcp 9082");

@@ -101,7 +101,9 @@ test("a restarted agent is another instance: the streams of the old one end at o
   await answered("new");
   late.destroy();
   await first[Symbol.asyncDispose]();
-  await expect.poll(async () => (await edge.json<ConnectionView[]>("log")).map((each) => each.outcome), { timeout: 20_000 }).toContain("lost");
+  await expect
+    .poll(async () => (await edge.json<ConnectionView[]>("log")).map((each) => each.outcome), { timeout: 20_000 })
+    .toContain("lost");
 });
 
 test("a visitor who comes while the agent is just away waits for it instead of being refused", async () => {

@@ -2,7 +2,15 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { GRACE_MS, MAX_DATA } from "../../shared/limits.ts";
 import { TYPE } from "../../shared/frame.ts";
-import { decodeResume, decodeResumed, encodeResume, encodeResumed, refuseRecords, Secret, type StreamRecord } from "../../shared/resume.ts";
+import {
+  decodeResume,
+  decodeResumed,
+  encodeResume,
+  encodeResumed,
+  refuseRecords,
+  Secret,
+  type StreamRecord,
+} from "../../shared/resume.ts";
 import { chunkOf } from "../../shared/stream.ts";
 import { connect, open, pair, Sink, text, write, type Pair } from "./pair.ts";
 
@@ -55,16 +63,19 @@ test("a refusal that was lost on its way still ends the stream", () => {
   expect([link.caller.streams.size, link.agent.streams.size]).toEqual([0, 0]);
 });
 
-test.each(["caller", "agent"] as const)("a reset by the %s that was lost on its way still ends the other end", (end) => {
-  const link = pair();
-  const ends = connect(link);
-  ends[end].stream.reset("visitor-gone", "gone");
-  link.cut();
-  link.heal();
-  link.deliver();
-  expect(ends.caller.ended).toEqual(expect.objectContaining({ code: end === "caller" ? "visitor-gone" : "lost" }));
-  expect(ends.agent.ended).not.toBeUndefined();
-});
+test.each(["caller", "agent"] as const)(
+  "a reset by the %s that was lost on its way still ends the other end",
+  (end) => {
+    const link = pair();
+    const ends = connect(link);
+    ends[end].stream.reset("visitor-gone", "gone");
+    link.cut();
+    link.heal();
+    link.deliver();
+    expect(ends.caller.ended).toEqual(expect.objectContaining({ code: end === "caller" ? "visitor-gone" : "lost" }));
+    expect(ends.agent.ended).not.toBeUndefined();
+  },
+);
 
 test("a reset made while the path is away is told when it is back", () => {
   const link = pair();
@@ -141,7 +152,21 @@ test.each([
   const link = pair();
   const ends = connect(link);
   const proof = new Secret(new Uint8Array(16).fill(1), new Uint8Array(32).fill(2)).prove();
-  const record: StreamRecord = { stream: ends.agent.stream.id, answered: true, finished: false, reset: false, refused: false, kind: 1, lane: 0, mapping: 1, consumed: 0, limit: 0, final: null, port: 0, ...wrong };
+  const record: StreamRecord = {
+    stream: ends.agent.stream.id,
+    answered: true,
+    finished: false,
+    reset: false,
+    refused: false,
+    kind: 1,
+    lane: 0,
+    mapping: 1,
+    consumed: 0,
+    limit: 0,
+    final: null,
+    port: 0,
+    ...wrong,
+  };
   link.agent.reunite({ channel: 3, slot: 0 }, 1, proof, [record]);
   expect(link.over[0]).toEqual(expect.objectContaining({ end: "agent", code: "protocol" }));
 });
@@ -162,8 +187,19 @@ test("a relay refuses records in place, and their streams are cut", () => {
 
 test("records travel in pages, and come back as they were", () => {
   const records = Array.from({ length: 3_000 }, (_, index): StreamRecord => ({
-    stream: index + 1, answered: index % 2 === 0, finished: index % 3 === 0, reset: index % 5 === 0, refused: index % 7 === 0, kind: 1 + (index % 3), lane: index % 16,
-    mapping: index, received: index * 1_000_003, consumed: index * 1_000_000, limit: 2 ** 50 + index, final: index % 4 === 0 ? index * 1_000_003 : null, port: index,
+    stream: index + 1,
+    answered: index % 2 === 0,
+    finished: index % 3 === 0,
+    reset: index % 5 === 0,
+    refused: index % 7 === 0,
+    kind: 1 + (index % 3),
+    lane: index % 16,
+    mapping: index,
+    received: index * 1_000_003,
+    consumed: index * 1_000_000,
+    limit: 2 ** 50 + index,
+    final: index % 4 === 0 ? index * 1_000_003 : null,
+    port: index,
   }));
   const id = new Uint8Array(16).fill(3);
   const proof = new Uint8Array(32).fill(4);
@@ -176,7 +212,12 @@ test("records travel in pages, and come back as they were", () => {
 
 /** A history of many streams over a path that is cut at will; every stream's bytes, endings and the ends' memory are checked. */
 function simulate(link: Pair, steps: { act: number; pick: number; size: number }[]): void {
-  type Both = { caller: Sink; agent?: Sink; sent: { up: number[]; down: number[] }; finished: { up: boolean; down: boolean } };
+  type Both = {
+    caller: Sink;
+    agent?: Sink;
+    sent: { up: number[]; down: number[] };
+    finished: { up: boolean; down: boolean };
+  };
   const all: Both[] = [];
   let next = 0;
   let away = false;
@@ -195,16 +236,23 @@ function simulate(link: Pair, steps: { act: number; pick: number; size: number }
     const both = all[pick % Math.max(1, all.length)];
     switch (act % 12) {
       case 0:
-        if (all.length < 6) all.push({ caller: new Sink(open(link), false), sent: { up: [], down: [] }, finished: { up: false, down: false } });
+        if (all.length < 6)
+          all.push({
+            caller: new Sink(open(link), false),
+            sent: { up: [], down: [] },
+            finished: { up: false, down: false },
+          });
         break;
-      case 1: case 2:
+      case 1:
+      case 2:
         if (both?.caller.stream.hungry && !both.finished.up) {
           const chunk = bytes(1 + (size % (MAX_DATA / 32)));
           both.caller.stream.write(chunkOf(chunk));
           both.sent.up.push(...chunk);
         }
         break;
-      case 3: case 4:
+      case 3:
+      case 4:
         if (both?.agent?.stream.hungry && !both.finished.down) {
           const chunk = bytes(1 + (size % (MAX_DATA / 32)));
           both.agent.stream.write(chunkOf(chunk));
@@ -251,7 +299,11 @@ function simulate(link: Pair, steps: { act: number; pick: number; size: number }
     both.caller.stream.finish();
     both.finished.up = true;
   }
-  for (let turn = 0; turn < 400 && all.some(({ caller, agent }) => caller.ended === undefined || agent?.ended === undefined); turn += 1) {
+  for (
+    let turn = 0;
+    turn < 400 && all.some(({ caller, agent }) => caller.ended === undefined || agent?.ended === undefined);
+    turn += 1
+  ) {
     link.clock.now += 2_000;
     link.caller.tick();
     link.agent.tick();
@@ -270,7 +322,10 @@ function simulate(link: Pair, steps: { act: number; pick: number; size: number }
     expect(both.agent?.bytes).toEqual(both.sent.up);
     expect(both.caller.bytes).toEqual(both.sent.down);
   }
-  expect([link.caller.charges, link.agent.charges]).toEqual([{ sent: 0, held: 0 }, { sent: 0, held: 0 }]);
+  expect([link.caller.charges, link.agent.charges]).toEqual([
+    { sent: 0, held: 0 },
+    { sent: 0, held: 0 },
+  ]);
   expect([link.caller.streams.size, link.agent.streams.size]).toEqual([0, 0]);
 }
 

@@ -37,7 +37,10 @@ test("both directions end in order: every byte, both FINs, and both ends forget 
   expect(text(caller.bytes)).toBe("half-closed, still talking");
   expect([caller.ended, agent.ended]).toEqual([null, null]);
   expect([link.caller.streams.size, link.agent.streams.size]).toEqual([0, 0]);
-  expect([link.caller.charges, link.agent.charges]).toEqual([{ sent: 0, held: 0 }, { sent: 0, held: 0 }]);
+  expect([link.caller.charges, link.agent.charges]).toEqual([
+    { sent: 0, held: 0 },
+    { sent: 0, held: 0 },
+  ]);
 });
 
 test("a reset ends both directions once, and late frames of it are dropped silently", () => {
@@ -55,7 +58,16 @@ test("a reset ends both directions once, and late frames of it are dropped silen
 test("DATA for a stream never known is answered RESET(unknown), once", () => {
   const link = pair();
   for (const offset of [0, 1]) {
-    link.agent.receive({ type: TYPE.DATA, flags: 0, lane: 0, channel: 3, slot: 7, stream: 99, offset, payload: new Uint8Array(1) });
+    link.agent.receive({
+      type: TYPE.DATA,
+      flags: 0,
+      lane: 0,
+      channel: 3,
+      slot: 7,
+      stream: 99,
+      offset,
+      payload: new Uint8Array(1),
+    });
   }
   expect(link.sent.map(({ from, frame }) => [from, frame.type, frame.stream])).toEqual([["agent", TYPE.RESET, 99]]);
 });
@@ -117,7 +129,8 @@ test("a byte beyond the limit ends the session, and nothing of it is delivered",
   link.deliver();
   const far = new Sink(link.dialled[0]!.stream, false);
   stream.out.limit = INITIAL_CREDIT + 1;
-  for (let sent = 0; sent < INITIAL_CREDIT + 1; sent += 4096) stream.write(chunkOf(new Uint8Array(Math.min(4096, INITIAL_CREDIT + 1 - sent))));
+  for (let sent = 0; sent < INITIAL_CREDIT + 1; sent += 4096)
+    stream.write(chunkOf(new Uint8Array(Math.min(4096, INITIAL_CREDIT + 1 - sent))));
   link.deliver();
   expect(link.over[0]).toEqual(expect.objectContaining({ end: "agent", code: "flow-control" }));
   expect(far.bytes.length).toBeLessThanOrEqual(INITIAL_CREDIT);
@@ -158,57 +171,64 @@ test("any writes, any delivery order between directions, any consumption: the sa
     fc.record({ kind: fc.constant("room" as const), open: fc.boolean() }),
   );
   fc.assert(
-    fc.property(fc.array(action, { maxLength: 60 }), fc.integer({ min: 64 * 1024, max: 1024 * 1024 }), (actions, window) => {
-      const link = pair({ window });
-      const ends = connect(link, false);
-      const written = { caller: [] as number[], agent: [] as number[] };
-      let next = 0;
-      for (const step of actions) {
-        switch (step.kind) {
-          case "write": {
-            const name = step.end ? "caller" : "agent";
-            if (!ends[name].stream.hungry) break;
-            const bytes = Uint8Array.from({ length: Math.ceil(step.size / 16) }, () => (next = (next + 1) % 251));
-            ends[name].stream.write(chunkOf(bytes));
-            written[name].push(...bytes);
-            break;
+    fc.property(
+      fc.array(action, { maxLength: 60 }),
+      fc.integer({ min: 64 * 1024, max: 1024 * 1024 }),
+      (actions, window) => {
+        const link = pair({ window });
+        const ends = connect(link, false);
+        const written = { caller: [] as number[], agent: [] as number[] };
+        let next = 0;
+        for (const step of actions) {
+          switch (step.kind) {
+            case "write": {
+              const name = step.end ? "caller" : "agent";
+              if (!ends[name].stream.hungry) break;
+              const bytes = Uint8Array.from({ length: Math.ceil(step.size / 16) }, () => (next = (next + 1) % 251));
+              ends[name].stream.write(chunkOf(bytes));
+              written[name].push(...bytes);
+              break;
+            }
+            case "deliver":
+              link.deliver(step.count);
+              break;
+            case "take":
+              (step.end ? ends.caller : ends.agent).take(step.size);
+              break;
+            case "tick":
+              link.clock.now += step.by;
+              link.caller.tick();
+              link.agent.tick();
+              break;
+            case "room":
+              link.room.open = step.open;
+              link.caller.pump();
+              link.agent.pump();
           }
-          case "deliver":
-            link.deliver(step.count);
-            break;
-          case "take":
-            (step.end ? ends.caller : ends.agent).take(step.size);
-            break;
-          case "tick":
-            link.clock.now += step.by;
-            link.caller.tick();
-            link.agent.tick();
-            break;
-          case "room":
-            link.room.open = step.open;
-            link.caller.pump();
-            link.agent.pump();
+          if (link.caller.charges.sent > Math.max(window, MAX_DATA + FRAME_CHARGE)) throw new Error("over the window");
         }
-        if (link.caller.charges.sent > Math.max(window, MAX_DATA + FRAME_CHARGE)) throw new Error("over the window");
-      }
-      link.room.open = true;
-      ends.caller.stream.finish();
-      ends.agent.stream.finish();
-      for (let turn = 0; turn < 500 && ends.caller.ended === undefined; turn += 1) {
-        link.caller.pump();
-        link.agent.pump();
-        link.deliver();
-        ends.caller.take();
-        ends.agent.take();
-        link.deliver();
-      }
-      expect(ends.caller.ended).toBeNull();
-      expect(ends.agent.ended).toBeNull();
-      expect(ends.agent.bytes).toEqual(written.caller);
-      expect(ends.caller.bytes).toEqual(written.agent);
-      expect([link.caller.charges, link.agent.charges]).toEqual([{ sent: 0, held: 0 }, { sent: 0, held: 0 }]);
-      expect(link.over).toEqual([]);
-    }),
+        link.room.open = true;
+        ends.caller.stream.finish();
+        ends.agent.stream.finish();
+        for (let turn = 0; turn < 500 && ends.caller.ended === undefined; turn += 1) {
+          link.caller.pump();
+          link.agent.pump();
+          link.deliver();
+          ends.caller.take();
+          ends.agent.take();
+          link.deliver();
+        }
+        expect(ends.caller.ended).toBeNull();
+        expect(ends.agent.ended).toBeNull();
+        expect(ends.agent.bytes).toEqual(written.caller);
+        expect(ends.caller.bytes).toEqual(written.agent);
+        expect([link.caller.charges, link.agent.charges]).toEqual([
+          { sent: 0, held: 0 },
+          { sent: 0, held: 0 },
+        ]);
+        expect(link.over).toEqual([]);
+      },
+    ),
     { numRuns: 200 },
   );
 });

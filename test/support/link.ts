@@ -28,7 +28,10 @@ export async function link(edgeUrl: string): Promise<Link> {
     const far = net.connect(Number(port), hostname);
     const both = { near, far };
     alive.add(both);
-    for (const [from, to] of [[near, far], [far, near]] as const) {
+    for (const [from, to] of [
+      [near, far],
+      [far, near],
+    ] as const) {
       from.setNoDelay(true);
       from.on("error", () => {});
       from.on("data", (bytes) => {

@@ -60,7 +60,9 @@ test("a full queue drops the oldest", () => {
   expect(queue.drops.queue).toBe(5_000 - 1_024);
   world.queued = 0;
   queue.flush();
-  expect(world.sent.map(({ text }) => text)).toEqual(Array.from({ length: 1_024 }, (_, index) => String(5_000 - 1_024 + index)));
+  expect(world.sent.map(({ text }) => text)).toEqual(
+    Array.from({ length: 1_024 }, (_, index) => String(5_000 - 1_024 + index)),
+  );
   const before = queue.drops.queue;
   world.queued = 20_000;
   for (let index = 0; index < 20; index += 1) send("x".repeat(65_507));

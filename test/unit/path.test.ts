@@ -14,7 +14,7 @@ function saturate(link: { rate: number; roundTrip: number; frames: number }): { 
   let now = 0;
   let late = 0;
   const echoes: number[] = [];
-  for (let sent = 0; sent < link.frames; ) {
+  for (let sent = 0; sent < link.frames;) {
     if (path.room) {
       path.sent(FRAME);
       sent += 1;

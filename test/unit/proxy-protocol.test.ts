@@ -13,7 +13,9 @@ test("version 1 names both ends in text", () => {
 
 test("ends of two families are told in the visitor's", () => {
   expect(text(proxyHeader("v1", "[2001:db8::7]:5000", to))).toBe("PROXY TCP6 2001:db8::7 :: 5000 8080\r\n");
-  expect(text(proxyHeader("v1", "203.0.113.7", { address: "::1", port: 0 }))).toBe("PROXY TCP4 203.0.113.7 0.0.0.0 0 0\r\n");
+  expect(text(proxyHeader("v1", "203.0.113.7", { address: "::1", port: 0 }))).toBe(
+    "PROXY TCP4 203.0.113.7 0.0.0.0 0 0\r\n",
+  );
 });
 
 test("an unknown visitor is said to be unknown", () => {
@@ -25,7 +27,11 @@ test.each(["v1", "v2"] as const)("%s is read back, and cut anywhere it asks for 
   for (const visitor of ["203.0.113.7:5000", "[2001:db8::7]:65535"]) {
     const header = proxyHeader(version, visitor, to);
     const read = readProxyHeader(Uint8Array.of(...header, 1, 2, 3));
-    expect(read).toMatchObject({ kind: "done", bytes: header.byteLength, source: { port: Number(/\d+$/.exec(visitor)?.[0]) } });
+    expect(read).toMatchObject({
+      kind: "done",
+      bytes: header.byteLength,
+      source: { port: Number(/\d+$/.exec(visitor)?.[0]) },
+    });
     for (let cut = 0; cut < header.byteLength; cut += 1) {
       expect(readProxyHeader(header.subarray(0, cut))).toEqual({ kind: "more" });
     }
