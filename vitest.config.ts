@@ -34,7 +34,7 @@ function running(name: string, seconds: number): TestProjectConfiguration {
 
 export default defineConfig({
   test: {
-    projects: [pure("unit"), pure("spec"), running("e2e", 60), running("system", 300)],
+    projects: [pure("unit"), pure("spec"), running("e2e", 180), running("system", 600)],
     teardownTimeout: 10_000,
     reporters: ["default", "./test/support/reporter.ts"],
   },
