@@ -104,6 +104,11 @@ export class Session {
   open(type: typeof TYPE.OPEN | typeof TYPE.DIAL, payload: Uint8Array, init: StreamInit = {}): Stream {
     this.#allocated += 1;
     const stream = this.#table.add(this.#allocated, init);
+    if (this.#over) {
+      // Whoever opens it hears its events first, as of any other stream.
+      queueMicrotask(() => this.#table.forget(stream, { code: "lost", reason: "the session is over" }));
+      return stream;
+    }
     this.#table.allowance.first(stream.in);
     stream.opening = { type, payload };
     this.#sendOpening(stream);
@@ -193,7 +198,10 @@ export class Session {
   #receive(frame: Frame): void {
     switch (frame.type) {
       case TYPE.BATCH:
-        for (const entry of unbatch(frame)) this.#receive(entry);
+        for (const entry of unbatch(frame)) {
+          // An entry may have been what ended the session.
+          if (!this.#over) this.#receive(entry);
+        }
         return;
       case TYPE.WINDOW:
         this.allow(frame.offset);
@@ -306,6 +314,8 @@ export class Session {
   }
 
   #data(stream: Stream, offset: number, bytes: Uint8Array): void {
+    // What an acknowledgement let the application do may have ended it.
+    if (stream.over) return;
     const before = stream.in.held;
     const fresh = stream.in.take(offset, bytes);
     if (fresh === "gap") {
@@ -319,6 +329,7 @@ export class Session {
   }
 
   #fin(stream: Stream, finalSize: number): void {
+    if (stream.over) return;
     const complete = stream.in.takeFin(finalSize);
     if (complete === "gap") this.#ask(stream);
     if (complete === true) stream.deliverFin();

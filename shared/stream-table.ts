@@ -34,7 +34,7 @@ export class StreamTable {
   /** Streams reset lately: their late frames are dropped silently. */
   readonly #reset = new Remembered<number>(REMEMBERED_RESETS);
   /** Streams whose consumption the far end has not heard of in full. */
-  readonly #unreported = new Set<Stream>();
+  readonly #unreported = new Map<Stream, number>();
 
   constructor(init: StreamTableInit) {
     this.#init = init;
@@ -97,7 +97,7 @@ export class StreamTable {
   /** The application has consumed more, or a FIN came: reports it when waiting would hold the far end back. */
   consumed(stream: Stream): void {
     this.allowance.count(stream.in);
-    if (stream.in.unreported) this.#unreported.add(stream);
+    if (stream.in.unreported && !this.#unreported.has(stream)) this.#unreported.set(stream, this.#init.now());
     if (!this.#init.up()) return;
     if (this.allowance.scarce) this.reportAll();
     else if (stream.in.overdue || this.allowance.lags(stream.in)) this.#report(stream);
@@ -120,17 +120,17 @@ export class StreamTable {
     this.sender.pump();
   }
 
-  /** Once a second: reports what quiet streams have consumed, and lets their windows fall back. */
+  /** Once a second: reports what has been consumed for as long, and lets the windows of quiet streams fall back. */
   tick(now: number): void {
     if (!this.#init.up()) return;
     const quiet = now - REPORT_MS;
-    for (const stream of this.#unreported) if (stream.touched <= quiet) this.#report(stream);
+    for (const [stream, since] of this.#unreported) if (since <= quiet) this.#report(stream);
     for (const stream of this.live.values()) if (stream.touched <= quiet) stream.in.settle();
   }
 
   /** Reports all that is consumed and not yet told. */
   reportAll(): void {
-    for (const stream of this.#unreported) {
+    for (const stream of this.#unreported.keys()) {
       this.#report(stream);
       this.settle(stream);
     }

@@ -323,6 +323,18 @@ test.each(ROLES)("9.6 a window more than half held has everything reported at on
   expect(consumedIn(end)).toEqual([4]);
 });
 
+test.each(ROLES)("9.7 within two ticks also when more keeps coming (%s)", (role) => {
+  const end = new End(role);
+  end.open();
+  end.forget();
+  for (let second = 0; second < 5; second += 1) {
+    end.now += 900;
+    end.hear(data(1, second, "x"));
+    end.tick(100);
+  }
+  expect(consumedIn(end).length).toBeGreaterThanOrEqual(2);
+});
+
 // 10. How limits move
 
 test.each(ROLES)("10.1 a limit only grows, and stays within consumed and the window granted (%s)", (role) => {

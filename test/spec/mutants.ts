@@ -53,15 +53,20 @@ export async function judge(mutants: readonly Mutant[]): Promise<Killers> {
   return killers(mutants, JSON.parse(told) as Report);
 }
 
+/** The text however the formatter breaks its lines. */
+function anySpacing(text: string): RegExp {
+  const tokens = text.match(/\w+|[^\w\s]/g) ?? [];
+  return new RegExp(tokens.map((token) => token.replace(/[^\w\s]/, "\\$&")).join("\\s*"), "s");
+}
+
 /** Bundles all judges with the faulty copy. */
 async function plant({ name, file, find, put }: Mutant, outfile: string): Promise<void> {
   const path = join(ROOT, "shared", file);
   const source = await readFile(path, "utf8");
-  const [before, after, ...more] = source.split(find);
+  const parts = source.split(anySpacing(find));
+  const [before, after, ...more] = parts;
   if (before === undefined || after === undefined || more.length > 0) {
-    throw new Error(
-      `"${name}": the text to replace is ${source.split(find).length - 1} times in shared/${file}: ${find}`,
-    );
+    throw new Error(`"${name}": the text to replace is ${parts.length - 1} times in shared/${file}: ${find}`);
   }
   await build({
     stdin: {

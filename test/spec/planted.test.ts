@@ -191,8 +191,8 @@ const MUTANTS: Mutant[] = [
   {
     name: "quiet streams are never reported",
     file: "stream-table.ts",
-    find: "for (const stream of this.#unreported) if",
-    put: "for (const stream of [] as Stream[]) if",
+    find: "for (const [stream, since] of this.#unreported) if",
+    put: "for (const [stream, since] of [] as [Stream, number][]) if",
   },
   {
     name: "nothing is reported before a tick",

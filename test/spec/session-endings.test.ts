@@ -1,0 +1,37 @@
+import { expect, test } from "vitest";
+import { batch } from "../../shared/batch.ts";
+import { decodeFrame, encodeFrame, TYPE } from "../../shared/frame.ts";
+import { encodeDial } from "../../shared/open.ts";
+import { chunkOf } from "../../shared/stream.ts";
+import { DIAL, Sink } from "./pair.ts";
+import { data, End } from "./wire.ts";
+
+test("a reset made because there is room again leaves nothing held", () => {
+  const end = new End("caller");
+  end.eager = false;
+  const sink = end.open(70_000);
+  sink.stream.write(chunkOf(new Uint8Array(60_000)));
+  sink.stream.write(chunkOf(new Uint8Array(40_000)));
+  expect(sink.stream.hungry).toBe(false);
+  sink.stream.events.writable = () => sink.stream.reset("visitor-gone", "");
+  sink.stream.out.raise(2 ** 40);
+  end.hear(data(1, 0, "abc", 60_000));
+  expect([sink.ended?.code, end.session.charges]).toEqual(["visitor-gone", { sent: 0, held: 0 }]);
+});
+
+test("when an application ends the session in the middle of a BATCH, the rest of it is not answered", () => {
+  const end = new End("agent");
+  const sink = end.open();
+  sink.stream.events.data = () => end.session.end("done", "x");
+  const frames = [data(1, 0, "a"), data(77, 0, "b")];
+  end.hear(decodeFrame(batch(frames.map(({ payload, ...header }) => encodeFrame(header, payload)))));
+  expect(end.said(TYPE.RESET)).toEqual([]);
+});
+
+test("a stream opened on a session that is over ends at once", async () => {
+  const end = new End("caller");
+  end.session.end("done", "");
+  const sink = new Sink(end.session.open(TYPE.DIAL, encodeDial(DIAL)));
+  await Promise.resolve();
+  expect([end.session.streams.size, sink.ended === undefined]).toEqual([0, false]);
+});
