@@ -213,7 +213,7 @@ test("with a certificate the control address speaks HTTPS", async () => {
 });
 
 test.each<[string, string[]]>([
-  ["usage", ["serve"]],
+  ["data-missing", ["serve"]],
   ["bad-ports", ["serve", "--data", "x", "--tcp", "80 81"]],
   ["bad-address", ["serve", "--data", "x", "--listen", "localhost"]],
   ["bad-address", ["serve", "--data", "x", "--bind", "eth0"]],
