@@ -1,4 +1,5 @@
 import { readFileSync } from "node:fs";
+import { availableParallelism } from "node:os";
 import { defineConfig, type TestProjectConfiguration } from "vitest/config";
 
 /** As in scripts/build.ts: tests of the command line's sources meet the built Worker's text here too. */
@@ -36,6 +37,8 @@ export default defineConfig({
   test: {
     projects: [pure("unit"), pure("spec"), running("e2e", 180), running("system", 600)],
     teardownTimeout: 10_000,
+    // Tests of running programs mostly wait for them: more files at once than there are processors.
+    maxWorkers: Math.max(6, availableParallelism()),
     reporters: ["default", "./test/support/reporter.ts"],
   },
 });
