@@ -53,6 +53,9 @@ const ROUTES: Readonly<Record<string, readonly Holder[]>> = {
   "DELETE api/v1/grants/:id": ["admin"],
   "GET api/v1/status": ADMINS,
   "GET api/v1/log": ADMINS,
+  "GET api/v1/audit": ADMINS,
+  // A description of doors, open to all as the source is.
+  "GET api/v1/openapi.json": HOLDERS,
   "GET api/v1/usage": ADMINS,
   "GET api/v1/test": ADMINS,
   // Within the token's `publish`.
