@@ -2,8 +2,12 @@
 // everything behind it; so each end asks the far end to echo a mark now and then, and keeps what is unechoed near what
 // the path carries in one turn (the model of BBR: delivery rate and least round trip, measured, never guessed from loss).
 
+import { RELAY_BUDGET } from "./limits.ts";
+
 /** Bytes always allowed: less would leave a busy machine idle between two turns of its event loop. */
 const LEAST_BYTES = 256 * 1024;
+/** Bytes that no honest end can have on its way: all of a relay's budget, and control frames beside it. */
+const MOST_BYTES = RELAY_BUDGET + 4 * 1024 * 1024;
 /** Times the path's own product: one part travels, the other waits to follow it at once. It also lets a new path be found out. */
 const GAIN = 2;
 /** Bytes between two marks, at least. */
@@ -32,6 +36,11 @@ export class Path {
   /** Bytes sent that the far end is not known to have. */
   get backlog(): number {
     return this.#sent - this.#echoed;
+  }
+
+  /** True when more is on its way than credit can ever allow: the far end grants what it may not, and reads nothing. */
+  get overrun(): boolean {
+    return this.backlog > MOST_BYTES;
   }
 
   /** True while bulk may be sent. */

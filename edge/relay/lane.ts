@@ -1,3 +1,4 @@
+import { LANE_CLOSE } from "../../shared/errors.ts";
 import { encodeFrame, TYPE } from "../../shared/frame.ts";
 import { Path } from "../../shared/path.ts";
 import { attachmentOf, type Attachment } from "./attachment.ts";
@@ -36,6 +37,8 @@ export class Lane {
     this.socket.send(frame);
     this.#path.sent(frame.byteLength);
     this.#mark();
+    // Credit never allows as much: the end grants what it may not, and does not read. What waits is memory of all.
+    if (this.#path.overrun) this.close(LANE_CLOSE.overrun, "more is on its way than credit allows");
   }
 
   /** Takes an echoed MARK. One from before this instance names a total of its own and is ignored. */
