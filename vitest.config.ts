@@ -35,7 +35,7 @@ function running(name: string, seconds: number): TestProjectConfiguration {
 
 export default defineConfig({
   test: {
-    projects: [pure("unit"), pure("spec"), running("e2e", 180), running("system", 600)],
+    projects: [pure("unit"), pure("spec"), running("e2e", 180), running("system", 600), running("soak", 1_800)],
     teardownTimeout: 10_000,
     // Tests of running programs mostly wait for them: more files at once than there are processors.
     maxWorkers: Math.max(6, availableParallelism()),

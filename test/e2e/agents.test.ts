@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { writeFile } from "node:fs/promises";
+import { readFile, writeFile } from "node:fs/promises";
 import net from "node:net";
 import { join } from "node:path";
 import { expect, test } from "vitest";
@@ -79,6 +79,18 @@ test("a second signal stops an agent now", async () => {
   await only.until(/"msg":"draining"/);
   only.kill("SIGTERM");
   expect(await only.ended).toMatchObject({ code: 0 });
+});
+
+test("a token on the command line is gone from the process list once the agent runs", async () => {
+  await using edge = await testEdge({ tcp: "8080" });
+  await edge.ok("site", "add", "lab");
+  const token = await edge.ok("token", "agent", "lab", "--local");
+  await using started = run(SYSTEM_NODE, [AGENT, "--token", token, "--log", "json"]);
+  await started.until(/"msg":"ready"/);
+  const shown = await readFile(`/proc/${started.pid}/cmdline`, "utf8");
+  expect(shown).not.toContain(token.slice(0, 20));
+  expect(started.stderr).toContain("--token-file is safer");
+  expect(started.stderr).not.toContain(token);
 });
 
 async function tokenFile(edge: TestEdge, name: string): Promise<string> {
