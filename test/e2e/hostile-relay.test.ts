@@ -10,6 +10,7 @@ import { encodeControl } from "../../shared/control.ts";
 import { encodeFields } from "../../shared/fields.ts";
 import { decodeFrame, encodeFrame, TYPE, type Frame } from "../../shared/frame.ts";
 import { encodeRequestHead, type RequestHead } from "../../shared/http-head.ts";
+import { DIALS_IN_FLIGHT } from "../../shared/limits.ts";
 import { decodeFailure, encodeDial, type Kind } from "../../shared/open.ts";
 import { loopback } from "../support/net.ts";
 import { tcpServer } from "../support/peers.ts";
@@ -101,6 +102,32 @@ test("what no relay would say ends the lane, not the agent", async () => {
   expect(await relay.dial("127.0.0.1:1", "tcp")).toBe("target-refused");
   // The token is still its own, and so is the file.
   expect(agent.stderr).not.toMatch(/"msg":"token renewed"/);
+});
+
+test("no more dials are in flight than the limit says; those beyond it are refused as busy, at once", async () => {
+  await using relay = await hostileRelay();
+  await using folder = await tempDir();
+  const file = join(folder.path, "token");
+  await writeFile(file, unsignedToken("lab", relay.url), { mode: 0o600 });
+  // It listens, but is stopped: once its short queue is full, connects wait for ever.
+  const host = loopback();
+  const listen = `require("net").createServer().listen(0, "${host}", 1, function () { console.log("port " + this.address().port + "."); })`;
+  await using target = run(SYSTEM_NODE, ["-e", listen]);
+  const [, port = ""] = await target.until(/port (\d+)\./);
+  target.kill("SIGSTOP");
+  await using agent = run(SYSTEM_NODE, [AGENT, "--token-file", file, "--log", "json"], {
+    env: { XDG_STATE_HOME: folder.path },
+  });
+  await agent.until(/"msg":"ready"/);
+  const beyond = 50;
+  const answers = await Promise.all(
+    Array.from({ length: DIALS_IN_FLIGHT + beyond }, () => relay.dial(`${host}:${port}`, "tcp")),
+  );
+  const busy = answers.filter((answer) => answer === "busy").length;
+  // The few that its queue took made room for as many others.
+  expect(busy).toBeGreaterThan(beyond - 10);
+  expect(busy).toBeLessThanOrEqual(beyond);
+  target.kill("SIGCONT");
 });
 
 /** An edge that is none: it lets everybody in. */
