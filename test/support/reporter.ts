@@ -7,7 +7,10 @@ export default class PlainSummary implements Reporter {
     const count = { passed: 0, failed: unhandledErrors.length, skipped: 0, pending: 0 };
     for (const module of modules) {
       const failedBefore = count.failed;
-      for (const test of module.children.allTests()) count[test.result().state]++;
+      for (const test of module.children.allTests()) {
+        count[test.result().state]++;
+        if (test.diagnostic()?.flaky === true) console.log(`flaky, passed only when tried again: ${test.fullName}`);
+      }
       // A file that doesn't load, or whose hooks throw, has no failed test to show for it.
       if (module.state() === "failed" && count.failed === failedBefore) count.failed++;
     }
