@@ -1,12 +1,12 @@
 import { unbatch } from "./batch.ts";
-import { Bucket } from "./bucket.ts";
 import { SessionError, type Failure, type SessionCode } from "./errors.ts";
 import { encodeFields } from "./fields.ts";
-import { encodeFrame, FLAG_ACK, readU64, TYPE, typeName, viewOf, type Frame, type Header } from "./frame.ts";
-import { GRACE_MS, MAX_STREAMS, OPEN_BURST, OPENS_PER_SECOND } from "./limits.ts";
-import { decodeAccept, decodeDial, decodeFailure, encodeFailure, type Dial } from "./open.ts";
+import { encodeFrame, TYPE, typeName, type Frame, type Header } from "./frame.ts";
+import { GRACE_MS } from "./limits.ts";
+import { decodeFailure, type Dial } from "./open.ts";
 import { Resumption } from "./resumption.ts";
 import type { Secret, StreamRecord } from "./resume.ts";
+import { StreamFrames } from "./stream-frames.ts";
 import { StreamTable } from "./stream-table.ts";
 import type { Stream, StreamInit } from "./stream.ts";
 
@@ -40,8 +40,8 @@ export class Session {
   to: { channel: number; slot: number };
   readonly #init: SessionInit;
   readonly #table: StreamTable;
+  readonly #frames: StreamFrames;
   readonly #resumption: Resumption;
-  readonly #opens = new Bucket(OPENS_PER_SECOND, OPEN_BURST);
   #allocated = 0;
   #over = false;
 
@@ -56,6 +56,13 @@ export class Session {
       to: () => this.to,
       now: io.now,
       up: () => this.up,
+    });
+    this.#frames = new StreamFrames({
+      role: init.role,
+      dial: init.dial,
+      table: this.#table,
+      now: io.now,
+      control: (header, payload) => this.#send(header, payload),
     });
     this.#resumption = new Resumption({
       role: init.role,
@@ -211,15 +218,13 @@ export class Session {
         this.close("done", { code: "lost", reason: reason === "" ? "the far end closed the session" : reason });
         return;
       }
-      case TYPE.DIAL:
-        this.#dialled(frame);
-        return;
       case TYPE.RESUMED:
         this.#resumption.answered(frame);
         return;
       case TYPE.NUDGE:
         if (this.#init.role === "caller") this.resume();
         return;
+      case TYPE.DIAL:
       case TYPE.ACCEPT:
       case TYPE.REJECT:
       case TYPE.DATA:
@@ -228,134 +233,12 @@ export class Session {
       case TYPE.CREDIT:
       case TYPE.ASK:
       case TYPE.DGRAM:
-      case TYPE.UNKNOWN_FLOW: {
-        const stream = this.#table.live.get(frame.stream);
-        if (stream === undefined) this.#stranger(frame);
-        else this.#forStream(stream, frame);
+      case TYPE.UNKNOWN_FLOW:
+        this.#frames.receive(frame);
         return;
-      }
       default:
         throw new SessionError("protocol", `${typeName(frame.type)} has no place in a session`);
     }
-  }
-
-  #dialled(frame: Frame): void {
-    const { role, dial: serve } = this.#init;
-    if (role !== "agent" || serve === undefined) throw new SessionError("protocol", "DIAL to a caller");
-    if (this.#table.live.has(frame.stream)) return;
-    if (!this.#table.admit(frame.stream)) {
-      // Opened again after a loss, but over here: the answer was lost.
-      this.#table.remember(frame.stream);
-      this.#send(
-        { type: TYPE.RESET, stream: frame.stream, lane: frame.lane },
-        encodeFailure({ code: "unknown", reason: "this stream is over" }),
-      );
-      return;
-    }
-    const dial = decodeDial(frame.payload);
-    const stream = this.#table.add(frame.stream, { lane: frame.lane, mapping: dial.mapping });
-    // The caller's first grant, which may be less than the default when its session is crowded.
-    stream.out.limit = frame.offset;
-    if (this.#table.live.size > MAX_STREAMS) {
-      stream.reject("too-many", `more than ${MAX_STREAMS} streams in one session`);
-    } else if (!this.#opens.take(this.#init.io.now())) {
-      stream.reject("busy", `more than ${OPENS_PER_SECOND} new streams a second`);
-    } else {
-      serve(stream, dial);
-    }
-  }
-
-  #forStream(stream: Stream, frame: Frame): void {
-    const table = this.#table;
-    table.touch(stream);
-    // The caller chooses the lane, and changes it only when one is lost.
-    if (this.#init.role === "agent") stream.lane = frame.lane;
-    switch (frame.type) {
-      case TYPE.ACCEPT:
-        if (this.#init.role !== "caller") throw new SessionError("protocol", "ACCEPT to an agent");
-        stream.out.raise(frame.offset);
-        stream.answered(decodeAccept(frame.payload));
-        table.wake(stream);
-        table.settle(stream);
-        return;
-      case TYPE.REJECT:
-        if (stream.state !== "opening" || this.#init.role !== "caller")
-          throw new SessionError("protocol", "REJECT out of place");
-        table.forget(stream, decodeFailure(frame.payload));
-        return;
-      case TYPE.DATA:
-        this.#data(stream, frame.offset, this.#acknowledged(stream, frame));
-        return;
-      case TYPE.FIN:
-        this.#acknowledged(stream, frame);
-        this.#fin(stream, frame.offset);
-        return;
-      case TYPE.RESET:
-        table.remember(stream.id);
-        table.forget(stream, decodeFailure(frame.payload));
-        return;
-      case TYPE.CREDIT:
-        if (frame.payload.byteLength !== 8) throw new SessionError("protocol", "CREDIT without its 8 bytes");
-        stream.out.raise(frame.offset);
-        table.released(stream, readU64(viewOf(frame.payload), 0));
-        table.settle(stream);
-        return;
-      case TYPE.ASK:
-        stream.out.rewind(frame.offset);
-        table.wake(stream);
-        return;
-      case TYPE.DGRAM:
-        stream.deliverDatagram(frame.payload, frame.offset);
-        return;
-      case TYPE.UNKNOWN_FLOW:
-        table.forget(stream, { code: "unknown", reason: "the agent does not know this flow any more" });
-        return;
-    }
-  }
-
-  #data(stream: Stream, offset: number, bytes: Uint8Array): void {
-    // What an acknowledgement let the application do may have ended it.
-    if (stream.over) return;
-    const before = stream.in.held;
-    const fresh = stream.in.take(offset, bytes);
-    if (fresh === "gap") {
-      this.#ask(stream);
-    } else if (fresh !== null) {
-      this.#table.allowance.hold(stream.in.held - before);
-      stream.deliver(fresh);
-    }
-    // An acknowledgement on this frame may have been the last thing the stream waited for.
-    this.#table.settle(stream);
-  }
-
-  #fin(stream: Stream, finalSize: number): void {
-    if (stream.over) return;
-    const complete = stream.in.takeFin(finalSize);
-    if (complete === "gap") this.#ask(stream);
-    if (complete === true) stream.deliverFin();
-    if (!stream.over) this.#table.consumed(stream);
-  }
-
-  /** Takes the ACK flag into account; returns the bytes behind it. */
-  #acknowledged(stream: Stream, frame: Frame): Uint8Array {
-    if ((frame.flags & FLAG_ACK) === 0) return frame.payload;
-    if (frame.payload.byteLength < 8)
-      throw new SessionError("protocol", `${typeName(frame.type)} with ACK is cut short`);
-    this.#table.released(stream, readU64(viewOf(frame.payload), 0));
-    return frame.payload.subarray(8);
-  }
-
-  /** Frames for a stream that is not there. */
-  #stranger(frame: Frame): void {
-    const { type, stream, lane } = frame;
-    if (type === TYPE.DGRAM && this.#init.role === "agent") this.#send({ type: TYPE.UNKNOWN_FLOW, stream, lane });
-    if ((type !== TYPE.DATA && type !== TYPE.FIN) || this.#table.wasReset(stream)) return;
-    this.#table.remember(stream);
-    this.#send({ type: TYPE.RESET, stream, lane }, encodeFailure({ code: "unknown", reason: "no such stream here" }));
-  }
-
-  #ask(stream: Stream): void {
-    this.#send({ type: TYPE.ASK, stream: stream.id, lane: stream.lane, offset: stream.in.received });
   }
 
   #sendOpening(stream: Stream): void {

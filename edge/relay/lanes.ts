@@ -34,6 +34,11 @@ export class Lanes {
     return [...this.#callers.values()];
   }
 
+  /** Agents and callers. */
+  get ends(): End[] {
+    return [...this.#agents.values(), ...this.#callers.values()];
+  }
+
   /** Boot id of the lanes that outlived a former instance, if any did. */
   get boot(): string | undefined {
     for (const lane of this.#bySocket.values()) if (lane.attachment.ready !== null) return lane.attachment.ready.boot;
@@ -60,6 +65,18 @@ export class Lanes {
 
   caller(channel: number): End | undefined {
     return this.#callers.get(channel);
+  }
+
+  /** Sends to an agent on the lane named, else its lowest live one; to one that is gone, nothing. */
+  send(slot: number, frame: Uint8Array, lane: number): void {
+    const end = this.agent(slot);
+    if (end !== undefined) laneOf(end, lane)?.send(frame);
+  }
+
+  /** Whether that lane of an agent takes more bulk. */
+  room(slot: number, lane: number): boolean {
+    const end = this.agent(slot);
+    return end !== undefined && (laneOf(end, lane)?.room ?? false);
   }
 
   /** The end of this identity and incarnation, if it has lanes here. */

@@ -1,23 +1,12 @@
 import { DurableObject } from "cloudflare:workers";
 import { LANE_CLOSE, SessionError } from "../../shared/errors.ts";
-import { decodeFrame, encodeFrame, TYPE, typeName, type Frame } from "../../shared/frame.ts";
+import { decodeFrame, TYPE, typeName, type Frame } from "../../shared/frame.ts";
 import { decodeControl, encodeControl, Hello, Report, type Cut } from "../../shared/control.ts";
-import {
-  DRAIN_MS,
-  HELLO_TIMEOUT_MS,
-  MAX_CONTROL,
-  MAX_DATA,
-  MAX_FRAME,
-  MAX_STREAMS,
-  OPENS_PER_SECOND,
-} from "../../shared/limits.ts";
+import { HELLO_TIMEOUT_MS, MAX_CONTROL, MAX_FRAME } from "../../shared/limits.ts";
 import type { ProbeOutcome } from "../../shared/probe.ts";
-import { PROTOCOL, VERSION } from "../../shared/version.ts";
 import type { SiteRules } from "../registry/types.ts";
 import { registryOf, type Env } from "../env.ts";
 import { PASS_HEADER, type LanePass } from "./attachment.ts";
-import { Absences } from "./absences.ts";
-import { hasRoomFor, shareOf } from "./budget.ts";
 import { Callers } from "./callers.ts";
 import { Doorman, type DoormanHost } from "./doorman.ts";
 import { endedBy, nextEnd } from "./expiry.ts";
@@ -26,15 +15,16 @@ import { HttpDoor } from "./http-door.ts";
 import { decodeHttpVisit } from "./http-visit.ts";
 import { Ingress } from "./ingress.ts";
 import type { Lane } from "./lane.ts";
-import { dataLane, laneOf, Lanes, type End } from "./lanes.ts";
+import { laneOf, Lanes } from "./lanes.ts";
 import { Meter } from "./meter.ts";
 import { probe } from "./prober.ts";
 import { Rates } from "./rates.ts";
+import { Reception } from "./reception.ts";
 import { Records } from "./records.ts";
 import { Renewals } from "./renewals.ts";
 import { Rules } from "./rules.ts";
+import { Shares } from "./shares.ts";
 import { statusOf } from "./status.ts";
-import { Swaps } from "./swaps.ts";
 import type { RelayStatus } from "./types.ts";
 import { decodeVisit } from "./visit.ts";
 
@@ -53,12 +43,10 @@ export class Relay extends DurableObject<Env> {
   readonly #host: DoormanHost;
   readonly #doorman: Doorman;
   readonly #httpDoor: HttpDoor;
-  readonly #absences = new Absences();
   readonly #meter = new Meter();
-  readonly #swaps = new Swaps();
   readonly #callers: Callers;
   readonly #renewals: Renewals;
-  #share = 0;
+  readonly #reception: Reception;
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
@@ -66,17 +54,18 @@ export class Relay extends DurableObject<Env> {
     ctx.setWebSocketAutoResponse(new WebSocketRequestResponsePair("ping", "pong"));
     this.#lanes = new Lanes(ctx.getWebSockets());
     this.#boot = this.#lanes.boot ?? randomHex(8);
+    const shares = new Shares(this.#lanes);
     this.#rules = new Rules(ctx.storage.sql);
     this.#records = new Records((records) => {
       return registryOf(env).record(records, { site: this.#rules.get("site") ?? "", usage: this.#meter.take() });
     });
     this.#ingress = new Ingress({
-      send: (slot, frame, lane) => this.#sendTo(this.#lanes.agent(slot), frame, lane),
-      room: (slot, lane) => this.#roomTo(this.#lanes.agent(slot), lane),
+      send: (slot, frame, lane) => this.#lanes.send(slot, frame, lane),
+      room: (slot, lane) => this.#lanes.room(slot, lane),
       lanes: (slot) => this.#lanes.agent(slot)?.lanes.keys() ?? [],
-      ended: (slot) => this.#absences.forget(slot),
+      ended: (slot) => this.#reception.forget(slot),
       tick: () => this.#doorman.sweep(Date.now()),
-      window: () => Math.floor(this.#budget() / Math.max(1, this.#lanes.agents.length)),
+      window: () => Math.floor(shares.each / Math.max(1, this.#lanes.agents.length)),
     });
     const rates = new Rates();
     const host: DoormanHost = {
@@ -87,7 +76,7 @@ export class Relay extends DurableObject<Env> {
       rates,
       heard: (lane: Lane) => this.#heard(lane),
       refresh: () => this.#refresh(),
-      arrival: () => this.#absences.wait(),
+      arrival: () => this.#reception.arrival(),
       offlineSince: () => Number(this.#rules.get("offline-since") ?? "0") || null,
     };
     this.#host = host;
@@ -104,9 +93,26 @@ export class Relay extends DurableObject<Env> {
     this.#renewals = new Renewals({
       lanes: this.#lanes,
       renew: (jti) => registryOf(env).renewToken(jti),
-      dismiss: (lane, code, reason) => this.#dismiss(lane, code, reason),
+      dismiss: (lane, code, reason) => this.#reception.dismiss(lane, code, reason),
     });
-    this.#share = this.#budget();
+    this.#reception = new Reception({
+      boot: this.#boot,
+      instance: this.#instance,
+      lanes: this.#lanes,
+      rules: this.#rules,
+      shares,
+      ingress: this.#ingress,
+      doorman: this.#doorman,
+      callers: this.#callers,
+      refresh: () => ctx.waitUntil(this.#refresh()),
+      // Out of reach, the registry is told when an agent is back: then all is well anyway.
+      deserted: () =>
+        ctx.waitUntil(
+          registryOf(env)
+            .agentsGone(this.#rules.get("site") ?? "")
+            .catch(() => undefined),
+        ),
+    });
   }
 
   /** A visitor's request, or a lane that the Worker has let through. */
@@ -126,7 +132,7 @@ export class Relay extends DurableObject<Env> {
     socket.serializeAttachment({ ...pass, since: Date.now(), ready: null });
     const lane = this.#lanes.add(socket);
     setTimeout(() => {
-      if (lane.attachment.ready === null) this.#dismiss(lane, LANE_CLOSE.helloTimeout, "no HELLO in time");
+      if (lane.attachment.ready === null) this.#reception.dismiss(lane, LANE_CLOSE.helloTimeout, "no HELLO in time");
     }, HELLO_TIMEOUT_MS);
     return new Response(null, {
       status: 101,
@@ -157,7 +163,7 @@ export class Relay extends DurableObject<Env> {
       this.#receive(lane, bytes, decodeFrame(bytes));
     } catch (error) {
       if (!(error instanceof SessionError)) throw error;
-      this.#dismiss(lane, LANE_CLOSE.protocol, error.message);
+      this.#reception.dismiss(lane, LANE_CLOSE.protocol, error.message);
     }
   }
 
@@ -169,11 +175,11 @@ export class Relay extends DurableObject<Env> {
     } catch {
       // Closed by us before.
     }
-    this.#gone(socket);
+    this.#reception.gone(socket);
   }
 
   override webSocketError(socket: WebSocket): void {
-    this.#gone(socket);
+    this.#reception.gone(socket);
   }
 
   /** New rules from the registry: they apply to new streams at once, and end what they no longer allow. */
@@ -212,7 +218,7 @@ export class Relay extends DurableObject<Env> {
       const { kind, ready } = lane.attachment;
       if (kind === "agent" && ready !== null)
         this.#ingress.drop(ready.number, { code: "cut", reason: "the agent's token was revoked" });
-      this.#dismiss(lane, LANE_CLOSE.token, "the token was revoked");
+      this.#reception.dismiss(lane, LANE_CLOSE.token, "the token was revoked");
     }
   }
 
@@ -238,7 +244,7 @@ export class Relay extends DurableObject<Env> {
     const { ready } = lane.attachment;
     if (ready === null) {
       if (frame.type !== TYPE.HELLO) throw new SessionError("protocol", `${typeName(frame.type)} before HELLO`);
-      this.#hello(lane, decodeControl(frame, Hello));
+      this.#reception.hello(lane, decodeControl(frame, Hello));
       return;
     }
     if (lane.attachment.renewOnly === true && frame.type !== TYPE.RENEW) {
@@ -260,109 +266,6 @@ export class Relay extends DurableObject<Env> {
     if (lane.attachment.kind !== "agent" && frame.type === TYPE.RESUME) this.#callers.authoriseAgain(lane, frame);
     if (lane.attachment.kind === "agent" && frame.channel === 0) this.#ingress.receive(ready.number, frame);
     else forward(this.#lanes, lane, bytes, frame);
-  }
-
-  #hello(lane: Lane, hello: Hello): void {
-    const { attachment } = lane;
-    if (hello.protocol !== PROTOCOL) {
-      this.#dismiss(
-        lane,
-        LANE_CLOSE.incompatible,
-        `this edge speaks protocol ${PROTOCOL}; update the ${hello.kind} or the edge`,
-      );
-      return;
-    }
-    if (hello.kind !== attachment.kind) {
-      this.#dismiss(lane, LANE_CLOSE.forbidden, `the token is one of a ${attachment.kind}`);
-      return;
-    }
-    if (attachment.renewOnly === true) {
-      this.#welcomeLapsed(lane, hello);
-      return;
-    }
-    const known = this.#lanes.find(attachment, hello.incarnation);
-    if (known === undefined && !hasRoomFor(this.#ends + 1)) {
-      this.#dismiss(lane, LANE_CLOSE.busy, "too many ends at this relay");
-      return;
-    }
-    const rival = known === undefined && this.#lanes.agents.some((end) => end.identity === attachment.identity);
-    if (rival && !this.#swaps.permit(attachment.identity, Date.now())) {
-      console.warn(`two processes use the token of ${attachment.identity} and push each other out; the elder stays`);
-      this.#dismiss(
-        lane,
-        LANE_CLOSE.superseded,
-        "another process with this token is serving; give each agent a token of its own",
-      );
-      return;
-    }
-    const epoch = Number(this.#rules.get("epoch") ?? "0") + 1;
-    this.#rules.put("epoch", String(epoch));
-    const number = known?.number ?? this.#absences.slotOf(attachment.identity, hello.incarnation) ?? epoch;
-    const { incarnation, version } = hello;
-    lane.save({ ...attachment, ready: { boot: this.#boot, epoch, number, incarnation, lane: hello.lane, version } });
-    const { end, replaced } = this.#lanes.enter(lane);
-    this.#welcome(lane, epoch, attachment.kind === "agent" ? { slot: number } : { channel: number });
-    if (known === undefined) this.#joined(end);
-    else if (replaced) this.#ingress.move(number, hello.lane, hello.lane);
-    // What had to use the realtime lane meanwhile leaves it.
-    else if (hello.lane > 0) this.#ingress.move(number, 0, hello.lane);
-    // On every lane: an end that lost all of its own may be known here still.
-    if (end.kind !== "agent") this.#callers.tell(lane);
-  }
-
-  /** A lane of a lapsed token is nobody's: it stands for no agent and no caller, and takes nobody's place. */
-  #welcomeLapsed(lane: Lane, { incarnation, version, lane: index }: Hello): void {
-    const ready = { boot: this.#boot, epoch: 0, number: 0, incarnation, lane: index, version };
-    lane.save({ ...lane.attachment, ready });
-    this.#welcome(lane, 0, { renew: true });
-  }
-
-  #welcome(lane: Lane, epoch: number, place: { slot: number } | { channel: number } | { renew: true }): void {
-    lane.send(
-      encodeControl(TYPE.WELCOME, {
-        protocol: PROTOCOL,
-        boot: this.#boot,
-        instance: this.#instance,
-        epoch,
-        site: lane.attachment.site,
-        ...place,
-        budget: this.#budget(),
-        time: Date.now(),
-        version: VERSION,
-        limits: { frameBytes: MAX_DATA, streams: MAX_STREAMS, opensPerSecond: OPENS_PER_SECOND },
-        features: [],
-      }),
-    );
-  }
-
-  /** A new end: older incarnations of it are over, and the budget is divided anew. */
-  #joined(end: End): void {
-    this.#rebudget();
-    if (end.kind !== "agent") return;
-    this.#callers.tellAll();
-    for (const other of this.#lanes.agents) {
-      if (other.identity === end.identity && other.number !== end.number) this.#retire(other);
-    }
-    for (const slot of this.#absences.former(end.identity, end.incarnation)) {
-      this.#ingress.drop(slot, { code: "lost", reason: "the agent was restarted" });
-    }
-    this.ctx.waitUntil(this.#refresh());
-    this.#absences.forget(end.number);
-    this.#ingress.resume(end.number);
-    this.#absences.arrived();
-  }
-
-  /** A newer process of an agent took over: the older one gets nothing new, and may finish what it has. */
-  #retire(end: End): void {
-    const reason = "a newer process of this agent took over";
-    this.#doorman.draining(end.number);
-    this.#sendTo(end, encodeControl(TYPE.GOAWAY, { code: "superseded", reason }, DRAIN_MS), 0);
-    const dismiss = (): void => {
-      this.#ingress.drop(end.number, { code: "lost", reason });
-      for (const lane of [...end.lanes.values()]) this.#dismiss(lane, LANE_CLOSE.superseded, reason);
-    };
-    if (this.#ingress.streams(end.number) === 0) dismiss();
-    else setTimeout(dismiss, DRAIN_MS);
   }
 
   #laneFrame(lane: Lane, frame: Frame): void {
@@ -402,71 +305,13 @@ export class Relay extends DurableObject<Env> {
 
   #cut(cut: Cut): void {
     const frame = encodeControl(TYPE.CUT, cut);
-    for (const end of [...this.#lanes.agents, ...this.#lanes.callers]) this.#sendTo(end, frame, 0);
+    for (const end of this.#lanes.ends) laneOf(end, 0)?.send(frame);
     this.#doorman.cut(cut);
-  }
-
-  #sendTo(end: End | undefined, frame: Uint8Array, lane: number): void {
-    if (end !== undefined) laneOf(end, lane)?.send(frame);
-  }
-
-  #roomTo(end: End | undefined, lane: number): boolean {
-    return end !== undefined && (laneOf(end, lane)?.room ?? false);
   }
 
   /** When an end was last heard, in milliseconds since 1970: pings are answered without us, but noted. */
   #heard(lane: Lane): number {
     const pinged = this.ctx.getWebSocketAutoResponseTimestamp(lane.socket)?.getTime() ?? 0;
     return Math.max(pinged, lane.attachment.since);
-  }
-
-  get #ends(): number {
-    return this.#lanes.agents.length + this.#lanes.callers.length;
-  }
-
-  #budget(): number {
-    return shareOf(Math.max(1, this.#ends));
-  }
-
-  #rebudget(): void {
-    const share = this.#budget();
-    if (share !== this.#share) {
-      this.#share = share;
-      const frame = encodeFrame({ type: TYPE.BUDGET, offset: share });
-      for (const end of [...this.#lanes.agents, ...this.#lanes.callers]) this.#sendTo(end, frame, 0);
-    }
-    this.#ingress.regrant();
-  }
-
-  #dismiss(lane: Lane, code: number, reason: string): void {
-    lane.close(code, reason);
-    this.#gone(lane.socket);
-  }
-
-  #gone(socket: WebSocket): void {
-    const lane = this.#lanes.of(socket)?.attachment.ready;
-    const end = this.#lanes.leave(socket);
-    if (end === undefined) {
-      const agent = lane === undefined || lane === null ? undefined : this.#lanes.agent(lane.number);
-      if (agent !== undefined && lane !== undefined && lane !== null && !agent.lanes.has(lane.lane)) {
-        this.#ingress.move(agent.number, lane.lane, dataLane(agent));
-      }
-      return;
-    }
-    if (end.kind === "agent") {
-      this.#absences.left(end, this.#ingress.suspend(end.number));
-      if (this.#lanes.agents.length === 0) {
-        this.#rules.put("offline-since", String(Date.now()));
-        // Out of reach, it is told when an agent is back: then all is well anyway.
-        this.ctx.waitUntil(
-          registryOf(this.env)
-            .agentsGone(this.#rules.get("site") ?? "")
-            .catch(() => undefined),
-        );
-      }
-    }
-    if (end.kind === "agent") this.#callers.tellAll();
-    else this.#callers.left(end);
-    this.#rebudget();
   }
 }

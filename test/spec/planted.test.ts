@@ -98,7 +98,7 @@ const MUTANTS: Mutant[] = [
   },
   {
     name: "an agent takes INITIAL_CREDIT for granted",
-    file: "session.ts",
+    file: "stream-frames.ts",
     find: "stream.out.limit = frame.offset;",
     put: "stream.out.raise(frame.offset);",
   },
@@ -264,8 +264,8 @@ const MUTANTS: Mutant[] = [
   },
   {
     name: "ASK is not sent",
-    file: "session.ts",
-    find: "    this.#send({ type: TYPE.ASK, stream: stream.id, lane: stream.lane, offset: stream.in.received });",
+    file: "stream-frames.ts",
+    find: "    this.#init.control({ type: TYPE.ASK, stream: stream.id, lane: stream.lane, offset: stream.in.received });",
     put: "    void stream;",
   },
   {
@@ -359,7 +359,7 @@ const MUTANTS: Mutant[] = [
   },
   {
     name: "a RESET is answered with RESET",
-    file: "session.ts",
+    file: "stream-frames.ts",
     find: "        table.remember(stream.id);\n        table.forget(stream, decodeFailure(frame.payload));",
     put: '        stream.reset("target-reset", "gone");',
   },
@@ -391,13 +391,13 @@ const MUTANTS: Mutant[] = [
   // Who may say what
   {
     name: "an agent takes ACCEPT",
-    file: "session.ts",
+    file: "stream-frames.ts",
     find: 'if (this.#init.role !== "caller") throw new SessionError("protocol", "ACCEPT to an agent");',
     put: "",
   },
   {
     name: "REJECT is taken at any time",
-    file: "session.ts",
+    file: "stream-frames.ts",
     find: 'if (stream.state !== "opening" || this.#init.role !== "caller") throw',
     put: 'if (stream.state === "ended") throw',
   },
@@ -409,14 +409,14 @@ const MUTANTS: Mutant[] = [
   },
   {
     name: "unknown streams are not answered",
-    file: "session.ts",
-    find: "if ((type !== TYPE.DATA && type !== TYPE.FIN) || this.#table.wasReset(stream)) return;",
+    file: "stream-frames.ts",
+    find: "if ((type !== TYPE.DATA && type !== TYPE.FIN) || this.#init.table.wasReset(stream)) return;",
     put: "if (type >= 0) return;",
   },
   {
     name: "unknown streams are answered every time",
-    file: "session.ts",
-    find: "    this.#table.remember(stream);\n",
+    file: "stream-frames.ts",
+    find: "    this.#init.table.remember(stream);\n",
     put: "",
   },
   {
@@ -427,14 +427,14 @@ const MUTANTS: Mutant[] = [
   },
   {
     name: "any number of streams may be open",
-    file: "session.ts",
-    find: "if (this.#table.live.size > MAX_STREAMS) {",
-    put: "if (this.#table.live.size > Infinity) {",
+    file: "stream-frames.ts",
+    find: "if (table.live.size > MAX_STREAMS) {",
+    put: "if (table.live.size > Infinity) {",
   },
   {
     name: "streams may be opened and reset at any rate",
-    file: "session.ts",
-    find: "} else if (!this.#opens.take(this.#init.io.now())) {",
+    file: "stream-frames.ts",
+    find: "} else if (!this.#opens.take(this.#init.now())) {",
     put: "} else if (false) {",
   },
   {
@@ -445,7 +445,7 @@ const MUTANTS: Mutant[] = [
   },
   {
     name: "CREDIT may be of any size",
-    file: "session.ts",
+    file: "stream-frames.ts",
     find: "if (frame.payload.byteLength !== 8) throw",
     put: "if (frame.payload.byteLength < 8) throw",
   },

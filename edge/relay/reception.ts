@@ -1,0 +1,199 @@
+import { LANE_CLOSE } from "../../shared/errors.ts";
+import { TYPE } from "../../shared/frame.ts";
+import { encodeControl, type Hello } from "../../shared/control.ts";
+import { DRAIN_MS, MAX_DATA, MAX_STREAMS, OPENS_PER_SECOND } from "../../shared/limits.ts";
+import { PROTOCOL, VERSION } from "../../shared/version.ts";
+import { Absences } from "./absences.ts";
+import type { Callers } from "./callers.ts";
+import type { Doorman } from "./doorman.ts";
+import type { Ingress } from "./ingress.ts";
+import type { Lane } from "./lane.ts";
+import { dataLane, laneOf, type End, type Lanes } from "./lanes.ts";
+import type { Rules } from "./rules.ts";
+import type { Shares } from "./shares.ts";
+import { Swaps } from "./swaps.ts";
+
+export type ReceptionHost = {
+  /** Kept in the sockets, and so outlives hibernation. */
+  boot: string;
+  /** New whenever the object is made anew. */
+  instance: string;
+  lanes: Lanes;
+  rules: Rules;
+  shares: Shares;
+  ingress: Ingress;
+  doorman: Doorman;
+  callers: Callers;
+  /** An agent has come: its site's rules may have changed. */
+  refresh: () => void;
+  /** The last agent has gone. */
+  deserted: () => void;
+};
+
+/** Where agents and callers come and go: HELLO, who takes whose place, and what the loss of a lane means to its end. */
+export class Reception {
+  readonly #host: ReceptionHost;
+  readonly #absences = new Absences();
+  readonly #swaps = new Swaps();
+
+  constructor(host: ReceptionHost) {
+    this.#host = host;
+  }
+
+  /** Resolves when an agent comes, or when waiting for one is pointless. */
+  arrival(): Promise<void> {
+    return this.#absences.wait();
+  }
+
+  /** The streams of an agent are over: nothing waits for it. */
+  forget(slot: number): void {
+    this.#absences.forget(slot);
+  }
+
+  /** Takes the HELLO of a lane: it is welcome, or closed with the reason. */
+  hello(lane: Lane, hello: Hello): void {
+    const { attachment } = lane;
+    const { lanes, rules, ingress, callers, shares } = this.#host;
+    if (hello.protocol !== PROTOCOL) {
+      this.dismiss(
+        lane,
+        LANE_CLOSE.incompatible,
+        `this edge speaks protocol ${PROTOCOL}; update the ${hello.kind} or the edge`,
+      );
+      return;
+    }
+    if (hello.kind !== attachment.kind) {
+      this.dismiss(lane, LANE_CLOSE.forbidden, `the token is one of a ${attachment.kind}`);
+      return;
+    }
+    if (attachment.renewOnly === true) {
+      this.#welcomeLapsed(lane, hello);
+      return;
+    }
+    const known = lanes.find(attachment, hello.incarnation);
+    if (known === undefined && !shares.hasRoom) {
+      this.dismiss(lane, LANE_CLOSE.busy, "too many ends at this relay");
+      return;
+    }
+    const rival = known === undefined && lanes.agents.some((end) => end.identity === attachment.identity);
+    if (rival && !this.#swaps.permit(attachment.identity, Date.now())) {
+      console.warn(`two processes use the token of ${attachment.identity} and push each other out; the elder stays`);
+      this.dismiss(
+        lane,
+        LANE_CLOSE.superseded,
+        "another process with this token is serving; give each agent a token of its own",
+      );
+      return;
+    }
+    const epoch = Number(rules.get("epoch") ?? "0") + 1;
+    rules.put("epoch", String(epoch));
+    const number = known?.number ?? this.#absences.slotOf(attachment.identity, hello.incarnation) ?? epoch;
+    const { incarnation, version } = hello;
+    lane.save({
+      ...attachment,
+      ready: { boot: this.#host.boot, epoch, number, incarnation, lane: hello.lane, version },
+    });
+    const { end, replaced } = lanes.enter(lane);
+    this.#welcome(lane, epoch, attachment.kind === "agent" ? { slot: number } : { channel: number });
+    if (known === undefined) this.#joined(end);
+    else if (replaced) ingress.move(number, hello.lane, hello.lane);
+    // What had to use the realtime lane meanwhile leaves it.
+    else if (hello.lane > 0) ingress.move(number, 0, hello.lane);
+    // On every lane: an end that lost all of its own may be known here still.
+    if (end.kind !== "agent") callers.tell(lane);
+  }
+
+  /** Closes a lane with a reason a person can read. */
+  dismiss(lane: Lane, code: number, reason: string): void {
+    lane.close(code, reason);
+    this.gone(lane.socket);
+  }
+
+  /** A socket is no more. */
+  gone(socket: WebSocket): void {
+    const { lanes, rules, ingress, callers } = this.#host;
+    const lane = lanes.of(socket)?.attachment.ready;
+    const end = lanes.leave(socket);
+    if (end === undefined) {
+      const agent = lane === undefined || lane === null ? undefined : lanes.agent(lane.number);
+      if (agent !== undefined && lane !== undefined && lane !== null && !agent.lanes.has(lane.lane)) {
+        ingress.move(agent.number, lane.lane, dataLane(agent));
+      }
+      return;
+    }
+    if (end.kind === "agent") {
+      this.#absences.left(end, ingress.suspend(end.number));
+      if (lanes.agents.length === 0) {
+        rules.put("offline-since", String(Date.now()));
+        this.#host.deserted();
+      }
+      callers.tellAll();
+    } else {
+      callers.left(end);
+    }
+    this.#redivide();
+  }
+
+  /** A lane of a lapsed token is nobody's: it stands for no agent and no caller, and takes nobody's place. */
+  #welcomeLapsed(lane: Lane, { incarnation, version, lane: index }: Hello): void {
+    const ready = { boot: this.#host.boot, epoch: 0, number: 0, incarnation, lane: index, version };
+    lane.save({ ...lane.attachment, ready });
+    this.#welcome(lane, 0, { renew: true });
+  }
+
+  #welcome(lane: Lane, epoch: number, place: { slot: number } | { channel: number } | { renew: true }): void {
+    const { boot, instance, shares } = this.#host;
+    lane.send(
+      encodeControl(TYPE.WELCOME, {
+        protocol: PROTOCOL,
+        boot,
+        instance,
+        epoch,
+        site: lane.attachment.site,
+        ...place,
+        budget: shares.each,
+        time: Date.now(),
+        version: VERSION,
+        limits: { frameBytes: MAX_DATA, streams: MAX_STREAMS, opensPerSecond: OPENS_PER_SECOND },
+        features: [],
+      }),
+    );
+  }
+
+  /** A new end: older incarnations of it are over, and the budget is divided anew. */
+  #joined(end: End): void {
+    const { lanes, ingress, callers } = this.#host;
+    this.#redivide();
+    if (end.kind !== "agent") return;
+    callers.tellAll();
+    for (const other of lanes.agents) {
+      if (other.identity === end.identity && other.number !== end.number) this.#retire(other);
+    }
+    for (const slot of this.#absences.former(end.identity, end.incarnation)) {
+      ingress.drop(slot, { code: "lost", reason: "the agent was restarted" });
+    }
+    this.#host.refresh();
+    this.#absences.forget(end.number);
+    ingress.resume(end.number);
+    this.#absences.arrived();
+  }
+
+  /** A newer process of an agent took over: the older one gets nothing new, and may finish what it has. */
+  #retire(end: End): void {
+    const { ingress, doorman } = this.#host;
+    const reason = "a newer process of this agent took over";
+    doorman.draining(end.number);
+    laneOf(end, 0)?.send(encodeControl(TYPE.GOAWAY, { code: "superseded", reason }, DRAIN_MS));
+    const dismiss = (): void => {
+      ingress.drop(end.number, { code: "lost", reason });
+      for (const lane of [...end.lanes.values()]) this.dismiss(lane, LANE_CLOSE.superseded, reason);
+    };
+    if (ingress.streams(end.number) === 0) dismiss();
+    else setTimeout(dismiss, DRAIN_MS);
+  }
+
+  #redivide(): void {
+    this.#host.shares.divide();
+    this.#host.ingress.regrant();
+  }
+}

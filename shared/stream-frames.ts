@@ -1,0 +1,158 @@
+import { Bucket } from "./bucket.ts";
+import { SessionError } from "./errors.ts";
+import { FLAG_ACK, readU64, TYPE, typeName, viewOf, type Frame } from "./frame.ts";
+import { MAX_STREAMS, OPEN_BURST, OPENS_PER_SECOND } from "./limits.ts";
+import { decodeAccept, decodeDial, decodeFailure, encodeFailure, type Dial } from "./open.ts";
+import type { SendControl, StreamTable } from "./stream-table.ts";
+import type { Stream } from "./stream.ts";
+
+export type StreamFramesInit = {
+  role: "caller" | "agent";
+  /** Agents: a visitor wants this. */
+  dial: ((stream: Stream, dial: Dial) => void) | undefined;
+  table: StreamTable;
+  /** Monotonic milliseconds. */
+  now: () => number;
+  control: SendControl;
+};
+
+/** What the frames of streams do to them: those that are there, those that begin, and those that are not known. */
+export class StreamFrames {
+  readonly #init: StreamFramesInit;
+  readonly #opens = new Bucket(OPENS_PER_SECOND, OPEN_BURST);
+
+  constructor(init: StreamFramesInit) {
+    this.#init = init;
+  }
+
+  /** Takes one frame that names a stream. Throws SessionError on one that breaks the protocol. */
+  receive(frame: Frame): void {
+    const stream = this.#init.table.live.get(frame.stream);
+    if (frame.type === TYPE.DIAL) this.#dialled(frame);
+    else if (stream === undefined) this.#stranger(frame);
+    else this.#take(stream, frame);
+  }
+
+  #dialled(frame: Frame): void {
+    const { role, dial: serve, table, control } = this.#init;
+    if (role !== "agent" || serve === undefined) throw new SessionError("protocol", "DIAL to a caller");
+    if (table.live.has(frame.stream)) return;
+    if (!table.admit(frame.stream)) {
+      // Opened again after a loss, but over here: the answer was lost.
+      table.remember(frame.stream);
+      control(
+        { type: TYPE.RESET, stream: frame.stream, lane: frame.lane },
+        encodeFailure({ code: "unknown", reason: "this stream is over" }),
+      );
+      return;
+    }
+    const dial = decodeDial(frame.payload);
+    const stream = table.add(frame.stream, { lane: frame.lane, mapping: dial.mapping });
+    // The caller's first grant, which may be less than the default when its session is crowded.
+    stream.out.limit = frame.offset;
+    if (table.live.size > MAX_STREAMS) {
+      stream.reject("too-many", `more than ${MAX_STREAMS} streams in one session`);
+    } else if (!this.#opens.take(this.#init.now())) {
+      stream.reject("busy", `more than ${OPENS_PER_SECOND} new streams a second`);
+    } else {
+      serve(stream, dial);
+    }
+  }
+
+  #take(stream: Stream, frame: Frame): void {
+    const { table } = this.#init;
+    table.touch(stream);
+    // The caller chooses the lane, and changes it only when one is lost.
+    if (this.#init.role === "agent") stream.lane = frame.lane;
+    switch (frame.type) {
+      case TYPE.ACCEPT:
+        if (this.#init.role !== "caller") throw new SessionError("protocol", "ACCEPT to an agent");
+        stream.out.raise(frame.offset);
+        stream.answered(decodeAccept(frame.payload));
+        table.wake(stream);
+        table.settle(stream);
+        return;
+      case TYPE.REJECT:
+        if (stream.state !== "opening" || this.#init.role !== "caller")
+          throw new SessionError("protocol", "REJECT out of place");
+        table.forget(stream, decodeFailure(frame.payload));
+        return;
+      case TYPE.DATA:
+        this.#data(stream, frame.offset, this.#acknowledged(stream, frame));
+        return;
+      case TYPE.FIN:
+        this.#acknowledged(stream, frame);
+        this.#fin(stream, frame.offset);
+        return;
+      case TYPE.RESET:
+        table.remember(stream.id);
+        table.forget(stream, decodeFailure(frame.payload));
+        return;
+      case TYPE.CREDIT:
+        if (frame.payload.byteLength !== 8) throw new SessionError("protocol", "CREDIT without its 8 bytes");
+        stream.out.raise(frame.offset);
+        table.released(stream, readU64(viewOf(frame.payload), 0));
+        table.settle(stream);
+        return;
+      case TYPE.ASK:
+        stream.out.rewind(frame.offset);
+        table.wake(stream);
+        return;
+      case TYPE.DGRAM:
+        stream.deliverDatagram(frame.payload, frame.offset);
+        return;
+      case TYPE.UNKNOWN_FLOW:
+        table.forget(stream, { code: "unknown", reason: "the agent does not know this flow any more" });
+        return;
+    }
+  }
+
+  #data(stream: Stream, offset: number, bytes: Uint8Array): void {
+    // What an acknowledgement let the application do may have ended it.
+    if (stream.over) return;
+    const before = stream.in.held;
+    const fresh = stream.in.take(offset, bytes);
+    if (fresh === "gap") {
+      this.#ask(stream);
+    } else if (fresh !== null) {
+      this.#init.table.allowance.hold(stream.in.held - before);
+      stream.deliver(fresh);
+    }
+    // An acknowledgement on this frame may have been the last thing the stream waited for.
+    this.#init.table.settle(stream);
+  }
+
+  #fin(stream: Stream, finalSize: number): void {
+    if (stream.over) return;
+    const complete = stream.in.takeFin(finalSize);
+    if (complete === "gap") this.#ask(stream);
+    if (complete === true) stream.deliverFin();
+    if (!stream.over) this.#init.table.consumed(stream);
+  }
+
+  /** Takes the ACK flag into account; returns the bytes behind it. */
+  #acknowledged(stream: Stream, frame: Frame): Uint8Array {
+    if ((frame.flags & FLAG_ACK) === 0) return frame.payload;
+    if (frame.payload.byteLength < 8)
+      throw new SessionError("protocol", `${typeName(frame.type)} with ACK is cut short`);
+    this.#init.table.released(stream, readU64(viewOf(frame.payload), 0));
+    return frame.payload.subarray(8);
+  }
+
+  /** Frames for a stream that is not there. */
+  #stranger(frame: Frame): void {
+    const { type, stream, lane } = frame;
+    if (type === TYPE.DGRAM && this.#init.role === "agent")
+      this.#init.control({ type: TYPE.UNKNOWN_FLOW, stream, lane });
+    if ((type !== TYPE.DATA && type !== TYPE.FIN) || this.#init.table.wasReset(stream)) return;
+    this.#init.table.remember(stream);
+    this.#init.control(
+      { type: TYPE.RESET, stream, lane },
+      encodeFailure({ code: "unknown", reason: "no such stream here" }),
+    );
+  }
+
+  #ask(stream: Stream): void {
+    this.#init.control({ type: TYPE.ASK, stream: stream.id, lane: stream.lane, offset: stream.in.received });
+  }
+}
