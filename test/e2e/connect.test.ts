@@ -115,7 +115,8 @@ test("datagrams of every size keep their boundaries, each peer its own flow", as
   await using b = new UdpVisitor({ host, port: 5060 });
   for (const size of [1, 0, 172, 1472, 1473, 9000, 65_507]) {
     const bytes = Buffer.alloc(size, size % 251);
-    expect((await a.ask(bytes)).equals(bytes)).toBe(true);
+    // What was asked twice on a slow machine is answered twice: answers to former questions may come in between.
+    await a.ask(bytes, (answer) => answer.equals(bytes));
   }
   expect((await b.ask("b")).toString()).toBe("b");
   expect(a.received.every((bytes) => bytes.toString() !== "b")).toBe(true);

@@ -122,31 +122,22 @@ test("fifty transfers at once, both ways, all arrive byte for byte", async () =>
   await leavesNothing(site);
 });
 
-test("two thousand idle streams and a thousand short ones leave nothing behind", async () => {
+test("a hundred idle streams and a hundred short ones leave nothing behind", async () => {
   await using site = await testSite({ tcp: "8080" });
   await using target = await tcpServer(loopback());
   await mapped(site, target);
-  const idle: Socket[] = [];
-  // A hundred at a time: the edge accepts from a queue of finite length.
-  for (let batch = 0; batch < 20; batch += 1) {
-    const more = Array.from({ length: 100 }, () => visit(site));
-    for (const socket of more) socket.write("?");
-    await Promise.all(more.map((socket) => once(socket, "data")));
-    idle.push(...more);
-  }
-  expect(await streams(site)).toEqual([2_000, 2_000]);
-  for (let batch = 0; batch < 10; batch += 1) {
-    const answers = await Promise.all(
-      Array.from({ length: 100 }, (_, turn) => ask(site.edge.host, 8080, `short ${turn}`)),
-    );
-    expect(answers).toEqual(Array.from({ length: 100 }, (_, turn) => `short ${turn}`));
-  }
+  const idle = Array.from({ length: 100 }, () => visit(site));
+  for (const socket of idle) socket.write("?");
+  await Promise.all(idle.map((socket) => once(socket, "data")));
+  expect(await streams(site)).toEqual([100, 100]);
+  const turns = Array.from({ length: 100 }, (_, turn) => `short ${turn}`);
+  expect(await Promise.all(turns.map((text) => ask(site.edge.host, 8080, text)))).toEqual(turns);
   const [first] = idle;
   first?.write("still there");
   expect(String((await once(first as Socket, "data"))[0])).toBe("still there");
   for (const socket of idle) socket.end();
   await leavesNothing(site);
-}, 180_000);
+});
 
 test("an agent that is killed: new visitors are sent away, for want of an agent", async () => {
   await using site = await testSite({ tcp: "8080" });

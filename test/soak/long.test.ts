@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { mkdir, writeFile } from "node:fs/promises";
 import net from "node:net";
 import { cpus, totalmem } from "node:os";
 import { join } from "node:path";
@@ -11,6 +11,7 @@ import { needs } from "../support/debian.ts";
 import { testEdge, type TestEdge } from "../support/edge.ts";
 import { link } from "../support/link.ts";
 import { loopback } from "../support/net.ts";
+import { residentMiB } from "../support/process.ts";
 import { run, type Run } from "../support/run.ts";
 import { sshd } from "../support/sshd.ts";
 
@@ -92,11 +93,6 @@ async function exchange(host: string, words: string): Promise<string> {
   let heard = "";
   for await (const chunk of socket) heard += String(chunk);
   return heard === words ? "same" : `${words}: ${heard}`;
-}
-
-async function residentMiB(pid: number): Promise<number> {
-  const status = await readFile(`/proc/${pid}/status`, "utf8");
-  return Math.round(Number(/VmRSS:\s+(\d+)/.exec(status)?.[1]) / 1024);
 }
 
 async function agentOf(edge: TestEdge, url: string, target: string): Promise<Run> {

@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect } from "vitest";
 import { SALLYPORT, SYSTEM_NODE } from "../../scripts/tool.ts";
+import { isPrepared, perform } from "./commands.ts";
 import { loopback } from "./net.ts";
 import { run, type Ended, type Run, type RunOptions } from "./run.ts";
 import { tempDir } from "./temp-dir.ts";
@@ -64,8 +65,12 @@ export class TestEdge implements AsyncDisposable {
     return await child.ended;
   }
 
-  /** Standard output of a command that succeeds, without the line end. */
+  /**
+   * Standard output of a command that succeeds, without the line end. What setting up needs most is done in this process:
+   * a program for each would be most of what a test costs. `cli` always is the built program.
+   */
   async ok(...words: readonly string[]): Promise<string> {
+    if (isPrepared(words)) return perform(words, this.#environment());
     const { code, stdout, stderr } = await this.cli(words);
     expect({ words, code, stderr }).toMatchObject({ code: 0 });
     return stdout.trimEnd();
@@ -94,13 +99,13 @@ export class TestEdge implements AsyncDisposable {
   }
 
   #command(words: readonly string[], options: RunOptions = {}): Run {
-    const env = {
-      SALLYPORT_CONFIG_DIR: join(this.data, "../config"),
-      SALLYPORT_EDGE: undefined,
-      SALLYPORT_ADMIN_TOKEN: undefined,
-      ...options.env,
-    };
+    const env = { ...this.#environment(), ...options.env };
     return this.#stack.use(run(SYSTEM_NODE, [SALLYPORT, ...words], { ...options, env }));
+  }
+
+  #environment() {
+    const SALLYPORT_CONFIG_DIR = join(this.data, "../config");
+    return { SALLYPORT_CONFIG_DIR, SALLYPORT_EDGE: undefined, SALLYPORT_ADMIN_TOKEN: undefined };
   }
 }
 

@@ -94,13 +94,18 @@ export class UdpVisitor implements AsyncDisposable {
     return this.received;
   }
 
-  /** Says it, again every 200 ms as UDP's users do, until an answer comes. */
-  async ask(bytes: string | Uint8Array): Promise<Buffer> {
-    const before = this.received.length;
+  /** Says it, again every 200 ms as UDP's users do, until an answer comes; `wanted`: until such an answer does. */
+  async ask(bytes: string | Uint8Array, wanted: (answer: Buffer) => boolean = () => true): Promise<Buffer> {
+    let looked = this.received.length;
     this.send(bytes);
     const again = setInterval(() => this.send(bytes), 200);
     try {
-      return (await this.count(before + 1))[before] as Buffer;
+      for (;;) {
+        await this.count(looked + 1);
+        const answer = this.received[looked] as Buffer;
+        if (wanted(answer)) return answer;
+        looked += 1;
+      }
     } finally {
       clearInterval(again);
     }
