@@ -92,6 +92,12 @@ export interface MappingAnswer {
   readonly warnings: readonly string[];
 }
 
+/** `mapping`: what it was; null when it was one that the edge's version can't read. */
+export interface RemovedAnswer {
+  readonly mapping: MappingView | null;
+  readonly warnings: readonly string[];
+}
+
 export interface RefusalView {
   readonly at: string;
   readonly code: string;

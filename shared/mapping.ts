@@ -25,6 +25,15 @@ export function parseMapping(input: unknown): Result<MappingDraft> {
   return fields.ok ? checkTogether(fields.value, HttpOptionsInput.parse({})) : fields;
 }
 
+/**
+ * A mapping that was stored, maybe by another version: a field added since has its default. One that this version does
+ * not understand may restrict more than we would see, so it is a fault, and must not be used.
+ */
+export function storedMapping({ id, created, changed, revision, ...draft }: Mapping): Result<Mapping> {
+  const parsed = parseMapping(draft);
+  return parsed.ok ? { ok: true, value: { ...parsed.value, id, created, changed, revision } } : parsed;
+}
+
 /** The mapping with some fields changed; of `http`, too, only those given. */
 export function editMapping(mapping: MappingDraft, changes: unknown): Result<MappingDraft> {
   if (!isRecord(changes)) return fault("bad-mapping", "Changes are an object of fields.");

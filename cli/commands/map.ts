@@ -1,5 +1,5 @@
 import { Command, Option } from "commander";
-import type { MappingAnswer, MappingView } from "../../shared/api.ts";
+import type { MappingAnswer, RemovedAnswer, MappingView } from "../../shared/api.ts";
 import { edgeCommand, edgeOf, readCommand, type Context, type EdgeOptions } from "../context.ts";
 import { formatSpan, parseDuration } from "../duration.ts";
 import { printResult, printWarnings } from "../output.ts";
@@ -49,8 +49,9 @@ export function mapCommand(context: Context): Command {
     edgeCommand("rm", "Remove a mapping; connections through it are cut.")
       .argument("<endpoint>")
       .action(async (endpoint: string, options: EdgeOptions) => {
-        const { mapping } = await edgeOf(context, options).call<MappingAnswer>("DELETE", pathOf(endpoint));
-        context.output.err(`mapping ${mapping.id} removed: ${mapping.endpoint} -> ${mapping.site} ${mapping.target}\n`);
+        const { mapping } = await edgeOf(context, options).call<RemovedAnswer>("DELETE", pathOf(endpoint));
+        const what = mapping === null ? endpoint : `${mapping.endpoint} -> ${mapping.site} ${mapping.target}`;
+        context.output.err(`${mapping === null ? "a mapping" : `mapping ${mapping.id}`} removed: ${what}\n`);
       }),
   );
   return map;

@@ -1,6 +1,6 @@
 import { Hono } from "hono";
 import * as z from "zod";
-import type { MappingAnswer } from "../../shared/api.ts";
+import type { MappingAnswer, RemovedAnswer } from "../../shared/api.ts";
 import { mayPublish, type AgentClaims } from "../../shared/claims.ts";
 import { parseEndpoint } from "../../shared/endpoint.ts";
 import { warnings } from "../../shared/warnings.ts";
@@ -54,7 +54,7 @@ export const exposeRoutes = new Hono<ApiEnv>()
     return answer(
       c,
       await registry.removeMapping(endpoint, caller.claims.sub),
-      (mapping) => ({ mapping: mappingView(mapping), warnings: [] }) satisfies MappingAnswer,
+      (mapping) => ({ mapping: mapping && mappingView(mapping), warnings: [] }) satisfies RemovedAnswer,
     );
   });
 

@@ -1,6 +1,6 @@
 import { Hono } from "hono";
 import * as z from "zod";
-import type { ApplyAnswer, MappingAnswer, MappingList } from "../../shared/api.ts";
+import type { ApplyAnswer, MappingAnswer, MappingList, RemovedAnswer } from "../../shared/api.ts";
 import type { Mapping } from "../../shared/mapping.ts";
 import { differences } from "../../shared/register.ts";
 import { warnings } from "../../shared/warnings.ts";
@@ -71,7 +71,11 @@ export const mappingRoutes = new Hono<ApiEnv>()
   .delete("/:endpoint", async (c) => {
     const { endpoint } = c.req.param();
     const outcome = await registryOf(c.env).removeMapping(endpoint, c.var.admin.sub, c.req.header("if-match"));
-    return answer(c, outcome, (mapping) => ({ mapping: mappingView(mapping), warnings: [] }) satisfies MappingAnswer);
+    return answer(
+      c,
+      outcome,
+      (mapping) => ({ mapping: mapping && mappingView(mapping), warnings: [] }) satisfies RemovedAnswer,
+    );
   });
 
 function accepted(c: ApiContext): (mapping: Mapping) => MappingAnswer {

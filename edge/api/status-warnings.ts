@@ -1,6 +1,7 @@
 import type { AgentView, SiteStatus } from "../../shared/api.ts";
 import { isExpired, type Mapping } from "../../shared/mapping.ts";
 import { VERSION } from "../../shared/version.ts";
+import type { Unreadable } from "../registry/mappings.ts";
 import { iso } from "./views.ts";
 
 const DAY = 24 * 3600_000;
@@ -11,13 +12,27 @@ const UNUSED_MS = 30 * DAY;
 /** Of each kind, so many are told one by one. */
 const MOST = 5;
 
-type Register = { mappings: readonly Mapping[]; uses: ReadonlyMap<number, number> };
+type Register = {
+  mappings: readonly Mapping[];
+  unreadable: readonly Unreadable[];
+  uses: ReadonlyMap<number, number>;
+};
 
 /** What an administrator should look at: tokens that end, agents that are behind, rules that have ended or that nobody uses. */
-export function statusWarnings(sites: readonly SiteStatus[], { mappings, uses }: Register, now: number): string[] {
+export function statusWarnings(
+  sites: readonly SiteStatus[],
+  { mappings, unreadable, uses }: Register,
+  now: number,
+): string[] {
   const agents = sites.flatMap(({ name, agents: each }) => each.map((agent) => ({ site: name, agent })));
   return [
     ...agents.flatMap(({ site, agent }) => [...tokenEnds(site, agent, now), ...isBehind(site, agent)]),
+    ...few(
+      unreadable.map(
+        ({ id, endpoint, fault }) =>
+          `Mapping ${id}, ${endpoint}, is out of force, for this version can't read it: ${fault.message} Update the edge, or: sallyport map rm ${endpoint}`,
+      ),
+    ),
     ...few(
       mappings
         .filter((mapping) => isExpired(mapping, now))

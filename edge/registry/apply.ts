@@ -6,7 +6,7 @@ import { known } from "../../shared/result.ts";
 import { done, invalid, refused, type Outcome, type Problem } from "../problem.ts";
 import { matches } from "./etag.ts";
 import { auditMapping } from "./mapping-audit.ts";
-import { gatewaysOf, stampOf } from "./mapping-changes.ts";
+import { behindUnreadable, gatewaysOf, stampOf } from "./mapping-changes.ts";
 import { unserved, type Platform } from "./platform.ts";
 import { noSuchSite } from "./site-changes.ts";
 import type { Actor, Store } from "./store.ts";
@@ -96,6 +96,7 @@ function firstObstacle(
   const urls = store.urls.list();
   const gateways = gatewaysOf(store, now);
   const taken = new Occupied();
+  const stranded = new Map(store.mappings.unreadable().map((each) => [each.endpoint, each]));
   for (const mapping of staying) {
     taken.take(
       known(parseEndpoint(mapping.endpoint)),
@@ -111,6 +112,8 @@ function firstObstacle(
     const problem = sites.has(draft.site)
       ? unserved(draft, platform, urls, gateways)
       : { ...noSuchSite(draft.site), field: "site" };
+    const unreadable = stranded.get(draft.endpoint);
+    if (unreadable !== undefined) return { ...behindUnreadable(unreadable), entry, field: "endpoint" };
     if (rival !== undefined) return { ...overlapping(draft.endpoint, rival), entry, field: "endpoint" };
     if (problem !== undefined) return { field: "endpoint", ...problem, entry };
   }

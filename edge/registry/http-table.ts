@@ -36,9 +36,14 @@ export function httpTable(store: Store, tag: string): HttpTable | null {
       revision: site.revision,
     }));
   });
-  return { tag: newest, control: urls.map((url) => known(parseEdgeUrl(url)).host), routes };
+  return { tag: newest, control: urls.flatMap(hostOf), routes };
 }
 
 function isHttp({ endpoint }: Mapping): boolean {
   return known(parseEndpoint(endpoint)).kind === "http";
+}
+
+function hostOf(url: string): string[] {
+  const parsed = parseEdgeUrl(url);
+  return parsed.ok ? [parsed.value.host] : [];
 }

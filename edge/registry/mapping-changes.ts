@@ -9,6 +9,7 @@ import { changedMeanwhile, etagOf, matches } from "./etag.ts";
 import { auditMapping } from "./mapping-audit.ts";
 import { unserved, type Platform } from "./platform.ts";
 import { noSuchSite } from "./site-changes.ts";
+import type { Unreadable } from "./mappings.ts";
 import type { Actor, Store } from "./store.ts";
 
 /** Adds a mapping from whatever a user gave. */
@@ -48,7 +49,9 @@ export function changeMapping(
 }
 
 /** Removes a mapping; answers what it was. */
-export function removeMapping(store: Store, endpoint: string, actor: Actor, ifMatch?: string): Outcome<Mapping> {
+export function removeMapping(store: Store, endpoint: string, actor: Actor, ifMatch?: string): Outcome<Mapping | null> {
+  const stranded = store.mappings.unreadable().find((each) => each.endpoint === endpoint);
+  if (stranded !== undefined) return removeUnreadable(store, stranded, actor);
   const found = findMapping(store, endpoint);
   if (!found.ok) return found;
   if (!matches(ifMatch, etagOf(found.value))) return refused(changedMeanwhile(found.value));
@@ -57,6 +60,15 @@ export function removeMapping(store: Store, endpoint: string, actor: Actor, ifMa
   store.sites.touch(found.value.site);
   auditMapping(store, actor, "map rm", found.value);
   return found;
+}
+
+/** Removes a rule that can't be read; of what it was, only its endpoint is known. */
+function removeUnreadable(store: Store, { id, endpoint, site }: Unreadable, { name, now }: Actor): Outcome<null> {
+  store.mappings.remove(id);
+  store.journal.forget(id);
+  store.sites.touch(site);
+  store.journal.audit({ at: now, actor: name, action: "map rm", subject: endpoint, detail: "could not be read" });
+  return done(null);
 }
 
 /** The mapping whose endpoint this is, in any spelling. */
@@ -88,6 +100,8 @@ function inTheWay(
   now: number,
 ): Problem | undefined {
   if (store.sites.find(draft.site) === undefined) return noSuchSite(draft.site);
+  const stranded = strandedAt(store, draft.endpoint);
+  if (stranded !== undefined && stranded.id !== self) return behindUnreadable(stranded);
   for (const other of store.mappings.list()) {
     const fault = other.id === self ? undefined : conflict(draft, other);
     if (fault !== undefined) return invalid(fault).problem;
@@ -105,4 +119,19 @@ export function gatewaysOf(store: Store, now: number): Scopes[] {
 
 export function stampOf({ name, now }: Actor) {
   return { by: name, at: now };
+}
+
+/** The unreadable rule that has this endpoint, if one has. */
+export function strandedAt(store: Store, endpoint: string): Unreadable | undefined {
+  return store.mappings.unreadable().find((each) => each.endpoint === endpoint);
+}
+
+export function behindUnreadable({ id, endpoint, fault }: Unreadable): Problem {
+  return {
+    status: 409,
+    code: "conflict",
+    title: "In the way of another rule",
+    detail: `${endpoint} has mapping ${id}, which this version can't read: ${fault.message}`,
+    fix: `Update the edge if a newer version wrote it, or remove it: sallyport map rm ${endpoint}`,
+  };
 }

@@ -1,7 +1,7 @@
 import { parseEndpoint, transports, type Endpoint } from "../../shared/endpoint.ts";
 import type { MappingDraft } from "../../shared/mapping-input.ts";
 import { parseMapping, type Mapping, type Stamp } from "../../shared/mapping.ts";
-import { known } from "../../shared/result.ts";
+import { known, type Fault } from "../../shared/result.ts";
 import type { Sql } from "./sql.ts";
 
 type Row = {
@@ -13,6 +13,9 @@ type Row = {
   changed: number;
   changed_by: string;
 };
+
+/** A rule that was written by a newer version, or by an older one whose grammar was wider. */
+export type Unreadable = { id: number; endpoint: string; site: string; fault: Fault };
 
 const COLUMNS = "id, rule, revision, created, created_by, changed, changed_by";
 
@@ -44,6 +47,17 @@ export class Mappings {
       .exec<Row>(`SELECT ${COLUMNS} FROM mappings WHERE site = ? ORDER BY id`, site)
       .toArray()
       .flatMap(mappingOf);
+  }
+
+  /** Rules that are out of force because this version can't read them. */
+  unreadable(): Unreadable[] {
+    const rows = this.#sql.exec<Row & { endpoint: string; site: string }>(
+      `SELECT endpoint, site, ${COLUMNS} FROM mappings ORDER BY id`,
+    );
+    return rows.toArray().flatMap(({ id, endpoint, site, rule }) => {
+      const draft = parseMapping(JSON.parse(rule));
+      return draft.ok ? [] : [{ id, endpoint, site, fault: draft.error }];
+    });
   }
 
   /** The mapping with this very endpoint, in its canonical spelling. */

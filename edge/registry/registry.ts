@@ -24,6 +24,7 @@ import { httpTable, type HttpTable } from "./http-table.ts";
 import type { AuditFilter, NumberedEntry } from "./journal.ts";
 import { login, type LoggedIn, type LoginRequest } from "./login.ts";
 import { addMapping, changeMapping, findMapping, removeMapping } from "./mapping-changes.ts";
+import type { Unreadable } from "./mappings.ts";
 import { Penalties } from "./penalties.ts";
 import { reachedBy, type SiteReach } from "./reach.ts";
 import { Relays } from "./relays.ts";
@@ -200,9 +201,9 @@ export class Registry extends DurableObject<Env> {
   }
 
   /** The whole register, and what names its state: for readers that want to change it as they saw it. */
-  register(): { mappings: Mapping[]; tag: string; uses: Map<number, number> } {
+  register(): { mappings: Mapping[]; unreadable: Unreadable[]; tag: string; uses: Map<number, number> } {
     const { mappings, journal } = this.#store;
-    return { mappings: mappings.list(), tag: mappings.tag, uses: journal.uses() };
+    return { mappings: mappings.list(), unreadable: mappings.unreadable(), tag: mappings.tag, uses: journal.uses() };
   }
 
   /** Makes the register what it is to be, in one transaction. */
@@ -222,7 +223,7 @@ export class Registry extends DurableObject<Env> {
     return this.#change(actor, (by) => changeMapping(this.#store, this.env, endpoint, changes, by, ifMatch));
   }
 
-  async removeMapping(endpoint: string, actor: string, ifMatch?: string): Promise<Outcome<Mapping>> {
+  async removeMapping(endpoint: string, actor: string, ifMatch?: string): Promise<Outcome<Mapping | null>> {
     return this.#change(actor, (by) => removeMapping(this.#store, endpoint, by, ifMatch));
   }
 

@@ -4,7 +4,7 @@ import type { Sql } from "./sql.ts";
  * Every change of the schema, in order; a number is its place. An older Worker may still run beside a newer one,
  * so each only adds: tables, columns with defaults, indexes. Nothing is renamed, dropped or given another meaning.
  */
-const MIGRATIONS: readonly string[] = [
+export const MIGRATIONS: readonly string[] = [
   `
   CREATE TABLE urls (url TEXT PRIMARY KEY, since INTEGER NOT NULL);
   CREATE TABLE keys (kid TEXT PRIMARY KEY, jwk TEXT NOT NULL, created INTEGER NOT NULL, needed_until INTEGER NOT NULL);

@@ -180,7 +180,7 @@ export class Reception {
 
   /** A newer process of an agent took over: the older one gets nothing new, and may finish what it has. */
   #retire(end: End): void {
-    const { ingress, doorman } = this.#host;
+    const { ingress, doorman, lanes } = this.#host;
     const reason = "a newer process of this agent took over";
     doorman.draining(end.number);
     laneOf(end, 0)?.send(encodeControl(TYPE.GOAWAY, { code: "superseded", reason }, DRAIN_MS));
@@ -188,7 +188,9 @@ export class Reception {
       ingress.drop(end.number, { code: "lost", reason });
       for (const lane of [...end.lanes.values()]) this.dismiss(lane, LANE_CLOSE.superseded, reason);
     };
-    if (ingress.streams(end.number) === 0) dismiss();
+    // What clients and gateways have open with it is known at the ends alone.
+    const isIdle = ingress.streams(end.number) === 0 && lanes.callers.length === 0;
+    if (isIdle) dismiss();
     else setTimeout(dismiss, DRAIN_MS);
   }
 

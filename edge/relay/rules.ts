@@ -1,19 +1,20 @@
 import { endpointKeys, parseEndpoint } from "../../shared/endpoint.ts";
 import type { Grant } from "../../shared/grant.ts";
-import type { Mapping } from "../../shared/mapping.ts";
+import { storedMapping, type Mapping } from "../../shared/mapping.ts";
 import { known } from "../../shared/result.ts";
+import type { Sql } from "../registry/sql.ts";
 import type { SiteRules } from "../registry/types.ts";
 
 const NO_RULES: SiteRules = { site: "", revision: -1, mappings: [], grants: [], revoked: [] };
 
 /** The rules of a site as its relay holds them: in SQLite for the next instance, parsed for this one. */
 export class Rules {
-  readonly #sql: SqlStorage;
+  readonly #sql: Sql;
   #rules: SiteRules | undefined;
   #byEndpoint = new Map<string, Mapping>();
   #byId = new Map<number, Mapping>();
 
-  constructor(sql: SqlStorage) {
+  constructor(sql: Sql) {
     this.#sql = sql;
     sql.exec("CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL)");
   }
@@ -51,8 +52,8 @@ export class Rules {
     const before = this.#load();
     if (rules.revision <= before.revision) return null;
     this.put("rules", JSON.stringify(rules));
-    this.#index(rules);
-    const kept = new Map(rules.mappings.map((mapping) => [mapping.id, mapping]));
+    const { mappings } = this.#index(rules);
+    const kept = new Map(mappings.map((mapping) => [mapping.id, mapping]));
     const grants = new Set(rules.grants.map((grant) => grant.id));
     return {
       removed: before.mappings.filter((mapping) => !sameReach(mapping, kept.get(mapping.id))),
@@ -80,7 +81,9 @@ export class Rules {
     return this.#index(stored === undefined ? NO_RULES : (JSON.parse(stored) as SiteRules));
   }
 
-  #index(rules: SiteRules): SiteRules {
+  /** Rules come from disk or from the registry, written by another version perhaps: those we can't read are left out. */
+  #index({ mappings, ...others }: SiteRules): SiteRules {
+    const rules = { ...others, mappings: mappings.flatMap(readable) };
     this.#rules = rules;
     this.#byId = new Map(rules.mappings.map((mapping) => [mapping.id, mapping]));
     this.#byEndpoint = new Map();
@@ -94,4 +97,11 @@ export class Rules {
 /** Whether what is open under the old rule may stay open under the new one. */
 function sameReach(before: Mapping, after: Mapping | undefined): boolean {
   return after !== undefined && after.endpoint === before.endpoint && after.target === before.target;
+}
+
+function readable(stored: Mapping): Mapping[] {
+  const mapping = storedMapping(stored);
+  if (mapping.ok) return [mapping.value];
+  console.error(`mapping ${stored.id}, ${stored.endpoint}, is left out: ${mapping.error.message}`);
+  return [];
 }

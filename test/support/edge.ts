@@ -19,6 +19,8 @@ export class TestEdge implements AsyncDisposable {
   readonly url: string;
   /** What `serve --data` was given. */
   readonly data: string;
+  /** The file of the `sallyport` whose `serve` is run: another version's, for upgrades. */
+  program = SALLYPORT;
   readonly #options: EdgeOptions;
   readonly #stack: AsyncDisposableStack;
   #serve: Run | undefined;
@@ -100,7 +102,8 @@ export class TestEdge implements AsyncDisposable {
 
   #command(words: readonly string[], options: RunOptions = {}): Run {
     const env = { ...this.#environment(), ...options.env };
-    return this.#stack.use(run(SYSTEM_NODE, [SALLYPORT, ...words], { ...options, env }));
+    const program = words[0] === "serve" ? this.program : SALLYPORT;
+    return this.#stack.use(run(SYSTEM_NODE, [program, ...words], { ...options, env }));
   }
 
   #environment() {

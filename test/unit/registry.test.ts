@@ -8,6 +8,7 @@ import { addSite, removeSite } from "../../edge/registry/site-changes.ts";
 import { Store, type Actor } from "../../edge/registry/store.ts";
 import { issueToken, revokeToken, type Issued } from "../../edge/registry/token-changes.ts";
 import type { ConnectionRecord, SiteRules, Trust } from "../../edge/registry/types.ts";
+import { Rules } from "../../edge/relay/rules.ts";
 import { verifyToken } from "../../edge/tokens.ts";
 import type { Outcome } from "../../edge/problem.ts";
 import { sqlStore } from "../support/sql.ts";
@@ -96,6 +97,46 @@ test("a rule with a field that only a newer Worker knows is out of force, the ot
   storage.sql.exec("UPDATE mappings SET rule = json_set(rule, '$.onlyOnSundays', json('true')) WHERE id = ?", 1);
   expect(store.mappings.list()).toMatchObject([{ id: 2 }]);
   expect(store.mappings.holding(8080, "tcp")).toBeUndefined();
+});
+
+test("a rule that can't be read is named, keeps its endpoint, and can be removed", () => {
+  const storage = sqlStore();
+  const store = new Store(storage);
+  addSite(store, "lab", by());
+  value(addMapping(store, HELD, rule("8080/tcp"), by()));
+  // As if an older grammar had been wider.
+  storage.sql.exec("UPDATE mappings SET endpoint = '8080/TCP!', rule = json_set(rule, '$.endpoint', '8080/TCP!')");
+  expect(store.mappings.unreadable()).toMatchObject([{ id: 1, endpoint: "8080/TCP!", site: "lab" }]);
+  expect(findMapping(store, "8080/tcp").ok).toBe(false);
+  storage.sql.exec("UPDATE mappings SET endpoint = '8080/tcp'");
+  expect(addMapping(store, HELD, rule("8080/tcp"), by())).toMatchObject({
+    ok: false,
+    problem: { code: "conflict", detail: expect.stringContaining("mapping 1, which this version can't read") },
+  });
+  expect(removeMapping(store, "8080/tcp", by())).toEqual({ ok: true, value: null });
+  expect(addMapping(store, HELD, rule("8080/tcp"), by())).toMatchObject({ ok: true, value: { id: 2 } });
+});
+
+test("a relay goes on with the rules it can read, with the defaults of what was added since", () => {
+  const { sql } = sqlStore();
+  const [good, bad] = [1, 2].map((id) => {
+    const draft = value(addMapping(register("lab"), HELD, rule("8080/tcp"), by()));
+    return { ...draft, id, endpoint: `808${id}/tcp` };
+  });
+  const { maxStreams: _, ...older } = good ?? {};
+  const kept = {
+    site: "lab",
+    revision: 3,
+    grants: [],
+    revoked: [],
+    mappings: [older, { ...bad, target: "10.0.0.5:?" }],
+  };
+  new Rules(sql).put("rules", JSON.stringify(kept));
+  const rules = new Rules(sql);
+  expect(rules.current.mappings).toMatchObject([{ id: 1, maxStreams: null }]);
+  expect(rules.at("8081/tcp")?.id).toBe(1);
+  expect(rules.byId(2)).toBeUndefined();
+  expect(rules.replace({ ...rules.current, revision: 4 })).toMatchObject({ removed: [] });
 });
 
 test("a key signs for three months, and verifies as long as anything it signed could matter", async () => {
