@@ -31,14 +31,6 @@ export function parsePast(text: string, now: number): number {
   return /^\d+[a-z]$/.test(text) ? now - parseDuration(text) : parseMoment(text, now);
 }
 
-/** Bytes of `500000`, `64K`, `1.5M`, `1G`; K is 1024. Throws Problem(usage). */
-export function parseBytes(text: string): number {
-  const match = /^(\d{1,9}(?:\.\d{1,3})?)([KMG]?)$/i.exec(text);
-  const power = ["", "K", "M", "G"].indexOf((match?.[2] ?? "").toUpperCase());
-  if (match !== null) return Math.round(Number(match[1]) * 1024 ** power);
-  throw Problem.usage("bytes-invalid", `${JSON.stringify(text)} is not a number of bytes`, "write 500000, 64K or 1.5M");
-}
-
 /** How long ago or ahead something is, in its largest unit: `3 h`. */
 export function formatSpan(ms: number): string {
   const seconds = Math.max(0, Math.round(Math.abs(ms) / 1000));

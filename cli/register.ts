@@ -2,27 +2,10 @@ import type { MappingView } from "../shared/api.ts";
 import { draftOf } from "../shared/mapping.ts";
 import type { MappingDraft } from "../shared/mapping-input.ts";
 import { clean } from "../shared/text.ts";
-import type { Edge } from "./edge.ts";
 import { writeRules } from "./rules-file.ts";
 
 export const FORMATS = ["md", "csv", "json", "toml"] as const;
 export type Format = (typeof FORMATS)[number];
-
-type Page = { mappings: MappingView[]; next: string | null; tag: string };
-
-/** The whole register, page by page. */
-export async function allMappings(edge: Edge): Promise<MappingView[]> {
-  const mappings: MappingView[] = [];
-  for (let next: string | null = ""; next !== null;) {
-    const page: Page = await edge.call<Page>(
-      "GET",
-      `/mappings${next === "" ? "" : `?after=${encodeURIComponent(next)}`}`,
-    );
-    mappings.push(...page.mappings);
-    next = page.next;
-  }
-  return mappings;
-}
 
 /** A mapping of the API as the rule it is. */
 export function ruleFrom(mapping: MappingView): MappingDraft {

@@ -1,8 +1,9 @@
 import { readFileSync } from "node:fs";
-import { InvalidArgumentError, Option, type Command } from "commander";
+import { Option, type Command } from "commander";
 import { Problem } from "../link/problem.ts";
+import { parseBytes, wholeNumber } from "./amount.ts";
 import { collect, type EdgeOptions } from "./context.ts";
-import { parseBytes, parseDuration, parseMoment } from "./duration.ts";
+import { parseDuration, parseMoment } from "./duration.ts";
 
 /** What of a rule the command line sets. `false`: back to its default, of an edit. */
 export type RuleOptions = EdgeOptions & {
@@ -137,9 +138,4 @@ function pemOf(file: string): string {
       "give a file of PEM certificates",
     );
   }
-}
-
-function wholeNumber(text: string): number {
-  if (/^[1-9]\d{0,8}$/.test(text)) return Number(text);
-  throw new InvalidArgumentError("It is a whole number from 1.");
 }

@@ -22,6 +22,10 @@ export interface Env {
   TRUSTED_PROXIES?: string;
   /** Where to tell that a site is offline or back, or that a mapping or a token is about to end. Perhaps a secret. */
   WEBHOOK_URL?: string;
+  /** How much of the past is kept: connections, entries of the audit, days of either. */
+  LOG_KEEP?: string;
+  AUDIT_KEEP?: string;
+  KEEP_DAYS?: string;
   /** "1": HTTP mappings are allowed on the edge's own host, which then has no cookies and no dashboard. */
   SHARE_CONTROL_HOST?: string;
 }

@@ -1,238 +1,323 @@
-import type { Mapping } from "./mapping.ts";
-import type { TokenKind } from "./claims.ts";
-import type { Hop } from "./hop.ts";
-import type { FieldChange } from "./register.ts";
+import * as z from "zod";
+import { TOKEN_KINDS } from "./claims.ts";
 
-// What the API answers (DESIGN section 5): the edge writes it, the commands and the dashboard read it.
-// Moments are ISO 8601 texts. Fields are only ever added.
+// What the API answers (DESIGN section 5): the edge writes it, the commands and the dashboard read it, and its OpenAPI
+// document is made of it. Fields are only ever added.
 
-export interface SiteView {
-  readonly name: string;
-  readonly created: string;
-  readonly revision: number;
-}
+/** ISO 8601, in UTC. */
+const moment = z.iso.datetime();
+const count = z.int().min(0);
+const texts = z.array(z.string());
+const access = z.enum(["public", "token"]);
+const kind = z.enum(TOKEN_KINDS);
+const outcome = z.enum(["done", "refused", "reset", "lost", "cut"]);
+/** What to give as `after` for the next page; null on the last one. */
+const next = z.string().nullable();
 
-export interface TokenView {
-  readonly jti: string;
-  readonly kind: TokenKind;
+export const SiteView = z.object({ name: z.string(), created: moment, revision: count });
+export type SiteView = z.infer<typeof SiteView>;
+
+/** A page of sites. */
+export const SiteList = z.object({ sites: z.array(SiteView), next });
+export type SiteList = z.infer<typeof SiteList>;
+
+/** A site that is no more, and the tokens of its agents that were good until then. */
+export const RemovedSite = z.object({ name: z.string(), revoked: texts });
+export type RemovedSite = z.infer<typeof RemovedSite>;
+
+export const TokenView = z.object({
+  jti: z.string(),
+  kind,
   /** The identity, which outlives renewals. */
-  readonly sub: string;
-  readonly site: string | null;
+  sub: z.string(),
+  site: z.string().nullable(),
   /** What it may reach, in the words it was asked for. */
-  readonly scope: readonly string[];
-  readonly issued: string;
-  readonly issuedBy: string;
-  readonly expires: string;
-  readonly revoked: boolean;
-  readonly revokedAt: string | null;
-}
+  scope: texts,
+  issued: moment,
+  issuedBy: z.string(),
+  expires: moment,
+  revoked: z.boolean(),
+  revokedAt: moment.nullable(),
+  /** Of a token with a cap on bytes: how many it may carry in its life, and has. */
+  bytes: z.object({ cap: count, spent: count }).nullable(),
+});
+export type TokenView = z.infer<typeof TokenView>;
 
-export interface IssuedView {
+/** A page of tokens, the oldest first. */
+export const TokenList = z.object({ tokens: z.array(TokenView), next });
+export type TokenList = z.infer<typeof TokenList>;
+
+export const IssuedView = z.object({
   /** The token itself: this is the only time it is shown. */
-  readonly token: string;
-  readonly jti: string;
-  readonly kind: TokenKind;
-  readonly sub: string;
-  readonly site: string | null;
-  readonly expires: string;
-}
+  token: z.string(),
+  jti: z.string(),
+  kind,
+  sub: z.string(),
+  site: z.string().nullable(),
+  expires: moment,
+});
+export type IssuedView = z.infer<typeof IssuedView>;
 
-export interface LoginView extends IssuedView {
+export const LoginView = IssuedView.extend({
   /** The edge's canonical URL. */
-  readonly url: string;
-}
+  url: z.string(),
+});
+export type LoginView = z.infer<typeof LoginView>;
 
-export interface StampView {
-  readonly by: string;
-  readonly at: string;
-}
+/** The keys that sign tokens, the current one first. */
+export const KeyList = z.object({ keys: z.array(z.object({ kid: z.string(), created: moment })) });
+export type KeyList = z.infer<typeof KeyList>;
+export const KeyView = z.object({ kid: z.string() });
+export type KeyView = z.infer<typeof KeyView>;
+/** A key that is no more, and the tokens that were good until then. */
+export const WithdrawnKey = z.object({ kid: z.string(), revoked: texts });
+export type WithdrawnKey = z.infer<typeof WithdrawnKey>;
 
-export interface MappingView extends Omit<Mapping, "expires" | "created" | "changed"> {
-  readonly expires: string | null;
-  readonly created: StampView;
-  readonly changed: StampView;
+export const StampView = z.object({ by: z.string(), at: moment });
+export type StampView = z.infer<typeof StampView>;
+
+export const MappingView = z.object({
+  id: count,
+  endpoint: z.string(),
+  site: z.string(),
+  target: z.string(),
+  name: z.string(),
+  owner: z.string(),
+  note: z.string(),
+  access,
+  allow: texts,
+  deny: texts,
+  expires: moment.nullable(),
+  maxStreams: count.nullable(),
+  newPerSecond: count.nullable(),
+  bytesPerSecond: count.nullable(),
+  http: z
+    .object({
+      hostHeader: z.string(),
+      tlsVerify: z.boolean(),
+      ca: z.string().nullable(),
+      sni: z.string().nullable(),
+      prefix: z.enum(["keep", "strip"]),
+      rewrite: z.boolean(),
+    })
+    .nullable(),
+  proxyProtocol: z.enum(["v1", "v2"]).nullable(),
+  onLoss: z.enum(["close", "hang"]),
+  idleSeconds: count.nullable(),
+  reflectorOk: z.boolean(),
+  revision: count,
+  created: StampView,
+  changed: StampView,
   /** When a connection through it last ended; null: never, or in answers about one mapping. */
-  readonly lastUsed: string | null;
+  lastUsed: moment.nullable(),
   /** Names this state of it, for If-Match. */
-  readonly etag: string;
-}
+  etag: z.string(),
+});
+export type MappingView = z.infer<typeof MappingView>;
 
 /** A page of mappings. */
-export interface MappingList {
-  readonly mappings: readonly MappingView[];
-  /** What to give as `after` for the next page; null on the last one. */
-  readonly next: string | null;
+export const MappingList = z.object({
+  mappings: z.array(MappingView),
+  next,
   /** Names this state of the register, for If-Match. */
-  readonly tag: string;
-}
+  tag: z.string(),
+});
+export type MappingList = z.infer<typeof MappingList>;
+
+export const RuleChange = z.object({
+  kind: z.enum(["add", "change", "remove"]),
+  endpoint: z.string(),
+  site: z.string(),
+  target: z.string(),
+  name: z.string(),
+  /** Of a change: which fields, those of `http` as `http.FIELD`. Absent where it had or has its default. */
+  fields: z.array(z.object({ field: z.string(), before: z.unknown().optional(), after: z.unknown().optional() })),
+});
+export type RuleChange = z.infer<typeof RuleChange>;
 
 /** What a set of rules changes, or would. */
-export interface ApplyAnswer {
-  readonly dryRun: boolean;
-  readonly changes: readonly RuleChange[];
-  readonly unchanged: number;
+export const ApplyAnswer = z.object({
+  dryRun: z.boolean(),
+  changes: z.array(RuleChange),
+  unchanged: count,
   /** Names the state of the register now, for If-Match. */
-  readonly tag: string;
-  readonly warnings: readonly string[];
-}
-
-export interface RuleChange {
-  readonly kind: "add" | "change" | "remove";
-  readonly endpoint: string;
-  readonly site: string;
-  readonly target: string;
-  readonly name: string;
-  /** Of a change: which fields, those of `http` as `http.FIELD`. */
-  readonly fields: readonly FieldChange[];
-}
+  tag: z.string(),
+  warnings: texts,
+});
+export type ApplyAnswer = z.infer<typeof ApplyAnswer>;
 
 /** A change that was accepted, and what its user should know about it. */
-export interface MappingAnswer {
-  readonly mapping: MappingView;
-  readonly warnings: readonly string[];
-}
+export const MappingAnswer = z.object({ mapping: MappingView, warnings: texts });
+export type MappingAnswer = z.infer<typeof MappingAnswer>;
 
 /** `mapping`: what it was; null when it was one that the edge's version can't read. */
-export interface RemovedAnswer {
-  readonly mapping: MappingView | null;
-  readonly warnings: readonly string[];
-}
+export const RemovedAnswer = z.object({ mapping: MappingView.nullable(), warnings: texts });
+export type RemovedAnswer = z.infer<typeof RemovedAnswer>;
 
-export interface RefusalView {
-  readonly at: string;
-  readonly code: string;
-  readonly reason: string;
-}
+export const RefusalView = z.object({ at: moment, code: z.string(), reason: z.string() });
+export type RefusalView = z.infer<typeof RefusalView>;
 
-export interface AgentView {
-  readonly identity: string;
-  readonly incarnation: string;
-  readonly slot: number;
-  readonly version: string;
-  readonly address: string;
-  readonly since: string;
-  readonly jti: string;
-  readonly expires: string;
-  readonly streams: number;
-  readonly lanes: readonly {
-    readonly index: number;
-    readonly since: string;
-    readonly backlog: number;
-    readonly droppedDatagrams: number;
-  }[];
-}
+export const AgentView = z.object({
+  identity: z.string(),
+  incarnation: z.string(),
+  slot: count,
+  version: z.string(),
+  address: z.string(),
+  since: moment,
+  jti: z.string(),
+  expires: moment,
+  streams: count,
+  lanes: z.array(z.object({ index: count, since: moment, backlog: z.number(), droppedDatagrams: count })),
+});
+export type AgentView = z.infer<typeof AgentView>;
 
-interface RelayView {
-  readonly name: string;
+const RelayView = z.object({
+  name: z.string(),
   /** Whether an agent has ever been there; without one there is no relay object. */
-  readonly seen: boolean;
+  seen: z.boolean(),
   /** Changes when the object is made anew; null when it is not there or does not answer. */
-  readonly instance: string | null;
-  readonly boot: string | null;
-}
+  instance: z.string().nullable(),
+  boot: z.string().nullable(),
+});
 
-export interface SiteStatus extends SiteView {
+export const SiteStatus = SiteView.extend({
   /** `unknown`: the relay did not answer. */
-  readonly state: "online" | "offline" | "unknown";
-  readonly relay: RelayView;
-  readonly agents: readonly AgentView[];
-}
+  state: z.enum(["online", "offline", "unknown"]),
+  relay: RelayView,
+  agents: z.array(AgentView),
+});
+export type SiteStatus = z.infer<typeof SiteStatus>;
 
-export interface MappingStatus {
-  readonly id: number;
-  readonly endpoint: string;
-  readonly site: string;
-  readonly target: string;
-  readonly name: string;
-  readonly access: "public" | "token";
-  readonly expires: string | null;
-  readonly state: "ready" | "no-agent" | "expired" | "unknown";
+export const MappingStatus = z.object({
+  id: count,
+  endpoint: z.string(),
+  site: z.string(),
+  target: z.string(),
+  name: z.string(),
+  access,
+  expires: moment.nullable(),
+  state: z.enum(["ready", "no-agent", "expired", "unknown"]),
   /** Visitors there now. */
-  readonly streams: number;
-  readonly lastRefusal: RefusalView | null;
+  streams: count,
+  lastRefusal: RefusalView.nullable(),
   /** Visitors refused since it was made. */
-  readonly refused: number;
-}
+  refused: count,
+});
+export type MappingStatus = z.infer<typeof MappingStatus>;
 
-export interface StatusView {
-  readonly url: string | null;
-  readonly version: string;
-  readonly time: string;
-  readonly selfHosted: boolean;
+export const StatusView = z.object({
+  url: z.string().nullable(),
+  version: z.string(),
+  time: moment,
+  selfHosted: z.boolean(),
   /** PORTS the Worker itself owns, or empty. */
-  readonly tcpPorts: string;
-  readonly sites: readonly SiteStatus[];
-  readonly mappings: readonly MappingStatus[];
-  readonly warnings: readonly string[];
-}
+  tcpPorts: z.string(),
+  sites: z.array(SiteStatus),
+  mappings: z.array(MappingStatus),
+  warnings: texts,
+});
+export type StatusView = z.infer<typeof StatusView>;
 
-export interface ConnectionView {
-  readonly at: string;
-  readonly ended: string;
-  readonly site: string;
-  readonly mapping: number | null;
-  readonly endpoint: string;
-  readonly target: string;
-  readonly visitor: string;
-  readonly bytesIn: number;
-  readonly bytesOut: number;
-  readonly outcome: "done" | "refused" | "reset" | "lost" | "cut";
-  readonly code: string;
-  readonly reason: string;
+export const ConnectionView = z.object({
+  /** Grows; null while its relay has not handed it over yet. */
+  n: count.nullable(),
+  at: moment,
+  ended: moment,
+  site: z.string(),
+  mapping: count.nullable(),
+  endpoint: z.string(),
+  target: z.string(),
+  visitor: z.string(),
+  bytesIn: count,
+  bytesOut: count,
+  outcome,
+  code: z.string(),
+  reason: z.string(),
   /** More than one: so many like it were refused within the same second. */
-  readonly count?: number;
-}
+  count: count.optional(),
+});
+export type ConnectionView = z.infer<typeof ConnectionView>;
 
-export interface GrantView {
-  readonly id: string;
-  readonly endpoints: readonly string[];
+/** A page of connections, the oldest first. */
+export const ConnectionList = z.object({
+  connections: z.array(ConnectionView),
+  /** What to give as `before` for older ones; null when there are none. */
+  next: count.nullable(),
+});
+export type ConnectionList = z.infer<typeof ConnectionList>;
+
+export const GrantView = z.object({
+  id: z.string(),
+  endpoints: texts,
   /** Who it is for, in the words of whoever made it. */
-  readonly to: string;
-  readonly by: string;
+  to: z.string(),
+  by: z.string(),
   /** Whom it admits: nobody until its link is used, then at most one IPv4 and one IPv6 address. */
-  readonly addresses: readonly string[];
-  readonly created: string;
-  readonly until: string;
-}
+  addresses: texts,
+  created: moment,
+  until: moment,
+});
+export type GrantView = z.infer<typeof GrantView>;
+
+/** A page of grants. */
+export const GrantList = z.object({ grants: z.array(GrantView), next });
+export type GrantList = z.infer<typeof GrantList>;
 
 /** A grant that was just made. */
-export interface MadeGrantView extends GrantView {
+export const MadeGrantView = GrantView.extend({
   /** To be opened once for each kind of address; it is not shown again. */
-  readonly link: string;
-}
+  link: z.string(),
+});
+export type MadeGrantView = z.infer<typeof MadeGrantView>;
 
 /** A site's usage on one day, `YYYY-MM-DD` in UTC; `activeMs` is an estimate of how long its relay was in memory. */
-export interface UsageView {
-  readonly site: string;
-  readonly day: string;
-  readonly requests: number;
-  readonly messages: number;
-  readonly activeMs: number;
-}
+export const UsageView = z.object({
+  site: z.string(),
+  day: z.iso.date(),
+  requests: count,
+  messages: count,
+  activeMs: z.number(),
+});
+export type UsageView = z.infer<typeof UsageView>;
+export const UsageList = z.object({ usage: z.array(UsageView) });
+export type UsageList = z.infer<typeof UsageList>;
 
-/** One change: who, when, what. `n` grows. */
-export interface AuditView {
-  readonly n: number;
-  readonly at: string;
-  readonly actor: string;
-  readonly action: string;
-  readonly subject: string;
-  readonly detail: string;
-}
+/** One change: who, when, what, and from which address where that is known. `n` grows. */
+export const AuditView = z.object({
+  n: count,
+  at: moment,
+  actor: z.string(),
+  from: z.string(),
+  action: z.string(),
+  subject: z.string(),
+  detail: z.string(),
+});
+export type AuditView = z.infer<typeof AuditView>;
 
-export interface AuditList {
-  readonly entries: readonly AuditView[];
+export const AuditList = z.object({
+  entries: z.array(AuditView),
   /** What to give as `before` for older ones; null when there are none. */
-  readonly next: number | null;
-}
+  next: count.nullable(),
+});
+export type AuditList = z.infer<typeof AuditList>;
+
+const HopView = z.object({
+  hop: z.enum(["here", "public", "policy", "edge", "agent", "target", "protocol"]),
+  outcome: z.enum(["ok", "warning", "failed", "not-tested"]),
+  code: z.string(),
+  text: z.string(),
+  fix: z.string(),
+  ms: z.number().nullable(),
+});
 
 /** What the rules say of a visitor to an endpoint, and what an agent found behind it. */
-export interface TestAnswer {
-  readonly endpoint: string;
-  readonly site: string;
-  readonly target: string;
-  readonly access: "public" | "token";
+export const TestAnswer = z.object({
+  endpoint: z.string(),
+  site: z.string(),
+  target: z.string(),
+  access,
   /** The visitor's address that was judged; null when it is not known. */
-  readonly from: string | null;
-  readonly hops: readonly Hop[];
-}
+  from: z.string().nullable(),
+  hops: z.array(HopView),
+});
+export type TestAnswer = z.infer<typeof TestAnswer>;

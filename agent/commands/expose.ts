@@ -1,6 +1,7 @@
+import { callApi, type Method } from "../../link/api.ts";
 import { createLog, type Log } from "../../link/log.ts";
 import { pause } from "../../link/pause.ts";
-import { EXIT, Problem, type ExitCode } from "../../link/problem.ts";
+import { EXIT, Problem } from "../../link/problem.ts";
 import { runningAgents } from "../control/client.ts";
 import { logSettings, merged, settingsOf, type Options, type Settings } from "../settings.ts";
 import { run } from "./run.ts";
@@ -10,7 +11,6 @@ export type ExposeOptions = Options & { at?: string };
 /** Milliseconds between words to the edge, which forgets the mapping after five minutes without any. */
 const RENEW_MS = 100_000;
 const RETRY_MS = 5_000;
-const TIMEOUT_MS = 15_000;
 
 /** `agent expose TARGET [--at E]`: an ad-hoc mapping until Ctrl-C. Runs the agent too, if none of this site runs here. Throws Problem. */
 export async function expose(target: string, options: ExposeOptions, env: NodeJS.ProcessEnv): Promise<void> {
@@ -82,50 +82,10 @@ function onlyEndpoint({ claims }: Settings): string {
   );
 }
 
-async function call({ edge, source }: Settings, method: string, path: string, body?: object): Promise<void> {
-  const origin = originOf(edge);
-  let response: Response;
-  try {
-    response = await fetch(`${origin}/.sallyport/api/v1/expose${path}`, {
-      method,
-      headers: { authorization: `Bearer ${source.token}`, "content-type": "application/json" },
-      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-      redirect: "error",
-      signal: AbortSignal.timeout(TIMEOUT_MS),
-    });
-  } catch (error) {
-    throw new Problem(
-      EXIT.unreachable,
-      "edge-unreachable",
-      `${origin} does not answer: ${(error as Error).message}`,
-      "agent doctor looks for the reason",
-    );
-  }
-  const answer = (await response.json().catch(() => ({}))) as { code?: string; detail?: string; fix?: string };
-  if (!response.ok)
-    throw new Problem(
-      exitOf(response.status),
-      answer.code ?? "not-an-edge",
-      answer.detail ?? `the edge answered ${response.status}`,
-      answer.fix ?? "",
-    );
+async function call({ edge, source }: Settings, method: Method, path: string, body?: object): Promise<void> {
+  await callApi(originOf(edge), { method, path: `/expose${path}`, token: source.token, body });
 }
 
 function originOf(edge: URL): string {
   return edge.origin.replace(/^ws/, "http");
-}
-
-function exitOf(status: number): ExitCode {
-  switch (status) {
-    case 400:
-      return EXIT.usage;
-    case 401:
-      return EXIT.token;
-    case 403:
-      return EXIT.denied;
-    case 422:
-      return EXIT.configuration;
-    default:
-      return EXIT.failed;
-  }
 }

@@ -1,10 +1,10 @@
 import { readFileSync } from "node:fs";
 import { Command } from "commander";
+import { Refusal } from "../../link/api.ts";
 import { EXIT, Problem } from "../../link/problem.ts";
 import type { ApplyAnswer, RuleChange } from "../../shared/api.ts";
 import { clean } from "../../shared/text.ts";
 import { edgeOf, readCommand, type Context, type EdgeOptions } from "../context.ts";
-import { Refusal } from "../edge.ts";
 import { printResult, printWarnings } from "../output.ts";
 import { ask } from "../prompt.ts";
 import { lineOf, readRules, wrong, type FileRule } from "../rules-file.ts";

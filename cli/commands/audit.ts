@@ -1,5 +1,6 @@
 import { Command } from "commander";
 import type { AuditList, AuditView } from "../../shared/api.ts";
+import { wholeNumber } from "../amount.ts";
 import { edgeOf, readCommand, type Context, type EdgeOptions } from "../context.ts";
 import { parsePast } from "../duration.ts";
 import { printResult } from "../output.ts";
@@ -11,7 +12,7 @@ type AuditOptions = EdgeOptions & {
   actor?: string;
   action?: string;
   subject?: string;
-  limit: string;
+  limit: number;
 };
 
 /** `sallyport audit` */
@@ -21,11 +22,11 @@ export function auditCommand(context: Context): Command {
     .option("--actor <who>", "only by them")
     .option("--action <words>", "only these: map, map edit, token, grant, site …")
     .option("--subject <what>", "only about this endpoint, site or token")
-    .option("--limit <number>", "the last so many", "100")
+    .option("--limit <number>", "the last so many", wholeNumber, 100)
     .action(async (options: AuditOptions) => {
       const edge = edgeOf(context, options);
       const { since, actor, action, subject } = options;
-      const wanted = Number(options.limit);
+      const wanted = options.limit;
       const filters = {
         ...(since === undefined ? {} : { since: new Date(parsePast(since, context.now())).toISOString() }),
         ...(actor === undefined ? {} : { actor }),
@@ -50,6 +51,7 @@ function listText(entries: readonly AuditView[]): string {
   return table(entries, [
     { title: "AT", value: ({ at }) => at.slice(0, 19).replace("T", " ") },
     { title: "ACTOR", value: ({ actor }) => actor },
+    { title: "FROM", value: ({ from }) => from },
     { title: "ACTION", value: ({ action }) => action },
     { title: "SUBJECT", value: ({ subject }) => subject },
     { title: "DETAIL", value: ({ detail }) => detail },

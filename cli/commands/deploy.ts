@@ -12,7 +12,7 @@ import { parseHostName } from "../../shared/host.ts";
 import { collect, type Context } from "../context.ts";
 import { hostNotes, wranglerConfig } from "../deploy/config.ts";
 import { Wrangler } from "../deploy/wrangler.ts";
-import { checkedUrl, openEdge, type Edge } from "../edge.ts";
+import { allPages, checkedUrl, openEdge, type Edge } from "../edge.ts";
 import { loginsFile, rememberLogin } from "../logins.ts";
 import { ask } from "../prompt.ts";
 
@@ -146,7 +146,7 @@ async function logInto({ env }: Context, url: string, secretFile: string, isNew:
 }
 
 async function firstSite(edge: Edge, { site: given }: Options, say: (text: string) => void): Promise<void> {
-  const { sites } = await edge.call<{ sites: SiteView[] }>("GET", "/sites");
+  const sites = await allPages<SiteView>(edge, "/sites", "sites");
   const site = given ?? (sites.length > 0 ? "" : await ask("Name of the first site [home]: ", "home"));
   if (site === "") return;
   if (!sites.some(({ name }) => name === site)) await edge.call<SiteView>("POST", "/sites", { name: site });

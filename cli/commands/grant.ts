@@ -1,6 +1,7 @@
 import { Command } from "commander";
 import type { GrantView, MadeGrantView } from "../../shared/api.ts";
 import { edgeCommand, edgeOf, readCommand, type Context, type EdgeOptions } from "../context.ts";
+import { allPages } from "../edge.ts";
 import { Problem } from "../../link/problem.ts";
 import { formatSpan, parseDuration } from "../duration.ts";
 import { printResult } from "../output.ts";
@@ -31,7 +32,7 @@ export function grantCommand(context: Context): Command {
   grant.addCommand(
     readCommand("ls", "List the grants that have not ended.").action(
       async (options: EdgeOptions & { json?: boolean }) => {
-        const { grants } = await edgeOf(context, options).call<{ grants: GrantView[] }>("GET", "/grants");
+        const grants = await allPages<GrantView>(edgeOf(context, options), "/grants", "grants");
         printResult(context.output, options.json === true, grants, () =>
           grants.length === 0
             ? "no grants: sallyport grant ENDPOINT --for 2h\n"

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { Command, Option } from "commander";
-import type { ConnectionView } from "../../shared/api.ts";
+import type { ConnectionList, ConnectionView } from "../../shared/api.ts";
+import { formatBytes, wholeNumber } from "../amount.ts";
 import { edgeOf, readCommand, type Context, type EdgeOptions } from "../context.ts";
 import type { Edge } from "../edge.ts";
 import { printResult } from "../output.ts";
@@ -8,8 +9,8 @@ import { formatSpan, parsePast } from "../duration.ts";
 import { table, type Column } from "../table.ts";
 
 const FOLLOW_MS = 1_000;
-/** Connections asked for while following: more than a second brings. */
-const FOLLOW_LIMIT = "1000";
+/** Connections of one page; while following, more than a second brings. */
+const PAGE = 1_000;
 
 type LogOptions = EdgeOptions & {
   json?: boolean;
@@ -19,7 +20,7 @@ type LogOptions = EdgeOptions & {
   site?: string;
   visitor?: string;
   outcome?: string;
-  limit: string;
+  limit: number;
 };
 
 /** `sallyport log [--follow]` */
@@ -39,7 +40,7 @@ export function logCommand(context: Context): Command {
         "cut",
       ]),
     )
-    .option("--limit <number>", "the last so many", "100")
+    .option("--limit <number>", "the last so many", wholeNumber, 100)
     .action(async (options: LogOptions) => {
       const edge = edgeOf(context, options);
       const json = options.json === true;
@@ -74,10 +75,17 @@ const COLUMNS: readonly Column<ConnectionView>[] = [
   { title: "REASON", value: ({ reason }) => reason },
 ];
 
-async function lastConnections(edge: Edge, limit: string, filter: Record<string, string>): Promise<ConnectionView[]> {
-  const query = new URLSearchParams({ limit, ...filter });
-  const { connections } = await edge.call<{ connections: ConnectionView[] }>("GET", `/log?${query.toString()}`);
-  return connections;
+/** The last `wanted` connections, oldest first, page by page. */
+async function lastConnections(edge: Edge, wanted: number, filter: Record<string, string>): Promise<ConnectionView[]> {
+  let found: ConnectionView[] = [];
+  for (let before: number | null = 0; before !== null && found.length < wanted;) {
+    const limit = String(Math.min(PAGE, wanted - found.length));
+    const query = new URLSearchParams({ limit, ...filter, ...(before === 0 ? {} : { before: String(before) }) });
+    const page: ConnectionList = await edge.call<ConnectionList>("GET", `/log?${query.toString()}`);
+    found = [...page.connections, ...found];
+    before = page.next;
+  }
+  return found;
 }
 
 /** Prints each connection once: JSON lines, or lines of text. */
@@ -91,24 +99,20 @@ async function follow(
   let known = new Set<string>();
   let connections = first;
   for (;;) {
-    for (const connection of connections) {
-      if (!known.has(JSON.stringify(connection)))
-        output.out(json ? `${JSON.stringify(connection)}\n` : lineOf(connection));
-    }
-    known = new Set(connections.map((connection) => JSON.stringify(connection)));
+    for (const connection of connections)
+      if (!known.has(keyOf(connection))) output.out(json ? `${JSON.stringify(connection)}\n` : lineOf(connection));
+    known = new Set(connections.map(keyOf));
     await sleep(FOLLOW_MS);
-    connections = await lastConnections(edge, FOLLOW_LIMIT, filter);
+    connections = await lastConnections(edge, PAGE, filter);
   }
+}
+
+/** The same connection has a number only once its relay has handed it over. */
+function keyOf({ n: _n, ...connection }: ConnectionView): string {
+  return JSON.stringify(connection);
 }
 
 /** The row of a table without its headings. */
 function lineOf(connection: ConnectionView): string {
   return table([connection], COLUMNS).split("\n").slice(1).join("\n");
-}
-
-function formatBytes(bytes: number): string {
-  const units = ["B", "KiB", "MiB", "GiB", "TiB"];
-  const power = bytes === 0 ? 0 : Math.min(units.length - 1, Math.floor(Math.log2(bytes) / 10));
-  const value = bytes / 1024 ** power;
-  return `${power === 0 || value >= 100 ? value.toFixed(0) : value.toFixed(1)} ${units[power]}`;
 }

@@ -2,9 +2,10 @@ import { Command, Option } from "commander";
 import type { MappingAnswer, RemovedAnswer, MappingView } from "../../shared/api.ts";
 import { edgeCommand, edgeOf, readCommand, type Context, type EdgeOptions } from "../context.ts";
 import { formatSpan, parseDuration } from "../duration.ts";
+import { allPages } from "../edge.ts";
 import { printResult, printWarnings } from "../output.ts";
 import { describeMapping } from "../describe.ts";
-import { allMappings, FORMATS, registerText, type Format } from "../register.ts";
+import { FORMATS, registerText, type Format } from "../register.ts";
 import { ruleFields, withRuleOptions, type RuleOptions } from "../rule-options.ts";
 import { table } from "../table.ts";
 import { applyCommand } from "./apply.ts";
@@ -24,7 +25,7 @@ export function mapCommand(context: Context): Command {
       .option("--expired", "only those that have ended")
       .option("--unused [time]", "only those that nobody has used for so long; without it, 30d")
       .action(async (options: ReadOptions & { expired?: boolean; unused?: string | true }) => {
-        const all = await allMappings(edgeOf(context, options));
+        const all = await allPages<MappingView>(edgeOf(context, options), "/mappings", "mappings");
         const now = context.now();
         const { unused, expired } = options;
         const quiet = unused === undefined ? undefined : parseDuration(unused === true ? "30d" : unused);
@@ -81,7 +82,9 @@ function exportCommand(context: Context): Command {
     )
     .action(async (options: EdgeOptions & { format: Format }) => {
       const edge = edgeOf(context, options);
-      context.output.out(registerText(await allMappings(edge), options.format, edge.url));
+      context.output.out(
+        registerText(await allPages<MappingView>(edge, "/mappings", "mappings"), options.format, edge.url),
+      );
     });
 }
 

@@ -6,6 +6,7 @@ import { parseCidr } from "../../shared/cidr.ts";
 import { parseEdgeUrl } from "../../shared/edge-url.ts";
 import { formatPorts, parsePorts, sharedPort } from "../../shared/ports.ts";
 import type { Result } from "../../shared/result.ts";
+import { wholeNumber } from "../amount.ts";
 import { collect, type Context } from "../context.ts";
 import { bindAddress, listenAddress } from "../serve/address.ts";
 import { serveHint } from "../serve/hint.ts";
@@ -25,6 +26,9 @@ type Options = {
   trustedProxy: string[];
   shareControlHost?: boolean;
   webhook?: string;
+  logKeep?: number;
+  auditKeep?: number;
+  keepDays?: number;
   log: "pretty" | "json";
   logLevel: Level;
   install?: boolean;
@@ -49,6 +53,9 @@ export function serveCommand(context: Context): Command {
     .option("--trusted-proxy <cidr>", "a proxy in front whose X-Forwarded-For is believed; repeatable", collect, [])
     .option("--share-control-host", "allow HTTP mappings on the edge's own host; logins by cookie are off there then")
     .option("--webhook <url>", "told when a site goes offline or comes back, and when a rule or token is about to end")
+    .option("--log-keep <number>", "connections that `sallyport log` remembers; without it, 10000", wholeNumber)
+    .option("--audit-keep <number>", "changes that `sallyport audit` remembers; without it, 10000", wholeNumber)
+    .option("--keep-days <days>", "forget connections and changes after so many days", wholeNumber)
     .addOption(
       new Option("--log <format>", "how to log")
         .choices(["pretty", "json"])
@@ -89,11 +96,20 @@ function settings(options: Options, env: NodeJS.ProcessEnv): ServeOptions {
     tls: tlsOf(options),
     trustedProxies: trustedProxy.map((cidr) => accept(parseCidr(cidr), "--trusted-proxy").text),
     webhook: webhook === undefined ? null : webhookUrl(webhook),
+    retention: retentionVars(options),
     shareControlHost: options.shareControlHost === true,
     hint: serveHint(process.argv.slice(2)),
     worker: workerSource,
     env,
   };
+}
+
+/** How much of the past is to be kept, as the Worker is told; its own defaults where nothing is said. */
+function retentionVars({ logKeep, auditKeep, keepDays }: Options): Record<string, string> {
+  const said = { LOG_KEEP: logKeep, AUDIT_KEEP: auditKeep, KEEP_DAYS: keepDays };
+  return Object.fromEntries(
+    Object.entries(said).flatMap(([name, value]) => (value === undefined ? [] : [[name, String(value)]])),
+  );
 }
 
 function gatewayPorts({ tcp = "", ports, udp }: Options): ServeOptions["gateway"] {

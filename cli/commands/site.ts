@@ -1,6 +1,7 @@
 import { Command } from "commander";
 import type { SiteView } from "../../shared/api.ts";
 import { edgeCommand, edgeOf, readCommand, type Context, type EdgeOptions } from "../context.ts";
+import { allPages } from "../edge.ts";
 import { printResult } from "../output.ts";
 import { table } from "../table.ts";
 
@@ -17,7 +18,7 @@ export function siteCommand(context: Context): Command {
   );
   site.addCommand(
     readCommand("ls", "List all sites.").action(async (options: EdgeOptions & { json?: boolean }) => {
-      const { sites } = await edgeOf(context, options).call<{ sites: SiteView[] }>("GET", "/sites");
+      const sites = await allPages<SiteView>(edgeOf(context, options), "/sites", "sites");
       printResult(context.output, options.json === true, sites, () =>
         sites.length === 0
           ? "no sites yet: sallyport site add NAME\n"

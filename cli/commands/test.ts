@@ -1,12 +1,11 @@
 import { Command } from "commander";
 import { EXIT, Problem, type ExitCode } from "../../link/problem.ts";
-import type { TestAnswer } from "../../shared/api.ts";
+import type { MappingView, TestAnswer } from "../../shared/api.ts";
 import type { Hop } from "../../shared/hop.ts";
 import { clean } from "../../shared/text.ts";
 import { edgeOf, readCommand, type Context, type EdgeOptions } from "../context.ts";
-import type { Edge } from "../edge.ts";
+import { allPages, type Edge } from "../edge.ts";
 import { printResult } from "../output.ts";
-import { allMappings } from "../register.ts";
 import { whereAmI, type Here } from "../visit/here.ts";
 import { dialPublic } from "../visit/public.ts";
 
@@ -36,7 +35,9 @@ export function testCommand(context: Context): Command {
       const edge = edgeOf(context, options);
       const here = await whereAmI(options.at ?? new URL(edge.url).hostname.replace(/^\[|\]$/g, ""), edge.url);
       const endpoints =
-        endpoint === undefined ? (await allMappings(edge)).map((mapping) => mapping.endpoint) : [endpoint];
+        endpoint === undefined
+          ? (await allPages<MappingView>(edge, "/mappings", "mappings")).map((mapping) => mapping.endpoint)
+          : [endpoint];
       const results = await inTurns(endpoints, (each) => testOne(edge, here, each, options.from));
       printResult(context.output, options.json === true, endpoint === undefined ? results : results[0], () =>
         results.map(textOf).join("\n"),

@@ -2,8 +2,10 @@ import { Command } from "commander";
 import type { TokenKind } from "../../shared/claims.ts";
 import type { IssuedView, TokenView } from "../../shared/api.ts";
 import { EVERY_TARGET } from "../../shared/target-rule.ts";
+import { formatBytes, parseBytes, wholeNumber } from "../amount.ts";
 import { collect, edgeCommand, edgeOf, readCommand, type Context, type EdgeOptions } from "../context.ts";
 import { parseDuration } from "../duration.ts";
+import { allPages } from "../edge.ts";
 import { keysCommand } from "./keys.ts";
 import { printResult } from "../output.ts";
 import { table } from "../table.ts";
@@ -11,6 +13,7 @@ import { table } from "../table.ts";
 /** What the edge is asked for; `undefined` fields are left out on the way. */
 type Scope = Record<string, unknown>;
 type IssueOptions = EdgeOptions & { expires?: number };
+type VisitorOptions = IssueOptions & { endpoint: string[]; from?: string[]; maxStreams?: number; maxBytes?: number };
 
 /** `sallyport token agent SITE | visitor | gateway | admin | ls | revoke JTI` */
 export function tokenCommand(context: Context): Command {
@@ -20,8 +23,12 @@ export function tokenCommand(context: Context): Command {
     issuing("visitor", "Issue a token that opens endpoints.")
       .requiredOption("--endpoint <endpoint>", "an endpoint it opens, or SITE/*; repeatable", collect)
       .option("--from <cidr>", "where it may be used from; repeatable", collect)
-      .action(async (options: IssueOptions & { endpoint: string[]; from?: string[] }) => {
-        await issue(context, "visitor", options, { endpoints: options.endpoint, from: options.from });
+      .option("--max-streams <number>", "connections it may have at once", wholeNumber)
+      .option("--max-bytes <size>", "what it may carry in its life, both ways together: 500M, 2G", parseBytes)
+      .action(async ({ endpoint: endpoints, from, ...options }: VisitorOptions) => {
+        const { maxStreams: streams, maxBytes: bytes } = options;
+        const caps = streams === undefined && bytes === undefined ? undefined : { streams, bytes };
+        await issue(context, "visitor", options, { endpoints, from, caps });
       }),
   );
   token.addCommand(
@@ -90,7 +97,7 @@ async function issue(context: Context, kind: TokenKind, options: IssueOptions, s
 function listCommand(context: Context): Command {
   return readCommand("ls", "List all tokens that are good, or were until lately.").action(
     async (options: EdgeOptions & { json?: boolean }) => {
-      const { tokens } = await edgeOf(context, options).call<{ tokens: TokenView[] }>("GET", "/tokens");
+      const tokens = await allPages<TokenView>(edgeOf(context, options), "/tokens", "tokens");
       printResult(context.output, options.json === true, tokens, () =>
         table(tokens, [
           { title: "JTI", value: ({ jti }) => jti },
@@ -98,6 +105,7 @@ function listCommand(context: Context): Command {
           { title: "SITE", value: ({ site }) => site ?? "" },
           { title: "SCOPE", value: scopeText },
           { title: "EXPIRES", value: ({ expires }) => expires.slice(0, 10) },
+          { title: "CARRIED", value: carriedText },
           { title: "STATE", value: (each) => stateOf(each, context.now()) },
         ]),
       );
@@ -109,6 +117,11 @@ function listCommand(context: Context): Command {
 function scopeText({ kind, scope }: TokenView): string {
   if (kind === "agent" && scope.join(" ") === EVERY_TARGET.join(" ")) return "any target";
   return scope.join(" ");
+}
+
+/** Of a token that may carry so much only. */
+function carriedText({ bytes }: TokenView): string {
+  return bytes === null ? "" : `${formatBytes(bytes.spent)} of ${formatBytes(bytes.cap)}`;
 }
 
 function stateOf({ revoked, expires }: TokenView, now: number): string {

@@ -32,6 +32,8 @@ export type ServeOptions = {
   trustedProxies: readonly string[];
   /** Where the edge tells of sites that go offline and rules that end. */
   webhook: string | null;
+  /** How much of the past is kept: LOG_KEEP, AUDIT_KEEP, KEEP_DAYS, as far as they were said. */
+  retention: Readonly<Record<string, string>>;
   /** HTTP mappings are allowed on the edge's own host. */
   shareControlHost: boolean;
   /** This command line without `--tcp`, for messages of the edge. */
@@ -148,6 +150,7 @@ function edgeConfig(
     SERVE_HINT: options.hint,
     ...portsOf("GATEWAY_TCP", options.gateway.tcp),
     ...portsOf("GATEWAY_UDP", options.gateway.udp),
+    ...options.retention,
   };
   if (options.publicUrl !== null) vars["PUBLIC_URL"] = options.publicUrl;
   if (options.shareControlHost) vars["SHARE_CONTROL_HOST"] = "1";

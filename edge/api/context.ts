@@ -3,10 +3,17 @@ import * as z from "zod";
 import type { AdminClaims } from "../../shared/claims.ts";
 import { problemResponse, type Outcome } from "../problem.ts";
 import type { Env } from "../env.ts";
+import { visitorOf } from "../ingress/visitor.ts";
+import type { Asker } from "../registry/actor.ts";
 
 /** What the API's routes are given: the Worker's environment, and who is asking. */
 export type ApiEnv = { Bindings: Env; Variables: { admin: AdminClaims } };
 export type ApiContext = Context<ApiEnv>;
+
+/** Who asks, for the audit. */
+export function askerOf(c: ApiContext): Asker {
+  return { name: c.var.admin.sub, from: visitorOf(c.req.raw, c.env) };
+}
 
 /** Bytes of the longest request: a mapping with a CA bundle. */
 const MAX_BODY = 64 * 1024;

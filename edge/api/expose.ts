@@ -5,6 +5,7 @@ import { mayPublish, type AgentClaims } from "../../shared/claims.ts";
 import { parseEndpoint } from "../../shared/endpoint.ts";
 import { warnings } from "../../shared/warnings.ts";
 import { registryOf } from "../env.ts";
+import { visitorOf } from "../ingress/visitor.ts";
 import { problemResponse } from "../problem.ts";
 import { bearerOf, verifyToken } from "../tokens.ts";
 import { answer, badRequest, bodyOf, type ApiContext, type ApiEnv } from "./context.ts";
@@ -27,14 +28,15 @@ export const exposeRoutes = new Hono<ApiEnv>()
     const refusal = mayNot(claims, text);
     if (refusal !== undefined) return refusal;
     const registry = registryOf(c.env);
+    const asker = { name: claims.sub, from: visitorOf(c.req.raw, c.env) };
     const rule = { target, expires: Date.now() + LEASE_MS };
     const found = await registry.mapping(text);
     const isOwn = found.ok && found.value.created.by === claims.sub;
     const outcome = isOwn
-      ? await registry.changeMapping(text, rule, claims.sub)
+      ? await registry.changeMapping(text, rule, asker)
       : await registry.addMapping(
           { ...rule, endpoint: text, site: claims.site, name: "ad hoc", owner: claims.sub, note: "agent expose" },
-          claims.sub,
+          asker,
         );
     return answer(
       c,
@@ -53,7 +55,7 @@ export const exposeRoutes = new Hono<ApiEnv>()
       return forbidden(`${found.value.endpoint} is not a mapping of this agent's.`);
     return answer(
       c,
-      await registry.removeMapping(endpoint, caller.claims.sub),
+      await registry.removeMapping(endpoint, { name: caller.claims.sub, from: visitorOf(c.req.raw, c.env) }),
       (mapping) => ({ mapping: mapping && mappingView(mapping), warnings: [] }) satisfies RemovedAnswer,
     );
   });

@@ -1,6 +1,7 @@
 import { Hono } from "hono";
 import * as z from "zod";
 import { parseAddress, sourceBucket } from "../../shared/address.ts";
+import type { LoginView } from "../../shared/api.ts";
 import { registryOf } from "../env.ts";
 import { visitorOf } from "../ingress/visitor.ts";
 import { answer, bodyOf, type ApiEnv } from "./context.ts";
@@ -21,6 +22,6 @@ export const loginRoutes = new Hono<ApiEnv>().post("/", async (c) => {
   if (!body.ok) return body.response;
   const address = parseAddress(visitorOf(c.req.raw, c.env));
   const source = address.ok ? sourceBucket(address.value) : "an unknown address";
-  const outcome = await registryOf(c.env).login({ ...body.value, source });
-  return answer(c, outcome, (issued) => ({ ...issuedView(issued), url: issued.url }));
+  const outcome = await registryOf(c.env).login({ ...body.value, source, from: address.ok ? address.value.text : "" });
+  return answer(c, outcome, (issued) => ({ ...issuedView(issued), url: issued.url }) satisfies LoginView);
 });

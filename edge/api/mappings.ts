@@ -8,7 +8,7 @@ import { registryOf } from "../env.ts";
 import { problemResponse } from "../problem.ts";
 import type { Applied, Change } from "../registry/apply.ts";
 import { etagOf } from "../registry/etag.ts";
-import { answer, bodyOf, type ApiContext, type ApiEnv } from "./context.ts";
+import { answer, askerOf, bodyOf, type ApiContext, type ApiEnv } from "./context.ts";
 import { pageOf, PageQuery, queryOf } from "./pages.ts";
 import { mappingView } from "./views.ts";
 
@@ -45,14 +45,14 @@ export const mappingRoutes = new Hono<ApiEnv>()
   .post("/", async (c) => {
     const body = await bodyOf(c, MappingBody);
     if (!body.ok) return body.response;
-    return answer(c, await registryOf(c.env).addMapping(body.value, c.var.admin.sub), accepted(c), 201);
+    return answer(c, await registryOf(c.env).addMapping(body.value, askerOf(c)), accepted(c), 201);
   })
   /** The whole register at once: what is in it after this is what was given. */
   .put("/", async (c) => {
     const body = await bodyOf(c, ApplyBody, MAX_APPLY);
     if (!body.ok) return body.response;
     const request = { ...body.value, ifMatch: c.req.header("if-match") };
-    const outcome = await registryOf(c.env).applyRules(request, c.var.admin.sub);
+    const outcome = await registryOf(c.env).applyRules(request, askerOf(c));
     return outcome.ok ? c.json(applied(outcome.value, body.value.dryRun)) : problemResponse(outcome.problem);
   })
   .get("/:endpoint", async (c) => answer(c, await registryOf(c.env).mapping(c.req.param("endpoint")), accepted(c)))
@@ -60,17 +60,12 @@ export const mappingRoutes = new Hono<ApiEnv>()
     const body = await bodyOf(c, MappingBody);
     if (!body.ok) return body.response;
     const { endpoint } = c.req.param();
-    const outcome = await registryOf(c.env).changeMapping(
-      endpoint,
-      body.value,
-      c.var.admin.sub,
-      c.req.header("if-match"),
-    );
+    const outcome = await registryOf(c.env).changeMapping(endpoint, body.value, askerOf(c), c.req.header("if-match"));
     return answer(c, outcome, accepted(c));
   })
   .delete("/:endpoint", async (c) => {
     const { endpoint } = c.req.param();
-    const outcome = await registryOf(c.env).removeMapping(endpoint, c.var.admin.sub, c.req.header("if-match"));
+    const outcome = await registryOf(c.env).removeMapping(endpoint, askerOf(c), c.req.header("if-match"));
     return answer(
       c,
       outcome,

@@ -1,5 +1,5 @@
 import { Hono } from "hono";
-import type { StatusView } from "../../shared/api.ts";
+import type { StatusView, UsageList } from "../../shared/api.ts";
 import { exposition, type Metric } from "../../shared/exposition.ts";
 import { VERSION } from "../../shared/version.ts";
 import { registryOf } from "../env.ts";
@@ -25,7 +25,7 @@ export const metrics = new Hono<ApiEnv>()
 /** GET /usage: what each site has cost on each day of this month, in billed units. */
 export const usageRoutes = new Hono<ApiEnv>().get("/", async (c) => {
   const usage = await registryOf(c.env).usage(`${today().slice(0, 7)}-01`);
-  return c.json({ usage });
+  return c.json({ usage } satisfies UsageList);
 });
 
 function metricsOf({ sites, mappings }: StatusView, usage: readonly SiteUsage[]): Metric[] {

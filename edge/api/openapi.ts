@@ -1,4 +1,5 @@
 import * as z from "zod";
+import * as api from "../../shared/api.ts";
 import { MappingInput } from "../../shared/mapping-input.ts";
 import { VERSION } from "../../shared/version.ts";
 import { GrantRequest } from "../registry/grant-changes.ts";
@@ -22,8 +23,7 @@ type Operation = {
   /** Takes If-Match: it is refused with 412 when somebody else was faster. */
   ifMatch?: true;
   status?: 201;
-  /** Members of the answer. */
-  answers: readonly string[];
+  answer: z.ZodType;
 };
 
 const OPERATIONS: readonly Operation[] = [
@@ -32,39 +32,45 @@ const OPERATIONS: readonly Operation[] = [
     path: "/login",
     summary: "The admin secret for an admin token",
     body: LoginBody,
-    answers: ["token", "jti", "expires", "url"],
+    answer: api.LoginView,
   },
-  { method: "get", path: "/sites", summary: "All sites", answers: ["sites"] },
+  { method: "get", path: "/sites", summary: "All sites, page by page", query: PageQuery, answer: api.SiteList },
   {
     method: "post",
     path: "/sites",
     summary: "Add a site",
     body: SiteBody,
     status: 201,
-    answers: ["name", "created", "revision"],
+    answer: api.SiteView,
   },
-  { method: "delete", path: "/sites/{name}", summary: "Remove a site without mappings", answers: ["name", "revoked"] },
-  { method: "get", path: "/tokens", summary: "All tokens that could still matter", answers: ["tokens"] },
+  { method: "delete", path: "/sites/{name}", summary: "Remove a site without mappings", answer: api.RemovedSite },
+  {
+    method: "get",
+    path: "/tokens",
+    summary: "All tokens that could still matter, page by page",
+    query: PageQuery,
+    answer: api.TokenList,
+  },
   {
     method: "post",
     path: "/tokens",
     summary: "Issue a token; it is shown once",
     body: TokenRequest,
     status: 201,
-    answers: ["token", "jti", "kind", "expires"],
+    answer: api.IssuedView,
   },
   {
     method: "delete",
     path: "/tokens/{jti}",
     summary: "Revoke a token, and cut what it opened",
-    answers: ["jti", "revoked"],
+    answer: api.TokenView,
   },
   {
     method: "get",
     path: "/mappings",
     summary: "The register, page by page",
     query: PageQuery,
-    answers: ["mappings", "next", "tag"],
+    answer: api.MappingList,
   },
   {
     method: "post",
@@ -72,7 +78,7 @@ const OPERATIONS: readonly Operation[] = [
     summary: "Add a mapping",
     body: MappingInput,
     status: 201,
-    answers: ["mapping", "warnings"],
+    answer: api.MappingAnswer,
   },
   {
     method: "put",
@@ -80,72 +86,83 @@ const OPERATIONS: readonly Operation[] = [
     summary: "Make the register what is given, all of it or nothing",
     body: ApplyBody,
     ifMatch: true,
-    answers: ["dryRun", "changes", "unchanged", "tag", "warnings"],
+    answer: api.ApplyAnswer,
   },
-  { method: "get", path: "/mappings/{endpoint}", summary: "One mapping", answers: ["mapping", "warnings"] },
+  { method: "get", path: "/mappings/{endpoint}", summary: "One mapping", answer: api.MappingAnswer },
   {
     method: "patch",
     path: "/mappings/{endpoint}",
     summary: "Change some fields of a mapping",
     body: MappingInput.partial(),
     ifMatch: true,
-    answers: ["mapping", "warnings"],
+    answer: api.MappingAnswer,
   },
   {
     method: "delete",
     path: "/mappings/{endpoint}",
     summary: "Remove a mapping, and cut what is open through it",
     ifMatch: true,
-    answers: ["mapping", "warnings"],
+    answer: api.RemovedAnswer,
   },
-  { method: "get", path: "/grants", summary: "All grants that have not ended", answers: ["grants"] },
+  {
+    method: "get",
+    path: "/grants",
+    summary: "All grants that have not ended, page by page",
+    query: PageQuery,
+    answer: api.GrantList,
+  },
   {
     method: "post",
     path: "/grants",
     summary: "Admit one visitor for a time, by a one-time link",
     body: GrantRequest,
     status: 201,
-    answers: ["id", "link", "until"],
+    answer: api.MadeGrantView,
   },
-  { method: "delete", path: "/grants/{id}", summary: "End a grant, and cut what it let in", answers: ["id"] },
+  { method: "delete", path: "/grants/{id}", summary: "End a grant, and cut what it let in", answer: api.GrantView },
   {
     method: "get",
     path: "/status",
     summary: "What is online, what is mapped, what was refused last",
-    answers: ["url", "version", "time", "sites", "mappings", "warnings"],
+    answer: api.StatusView,
   },
-  { method: "get", path: "/log", summary: "The last connections", query: LogQuery, answers: ["connections"] },
-  { method: "get", path: "/audit", summary: "The last changes", query: AuditQuery, answers: ["entries", "next"] },
+  { method: "get", path: "/log", summary: "The last connections", query: LogQuery, answer: api.ConnectionList },
+  { method: "get", path: "/audit", summary: "The last changes", query: AuditQuery, answer: api.AuditList },
   {
     method: "get",
     path: "/test",
     summary: "Try the way to a target",
     query: TestQuery,
-    answers: ["endpoint", "site", "target", "from", "hops"],
+    answer: api.TestAnswer,
   },
-  { method: "get", path: "/usage", summary: "What each site has cost this month", answers: ["usage"] },
+  { method: "get", path: "/usage", summary: "What each site has cost this month", answer: api.UsageList },
   {
     method: "put",
     path: "/expose",
     summary: "By an agent's token with `publish`: an ad-hoc mapping, for five minutes from now",
     body: ExposeBody,
-    answers: ["mapping", "warnings"],
+    answer: api.MappingAnswer,
   },
   {
     method: "delete",
     path: "/expose/{endpoint}",
     summary: "By an agent's token: remove an ad-hoc mapping of its own",
-    answers: ["mapping", "warnings"],
+    answer: api.RemovedAnswer,
   },
-  { method: "get", path: "/keys", summary: "The keys that sign tokens", answers: ["keys"] },
+  { method: "get", path: "/keys", summary: "The keys that sign tokens", answer: api.KeyList },
   {
     method: "post",
     path: "/keys",
     summary: "Sign with a new key from now on; older ones stay good",
     status: 201,
-    answers: ["kid"],
+    answer: api.KeyView,
   },
-  { method: "delete", path: "/keys/{kid}", summary: "Withdraw a key, and every token it has signed", answers: [] },
+  {
+    method: "delete",
+    path: "/keys/{kid}",
+    summary: "Withdraw a key, and every token it has signed",
+    answer: api.WithdrawnKey,
+  },
 ];
 
 /** The OpenAPI 3.1 document of the API. */
@@ -181,7 +198,7 @@ const ProblemBody = z.object({
   field: z.string().optional(),
 });
 
-function describe({ method, path, summary, query, body, ifMatch, status, answers }: Operation): object {
+function describe({ method, path, summary, query, body, ifMatch, status, answer }: Operation): object {
   const names = [...path.matchAll(/\{(\w+)\}/g)].map(([, name = ""]) => name);
   const inPath = names.map((name) => ({ name, in: "path", required: true, schema: { type: "string" } }));
   const parameters = [
@@ -193,11 +210,6 @@ function describe({ method, path, summary, query, body, ifMatch, status, answers
     description: "A problem",
     content: { "application/problem+json": { schema: { $ref: "#/components/schemas/Problem" } } },
   };
-  const answer = {
-    type: "object",
-    required: answers,
-    properties: Object.fromEntries(answers.map((name) => [name, {}])),
-  };
   return {
     operationId: `${method}${path.replace(/[/{}]+(\w?)/g, (_, letter: string) => letter.toUpperCase())}`,
     summary,
@@ -207,7 +219,7 @@ function describe({ method, path, summary, query, body, ifMatch, status, answers
       : { requestBody: { required: true, content: { "application/json": { schema: schemaOf(body) } } } }),
     ...(path === "/login" ? { security: [] } : {}),
     responses: {
-      [status ?? 200]: { description: "Done", content: { "application/json": { schema: answer } } },
+      [status ?? 200]: { description: "Done", content: { "application/json": { schema: schemaOf(answer) } } },
       default: problem,
     },
   };

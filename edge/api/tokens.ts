@@ -1,17 +1,25 @@
 import { Hono } from "hono";
+import type { TokenList } from "../../shared/api.ts";
 import { registryOf } from "../env.ts";
 import { TokenRequest } from "../registry/token-request.ts";
-import { answer, bodyOf, type ApiEnv } from "./context.ts";
+import { answer, askerOf, bodyOf, type ApiEnv } from "./context.ts";
+import { pageOf, PageQuery, queryOf } from "./pages.ts";
 import { issuedView, tokenView } from "./views.ts";
 
 export const tokenRoutes = new Hono<ApiEnv>()
-  .get("/", async (c) => c.json({ tokens: (await registryOf(c.env).tokens()).map(tokenView) }))
+  .get("/", async (c) => {
+    const query = queryOf(c, PageQuery);
+    if (!query.ok) return query.response;
+    const { tokens, spent } = await registryOf(c.env).tokens();
+    const { page, next } = pageOf(tokens, ({ issued, jti }) => `${issued}-${jti}`, query.value);
+    return c.json({ tokens: page.map((token) => tokenView(token, spent.get(token.jti))), next } satisfies TokenList);
+  })
   .post("/", async (c) => {
     const body = await bodyOf(c, TokenRequest);
     if (!body.ok) return body.response;
-    return answer(c, await registryOf(c.env).issueToken(body.value, c.var.admin.sub), issuedView, 201);
+    return answer(c, await registryOf(c.env).issueToken(body.value, askerOf(c)), issuedView, 201);
   })
   /** Revokes. The token stays listed until nothing could be done with it anyway. */
   .delete("/:jti", async (c) => {
-    return answer(c, await registryOf(c.env).revokeToken(c.req.param("jti"), c.var.admin.sub), tokenView);
+    return answer(c, await registryOf(c.env).revokeToken(c.req.param("jti"), askerOf(c)), (token) => tokenView(token));
   });

@@ -12,7 +12,7 @@ import type { Mapping, Stamp } from "../../shared/mapping.ts";
 import { etagOf } from "../registry/etag.ts";
 import type { GrantOf } from "../registry/grant-changes.ts";
 import type { Site } from "../registry/sites.ts";
-import type { Issued } from "../registry/token-changes.ts";
+import { bytesCapOf, type Issued } from "../registry/token-changes.ts";
 import type { IssuedToken } from "../registry/tokens.ts";
 import type { ConnectionRecord } from "../registry/types.ts";
 
@@ -27,17 +27,10 @@ export function siteView({ name, created, revision }: Site): SiteView {
   return { name, created: iso(created), revision };
 }
 
-export function tokenView({
-  jti,
-  kind,
-  sub,
-  site,
-  issued,
-  issuedBy,
-  expires,
-  revoked,
-  claims,
-}: IssuedToken): TokenView {
+/** `spent`: bytes that it has carried, where they are counted. */
+export function tokenView(token: IssuedToken, spent = 0): TokenView {
+  const { jti, kind, sub, site, issued, issuedBy, expires, revoked, claims } = token;
+  const cap = bytesCapOf(claims);
   return {
     jti,
     kind,
@@ -49,6 +42,7 @@ export function tokenView({
     expires: iso(expires),
     revoked: revoked !== null,
     revokedAt: revoked === null ? null : iso(revoked),
+    bytes: cap === undefined ? null : { cap, spent },
   };
 }
 
@@ -76,26 +70,27 @@ export function grantView({ grant, mappings }: GrantOf): GrantView {
     endpoints: mappings.map(({ endpoint }) => endpoint),
     to,
     by,
-    addresses,
+    addresses: [...addresses],
     created: iso(created),
     until: iso(until),
   };
 }
 
-export function connectionView(record: ConnectionRecord): ConnectionView {
-  return { ...record, at: iso(record.at), ended: iso(record.ended) };
+/** `n`: its number in the journal; without one, it is not there yet. */
+export function connectionView({ n, ...record }: ConnectionRecord & { n?: number }): ConnectionView {
+  return { n: n ?? null, ...record, at: iso(record.at), ended: iso(record.ended) };
 }
 
 function stampView({ by, at }: Stamp): StampView {
   return { by, at: iso(at) };
 }
 
-function scopeOf(claims: Claims): readonly string[] {
+function scopeOf(claims: Claims): string[] {
   switch (claims.aud) {
     case "sallyport:agent":
-      return claims.targets;
+      return [...claims.targets];
     case "sallyport:visitor":
-      return claims.endpoints;
+      return [...claims.endpoints];
     case "sallyport:gateway":
       return claims.endpoints === "*" ? ["*"] : claims.endpoints;
     case "sallyport:admin":

@@ -9,7 +9,8 @@ import { auditMapping } from "./mapping-audit.ts";
 import { behindUnreadable, gatewaysOf, stampOf } from "./mapping-changes.ts";
 import { unserved, type Platform } from "./platform.ts";
 import { noSuchSite } from "./site-changes.ts";
-import type { Actor, Store } from "./store.ts";
+import type { Actor } from "./actor.ts";
+import type { Store } from "./store.ts";
 
 /** The rules as they are to be. */
 export type ApplyRequest = {
@@ -81,7 +82,7 @@ function write(store: Store, changes: readonly Change[], actor: Actor): void {
     count("changed", ({ before, after }) => before !== undefined && after !== undefined),
     count("removed", ({ after }) => after === undefined),
   ].join(", ");
-  store.journal.audit({ at: actor.now, actor: actor.name, action: "map apply", subject: "register", detail });
+  store.journal.audit(actor, "map apply", "register", detail);
 }
 
 /** The first rule that can't be, by its place among those given. */

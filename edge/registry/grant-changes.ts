@@ -8,7 +8,8 @@ import { done, refused, type Outcome, type Problem } from "../problem.ts";
 import { findMapping } from "./mapping-changes.ts";
 import { randomHex } from "./random.ts";
 import { secretHash } from "./secret.ts";
-import type { Actor, Store } from "./store.ts";
+import type { Actor } from "./actor.ts";
+import type { Store } from "./store.ts";
 
 /** Seconds of the longest grant: whoever needs more is no passing visitor. */
 const LONGEST = 90 * 24 * 3600;
@@ -80,7 +81,7 @@ export function useGrant(store: Store, link: string, address: Address, now: numb
   const { id } = found.grant;
   store.grants.learn(id, address.version, address.text);
   touch(store, found.mappings);
-  audit(store, { name: address.text, now }, "grant use", found.grant, found.mappings);
+  audit(store, { name: "visitor", from: address.text, now }, "grant use", found.grant, found.mappings);
   return grantAt(store, link, now);
 }
 
@@ -101,7 +102,7 @@ export function removeGrant(store: Store, id: string, actor: Actor): Outcome<Gra
 
 /** Removes the grants whose time is over, so that relays and gateways forget them. */
 export function endGrants(store: Store, now: number): void {
-  for (const grant of store.grants.ended(now)) remove(store, grant, { name: "registry", now }, "grant end");
+  for (const grant of store.grants.ended(now)) remove(store, grant, { name: "registry", from: "", now }, "grant end");
 }
 
 /** All grants that have not ended. */
@@ -140,8 +141,8 @@ function noPort(endpoint: string): Problem {
   };
 }
 
-function audit(store: Store, { name, now }: Actor, action: string, grant: Grant, mappings: readonly Mapping[]): void {
+function audit(store: Store, actor: Actor, action: string, grant: Grant, mappings: readonly Mapping[]): void {
   const to = grant.to === "" ? "" : ` for ${grant.to}`;
   const detail = `${mappings.map(({ endpoint }) => endpoint).join(" ")} until ${new Date(grant.until).toISOString()}${to}`;
-  store.journal.audit({ at: now, actor: name, action, subject: grant.id, detail });
+  store.journal.audit(actor, action, grant.id, detail);
 }

@@ -1,15 +1,20 @@
+import { Connections } from "./connections.ts";
+import { USUAL_RETENTION, type Retention } from "./retention.ts";
 import type { Sql, SqlValue } from "./sql.ts";
+import type { Actor } from "./actor.ts";
 import type { ConnectionRecord } from "./types.ts";
 
-/** Connections kept: enough to see why something failed an hour ago, little enough to read at once. */
-export const MAX_CONNECTIONS = 1_000;
-/** Audit entries kept: years of a register's changes. */
-const MAX_AUDIT = 10_000;
-/** Characters kept of a text that a stranger or a target had a hand in. */
-const MAX_TEXT = 300;
+const DAY_MS = 24 * 3600_000;
 
-/** Who changed what, and when (milliseconds since 1970). */
-export type AuditEntry = { at: number; actor: string; action: string; subject: string; detail: string };
+/** Who changed what, when (milliseconds since 1970), and from which address; "" where that is nobody's. */
+export type AuditEntry = {
+  at: number;
+  actor: string;
+  from: string;
+  action: string;
+  subject: string;
+  detail: string;
+};
 
 export type NumberedEntry = AuditEntry & { n: number };
 
@@ -23,47 +28,37 @@ export type AuditFilter = {
   subject?: string | undefined;
 };
 
+const AUDIT = `at, actor, source AS "from", action, subject, detail`;
+
 /** What happened: connections and changes, the oldest forgotten. */
 export class Journal {
+  readonly connections: Connections;
   readonly #sql: Sql;
+  readonly #keep: Retention;
 
-  constructor(sql: Sql) {
+  constructor(sql: Sql, keep = USUAL_RETENTION) {
     this.#sql = sql;
+    this.#keep = keep;
+    this.connections = new Connections(sql);
   }
 
-  record(records: readonly ConnectionRecord[]): void {
-    for (const record of records.slice(-MAX_CONNECTIONS)) {
-      const kept = { ...record, visitor: record.visitor.slice(0, MAX_TEXT), reason: record.reason.slice(0, MAX_TEXT) };
-      this.#sql.exec(
-        "INSERT INTO connections (mapping, outcome, record) VALUES (?, ?, ?)",
-        record.mapping,
-        record.outcome,
-        JSON.stringify(kept),
-      );
+  /** `now` in milliseconds since 1970. */
+  record(records: readonly ConnectionRecord[], now: number): void {
+    for (const record of records.slice(-this.#keep.connections)) {
+      this.connections.add(record);
       if (record.mapping !== null && record.outcome !== "refused") this.#use(record.mapping, record.ended);
       if (record.outcome === "refused" && record.mapping !== null)
         this.#countRefused(record.mapping, record.count ?? 1);
     }
-    this.#sql.exec("DELETE FROM connections WHERE n <= (SELECT MAX(n) FROM connections) - ?", MAX_CONNECTIONS);
+    this.prune(now);
   }
 
-  /** The last `limit` connections, oldest first. */
-  connections(limit: number): ConnectionRecord[] {
-    return this.#sql
-      .exec<{ record: string }>("SELECT record FROM connections ORDER BY n DESC LIMIT ?", limit)
-      .toArray()
-      .map(recordOf)
-      .toReversed();
-  }
-
-  /** The last refused connection of each mapping. */
-  refusals(): ConnectionRecord[] {
-    return this.#sql
-      .exec<{ record: string }>(
-        "SELECT record FROM connections WHERE n IN (SELECT MAX(n) FROM connections WHERE outcome = 'refused' AND mapping IS NOT NULL GROUP BY mapping)",
-      )
-      .toArray()
-      .map(recordOf);
+  /** Forgets what is more, or older, than is to be kept. */
+  prune(now: number): void {
+    const { connections, audit, days } = this.#keep;
+    const since = days === null ? 0 : now - days * DAY_MS;
+    this.connections.prune(connections, since);
+    this.#sql.exec("DELETE FROM audit WHERE n <= (SELECT MAX(n) FROM audit) - ? OR at < ?", audit, since);
   }
 
   /** When somebody last was let through each mapping, in milliseconds since 1970, by its id. Outlives the connections kept. */
@@ -100,17 +95,18 @@ export class Journal {
     );
   }
 
-  audit(entry: AuditEntry): void {
-    const { at, actor, action, subject, detail } = entry;
+  /** Writes down what somebody did. */
+  audit({ name, from, now }: Actor, action: string, subject: string, detail = ""): void {
     this.#sql.exec(
-      "INSERT INTO audit (at, actor, action, subject, detail) VALUES (?, ?, ?, ?, ?)",
-      at,
-      actor,
+      "INSERT INTO audit (at, actor, source, action, subject, detail) VALUES (?, ?, ?, ?, ?, ?)",
+      now,
+      name,
+      from,
       action,
       subject,
       detail,
     );
-    this.#sql.exec("DELETE FROM audit WHERE n <= (SELECT MAX(n) FROM audit) - ?", MAX_AUDIT);
+    this.#sql.exec("DELETE FROM audit WHERE n <= (SELECT MAX(n) FROM audit) - ?", this.#keep.audit);
   }
 
   /** The last `limit` changes of those that fit, oldest first, before the one numbered `before`. */
@@ -126,7 +122,7 @@ export class Journal {
     const where = given.length === 0 ? "" : `WHERE ${given.map(([text]) => text).join(" AND ")}`;
     return this.#sql
       .exec<NumberedEntry>(
-        `SELECT n, at, actor, action, subject, detail FROM audit ${where} ORDER BY n DESC LIMIT ?`,
+        `SELECT n, ${AUDIT} FROM audit ${where} ORDER BY n DESC LIMIT ?`,
         ...given.map(([, value]) => value),
         limit,
       )
@@ -137,12 +133,8 @@ export class Journal {
   /** The last `limit` changes, oldest first. */
   audits(limit: number): AuditEntry[] {
     return this.#sql
-      .exec<AuditEntry>("SELECT at, actor, action, subject, detail FROM audit ORDER BY n DESC LIMIT ?", limit)
+      .exec<AuditEntry>(`SELECT ${AUDIT} FROM audit ORDER BY n DESC LIMIT ?`, limit)
       .toArray()
       .toReversed();
   }
-}
-
-function recordOf({ record }: { record: string }): ConnectionRecord {
-  return JSON.parse(record) as ConnectionRecord;
 }

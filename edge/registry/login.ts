@@ -2,7 +2,8 @@ import { parseEdgeUrl } from "../../shared/edge-url.ts";
 import { invalid, refused, type Outcome } from "../problem.ts";
 import type { Penalties } from "./penalties.ts";
 import { sameSecret } from "./secret.ts";
-import type { Actor, Store } from "./store.ts";
+import type { Actor } from "./actor.ts";
+import type { Store } from "./store.ts";
 import { issueToken, type Issued } from "./token-changes.ts";
 
 export type LoginRequest = {
@@ -11,6 +12,8 @@ export type LoginRequest = {
   url?: string;
   /** Whom failures are counted against: an address, or a network of them. */
   source: string;
+  /** The very address, for the audit. */
+  from: string;
   /** Seconds; absent: the default for admin tokens. */
   life?: number;
   readOnly?: boolean;
@@ -27,7 +30,7 @@ export async function login(
   request: LoginRequest,
   now: number,
 ): Promise<Outcome<LoggedIn>> {
-  const { secret, source, life, readOnly } = request;
+  const { secret, source, from, life, readOnly } = request;
   const url = request.url === undefined ? undefined : parseEdgeUrl(request.url);
   if (url?.ok === false) return invalid(url.error);
   const wait = penalties.wait(source, now);
@@ -63,7 +66,7 @@ export async function login(
       fix: "sallyport login URL",
     });
   }
-  const actor: Actor = { name: `login from ${source}`, now };
+  const actor: Actor = { name: "login", from, now };
   const issued = await issueToken(store, canonical, { kind: "admin", readOnly, life }, actor);
   return issued.ok ? { ok: true, value: { ...issued.value, url: canonical } } : issued;
 }

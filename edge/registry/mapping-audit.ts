@@ -1,7 +1,8 @@
 import type { Mapping } from "../../shared/mapping.ts";
 import type { MappingDraft } from "../../shared/mapping-input.ts";
 import { differences } from "../../shared/register.ts";
-import type { Actor, Store } from "./store.ts";
+import type { Actor } from "./actor.ts";
+import type { Store } from "./store.ts";
 
 /** Characters of a change that are written down: a CA bundle is not history. */
 const MAX_DETAIL = 500;
@@ -9,7 +10,7 @@ const MAX_DETAIL = 500;
 /** Writes down what somebody did to a mapping; of an edit, which fields, from what to what. */
 export function auditMapping(
   store: Store,
-  { name, now }: Actor,
+  actor: Actor,
   action: string,
   mapping: Mapping,
   before?: MappingDraft,
@@ -17,10 +18,11 @@ export function auditMapping(
   const { id, endpoint, site, target } = mapping;
   const changes = before === undefined ? [] : differences(before, mapping);
   // An agent that goes on publishing says so every few minutes: that is no news.
-  if (name.startsWith("agent:") && changes.length > 0 && changes.every(({ field }) => field === "expires")) return;
+  if (actor.name.startsWith("agent:") && changes.length > 0 && changes.every(({ field }) => field === "expires"))
+    return;
   const what = changes.map(({ field, before: was, after: is }) => `${field}: ${shown(was)} -> ${shown(is)}`).join("; ");
   const detail = `mapping ${id}: ${before === undefined ? `${site} ${target}` : what}`.slice(0, MAX_DETAIL);
-  store.journal.audit({ at: now, actor: name, action, subject: endpoint, detail });
+  store.journal.audit(actor, action, endpoint, detail);
 }
 
 function shown(value: unknown): string {

@@ -10,7 +10,8 @@ import { auditMapping } from "./mapping-audit.ts";
 import { unserved, type Platform } from "./platform.ts";
 import { noSuchSite } from "./site-changes.ts";
 import type { Unreadable } from "./mappings.ts";
-import type { Actor, Store } from "./store.ts";
+import type { Actor } from "./actor.ts";
+import type { Store } from "./store.ts";
 
 /** Adds a mapping from whatever a user gave. */
 export function addMapping(store: Store, platform: Platform, input: unknown, actor: Actor): Outcome<Mapping> {
@@ -63,11 +64,11 @@ export function removeMapping(store: Store, endpoint: string, actor: Actor, ifMa
 }
 
 /** Removes a rule that can't be read; of what it was, only its endpoint is known. */
-function removeUnreadable(store: Store, { id, endpoint, site }: Unreadable, { name, now }: Actor): Outcome<null> {
+function removeUnreadable(store: Store, { id, endpoint, site }: Unreadable, actor: Actor): Outcome<null> {
   store.mappings.remove(id);
   store.journal.forget(id);
   store.sites.touch(site);
-  store.journal.audit({ at: now, actor: name, action: "map rm", subject: endpoint, detail: "could not be read" });
+  store.journal.audit(actor, "map rm", endpoint, "could not be read");
   return done(null);
 }
 

@@ -2,7 +2,7 @@ import { parseEndpoint, transports, type Endpoint } from "../../shared/endpoint.
 import type { MappingDraft } from "../../shared/mapping-input.ts";
 import { parseMapping, type Mapping, type Stamp } from "../../shared/mapping.ts";
 import { known, type Fault } from "../../shared/result.ts";
-import type { Sql } from "./sql.ts";
+import type { Sql, SqlValue } from "./sql.ts";
 
 type Row = {
   id: number;
@@ -82,14 +82,9 @@ export class Mappings {
   add(draft: MappingDraft, stamp: Stamp, revision: number): Mapping {
     const { id } = this.#sql
       .exec<{ id: number }>(
-        `INSERT INTO mappings (endpoint, site, rule, revision, created, created_by, changed, changed_by)
+        `INSERT INTO mappings (endpoint, site, rule, revision, changed, changed_by, created, created_by)
          VALUES (?, ?, ?, ?, ?, ?, ?, ?) RETURNING id`,
-        draft.endpoint,
-        draft.site,
-        JSON.stringify(draft),
-        revision,
-        stamp.at,
-        stamp.by,
+        ...cellsOf(draft, stamp, revision),
         stamp.at,
         stamp.by,
       )
@@ -102,12 +97,7 @@ export class Mappings {
   change(id: number, draft: MappingDraft, stamp: Stamp, revision: number): void {
     this.#sql.exec(
       "UPDATE mappings SET endpoint = ?, site = ?, rule = ?, revision = ?, changed = ?, changed_by = ? WHERE id = ?",
-      draft.endpoint,
-      draft.site,
-      JSON.stringify(draft),
-      revision,
-      stamp.at,
-      stamp.by,
+      ...cellsOf(draft, stamp, revision),
       id,
     );
     this.#sql.exec("DELETE FROM ports WHERE mapping = ?", id);
@@ -131,6 +121,11 @@ export class Mappings {
       );
     }
   }
+}
+
+/** What a change writes, in the order of the columns above. */
+function cellsOf(draft: MappingDraft, { at, by }: Stamp, revision: number): SqlValue[] {
+  return [draft.endpoint, draft.site, JSON.stringify(draft), revision, at, by];
 }
 
 /**

@@ -21,22 +21,26 @@ import {
   type MadeGrant,
 } from "./grant-changes.ts";
 import { httpTable, type HttpTable } from "./http-table.ts";
+import type { ConnectionFilter, NumberedRecord } from "./connections.ts";
 import type { AuditFilter, NumberedEntry } from "./journal.ts";
 import { login, type LoggedIn, type LoginRequest } from "./login.ts";
 import { addMapping, changeMapping, findMapping, removeMapping } from "./mapping-changes.ts";
 import type { Unreadable } from "./mappings.ts";
+import { Notices } from "./notices.ts";
 import { Penalties } from "./penalties.ts";
 import { reachedBy, type SiteReach } from "./reach.ts";
 import { Relays } from "./relays.ts";
+import { retentionOf } from "./retention.ts";
 import { secretHash } from "./secret.ts";
 import { addSite, removeSite } from "./site-changes.ts";
 import type { Site } from "./sites.ts";
-import { Store, type Actor } from "./store.ts";
-import { issueToken, renewToken, revokeToken, withdrawKey, type Issued, type Renewed } from "./token-changes.ts";
+import type { Actor, Asker } from "./actor.ts";
+import { Store } from "./store.ts";
+import type { Spending } from "./spent.ts";
+import { issueToken, renewToken, revokeToken, spend, withdrawKey, type Issued, type Renewed } from "./token-changes.ts";
 import type { TokenRequest } from "./token-request.ts";
 import type { IssuedToken } from "./tokens.ts";
 import type { Usage } from "../relay/meter.ts";
-import { sendWebhook } from "./webhook.ts";
 import type { SiteUsage } from "./usage.ts";
 import type { ConnectionRecord, Route, SiteRules, TokenState, Trust } from "./types.ts";
 
@@ -52,16 +56,18 @@ const NO_URL: Problem = {
 export class Registry extends DurableObject<Env> {
   readonly #store: Store;
   readonly #relays: Relays;
+  readonly #notices: Notices;
   readonly #penalties = new Penalties();
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
-    this.#store = new Store(ctx.storage);
+    this.#store = new Store(ctx.storage, retentionOf(env));
     this.#relays = new Relays(
       this.#store,
       async (relay, rules) => env.RELAY.getByName(relay).push(rules),
       (time) => this.#wakeAt(time),
     );
+    this.#notices = new Notices(this.#store, env.WEBHOOK_URL ?? "", (time) => this.#wakeAt(time));
     const fixed = parseEdgeUrl(env.PUBLIC_URL ?? "");
     if (fixed.ok) this.#store.urls.adopt(fixed.value.text, Date.now());
   }
@@ -107,12 +113,12 @@ export class Registry extends DurableObject<Env> {
   /** An agent has said HELLO at this relay: from now on it is told of changes. */
   async relaySeen(site: string, relay: string): Promise<void> {
     this.#store.sites.markSeen(site, relay);
-    await this.#presence(site, true);
+    await this.#notices.presence(site, true, Date.now());
   }
 
   /** The last agent of a site has gone. */
   async agentsGone(site: string): Promise<void> {
-    await this.#presence(site, false);
+    await this.#notices.presence(site, false, Date.now());
   }
 
   trust(): Trust {
@@ -130,8 +136,17 @@ export class Registry extends DurableObject<Env> {
 
   /** Connections that ended or were refused; of a relay, with what its site has cost meanwhile. */
   record(records: ConnectionRecord[], cost?: { site: string; usage: Usage }): void {
-    this.#store.journal.record(records);
-    if (cost !== undefined) this.#store.usage.add(cost.site, cost.usage, Date.now());
+    const now = Date.now();
+    this.#store.journal.record(records, now);
+    if (cost !== undefined) this.#store.usage.add(cost.site, cost.usage, now);
+  }
+
+  /** What tokens with a cap on bytes have carried since the last time; answers the sums. One that is over its cap is revoked. */
+  async spend(spendings: Spending[]): Promise<number[]> {
+    const now = Date.now();
+    const sums = this.ctx.storage.transactionSync(() => spend(this.#store, spendings, now));
+    await this.#relays.spread(now);
+    return sums;
   }
 
   /** What sites have cost from `day` (YYYY-MM-DD) on. */
@@ -149,21 +164,22 @@ export class Registry extends DurableObject<Env> {
     return this.#store.sites.list();
   }
 
-  async addSite(name: string, actor: string): Promise<Outcome<Site>> {
-    return this.#change(actor, (by) => addSite(this.#store, name, by));
+  async addSite(name: string, asker: Asker): Promise<Outcome<Site>> {
+    return this.#change(asker, (by) => addSite(this.#store, name, by));
   }
 
-  async removeSite(name: string, actor: string): Promise<Outcome<{ name: string; revoked: string[] }>> {
-    return this.#change(actor, (by) => removeSite(this.#store, name, by));
+  async removeSite(name: string, asker: Asker): Promise<Outcome<{ name: string; revoked: string[] }>> {
+    return this.#change(asker, (by) => removeSite(this.#store, name, by));
   }
 
-  tokens(): IssuedToken[] {
-    return this.#store.tokens.list();
+  /** All that are listed, and what those with a cap on bytes have carried, by their `jti`. */
+  tokens(): { tokens: IssuedToken[]; spent: Map<string, number> } {
+    return { tokens: this.#store.tokens.list(), spent: this.#store.spent.all() };
   }
 
-  async issueToken(request: TokenRequest, actor: string): Promise<Outcome<Issued>> {
+  async issueToken(request: TokenRequest, asker: Asker): Promise<Outcome<Issued>> {
     const url = this.#store.urls.canonical();
-    if (url !== undefined) return issueToken(this.#store, url, request, { name: actor, now: Date.now() });
+    if (url !== undefined) return issueToken(this.#store, url, request, { ...asker, now: Date.now() });
     return refused(NO_URL);
   }
 
@@ -178,22 +194,22 @@ export class Registry extends DurableObject<Env> {
   }
 
   /** Makes a new key to sign with; what older ones have signed stays good. */
-  async rotateKey(actor: string): Promise<{ kid: string }> {
+  async rotateKey(asker: Asker): Promise<{ kid: string }> {
     const now = Date.now();
     const { kid } = await this.#store.keys.rotate(now);
-    this.#store.journal.audit({ at: now, actor, action: "key rotate", subject: kid, detail: "" });
+    this.#store.journal.audit({ ...asker, now }, "key rotate", kid);
     return { kid };
   }
 
-  async withdrawKey(kid: string, actor: string): Promise<Outcome<{ kid: string; revoked: string[] }>> {
+  async withdrawKey(kid: string, asker: Asker): Promise<Outcome<{ kid: string; revoked: string[] }>> {
     const now = Date.now();
-    const outcome = await withdrawKey(this.#store, kid, { name: actor, now });
+    const outcome = await withdrawKey(this.#store, kid, { ...asker, now });
     if (outcome.ok) await this.#relays.spread(now);
     return outcome;
   }
 
-  async revokeToken(jti: string, actor: string): Promise<Outcome<IssuedToken>> {
-    return this.#change(actor, (by) => revokeToken(this.#store, jti, by));
+  async revokeToken(jti: string, asker: Asker): Promise<Outcome<IssuedToken>> {
+    return this.#change(asker, (by) => revokeToken(this.#store, jti, by));
   }
 
   mappings(): Mapping[] {
@@ -207,54 +223,58 @@ export class Registry extends DurableObject<Env> {
   }
 
   /** Makes the register what it is to be, in one transaction. */
-  async applyRules(request: ApplyRequest, actor: string): Promise<Outcome<Applied>> {
-    return this.#change(actor, (by) => applyRules(this.#store, this.env, request, by));
+  async applyRules(request: ApplyRequest, asker: Asker): Promise<Outcome<Applied>> {
+    return this.#change(asker, (by) => applyRules(this.#store, this.env, request, by));
   }
 
   mapping(endpoint: string): Outcome<Mapping> {
     return findMapping(this.#store, endpoint);
   }
 
-  async addMapping(input: object, actor: string): Promise<Outcome<Mapping>> {
-    return this.#change(actor, (by) => addMapping(this.#store, this.env, input, by));
+  async addMapping(input: object, asker: Asker): Promise<Outcome<Mapping>> {
+    return this.#change(asker, (by) => addMapping(this.#store, this.env, input, by));
   }
 
-  async changeMapping(endpoint: string, changes: object, actor: string, ifMatch?: string): Promise<Outcome<Mapping>> {
-    return this.#change(actor, (by) => changeMapping(this.#store, this.env, endpoint, changes, by, ifMatch));
+  async changeMapping(endpoint: string, changes: object, asker: Asker, ifMatch?: string): Promise<Outcome<Mapping>> {
+    return this.#change(asker, (by) => changeMapping(this.#store, this.env, endpoint, changes, by, ifMatch));
   }
 
-  async removeMapping(endpoint: string, actor: string, ifMatch?: string): Promise<Outcome<Mapping | null>> {
-    return this.#change(actor, (by) => removeMapping(this.#store, endpoint, by, ifMatch));
+  async removeMapping(endpoint: string, asker: Asker, ifMatch?: string): Promise<Outcome<Mapping | null>> {
+    return this.#change(asker, (by) => removeMapping(this.#store, endpoint, by, ifMatch));
   }
 
-  /** The last connections, oldest first. */
-  connections(limit: number): ConnectionRecord[] {
-    return this.#store.journal.connections(limit);
+  /** The last `limit` connections that fit, oldest first, before the one numbered `before`. */
+  connections(limit: number, before: number | undefined, filter: ConnectionFilter): NumberedRecord[] {
+    const { journal } = this.#store;
+    journal.prune(Date.now());
+    return journal.connections.page(limit, before, filter);
   }
 
   /** The last refused connection of each mapping, and how many were refused. */
   refusals(): { last: ConnectionRecord[]; counts: Map<number, number> } {
     const { journal } = this.#store;
-    return { last: journal.refusals(), counts: journal.refusedCounts() };
+    return { last: journal.connections.refusals(), counts: journal.refusedCounts() };
   }
 
   /** Changes that were written down. */
   auditPage(filter: AuditFilter): NumberedEntry[] {
-    return this.#store.journal.auditPage(filter);
+    const { journal } = this.#store;
+    journal.prune(Date.now());
+    return journal.auditPage(filter);
   }
 
-  async addGrant(request: GrantRequest, actor: string): Promise<Outcome<MadeGrant>> {
+  async addGrant(request: GrantRequest, asker: Asker): Promise<Outcome<MadeGrant>> {
     const url = this.#store.urls.canonical();
     if (url === undefined) return refused(NO_URL);
     const { secret, hash } = await newLink();
-    const added = await this.#change(actor, (by) => addGrant(this.#store, request, hash, by));
+    const added = await this.#change(asker, (by) => addGrant(this.#store, request, hash, by));
     if (!added.ok) return added;
     await this.#wakeAt(added.value.grant.until);
     return done({ ...added.value, link: `${url}/.sallyport/grant/${secret}` });
   }
 
-  async removeGrant(id: string, actor: string): Promise<Outcome<GrantOf>> {
-    return this.#change(actor, (by) => removeGrant(this.#store, id, by));
+  async removeGrant(id: string, asker: Asker): Promise<Outcome<GrantOf>> {
+    return this.#change(asker, (by) => removeGrant(this.#store, id, by));
   }
 
   grants(): GrantOf[] {
@@ -286,26 +306,7 @@ export class Registry extends DurableObject<Env> {
     await this.#relays.spread(now);
     const end = this.#store.grants.nextEnd();
     if (end !== undefined) await this.#wakeAt(end);
-    const { WEBHOOK_URL: url = "" } = this.env;
-    if (url === "") return;
-    const { watch, mappings, tokens } = this.#store;
-    watch.gather(mappings.list(), tokens.current(), now);
-    await watch.deliver((event) => sendWebhook(url, event), now);
-    await this.#foresee();
-  }
-
-  async #presence(site: string, isOnline: boolean): Promise<void> {
-    if ((this.env.WEBHOOK_URL ?? "") === "") return;
-    this.#store.watch.presence(site, isOnline, Date.now());
-    await this.#foresee();
-  }
-
-  /** Sets the alarm to when there is something to tell. */
-  async #foresee(): Promise<void> {
-    if ((this.env.WEBHOOK_URL ?? "") === "") return;
-    const { watch, mappings, tokens } = this.#store;
-    const next = watch.next(mappings.list(), tokens.current(), Date.now());
-    if (next !== null) await this.#wakeAt(next);
+    await this.#notices.deliver(now);
   }
 
   /** There is one alarm for all: the earliest wish wins, and sets the next when it rings. */
@@ -315,12 +316,12 @@ export class Registry extends DurableObject<Env> {
   }
 
   /** One change: whole or not at all, then known to the relays before it is answered, if they can be reached. */
-  async #change<T>(actor: string, change: (by: Actor) => Outcome<T>): Promise<Outcome<T>> {
+  async #change<T>(asker: Asker, change: (by: Actor) => Outcome<T>): Promise<Outcome<T>> {
     const now = Date.now();
-    const outcome = this.ctx.storage.transactionSync(() => change({ name: actor, now }));
+    const outcome = this.ctx.storage.transactionSync(() => change({ ...asker, now }));
     if (outcome.ok) {
       await this.#relays.spread(now);
-      await this.#foresee();
+      await this.#notices.foresee(now);
     }
     return outcome;
   }

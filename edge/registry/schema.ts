@@ -51,6 +51,10 @@ export const MIGRATIONS: readonly string[] = [
   CREATE TABLE notices (key TEXT PRIMARY KEY, at INTEGER NOT NULL);
   CREATE TABLE outbox (n INTEGER PRIMARY KEY AUTOINCREMENT, event TEXT NOT NULL, tries INTEGER NOT NULL, due INTEGER NOT NULL);
   `,
+  `
+  ALTER TABLE audit ADD COLUMN source TEXT NOT NULL DEFAULT '';
+  CREATE TABLE spent (jti TEXT PRIMARY KEY, bytes INTEGER NOT NULL);
+  `,
 ];
 
 /** Brings the tables up to date. `transaction` makes each migration whole or nothing. */

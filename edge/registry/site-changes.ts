@@ -1,7 +1,8 @@
 import { parseName } from "../../shared/name.ts";
 import { done, invalid, refused, type Outcome, type Problem } from "../problem.ts";
 import type { Site } from "./sites.ts";
-import type { Actor, Store } from "./store.ts";
+import type { Actor } from "./actor.ts";
+import type { Store } from "./store.ts";
 
 /** Adds a site. */
 export function addSite(store: Store, text: string, actor: Actor): Outcome<Site> {
@@ -17,7 +18,7 @@ export function addSite(store: Store, text: string, actor: Actor): Outcome<Site>
     });
   }
   store.sites.add(name.value, actor.now);
-  store.journal.audit({ at: actor.now, actor: actor.name, action: "site add", subject: name.value, detail: "" });
+  store.journal.audit(actor, "site add", name.value);
   const site = store.sites.find(name.value);
   return site === undefined ? refused(noSuchSite(name.value)) : done(site);
 }
@@ -37,13 +38,7 @@ export function removeSite(store: Store, name: string, actor: Actor): Outcome<{ 
   }
   const revoked = store.tokens.revokeSite(name, actor.now);
   store.sites.remove(name, actor.now);
-  store.journal.audit({
-    at: actor.now,
-    actor: actor.name,
-    action: "site rm",
-    subject: name,
-    detail: revoked.length === 0 ? "" : `revoked ${revoked.join(", ")}`,
-  });
+  store.journal.audit(actor, "site rm", name, revoked.length === 0 ? "" : `revoked ${revoked.join(", ")}`);
   return done({ name, revoked });
 }
 

@@ -2,9 +2,11 @@ import { Grants } from "./grants.ts";
 import { Journal } from "./journal.ts";
 import { Keys } from "./keys.ts";
 import { Mappings } from "./mappings.ts";
+import type { Retention } from "./retention.ts";
 import { migrate } from "./schema.ts";
 import { Sites, type Site } from "./sites.ts";
 import type { SqlStore } from "./sql.ts";
+import { Spent } from "./spent.ts";
 import { Tokens } from "./tokens.ts";
 import type { SiteRules } from "./types.ts";
 import { Urls } from "./urls.ts";
@@ -19,11 +21,12 @@ export class Store {
   readonly mappings: Mappings;
   readonly grants: Grants;
   readonly tokens: Tokens;
+  readonly spent: Spent;
   readonly journal: Journal;
   readonly usage: UsageTable;
   readonly watch: Watch;
 
-  constructor(storage: SqlStore) {
+  constructor(storage: SqlStore, keep?: Retention) {
     migrate(storage.sql, (step) => storage.transactionSync(step));
     this.urls = new Urls(storage.sql);
     this.keys = new Keys(storage.sql);
@@ -31,7 +34,8 @@ export class Store {
     this.mappings = new Mappings(storage.sql);
     this.grants = new Grants(storage.sql);
     this.tokens = new Tokens(storage.sql);
-    this.journal = new Journal(storage.sql);
+    this.spent = new Spent(storage.sql);
+    this.journal = new Journal(storage.sql, keep);
     this.usage = new UsageTable(storage.sql);
     this.watch = new Watch(storage.sql);
   }
@@ -48,6 +52,3 @@ export class Store {
     };
   }
 }
-
-/** Who changes something, and when (milliseconds since 1970). */
-export type Actor = { name: string; now: number };

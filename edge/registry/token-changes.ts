@@ -7,7 +7,9 @@ import { done, invalid, refused, type Outcome, type Problem } from "../problem.t
 import { signToken } from "../tokens.ts";
 import { randomHex } from "./random.ts";
 import { noSuchSite } from "./site-changes.ts";
-import type { Actor, Store } from "./store.ts";
+import type { Actor } from "./actor.ts";
+import type { Store } from "./store.ts";
+import type { Spending } from "./spent.ts";
 import type { TokenRequest } from "./token-request.ts";
 import type { IssuedToken } from "./tokens.ts";
 
@@ -41,7 +43,7 @@ export async function issueToken(
   if (!claims.ok) return invalid(claims.error);
   const { jti, sub, exp } = claims.value;
   const token = await sign(store, kind, claims.value, actor);
-  store.journal.audit({ at: actor.now, actor: actor.name, action: `token ${kind}`, subject: jti, detail: sub });
+  store.journal.audit(actor, `token ${kind}`, jti, sub);
   return done({ token, jti, kind, sub, site: request.kind === "agent" ? request.site : null, expires: exp * 1000 });
 }
 
@@ -69,7 +71,7 @@ export async function renewToken(store: Store, url: string, jti: string, now: nu
     const due = new Date(renewAt(old.claims) * 1000).toISOString();
     return { ok: false, code: "early", reason: `this token is renewed from ${due} on: is a clock wrong?` };
   }
-  const actor = { name: successorOf(jti), now };
+  const actor = { name: successorOf(jti), from: "", now };
   if (store.tokens.issuedBy(actor.name) >= MAX_SUCCESSORS) {
     return { ok: false, code: "too-many", reason: "this token was renewed often enough: use its successor" };
   }
@@ -78,7 +80,7 @@ export async function renewToken(store: Store, url: string, jti: string, now: nu
   const claims: Claims = { ...old.claims, iss: url, iat, exp: iat + (exp - since), jti: randomHex(12) };
   const token = await sign(store, old.kind, claims, actor);
   const detail = `${claims.sub}, after ${jti}`;
-  store.journal.audit({ at: now, actor: claims.sub, action: "token renew", subject: claims.jti, detail });
+  store.journal.audit({ name: claims.sub, from: "", now }, "token renew", claims.jti, detail);
   return { ok: true, token, jti: claims.jti, expires: claims.exp };
 }
 
@@ -90,6 +92,7 @@ async function sign(store: Store, kind: TokenKind, claims: Claims, actor: Actor)
   const key = await store.keys.current(actor.now);
   const token = await signToken(kind, claims, key);
   store.tokens.prune(actor.now);
+  store.spent.prune();
   store.keys.prune(actor.now);
   store.tokens.add(kind, claims, actor.name, key.kid);
   store.keys.noteUse(key.kid, claims.exp * 1000);
@@ -118,7 +121,7 @@ export async function withdrawKey(
   const revoked = store.tokens.revokeSignedBy(kid, actor.now);
   store.sites.touchAll();
   const detail = `revoked ${revoked.length} tokens`;
-  store.journal.audit({ at: actor.now, actor: actor.name, action: "key withdraw", subject: kid, detail });
+  store.journal.audit(actor, "key withdraw", kid, detail);
   return done({ kid, revoked });
 }
 
@@ -126,7 +129,12 @@ export async function withdrawKey(
  * Revokes a token for ever, with all that it was renewed from and into: whoever holds one of them holds the same rights.
  * They open nothing new, and what they opened is cut.
  */
-export function revokeToken(store: Store, jti: string, actor: Actor): Outcome<IssuedToken> {
+export function revokeToken(
+  store: Store,
+  jti: string,
+  actor: Actor,
+  action: "token revoke" | "token spent" = "token revoke",
+): Outcome<IssuedToken> {
   const token = store.tokens.find(jti);
   if (token === undefined) {
     return refused({
@@ -141,8 +149,28 @@ export function revokeToken(store: Store, jti: string, actor: Actor): Outcome<Is
   store.tokens.revokeIdentity(token.sub, actor.now);
   if (token.site !== null) store.sites.touch(token.site);
   else if (token.kind !== "admin") store.sites.touchAll();
-  store.journal.audit({ at: actor.now, actor: actor.name, action: "token revoke", subject: jti, detail: token.sub });
+  store.journal.audit(actor, action, jti, token.sub);
   return done({ ...token, revoked: actor.now });
+}
+
+/**
+ * Adds to what tokens have carried; one that has carried all it may is revoked, which cuts it wherever it is used.
+ * Answers the new sums, in the order asked.
+ */
+export function spend(store: Store, spendings: readonly Spending[], now: number): number[] {
+  return spendings.map((spending) => {
+    const sum = store.spent.add(spending);
+    const token = store.tokens.find(spending.jti);
+    const cap = token === undefined ? undefined : bytesCapOf(token.claims);
+    if (cap !== undefined && sum >= cap)
+      revokeToken(store, spending.jti, { name: "registry", from: "", now }, "token spent");
+    return sum;
+  });
+}
+
+/** Bytes that a token may carry in its life; undefined without such a cap. */
+export function bytesCapOf(claims: Claims): number | undefined {
+  return claims.aud === "sallyport:visitor" ? claims.caps?.bytes : undefined;
 }
 
 function inTheWay(store: Store, url: string, request: TokenRequest): Problem | undefined {

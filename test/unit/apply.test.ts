@@ -1,9 +1,10 @@
 import { expect, test } from "vitest";
+import type { Actor } from "../../edge/registry/actor.ts";
 import { applyRules, type Applied, type ApplyRequest } from "../../edge/registry/apply.ts";
 import { etagOf } from "../../edge/registry/etag.ts";
 import { addMapping, changeMapping, removeMapping } from "../../edge/registry/mapping-changes.ts";
 import { addSite } from "../../edge/registry/site-changes.ts";
-import { Store, type Actor } from "../../edge/registry/store.ts";
+import { Store } from "../../edge/registry/store.ts";
 import type { Outcome } from "../../edge/problem.ts";
 import { sqlStore } from "../support/sql.ts";
 
@@ -130,7 +131,7 @@ function rule(port: number) {
 }
 
 function by(name = "admin", later = 0): Actor {
-  return { name, now: Date.UTC(2026, 10, 22) + later };
+  return { name, from: "192.0.2.9", now: Date.UTC(2026, 10, 22) + later };
 }
 
 function value<T>(outcome: Outcome<T>): T {

@@ -1,11 +1,12 @@
 import { expect, test } from "vitest";
-import { MAX_CONNECTIONS } from "../../edge/registry/journal.ts";
+import type { Actor } from "../../edge/registry/actor.ts";
+import { retentionOf, USUAL_RETENTION } from "../../edge/registry/retention.ts";
 import { login } from "../../edge/registry/login.ts";
 import { addMapping, changeMapping, findMapping, removeMapping } from "../../edge/registry/mapping-changes.ts";
 import { Penalties } from "../../edge/registry/penalties.ts";
 import { Relays } from "../../edge/registry/relays.ts";
 import { addSite, removeSite } from "../../edge/registry/site-changes.ts";
-import { Store, type Actor } from "../../edge/registry/store.ts";
+import { Store } from "../../edge/registry/store.ts";
 import { issueToken, revokeToken, type Issued } from "../../edge/registry/token-changes.ts";
 import type { ConnectionRecord, SiteRules, Trust } from "../../edge/registry/types.ts";
 import { Rules } from "../../edge/relay/rules.ts";
@@ -189,7 +190,8 @@ test("a loopback URL is refused for agents elsewhere", async () => {
 test("the first login gives the edge its URL, a fixed one comes first, former ones stay", async () => {
   const store = register();
   const secret = "correct horse battery";
-  const enter = (url: string) => login(store, new Penalties(), secret, { secret, url, source: "192.0.2.1" }, NOW);
+  const enter = (url: string) =>
+    login(store, new Penalties(), secret, { secret, url, source: "192.0.2.1", from: "192.0.2.1" }, NOW);
   expect(await enter("http://127.0.0.1:8787/")).toMatchObject({ ok: true, value: { url: "http://127.0.0.1:8787" } });
   expect(await enter("https://other.example")).toMatchObject({ ok: true, value: { url: "http://127.0.0.1:8787" } });
   store.urls.adopt(URL, NOW);
@@ -204,7 +206,7 @@ test("a wrong secret waits, and its source alone", async () => {
   const penalties = new Penalties();
   const expected = "correct horse battery";
   const enter = (secret: string, source: string, now = NOW) =>
-    login(store, penalties, expected, { secret, url: URL, source }, now);
+    login(store, penalties, expected, { secret, url: URL, source, from: source }, now);
   expect(await enter("wrong", "192.0.2.1")).toMatchObject({
     ok: false,
     problem: { status: 401, code: "secret-wrong" },
@@ -267,23 +269,101 @@ test("the relay of a removed site hears that nothing is allowed any more", async
   expect(pushed).toMatchObject([["lab#1", { mappings: [], revoked: [jti] }]]);
 });
 
-test("the journal keeps the last thousand connections and the last refusal of each mapping", () => {
-  const store = register();
-  store.journal.record([connection(0, { mapping: 7, outcome: "refused", code: "denied" })]);
-  store.journal.record(Array.from({ length: 600 }, (_, index) => connection(index + 1, { mapping: 8 })));
-  store.journal.record([
-    connection(601, { mapping: 8, outcome: "refused", code: "no-agent", reason: "x".repeat(10_000) }),
-  ]);
-  expect(store.journal.refusals().map(({ mapping, code }) => [mapping, code])).toEqual([
+test("the journal keeps the last connections, so many as it is told, and the last refusal of each mapping", () => {
+  const { journal } = new Store(sqlStore(), { ...USUAL_RETENTION, connections: 1_000 });
+  journal.record([connection(0, { mapping: 7, outcome: "refused", code: "denied" })], NOW);
+  journal.record(
+    Array.from({ length: 600 }, (_, index) => connection(index + 1, { mapping: 8 })),
+    NOW,
+  );
+  journal.record(
+    [connection(601, { mapping: 8, outcome: "refused", code: "no-agent", reason: "x".repeat(10_000) })],
+    NOW,
+  );
+  expect(journal.connections.refusals().map(({ mapping, code }) => [mapping, code])).toEqual([
     [7, "denied"],
     [8, "no-agent"],
   ]);
-  store.journal.record(Array.from({ length: 600 }, (_, index) => connection(index + 602)));
-  const kept = store.journal.connections(2 * MAX_CONNECTIONS);
-  expect(kept).toHaveLength(MAX_CONNECTIONS);
+  journal.record(
+    Array.from({ length: 600 }, (_, index) => connection(index + 602)),
+    NOW,
+  );
+  const kept = journal.connections.page(5_000, undefined, {});
+  expect(kept).toHaveLength(1_000);
   expect([kept[0]?.at, kept.at(-1)?.at]).toEqual([202, 1201]);
-  expect(store.journal.connections(2).map(({ at }) => at)).toEqual([1200, 1201]);
+  expect(journal.connections.page(2, undefined, {}).map(({ at }) => at)).toEqual([1200, 1201]);
   expect(Math.max(...kept.map(({ reason }) => reason.length))).toBe(300);
+});
+
+test("what is older than it may be is forgotten, of the log and of the audit", () => {
+  const store = new Store(sqlStore(), { connections: 100, audit: 100, days: 30 });
+  const { journal } = store;
+  value(addSite(store, "lab", by("ann", NOW)));
+  value(addSite(store, "shop", by("ann", NOW + 20 * DAY)));
+  for (const day of [0, 10, 20]) journal.record([connection(NOW + day * DAY)], NOW + day * DAY);
+  const left = (day: number) => {
+    journal.prune(NOW + day * DAY);
+    return [
+      journal.connections.page(9, undefined, {}).map(({ at }) => (at - NOW) / DAY),
+      journal.audits(9).map(({ subject }) => subject),
+    ];
+  };
+  expect(left(29)).toEqual([
+    [0, 10, 20],
+    ["lab", "shop"],
+  ]);
+  expect(left(41)).toEqual([[20], ["shop"]]);
+  expect(left(100)).toEqual([[], []]);
+});
+
+test.each([
+  [{}, USUAL_RETENTION],
+  [
+    { LOG_KEEP: "50", AUDIT_KEEP: "60", KEEP_DAYS: "90" },
+    { connections: 50, audit: 60, days: 90 },
+  ],
+  [{ LOG_KEEP: "0", AUDIT_KEEP: "-1", KEEP_DAYS: "x" }, USUAL_RETENTION],
+  [
+    { LOG_KEEP: "999999999", KEEP_DAYS: "99999" },
+    { connections: 1_000_000, audit: 10_000, days: 3_650 },
+  ],
+])("an edge told %o keeps %o", (told, kept) => {
+  expect(retentionOf(told)).toEqual(kept);
+});
+
+test("pages of connections that fit join up, and nothing else is on them", () => {
+  const { journal } = register();
+  const outcomes = ["done", "refused", "cut"] as const;
+  journal.record(
+    Array.from({ length: 3_000 }, (_, index) =>
+      connection(index, {
+        outcome: outcomes[index % 3] ?? "done",
+        site: index % 2 === 0 ? "lab" : "shop",
+        endpoint: index % 5 === 0 ? "8081/tcp" : "8080/tcp",
+        visitor: `192.0.2.${index % 7}:9`,
+      }),
+    ),
+    NOW,
+  );
+  const filter = {
+    since: 500,
+    outcome: "refused",
+    site: "lab",
+    endpoint: "8081/tcp",
+    visitor: "192.0.2.0/30",
+  } as const;
+  const wanted = Array.from({ length: 3_000 }, (_, index) => index).filter(
+    (index) => index >= 500 && index % 3 === 1 && index % 2 === 0 && index % 5 === 0 && index % 7 < 4,
+  );
+  expect(wanted.length).toBeGreaterThan(20);
+  const found: number[] = [];
+  for (let before: number | undefined; ;) {
+    const page = journal.connections.page(7, before, filter);
+    found.unshift(...page.map(({ at }) => at));
+    if (page.length < 7) break;
+    before = page[0]?.n;
+  }
+  expect(found).toEqual(wanted);
 });
 
 test("who changed what is written down", async () => {
@@ -292,6 +372,7 @@ test("who changed what is written down", async () => {
   const { jti } = await issue(store, { kind: "agent", site: "lab", local: true });
   value(revokeToken(store, jti, by("ben")));
   value(removeMapping(store, "8080/tcp", by("ben")));
+  expect(new Set(store.journal.audits(10).map(({ from }) => from))).toEqual(new Set(["192.0.2.9"]));
   expect(store.journal.audits(10).map(({ actor, action, subject }) => [actor, action, subject])).toEqual([
     ["admin", "site add", "lab"],
     ["ann", "map add", "8080/tcp"],
@@ -308,7 +389,7 @@ function register(...sites: string[]): Store {
 }
 
 function by(name = "admin", now = NOW): Actor {
-  return { name, now };
+  return { name, from: "192.0.2.9", now };
 }
 
 function rule(endpoint: string) {

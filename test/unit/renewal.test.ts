@@ -60,7 +60,7 @@ test("neither a revoked token nor any of its kin is renewed", async () => {
   const { jti } = decodeJwt(await agentToken(store, START));
   const renewed = await renewToken(store, URL, String(jti), START + 300 * DAY);
   if (!renewed.ok) throw new Error(renewed.reason);
-  revokeToken(store, String(jti), { name: "ann", now: START + 301 * DAY });
+  revokeToken(store, String(jti), { name: "ann", from: "", now: START + 301 * DAY });
   for (const each of [String(jti), renewed.jti]) {
     expect(await renewToken(store, URL, each, START + 364 * DAY)).toMatchObject({ ok: false, code: "revoked" });
   }
@@ -68,7 +68,7 @@ test("neither a revoked token nor any of its kin is renewed", async () => {
 
 test("visitors and administrators don't renew, and nobody renews without end", async () => {
   const store = register();
-  const by = { name: "ann", now: START };
+  const by = { name: "ann", from: "", now: START };
   const admin = await issueToken(store, URL, { kind: "admin", life: 1000 }, by);
   if (!admin.ok) throw new Error("not issued");
   expect(await renewToken(store, URL, admin.value.jti, START + 999_000)).toMatchObject({ ok: false });
@@ -88,11 +88,11 @@ test("a withdrawn key signs and verifies nothing more, and what it signed is rev
   const [key = { kid: "" }] = store.keys.verifying();
   const other = await store.keys.rotate(START + 1);
   expect(await verifyToken(token, "agent", trustOf(store), START)).toMatchObject({ ok: true });
-  const withdrawn = await withdrawKey(store, key.kid, { name: "ann", now: START + 2 });
+  const withdrawn = await withdrawKey(store, key.kid, { name: "ann", from: "", now: START + 2 });
   expect(withdrawn).toMatchObject({ ok: true, value: { revoked: [String(decodeJwt(token).jti)] } });
   expect(store.keys.verifying().map(({ kid }) => kid)).toEqual([other.kid]);
   expect(await verifyToken(token, "agent", trustOf(store), START)).toMatchObject({ ok: false, code: "token-invalid" });
-  expect(await withdrawKey(store, other.kid, { name: "ann", now: START + 3 })).toMatchObject({ ok: true });
+  expect(await withdrawKey(store, other.kid, { name: "ann", from: "", now: START + 3 })).toMatchObject({ ok: true });
   expect(store.keys.verifying()).toHaveLength(1);
   expect(store.keys.verifying()[0]?.kid).not.toBe(other.kid);
 });
@@ -101,7 +101,7 @@ function register(): Store {
   const store = new Store(sqlStore());
   store.urls.adopt(URL, START);
   store.urls.adopt("https://moved.example", START + 1);
-  addSite(store, "lab", { name: "ann", now: START });
+  addSite(store, "lab", { name: "ann", from: "", now: START });
   return store;
 }
 
@@ -110,7 +110,7 @@ function trustOf(store: Store) {
 }
 
 async function agentToken(store: Store, now: number): Promise<string> {
-  const issued = await issueToken(store, URL, { kind: "agent", site: "lab" }, { name: "ann", now });
+  const issued = await issueToken(store, URL, { kind: "agent", site: "lab" }, { name: "ann", from: "", now });
   if (!issued.ok) throw new Error(issued.problem.detail);
   return issued.value.token;
 }

@@ -1,0 +1,39 @@
+import type { Store } from "./store.ts";
+import { sendWebhook } from "./webhook.ts";
+
+/** Tells a webhook what it is to be told, by alarms; does nothing at all where there is none. */
+export class Notices {
+  readonly #store: Store;
+  readonly #url: string;
+  readonly #wakeAt: (time: number) => Promise<void>;
+
+  /** `wakeAt` asks for a `deliver` at that time (milliseconds since 1970). */
+  constructor(store: Store, url: string, wakeAt: (time: number) => Promise<void>) {
+    this.#store = store;
+    this.#url = url;
+    this.#wakeAt = wakeAt;
+  }
+
+  /** A site has got its first agent, or lost its last. */
+  async presence(site: string, isOnline: boolean, now: number): Promise<void> {
+    if (this.#url === "") return;
+    this.#store.watch.presence(site, isOnline, now);
+    await this.foresee(now);
+  }
+
+  /** Asks to be woken when there is something to tell. */
+  async foresee(now: number): Promise<void> {
+    if (this.#url === "") return;
+    const { watch, mappings, tokens } = this.#store;
+    const next = watch.next(mappings.list(), tokens.current(), now);
+    if (next !== null) await this.#wakeAt(next);
+  }
+
+  async deliver(now: number): Promise<void> {
+    if (this.#url === "") return;
+    const { watch, mappings, tokens } = this.#store;
+    watch.gather(mappings.list(), tokens.current(), now);
+    await watch.deliver((event) => sendWebhook(this.#url, event), now);
+    await this.foresee(now);
+  }
+}
