@@ -27,6 +27,9 @@ import { Sessions } from "./sessions.ts";
 
 const TICK_MS = 1_000;
 const DRAIN_POLL_MS = 50;
+/** Round trips, and milliseconds at least, in which what the edge sent before it heard GOAWAY arrives. */
+const LINGER_ROUND_TRIPS = 3;
+const LINGER_MS = 250;
 
 export type AgentOptions = {
   /** `wss://host` or, on loopback, `ws://host:port`. */
@@ -66,6 +69,7 @@ export async function runAgent(options: AgentOptions, state: AgentState): Promis
   const paces = new Paces();
   let dialling = 0;
   let announced = false;
+  let refusing = false;
 
   const sessions = new Sessions({
     send: (frame, lane) => lanes.send(frame, lane),
@@ -81,7 +85,7 @@ export async function runAgent(options: AgentOptions, state: AgentState): Promis
     room: () => sessions.pump(),
     drained: () => datagrams.flush(),
     up: (welcome) => {
-      sessions.welcome(welcome.boot, welcome.budget);
+      sessions.welcome(welcome);
       Object.assign(state, { connected: true, since: Date.now() });
       counters.connects += 1;
       log("info", "connected", { edge: edge.origin, site: welcome.site, slot: welcome.slot });
@@ -107,7 +111,7 @@ export async function runAgent(options: AgentOptions, state: AgentState): Promis
   });
   async function serve(stream: Stream, request: Dial): Promise<void> {
     const wanted = decodeDialOptions(request.options);
-    if (drain.aborted) return stream.reject("no-agent", "this agent is shutting down");
+    if (refusing) return stream.reject("no-agent", "this agent is shutting down");
     if (dialling >= DIALS_IN_FLIGHT) return stream.reject("busy", `${DIALS_IN_FLIGHT} dials are in flight`);
     if (wanted === undefined) return stream.reject("internal", "the options of this DIAL make no sense here");
     sessions.track(stream, request);
@@ -150,12 +154,14 @@ export async function runAgent(options: AgentOptions, state: AgentState): Promis
   }
   Object.assign(state, { streams: () => sessions.streams, rtt: () => lanes.rtt });
 
-  /** Says GOAWAY, lets open streams finish for a while, then ends. */
+  /** Says GOAWAY, takes what is on its way by then, lets open streams finish for a while, then ends. */
   async function drained(): Promise<void> {
     lanes.send(encodeControl(TYPE.GOAWAY, { code: "draining", reason: "the agent is shutting down" }, DRAIN_MS), 0);
     log("info", "draining", { streams: sessions.streams });
     udp.drain();
     const end = AbortSignal.any([stop, AbortSignal.timeout(DRAIN_MS)]);
+    await pause(lanes.connected ? Math.max(LINGER_MS, LINGER_ROUND_TRIPS * (lanes.rtt ?? 0)) : 0, end);
+    refusing = true;
     while (sessions.streams > 0 && !end.aborted) await pause(DRAIN_POLL_MS, end);
     over.abort();
   }

@@ -1,9 +1,9 @@
-import { Cut, decodeControl } from "../shared/control.ts";
+import { Cut, decodeControl, type Welcome } from "../shared/control.ts";
 import { SessionError, streamCode, type Failure } from "../shared/errors.ts";
 import { Gatherer } from "../shared/gather.ts";
 import { decodeFields, encodeFields } from "../shared/fields.ts";
 import { encodeFrame, FLAG_MORE, TYPE, type Frame } from "../shared/frame.ts";
-import { MAX_STREAMS } from "../shared/limits.ts";
+import { GRACE_MS, MAX_STREAMS } from "../shared/limits.ts";
 import type { Dial } from "../shared/open.ts";
 import { decodeResume, Secret, type Resume } from "../shared/resume.ts";
 import { Session } from "../shared/session.ts";
@@ -30,6 +30,7 @@ export class Sessions {
   readonly #pages = new Map<number, Resume>();
   #boot: string | undefined;
   #budget = 0;
+  #graceMs = GRACE_MS;
 
   constructor(host: SessionsHost) {
     this.#host = host;
@@ -48,11 +49,12 @@ export class Sessions {
   }
 
   /** A lane is there. Another boot means that the relay's own sessions, channel 0, died with the former one. */
-  welcome(boot: string, budget: number): void {
+  welcome({ boot, budget, graceMs }: Welcome): void {
     if (this.#boot !== undefined && this.#boot !== boot) {
       this.#byChannel.get(0)?.close("done", { code: "lost", reason: "the edge was restarted" });
     }
     this.#boot = boot;
+    this.#graceMs = graceMs;
     this.#setBudget(budget);
   }
 
@@ -143,6 +145,7 @@ export class Sessions {
       role: "agent",
       secret: new Secret(id.slice(), key.slice()),
       to: { channel, slot: 0 },
+      graceMs: () => this.#graceMs,
       io: {
         send: (sent, lane, patient) => (sent[0] === TYPE.DGRAM ? datagrams : gatherer).send(sent, lane, patient),
         room: this.#host.room,

@@ -11,6 +11,8 @@ export interface Env {
   PUBLIC_URL?: string;
   /** "1" under the launcher. */
   SELF_HOSTED?: string;
+  /** Seconds that streams outlive the connections they were carried by: 0 to 600, 60 if it is not said. */
+  GRACE_SECONDS?: string;
   /** PORTS the Worker itself owns, self-hosted only. */
   TCP_PORTS?: string;
   /** PORTS that the launcher's gateway may open, self-hosted only. */

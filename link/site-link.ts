@@ -4,6 +4,7 @@ import type { Failure } from "../shared/errors.ts";
 import { encodeFields } from "../shared/fields.ts";
 import { encodeFrame, FLAG_MORE, TYPE, type Frame } from "../shared/frame.ts";
 import { Gatherer } from "../shared/gather.ts";
+import { GRACE_MS } from "../shared/limits.ts";
 import { encodeOpen, type Kind } from "../shared/open.ts";
 import { Secret } from "../shared/resume.ts";
 import { Session } from "../shared/session.ts";
@@ -57,6 +58,7 @@ export class SiteLink implements AsyncDisposable {
   #pages: Endpoints = [];
   #channel = 0;
   #budget = 0;
+  #graceMs = GRACE_MS;
   #turn = 0;
 
   constructor({ edge, site, kind, token, incarnation }: SiteLinkOptions, events: SiteLinkEvents) {
@@ -157,7 +159,8 @@ export class SiteLink implements AsyncDisposable {
     if (stopped !== null) this.#events.stopped(stopped);
   }
 
-  #up({ channel = 0, budget }: Welcome): void {
+  #up({ channel = 0, budget, graceMs }: Welcome): void {
+    this.#graceMs = graceMs;
     this.#channel = channel;
     this.#budget = budget;
     // ROUTES follows, and takes up the sessions that wait.
@@ -233,6 +236,7 @@ export class SiteLink implements AsyncDisposable {
       role: "caller",
       to,
       secret: new Secret(id, key),
+      graceMs: () => this.#graceMs,
       io: {
         send: (frame, lane, patient) => (frame[0] === TYPE.DGRAM ? datagrams : gatherer).send(frame, lane, patient),
         room: (lane) => this.#lanes.room(lane),

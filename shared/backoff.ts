@@ -4,14 +4,22 @@ const FAST_TRIES = 3;
 const FAST_PERIOD_MS = 60_000;
 const BASE_MS = 1_000;
 const CAP_MS = 30_000;
+/** The same while streams may still be waiting: the default grace period. */
+const EARLY_CAP_MS = 8_000;
+const EARLY_MS = 60_000;
 /** How long a connection must have stood before failures are forgotten. */
 const STABLE_MS = 30_000;
 
-/** How long to wait before dialling again: three fast tries a minute, then doubling with full jitter, never giving up. */
+/**
+ * How long to wait before dialling again: three fast tries a minute, then doubling with full jitter, never giving up;
+ * not so long that the grace period ends between two tries.
+ */
 export class Backoff {
   readonly #random: () => number;
   #failures = 0;
   #fast: number[] = [];
+  /** When the outage that goes on began; null while all is well. */
+  #since: number | null = null;
 
   /** `random` answers [0, 1). */
   constructor(random: () => number) {
@@ -28,12 +36,15 @@ export class Backoff {
    * `reached`: the last dial got through before it was lost, and streams may be waiting: within a second.
    */
   next(now: number, atLeast = 0, reached = false): number {
+    if (reached) this.#since = now;
+    this.#since ??= now;
+    const cap = now - this.#since < EARLY_MS ? EARLY_CAP_MS : CAP_MS;
     this.#fast = this.#fast.filter((at) => now - at < FAST_PERIOD_MS);
     if (this.#fast.length < FAST_TRIES) {
       this.#fast.push(now);
       return atLeast + Math.floor(this.#random() * FAST_MS);
     }
-    const ceiling = reached ? BASE_MS : Math.min(CAP_MS, BASE_MS * 2 ** this.#failures);
+    const ceiling = reached ? BASE_MS : Math.min(cap, BASE_MS * 2 ** this.#failures);
     this.#failures = Math.min(this.#failures + 1, 16);
     // Full jitter spreads a thousand agents that lost one edge at the same moment.
     return Math.max(atLeast + Math.floor(this.#random() * BASE_MS), Math.floor(this.#random() * ceiling));

@@ -1,7 +1,7 @@
 import * as z from "zod";
 import { SessionError } from "./errors.ts";
 import { encodeFrame, type Frame, type TypeCode, typeName } from "./frame.ts";
-import { MAX_CONTROL, MAX_LANES } from "./limits.ts";
+import { GRACE_MS, MAX_CONTROL, MAX_GRACE_MS, MAX_LANES } from "./limits.ts";
 
 // JSON payloads of lane frames (docs/protocol.md section 3.1, 3.2). None of them is on the data path.
 
@@ -33,6 +33,8 @@ export const Welcome = z.object({
   renew: z.boolean().optional(),
   budget: count,
   time: z.number(),
+  /** Milliseconds that sessions outlive their lanes at this edge; 0: not at all. */
+  graceMs: count.max(MAX_GRACE_MS).default(GRACE_MS),
   version: text,
   limits: z.object({ frameBytes: count, streams: count, opensPerSecond: count }),
   features: z.array(text).max(32),

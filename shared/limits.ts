@@ -81,5 +81,6 @@ export const DRAIN_MS = 30_000;
 /** Milliseconds without RESUMED until a caller asks again. */
 export const RESUME_MS = 5_000;
 
-/** Milliseconds a session outlives its last lane. */
+/** Milliseconds a session outlives its last lane, when the edge says nothing else; and the most that it may say. */
 export const GRACE_MS = 60_000;
+export const MAX_GRACE_MS = 600_000;

@@ -10,7 +10,7 @@ import type { StreamTable } from "./stream-table.ts";
 export type ResumptionInit = {
   role: "caller" | "agent";
   secret: Secret | undefined;
-  graceMs: number;
+  graceMs: () => number;
   table: StreamTable;
   now: () => number;
   send: (frame: Uint8Array) => void;
@@ -56,7 +56,7 @@ export class Resumption {
   suspend(): boolean {
     if (this.#path === "up") this.#awaySince = this.#init.now();
     this.#path = "away";
-    return this.#init.secret !== undefined && this.#init.graceMs > 0;
+    return this.#init.secret !== undefined && this.#init.graceMs() > 0;
   }
 
   /** For a control frame that can't be sent now: kept if it would be lost for good. */
@@ -104,7 +104,7 @@ export class Resumption {
   /** Asks again when no answer came. False when the grace period is over. */
   tick(now: number): boolean {
     if (this.#path === "up") return true;
-    if (now - this.#awaySince > this.#init.graceMs) return false;
+    if (now - this.#awaySince > this.#init.graceMs()) return false;
     if (this.#path === "asking" && now - this.#askedAt > RESUME_MS) this.ask();
     return true;
   }

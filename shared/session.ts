@@ -27,8 +27,8 @@ export type SessionInit = {
   io: SessionIo;
   /** What proves the session after a loss; without it, a loss ends it. */
   secret?: Secret;
-  /** Milliseconds the session outlives its path; 0: not at all. */
-  graceMs?: number;
+  /** Milliseconds the session outlives its path; 0: not at all. The edge may be restarted with another. */
+  graceMs?: () => number;
   /** Agents: a visitor wants this; set `stream.events`, then accept or reject, now or later. */
   dial?: (stream: Stream, dial: Dial) => void;
   /** The session is over, by either end; all its streams have ended. */
@@ -67,7 +67,7 @@ export class Session {
     this.#resumption = new Resumption({
       role: init.role,
       secret: init.secret,
-      graceMs: init.graceMs ?? GRACE_MS,
+      graceMs: init.graceMs ?? (() => GRACE_MS),
       table: this.#table,
       now: io.now,
       send: (frame) => io.send(frame, 0),

@@ -2,12 +2,14 @@ import { Command, Option } from "commander";
 import workerSource from "worker:source";
 import { createLog, LEVELS, type Level } from "../../link/log.ts";
 import { Problem } from "../../link/problem.ts";
+import { MAX_GRACE_MS } from "../../shared/limits.ts";
 import { parseCidr } from "../../shared/cidr.ts";
 import { parseEdgeUrl } from "../../shared/edge-url.ts";
 import { formatPorts, parsePorts, sharedPort } from "../../shared/ports.ts";
 import type { Result } from "../../shared/result.ts";
 import { wholeNumber } from "../amount.ts";
 import { collect, type Context } from "../context.ts";
+import { parseDuration } from "../duration.ts";
 import { bindAddress, listenAddress } from "../serve/address.ts";
 import { serveHint } from "../serve/hint.ts";
 import { installEdge, uninstallEdge } from "../serve/install.ts";
@@ -25,6 +27,7 @@ type Options = {
   tlsKey?: string;
   trustedProxy: string[];
   shareControlHost?: boolean;
+  grace: string;
   webhook?: string;
   logKeep?: number;
   auditKeep?: number;
@@ -52,6 +55,7 @@ export function serveCommand(context: Context): Command {
     .option("--tls-key <file>", "its private key in PEM")
     .option("--trusted-proxy <cidr>", "a proxy in front whose X-Forwarded-For is believed; repeatable", collect, [])
     .option("--share-control-host", "allow HTTP mappings on the edge's own host; logins by cookie are off there then")
+    .option("--grace <time>", "how long streams wait for an agent or client whose connections are lost; 0: not", "60s")
     .option("--webhook <url>", "told when a site goes offline or comes back, and when a rule or token is about to end")
     .option("--log-keep <number>", "connections that `sallyport log` remembers; without it, 10000", wholeNumber)
     .option("--audit-keep <number>", "changes that `sallyport audit` remembers; without it, 10000", wholeNumber)
@@ -94,6 +98,7 @@ function settings(options: Options, env: NodeJS.ProcessEnv): ServeOptions {
     tcp: tcp === undefined ? [] : accept(parsePorts(tcp), "--tcp"),
     gateway: gatewayPorts(options),
     tls: tlsOf(options),
+    graceMs: graceOf(options.grace),
     trustedProxies: trustedProxy.map((cidr) => accept(parseCidr(cidr), "--trusted-proxy").text),
     webhook: webhook === undefined ? null : webhookUrl(webhook),
     retention: retentionVars(options),
@@ -127,6 +132,12 @@ function gatewayPorts({ tcp = "", ports, udp }: Options): ServeOptions["gateway"
     `${formatPorts([both])} is in --tcp and in --ports`,
     "give each port once: --tcp for those the Worker holds all the time, --ports for those opened as mappings come",
   );
+}
+
+function graceOf(text: string): number {
+  const ms = text === "0" ? 0 : parseDuration(text);
+  if (ms <= MAX_GRACE_MS) return ms;
+  throw Problem.usage("grace-invalid", `--grace ${text} is too long`, `--grace 0 to ${MAX_GRACE_MS / 60_000}m`);
 }
 
 function webhookUrl(text: string): string {

@@ -30,6 +30,8 @@ export type ServeOptions = {
   gateway: { tcp: Ports; udp: Ports };
   tls: TlsFiles | null;
   trustedProxies: readonly string[];
+  /** Milliseconds that streams outlive the connections they were carried by. */
+  graceMs: number;
   /** Where the edge tells of sites that go offline and rules that end. */
   webhook: string | null;
   /** How much of the past is kept: LOG_KEEP, AUDIT_KEEP, KEEP_DAYS, as far as they were said. */
@@ -147,6 +149,7 @@ function edgeConfig(
   const vars: Record<string, string> = {
     SELF_HOSTED: "1",
     TCP_PORTS: formatPorts(options.tcp),
+    GRACE_SECONDS: String(Math.ceil(options.graceMs / 1000)),
     SERVE_HINT: options.hint,
     ...portsOf("GATEWAY_TCP", options.gateway.tcp),
     ...portsOf("GATEWAY_UDP", options.gateway.udp),

@@ -20,6 +20,8 @@ export type IngressHost = {
   tick: () => void;
   /** Session window to grant each agent, in bytes of charge. */
   window: () => number;
+  /** Milliseconds that streams wait for their agent. */
+  graceMs: number;
 };
 
 /** The relay's own caller, channel 0: one session with each agent, for visitors at the edge's ports and hosts. */
@@ -57,6 +59,7 @@ export class Ingress {
       role: "caller",
       secret: new Secret(id, key),
       to: { channel: 0, slot },
+      graceMs: () => this.#host.graceMs,
       io: {
         send: (frame, lane, patient) => gatherer.send(frame, lane, patient),
         room: (lane) => this.#host.room(slot, lane),

@@ -18,6 +18,8 @@ export type ReceptionHost = {
   boot: string;
   /** New whenever the object is made anew. */
   instance: string;
+  /** Milliseconds that sessions outlive their lanes. */
+  graceMs: number;
   lanes: Lanes;
   rules: Rules;
   shares: Shares;
@@ -142,7 +144,7 @@ export class Reception {
   }
 
   #welcome(lane: Lane, epoch: number, place: { slot: number } | { channel: number } | { renew: true }): void {
-    const { boot, instance, shares } = this.#host;
+    const { boot, instance, shares, graceMs } = this.#host;
     lane.send(
       encodeControl(TYPE.WELCOME, {
         protocol: PROTOCOL,
@@ -153,6 +155,7 @@ export class Reception {
         ...place,
         budget: shares.each,
         time: Date.now(),
+        graceMs,
         version: VERSION,
         limits: { frameBytes: MAX_DATA, streams: MAX_STREAMS, opensPerSecond: OPENS_PER_SECOND },
         features: [],

@@ -11,6 +11,7 @@ import { Callers } from "./callers.ts";
 import { Doorman, type DoormanHost } from "./doorman.ts";
 import { endedBy, nextEnd } from "./expiry.ts";
 import { forward } from "./forward.ts";
+import { graceOf } from "./grace.ts";
 import { HttpDoor } from "./http-door.ts";
 import { decodeHttpVisit } from "./http-visit.ts";
 import { Ingress } from "./ingress.ts";
@@ -55,6 +56,7 @@ export class Relay extends DurableObject<Env> {
     this.#lanes = new Lanes(ctx.getWebSockets());
     this.#boot = this.#lanes.boot ?? randomHex(8);
     const shares = new Shares(this.#lanes);
+    const graceMs = graceOf(env.GRACE_SECONDS);
     this.#rules = new Rules(ctx.storage.sql);
     this.#records = new Records((records) => {
       return registryOf(env).record(records, { site: this.#rules.get("site") ?? "", usage: this.#meter.take() });
@@ -66,6 +68,7 @@ export class Relay extends DurableObject<Env> {
       ended: (slot) => this.#reception.forget(slot),
       tick: () => this.#doorman.sweep(Date.now()),
       window: () => Math.floor(shares.each / Math.max(1, this.#lanes.agents.length)),
+      graceMs,
     });
     const rates = new Rates();
     const host: DoormanHost = {
@@ -98,6 +101,7 @@ export class Relay extends DurableObject<Env> {
     this.#reception = new Reception({
       boot: this.#boot,
       instance: this.#instance,
+      graceMs,
       lanes: this.#lanes,
       rules: this.#rules,
       shares,

@@ -4,7 +4,7 @@ import net from "node:net";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { AGENT, SYSTEM_NODE } from "../../scripts/tool.ts";
-import type { StatusView } from "../../shared/api.ts";
+import type { ConnectionView, StatusView } from "../../shared/api.ts";
 import { testEdge, type TestEdge } from "../support/edge.ts";
 import { loopback } from "../support/net.ts";
 import { run, type Run } from "../support/run.ts";
@@ -65,6 +65,47 @@ test("an agent told to stop finishes its streams first, and leaves with 0", asyn
   expect(await visitor.says("while draining")).toBe("while draining");
   visitor.socket.end();
   expect(await only.ended).toMatchObject({ code: 0 });
+});
+
+test("a rolling restart of two agents under load loses no visitor", async () => {
+  await using edge = await testEdge({ tcp: "8080" });
+  await using echo = await echoServer();
+  await edge.ok("site", "add", "lab");
+  await edge.ok("map", "add", "8080/tcp", "lab", echo.address);
+  const files = [await tokenFile(edge, "one"), await tokenFile(edge, "two")];
+  await using stack = new AsyncDisposableStack();
+  const agents = [];
+  for (const file of files) agents.push(stack.use(await agent(edge, file)));
+  const over = new AbortController();
+  let served = 0;
+  // Each comes, says something, hears it, and goes; and some stay for a while.
+  const load = Array.from({ length: 6 }, async (_, index) => {
+    const wrong: string[] = [];
+    for (let turn = 0; !over.signal.aborted; turn += 1) {
+      const visitor = await visit(edge);
+      for (let word = 0; word < 1 + index * 4; word += 1) {
+        const words = `${index}.${turn}.${word}`;
+        const heard = await visitor.says(words);
+        if (heard !== words) wrong.push(`${words}: ${heard}`);
+      }
+      visitor.socket.destroy();
+      served += 1;
+    }
+    return wrong;
+  });
+  for (const [index, file] of files.entries()) {
+    const old = agents[index];
+    const before = served;
+    // The upgrade: told to stop, it gives away what is new and finishes what it has, and the next version starts.
+    old?.kill("SIGTERM");
+    expect(await old?.ended).toMatchObject({ code: 0 });
+    stack.use(await agent(edge, file));
+    await expect.poll(() => served, { timeout: 60_000 }).toBeGreaterThan(before + 20);
+  }
+  over.abort();
+  expect((await Promise.all(load)).flat()).toEqual([]);
+  const outcomes = (await edge.json<ConnectionView[]>("log")).map((each) => each.outcome);
+  expect(outcomes.filter((outcome) => outcome === "lost" || outcome === "refused")).toEqual([]);
 });
 
 test("a second signal stops an agent now", async () => {

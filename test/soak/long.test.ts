@@ -1,10 +1,9 @@
 import { once } from "node:events";
-import { mkdir, writeFile } from "node:fs/promises";
+import { writeFile } from "node:fs/promises";
 import net from "node:net";
-import { cpus, totalmem } from "node:os";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { AGENT, ROOT, SYSTEM_NODE } from "../../scripts/tool.ts";
+import { AGENT, SYSTEM_NODE } from "../../scripts/tool.ts";
 import type { ConnectionView, StatusView } from "../../shared/api.ts";
 import { digest, noise } from "../support/bytes.ts";
 import { needs } from "../support/debian.ts";
@@ -12,6 +11,7 @@ import { testEdge, type TestEdge } from "../support/edge.ts";
 import { link } from "../support/link.ts";
 import { loopback } from "../support/net.ts";
 import { residentMiB } from "../support/process.ts";
+import { record } from "../support/record.ts";
 import { run, type Run } from "../support/run.ts";
 import { sshd } from "../support/sshd.ts";
 
@@ -114,20 +114,4 @@ async function serve(handle: (socket: net.Socket) => void) {
   await once(server, "listening");
   const { address, port } = server.address() as net.AddressInfo;
   return { address: `${address}:${port}`, [Symbol.asyncDispose]: async () => void server.close() };
-}
-
-async function record(name: string, figures: object): Promise<void> {
-  const folder = join(ROOT, "bench/results");
-  await mkdir(folder, { recursive: true });
-  const machine = {
-    processors: cpus().length,
-    model: cpus()[0]?.model ?? "",
-    memoryGiB: Math.round(totalmem() / 2 ** 30),
-    node: process.version,
-  };
-  const at = new Date().toISOString().slice(0, 10);
-  await writeFile(
-    join(folder, `${at}-soak-${name}.json`),
-    `${JSON.stringify({ at, machine, ...figures }, undefined, 2)}\n`,
-  );
 }

@@ -10,6 +10,8 @@ export interface Sshd extends AsyncDisposable {
   readonly address: string;
   /** Arguments for `ssh` to reach it by `host` and `port`, wherever they lead. It must be this very server. */
   readonly client: (host: string, port: number) => string[];
+  /** Arguments for `scp` to copy a file of this machine to another place on it, through the server. */
+  readonly copy: (host: string, port: number, from: string, to: string) => string[];
 }
 
 /** Debian's OpenSSH server, with keys of its own, for the user that runs the tests. */
@@ -28,13 +30,15 @@ export async function sshd(): Promise<Sshd> {
   const server = stack.use(run("/usr/sbin/sshd", ["-D", "-e", "-f", file("config")]));
   await server.until(/Server listening on/);
   const owned = stack.move();
+  const options = (port: number): string[] => [
+    ...["-F", "none", "-i", file("user"), "-o", `Port=${port}`, "-o", "BatchMode=yes", "-o", "LogLevel=ERROR"],
+    ...["-o", "HostKeyAlias=behind-the-edge", "-o", `UserKnownHostsFile=${file("known_hosts")}`],
+  ];
+  const user = userInfo().username;
   return {
     address: `${host}:2222`,
-    client: (edge, port) => [
-      ...["-F", "none", "-i", file("user"), "-p", String(port), "-o", "BatchMode=yes", "-o", "LogLevel=ERROR"],
-      ...["-o", "HostKeyAlias=behind-the-edge", "-o", `UserKnownHostsFile=${file("known_hosts")}`],
-      `${userInfo().username}@${edge}`,
-    ],
+    client: (edge, port) => [...options(port), `${user}@${edge}`],
+    copy: (edge, port, from, to) => [...options(port), from, `${user}@${edge}:${to}`],
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };
 }

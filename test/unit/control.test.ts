@@ -34,6 +34,7 @@ const WELCOME = {
   slot: 12,
   budget: 8_388_608,
   time: 1_763_800_000_000,
+  graceMs: 60_000,
   version: "0.1.0",
   limits: { frameBytes: 65_536, streams: 16_384, opensPerSecond: 400 },
   features: [],
@@ -94,9 +95,17 @@ test.each<[string, Record<string, unknown>]>([
   ["no boot", { boot: undefined }],
   ["a budget below 0", { budget: -1 }],
   ["limits that are none", { limits: {} }],
+  ["a grace period of days", { graceMs: 86_400_000 }],
+  ["a grace period before now", { graceMs: -1 }],
   ["a slot in words", { slot: "12" }],
 ])("a WELCOME with %s is refused", (_name, change) => {
   expect(() => read(Welcome, { ...WELCOME, ...change })).toThrow(SessionError);
+});
+
+test("an edge that says nothing of a grace period means a minute, one may say ten", () => {
+  const { graceMs: _, ...silent } = WELCOME;
+  expect(read(Welcome, silent).graceMs).toBe(60_000);
+  expect(read(Welcome, { ...silent, graceMs: 600_000 }).graceMs).toBe(600_000);
 });
 
 test("CUT names exactly one subject", () => {
