@@ -27,7 +27,7 @@ import { Sessions } from "./sessions.ts";
 
 const TICK_MS = 1_000;
 const DRAIN_POLL_MS = 50;
-/** Round trips, and milliseconds at least, in which what the edge sent before it heard GOAWAY arrives. */
+/** Round trips, and milliseconds at least, in which what the edge sent before it knew of GOAWAY arrives. */
 const LINGER_ROUND_TRIPS = 3;
 const LINGER_MS = 250;
 
@@ -160,7 +160,8 @@ export async function runAgent(options: AgentOptions, state: AgentState): Promis
     log("info", "draining", { streams: sessions.streams });
     udp.drain();
     const end = AbortSignal.any([stop, AbortSignal.timeout(DRAIN_MS)]);
-    await pause(lanes.connected ? Math.max(LINGER_MS, LINGER_ROUND_TRIPS * (lanes.rtt ?? 0)) : 0, end);
+    await lanes.heard(0, end);
+    if (lanes.connected) await pause(Math.max(LINGER_MS, LINGER_ROUND_TRIPS * (lanes.rtt ?? 0)), end);
     refusing = true;
     while (sessions.streams > 0 && !end.aborted) await pause(DRAIN_POLL_MS, end);
     over.abort();

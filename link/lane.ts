@@ -61,6 +61,8 @@ export class Lane implements AsyncDisposable {
   #early: Frame[] | null = [];
   #fault: LinkFault | undefined;
   readonly #path = new Path();
+  /** Those who wait until so many bytes have arrived. */
+  #awaiting: { total: number; resolve: () => void }[] = [];
   #greet: (none: undefined) => void = () => {};
   #doubt: () => void = () => {};
 
@@ -109,6 +111,14 @@ export class Lane implements AsyncDisposable {
     if (this.#path.due) this.#ping();
   }
 
+  /** Resolves when the edge has all that was sent until now, or the lane is over. */
+  async heard(): Promise<void> {
+    if (this.#socket.readyState !== WebSocket.OPEN) return;
+    const arrival = new Promise<void>((resolve) => this.#awaiting.push({ total: this.#path.total, resolve }));
+    this.#ping();
+    await Promise.race([arrival, this.closed]);
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     this.#socket.close(1000, "done");
     const timer = setTimeout(() => this.#socket.terminate(), CLOSE_TIMEOUT_MS);
@@ -133,6 +143,9 @@ export class Lane implements AsyncDisposable {
     this.suspect = false;
     if (!isBinary) {
       this.rtt = this.#path.echoed(now) ?? this.rtt;
+      const { arrived } = this.#path;
+      for (const each of this.#awaiting) if (each.total <= arrived) each.resolve();
+      this.#awaiting = this.#awaiting.filter(({ total }) => total > arrived);
       if (this.#path.due) this.#ping();
       this.#options.room();
       return;

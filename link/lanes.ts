@@ -65,6 +65,12 @@ export class Lanes {
     this.#lane(lane)?.send(frame);
   }
 
+  /** Resolves when the edge has all that was sent on the lane until now, or the lane is over, or at `end`. */
+  async heard(lane: number, end: AbortSignal): Promise<void> {
+    const ended = new Promise((resolve) => end.addEventListener("abort", resolve, { once: true }));
+    await Promise.race([this.#lane(lane)?.heard(), ended]);
+  }
+
   room(lane: number): boolean {
     return this.#lane(lane)?.room ?? false;
   }

@@ -38,6 +38,15 @@ export class Path {
     return this.#sent - this.#echoed;
   }
 
+  /** Bytes that the far end is known to have, and bytes sent. */
+  get arrived(): number {
+    return this.#echoed;
+  }
+
+  get total(): number {
+    return this.#sent;
+  }
+
   /** True when more is on its way than credit can ever allow: the far end grants what it may not, and reads nothing. */
   get overrun(): boolean {
     return this.backlog > MOST_BYTES;

@@ -6,6 +6,7 @@ import { expect, test } from "vitest";
 import { AGENT, SYSTEM_NODE } from "../../scripts/tool.ts";
 import type { ConnectionView, StatusView } from "../../shared/api.ts";
 import { testEdge, type TestEdge } from "../support/edge.ts";
+import { link } from "../support/link.ts";
 import { loopback } from "../support/net.ts";
 import { run, type Run } from "../support/run.ts";
 
@@ -64,6 +65,24 @@ test("an agent told to stop finishes its streams first, and leaves with 0", asyn
   await only.until(/"msg":"draining"/);
   expect(await visitor.says("while draining")).toBe("while draining");
   visitor.socket.end();
+  expect(await only.ended).toMatchObject({ code: 0 });
+});
+
+test("a visitor whom the edge sent before it heard that the agent stops is served", async () => {
+  await using edge = await testEdge({ tcp: "8080" });
+  await using echo = await echoServer();
+  await using path = await link(edge.url);
+  await edge.ok("site", "add", "lab");
+  await edge.ok("map", "add", "8080/tcp", "lab", echo.address);
+  await using only = await agent(edge, await tokenFile(edge, "one"), "--edge", path.url);
+  path.blackhole();
+  // Their DIAL and the agent's GOAWAY pass each other on the way.
+  const visitor = await visit(edge);
+  only.kill("SIGTERM");
+  await only.until(/"msg":"draining"/);
+  path.heal();
+  expect(await visitor.says("served")).toBe("served");
+  visitor.socket.destroy();
   expect(await only.ended).toMatchObject({ code: 0 });
 });
 
@@ -140,8 +159,8 @@ async function tokenFile(edge: TestEdge, name: string): Promise<string> {
   return file;
 }
 
-async function agent(_: TestEdge, file: string): Promise<Run> {
-  const started = run(SYSTEM_NODE, [AGENT, "--token-file", file, "--log", "json"]);
+async function agent(_: TestEdge, file: string, ...more: readonly string[]): Promise<Run> {
+  const started = run(SYSTEM_NODE, [AGENT, "--token-file", file, "--log", "json", ...more]);
   await started.until(/"msg":"ready"/);
   return started;
 }

@@ -39,9 +39,18 @@ export class Rig implements AsyncDisposable {
     process.kill(before, "SIGKILL");
     for (;;) {
       await new Promise((resolve) => setTimeout(resolve, 200));
-      if (this.edge.workerd === before) continue;
+      if ([before, undefined].includes(this.#workerd())) continue;
       const answer = await fetch(`${this.edge.url}/.sallyport/healthz`).catch(() => undefined);
       if (answer?.ok === true) return;
+    }
+  }
+
+  /** Undefined while the launcher is writing it down. */
+  #workerd(): number | undefined {
+    try {
+      return this.edge.workerd;
+    } catch {
+      return undefined;
     }
   }
 
