@@ -1,4 +1,5 @@
 import type { Failure } from "../shared/errors.ts";
+import { noDrops } from "../shared/flow.ts";
 import type { Dial, Kind } from "../shared/open.ts";
 import type { Stream } from "../shared/stream.ts";
 
@@ -19,6 +20,7 @@ export class Counters {
   readonly failures = new Map<string, number>();
   readonly #open = new Map<Stream, { kind: Kind; datagrams: Datagrams }>();
   connects = 0;
+  readonly drops = noDrops();
   /** Targets dialled, the latest last. */
   readonly dialled = new Set<string>();
 

@@ -1,58 +1,19 @@
-import { createServer } from "node:http";
-import { formatSocketAddress, type SocketAddress } from "../shared/socket-address.ts";
-import { exposition, type Metric } from "../shared/exposition.ts";
-import { EXIT, Problem } from "../link/problem.ts";
+import type { Metric } from "../shared/exposition.ts";
+import type { Observed } from "../link/metrics-server.ts";
 import type { AgentReport } from "./control/report.ts";
 
-/** Answers Prometheus at /metrics, and probes at /healthz (the process) and /ready (the connection). Throws Problem when it can't listen. */
-export async function serveMetrics(
-  at: SocketAddress,
-  report: () => AgentReport,
-): Promise<AsyncDisposable & { port: number }> {
-  const server = createServer((request, response) => {
-    request.resume();
-    switch (request.url?.split("?")[0]) {
-      case "/metrics":
-        response.writeHead(200, { "content-type": "text/plain; version=0.0.4; charset=utf-8" });
-        response.end(exposition(metricsOf(report())));
-        return;
-      case "/healthz":
-        response.end("ok\n");
-        return;
-      case "/ready": {
-        const { state, lastFault } = report();
-        response
-          .writeHead(state === "connected" ? 200 : 503)
-          .end(`${state}${lastFault === null ? "" : `: ${lastFault}`}\n`);
-        return;
-      }
-      default:
-        response.writeHead(404).end("there is /metrics, /healthz and /ready\n");
-    }
-  });
-  const port = await new Promise<number>((resolve, reject) => {
-    server.once("error", (error: NodeJS.ErrnoException) => {
-      const cause = `metrics can't be served at ${formatSocketAddress(at)} (${error.code})`;
-      reject(new Problem(EXIT.configuration, "metrics-address", cause, "choose another address with --metrics"));
-    });
-    server.listen({ host: at.address.text, port: at.port }, () => {
-      const address = server.address();
-      resolve(typeof address === "object" && address !== null ? address.port : at.port);
-    });
-  });
-  server.unref();
+export function observed(report: AgentReport): Observed {
+  const { state, lastFault } = report;
   return {
-    port,
-    [Symbol.asyncDispose]: async () => {
-      server.closeAllConnections();
-      await new Promise((resolve) => server.close(resolve));
-    },
+    metrics: metricsOf(report),
+    ready: state === "connected",
+    state: `${state}${lastFault === null ? "" : `: ${lastFault}`}`,
   };
 }
 
 /** What Prometheus is told of an agent. */
 export function metricsOf(report: AgentReport): Metric[] {
-  const { site, version, kinds, failures } = report;
+  const { site, version, kinds, failures, drops } = report;
   const perKind = Object.entries(kinds);
   const seconds = (iso: string): number => Date.parse(iso) / 1000;
   return [
@@ -114,22 +75,10 @@ export function metricsOf(report: AgentReport): Metric[] {
       samples: Object.entries(failures).map(([code, count]) => [{ code }, count]),
     },
     {
-      name: "process_start_time_seconds",
-      type: "gauge",
-      help: "When the process started.",
-      samples: [[{}, seconds(report.started)]],
+      name: "sallyport_agent_datagrams_dropped_total",
+      type: "counter",
+      help: "Datagrams dropped here, by reason.",
+      samples: Object.entries(drops).map(([reason, count]) => [{ reason }, count]),
     },
-    {
-      name: "process_resident_memory_bytes",
-      type: "gauge",
-      help: "Resident memory.",
-      samples: [[{}, process.memoryUsage.rss()]],
-    },
-    { name: "process_cpu_seconds_total", type: "counter", help: "Processor time used.", samples: [[{}, cpuSeconds()]] },
   ];
-}
-
-function cpuSeconds(): number {
-  const { user, system } = process.cpuUsage();
-  return (user + system) / 1e6;
 }

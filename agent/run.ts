@@ -103,6 +103,7 @@ export async function runAgent(options: AgentOptions, state: AgentState): Promis
   const datagrams = new DatagramQueue(
     () => lanes.queued(0),
     () => performance.now(),
+    counters.drops,
   );
   const udp = new UdpEgress({
     policy: options.policy,

@@ -7,6 +7,7 @@ import type { Log } from "../link/log.ts";
 import { EXIT, Problem } from "../link/problem.ts";
 import { Resources } from "../link/resources.ts";
 import type { SiteLink } from "../link/site-link.ts";
+import { Counts } from "./listen/counts.ts";
 import { Listeners } from "./listen/listeners.ts";
 import { tunnel } from "./listen/tunnel.ts";
 import { listenings, showListening, type Listening, type Wanted } from "./listen/wanted.ts";
@@ -28,7 +29,7 @@ export async function connect(
 ): Promise<void> {
   await using stack = new Resources();
   const stopped = deferred<LinkStopped>();
-  const listeners = new Listeners({ statesVisitors: false, isBalancer: () => false }, log);
+  const listeners = new Listeners({ statesVisitors: false, isBalancer: () => false, counts: new Counts() }, log);
   const client = stack.use(
     new Client(
       { edge, kind: "client", token: () => token, log },
@@ -42,7 +43,10 @@ export async function connect(
     await opened(listeners, client.use(siteFor(listing, listening.endpoint)), listening);
   }
   log("info", "ready", { endpoints: wanted.map(({ text }) => text).join(" ") });
-  await Promise.race([ended(stopped.promise, signal), expired(expires, signal)]);
+  await Promise.race([ended(stopped.promise, signal), expired(expires, signal)]).catch((error: unknown) => {
+    // The edge may have been the first to say so.
+    throw Date.now() >= expires ? tokenExpired() : error;
+  });
 }
 
 /** Carries one connection over standard input and output, for `ssh -o ProxyCommand`. Throws Problem when it ends early. */
@@ -63,7 +67,7 @@ export async function connectStdio({ edge, token, wanted, log }: ConnectOptions,
   // The reader must see the end when it comes, while the other direction may go on.
   stdout.once("finish", () => closeSync(1));
   const local = { readable: stdin, writable: stdout, reset: () => {} };
-  const carried = tunnel(link, listening.endpoint, "", local, log);
+  const carried = tunnel(link, listening.endpoint, "", local, { bytesIn: 0, bytesOut: 0 }, log);
   const failure = await Promise.race([carried, stopped.promise, aborted(signal)]);
   stdin.destroy();
   if (failure === null || failure === undefined) return;
@@ -131,13 +135,12 @@ async function expired(expires: number, signal: AbortSignal): Promise<void> {
     const wait = Math.min(expires - Date.now(), LONGEST_TIMER_MS);
     await sleep(wait, undefined, { signal, ref: false }).catch(() => {});
   }
-  if (!signal.aborted)
-    throw new Problem(
-      EXIT.token,
-      "token-expired",
-      "the token has expired",
-      "ask for a new one: sallyport token visitor --endpoint E",
-    );
+  if (!signal.aborted) throw tokenExpired();
+}
+
+function tokenExpired(): Problem {
+  const fix = "ask for a new one: sallyport token visitor --endpoint E";
+  return new Problem(EXIT.token, "token-expired", "the token has expired", fix);
 }
 
 function aborted(signal: AbortSignal): Promise<undefined> {

@@ -4,16 +4,19 @@ import { mayBind } from "../shared/claims.ts";
 import { parseAddress } from "../shared/address.ts";
 import { parseEndpoint } from "../shared/endpoint.ts";
 import { known } from "../shared/result.ts";
-import { formatHostPort } from "../shared/socket-address.ts";
+import { formatHostPort, type SocketAddress } from "../shared/socket-address.ts";
 import { isWithin } from "../shared/reach.ts";
 import { Client } from "../link/client.ts";
 import { deferred } from "../link/deferred.ts";
 import type { LinkStopped } from "../link/fault.ts";
 import type { Log } from "../link/log.ts";
+import { serveMetrics } from "../link/metrics-server.ts";
 import { Resources } from "../link/resources.ts";
 import type { SiteLink } from "../link/site-link.ts";
 import { TokenRenewal } from "../link/token-renewal.ts";
 import { ended, problemOf } from "./connect.ts";
+import { observed } from "./gateway-metrics.ts";
+import { Counts } from "./listen/counts.ts";
 import { Listeners, type Listener } from "./listen/listeners.ts";
 import { listenings, type Listening, type Wanted } from "./listen/wanted.ts";
 
@@ -38,6 +41,8 @@ export type GatewayOptions = {
   isBalancer: (address: string) => boolean;
   /** Milliseconds between looks for new sites; absent: LOOK_MS. */
   lookMs?: number;
+  /** Where to answer Prometheus; absent or null: nowhere. */
+  metrics?: SocketAddress | null;
   log: Log;
 };
 
@@ -46,7 +51,8 @@ export async function gateway(options: GatewayOptions, signal: AbortSignal): Pro
   const { log, edge, token, isBalancer } = options;
   await using stack = new Resources();
   const stopped = deferred<LinkStopped>();
-  const listeners = new Listeners({ statesVisitors: true, isBalancer }, log);
+  const counts = new Counts();
+  const listeners = new Listeners({ statesVisitors: true, isBalancer, counts }, log);
   const client = stack.use(
     new Client(
       { edge, kind: "gateway", token, log },
@@ -60,6 +66,12 @@ export async function gateway(options: GatewayOptions, signal: AbortSignal): Pro
     ),
   );
   stack.use(listeners);
+  if (options.metrics) {
+    const { metrics, claims } = options;
+    const report = () => observed({ client, counts, listening: listeners.listening, expires: claims().exp });
+    const server = stack.use(await serveMetrics(metrics, report));
+    log("info", "metrics", { url: `http://${formatHostPort(metrics.address.text, server.port)}/metrics` });
+  }
   const renewal = new TokenRenewal(options);
   const ageing = setInterval(() => {
     const link = [...client.links].find(({ isConnected }) => isConnected);

@@ -171,6 +171,10 @@ export const AgentView = z.object({
 });
 export type AgentView = z.infer<typeof AgentView>;
 
+/** A client or gateway that is connected to a site. */
+export const CallerView = AgentView.omit({ slot: true, streams: true }).extend({ kind: z.enum(["client", "gateway"]) });
+export type CallerView = z.infer<typeof CallerView>;
+
 const RelayView = z.object({
   name: z.string(),
   /** Whether an agent has ever been there; without one there is no relay object. */
@@ -185,6 +189,9 @@ export const SiteStatus = SiteView.extend({
   state: z.enum(["online", "offline", "unknown"]),
   relay: RelayView,
   agents: z.array(AgentView),
+  callers: z.array(CallerView),
+  /** Datagrams refused by the relay, because too much was on its way to an end; since its instance began. */
+  droppedDatagrams: count,
 });
 export type SiteStatus = z.infer<typeof SiteStatus>;
 

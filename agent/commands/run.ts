@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { createLog, type Level, type Log } from "../../link/log.ts";
+import { serveMetrics } from "../../link/metrics-server.ts";
 import { EXIT, Problem } from "../../link/problem.ts";
 import { keepToken } from "../../link/token-store.ts";
 import type { AgentClaims } from "../../shared/claims.ts";
@@ -10,7 +11,7 @@ import { controlPath } from "../control/place.ts";
 import type { AgentReport } from "../control/report.ts";
 import { serveControl } from "../control/server.ts";
 import { Counters } from "../counters.ts";
-import { serveMetrics } from "../metrics.ts";
+import { observed } from "../metrics.ts";
 import type { TargetPolicy } from "../policy.ts";
 import { runAgent, type AgentState } from "../run.ts";
 import { claimsOf } from "../token.ts";
@@ -74,7 +75,7 @@ class RunningAgent {
   async serveMetrics(): Promise<AsyncDisposable | null> {
     const { metrics } = this.settings;
     if (metrics === null) return null;
-    const server = await serveMetrics(metrics, () => this.report());
+    const server = await serveMetrics(metrics, () => observed(this.report()));
     this.#metrics = formatHostPort(metrics.address.text, server.port);
     this.log("info", "metrics", { url: `http://${this.#metrics}/metrics` });
     return server;
@@ -175,6 +176,7 @@ class RunningAgent {
       kinds: counters.kinds,
       failures: Object.fromEntries(counters.failures),
       connects: counters.connects,
+      drops: { ...counters.drops },
       dialled: [...counters.dialled],
     };
   }

@@ -61,6 +61,13 @@ function statusText(report: AgentReport, now: number): string {
         .map(([code, count]) => `${code} ${count}`)
         .join(", "),
     ],
+    [
+      "dropped",
+      Object.entries(report.drops)
+        .filter(([, count]) => count > 0)
+        .map(([reason, count]) => `${count} ${count === 1 ? "datagram" : "datagrams"} (${reason})`)
+        .join(", "),
+    ],
     ["last fault", state === "connected" ? "" : (lastFault ?? "")],
     ["metrics", metrics === null ? "" : `http://${metrics}/metrics`],
     ["config", config ?? ""],

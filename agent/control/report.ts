@@ -1,3 +1,4 @@
+import type { Drops } from "../../shared/flow.ts";
 import type { Kind } from "../../shared/open.ts";
 import type { KindCounts } from "../counters.ts";
 
@@ -26,6 +27,8 @@ export type AgentReport = {
   kinds: Record<Kind, KindCounts>;
   failures: Record<string, number>;
   connects: number;
+  /** Datagrams dropped here, by reason. */
+  drops: Drops;
   /** Targets that streams were opened to, the latest last. */
   dialled?: string[];
 };

@@ -3,6 +3,7 @@ import { Command, Option } from "commander";
 import { parseAddress } from "../../shared/address.ts";
 import { allows, parseCidr } from "../../shared/cidr.ts";
 import { all } from "../../shared/result.ts";
+import { parseListen, type SocketAddress } from "../../shared/socket-address.ts";
 import { createLog, LEVELS, type Level } from "../../link/log.ts";
 import { Problem } from "../../link/problem.ts";
 import { readToken } from "../caller-token.ts";
@@ -19,6 +20,7 @@ type Options = {
   insecure?: boolean;
   bind?: string[];
   proxyProtocolFrom?: string[];
+  metrics?: string;
   log: "pretty" | "json";
   logLevel: Level;
 };
@@ -41,6 +43,7 @@ export function gatewayCommand(context: Context): Command {
       "a balancer in front, which must send PROXY protocol headers; repeatable",
       collect,
     )
+    .option("--metrics <address>", "answer Prometheus at ADDRESS:PORT or PORT; a bare port is loopback")
     .addOption(
       new Option("--log <format>", "how to log")
         .choices(["pretty", "json"])
@@ -66,6 +69,7 @@ export function gatewayCommand(context: Context): Command {
           wanted,
           bind: (options.bind ?? (claims.bind === "*" ? everywhere() : claims.bind)).map(addressOf),
           isBalancer: balancers(options.proxyProtocolFrom ?? []),
+          metrics: options.metrics === undefined ? null : metricsAt(options.metrics),
           log,
         },
         stop.signal,
@@ -84,6 +88,12 @@ function addressOf(text: string): string {
   const address = parseAddress(text);
   if (address.ok) return address.value.text;
   throw Problem.usage(address.error.code, `--bind: ${address.error.message}`, address.error.fix ?? "");
+}
+
+function metricsAt(text: string): SocketAddress {
+  const parsed = parseListen(text);
+  if (parsed.ok) return parsed.value;
+  throw Problem.usage(parsed.error.code, `--metrics: ${parsed.error.message}`, parsed.error.fix ?? "");
 }
 
 function balancers(texts: readonly string[]): (address: string) => boolean {

@@ -23,6 +23,7 @@ export function statusText(status: StatusView): string {
   return [
     `edge ${status.url ?? "(no URL yet)"}, version ${status.version}${held}\n`,
     sitesText(status.sites, now),
+    ...callersText(status.sites, now),
     mappingsText(status.mappings, now),
   ].join("\n");
 }
@@ -46,9 +47,34 @@ function sitesText(sites: readonly SiteStatus[], now: number): string {
       align: "right",
     },
     { title: "STREAMS", value: ({ agent }) => String(agent?.streams ?? ""), align: "right" },
+    { title: "DROPPED", value: ({ agent }) => (agent === undefined ? "" : droppedText(agent)), align: "right" },
     { title: "VERSION", value: ({ agent }) => agent?.version ?? "" },
     { title: "TOKEN UNTIL", value: ({ agent }) => agent?.expires.slice(0, 10) ?? "" },
   ]);
+}
+
+/** Clients and gateways, if there are any. */
+function callersText(sites: readonly SiteStatus[], now: number): string[] {
+  const rows = sites.flatMap(({ name, callers }) => callers.map((caller) => ({ site: name, caller })));
+  if (rows.length === 0) return [];
+  return [
+    table(rows, [
+      { title: "SITE", value: ({ site }) => site },
+      { title: "VISITED BY", value: ({ caller }) => caller.kind },
+      { title: "TOKEN", value: ({ caller }) => caller.jti },
+      { title: "FROM", value: ({ caller }) => caller.address },
+      { title: "FOR", value: ({ caller }) => formatSpan(now - Date.parse(caller.since)), align: "right" },
+      { title: "DROPPED", value: ({ caller }) => droppedText(caller), align: "right" },
+      { title: "VERSION", value: ({ caller }) => caller.version },
+      { title: "TOKEN UNTIL", value: ({ caller }) => caller.expires.slice(0, 10) },
+    ]),
+  ];
+}
+
+/** Datagrams that the relay refused on their way to this end; nothing if none. */
+function droppedText({ lanes }: { lanes: AgentView["lanes"] }): string {
+  const dropped = lanes.reduce((sum, lane) => sum + lane.droppedDatagrams, 0);
+  return dropped === 0 ? "" : String(dropped);
 }
 
 function mappingsText(mappings: readonly MappingStatus[], now: number): string {

@@ -1,9 +1,9 @@
-import { DatagramQueue, type Drops } from "../../shared/flow.ts";
+import { DatagramQueue } from "../../shared/flow.ts";
 import { Resources } from "../../link/resources.ts";
 import type { Log } from "../../link/log.ts";
 import type { SiteLink } from "../../link/site-link.ts";
 import { TcpListener, type TcpOptions } from "./tcp.ts";
-import { UdpListener } from "./udp.ts";
+import { UdpListener, type UdpOptions } from "./udp.ts";
 import type { Listening } from "./wanted.ts";
 
 export type Listener = TcpListener | UdpListener;
@@ -26,14 +26,7 @@ export class Listeners implements AsyncDisposable {
     const listener =
       transport === "tcp"
         ? await TcpListener.open(link, endpoint, listening, this.#options, this.#log)
-        : await UdpListener.open(
-            link,
-            endpoint,
-            listening,
-            this.#options.statesVisitors,
-            this.#queueOf(link),
-            this.#log,
-          );
+        : await UdpListener.open(link, endpoint, listening, this.#udpOptions(link), this.#log);
     this.#all.add(listener);
     this.#log("info", "listening", { endpoint, at: listener.at, site: link.site });
     return listener;
@@ -49,14 +42,21 @@ export class Listeners implements AsyncDisposable {
     this.#queues.get(link)?.flush();
   }
 
-  /** Datagrams dropped so far, by reason. */
-  get drops(): Drops[] {
-    return [...this.#queues.values()].map(({ drops }) => drops);
+  /** Ports that are open, by transport. */
+  get listening(): Record<"tcp" | "udp", number> {
+    const counts = { tcp: 0, udp: 0 };
+    for (const listener of this.#all) counts[listener instanceof TcpListener ? "tcp" : "udp"] += 1;
+    return counts;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await using all = new Resources();
     for (const listener of this.#all) all.use(listener);
+  }
+
+  #udpOptions(link: SiteLink): UdpOptions {
+    const { statesVisitors, counts } = this.#options;
+    return { states: statesVisitors, queue: this.#queueOf(link), counts };
   }
 
   #queueOf(link: SiteLink): DatagramQueue {
@@ -65,6 +65,7 @@ export class Listeners implements AsyncDisposable {
     const queue = new DatagramQueue(
       () => link.queued,
       () => performance.now(),
+      this.#options.counts.drops,
     );
     this.#queues.set(link, queue);
     return queue;

@@ -4,6 +4,7 @@ import { formatHostPort } from "../../shared/socket-address.ts";
 import type { Log } from "../../link/log.ts";
 import type { SiteLink } from "../../link/site-link.ts";
 import { visitorBehind } from "./balancer.ts";
+import type { Counts } from "./counts.ts";
 import { tunnel } from "./tunnel.ts";
 
 const KEEPALIVE_MS = 30_000;
@@ -15,6 +16,7 @@ export type TcpOptions = {
   statesVisitors: boolean;
   /** Whether an address is that of a balancer, which names its visitors in PROXY protocol headers. */
   isBalancer: (address: string) => boolean;
+  counts: Counts;
 };
 
 /** A TCP listener whose connections go to one endpoint. */
@@ -62,7 +64,12 @@ export class TcpListener implements AsyncDisposable {
     await once(this.#server, "close");
   }
 
-  async #serve(link: SiteLink, socket: Socket, { statesVisitors, isBalancer }: TcpOptions, log: Log): Promise<void> {
+  async #serve(
+    link: SiteLink,
+    socket: Socket,
+    { statesVisitors, isBalancer, counts }: TcpOptions,
+    log: Log,
+  ): Promise<void> {
     // From its first moment: an error without a listener ends the process.
     socket.on("error", () => {});
     this.#sockets.add(socket);
@@ -76,7 +83,8 @@ export class TcpListener implements AsyncDisposable {
     } else {
       log("debug", "visitor", { endpoint, visitor });
       const local = { readable: socket, writable: socket, reset: () => void socket.resetAndDestroy() };
-      await tunnel(link, endpoint, statesVisitors ? visitor : "", local, log);
+      const tally = counts.begin("tcp");
+      counts.end(tally, await tunnel(link, endpoint, statesVisitors ? visitor : "", local, tally, log));
     }
     this.#sockets.delete(socket);
   }

@@ -8,15 +8,15 @@ import type { SiteLink } from "../../link/site-link.ts";
 const PATIENCE_MS = 10_000;
 const LOOK_AGAIN_MS = 50;
 
-/** One visitor's connection, from its first moment to its last. Answers how it ended. */
+/** One visitor's connection, from its first moment to its last, its bytes counted up in `tally`. Answers how it ended. */
 export async function tunnel(
   link: SiteLink,
   endpoint: string,
   visitor: string,
   local: Local,
+  tally: Tally,
   log: Log,
 ): Promise<Failure | null> {
-  const tally: Tally = { bytesIn: 0, bytesOut: 0 };
   const until = performance.now() + PATIENCE_MS;
   while (!link.isReady && performance.now() < until) await sleep(LOOK_AGAIN_MS);
   const open = (tried: ReadonlySet<string>) => link.open(endpoint, visitor, "tcp", tried);

@@ -1,11 +1,13 @@
 import { createSocket, type RemoteInfo, type Socket } from "node:dgram";
 import { once } from "node:events";
 import { isIPv6 } from "node:net";
-import { type DatagramQueue, type Drops } from "../../shared/flow.ts";
+import type { DatagramQueue } from "../../shared/flow.ts";
 import { formatHostPort } from "../../shared/socket-address.ts";
 import type { Stream } from "../../shared/stream.ts";
 import type { Log } from "../../link/log.ts";
 import type { SiteLink } from "../../link/site-link.ts";
+import type { Tally } from "../../link/carry.ts";
+import type { Counts } from "./counts.ts";
 import type { Where } from "./tcp.ts";
 
 /** Milliseconds for which a peer that was refused is not asked for again: a denied flood stays on this machine. */
@@ -15,11 +17,16 @@ const MOST_REFUSED = 10_000;
 /** Bytes the kernel holds for one port while we are busy: a burst of a hundred calls. */
 const SOCKET_BUFFER = 1024 * 1024;
 
+/** What the listeners of a program share. `states`: whether visitors' addresses are told, as only gateways may. */
+export type UdpOptions = { states: boolean; queue: DatagramQueue; counts: Counts };
+
+type Flow = { stream: Stream; tally: Tally };
+
 /** A UDP listener whose datagrams go to one endpoint: a flow for each peer, by its full address and port. */
 export class UdpListener implements AsyncDisposable {
   readonly endpoint: string;
   readonly #socket: Socket;
-  readonly #flows = new Map<string, Stream>();
+  readonly #flows = new Map<string, Flow>();
   readonly #refused = new Map<string, number>();
 
   private constructor(endpoint: string, socket: Socket) {
@@ -32,8 +39,7 @@ export class UdpListener implements AsyncDisposable {
     link: SiteLink,
     endpoint: string,
     { host, port }: Where,
-    states: boolean,
-    queue: DatagramQueue,
+    options: UdpOptions,
     log: Log,
   ): Promise<UdpListener> {
     const socket = createSocket({
@@ -45,7 +51,7 @@ export class UdpListener implements AsyncDisposable {
     socket.bind({ address: host, port, exclusive: true });
     await once(socket, "listening");
     socket.on("error", (error) => log("warn", "a UDP port failed", { endpoint, reason: error.message }));
-    socket.on("message", (bytes, peer) => listener.#receive(link, bytes, peer, states, queue, log));
+    socket.on("message", (bytes, peer) => listener.#receive(link, bytes, peer, options, log));
     return listener;
   }
 
@@ -59,45 +65,45 @@ export class UdpListener implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    for (const stream of [...this.#flows.values()]) stream.reset("visitor-gone", "the port was closed");
+    for (const { stream } of [...this.#flows.values()]) stream.reset("visitor-gone", "the port was closed");
     this.#socket.close();
     await once(this.#socket, "close");
   }
 
-  #receive(link: SiteLink, bytes: Buffer, peer: RemoteInfo, states: boolean, queue: DatagramQueue, log: Log): void {
+  #receive(link: SiteLink, bytes: Buffer, peer: RemoteInfo, options: UdpOptions, log: Log): void {
     const visitor = formatHostPort(peer.address, peer.port);
-    const stream = this.#flows.get(visitor) ?? this.#open(link, peer, visitor, states, queue.drops, log);
-    if (stream === undefined) queue.drops.refused += 1;
-    else queue.send(stream, bytes);
+    const flow = this.#flows.get(visitor) ?? this.#open(link, peer, visitor, options, log);
+    if (flow === undefined) {
+      options.counts.drops.refused += 1;
+      return;
+    }
+    flow.tally.bytesIn += bytes.byteLength;
+    options.queue.send(flow.stream, bytes);
   }
 
-  #open(
-    link: SiteLink,
-    peer: RemoteInfo,
-    visitor: string,
-    states: boolean,
-    drops: Drops,
-    log: Log,
-  ): Stream | undefined {
+  #open(link: SiteLink, peer: RemoteInfo, visitor: string, { states, counts }: UdpOptions, log: Log): Flow | undefined {
     const refused = this.#refused.get(visitor);
     if (refused !== undefined && performance.now() - refused < REFUSED_MS) return undefined;
     this.#refused.delete(visitor);
     const opened = link.open(this.endpoint, states ? visitor : "", "udp");
     if ("code" in opened) return undefined;
     let answered = false;
-    this.#flows.set(visitor, opened);
+    const flow: Flow = { stream: opened, tally: counts.begin("udp") };
+    this.#flows.set(visitor, flow);
     opened.events = {
       accepted: () => (answered = true),
       data: (bytes) => opened.consumed(bytes.byteLength),
       // The agent ends idle flows: it knows for how long they may be quiet.
       fin: () => opened.finish(),
       datagram: (bytes) => {
+        flow.tally.bytesOut += bytes.byteLength;
         this.#socket.send(bytes, peer.port, peer.address, (error) => {
-          if (error !== null) drops.socket += 1;
+          if (error !== null) counts.drops.socket += 1;
         });
       },
       ended: (failure) => {
-        if (this.#flows.get(visitor) === opened) this.#flows.delete(visitor);
+        counts.end(flow.tally, failure);
+        if (this.#flows.get(visitor) === flow) this.#flows.delete(visitor);
         if (failure === null || answered) return;
         log("info", "flow refused", { endpoint: this.endpoint, visitor, ...failure });
         if (failure.code === "slot-gone" || failure.code === "lost" || failure.code === "busy") return;
@@ -105,6 +111,6 @@ export class UdpListener implements AsyncDisposable {
         this.#refused.set(visitor, performance.now());
       },
     };
-    return opened;
+    return flow;
   }
 }

@@ -57,6 +57,22 @@ function metricsOf({ sites, mappings }: StatusView, usage: readonly SiteUsage[])
       samples: perAgent.map(({ site, agent }) => [{ site, agent: agent.identity }, Date.parse(agent.expires) / 1000]),
     },
     {
+      name: "sallyport_site_callers",
+      type: "gauge",
+      help: "Clients and gateways that are connected to the site.",
+      samples: sites.flatMap(({ name: site, callers }) =>
+        (["client", "gateway"] as const).map(
+          (kind) => [{ site, kind }, callers.filter((each) => each.kind === kind).length] as const,
+        ),
+      ),
+    },
+    {
+      name: "sallyport_relay_datagrams_dropped_total",
+      type: "counter",
+      help: "Datagrams that the relay refused, since it woke, because too much was on its way to their end.",
+      samples: sites.map(({ name: site, droppedDatagrams }) => [{ site, reason: "backlog" }, droppedDatagrams]),
+    },
+    {
       name: "sallyport_mapping_ready",
       type: "gauge",
       help: "1 while the mapping leads somewhere.",

@@ -1,11 +1,11 @@
 import { Hono } from "hono";
-import type { AgentView, MappingStatus, RefusalView, SiteStatus, StatusView } from "../../shared/api.ts";
+import type { AgentView, CallerView, MappingStatus, RefusalView, SiteStatus, StatusView } from "../../shared/api.ts";
 import { isExpired, type Mapping } from "../../shared/mapping.ts";
 import { VERSION } from "../../shared/version.ts";
 import { registryOf, type Env } from "../env.ts";
 import type { Site } from "../registry/sites.ts";
 import type { ConnectionRecord } from "../registry/types.ts";
-import type { AgentStatus, RelayStatus } from "../relay/types.ts";
+import type { AgentStatus, EndStatus, RelayStatus } from "../relay/types.ts";
 import type { ApiEnv } from "./context.ts";
 import { askRelay } from "./relays.ts";
 import { statusWarnings } from "./status-warnings.ts";
@@ -40,19 +40,28 @@ export async function statusOf(env: Env, now: number): Promise<StatusView> {
 }
 
 function siteStatus(site: Site, relay: RelayStatus | null | undefined): SiteStatus {
-  const { instance = null, boot = null, agents = [] } = relay ?? {};
+  const { instance = null, boot = null, agents = [], callers = [], droppedDatagrams = 0 } = relay ?? {};
   const state = site.relaySeen && relay === null ? "unknown" : agents.length > 0 ? "online" : "offline";
   return {
     ...siteView(site),
     state,
     relay: { name: site.relay, seen: site.relaySeen, instance, boot },
     agents: agents.map(agentView),
+    callers: callers.flatMap(callerView),
+    droppedDatagrams,
   };
 }
 
-function agentView({ since, expires, lanes, ...agent }: AgentStatus): AgentView {
+function agentView({ kind: _kind, ...agent }: AgentStatus): AgentView {
+  return { ...agent, ...datesOf(agent) };
+}
+
+function callerView({ kind, slot: _slot, ...caller }: EndStatus): CallerView[] {
+  return kind === "agent" ? [] : [{ kind, ...caller, ...datesOf(caller) }];
+}
+
+function datesOf({ since, expires, lanes }: Pick<EndStatus, "since" | "expires" | "lanes">) {
   return {
-    ...agent,
     since: iso(since),
     expires: iso(expires * 1000),
     lanes: lanes.map((lane) => ({ ...lane, since: iso(lane.since) })),

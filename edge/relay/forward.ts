@@ -54,6 +54,7 @@ export function forward(lanes: Lanes, lane: Lane, bytes: Uint8Array, frame: Fram
   if (to.backlog > DATAGRAM_BACKLOG) {
     const datagrams = datagramsIn(frame);
     to.droppedDatagrams += datagrams;
+    lanes.droppedDatagrams += datagrams;
     if (datagrams > 0) return;
   }
   stamp(bytes, kind === "agent" ? { slot: number } : { channel: number });

@@ -15,6 +15,8 @@ export type End = {
 
 /** Every socket of a relay, indexed; rebuilt from attachments after hibernation. */
 export class Lanes {
+  /** Refused because too much was on its way, over all lanes there were. */
+  droppedDatagrams = 0;
   readonly #bySocket = new Map<WebSocket, Lane>();
   readonly #agents = new Map<number, End>();
   readonly #callers = new Map<number, End>();

@@ -28,6 +28,8 @@ export type ReceptionHost = {
   callers: Callers;
   /** An agent has come: its site's rules may have changed. */
   refresh: () => void;
+  /** A lane is in, whose token will end some day. */
+  entered: () => void;
   /** The last agent has gone. */
   deserted: () => void;
 };
@@ -96,6 +98,7 @@ export class Reception {
       ready: { boot: this.#host.boot, epoch, number, incarnation, lane: hello.lane, version },
     });
     const { end, replaced } = lanes.enter(lane);
+    this.#host.entered();
     this.#welcome(lane, epoch, attachment.kind === "agent" ? { slot: number } : { channel: number });
     if (known === undefined) this.#joined(end);
     else if (replaced) ingress.move(number, hello.lane, hello.lane);

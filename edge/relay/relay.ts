@@ -9,7 +9,7 @@ import { registryOf, type Env } from "../env.ts";
 import { PASS_HEADER, type LanePass } from "./attachment.ts";
 import { Callers } from "./callers.ts";
 import { Doorman, type DoormanHost } from "./doorman.ts";
-import { endedBy, nextEnd } from "./expiry.ts";
+import { endedBy, endOfToken, nextEnd } from "./expiry.ts";
 import { forward } from "./forward.ts";
 import { graceOf } from "./grace.ts";
 import { HttpDoor } from "./http-door.ts";
@@ -48,6 +48,8 @@ export class Relay extends DurableObject<Env> {
   readonly #callers: Callers;
   readonly #renewals: Renewals;
   readonly #reception: Reception;
+  /** What the alarm is known to be set to; undefined after hibernation. */
+  #foreseen: number | null | undefined;
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
@@ -109,6 +111,7 @@ export class Relay extends DurableObject<Env> {
       doorman: this.#doorman,
       callers: this.#callers,
       refresh: () => ctx.waitUntil(this.#refresh()),
+      entered: () => ctx.waitUntil(this.#foresee()),
       // Out of reach, the registry is told when an agent is back: then all is well anyway.
       deserted: () =>
         ctx.waitUntil(
@@ -198,17 +201,25 @@ export class Relay extends DurableObject<Env> {
     this.ctx.waitUntil(this.#foresee());
   }
 
-  /** A mapping has ended by itself: what is open behind it is cut, and callers close its ports. */
+  /** A mapping or a token has ended by itself: what is open behind it is cut, and callers close its ports. */
   override async alarm(): Promise<void> {
-    const ended = endedBy(this.#rules.current, Date.now());
+    const now = Date.now();
+    this.#foreseen = undefined;
+    const ended = endedBy(this.#rules.current, now);
     for (const mapping of ended) this.#cut({ mapping, code: "cut", reason: "the mapping has expired" });
     if (ended.length > 0) this.#callers.tellAll();
+    for (const lane of [...this.#lanes.all()]) {
+      const end = endOfToken(lane.attachment, now);
+      if (end !== undefined) this.#reception.dismiss(lane, ...end);
+    }
     await this.#foresee();
   }
 
-  /** Wakes this object when the next mapping ends, and for nothing else. */
+  /** Wakes this object when the next mapping or token ends, and for nothing else. */
   async #foresee(): Promise<void> {
-    const next = nextEnd(this.#rules.current, Date.now());
+    const next = nextEnd(this.#rules.current, this.#lanes.all(), Date.now());
+    if (next === this.#foreseen) return;
+    this.#foreseen = next;
     if (next === null) await this.ctx.storage.deleteAlarm();
     else await this.ctx.storage.setAlarm(next);
   }
@@ -236,7 +247,9 @@ export class Relay extends DurableObject<Env> {
       instance: this.#instance,
       boot: this.#boot,
       revision: this.#rules.revision,
-      agents: this.#lanes.agents.map((end) => statusOf(end, this.#ingress.streams(end.number))),
+      agents: this.#lanes.agents.map((end) => ({ ...statusOf(end), streams: this.#ingress.streams(end.number) })),
+      callers: this.#lanes.callers.map((end) => statusOf(end)),
+      droppedDatagrams: this.#lanes.droppedDatagrams,
       live: this.#doorman.live,
       refusals: Object.fromEntries(this.#records.refusals),
       recent: this.#records.waiting,

@@ -1,8 +1,8 @@
 import type { End } from "./lanes.ts";
-import type { AgentStatus } from "./types.ts";
+import type { EndStatus } from "./types.ts";
 
-/** What `status` says of an agent. */
-export function statusOf(end: End, streams: number): AgentStatus {
+/** What `status` says of an agent, client or gateway. */
+export function statusOf(end: End): EndStatus {
   const lanes = [...end.lanes].map(([index, lane]) => ({
     index,
     since: lane.attachment.since,
@@ -12,6 +12,7 @@ export function statusOf(end: End, streams: number): AgentStatus {
   const [first] = [...end.lanes.values()];
   const attachment = first?.attachment;
   return {
+    kind: end.kind,
     identity: end.identity,
     incarnation: end.incarnation,
     slot: end.number,
@@ -20,7 +21,6 @@ export function statusOf(end: End, streams: number): AgentStatus {
     address: attachment?.address ?? "",
     jti: attachment?.jti ?? "",
     expires: attachment?.expires ?? 0,
-    streams,
     lanes,
   };
 }

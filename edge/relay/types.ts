@@ -3,21 +3,26 @@ import type { Usage } from "./meter.ts";
 
 export type LaneStatus = { index: number; since: number; backlog: number; droppedDatagrams: number };
 
-export type AgentStatus = {
+/** An agent, client or gateway that has lanes here. */
+export type EndStatus = {
+  kind: "agent" | "client" | "gateway";
   identity: string;
   incarnation: string;
+  /** Slot of an agent, channel of a caller. */
   slot: number;
   version: string;
   /** Milliseconds since the epoch. */
   since: number;
-  /** Address the agent dialled from. */
+  /** Address it dialled from. */
   address: string;
   jti: string;
   /** Seconds since the epoch. */
   expires: number;
-  streams: number;
   lanes: LaneStatus[];
 };
+
+/** `streams`: of the edge's own visitors. */
+export type AgentStatus = EndStatus & { streams: number };
 
 export type LiveStream = {
   at: number;
@@ -38,6 +43,9 @@ export type RelayStatus = {
   boot: string;
   revision: number;
   agents: AgentStatus[];
+  callers: EndStatus[];
+  /** Refused because too much was on its way to an end, since this instance began. */
+  droppedDatagrams: number;
   live: LiveStream[];
   /** The last refusal of each mapping, by mapping id. */
   refusals: Record<string, Refusal>;

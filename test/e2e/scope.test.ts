@@ -4,6 +4,7 @@ import { readFileSync } from "node:fs";
 import WebSocket from "ws";
 import { expect, test } from "vitest";
 import { encodeControl, Routes, Welcome, decodeControl } from "../../shared/control.ts";
+import { LANE_CLOSE } from "../../shared/errors.ts";
 import { encodeFields } from "../../shared/fields.ts";
 import { decodeFrame, encodeFrame, TYPE, type Frame } from "../../shared/frame.ts";
 import { decodeFailure, encodeDial, encodeOpen } from "../../shared/open.ts";
@@ -73,6 +74,20 @@ class Peer implements AsyncDisposable {
     await this.closed;
   }
 }
+
+test("a lane on which nothing moves is closed when its token ends", async () => {
+  await using site = await testSite();
+  await site.map("lab/a", "127.0.0.1:9");
+  const [visitor, gateways] = [
+    await site.token("visitor", "--endpoint", "lab/a", "--expires", "10s"),
+    await site.token("gateway", "--expires", "10s"),
+  ];
+  await using client = new Peer(site, visitor);
+  await using gateway = new Peer(site, gateways);
+  await Promise.all([client.join("client"), gateway.join("gateway")]);
+  // A gateway may dial again, and renew its token.
+  expect([await client.closed, await gateway.closed]).toEqual([LANE_CLOSE.token, LANE_CLOSE.draining]);
+});
 
 test("a visitor's token opens its endpoints, and nothing else by any spelling", async () => {
   await using site = await testSite({ tcp: "8082" });

@@ -161,6 +161,8 @@ test("a status is readable at a glance", () => {
         state: "offline",
         relay: { name: "lab#1", seen: false, instance: null, boot: null },
         agents: [],
+        callers: [],
+        droppedDatagrams: 0,
       },
     ],
     mappings: [
