@@ -41,6 +41,10 @@ const rules = z.array(spelled(parseNetworkRule, formatTargetRule)).min(1).max(MA
 const seconds = z.int().positive().max(LAST_SECOND);
 const amount = z.int().positive();
 
+/** At most so many streams at once, and so many bytes of both directions in its life. */
+const caps = z.strictObject({ streams: amount.optional(), bytes: amount.optional() });
+export type Caps = z.output<typeof caps>;
+
 function claimsOf<K extends TokenKind, S extends z.ZodRawShape>(kind: K, scope: S) {
   // Strict: only we sign, so a claim we don't know is a restriction of a newer edge that we would be ignoring.
   return z.strictObject({
@@ -74,8 +78,7 @@ const SCHEMAS = {
     endpoints: scopes,
     /** Source CIDRs; absent: from anywhere. */
     from: cidrs.optional(),
-    /** At most so many streams at once, and so many bytes in its life. */
-    caps: z.strictObject({ streams: amount.optional(), bytes: amount.optional() }).optional(),
+    caps: caps.optional(),
   }),
   gateway: claimsOf("gateway", {
     endpoints: z.union([z.literal("*"), scopes]),

@@ -15,9 +15,8 @@ export const DialOptions = z.object({
   maxStreams: z.number().optional(),
   /** Bytes a second, of each direction, of all streams of this mapping together. */
   bytesPerSecond: z.number().positive().optional(),
-  /** Streams at once, and bytes still to carry, of the token behind the stream. */
+  /** Streams and flows at once of the token behind the stream. */
   tokenStreams: z.number().optional(),
-  tokenBytes: z.number().optional(),
   /** UDP: seconds without a datagram after which the flow is over. */
   idleSeconds: z.number().optional(),
   /** UDP: answers stay within three times what the visitor sent; `first`: only until it has answered. */

@@ -1,5 +1,5 @@
 import type { Address } from "../../shared/address.ts";
-import { mayComeFrom, mayOpen, type VisitorClaims } from "../../shared/claims.ts";
+import { mayComeFrom, mayOpen, type Caps, type VisitorClaims } from "../../shared/claims.ts";
 import { parseEndpoint } from "../../shared/endpoint.ts";
 import { routeHttp } from "../../shared/http-route.ts";
 import type { Mapping } from "../../shared/mapping.ts";
@@ -19,7 +19,7 @@ const LONGEST_LOGIN = 12 * 3600;
 const MAX_FORM = 3 * MAX_TOKEN;
 
 /** `token` by its jti; `until` is its end, in milliseconds since 1970. */
-type Held = { ok: true; token: string; until: number; bearer: boolean } | { ok: false; response: Response };
+type Held = { ok: true; token: string; caps: Caps; until: number; bearer: boolean } | { ok: false; response: Response };
 
 /**
  * The token that lets a request through to a mapping: a bearer's, or the one that a login put into a cookie.
@@ -35,12 +35,16 @@ export async function tokenFor(
   const bearer = bearerOf(request);
   if (bearer !== null) {
     const claims = await claimsFor(bearer, env, mapping, address);
-    if (claims !== null) return { ok: true, token: claims.jti, until: claims.exp * 1000, bearer: true };
+    if (claims !== null) return heldBy(claims, true);
   }
   const cookie = bearerOnly ? null : cookieOf(request, mapping);
   const claims = cookie === null ? null : await claimsFor(cookie, env, mapping, address);
-  if (claims !== null) return { ok: true, token: claims.jti, until: claims.exp * 1000, bearer: false };
+  if (claims !== null) return heldBy(claims, false);
   return { ok: false, response: askForToken(request, bearerOnly) };
+}
+
+function heldBy({ jti, caps = {}, exp }: VisitorClaims, bearer: boolean): Held {
+  return { ok: true, token: jti, caps, until: exp * 1000, bearer };
 }
 
 /** The login at hosts of endpoints: a form, and what comes of sending it. */

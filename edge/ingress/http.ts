@@ -1,3 +1,4 @@
+import type { Caps } from "../../shared/claims.ts";
 import { parseAuthority, type Authority } from "../../shared/http-authority.ts";
 import { MAX_PATH } from "../../shared/http-limits.ts";
 import { routeHttp } from "../../shared/http-route.ts";
@@ -75,13 +76,14 @@ async function enter(
     return errorPage({ request, id, code: failure.code, ...(status === undefined ? {} : { status }) });
   };
   let token = "";
+  let caps: Caps = {};
   let until: number | null = null;
   let bearer = false;
   let verdict = decide(mapping, grants, { address: visitor.address, via: "public", now: at });
   if (!verdict.ok && mapping.access === "token") {
     const held = await tokenFor(request, env, mapping, visitor.address, isShared);
     if (!held.ok) return held.response;
-    ({ token, until, bearer } = held);
+    ({ token, caps, until, bearer } = held);
     verdict = decide(mapping, grants, { address: visitor.address, via: "token", now: at });
   }
   if (!verdict.ok) return refuse(verdict.failure);
@@ -97,6 +99,7 @@ async function enter(
     path,
     via: visitor.via,
     token,
+    caps,
     until,
     bearer,
   });

@@ -57,7 +57,7 @@ async function connect(
   );
   if (site === undefined) return refusal(403, "denied", `Nothing is mapped to ${text}, or it is no byte stream.`);
   if (!site.relaySeen) return refusal(503, "no-agent", `No agent of ${site.site} has ever been online.`);
-  const visit = { endpoint: text, visitor: bracketed(address), token: claims.jti };
+  const visit = { endpoint: text, visitor: bracketed(address), token: claims.jti, caps: claims.caps ?? {} };
   const socket = env.RELAY.getByName(site.relay).connect(encodeVisit(visit));
   const [visitor, server] = Object.values(new WebSocketPair()) as [WebSocket, WebSocket];
   bridge(server, socket, claims.exp * 1000);

@@ -22,8 +22,8 @@ export const TokenRequest = z.discriminatedUnion("kind", [
     life,
     endpoints: z.array(z.string()).min(1),
     from: list,
-    /** Bytes are not counted over all agents yet: a cap on them is refused rather than ignored. */
-    caps: z.strictObject({ streams: z.int().optional() }).optional(),
+    /** Streams at once, and bytes of both directions in its life. */
+    caps: z.strictObject({ streams: z.int().optional(), bytes: z.int().optional() }).optional(),
   }),
   z.strictObject({ kind: z.literal("gateway"), life, endpoints: list, bind: list }),
   z.strictObject({ kind: z.literal("admin"), life, readOnly: z.boolean().optional() }),

@@ -1,3 +1,5 @@
+import type { Caps } from "../../shared/claims.ts";
+
 // What a relay must know of a lane after hibernation (docs/protocol.md section 7). Kept in the socket; 16 KiB at most.
 
 /** Header by which the Worker hands a verified lane over. Requests reach a relay through its binding only. */
@@ -20,7 +22,7 @@ export type LanePass = {
   /** Scope of visitor and gateway tokens, as in their claims. */
   endpoints?: "*" | readonly string[] | undefined;
   from?: readonly string[] | undefined;
-  caps?: { streams?: number | undefined; bytes?: number | undefined } | undefined;
+  caps?: Caps | undefined;
 };
 
 export type Attachment = LanePass & {

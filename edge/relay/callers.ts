@@ -1,12 +1,12 @@
 import { parseAddress, type Address } from "../../shared/address.ts";
 import { allows, parseCidr } from "../../shared/cidr.ts";
-import { encodeControl, type Report } from "../../shared/control.ts";
+import { encodeControl, type Report, type Routes } from "../../shared/control.ts";
 import { encodeDialOptions } from "../../shared/dial-options.ts";
 import { parseEndpoint } from "../../shared/endpoint.ts";
 import type { Failure } from "../../shared/errors.ts";
 import { encodeFrame, FLAG_MORE, TYPE, type Frame } from "../../shared/frame.ts";
 import type { Mapping } from "../../shared/mapping.ts";
-import { decodeOpen, encodeDial, encodeFailure, type Kind, type Open } from "../../shared/open.ts";
+import { decodeOpen, encodeDial, encodeFailure, type Open } from "../../shared/open.ts";
 import { decide } from "../../shared/policy.ts";
 import { isWithin, parseScopes, reachOf, type Scopes } from "../../shared/reach.ts";
 import { refuseRecords } from "../../shared/resume.ts";
@@ -14,12 +14,13 @@ import { all, known } from "../../shared/result.ts";
 import { bracketed, formatSocketAddress, parseSocketAddress } from "../../shared/socket-address.ts";
 import { mayReflect } from "../../shared/warnings.ts";
 import type { Attachment } from "./attachment.ts";
-import { limitsOf, targetOf } from "./doorman.ts";
+import { limitsOf, needsOne, targetOf } from "./doorman.ts";
 import type { Lane } from "./lane.ts";
 import { isServing, laneOf, type End, type Lanes } from "./lanes.ts";
 import type { Rates } from "./rates.ts";
 import type { Records } from "./records.ts";
 import type { Rules } from "./rules.ts";
+import type { Spending } from "./spending.ts";
 
 /** Endpoints on one page of ROUTES: well within the size of a control frame. */
 const PAGE = 200;
@@ -31,6 +32,9 @@ export type CallersHost = {
   rates: Rates;
   heard: (lane: Lane) => number;
   draining: (slot: number) => boolean;
+  /** The agent that takes all streams of what one agent has to count. */
+  elder: () => End | undefined;
+  spending: Spending;
 };
 
 type Admission =
@@ -62,6 +66,8 @@ export class Callers {
       laneOf(admission.agent, frame.lane)?.send(dial);
       return;
     }
+    // It asked the wrong one: with this it finds the right one.
+    if (admission.failure.again === true) this.tell(lane);
     lane.send(encodeFrame({ type: TYPE.REJECT, ...where }, encodeFailure(admission.failure)));
     this.#write(attachment, open, admission.mapping, admission.failure);
   }
@@ -105,7 +111,12 @@ export class Callers {
     const { agents } = this.#host.lanes;
     const slots = agents.map(({ number, incarnation, identity }) => ({ slot: number, incarnation, agent: identity }));
     const numbers = slots.map(({ slot }) => slot).filter((slot) => !this.#host.draining(slot));
-    const endpoints = this.#reachedBy(lane.attachment).map((each) => ({ ...each, slots: numbers }));
+    const elder = this.#host.elder();
+    const one = elder === undefined ? [] : [elder.number];
+    const endpoints = this.#reachedBy(lane.attachment).map(({ needsOne: isOne, ...each }) => ({
+      ...each,
+      slots: isOne ? one : numbers,
+    }));
     const { revision } = this.#host.rules;
     for (let first = 0; first === 0 || first < endpoints.length; first += PAGE) {
       const flags = first + PAGE < endpoints.length ? FLAG_MORE : 0;
@@ -115,7 +126,9 @@ export class Callers {
   }
 
   /** Gateways own the ports of public mappings, and of those that a grant opens for somebody. */
-  #reachedBy(attachment: Attachment): { endpoint: string; kind: Kind; access: "public" | "token" }[] {
+  #reachedBy(
+    attachment: Attachment,
+  ): (Pick<Routes["endpoints"][number], "endpoint" | "kind" | "access"> & { needsOne: boolean })[] {
     const { mappings, grants } = this.#host.rules.current;
     const now = Date.now();
     const granted = new Set(grants.filter(({ until }) => until > now).flatMap((grant) => grant.mappings));
@@ -125,7 +138,8 @@ export class Callers {
       const endpoint = known(parseEndpoint(mapping.endpoint));
       if (attachment.kind === "gateway" && endpoint.kind !== "port") return [];
       if (attachment.kind === "gateway" && mapping.access === "token" && !granted.has(mapping.id)) return [];
-      return reachOf(endpoint, scopes).map((each) => ({ ...each, access: mapping.access }));
+      const rest = { access: mapping.access, needsOne: needsOne(mapping, attachment.caps) };
+      return reachOf(endpoint, scopes).map((each) => ({ ...each, ...rest }));
     });
   }
 
@@ -144,7 +158,8 @@ export class Callers {
       return refuse("denied", `the token does not open ${open.endpoint.slice(0, 100)}`);
     }
     if (attachment.expires * 1000 <= now) return refuse("expired", "the token has expired");
-    if (rules.isRevoked(attachment.jti)) return refuse("denied", "the token is revoked");
+    if (rules.isRevoked(attachment.jti) || this.#host.spending.isOver(attachment.jti))
+      return refuse("denied", "the token is revoked");
     if (rules.revision < 0) return refuse("busy", "the relay has no rules yet");
     if (mapping === undefined) return refuse("no-mapping", `nothing is mapped to ${open.endpoint}`);
     if (endpoint.value.kind === "http") return refuse("denied", "HTTP endpoints are not opened as byte streams");
@@ -161,6 +176,8 @@ export class Callers {
     if (agent === undefined || this.#host.draining(slot) || !this.#isHeard(agent, now)) {
       return refuse("slot-gone", `that agent of ${mapping.site} is not online`, true);
     }
+    if (needsOne(mapping, attachment.caps) && this.#host.elder()?.number !== slot)
+      return refuse("slot-gone", "another agent counts the streams of this endpoint", true);
     const { grant } = verdict;
     const kind = endpoint.value.kind === "port" && endpoint.value.transport === "udp" ? "udp" : "tcp";
     const dial = encodeDial({
@@ -225,7 +242,6 @@ function mayComeFrom({ kind, from }: Attachment, address: Address): boolean {
 }
 
 function optionsOf(mapping: Mapping, kind: "tcp" | "udp", attachment: Attachment, granted: number | undefined): string {
-  const { caps } = attachment;
   // The relay cuts what an expired mapping leaves behind, for its end may be moved while streams are open.
   // A gateway renews its token and goes on; a visitor's token ends what it opened.
   const ends = [granted, attachment.kind === "client" ? attachment.expires * 1000 : undefined];
@@ -234,8 +250,7 @@ function optionsOf(mapping: Mapping, kind: "tcp" | "udp", attachment: Attachment
   return encodeDialOptions({
     report: true,
     ...(kind === "tcp" && mapping.proxyProtocol !== null ? { proxyProtocol: mapping.proxyProtocol } : {}),
-    ...limitsOf(mapping),
-    ...(caps?.streams !== undefined ? { tokenStreams: caps.streams } : {}),
+    ...limitsOf(mapping, attachment.caps ?? {}),
     ...(kind === "udp" && mapping.idleSeconds !== null ? { idleSeconds: mapping.idleSeconds } : {}),
     ...(kind === "udp" && !isProved ? { guard: mayReflect(mapping) ? ("always" as const) : ("first" as const) } : {}),
     ...(until < Infinity ? { until } : {}),

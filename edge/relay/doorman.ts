@@ -1,4 +1,5 @@
 import { parseAddress } from "../../shared/address.ts";
+import type { Caps } from "../../shared/claims.ts";
 import type { Cut } from "../../shared/control.ts";
 import { encodeDialOptions, type DialOptions } from "../../shared/dial-options.ts";
 import { parseEndpoint } from "../../shared/endpoint.ts";
@@ -17,6 +18,7 @@ import type { Rates } from "./rates.ts";
 import type { Records } from "./records.ts";
 import type { Rules } from "./rules.ts";
 import { carry } from "./socket.ts";
+import type { Spending } from "./spending.ts";
 import type { LiveStream } from "./types.ts";
 import type { Visit } from "./visit.ts";
 
@@ -26,6 +28,7 @@ export type DoormanHost = {
   ingress: Ingress;
   records: Records;
   rates: Rates;
+  spending: Spending;
   heard: (lane: Lane) => number;
   refresh: () => Promise<void>;
   /** Resolves when an agent comes, or when waiting for one is pointless. */
@@ -38,6 +41,7 @@ export type DoormanHost = {
 export type Entry = {
   readonly grant: string;
   readonly token: string;
+  readonly caps: Caps;
   readonly until: number | null;
   readonly end: (failure: Failure) => void;
 };
@@ -46,6 +50,8 @@ export type Entry = {
 export class Doorman {
   readonly #host: DoormanHost;
   readonly #live = new Map<LiveStream, Entry>();
+  /** Bytes of live streams that have been counted, of those whose tokens may carry so many only. */
+  readonly #counted = new WeakMap<LiveStream, number>();
   readonly #draining = new Set<number>();
 
   constructor(host: DoormanHost) {
@@ -74,7 +80,9 @@ export class Doorman {
   /** Ends what its rule, grant or token allowed until now only. `now` in milliseconds since 1970. */
   sweep(now: number): void {
     const { rules } = this.#host;
-    for (const [live, { grant, until, end }] of this.#live) {
+    for (const [live, entry] of this.#live) {
+      const { grant, until, end } = entry;
+      this.#count(live, entry);
       const ends = [rules.byId(live.mapping)?.expires, grant === "" ? null : rules.grant(grant)?.until, until];
       if (ends.some((at) => typeof at === "number" && at <= now)) {
         end({ code: "expired", reason: "the rule, grant or token behind it has ended" });
@@ -83,7 +91,17 @@ export class Doorman {
   }
 
   leave(live: LiveStream): void {
+    const entry = this.#live.get(live);
     this.#live.delete(live);
+    if (entry !== undefined) this.#count(live, entry);
+  }
+
+  #count(live: LiveStream, { token, caps }: Entry): void {
+    if (caps.bytes === undefined) return;
+    const carried = live.bytesIn + live.bytesOut;
+    const before = this.#counted.get(live) ?? 0;
+    this.#counted.set(live, carried);
+    this.#host.spending.count(token, caps.bytes, carried - before);
   }
 
   isDraining(slot: number): boolean {
@@ -97,14 +115,8 @@ export class Doorman {
     if (this.#host.rules.revision < 0) await this.#host.refresh();
     if (!this.attended) await this.#host.arrival();
     const mapping = this.#host.rules.at(visit.endpoint);
-    const { token = "" } = visit;
-    const revoked: Failure | null = this.#host.rules.isRevoked(token)
-      ? { code: "denied", reason: "the token is revoked" }
-      : null;
-    const admitted =
-      revoked === null
-        ? this.admit(mapping, visit, token === "" ? "public" : "token")
-        : { ok: false as const, failure: revoked };
+    const { token = "", caps = {} } = visit;
+    const admitted = this.admit(mapping, { ...visit, token, caps });
     if (!admitted.ok || mapping === undefined) {
       const failure: Failure = admitted.ok ? { code: "no-mapping", reason: "no such mapping" } : admitted.failure;
       this.write(visit, mapping, at, { bytesIn: 0, bytesOut: 0 }, failure);
@@ -120,7 +132,7 @@ export class Doorman {
       mapping: mapping.id,
       endpoint: visit.endpoint,
       visitor: visit.visitor,
-      options: optionsOf(mapping),
+      options: optionsOf(mapping, caps),
       token,
       grant,
       hops: 0,
@@ -136,7 +148,7 @@ export class Doorman {
       bytesIn: 0,
       bytesOut: 0,
     };
-    this.enter(live, { grant, token, until: null, end: ({ code, reason }) => stream.reset(code, reason) });
+    this.enter(live, { grant, token, caps, until: null, end: ({ code, reason }) => stream.reset(code, reason) });
     this.#host.ingress.keepTime();
     const failure = await carry(socket, stream, live, token === "" ? mapping.onLoss : "tell");
     this.leave(live);
@@ -155,17 +167,19 @@ export class Doorman {
     }
   }
 
-  /** Decides on a visitor and chooses an agent for it. `via`: a token has been found to cover the endpoint, or not. */
+  /** Decides on a visitor and chooses an agent for it. A token that it comes with has been found to cover the endpoint. */
   admit(
     mapping: Mapping | undefined,
-    visit: Visit,
-    via: "public" | "token",
+    visit: Required<Visit>,
   ): { ok: true; agent: End; grant: string } | { ok: false; failure: Failure } {
     const refuse = (code: Failure["code"], reason: string) => ({ ok: false as const, failure: { code, reason } });
     if (mapping === undefined) return refuse("no-mapping", `nothing is mapped to ${visit.endpoint}`);
     const address = parseAddress(splitHostPort(visit.visitor)?.host ?? "");
     if (!address.ok) return refuse("denied", "the visitor's address is not known");
-    const verdict = decide(mapping, this.#host.rules.current.grants, { address: address.value, via, now: Date.now() });
+    const { rules, spending } = this.#host;
+    if (rules.isRevoked(visit.token) || spending.isOver(visit.token)) return refuse("denied", "the token is revoked");
+    const via = visit.token === "" ? "public" : "token";
+    const verdict = decide(mapping, rules.current.grants, { address: address.value, via, now: Date.now() });
     if (!verdict.ok) return verdict;
     if (
       mapping.maxStreams !== null &&
@@ -175,22 +189,35 @@ export class Doorman {
     }
     const excess = this.#host.rates.take(mapping, address.value, Date.now());
     if (excess !== null) return { ok: false, failure: excess };
-    const agent = this.choose();
+    const agent = this.choose(needsOne(mapping, visit.caps));
     if (agent === undefined) return refuse("no-agent", `no agent of ${mapping.site} is online`);
     return { ok: true, agent, grant: verdict.grant?.id ?? "" };
   }
 
   /** The agent with the fewest streams that is not draining and has been heard: a silently dead one is found without ever waking for pings. */
-  choose(): End | undefined {
-    const now = Date.now();
-    const able = this.#host.lanes.agents.filter((end) => {
-      return !this.#draining.has(end.number) && isServing(end, (lane) => this.#host.heard(lane), now);
-    });
+  choose(one = false): End | undefined {
+    if (one) return this.elder;
+    const able = this.#able;
     const streams = (end: End): number => this.#host.ingress.streams(end.number);
     return able.reduce<End | undefined>(
       (best, end) => (best === undefined || streams(end) < streams(best) ? end : best),
       undefined,
     );
+  }
+
+  /** The agent that takes all streams of a mapping whose limits one agent has to keep: the one that has been here longest. */
+  get elder(): End | undefined {
+    return this.#able.reduce<End | undefined>(
+      (elder, end) => (elder === undefined || end.number < elder.number ? end : elder),
+      undefined,
+    );
+  }
+
+  get #able(): End[] {
+    const now = Date.now();
+    return this.#host.lanes.agents.filter((end) => {
+      return !this.#draining.has(end.number) && isServing(end, (lane) => this.#host.heard(lane), now);
+    });
   }
 
   /** Writes down how a visit ended. */
@@ -256,15 +283,21 @@ export function targetOf(mapping: Mapping, endpoint: string): string {
   return formatTarget(targetAt(target, range, at.first));
 }
 
-function optionsOf(mapping: Mapping): string {
+function optionsOf(mapping: Mapping, caps: Caps): string {
   const { proxyProtocol } = mapping;
-  return encodeDialOptions({ ...limitsOf(mapping), ...(proxyProtocol === null ? {} : { proxyProtocol }) });
+  return encodeDialOptions({ ...limitsOf(mapping, caps), ...(proxyProtocol === null ? {} : { proxyProtocol }) });
 }
 
 /** What only agents can count and pace: they see the streams of all callers. */
-export function limitsOf({ maxStreams, bytesPerSecond }: Mapping): DialOptions {
+export function limitsOf({ maxStreams, bytesPerSecond }: Mapping, { streams }: Caps): DialOptions {
   return {
     ...(maxStreams === null ? {} : { maxStreams }),
     ...(bytesPerSecond === null ? {} : { bytesPerSecond }),
+    ...(streams === undefined ? {} : { tokenStreams: streams }),
   };
+}
+
+/** Whether one agent has to see all streams, or several would each keep a limit for themselves. */
+export function needsOne({ maxStreams, bytesPerSecond }: Mapping, caps: Caps | undefined): boolean {
+  return maxStreams !== null || bytesPerSecond !== null || caps?.streams !== undefined;
 }

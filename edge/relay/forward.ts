@@ -3,6 +3,7 @@ import { SessionError } from "../../shared/errors.ts";
 import { isReserved, stamp, TYPE, typeName, type Frame } from "../../shared/frame.ts";
 import type { Lane } from "./lane.ts";
 import { laneOf, type Lanes } from "./lanes.ts";
+import { carriedBy, type Spending } from "./spending.ts";
 
 // What passes between clients or gateways and agents. The relay stamps who is speaking, so nobody speaks for another.
 
@@ -40,7 +41,7 @@ const FROM_AGENTS: ReadonlySet<number> = new Set([
 ]);
 
 /** Passes a frame on, unchanged but for the stamp. Throws SessionError on one that this kind of end may not send. */
-export function forward(lanes: Lanes, lane: Lane, bytes: Uint8Array, frame: Frame): void {
+export function forward(lanes: Lanes, spending: Spending, lane: Lane, bytes: Uint8Array, frame: Frame): void {
   const { ready, kind } = lane.attachment;
   const number = ready?.number ?? 0;
   const allowed = kind === "agent" ? FROM_AGENTS : FROM_CALLERS;
@@ -57,6 +58,8 @@ export function forward(lanes: Lanes, lane: Lane, bytes: Uint8Array, frame: Fram
     lanes.droppedDatagrams += datagrams;
     if (datagrams > 0) return;
   }
+  const { jti, caps } = (kind === "agent" ? to : lane).attachment;
+  if (caps?.bytes !== undefined) spending.count(jti, caps.bytes, carriedBy(frame));
   stamp(bytes, kind === "agent" ? { slot: number } : { channel: number });
   to.send(bytes);
 }

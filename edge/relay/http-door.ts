@@ -1,3 +1,4 @@
+import type { Caps } from "../../shared/claims.ts";
 import { forwardedHeaders } from "../../shared/http-forwarded.ts";
 import { encodeRequestHead, sizeOfHeaders, utf8Bytes, type Framing, type RequestHead } from "../../shared/http-head.ts";
 import { requestHeaders } from "../../shared/http-headers.ts";
@@ -39,13 +40,10 @@ export class HttpDoor {
   #enter(visit: HttpVisit, request: Request): Promise<Response> | Response {
     const at = Date.now();
     const mapping = this.#host.rules.at(visit.endpoint);
-    const admitted = this.#doorman.admit(mapping, visit, visit.token === "" ? "public" : "token");
+    const admitted = this.#doorman.admit(mapping, visit);
     if (!admitted.ok || mapping === undefined) {
       const failure: Failure = admitted.ok ? { code: "no-mapping", reason: "no such mapping" } : admitted.failure;
       return this.#refuse(request, visit, mapping, at, failure);
-    }
-    if (visit.token !== "" && this.#host.rules.isRevoked(visit.token)) {
-      return this.#refuse(request, visit, mapping, at, { code: "denied", reason: "the token is revoked" });
     }
     const head = this.#headOf(visit, request);
     if (sizeOfHeaders(head.headers) + head.path.length > MAX_HEAD - 1024 || head.headers.length > 2 * MAX_HEADERS) {
@@ -65,7 +63,7 @@ export class HttpDoor {
       bytesOut: 0,
     };
     const end = ({ code, reason }: Failure): void => stream.reset(code, reason);
-    this.#doorman.enter(live, { grant, token: visit.token, until: visit.until, end });
+    this.#doorman.enter(live, { grant, token: visit.token, caps: visit.caps, until: visit.until, end });
     this.#host.ingress.keepTime();
 
     const exchange = new Exchange(stream, request, head.upgrade, live, (failure, id) => {
@@ -160,28 +158,21 @@ export const COOKIE_PREFIX = "sallyport-";
 /** The part of DIAL that is the same for all visitors, once for each revision of a mapping. */
 const fixedParts = new WeakMap<Mapping, Uint8Array>();
 
-function dialOf(mapping: Mapping, { visitor, token }: HttpVisit, grant: string): Uint8Array {
-  let fixed = fixedParts.get(mapping);
-  if (fixed === undefined) {
-    const { endpoint, http, id, target } = mapping;
-    const prefix = http?.prefix === "strip" ? endpoint.replace(/^https?:\/\/[^/]*/, "") : "";
-    const options = JSON.stringify({ ...http, prefix, ...limitsOf(mapping) });
-    fixed = encodeDial({
-      target,
-      kind: "http",
-      mapping: id,
-      endpoint,
-      visitor: "",
-      options,
-      token: "",
-      grant: "",
-      hops: 0,
-    });
-    fixedParts.set(mapping, fixed);
-  }
+function dialOf(mapping: Mapping, { visitor, token, caps }: HttpVisit, grant: string): Uint8Array {
+  const isUsual = caps.streams === undefined;
+  const fixed = (isUsual ? fixedParts.get(mapping) : undefined) ?? fixedPart(mapping, caps);
+  if (isUsual) fixedParts.set(mapping, fixed);
   const own = encodeFields({ 5: visitor, 7: token || undefined, 8: grant || undefined });
   const dial = new Uint8Array(fixed.byteLength + own.byteLength);
   dial.set(fixed);
   dial.set(own, fixed.byteLength);
   return dial;
+}
+
+function fixedPart(mapping: Mapping, caps: Caps): Uint8Array {
+  const { endpoint, http, id, target } = mapping;
+  const prefix = http?.prefix === "strip" ? endpoint.replace(/^https?:\/\/[^/]*/, "") : "";
+  const options = JSON.stringify({ ...http, prefix, ...limitsOf(mapping, caps) });
+  const unsaid = { visitor: "", token: "", grant: "", hops: 0 };
+  return encodeDial({ target, kind: "http", mapping: id, endpoint, options, ...unsaid });
 }

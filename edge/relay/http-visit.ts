@@ -1,3 +1,6 @@
+import type { Caps } from "../../shared/claims.ts";
+import { capsOf } from "./visit.ts";
+
 // How the Worker tells a relay of a request at one of the site's hosts. All of it is in the URL, which visitors have no
 // part in, so that their headers go over as they are: copying them would cost more than anything else here.
 
@@ -18,6 +21,8 @@ export type HttpVisit = {
   via: string[];
   /** `jti` of the token it came with; "" for none. */
   token: string;
+  /** Of that token. */
+  caps: Caps;
   /** When that token ends, in milliseconds since 1970; null without one. */
   until: number | null;
   /** Whether `Authorization` held that token: it is not for the target. */
@@ -25,7 +30,7 @@ export type HttpVisit = {
 };
 
 export function encodeHttpVisit(visit: HttpVisit): string {
-  const { endpoint, visitor, scheme, host, port, path, via, token, until, bearer } = visit;
+  const { endpoint, visitor, scheme, host, port, path, via, token, caps, until, bearer } = visit;
   const parts = [
     endpoint,
     visitor,
@@ -36,6 +41,8 @@ export function encodeHttpVisit(visit: HttpVisit): string {
     token,
     until ?? "",
     bearer ? "1" : "",
+    String(caps.streams ?? ""),
+    String(caps.bytes ?? ""),
     path,
   ];
   return BASE + parts.map((part) => encodeURIComponent(part)).join("&");
@@ -48,8 +55,9 @@ export function decodeHttpVisit(url: string): HttpVisit | undefined {
     .slice(BASE.length)
     .split("&")
     .map((part) => decodeURIComponent(part));
-  const [endpoint = "", visitor = "", scheme, host = "", port, via = "", token = "", until = "", bearer, path = "/"] =
+  const [endpoint = "", visitor = "", scheme, host = "", port, via = "", token = "", until = "", bearer, ...rest] =
     parts;
+  const [streams = "", bytes = "", path = "/"] = rest;
   return {
     endpoint,
     visitor,
@@ -59,6 +67,7 @@ export function decodeHttpVisit(url: string): HttpVisit | undefined {
     path,
     via: via === "" ? [] : via.split(","),
     token,
+    caps: capsOf(streams, bytes),
     until: until === "" ? null : Number(until),
     bearer: bearer === "1",
   };

@@ -4,7 +4,7 @@ import { TYPE } from "../../shared/frame.ts";
 import { encodeDial } from "../../shared/open.ts";
 import { ProbeReport, type ProbeOutcome } from "../../shared/probe.ts";
 import { known } from "../../shared/result.ts";
-import { limitsOf, targetOf, type Doorman, type DoormanHost } from "./doorman.ts";
+import { targetOf, type Doorman, type DoormanHost } from "./doorman.ts";
 import { dataLane } from "./lanes.ts";
 
 /** Milliseconds an agent gets for a report: its own steps end before that. */
@@ -26,18 +26,13 @@ export async function probe(host: DoormanHost, doorman: Doorman, endpoint: strin
   const version = [...end.lanes.values()][0]?.attachment.ready?.version ?? "";
   const at = known(parseEndpoint(endpoint));
   const kind = at.kind === "http" ? "http" : at.kind === "port" && at.transport === "udp" ? "udp" : "tcp";
-  const {
-    maxStreams: _uncounted,
-    bytesPerSecond: _unpaced,
-    ...options
-  } = { ...limitsOf(mapping), ...mapping.http, probe: true };
   const dial = encodeDial({
     target,
     kind,
     mapping: mapping.id,
     endpoint,
     visitor: "",
-    options: kind === "http" ? JSON.stringify(options) : encodeDialOptions({ probe: true }),
+    options: kind === "http" ? JSON.stringify({ ...mapping.http, probe: true }) : encodeDialOptions({ probe: true }),
     token: "",
     grant: "",
     hops: 0,

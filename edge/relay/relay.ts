@@ -25,6 +25,7 @@ import { Records } from "./records.ts";
 import { Renewals } from "./renewals.ts";
 import { Rules } from "./rules.ts";
 import { Shares } from "./shares.ts";
+import { Spending } from "./spending.ts";
 import { statusOf } from "./status.ts";
 import type { RelayStatus } from "./types.ts";
 import { decodeVisit } from "./visit.ts";
@@ -45,6 +46,7 @@ export class Relay extends DurableObject<Env> {
   readonly #doorman: Doorman;
   readonly #httpDoor: HttpDoor;
   readonly #meter = new Meter();
+  readonly #spending: Spending;
   readonly #callers: Callers;
   readonly #renewals: Renewals;
   readonly #reception: Reception;
@@ -73,12 +75,17 @@ export class Relay extends DurableObject<Env> {
       graceMs,
     });
     const rates = new Rates();
+    this.#spending = new Spending({
+      tell: (told) => registryOf(env).spend(told),
+      over: (jti) => this.cutToken(jti, "the token has carried all it may"),
+    });
     const host: DoormanHost = {
       rules: this.#rules,
       lanes: this.#lanes,
       ingress: this.#ingress,
       records: this.#records,
       rates,
+      spending: this.#spending,
       heard: (lane: Lane) => this.#heard(lane),
       refresh: () => this.#refresh(),
       arrival: () => this.#reception.arrival(),
@@ -94,6 +101,8 @@ export class Relay extends DurableObject<Env> {
       rates,
       heard: (lane) => this.#heard(lane),
       draining: (slot) => this.#doorman.isDraining(slot),
+      elder: () => this.#doorman.elder,
+      spending: this.#spending,
     });
     this.#renewals = new Renewals({
       lanes: this.#lanes,
@@ -224,16 +233,16 @@ export class Relay extends DurableObject<Env> {
     else await this.ctx.storage.setAlarm(next);
   }
 
-  /** A token was revoked: its lanes close, and what they carried ends. */
-  cutToken(jti: string): void {
-    this.#cut({ token: jti, code: "cut", reason: "the token was revoked" });
+  /** A token is not good any more: its lanes close, and what they carried ends. */
+  cutToken(jti: string, reason = "the token was revoked"): void {
+    this.#cut({ token: jti, code: "cut", reason });
     for (const lane of [...this.#lanes.all()]) {
       if (lane.attachment.jti !== jti) continue;
       // What was open through it does not wait for it to come back.
       const { kind, ready } = lane.attachment;
       if (kind === "agent" && ready !== null)
         this.#ingress.drop(ready.number, { code: "cut", reason: "the agent's token was revoked" });
-      this.#reception.dismiss(lane, LANE_CLOSE.token, "the token was revoked");
+      this.#reception.dismiss(lane, LANE_CLOSE.token, reason);
     }
   }
 
@@ -282,7 +291,7 @@ export class Relay extends DurableObject<Env> {
     }
     if (lane.attachment.kind !== "agent" && frame.type === TYPE.RESUME) this.#callers.authoriseAgain(lane, frame);
     if (lane.attachment.kind === "agent" && frame.channel === 0) this.#ingress.receive(ready.number, frame);
-    else forward(this.#lanes, lane, bytes, frame);
+    else forward(this.#lanes, this.#spending, lane, bytes, frame);
   }
 
   #laneFrame(lane: Lane, frame: Frame): void {

@@ -1,3 +1,5 @@
+import type { Caps } from "../../shared/claims.ts";
+
 // How the Worker tells a relay who is at the door: the relay sees nothing of a visitor but the name it is connected by
 // (`stub.connect(name)`; hostname characters, about 253 of them; measured, workerd 2026-10-23).
 
@@ -5,18 +7,24 @@
  * `endpoint` is the concrete key (`10003/udp`), `visitor` is `ip:port`. `token`: the `jti` of a token that has been found
  * to open the endpoint; such a visitor is told when its stream breaks, as a socket of the Worker's can't be.
  */
-export type Visit = { endpoint: string; visitor: string; token?: string };
+export type Visit = { endpoint: string; visitor: string; token?: string; caps?: Caps };
 
-export function encodeVisit({ endpoint, visitor, token = "" }: Visit): string {
-  return `${escape(endpoint)}.${escape(visitor)}.${escape(token)}.v2:1`;
+export function encodeVisit({ endpoint, visitor, token = "", caps = {} }: Visit): string {
+  const { streams = "", bytes = "" } = caps;
+  return `${escape(endpoint)}.${escape(visitor)}.${escape(token)}.${streams}.${bytes}.v3:1`;
 }
 
 /** Null for anything but what `encodeVisit` wrote. */
 export function decodeVisit(name: string): Visit | null {
-  const match = /^([a-z0-9_-]*)\.([a-z0-9_-]*)\.([a-z0-9_-]*)\.v2:1$/.exec(name);
+  const match = /^([a-z0-9_-]*)\.([a-z0-9_-]*)\.([a-z0-9_-]*)\.(\d*)\.(\d*)\.v3:1$/.exec(name);
   if (match === null) return null;
-  const [endpoint = "", visitor = "", token = ""] = match.slice(1).map(unescape);
-  return token === "" ? { endpoint, visitor } : { endpoint, visitor, token };
+  const [endpoint = "", visitor = "", token = "", streams = "", bytes = ""] = match.slice(1).map(unescape);
+  return token === "" ? { endpoint, visitor } : { endpoint, visitor, token, caps: capsOf(streams, bytes) };
+}
+
+/** Caps from their two numbers, "" for none. */
+export function capsOf(streams: string, bytes: string): Caps {
+  return { ...(streams === "" ? {} : { streams: Number(streams) }), ...(bytes === "" ? {} : { bytes: Number(bytes) }) };
 }
 
 /** Characters that no host has, as `_` and two hexadecimal digits. */

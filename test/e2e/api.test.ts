@@ -41,7 +41,7 @@ const GOOD: readonly [operation: string, words: Record<string, string>, body?: o
   ["put /expose", {}, { endpoint: "lab/adhoc", target: "127.0.0.1:9" }],
   ["delete /expose/{endpoint}", { endpoint: "lab/adhoc" }],
   ["delete /mappings/{endpoint}", { endpoint: "8085/tcp" }],
-  ["post /tokens", {}, { kind: "visitor", endpoints: ["lab/*"], caps: { streams: 5 } }],
+  ["post /tokens", {}, { kind: "visitor", endpoints: ["lab/*"], caps: { bytes: 5 } }],
   ["get /tokens", {}],
   ["delete /tokens/{jti}", {}],
   ["post /keys", {}],
@@ -208,7 +208,7 @@ function askedOf({ parameters = [], requestBody }: Operation, words: Words): fc.
 test("pages of every list join up, and a page goes on where the last one ended", async () => {
   await using edge = await testEdge({ tcp: "8080-8084" });
   const ports = ["8080/tcp", "8081/tcp", "8082/tcp", "8083/tcp", "8084/tcp"];
-  const token = await tokenOf(edge.data);
+  const token = edge.adminToken;
   const make = async (path: string, body: object): Promise<void> => {
     expect((await edge.api("POST", path, token, body)).status).toBe(201);
   };
@@ -257,12 +257,3 @@ test("pages of every list join up, and a page goes on where the last one ended",
   expect(new Set(audit.flat().map(({ from }) => from))).toEqual(new Set(["127.0.0.1"]));
   expect((await edge.json<{ action: string }[]>("audit", "--action", "map", "--limit", "3")).length).toBe(3);
 });
-
-/** The token of the login that the edge was given. */
-async function tokenOf(data: string): Promise<string> {
-  const { logins, current } = JSON.parse(await readFile(`${data}/../config/logins.json`, "utf8")) as {
-    current: string;
-    logins: Record<string, { token: string }>;
-  };
-  return logins[current]?.token ?? "";
-}

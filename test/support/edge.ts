@@ -96,6 +96,21 @@ export class TestEdge implements AsyncDisposable {
     });
   }
 
+  /** The token of the administrator who has logged in here. */
+  get adminToken(): string {
+    const file = readFileSync(join(this.data, "../config/logins.json"), "utf8");
+    const { logins, current } = JSON.parse(file) as { current: string; logins: Record<string, { token: string }> };
+    return logins[current]?.token ?? "";
+  }
+
+  /** Asks the API as that administrator, and expects to be answered. */
+  async ask<T>(method: string, path: string, body?: unknown): Promise<T> {
+    const response = await this.api(method, path, this.adminToken, body);
+    const answer: unknown = await response.json();
+    expect({ method, path, answer, ok: response.ok }).toMatchObject({ ok: true });
+    return answer as T;
+  }
+
   [Symbol.asyncDispose](): Promise<void> {
     return this.#stack.disposeAsync();
   }
