@@ -2,7 +2,9 @@ import { once } from "node:events";
 import { open, stat } from "node:fs/promises";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { join } from "node:path";
+import type { Page } from "playwright-core";
 import { expect, test } from "vitest";
+import { WebSocketServer } from "ws";
 import { chromium } from "../support/chromium.ts";
 import { needs } from "../support/debian.ts";
 import { httpOrigin } from "../support/http.ts";
@@ -79,6 +81,63 @@ test("Chromium plays a video and seeks in it: only what it asks for is sent", as
   const starts = ranges.map((range) => Number(/^bytes=(\d+)-/.exec(range)?.[1]));
   expect(Math.max(...starts)).toBeGreaterThan(size / 2);
 });
+
+test("in Chromium two pages chat over a WebSocket, and events of the server arrive as they are sent", async (context) => {
+  await needs(context, "chromium");
+  await using site = await testSite();
+  const listeners: ServerResponse[] = [];
+  const heard = Promise.withResolvers<void>();
+  await using origin = await httpOrigin((request, response) => {
+    if (request.url !== "/events")
+      return void response.setHeader("content-type", "text/html").end("<title>chat</title>");
+    response.writeHead(200, { "content-type": "text/event-stream", "cache-control": "no-cache" }).flushHeaders();
+    listeners.push(response);
+    return heard.resolve();
+  });
+  const room = new WebSocketServer({ server: origin.server, path: "/chat" });
+  room.on("connection", (socket) =>
+    socket.on("message", (data, binary) => {
+      for (const each of room.clients) if (each !== socket) each.send(data, { binary });
+    }),
+  );
+  await site.map(`http://${HOST}`, origin.url);
+  await using browser = await chromium({ [HOST]: site.edge.host });
+  const [one, two] = [await browser.context.newPage(), await browser.context.newPage()];
+  for (const page of [one, two]) {
+    await page.goto(`http://${HOST}:8787/`);
+    await page.evaluate(`new Promise((resolve, reject) => {
+      window.heard = [];
+      window.chat = new WebSocket("/chat");
+      chat.onmessage = ({ data }) => heard.push(data);
+      chat.onopen = () => resolve();
+      chat.onerror = () => reject(new Error("no chat"));
+    })`);
+  }
+  await one.evaluate(`chat.send("hello é😀")`);
+  await until(two, `heard.length === 1`);
+  await two.evaluate(`chat.send("hello yourself")`);
+  await until(one, `heard.length === 1`);
+  expect([await one.evaluate(`heard`), await two.evaluate(`heard`)]).toEqual([["hello yourself"], ["hello é😀"]]);
+
+  await one.evaluate(`window.events = []; new EventSource("/events").onmessage = ({ data }) => events.push(data)`);
+  await heard.promise;
+  for (const nth of [1, 2, 3]) {
+    listeners[0]?.write(`data: event ${nth}\n\n`);
+    await until(one, `events.length === ${nth}`);
+  }
+  expect(await one.evaluate(`events`)).toEqual(["event 1", "event 2", "event 3"]);
+  // The platform sees a closed connection when it writes to it (docs/http.md): a target that says nothing is not told.
+  const comments = setInterval(() => listeners[0]?.write(":\n\n"), 50);
+  const gone = once(listeners[0]!, "close");
+  await one.close();
+  await gone;
+  clearInterval(comments);
+});
+
+/** Until it is true in a page, which may be in the background, where nothing is drawn. */
+async function until(page: Page, condition: string): Promise<void> {
+  await page.waitForFunction(condition, undefined, { polling: 50 });
+}
 
 /** A file as servers give it to players: the bytes asked for, and how many there are. */
 async function sendRange(
