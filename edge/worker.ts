@@ -1,7 +1,7 @@
 import { setupAnswer, setupProblem } from "./api/setup.ts";
 import type { Env } from "./env.ts";
 import { admitHttp } from "./ingress/http.ts";
-import { healthz } from "./ingress/reserved.ts";
+import { healthz, isHealthz } from "./ingress/reserved.ts";
 import { admitTcp } from "./ingress/tcp.ts";
 import { Registry } from "./registry/registry.ts";
 import { Relay } from "./relay/relay.ts";
@@ -13,7 +13,7 @@ export default {
     const problem = setupProblem(env);
     if (problem === undefined) return admitHttp(request, env, ctx);
     // Whoever watches over the process may still ask whether it runs.
-    if (new URL(request.url).pathname === "/.sallyport/healthz") return healthz();
+    if (isHealthz(request.method, new URL(request.url).pathname)) return healthz();
     return setupAnswer(request, problem);
   },
   async connect(socket: Socket, env: Env, ctx: ExecutionContext): Promise<void> {

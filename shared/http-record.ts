@@ -1,3 +1,4 @@
+import { concat } from "./concat.ts";
 import { SessionError } from "./errors.ts";
 import { HEADROOM, viewOf } from "./frame.ts";
 import { MAX_HEAD, MAX_MESSAGE } from "./http-limits.ts";
@@ -145,21 +146,9 @@ export class RecordReader {
       return piece.byteLength;
     }
     const isMessage = open.kind === RECORD.TEXT || open.kind === RECORD.BINARY;
-    this.#events.record(open.kind, joined(open.parts, piece), isMessage ? piece.byteLength : 0);
+    this.#events.record(open.kind, concat([...open.parts, piece]), isMessage ? piece.byteLength : 0);
     return isMessage ? 0 : piece.byteLength;
   }
 }
 
 const EMPTY = new Uint8Array(0);
-
-function joined(parts: readonly Uint8Array[], last: Uint8Array): Uint8Array {
-  if (parts.length === 0) return last;
-  const size = parts.reduce((sum, part) => sum + part.byteLength, last.byteLength);
-  const out = new Uint8Array(size);
-  let at = 0;
-  for (const part of [...parts, last]) {
-    out.set(part, at);
-    at += part.byteLength;
-  }
-  return out;
-}

@@ -1,5 +1,6 @@
 import { hmac } from "@noble/hashes/hmac.js";
 import { sha256 } from "@noble/hashes/sha2.js";
+import { concat } from "./concat.ts";
 import { SessionError } from "./errors.ts";
 import { readU64, viewOf, writeU64 } from "./frame.ts";
 import { MAX_DATA } from "./limits.ts";
@@ -168,7 +169,7 @@ export class Secret {
   /** Callers: the proof for the next epoch. */
   prove(): Uint8Array {
     this.epoch += 1;
-    const proof = hmac(sha256, this.#secret, concat(PROVE, this.id, u32(this.epoch)));
+    const proof = hmac(sha256, this.#secret, concat([PROVE, this.id, u32(this.epoch)]));
     this.#secret = rotated(this.#secret, this.epoch);
     return proof;
   }
@@ -178,7 +179,7 @@ export class Secret {
     if (epoch <= this.epoch || epoch > this.epoch + MAX_MISSED) return false;
     let secret = this.#secret;
     for (let missed = this.epoch + 1; missed < epoch; missed += 1) secret = rotated(secret, missed);
-    if (!equal(proof, hmac(sha256, secret, concat(PROVE, this.id, u32(epoch))))) return false;
+    if (!equal(proof, hmac(sha256, secret, concat([PROVE, this.id, u32(epoch)])))) return false;
     this.epoch = epoch;
     this.#secret = rotated(secret, epoch);
     return true;
@@ -186,23 +187,13 @@ export class Secret {
 }
 
 function rotated(secret: Uint8Array, epoch: number): Uint8Array {
-  return hmac(sha256, secret, concat(ROTATE, u32(epoch)));
+  return hmac(sha256, secret, concat([ROTATE, u32(epoch)]));
 }
 
 function u32(value: number): Uint8Array {
   const bytes = new Uint8Array(4);
   viewOf(bytes).setUint32(0, value);
   return bytes;
-}
-
-function concat(...parts: Uint8Array[]): Uint8Array {
-  const out = new Uint8Array(parts.reduce((sum, part) => sum + part.byteLength, 0));
-  let at = 0;
-  for (const part of parts) {
-    out.set(part, at);
-    at += part.byteLength;
-  }
-  return out;
 }
 
 /** In time that does not depend on where they differ. */

@@ -63,34 +63,43 @@ class Hosts {
 let hosts: Hosts | undefined;
 let checked = 0;
 let asking = 0;
+/** How often rules were changed by this very isolate, and how often they had been when the copy was asked for. */
+let changes = 0;
+let copied = 0;
 
 /** What a host is, asked again unless the copy is of this moment: a new mapping, or a site's first agent, counts at once. */
 export async function askAgain(env: Env, host: string, before: Host): Promise<Host> {
   const now = Date.now();
   // A refresh may never end: the visitor that it was for may have gone.
-  if (now - Math.max(checked, asking) < AGAIN_MS) return before;
+  if (copied === changes && now - Math.max(checked, asking) < AGAIN_MS) return before;
   asking = now;
   return (await refresh(env, now)).of(host);
 }
 
-/** A rule was changed by this very isolate: the next request asks for it. */
+/** A rule was changed by this very isolate: requests ask for it, until an answer comes that was asked for after this. */
 export function forgetHosts(): void {
-  checked = 0;
+  changes += 1;
 }
 
 /** The hosts at once if the copy is fresh, else a promise. No promise is shared: requests can't wait for each other's I/O. */
 export function hostsOf(env: Env): Hosts | Promise<Hosts> {
   const now = Date.now();
-  if (hosts !== undefined && (now - checked < FRESH_MS || now - asking < PATIENCE_MS)) return hosts;
+  if (hosts !== undefined && copied === changes && (now - checked < FRESH_MS || now - asking < PATIENCE_MS))
+    return hosts;
   asking = now;
   return refresh(env, now);
 }
 
 async function refresh(env: Env, now: number): Promise<Hosts> {
+  const asked = changes;
   try {
     const table = await registryOf(env).httpTable(hosts?.tag ?? "");
-    if (table !== null) hosts = new Hosts(table.tag, table.control, table.routes, env.SHARE_CONTROL_HOST === "1");
-    checked = now;
+    // Another answer, asked for later, may have come before.
+    if (asked >= copied) {
+      if (table !== null) hosts = new Hosts(table.tag, table.control, table.routes, env.SHARE_CONTROL_HOST === "1");
+      copied = asked;
+      checked = now;
+    }
   } catch (error) {
     // The registry is out of reach: what is known goes on (DESIGN section 5).
     if (hosts === undefined) throw error;

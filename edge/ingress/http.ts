@@ -4,16 +4,15 @@ import { MAX_PATH } from "../../shared/http-limits.ts";
 import { routeHttp } from "../../shared/http-route.ts";
 import type { Failure } from "../../shared/errors.ts";
 import { decide } from "../../shared/policy.ts";
-import { registryOf, type Env } from "../env.ts";
+import type { Env } from "../env.ts";
 import { errorPage, newRequestId } from "../http-error.ts";
 import { encodeHttpVisit } from "../relay/http-visit.ts";
-import type { ConnectionRecord } from "../registry/types.ts";
 import { tokenFor } from "./http-login.ts";
 import { rates } from "./rates.ts";
 import { askAgain, hostsOf, type HttpRoute } from "./http-routes.ts";
 import { httpVisitorOf, type HttpVisitor } from "./http-visitor.ts";
-import { refusals } from "./refusals.ts";
-import { isReserved, serveReserved } from "./reserved.ts";
+import { healthz, isHealthz, isReserved, serveReserved } from "./reserved.ts";
+import { writeRefusal } from "./write-refusal.ts";
 
 const URL_SHAPE = /^(https?):\/\/([^/?#]*)([^#]*)/;
 
@@ -29,10 +28,12 @@ export async function admitHttp(request: Request, env: Env, ctx: ExecutionContex
 }
 
 async function admit(request: Request, env: Env, ctx: ExecutionContext): Promise<Response> {
+  const [, urlScheme = "http", urlHost = "", rest = ""] = URL_SHAPE.exec(request.url) ?? [];
+  // Whether the edge runs is not for its registry to say.
+  if (isHealthz(request.method, rest)) return healthz();
   const hosts = hostsOf(env);
   // Awaited only when it must be: this runs for every request there is.
   const known = hosts instanceof Promise ? await hosts : hosts;
-  const [, urlScheme = "http", urlHost = "", rest = ""] = URL_SHAPE.exec(request.url) ?? [];
   const visitor = httpVisitorOf(request, urlScheme === "https" ? "https" : "http", env);
   const refuse = (code: Parameters<typeof errorPage>[0]["code"]): Response =>
     errorPage({ request, id: newRequestId(), code });
@@ -72,7 +73,8 @@ async function enter(
   const at = Date.now();
   const refuse = (failure: Failure, status?: number): Response => {
     const id = newRequestId();
-    ctx.waitUntil(writeDown(env, route, visitor, at, { ...failure, reason: `${failure.reason} [request ${id}]` }));
+    const told = { ...failure, reason: `${failure.reason} [request ${id}]` };
+    ctx.waitUntil(writeRefusal(env, route, { at, visitor: visitor.text, endpoint: mapping.endpoint }, told));
     return errorPage({ request, id, code: failure.code, ...(status === undefined ? {} : { status }) });
   };
   let token = "";
@@ -104,31 +106,6 @@ async function enter(
     bearer,
   });
   return await env.RELAY.getByName(route.relay).fetch(url, request);
-}
-
-async function writeDown(
-  env: Env,
-  { site, mapping }: HttpRoute["route"],
-  visitor: HttpVisitor,
-  at: number,
-  failure: Failure,
-): Promise<void> {
-  const { id, endpoint, target } = mapping;
-  const record: ConnectionRecord = {
-    at,
-    ended: Date.now(),
-    site,
-    mapping: id,
-    endpoint,
-    target,
-    visitor: visitor.text,
-    bytesIn: 0,
-    bytesOut: 0,
-    outcome: "refused",
-    code: failure.code,
-    reason: failure.reason,
-  };
-  await refusals.add(record, (records) => registryOf(env).record(records));
 }
 
 /** Hosts read lately: parsing one costs more than looking it up. */

@@ -58,9 +58,6 @@ export class Refusals {
   }
 }
 
-/** The refusals of this isolate. */
-export const refusals = new Refusals();
-
 function sourceOf(visitor: string): string {
   const address = parseAddress(splitHostPort(visitor)?.host ?? "");
   return address.ok ? sourceBucket(address.value) : "";

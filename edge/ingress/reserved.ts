@@ -45,6 +45,10 @@ const OWN: readonly HostKind[] = ["control", "shared", "address"];
 
 const apiApp = new Hono<{ Bindings: Env }>().route(`${RESERVED}api/v1`, api).route(`${RESERVED}metrics`, metrics);
 
+export function isHealthz(method: string, path: string): boolean {
+  return path === `${RESERVED}healthz` && (method === "GET" || method === "HEAD");
+}
+
 /** That the edge runs, and its clock. */
 export function healthz(): Response {
   return Response.json({ ok: true, time: Date.now() });

@@ -1,4 +1,4 @@
-import { registryOf, type Env } from "../env.ts";
+import type { Env } from "../env.ts";
 import { encodeVisit } from "../relay/visit.ts";
 import { parseAddress } from "../../shared/address.ts";
 import type { Failure } from "../../shared/errors.ts";
@@ -6,8 +6,8 @@ import { decide } from "../../shared/policy.ts";
 import { formatHostPort, splitHostPort } from "../../shared/socket-address.ts";
 import { rates } from "./rates.ts";
 import { routePort } from "./routes.ts";
-import { refusals } from "./refusals.ts";
-import type { ConnectionRecord, Route } from "../registry/types.ts";
+import type { Route } from "../registry/types.ts";
+import { writeRefusal } from "./write-refusal.ts";
 
 /** A visitor at one of the Worker's TCP ports: refused early, or passed to the relay of the site. */
 export async function admitTcp(socket: Socket, env: Env, ctx: ExecutionContext): Promise<void> {
@@ -25,7 +25,7 @@ export async function admitTcp(socket: Socket, env: Env, ctx: ExecutionContext):
   const refusal = route === null ? null : refusalOf(route, address.value);
   if (route === null || refusal !== null) {
     ctx.waitUntil(
-      writeDown(
+      writeRefusal(
         env,
         route,
         { at, visitor, endpoint: `${port}/tcp` },
@@ -46,26 +46,4 @@ function refusalOf(route: Route, address: Parameters<typeof decide>[2]["address"
   if (excess !== null) return excess;
   if (!route.relaySeen) return { code: "no-agent", reason: `no agent of ${route.site} has ever been online` };
   return null;
-}
-
-async function writeDown(
-  env: Env,
-  route: Route | null,
-  visit: { at: number; visitor: string; endpoint: string },
-  failure: Failure,
-): Promise<void> {
-  const { mapping } = route ?? {};
-  const record: ConnectionRecord = {
-    ...visit,
-    ended: Date.now(),
-    site: route?.site ?? "",
-    mapping: mapping?.id ?? null,
-    target: mapping?.target ?? "",
-    bytesIn: 0,
-    bytesOut: 0,
-    outcome: "refused",
-    code: failure.code,
-    reason: failure.reason,
-  };
-  await refusals.add(record, (records) => registryOf(env).record(records));
 }

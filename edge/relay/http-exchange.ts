@@ -1,3 +1,4 @@
+import { concat } from "../../shared/concat.ts";
 import { SessionError, type Failure } from "../../shared/errors.ts";
 import { decodeResponseHead, headerOf, utf8Text, type ResponseHead } from "../../shared/http-head.ts";
 import { RECORD, RecordReader, type RecordKind } from "../../shared/http-record.ts";
@@ -143,7 +144,7 @@ export class Exchange {
       return new Response(null, { ...init, headers: headersOf(head) });
     }
     if (this.#ended) {
-      const body = joined(this.#early);
+      const body = concat(this.#early);
       if (length !== undefined && Number(length) !== body.byteLength)
         throw new SessionError("protocol", "a body of another length than it said");
       this.#early = [];
@@ -199,8 +200,10 @@ export class Exchange {
       const { code, reason } = failure ?? { code: "target-reset" as const, reason: "no answer came" };
       this.#resolve(errorPage({ request: this.#request, id, code, reason }));
     } else if (failure !== null && this.#writer !== undefined && !this.delivered) {
-      // Truncates the visitor's connection: never a short success.
-      void this.#writer.abort(new Error(failure.code)).catch(() => {});
+      // Truncates the visitor's connection: never a short success. Of any other error workerd writes "Uncaught exception"
+      // to its log; one that says "retryable" is a broken connection to it, which this is (measured 2026-10-23).
+      const broken = Object.assign(new Error(failure.code), { retryable: true });
+      void this.#writer.abort(broken).catch(() => {});
     }
     this.#over(told, id);
   }
@@ -219,16 +222,4 @@ function headersOf({ status, headers }: ResponseHead): [string, string][] {
 
 function reasonOf({ reason }: ResponseHead): string {
   return /^[\t\x20-\x7e]*$/.test(reason) ? reason : "";
-}
-
-function joined(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
-  const [only] = parts;
-  if (parts.length === 1 && only !== undefined) return only as Uint8Array<ArrayBuffer>;
-  const out = new Uint8Array(parts.reduce((sum, part) => sum + part.byteLength, 0));
-  let at = 0;
-  for (const part of parts) {
-    out.set(part, at);
-    at += part.byteLength;
-  }
-  return out;
 }

@@ -165,6 +165,8 @@ test("an answer that breaks off is an error, never a short success", async () =>
     const got = await askHttp(it.edge.url, HOST, { path });
     expect({ path, status: got.status, whole: got.whole }).toEqual({ path, status: 200, whole: false });
   }
+  // Nothing is wrong with the edge.
+  expect(it.edge.serve.stderr).not.toMatch(/Uncaught/);
 });
 
 test("an upload whose visitor disappears half-way is cut at the target, too", async () => {

@@ -5,6 +5,11 @@ import { testEdge, type EdgeOptions, type TestEdge } from "./edge.ts";
 import { run, type Run } from "./run.ts";
 import { tempDir } from "./temp-dir.ts";
 
+export interface SiteOptions extends EdgeOptions {
+  /** More words for the agent: `--allow` and what it may dial. */
+  readonly agent?: readonly string[];
+}
+
 /** An edge with one site, `lab`, whose agent is online. */
 export class TestSite implements AsyncDisposable {
   readonly edge: TestEdge;
@@ -58,14 +63,14 @@ export class TestSite implements AsyncDisposable {
 }
 
 /** An edge, and an agent that dials whatever is on this machine. */
-export async function testSite(options: EdgeOptions = {}, ...serve: readonly string[]): Promise<TestSite> {
+export async function testSite(options: SiteOptions = {}, ...serve: readonly string[]): Promise<TestSite> {
   await using stack = new AsyncDisposableStack();
   const folder = stack.use(await tempDir());
   const edge = stack.use(await testEdge(options, ...serve));
   await edge.ok("site", "add", "lab");
   const file = join(folder.path, "agent-token");
   await writeFile(file, await edge.ok("token", "agent", "lab", "--local"), { mode: 0o600 });
-  const agent = stack.use(run(SYSTEM_NODE, [AGENT, "--token-file", file, "--log", "json"]));
+  const agent = stack.use(run(SYSTEM_NODE, [AGENT, "--token-file", file, "--log", "json", ...(options.agent ?? [])]));
   await agent.until(/"msg":"ready"/);
   const owned = stack.move();
   return new TestSite(edge, agent, folder.path, owned);

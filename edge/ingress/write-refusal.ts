@@ -1,0 +1,29 @@
+import type { Failure } from "../../shared/errors.ts";
+import { registryOf, type Env } from "../env.ts";
+import type { ConnectionRecord, Route } from "../registry/types.ts";
+import { Refusals } from "./refusals.ts";
+
+/** Those of this isolate. */
+const refusals = new Refusals();
+
+/** Writes a visitor down whom this isolate refused; `route` is null where nothing is mapped. */
+export async function writeRefusal(
+  env: Env,
+  route: Pick<Route, "site" | "mapping"> | null,
+  visit: Pick<ConnectionRecord, "at" | "visitor" | "endpoint">,
+  { code, reason }: Failure,
+): Promise<void> {
+  const record: ConnectionRecord = {
+    ...visit,
+    ended: Date.now(),
+    site: route?.site ?? "",
+    mapping: route?.mapping.id ?? null,
+    target: route?.mapping.target ?? "",
+    bytesIn: 0,
+    bytesOut: 0,
+    outcome: "refused",
+    code,
+    reason,
+  };
+  await refusals.add(record, (records) => registryOf(env).record(records));
+}
