@@ -2,7 +2,7 @@ import type { AgentClaims } from "../shared/claims.ts";
 import { encodeControl } from "../shared/control.ts";
 import type { Failure } from "../shared/errors.ts";
 import { TYPE } from "../shared/frame.ts";
-import { DIALS_IN_FLIGHT, DRAIN_MS } from "../shared/limits.ts";
+import { DIALS_IN_FLIGHT, DRAIN_MS, MAX_DATA } from "../shared/limits.ts";
 import type { Dial } from "../shared/open.ts";
 import type { Stream } from "../shared/stream.ts";
 import { PROTOCOL, VERSION } from "../shared/version.ts";
@@ -79,7 +79,14 @@ export async function runAgent(options: AgentOptions, state: AgentState): Promis
   const lanes = new Lanes({
     url: new URL("/.sallyport/agent", edge),
     token: options.token,
-    hello: { protocol: PROTOCOL, kind: "agent", incarnation: options.incarnation, version: VERSION, features: [] },
+    hello: {
+      protocol: PROTOCOL,
+      kind: "agent",
+      incarnation: options.incarnation,
+      version: VERSION,
+      frameBytes: MAX_DATA,
+      features: [],
+    },
     waiting: () => sessions.waiting,
     frame: (frame) => (frame.type === TYPE.RENEW ? renewal.answered(frame) : sessions.receive(frame)),
     room: () => sessions.pump(),

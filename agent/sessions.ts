@@ -1,9 +1,9 @@
 import { Cut, decodeControl, type Welcome } from "../shared/control.ts";
 import { SessionError, streamCode, type Failure } from "../shared/errors.ts";
 import { Gatherer } from "../shared/gather.ts";
-import { decodeFields, encodeFields } from "../shared/fields.ts";
+import { decodeFields, encodeFields, numberField } from "../shared/fields.ts";
 import { encodeFrame, FLAG_MORE, TYPE, type Frame } from "../shared/frame.ts";
-import { GRACE_MS, MAX_STREAMS } from "../shared/limits.ts";
+import { GRACE_MS, MAX_STREAMS, USUAL_DATA } from "../shared/limits.ts";
 import type { Dial } from "../shared/open.ts";
 import { decodeResume, Secret, type Resume } from "../shared/resume.ts";
 import { Session } from "../shared/session.ts";
@@ -11,7 +11,7 @@ import type { Stream } from "../shared/stream.ts";
 
 export type SessionsHost = {
   send: (frame: Uint8Array, lane: number) => void;
-  room: (lane: number) => boolean;
+  room: (lane: number) => number;
   dial: (stream: Stream, dial: Dial) => void;
 };
 
@@ -143,6 +143,7 @@ export class Sessions {
     });
     const session: Session = new Session({
       role: "agent",
+      frameBytes: Math.max(USUAL_DATA, numberField(fields, 3)),
       secret: new Secret(id.slice(), key.slice()),
       to: { channel, slot: 0 },
       graceMs: () => this.#graceMs,

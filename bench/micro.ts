@@ -2,6 +2,7 @@
 import { batch, unbatch } from "../shared/batch.ts";
 import { decodeFrame, encodeFrame, HEADROOM, TYPE } from "../shared/frame.ts";
 import { encodeDial } from "../shared/open.ts";
+import { MAX_DATA } from "../shared/limits.ts";
 import { Session } from "../shared/session.ts";
 import { tableText } from "./harness/report.ts";
 import { median, spread } from "./harness/stats.ts";
@@ -37,7 +38,7 @@ function pair(): { write: (bytes: number) => void } {
   const ends: { caller?: Session; agent?: Session } = {};
   const io = (far: () => Session | undefined): ConstructorParameters<typeof Session>[0]["io"] => ({
     send: (frame) => far()?.receive(decodeFrame(frame)),
-    room: () => true,
+    room: () => MAX_DATA,
     now: () => performance.now(),
   });
   const to = { channel: 0, slot: 1 };

@@ -3,7 +3,7 @@ import { decodeControl, encodeControl, Welcome, type Hello } from "../shared/con
 import { SessionError } from "../shared/errors.ts";
 import { decodeFrame, encodeFrame, TYPE, type Frame } from "../shared/frame.ts";
 import { Keepalive } from "../shared/keepalive.ts";
-import { HELLO_TIMEOUT_MS, MAX_CONTROL, MAX_FRAME } from "../shared/limits.ts";
+import { HELLO_TIMEOUT_MS, MAX_CONTROL, MAX_FRAME, USUAL_DATA } from "../shared/limits.ts";
 import { releaseReads } from "./reads.ts";
 import { Path } from "../shared/path.ts";
 import { detailOf, faultOfClose, faultOfError, faultOfStatus, type LinkFault } from "./fault.ts";
@@ -95,8 +95,10 @@ export class Lane implements AsyncDisposable {
     return this.#welcome;
   }
 
-  get room(): boolean {
-    return this.#socket.readyState === WebSocket.OPEN && this.#path.room;
+  /** Bytes of the largest frame of bulk to send now; 0: none. */
+  get room(): number {
+    if (this.#socket.readyState !== WebSocket.OPEN) return 0;
+    return Math.min(this.#path.room, this.#welcome?.limits.frameBytes ?? USUAL_DATA);
   }
 
   /** Bytes handed over and not yet taken by the kernel: datagrams wait outside, where they can still be dropped. */

@@ -71,8 +71,8 @@ export class Lanes {
     await Promise.race([this.#lane(lane)?.heard(), ended]);
   }
 
-  room(lane: number): boolean {
-    return this.#lane(lane)?.room ?? false;
+  room(lane: number): number {
+    return this.#lane(lane)?.room ?? 0;
   }
 
   /** Bytes that wait in the socket of a lane. */

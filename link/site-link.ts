@@ -4,7 +4,7 @@ import type { Failure } from "../shared/errors.ts";
 import { encodeFields } from "../shared/fields.ts";
 import { encodeFrame, FLAG_MORE, TYPE, type Frame } from "../shared/frame.ts";
 import { Gatherer } from "../shared/gather.ts";
-import { GRACE_MS } from "../shared/limits.ts";
+import { GRACE_MS, MAX_DATA } from "../shared/limits.ts";
 import { encodeOpen, type Kind } from "../shared/open.ts";
 import { Secret } from "../shared/resume.ts";
 import { Session } from "../shared/session.ts";
@@ -69,7 +69,7 @@ export class SiteLink implements AsyncDisposable {
     this.#lanes = new Lanes({
       url,
       token,
-      hello: { protocol: PROTOCOL, kind, incarnation, version: VERSION, features: [] },
+      hello: { protocol: PROTOCOL, kind, incarnation, version: VERSION, frameBytes: MAX_DATA, features: [] },
       waiting: () => this.#each().some((session) => session.charges.sent > 0),
       frame: (frame) => this.#receive(frame),
       room: () => this.#each().forEach((session) => session.pump()),
@@ -235,6 +235,7 @@ export class SiteLink implements AsyncDisposable {
     const session: Session = new Session({
       role: "caller",
       to,
+      frameBytes: agent.frameBytes,
       secret: new Secret(id, key),
       graceMs: () => this.#graceMs,
       io: {
@@ -250,8 +251,9 @@ export class SiteLink implements AsyncDisposable {
     const offset = this.#window;
     session.grant(offset, false);
     // On every lane, or an OPEN on another one could overtake it; the agent takes the first.
+    const payload = encodeFields({ 1: id, 2: key, 3: MAX_DATA });
     for (let lane = 0; lane < LANES; lane += 1) {
-      this.#lanes.send(encodeFrame({ type: TYPE.SESSION, lane, ...to, offset }, encodeFields({ 1: id, 2: key })), lane);
+      this.#lanes.send(encodeFrame({ type: TYPE.SESSION, lane, ...to, offset }, payload), lane);
     }
     this.#regrant();
     return session;

@@ -1,12 +1,14 @@
 import * as z from "zod";
 import { SessionError } from "./errors.ts";
 import { encodeFrame, type Frame, type TypeCode, typeName } from "./frame.ts";
-import { GRACE_MS, MAX_CONTROL, MAX_GRACE_MS, MAX_LANES } from "./limits.ts";
+import { GRACE_MS, MAX_CONTROL, MAX_GRACE_MS, MAX_LANES, USUAL_DATA } from "./limits.ts";
 
 // JSON payloads of lane frames (docs/protocol.md section 3.1, 3.2). None of them is on the data path.
 
 const text = z.string().max(200);
 const count = z.int().min(0);
+/** An end that does not say takes what all take. */
+const frameBytes = count.min(USUAL_DATA).default(USUAL_DATA);
 
 export const Hello = z.object({
   protocol: z.int(),
@@ -17,6 +19,8 @@ export const Hello = z.object({
     .min(0)
     .max(MAX_LANES - 1),
   version: text,
+  /** Bytes of the largest DATA frame that this end takes. */
+  frameBytes,
   features: z.array(text).max(32),
 });
 export type Hello = z.infer<typeof Hello>;
@@ -45,7 +49,7 @@ export const Redirect = z.object({ path: text, reason: text });
 export type Redirect = z.infer<typeof Redirect>;
 
 export const Routes = z.object({
-  slots: z.array(z.object({ slot: count, incarnation: text, agent: text })),
+  slots: z.array(z.object({ slot: count, incarnation: text, agent: text, frameBytes })),
   endpoints: z.array(
     z.object({
       endpoint: z.string(),

@@ -3,8 +3,11 @@
 const KIB = 1024;
 const MIB = 1024 * KIB;
 
-/** Bytes in one DATA frame: large enough to be cheap, small enough that a voice packet waits for one only. */
-export const MAX_DATA = 64 * KIB;
+/** Bytes in one DATA frame at most: a message costs a relay far more than its bytes, so a fast path has large ones. */
+export const MAX_DATA = 256 * KIB;
+
+/** Bytes in one DATA frame of a path that is not known to be fast: small enough that a voice packet waits for one only. */
+export const USUAL_DATA = 64 * KIB;
 
 /** Bytes of a JSON control payload (HELLO, ROUTES, …): more than any honest page, less than a relay would notice. */
 export const MAX_CONTROL = 64 * KIB;

@@ -1,12 +1,12 @@
 import { SessionError } from "./errors.ts";
 import { HEADROOM } from "./frame.ts";
-import { FRAME_CHARGE, MAX_DATA } from "./limits.ts";
+import { FRAME_CHARGE, MAX_DATA, USUAL_DATA } from "./limits.ts";
 
 // The sending half of a stream: what waits, what was sent and is not yet consumed, and how far the far end lets us go.
 // What is kept for sending again is exactly what is charged: there is no second buffer.
 
 /** Under this, a frame costs more than the copy that makes it larger. */
-const CHEAP_BYTES = MAX_DATA / 4;
+const CHEAP_BYTES = USUAL_DATA;
 
 /** A frame's bytes with HEADROOM before them, and the offsets they cover. */
 export type Kept = { chunk: Uint8Array; start: number; end: number; /** Sent more than once. */ again?: boolean };

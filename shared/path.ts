@@ -2,7 +2,7 @@
 // everything behind it; so each end asks the far end to echo a mark now and then, and keeps what is unechoed near what
 // the path carries in one turn (the model of BBR: delivery rate and least round trip, measured, never guessed from loss).
 
-import { RELAY_BUDGET } from "./limits.ts";
+import { MAX_DATA, RELAY_BUDGET, USUAL_DATA } from "./limits.ts";
 
 /** Bytes always allowed: less would leave a busy machine idle between two turns of its event loop. */
 const LEAST_BYTES = 256 * 1024;
@@ -10,6 +10,8 @@ const LEAST_BYTES = 256 * 1024;
 const MOST_BYTES = RELAY_BUDGET + 4 * 1024 * 1024;
 /** Times the path's own product: one part travels, the other waits to follow it at once. It also lets a new path be found out. */
 const GAIN = 2;
+/** Milliseconds of the path that one frame may take: what comes behind it waits as long. */
+const FRAME_MS = 4;
 /** Bytes between two marks, at least. */
 const MARK_BYTES = 64 * 1024;
 /** Milliseconds a measured rate, and a measured round trip, are believed. */
@@ -52,9 +54,10 @@ export class Path {
     return this.backlog > MOST_BYTES;
   }
 
-  /** True while bulk may be sent. */
-  get room(): boolean {
-    return !this.#probing && this.backlog < this.limit;
+  /** Bytes of the largest frame of bulk that may be sent now; 0: none. */
+  get room(): number {
+    if (this.#probing || this.backlog >= this.limit) return 0;
+    return Math.min(MAX_DATA, Math.max(USUAL_DATA, Math.floor(this.#rate * FRAME_MS)));
   }
 
   /** Bytes that may be on their way. */

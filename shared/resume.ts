@@ -3,7 +3,7 @@ import { sha256 } from "@noble/hashes/sha2.js";
 import { concat } from "./concat.ts";
 import { SessionError } from "./errors.ts";
 import { readU64, viewOf, writeU64 } from "./frame.ts";
-import { MAX_DATA } from "./limits.ts";
+import { MAX_CONTROL } from "./limits.ts";
 
 // What two ends tell each other after a loss (docs/protocol.md section 6).
 //
@@ -96,7 +96,7 @@ export function refuseRecords(payload: Uint8Array, allows: (record: StreamRecord
 }
 
 function pages(records: readonly StreamRecord[], head: number, fill: (page: Uint8Array) => void): Uint8Array[] {
-  const most = Math.floor((MAX_DATA - head) / RECORD_BYTES);
+  const most = Math.floor((MAX_CONTROL - head) / RECORD_BYTES);
   const out: Uint8Array[] = [];
   for (let first = 0; first === 0 || first < records.length; first += most) {
     const part = records.slice(first, first + most);

@@ -1,5 +1,5 @@
 import { FLAG_ACK, HEADER_BYTES, HEADROOM, TYPE, viewOf, writeHeader, writeU64 } from "./frame.ts";
-import { FRAME_CHARGE, INITIAL_WINDOW, MAX_DATA, MAX_SMALL_FRAMES } from "./limits.ts";
+import { FRAME_CHARGE, INITIAL_WINDOW, MAX_SMALL_FRAMES, USUAL_DATA } from "./limits.ts";
 import type { Stream } from "./stream.ts";
 
 // Who may send next. Streams take turns, one frame each; streams with little to say go before bulk.
@@ -14,7 +14,8 @@ const MIN_SMALL_FRAMES = 4;
 const GATHERED_BYTES = 16 * 1024;
 
 export type SenderHost = {
-  room: (lane: number) => boolean;
+  /** Bytes of the largest frame that the lane takes now; 0: none. */
+  room: (lane: number) => number;
   send: (frame: Uint8Array, lane: number) => void;
   to: () => { channel: number; slot: number };
   /** What to acknowledge on a frame of this stream, or null for nothing. Counts as told. */
@@ -48,7 +49,7 @@ export class Sender {
       this.#free.add(stream);
     } else if (!this.#queued.has(stream)) {
       this.#queued.add(stream);
-      const urgent = stream.out.pendingBytes <= URGENT_BYTES && stream.out.charge <= MAX_DATA;
+      const urgent = stream.out.pendingBytes <= URGENT_BYTES && stream.out.charge <= USUAL_DATA;
       (urgent ? this.#urgent : this.#bulk).push(stream);
       if (this.#queued.size >= this.#sweepAt) this.#sweep();
     }
@@ -71,9 +72,10 @@ export class Sender {
           (full ? undefined : this.#pop(this.#urgent)) ?? this.#popFree() ?? (full ? undefined : this.#pop(this.#bulk));
         if (stream === undefined) break;
         if (stream.over) continue;
-        if (!this.#host.room(stream.lane)) {
+        const room = this.#host.room(stream.lane);
+        if (room === 0) {
           blocked.push(stream);
-        } else if (this.#sendOne(stream)) {
+        } else if (this.#sendOne(stream, room)) {
           this.wake(stream);
           this.#host.sent(stream);
         } else {
@@ -140,13 +142,14 @@ export class Sender {
   }
 
   /** Sends one frame of a stream; false when the session's window has no room for it. */
-  #sendOne(stream: Stream): boolean {
+  #sendOne(stream: Stream, room: number): boolean {
     const { out } = stream;
     let kept = out.takeAgain();
     if (kept === null && out.pendingBytes > 0) {
-      const allowance = this.outstanding === 0 ? MAX_DATA : this.window - this.outstanding - FRAME_CHARGE;
+      const left = this.window - this.outstanding - FRAME_CHARGE;
+      const allowance = this.outstanding === 0 ? Math.max(left, USUAL_DATA) : left;
       if (allowance < Math.min(out.pendingBytes, WORTHWHILE_BYTES)) return false;
-      kept = out.take(allowance);
+      kept = out.take(Math.min(allowance, room));
       if (kept !== null) this.outstanding += kept.end - kept.start + FRAME_CHARGE;
     }
     if (kept !== null) {

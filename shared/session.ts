@@ -2,7 +2,7 @@ import { unbatch } from "./batch.ts";
 import { SessionError, type Failure, type SessionCode } from "./errors.ts";
 import { encodeFields } from "./fields.ts";
 import { encodeFrame, TYPE, typeName, type Frame, type Header } from "./frame.ts";
-import { GRACE_MS } from "./limits.ts";
+import { GRACE_MS, USUAL_DATA } from "./limits.ts";
 import { decodeFailure, type Dial } from "./open.ts";
 import { Resumption } from "./resumption.ts";
 import type { Secret, StreamRecord } from "./resume.ts";
@@ -14,8 +14,8 @@ import type { Stream, StreamInit } from "./stream.ts";
 export type SessionIo = {
   /** Sends a finished frame on a lane. A patient one may wait for others to go with. */
   send: (frame: Uint8Array, lane: number, patient?: boolean) => void;
-  /** True while the lane takes more bulk; when it does again, call `session.pump()`. */
-  room: (lane: number) => boolean;
+  /** Bytes of the largest frame of bulk that the lane takes now; 0: none, and when it does again, call `session.pump()`. */
+  room: (lane: number) => number;
   /** Monotonic milliseconds. */
   now: () => number;
 };
@@ -25,6 +25,8 @@ export type SessionInit = {
   /** Where frames go: a caller names the slot it means, an agent the channel it answers. */
   to: { channel: number; slot: number };
   io: SessionIo;
+  /** Bytes of the largest DATA frame that the far end takes; without it USUAL_DATA. */
+  frameBytes?: number;
   /** What proves the session after a loss; without it, a loss ends it. */
   secret?: Secret;
   /** Milliseconds the session outlives its path; 0: not at all. The edge may be restarted with another. */
@@ -52,7 +54,7 @@ export class Session {
     this.#table = new StreamTable({
       control: (header, payload, patient) => this.#send(header, payload, patient),
       data: io.send,
-      room: (lane) => this.#resumption.flows && io.room(lane),
+      room: (lane) => (this.#resumption.flows ? Math.min(io.room(lane), init.frameBytes ?? USUAL_DATA) : 0),
       to: () => this.to,
       now: io.now,
       up: () => this.up,

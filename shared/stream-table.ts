@@ -16,7 +16,7 @@ export type StreamTableInit = {
   control: SendControl;
   /** Sends a finished DATA or FIN frame on a lane. */
   data: (frame: Uint8Array, lane: number) => void;
-  room: (lane: number) => boolean;
+  room: (lane: number) => number;
   to: () => { channel: number; slot: number };
   now: () => number;
   /** A datagram may be dropped for want of a path. */

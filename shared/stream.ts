@@ -1,7 +1,7 @@
 import type { Failure, StreamCode } from "./errors.ts";
 import { HEADROOM } from "./frame.ts";
 import { Incoming } from "./incoming.ts";
-import { INITIAL_CREDIT, MAX_DATA } from "./limits.ts";
+import { INITIAL_CREDIT } from "./limits.ts";
 import type { Accept } from "./open.ts";
 import { Outgoing } from "./outgoing.ts";
 import type { Pace } from "./pacer.ts";
@@ -36,6 +36,9 @@ export type StreamHost = {
 export type StreamInit = { lane?: number; mapping?: number; kind?: number; port?: number };
 
 export type StreamState = "opening" | "open" | "ended";
+
+/** Bytes waiting to be sent under which more are welcome: beside them one more read comes. */
+const HUNGRY_BYTES = 32 * 1024;
 
 const NO_EVENTS: StreamEvents = { data: () => {}, fin: () => {}, ended: () => {} };
 
@@ -90,7 +93,7 @@ export class Stream {
       !this.finishing &&
       this.#heldOut === 0 &&
       this.credit > 0 &&
-      this.out.pendingBytes < MAX_DATA / 2;
+      this.out.pendingBytes < HUNGRY_BYTES;
     if (!hungry) this.#full = true;
     return hungry;
   }

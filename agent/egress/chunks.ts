@@ -1,25 +1,41 @@
 import { HEADROOM } from "../../shared/frame.ts";
 import { MAX_DATA } from "../../shared/limits.ts";
 
-/** Reads below this get a chunk of their own size: a kept one must not hold much more memory than it is charged for. */
-const LARGE_BYTES = MAX_DATA / 2;
-/** Chunks kept for the next reads; 4 MiB. What lies between two acknowledgements is less. */
-const MOST_FREE = 64;
+/** Reads below this get a chunk of their own size. */
+const LARGE_BYTES = 32 * 1024;
+/** Bytes kept for the next reads. What lies between two acknowledgements is less. */
+const MOST_FREE_BYTES = 4 * 1024 * 1024;
 
-const free: Buffer[] = [];
+/** Free chunks by size: powers of two, for a chunk that is kept must not hold much more memory than it is charged for. */
+const free = new Map<number, ArrayBuffer[]>();
+let freeBytes = 0;
 
 /** Copies what was read behind HEADROOM. Large chunks come back by `recycle`: fresh ones for every read make the collector the agent's main work. */
 export function chunkFor(bytes: Buffer): Buffer {
   const size = HEADROOM + bytes.byteLength;
-  const large = bytes.byteLength >= LARGE_BYTES;
-  const chunk = large
-    ? (free.pop() ?? Buffer.allocUnsafeSlow(HEADROOM + MAX_DATA)).subarray(0, size)
-    : Buffer.allocUnsafeSlow(size);
+  const chunk =
+    bytes.byteLength < LARGE_BYTES ? Buffer.allocUnsafeSlow(size) : take(bytes.byteLength).subarray(0, size);
   bytes.copy(chunk, HEADROOM);
   return chunk;
 }
 
 /** Takes a chunk back that nobody reads any more. */
-export function recycle(chunk: Uint8Array): void {
-  if (chunk.buffer.byteLength === HEADROOM + MAX_DATA && free.length < MOST_FREE) free.push(Buffer.from(chunk.buffer));
+export function recycle({ buffer }: Uint8Array): void {
+  const bytes = buffer.byteLength - HEADROOM;
+  if (bytes < LARGE_BYTES || freeBytes + bytes > MOST_FREE_BYTES) return;
+  const list = free.get(bytes);
+  if (list === undefined) return;
+  freeBytes += bytes;
+  list.push(buffer as ArrayBuffer);
+}
+
+function take(atLeast: number): Buffer {
+  let bytes = MAX_DATA;
+  while (bytes / 2 >= atLeast) bytes /= 2;
+  const list = free.get(bytes) ?? [];
+  free.set(bytes, list);
+  const found = list.pop();
+  if (found === undefined) return Buffer.allocUnsafeSlow(HEADROOM + bytes);
+  freeBytes -= bytes;
+  return Buffer.from(found);
 }

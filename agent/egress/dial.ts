@@ -1,7 +1,7 @@
 import net from "node:net";
 import type { Address } from "../../shared/address.ts";
 import type { Failure } from "../../shared/errors.ts";
-import { DIAL_TIMEOUT_MS } from "../../shared/limits.ts";
+import { DIAL_TIMEOUT_MS, MAX_DATA } from "../../shared/limits.ts";
 import { formatHostPort } from "../../shared/socket-address.ts";
 
 /** Milliseconds before the next address is tried beside a slow one (RFC 8305 section 5). */
@@ -11,7 +11,7 @@ const KEEPALIVE_MS = 30_000;
 export type Dialled = { ok: true; socket: net.Socket } | { ok: false; failure: Failure };
 
 /** Where reads of all sockets land; whatever takes them copies at once, so idle connections hold no buffer. */
-const landing = Buffer.allocUnsafeSlow(64 * 1024);
+const landing = Buffer.allocUnsafeSlow(MAX_DATA);
 
 /** Reads as they come; the bytes are only good during the call. Answer false to pause, then `socket.resume()`. */
 export type OnRead = (bytes: Buffer) => boolean;

@@ -37,6 +37,8 @@ export type Attachment = LanePass & {
     incarnation: string;
     lane: number;
     version: string;
+    /** Bytes of the largest DATA frame it takes. */
+    frameBytes: number;
   } | null;
 };
 

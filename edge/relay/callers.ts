@@ -109,7 +109,12 @@ export class Callers {
   /** `slots` are the agents that are there, those of an endpoint the ones that take new streams. */
   tell(lane: Lane): void {
     const { agents } = this.#host.lanes;
-    const slots = agents.map(({ number, incarnation, identity }) => ({ slot: number, incarnation, agent: identity }));
+    const slots = agents.map((end) => ({
+      slot: end.number,
+      incarnation: end.incarnation,
+      agent: end.identity,
+      frameBytes: laneOf(end, 0)?.attachment.ready?.frameBytes,
+    }));
     const numbers = slots.map(({ slot }) => slot).filter((slot) => !this.#host.draining(slot));
     const elder = this.#host.elder();
     const one = elder === undefined ? [] : [elder.number];

@@ -2,6 +2,7 @@ import type { Failure } from "../../shared/errors.ts";
 import { encodeFields } from "../../shared/fields.ts";
 import { encodeFrame, TYPE, type Frame } from "../../shared/frame.ts";
 import { Gatherer } from "../../shared/gather.ts";
+import { MAX_DATA } from "../../shared/limits.ts";
 import { Secret } from "../../shared/resume.ts";
 import { Session } from "../../shared/session.ts";
 
@@ -11,7 +12,7 @@ const PATIENCE_MS = 25;
 
 export type IngressHost = {
   send: (slot: number, frame: Uint8Array, lane: number) => void;
-  room: (slot: number, lane: number) => boolean;
+  room: (slot: number, lane: number) => number;
   /** The live lanes of an agent. */
   lanes: (slot: number) => Iterable<number>;
   /** The session with an agent is over. */
@@ -60,6 +61,8 @@ export class Ingress {
       secret: new Secret(id, key),
       to: { channel: 0, slot },
       graceMs: () => this.#host.graceMs,
+      // What the agent takes, its lanes know.
+      frameBytes: MAX_DATA,
       io: {
         send: (frame, lane, patient) => gatherer.send(frame, lane, patient),
         room: (lane) => this.#host.room(slot, lane),
@@ -76,7 +79,7 @@ export class Ingress {
     const window = this.#host.window();
     session.grant(window, false);
     // On every lane, or a DIAL on another one could overtake it; the agent takes the first.
-    const payload = encodeFields({ 1: id, 2: key });
+    const payload = encodeFields({ 1: id, 2: key, 3: MAX_DATA });
     for (const lane of this.#host.lanes(slot)) {
       this.#host.send(slot, encodeFrame({ type: TYPE.SESSION, lane, slot, offset: window }, payload), lane);
     }

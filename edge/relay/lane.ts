@@ -1,5 +1,6 @@
 import { LANE_CLOSE } from "../../shared/errors.ts";
 import { encodeFrame, TYPE } from "../../shared/frame.ts";
+import { USUAL_DATA } from "../../shared/limits.ts";
 import { Path } from "../../shared/path.ts";
 import { attachmentOf, type Attachment } from "./attachment.ts";
 
@@ -28,8 +29,9 @@ export class Lane {
     return this.#path.backlog;
   }
 
-  get room(): boolean {
-    return this.#path.room;
+  /** Bytes of the largest frame of bulk to send now; 0: none. */
+  get room(): number {
+    return Math.min(this.#path.room, this.attachment.ready?.frameBytes ?? USUAL_DATA);
   }
 
   send(frame: Uint8Array): void {

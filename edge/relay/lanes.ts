@@ -75,10 +75,10 @@ export class Lanes {
     if (end !== undefined) laneOf(end, lane)?.send(frame);
   }
 
-  /** Whether that lane of an agent takes more bulk. */
-  room(slot: number, lane: number): boolean {
+  /** Bytes of the largest frame of bulk that that lane of an agent takes now; 0: none. */
+  room(slot: number, lane: number): number {
     const end = this.agent(slot);
-    return end !== undefined && (laneOf(end, lane)?.room ?? false);
+    return end === undefined ? 0 : (laneOf(end, lane)?.room ?? 0);
   }
 
   /** The end of this identity and incarnation, if it has lanes here. */

@@ -92,10 +92,10 @@ export class Reception {
     const epoch = Number(rules.get("epoch") ?? "0") + 1;
     rules.put("epoch", String(epoch));
     const number = known?.number ?? this.#absences.slotOf(attachment.identity, hello.incarnation) ?? epoch;
-    const { incarnation, version } = hello;
+    const { incarnation, version, frameBytes } = hello;
     lane.save({
       ...attachment,
-      ready: { boot: this.#host.boot, epoch, number, incarnation, lane: hello.lane, version },
+      ready: { boot: this.#host.boot, epoch, number, incarnation, lane: hello.lane, version, frameBytes },
     });
     const { end, replaced } = lanes.enter(lane);
     this.#host.entered();
@@ -140,8 +140,8 @@ export class Reception {
   }
 
   /** A lane of a lapsed token is nobody's: it stands for no agent and no caller, and takes nobody's place. */
-  #welcomeLapsed(lane: Lane, { incarnation, version, lane: index }: Hello): void {
-    const ready = { boot: this.#host.boot, epoch: 0, number: 0, incarnation, lane: index, version };
+  #welcomeLapsed(lane: Lane, { incarnation, version, frameBytes, lane: index }: Hello): void {
+    const ready = { boot: this.#host.boot, epoch: 0, number: 0, incarnation, lane: index, version, frameBytes };
     lane.save({ ...lane.attachment, ready });
     this.#welcome(lane, 0, { renew: true });
   }

@@ -84,10 +84,10 @@ async function upload(
   for (;;) {
     await room();
     if (stream.over) return;
-    const buffer: ArrayBuffer =
-      spare !== undefined && spare.byteLength === HEADROOM + wanted ? spare : new ArrayBuffer(HEADROOM + wanted);
-    spare = undefined;
     const size = Math.max(1, Math.min(wanted, stream.credit));
+    // No larger than what may come: it is kept whole until what was read is consumed.
+    const buffer: ArrayBuffer = spare?.byteLength === HEADROOM + size ? spare : new ArrayBuffer(HEADROOM + size);
+    spare = undefined;
     const { value, done } = await reader.read(new Uint8Array(buffer, HEADROOM, size));
     if (done) {
       stream.finish();

@@ -1,5 +1,12 @@
 import { expect, test } from "vitest";
-import { FRAME_CHARGE, INITIAL_CREDIT, MAX_DATA, MAX_STREAM_WINDOW, STREAM_WINDOW } from "../../shared/limits.ts";
+import {
+  FRAME_CHARGE,
+  INITIAL_CREDIT,
+  MAX_DATA,
+  MAX_STREAM_WINDOW,
+  STREAM_WINDOW,
+  USUAL_DATA,
+} from "../../shared/limits.ts";
 import { decodeFrame, TYPE } from "../../shared/frame.ts";
 import { chunkOf, type Stream } from "../../shared/stream.ts";
 import { connect, pair, write, type Pair, type Sink } from "./pair.ts";
@@ -12,7 +19,8 @@ const KIB = 1024;
 const MIB = 1024 * KIB;
 
 function flood(stream: Stream, bytes: number): void {
-  for (let left = bytes; left > 0; left -= MAX_DATA) stream.write(chunkOf(new Uint8Array(Math.min(left, MAX_DATA))));
+  for (let left = bytes; left > 0; left -= USUAL_DATA)
+    stream.write(chunkOf(new Uint8Array(Math.min(left, USUAL_DATA))));
 }
 
 function total(frames: { bytes: number }[]): number {
@@ -68,7 +76,7 @@ test.each(ROLES)("7.4 one frame may always be sent when nothing is outstanding, 
   const end = new End(role);
   end.hear(window(0));
   const { stream } = end.open();
-  flood(stream, 3 * MAX_DATA);
+  flood(stream, 3 * USUAL_DATA);
   expect(end.data.length).toBe(1);
   end.hear(credit(stream.id, 2 ** 40, stream.out.sent));
   expect(end.data.length).toBe(2);
@@ -77,15 +85,15 @@ test.each(ROLES)("7.4 one frame may always be sent when nothing is outstanding, 
 test.each(ROLES)("7.5 when the window shrinks the sender waits until it fits (%s)", (role) => {
   const end = new End(role);
   const { stream } = end.open();
-  flood(stream, 4 * MAX_DATA);
-  end.hear(window(3 * MAX_DATA));
+  flood(stream, 4 * USUAL_DATA);
+  end.hear(window(3 * USUAL_DATA));
   end.forget();
-  flood(stream, MAX_DATA);
+  flood(stream, USUAL_DATA);
   expect(end.data).toEqual([]);
-  end.hear(credit(stream.id, 2 ** 40, MAX_DATA));
+  end.hear(credit(stream.id, 2 ** 40, USUAL_DATA));
   expect(end.data).toEqual([]);
-  end.hear(credit(stream.id, 2 ** 40, 3 * MAX_DATA));
-  expect(total(end.data)).toBe(MAX_DATA);
+  end.hear(credit(stream.id, 2 ** 40, 3 * USUAL_DATA));
+  expect(total(end.data)).toBe(USUAL_DATA);
 });
 
 test.each(ROLES)("7.6 until it is told a window, a sender keeps within 64 KiB (%s)", (role) => {
@@ -162,8 +170,8 @@ test.each(ROLES)("8.1 a byte beyond the stream's limit is a flow-control error, 
     end.eager = false;
     const sink = end.open();
     const { limit } = sink.stream.in;
-    for (let at = 0; at < limit - MAX_DATA; at += MAX_DATA) end.hear(data(1, at, MAX_DATA));
-    end.hear(data(1, limit - MAX_DATA, MAX_DATA - 1), data(1, limit - 1, 1 + excess));
+    for (let at = 0; at < limit - USUAL_DATA; at += USUAL_DATA) end.hear(data(1, at, USUAL_DATA));
+    end.hear(data(1, limit - USUAL_DATA, USUAL_DATA - 1), data(1, limit - 1, 1 + excess));
     expect(sink.bytes.length).toBe(limit - excess);
     expect(end.over.map(({ code }) => code)).toEqual(excess === 0 ? [] : ["flow-control"]);
     expect(end.said(TYPE.END).map(codeOf)).toEqual(excess === 0 ? [] : ["flow-control"]);
@@ -219,8 +227,8 @@ test.each(ROLES)("8.6 one frame is taken when nothing is held, however small the
   const end = new End(role, 64 * KIB);
   const sink = end.open();
   sink.stream.in.limit = MIB;
-  end.hear(data(1, 0, MAX_DATA));
-  expect([sink.bytes.length, end.over]).toEqual([MAX_DATA, []]);
+  end.hear(data(1, 0, USUAL_DATA));
+  expect([sink.bytes.length, end.over]).toEqual([USUAL_DATA, []]);
 });
 
 test("8.7 bytes that were on their way when the window shrank are still taken", () => {
@@ -400,11 +408,34 @@ test("10.5 however crowded the session, a caller grants a first flight with OPEN
 
 // 11. Whose turn it is
 
+test.each(ROLES)(
+  "11.0 a frame is as large as the lane takes and the window allows, and of 64 KiB at most beyond it (%s)",
+  (role) => {
+    const end = new End(role);
+    const { stream } = end.open();
+    end.hear(window(3 * MAX_DATA), credit(stream.id, 2 ** 40, 0));
+    const frames = (room: number): number[] => {
+      const before = end.data.length;
+      end.frame = room;
+      stream.write(chunkOf(new Uint8Array(MAX_DATA)));
+      return end.data.slice(before).map(({ bytes }) => bytes);
+    };
+    expect(frames(MAX_DATA)).toEqual([MAX_DATA]);
+    expect(frames(MAX_DATA / 2)).toEqual([MAX_DATA / 2, MAX_DATA / 2]);
+    const small = new End(role);
+    const only = small.open().stream;
+    small.frame = MAX_DATA;
+    small.hear(window(1), credit(only.id, 2 ** 40, 0));
+    only.write(chunkOf(new Uint8Array(MAX_DATA)));
+    expect(small.data.map(({ bytes }) => bytes)).toEqual([USUAL_DATA]);
+  },
+);
+
 test.each(ROLES)("11.1 streams with as much to say take turns, one frame each (%s)", (role) => {
   const end = new End(role);
   const streams = [end.open(), end.open(), end.open()].map(({ stream }) => stream);
   end.room = false;
-  for (const stream of streams) flood(stream, 4 * MAX_DATA);
+  for (const stream of streams) flood(stream, 4 * USUAL_DATA);
   end.room = true;
   end.session.pump();
   const order = end.data.map(({ stream }) => stream);
@@ -416,7 +447,7 @@ test.each(ROLES)("11.2 who has little to say goes before bulk (%s)", (role) => {
   const end = new End(role);
   const [bulk, typing] = [end.open(), end.open()];
   end.room = false;
-  flood(bulk.stream, 8 * MAX_DATA);
+  flood(bulk.stream, 8 * USUAL_DATA);
   write(typing.stream, "ls\n");
   end.room = true;
   end.session.pump();
@@ -464,7 +495,7 @@ test("11.7 streams that ended while nothing could be sent are not kept", () => {
   const end = new End("caller");
   end.hear(window(0));
   const { stream: stopped } = end.open();
-  flood(stopped, 2 * MAX_DATA);
+  flood(stopped, 2 * USUAL_DATA);
   const kept: WeakRef<Stream>[] = [];
   for (let turn = 0; turn < 2_000; turn += 1) {
     const { stream } = end.opening();
@@ -473,7 +504,7 @@ test("11.7 streams that ended while nothing could be sent are not kept", () => {
     kept.push(new WeakRef(stream));
   }
   expect([end.session.streams.size, end.data.length]).toEqual([1, 1]);
-  expect(end.session.charges.sent).toBe(MAX_DATA + FRAME_CHARGE);
+  expect(end.session.charges.sent).toBe(USUAL_DATA + FRAME_CHARGE);
 });
 
 /** All that is on its way to the agent arrives before anything of its answers does. */

@@ -105,7 +105,7 @@ test.each(ROLES)("1.6 frames of lanes and of relays are protocol errors in a ses
 });
 
 test.each(ROLES)(
-  "1.7 DATA of more than 65,536 bytes is a protocol error, of exactly as many it is not (%s)",
+  "1.7 DATA of more than 262,144 bytes is a protocol error, of exactly as many it is not (%s)",
   (role) => {
     const end = new End(role);
     const sink = end.open();

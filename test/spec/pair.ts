@@ -2,6 +2,7 @@ import { decodeFrame, FLAG_MORE, stamp, type Frame } from "../../shared/frame.ts
 import type { Dial } from "../../shared/open.ts";
 import { encodeDial } from "../../shared/open.ts";
 import { TYPE } from "../../shared/frame.ts";
+import { USUAL_DATA } from "../../shared/limits.ts";
 import { decodeResume, Secret, type StreamRecord } from "../../shared/resume.ts";
 import { Session } from "../../shared/session.ts";
 import { chunkOf, type Stream } from "../../shared/stream.ts";
@@ -50,7 +51,7 @@ export function pair(options: { window?: number; onDial?: (stream: Stream, dial:
       sent.push({ from, frame: decodeFrame(copy) });
       queue.push(copy);
     },
-    room: () => room.open,
+    room: () => (room.open ? USUAL_DATA : 0),
     now: () => clock.now,
   });
   const caller = new Session({
@@ -128,7 +129,7 @@ export class Sink {
     stream.events = {
       accepted: () => (this.accepted = true),
       data: (bytes) => {
-        this.bytes.push(...bytes);
+        for (const byte of bytes) this.bytes.push(byte);
         this.waiting += bytes.byteLength;
         if (eager) this.take();
       },

@@ -45,14 +45,14 @@ const MUTANTS: Mutant[] = [
   {
     name: "the sender ignores the session's window",
     file: "sender.ts",
-    find: "const allowance = this.outstanding === 0 ? MAX_DATA : this.window - this.outstanding - FRAME_CHARGE;",
-    put: "const allowance = MAX_DATA;",
+    find: "const left = this.window - this.outstanding - FRAME_CHARGE;",
+    put: "const left = 65_536;",
   },
   {
     name: "nothing may be sent in a window smaller than a frame",
     file: "sender.ts",
-    find: "this.outstanding === 0 ? MAX_DATA : this.window",
-    put: "this.outstanding < 0 ? MAX_DATA : this.window",
+    find: "this.outstanding === 0 ? Math.max(left, USUAL_DATA) : left",
+    put: "this.outstanding < 0 ? Math.max(left, USUAL_DATA) : left",
   },
   {
     name: "frames are not charged, only bytes",
@@ -159,14 +159,20 @@ const MUTANTS: Mutant[] = [
   {
     name: "a stream sends all it has before another's turn comes",
     file: "sender.ts",
-    find: "        } else if (this.#sendOne(stream)) {",
-    put: "        } else if (this.#sendOne(stream) && [1, 2, 3, 4].every(() => !stream.out.ready || this.#sendOne(stream))) {",
+    find: "        } else if (this.#sendOne(stream, room)) {",
+    put: "        } else if (this.#sendOne(stream, room) && [1, 2, 3, 4].every(() => !stream.out.ready || this.#sendOne(stream, room))) {",
   },
   {
     name: "a lane without room is written to",
     file: "sender.ts",
-    find: "if (!this.#host.room(stream.lane)) {",
-    put: "if (false) {",
+    find: "const room = this.#host.room(stream.lane);",
+    put: "const room = this.#host.room(stream.lane) || 65_536;",
+  },
+  {
+    name: "a frame is larger than the lane takes",
+    file: "sender.ts",
+    find: "out.take(Math.min(allowance, room))",
+    put: "out.take(allowance)",
   },
 
   // Reports

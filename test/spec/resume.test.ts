@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { GRACE_MS, MAX_DATA } from "../../shared/limits.ts";
+import { GRACE_MS, USUAL_DATA } from "../../shared/limits.ts";
 import { TYPE } from "../../shared/frame.ts";
 import {
   decodeResume,
@@ -246,7 +246,7 @@ function simulate(link: Pair, steps: { act: number; pick: number; size: number }
       case 1:
       case 2:
         if (both?.caller.stream.hungry && !both.finished.up) {
-          const chunk = bytes(1 + (size % (MAX_DATA / 32)));
+          const chunk = bytes(1 + (size % (USUAL_DATA / 32)));
           both.caller.stream.write(chunkOf(chunk));
           both.sent.up.push(...chunk);
         }
@@ -254,7 +254,7 @@ function simulate(link: Pair, steps: { act: number; pick: number; size: number }
       case 3:
       case 4:
         if (both?.agent?.stream.hungry && !both.finished.down) {
-          const chunk = bytes(1 + (size % (MAX_DATA / 32)));
+          const chunk = bytes(1 + (size % (USUAL_DATA / 32)));
           both.agent.stream.write(chunkOf(chunk));
           both.sent.down.push(...chunk);
         }

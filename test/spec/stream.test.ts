@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { FRAME_CHARGE, INITIAL_CREDIT, MAX_DATA } from "../../shared/limits.ts";
+import { FRAME_CHARGE, INITIAL_CREDIT, USUAL_DATA } from "../../shared/limits.ts";
 import { TYPE } from "../../shared/frame.ts";
 import { chunkOf } from "../../shared/stream.ts";
 import { connect, open, pair, Sink, text, write } from "./pair.ts";
@@ -76,7 +76,7 @@ test("a reader that has stopped holds no more than its grant, and others go on",
   const link = pair({ window: 1024 * 1024 });
   const stopped = connect(link, false);
   const other = connect(link);
-  const block = new Uint8Array(MAX_DATA);
+  const block = new Uint8Array(USUAL_DATA);
   for (let turn = 0; turn < 64; turn += 1) {
     if (stopped.caller.stream.hungry) stopped.caller.stream.write(chunkOf(block));
     if (other.caller.stream.hungry) other.caller.stream.write(chunkOf(block));
@@ -84,7 +84,7 @@ test("a reader that has stopped holds no more than its grant, and others go on",
   }
   expect(stopped.agent.waiting).toBeLessThanOrEqual(256 * 1024);
   expect(stopped.caller.stream.hungry).toBe(false);
-  expect(other.agent.bytes.length).toBe(64 * MAX_DATA);
+  expect(other.agent.bytes.length).toBe(64 * USUAL_DATA);
   expect(link.over).toEqual([]);
 });
 
@@ -92,7 +92,7 @@ test("64 stopped readers leave room for one that reads", () => {
   const link = pair({ window: 4 * 1024 * 1024 });
   const stopped = Array.from({ length: 64 }, () => connect(link, false));
   const reader = connect(link);
-  const block = new Uint8Array(MAX_DATA / 4);
+  const block = new Uint8Array(USUAL_DATA / 4);
   for (let turn = 0; turn < 40; turn += 1) {
     for (const { caller } of [...stopped, reader]) if (caller.stream.hungry) caller.stream.write(chunkOf(block));
     link.deliver();
@@ -164,7 +164,11 @@ test("an answer carries the acknowledgement: no CREDIT frames in a dialogue of s
 
 test("any writes, any delivery order between directions, any consumption: the same bytes, in order, and both ends return to nothing", () => {
   const action = fc.oneof(
-    fc.record({ kind: fc.constant("write" as const), end: fc.boolean(), size: fc.integer({ min: 1, max: MAX_DATA }) }),
+    fc.record({
+      kind: fc.constant("write" as const),
+      end: fc.boolean(),
+      size: fc.integer({ min: 1, max: USUAL_DATA }),
+    }),
     fc.record({ kind: fc.constant("deliver" as const), count: fc.integer({ min: 1, max: 20 }) }),
     fc.record({ kind: fc.constant("take" as const), end: fc.boolean(), size: fc.integer({ min: 1, max: 200_000 }) }),
     fc.record({ kind: fc.constant("tick" as const), by: fc.integer({ min: 1, max: 3_000 }) }),
@@ -205,7 +209,8 @@ test("any writes, any delivery order between directions, any consumption: the sa
               link.caller.pump();
               link.agent.pump();
           }
-          if (link.caller.charges.sent > Math.max(window, MAX_DATA + FRAME_CHARGE)) throw new Error("over the window");
+          if (link.caller.charges.sent > Math.max(window, USUAL_DATA + FRAME_CHARGE))
+            throw new Error("over the window");
         }
         link.room.open = true;
         ends.caller.stream.finish();

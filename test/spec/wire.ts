@@ -2,6 +2,7 @@ import { encodeFailure, encodeAccept, encodeDial } from "../../shared/open.ts";
 import type { SessionCode, StreamCode } from "../../shared/errors.ts";
 import { decodeFields, encodeFields, textField } from "../../shared/fields.ts";
 import { decodeFrame, FLAG_ACK, TYPE, viewOf, writeU64, type Frame } from "../../shared/frame.ts";
+import { MAX_DATA, USUAL_DATA } from "../../shared/limits.ts";
 import { Session } from "../../shared/session.ts";
 import { DIAL, Sink } from "./pair.ts";
 
@@ -23,16 +24,19 @@ export class End {
   readonly dialled: Sink[] = [];
   now = 0;
   room = true;
+  /** Bytes of the largest frame that the lane takes while it has room. */
+  frame = USUAL_DATA;
   eager = true;
 
   constructor(role: Role, granted = 4 * 1024 * 1024) {
     this.role = role;
     this.session = new Session({
+      frameBytes: MAX_DATA,
       role,
       to: role === "caller" ? { channel: 0, slot: 7 } : { channel: 3, slot: 0 },
       io: {
         send: (bytes) => this.sent.push(decodeFrame(bytes.slice())),
-        room: () => this.room,
+        room: () => (this.room ? this.frame : 0),
         now: () => this.now,
       },
       dial: (stream) => this.dialled.push(new Sink(stream, this.eager)),

@@ -22,6 +22,7 @@ const HELLO = {
   incarnation: "0123456789abcdef0123456789abcdef",
   lane: 0,
   version: "0.1.0",
+  frameBytes: 262_144,
   features: ["later"],
 } as const;
 
@@ -41,7 +42,7 @@ const WELCOME = {
 };
 
 const ROUTES = {
-  slots: [{ slot: 12, incarnation: "ab", agent: "agent:lab:x" }],
+  slots: [{ slot: 12, incarnation: "ab", agent: "agent:lab:x", frameBytes: 262_144 }],
   endpoints: [{ endpoint: "5060/udp", kind: "udp", access: "public", slots: [12] }],
 };
 
@@ -57,6 +58,13 @@ test("what the document shows is understood", () => {
   expect(read(Goaway, { code: "draining", reason: "update" })).toMatchObject({ code: "draining" });
   for (const renew of [{}, { token: "a.b.c" }, { code: "denied", reason: "revoked" }])
     expect(read(Renew, renew)).toEqual(renew);
+});
+
+test("an end that does not say takes DATA frames of 64 KiB; no end takes less", () => {
+  const { frameBytes: _, ...silent } = HELLO;
+  expect(read(Hello, silent).frameBytes).toBe(65_536);
+  expect(read(Hello, { ...HELLO, frameBytes: 2 ** 30 }).frameBytes).toBe(2 ** 30);
+  expect(() => read(Hello, { ...HELLO, frameBytes: 65_535 })).toThrow(SessionError);
 });
 
 test("a frame carries its offset and flags beside the JSON", () => {

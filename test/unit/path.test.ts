@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { RELAY_BUDGET } from "../../shared/limits.ts";
+import { MAX_DATA, RELAY_BUDGET, USUAL_DATA } from "../../shared/limits.ts";
 import { Path } from "../../shared/path.ts";
 
 const FRAME = 64 * 1024;
@@ -42,6 +42,21 @@ test.each([
   const { used, limit } = saturate({ rate, roundTrip, frames });
   expect(used).toBeGreaterThan(0.9);
   expect(limit).toBeLessThan(1.25 * Math.max(2 * rate * roundTrip, 256 * 1024));
+});
+
+test.each([
+  { name: "is not known", rate: 0, bytes: USUAL_DATA },
+  { name: "is slow", rate: 1_000, bytes: USUAL_DATA },
+  { name: "carries 32 KB a millisecond", rate: 32_000, bytes: 128_000 },
+  { name: "is as fast as loopback", rate: 500_000, bytes: MAX_DATA },
+])("a frame takes four milliseconds of the path: $bytes bytes when it $name", ({ rate, bytes }) => {
+  const path = new Path();
+  if (rate > 0) {
+    path.sent(rate);
+    path.mark(0);
+    path.echoed(1);
+  }
+  expect(path.room).toBe(bytes);
 });
 
 test("a mark that was never sent, or of another total, changes nothing", () => {
