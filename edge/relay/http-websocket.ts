@@ -3,6 +3,7 @@ import { utf8Text } from "../../shared/http-head.ts";
 import { MAX_MESSAGE, MAX_WAITING } from "../../shared/http-limits.ts";
 import { RECORD, recordChunks, type RecordKind } from "../../shared/http-record.ts";
 import type { Stream } from "../../shared/stream.ts";
+import { Held, queuedAt } from "./http-held.ts";
 import type { Tally } from "./socket.ts";
 
 const encoder = new TextEncoder();
@@ -16,6 +17,10 @@ export function openWebSocket(stream: Stream, head: ResponseHead, tally: Tally):
   socket.accept();
   socket.binaryType = "arraybuffer";
   let closed = false;
+  const held = new Held(
+    () => queuedAt(socket),
+    (bytes) => stream.consumed(bytes),
+  );
 
   const send = (kind: RecordKind, payload: Uint8Array): void => {
     for (const chunk of recordChunks(kind, payload)) stream.write(chunk);
@@ -61,6 +66,7 @@ export function openWebSocket(stream: Stream, head: ResponseHead, tally: Tally):
       if (!stream.out.finishing) stream.finish();
     },
     ended: (failure) => {
+      held.stop();
       if (failure !== null) closeWith(1011, failure.code);
       before.ended(failure);
     },
@@ -75,7 +81,7 @@ export function openWebSocket(stream: Stream, head: ResponseHead, tally: Tally):
       } else if (!closed) {
         socket.send(kind === RECORD.TEXT ? decoder.decode(payload) : payload);
       }
-      stream.consumed(owed);
+      held.sent(owed);
     },
   };
 }

@@ -1,4 +1,4 @@
-import { readFile, rm } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { createServer } from "node:https";
 import { once } from "node:events";
 import { createServer as createHttpServer } from "node:http";
@@ -9,6 +9,7 @@ import { expect, test } from "vitest";
 import { certificate } from "../support/certificates.ts";
 import { askHttp, httpOrigin } from "../support/http.ts";
 import { loopback } from "../support/net.ts";
+import { requestFrom } from "../support/request.ts";
 import { testSite } from "../support/site.ts";
 import { tempDir } from "../support/temp-dir.ts";
 
@@ -128,7 +129,7 @@ test("prefixes choose the target and may be stripped; redirects and cookies come
   expect((await askHttp(edge.url, HOST, { path: "/x/..%2fapp/" })).status).toBe(400);
 });
 
-test("targets speak TLS that is checked, pinned, or not checked, as the mapping says; and sockets of the agent's machine", async () => {
+test("targets speak TLS that is checked, pinned, or not checked, as the mapping says", async () => {
   await using site = await testSite();
   await using folder = await tempDir();
   const { edge } = site;
@@ -155,13 +156,39 @@ test("targets speak TLS that is checked, pinned, or not checked, as the mapping 
   expect((await askHttp(edge.url, "named.localhost")).body.toString()).toContain("its certificate is for another name");
   server.closeAllConnections();
   server.close();
+});
 
-  const path = join(folder.path, "app.sock");
-  const local = createHttpServer((request, response) => void response.end(`unix ${request.headers.host}`)).listen(path);
-  await once(local, "listening");
-  await site.map("http://unix.localhost", `http+unix:${path}`);
-  // Not without the agent's own --allow.
-  expect((await askHttp(edge.url, "unix.localhost")).status).toBe(502);
-  local.close();
-  await rm(path, { force: true });
+test("a socket of the agent's machine is a target if the agent was told so, and no other", async () => {
+  await using folder = await tempDir();
+  const [open, closed] = [join(folder.path, "app.sock"), join(folder.path, "other.sock")];
+  await using site = await testSite({ agent: ["--allow", `unix:${open}`] });
+  for (const path of [open, closed]) {
+    const server = createHttpServer(
+      (request, response) => void response.end(`unix ${request.url} ${request.headers.host}`),
+    );
+    server.listen(path).unref();
+    await once(server, "listening");
+  }
+  await site.map("http://open.localhost", `http+unix:${open}`);
+  await site.map("http://closed.localhost", `http+unix:${closed}`);
+  for (let round = 0; round < 2; round += 1)
+    expect((await askHttp(site.edge.url, "open.localhost", { path: "/a" })).body.toString()).toBe(
+      "unix /a open.localhost:8787",
+    );
+  expect(await askHttp(site.edge.url, "closed.localhost")).toMatchObject({ status: 502 });
+});
+
+test("a grant opens an endpoint for tokens to one visitor's address", async () => {
+  await using site = await testSite();
+  await using origin = await httpOrigin((_request, response) => void response.end("let in"));
+  await site.map(`http://${HOST}`, origin.url, "--access", "token");
+  const [guest, stranger] = [loopback(), loopback()];
+  const link = await site.edge.ok("grant", `http://${HOST}`, "--for", "1h");
+  expect((await askHttp(site.edge.url, HOST, { from: guest })).status).toBe(401);
+  expect((await requestFrom(guest, "POST", link)).status).toBe(200);
+  expect((await askHttp(site.edge.url, HOST, { from: guest })).body.toString()).toBe("let in");
+  expect((await askHttp(site.edge.url, HOST, { from: stranger })).status).toBe(401);
+  const [{ id } = { id: "" }] = await site.edge.json<{ id: string }[]>("grant", "ls");
+  await site.edge.ok("grant", "rm", id);
+  expect((await askHttp(site.edge.url, HOST, { from: guest })).status).toBe(401);
 });

@@ -145,6 +145,30 @@ test("close codes and reasons pass both ways; a break is no ordinary close", asy
   expect(closes.at(-1)?.[0]).toBe(1006);
 });
 
+test("a visitor who sends more than the path can take is told so (1013); others are not disturbed", async () => {
+  const accepted = Promise.withResolvers<WebSocket>();
+  await using it = await chat((socket, request) => {
+    if (request.url !== "/deaf") return void socket.on("message", (data) => socket.send(data));
+    socket.pause();
+    accepted.resolve(socket);
+  });
+  const pushing = visit(it.site, "/deaf");
+  await once(pushing, "open");
+  const deaf = await accepted.promise;
+  const closed = closeOf(pushing);
+  const piece = Buffer.alloc(MIB);
+  // Each when the one before has left: it is the edge that gives up, and it must do so long before this is over.
+  for (let sent = 0; sent < 256 && pushing.readyState === WebSocket.OPEN; sent += 1)
+    await new Promise((resolve) => pushing.send(piece, resolve));
+  expect(await closed).toEqual([1013, "more than the path can carry"]);
+  const other = visit(it.site, "/");
+  await once(other, "open");
+  other.send("still here?");
+  expect(String((await once(other, "message"))[0])).toBe("still here?");
+  other.terminate();
+  deaf.terminate();
+});
+
 async function closeOf(socket: WebSocket): Promise<[number, string]> {
   const [code, reason] = (await once(socket, "close")) as [number, Buffer];
   return [code, reason.toString()];
