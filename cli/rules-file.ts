@@ -1,132 +1,14 @@
-import { parse, stringify, TomlDate, TomlError } from "smol-toml";
 import { EXIT, Problem } from "../link/problem.ts";
-import { parseMapping } from "../shared/mapping.ts";
-import type { MappingDraft } from "../shared/mapping-input.ts";
-import { ruleOf } from "../shared/register.ts";
-
-// The register as a file: TOML, one [[mapping]] for each rule, of which every line can be pointed at.
-
-/** A rule of a file: what it says, and on which lines, counted from 1. */
-export type FileRule = { input: Record<string, unknown>; line: number; lines: ReadonlyMap<string, number> };
+import { readRules, type FileFault, type FileRule } from "../shared/rules-file.ts";
 
 /** The rules of a file. Throws Problem(configuration) that names the first line that is wrong. */
-export function readRules(text: string, file: string): FileRule[] {
-  const places = placesIn(text);
-  const { mapping = [], ...others } = documentOf(text, file);
-  const [stranger] = Object.keys(others);
-  if (stranger !== undefined)
-    throw wrong(file, lineOfKey(text, stranger), `${stranger} has no meaning here`, "a rule begins with [[mapping]]");
-  if (!Array.isArray(mapping))
-    throw wrong(file, lineOfKey(text, "mapping"), "mapping is no list", "begin each rule with [[mapping]]");
-  const rules = mapping.map((input, index): FileRule => {
-    const place = places[index] ?? { line: 1, lines: new Map<string, number>() };
-    return { input: plain(input, file, place) as Record<string, unknown>, ...place };
-  });
-  const seen = new Map<string, FileRule>();
-  for (const rule of rules) {
-    const draft = parseMapping(rule.input);
-    if (!draft.ok) throw wrong(file, lineOf(rule, draft.error.path), draft.error.message, draft.error.fix ?? "");
-    const twin = seen.get(draft.value.endpoint);
-    if (twin !== undefined) {
-      throw wrong(
-        file,
-        lineOf(rule, "endpoint"),
-        `${draft.value.endpoint} is on line ${lineOf(twin, "endpoint")} already`,
-        "leave one of them out",
-      );
-    }
-    seen.set(draft.value.endpoint, rule);
-  }
-  return rules;
+export function rulesFrom(text: string, file: string): FileRule[] {
+  const read = readRules(text);
+  if (!read.ok) throw wrong(file, read.fault);
+  return read.rules;
 }
 
 /** What is wrong with a rule of a file, by the line. */
-export function wrong(file: string, line: number, message: string, fix: string): Problem {
+export function wrong(file: string, { line, message, fix }: FileFault): Problem {
   return new Problem(EXIT.configuration, "rules-invalid", `${file}:${line}: ${message}`, fix);
-}
-
-/** The line of a field of a rule; where it is not written, that of the rule. */
-export function lineOf({ line, lines }: FileRule, field: string | undefined): number {
-  for (let path = field ?? ""; path !== ""; path = path.slice(0, Math.max(0, path.lastIndexOf(".")))) {
-    const found = lines.get(path);
-    if (found !== undefined) return found;
-  }
-  return line;
-}
-
-/** The rules as such a file. */
-export function writeRules(mappings: readonly MappingDraft[], heading: string): string {
-  const rules = mappings.map((mapping) => {
-    const { expires, ...rule } = ruleOf(mapping);
-    return expires === undefined ? rule : { ...rule, expires: new TomlDate(expires as string) };
-  });
-  // One rule at a time: the tables of `http` must stay with theirs.
-  const texts = rules.map((rule) => stringify({ mapping: [rule] }).trimEnd());
-  return `${[`# ${heading}`, ...texts].join("\n\n")}\n`;
-}
-
-function documentOf(text: string, file: string): Record<string, unknown> {
-  try {
-    return parse(text);
-  } catch (error) {
-    if (!(error instanceof TomlError)) throw error;
-    const [message = ""] = error.message.replace(/^Invalid TOML document: /, "").split("\n");
-    throw wrong(file, error.line, `${message} (column ${error.column})`, "see toml.io for how TOML is written");
-  }
-}
-
-/** TOML's own dates as ISO 8601, which is what JSON has. `path`: the field that is looked at. */
-function plain(value: unknown, file: string, place: Omit<FileRule, "input">, path = ""): unknown {
-  if (value instanceof TomlDate) {
-    if (value.isDate()) return `${value.toISOString().slice(0, 10)}T00:00:00Z`;
-    if (!value.isLocal()) return new Date(value.getTime()).toISOString();
-    throw wrong(
-      file,
-      lineOf({ ...place, input: {} }, path),
-      `${path} names no time zone`,
-      "write Z or +02:00 after it",
-    );
-  }
-  if (Array.isArray(value)) return value.map((each) => plain(each, file, place, path));
-  if (typeof value !== "object" || value === null) return value;
-  const inner = Object.entries(value).map(([key, each]) => [
-    key,
-    plain(each, file, place, path === "" ? key : `${path}.${key}`),
-  ]);
-  return Object.fromEntries(inner);
-}
-
-/** Where each [[mapping]] begins, and where its fields are. The text has been parsed, or will be: this only counts lines. */
-function placesIn(text: string): { line: number; lines: Map<string, number> }[] {
-  const places: { line: number; lines: Map<string, number> }[] = [];
-  let prefix = "";
-  let quoted: string | undefined;
-  for (const [index, line] of text.split("\n").entries()) {
-    const inside = quoted !== undefined;
-    for (const mark of line.match(/"""|'''/g) ?? [])
-      quoted = quoted === undefined ? mark : quoted === mark ? undefined : quoted;
-    if (inside) continue;
-    const table = /^\s*\[\[?\s*([\w.\s]+?)\s*\]/.exec(line)?.[1]?.replace(/\s/g, "");
-    const key = /^\s*["']?([\w-]+(?:\.[\w-]+)*)["']?\s*=/.exec(line)?.[1];
-    if (table === "mapping") {
-      places.push({ line: index + 1, lines: new Map() });
-      prefix = "";
-    } else if (table !== undefined) {
-      prefix = `${table.replace(/^mapping\./, "")}.`;
-      places.at(-1)?.lines.set(prefix.slice(0, -1), index + 1);
-    } else if (key !== undefined) {
-      places.at(-1)?.lines.set(`${prefix}${key}`, index + 1);
-    }
-  }
-  return places;
-}
-
-function lineOfKey(text: string, key: string): number {
-  const at = text.split("\n").findIndex((line) =>
-    line
-      .trimStart()
-      .replace(/^\[+\s*/, "")
-      .startsWith(key),
-  );
-  return at < 0 ? 1 : at + 1;
 }

@@ -1,7 +1,7 @@
 /**
  * `npm run build`: each program as one file, with no dependencies to install.
  *
- *   edge/worker.ts → dist/worker.js     the Worker, one ES module
+ *   edge/worker.ts → dist/worker.js     the Worker, one ES module, with the dashboard (scripts/dashboard.ts) in it
  *   agent/main.ts  → dist/agent.js      runs on Node 20
  *   cli/main.ts    → dist/sallyport.js  runs on Node 20, carries dist/worker.js as text
  */
@@ -9,6 +9,7 @@ import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, writeFileSy
 import { dirname, join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { build as bundle, type BuildOptions, type Metafile, type Plugin } from "esbuild";
+import { buildDashboard, dashboardPlugin } from "./dashboard.ts";
 import { notices } from "./licences.ts";
 import { ROOT } from "./tool.ts";
 
@@ -77,7 +78,11 @@ export async function build(report: (line: string) => void): Promise<void> {
     bundles.push(metafile);
     return line;
   };
-  report(await program("edge/worker.ts", WORKER, FOR_WORKERD));
+  const { files, metafile } = await buildDashboard();
+  bundles.push(metafile);
+  const size = files.reduce((sum, { body }) => sum + Buffer.byteLength(body, "base64"), 0);
+  report(`${"dashboard".padEnd(18)} ${"".padStart(8)}  ${(size / 1024).toFixed(0)} KiB gzipped`);
+  report(await program("edge/worker.ts", WORKER, { ...FOR_WORKERD, plugins: [dashboardPlugin(files)] }));
   report(await program("agent/main.ts", "dist/agent.js", FOR_NODE));
   report(await program("cli/main.ts", "dist/sallyport.js", { ...FOR_NODE, plugins: [workerSource] }));
   replace(join(ROOT, "dist/THIRD-PARTY.txt"), Buffer.from(notices(bundles)), 0o644);

@@ -8,8 +8,8 @@ interface Step {
   readonly run: () => boolean;
 }
 
-/** Each has its own world of types: shared/ none, edge/ the Workers', tests the web's and Node's, the rest Node's. */
-const TYPED_FOLDERS = ["shared", "edge", "test", "."];
+/** Each has its own world of types: shared/ none, edge/ the Workers', dashboard/ the browsers', tests the web's and Node's, the rest Node's. */
+const TYPED_FOLDERS = ["shared", "edge", "dashboard", "test", "."];
 
 const steps: readonly Step[] = [
   { name: "format (npm run format mends it)", run: () => runTool("oxfmt", "oxfmt", ["--check"]) },
@@ -34,6 +34,6 @@ if (failed.length > 0) {
 function checkTypes(folder: string): boolean {
   const project = join(ROOT, folder);
   // The compiler takes a folder without sources for a mistake.
-  if (globSync("**/*.ts", { cwd: project, exclude: ["node_modules"] }).length === 0) return true;
+  if (globSync("**/*.{ts,tsx}", { cwd: project, exclude: ["node_modules"] }).length === 0) return true;
   return runTool("typescript", "tsc", ["--project", project]);
 }

@@ -167,6 +167,8 @@ export const AgentView = z.object({
   jti: z.string(),
   expires: moment,
   streams: count,
+  /** Milliseconds between the edge and it, lately; null when it gave no answer. */
+  roundTripMs: z.number().nullable(),
   lanes: z.array(z.object({ index: count, since: moment, backlog: z.number(), droppedDatagrams: count })),
 });
 export type AgentView = z.infer<typeof AgentView>;
@@ -316,6 +318,33 @@ const HopView = z.object({
   fix: z.string(),
   ms: z.number().nullable(),
 });
+
+/** What mappings carried in the last hour: bytes in each of its `minutes`, the oldest first. Others carried nothing. */
+export const TrafficView = z.object({
+  /** The end of the last minute. */
+  until: moment,
+  minutes: count,
+  mappings: z.array(z.object({ mapping: count, bytesIn: z.array(count), bytesOut: z.array(count) })),
+});
+export type TrafficView = z.infer<typeof TrafficView>;
+
+/** Who is asking. */
+export const SessionView = z.object({
+  sub: z.string(),
+  readOnly: z.boolean(),
+  expires: moment,
+  /** The edge's canonical URL. */
+  url: z.string(),
+});
+export type SessionView = z.infer<typeof SessionView>;
+
+/** A browser's session that was just opened: the cookie beside it is good for nothing without this key. */
+export const OpenedSession = SessionView.extend({ key: z.string() });
+export type OpenedSession = z.infer<typeof OpenedSession>;
+
+/** A browser's session that was ended. */
+export const EndedSession = z.object({ jti: z.string() });
+export type EndedSession = z.infer<typeof EndedSession>;
 
 /** What the rules say of a visitor to an endpoint, and what an agent found behind it. */
 export const TestAnswer = z.object({

@@ -85,7 +85,14 @@ const SCHEMAS = {
     /** Local addresses it may listen on; `0.0.0.0` and `::` stand for all of their family. */
     bind: z.union([z.literal("*"), addresses]),
   }),
-  admin: claimsOf("admin", { readOnly: z.boolean() }),
+  admin: claimsOf("admin", {
+    readOnly: z.boolean(),
+    /** SHA-256, in hex, of the key that has to come with it: the token of a browser's session, which alone is good for nothing. */
+    session: z
+      .string()
+      .regex(/^[0-9a-f]{64}$/)
+      .optional(),
+  }),
 };
 
 export type ClaimsOf<K extends TokenKind> = z.output<(typeof SCHEMAS)[K]>;

@@ -3,11 +3,12 @@ import { Command } from "commander";
 import { Refusal } from "../../link/api.ts";
 import { EXIT, Problem } from "../../link/problem.ts";
 import type { ApplyAnswer, RuleChange } from "../../shared/api.ts";
+import { lineOf, type FileRule } from "../../shared/rules-file.ts";
 import { clean } from "../../shared/text.ts";
 import { edgeOf, readCommand, type Context, type EdgeOptions } from "../context.ts";
 import { printResult, printWarnings } from "../output.ts";
 import { ask } from "../prompt.ts";
-import { lineOf, readRules, wrong, type FileRule } from "../rules-file.ts";
+import { rulesFrom, wrong } from "../rules-file.ts";
 
 type ApplyOptions = EdgeOptions & { json?: boolean; dryRun?: boolean; keep?: boolean; yes?: boolean };
 
@@ -25,7 +26,7 @@ export function applyCommand(context: Context): Command {
     .option("--keep", "leave mappings that are not in the file alone, instead of removing them")
     .option("--yes", "don't ask, on a terminal")
     .action(async (file: string, options: ApplyOptions) => {
-      const rules = readRules(textOf(file), file);
+      const rules = rulesFrom(textOf(file), file);
       const edge = edgeOf(context, options);
       const wanted = { mappings: rules.map(({ input }) => input), keep: options.keep === true };
       const put = async (dryRun: boolean, tag?: string): Promise<ApplyAnswer> => {
@@ -76,7 +77,9 @@ function textOf(file: string): string {
 function located(error: unknown, rules: readonly FileRule[], file: string): unknown {
   if (!(error instanceof Refusal) || error.entry === undefined) return error;
   const rule = rules[error.entry];
-  return rule === undefined ? error : wrong(file, lineOf(rule, error.field), error.message, error.fix);
+  return rule === undefined
+    ? error
+    : wrong(file, { line: lineOf(rule, error.field), message: error.message, fix: error.fix });
 }
 
 const SIGNS = { add: "+", change: "~", remove: "-" } as const;

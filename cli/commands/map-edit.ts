@@ -5,11 +5,12 @@ import { join } from "node:path";
 import { Command } from "commander";
 import { Problem } from "../../link/problem.ts";
 import type { MappingAnswer } from "../../shared/api.ts";
+import { ruleFrom } from "../../shared/register-text.ts";
+import { writeRules } from "../../shared/rules-file.ts";
 import { edgeCommand, edgeOf, type Context } from "../context.ts";
 import { printWarnings } from "../output.ts";
-import { ruleFrom } from "../register.ts";
 import { ruleFields, withRuleOptions, type RuleOptions } from "../rule-options.ts";
-import { readRules, writeRules } from "../rules-file.ts";
+import { rulesFrom } from "../rules-file.ts";
 
 type EditOptions = RuleOptions & { endpoint?: string; site?: string; target?: string; ifMatch?: string };
 
@@ -49,7 +50,7 @@ export function editCommand(context: Context): Command {
       );
       const edited = inEditor(text, context.env["VISUAL"] ?? context.env["EDITOR"] ?? "vi");
       if (edited === text) return void context.output.err("nothing changed\n");
-      const [rule, ...more] = readRules(edited, "the edited rule");
+      const [rule, ...more] = rulesFrom(edited, "the edited rule");
       if (rule === undefined || more.length > 0)
         throw Problem.usage("rules-invalid", "that is not one rule", "edit one rule");
       changes = whole(rule.input);

@@ -1,11 +1,11 @@
 import { Command, Option } from "commander";
 import type { MappingAnswer, RemovedAnswer, MappingView } from "../../shared/api.ts";
+import { FORMATS, registerText, type Format } from "../../shared/register-text.ts";
 import { edgeCommand, edgeOf, readCommand, type Context, type EdgeOptions } from "../context.ts";
 import { formatSpan, parseDuration } from "../duration.ts";
 import { allPages } from "../edge.ts";
 import { printResult, printWarnings } from "../output.ts";
 import { describeMapping } from "../describe.ts";
-import { FORMATS, registerText, type Format } from "../register.ts";
 import { ruleFields, withRuleOptions, type RuleOptions } from "../rule-options.ts";
 import { table } from "../table.ts";
 import { applyCommand } from "./apply.ts";

@@ -7,19 +7,23 @@ import { grantRoutes } from "./grants.ts";
 import { requireAdmin, requireSetup } from "./guard.ts";
 import { keyRoutes } from "./keys.ts";
 import { logRoutes } from "./log.ts";
+import { liveRoutes } from "./live.ts";
 import { loginRoutes } from "./login.ts";
 import { mappingRoutes } from "./mappings.ts";
 import { usageRoutes } from "./metrics.ts";
 import { openApi } from "./openapi.ts";
+import { sessionRoutes } from "./session.ts";
 import { siteRoutes } from "./sites.ts";
 import { statusRoutes } from "./status.ts";
 import { testRoutes } from "./test.ts";
 import { tokenRoutes } from "./tokens.ts";
+import { trafficRoutes } from "./traffic.ts";
 
 /** The API of the control host, under /.sallyport/api/v1: JSON, problems as RFC 9457, admin tokens as bearer. */
 export const api = new Hono<ApiEnv>()
   .use(requireSetup)
   .route("/login", loginRoutes)
+  .route("/session", sessionRoutes)
   .route("/expose", exposeRoutes)
   .get("/openapi.json", (c) => c.json(openApi()))
   .use(requireAdmin)
@@ -33,6 +37,8 @@ export const api = new Hono<ApiEnv>()
   .route("/audit", auditRoutes)
   .route("/test", testRoutes)
   .route("/usage", usageRoutes)
+  .route("/traffic", trafficRoutes)
+  .route("/live", liveRoutes)
   .all("*", (c) => {
     const detail = `There is no ${c.req.method} ${c.req.path}.`;
     return problemResponse({ status: 404, code: "no-such-route", title: "Not found", detail });

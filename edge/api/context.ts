@@ -3,11 +3,14 @@ import * as z from "zod";
 import type { AdminClaims } from "../../shared/claims.ts";
 import { problemResponse, type Outcome } from "../problem.ts";
 import type { Env } from "../env.ts";
+import type { HostKind } from "../ingress/http-routes.ts";
 import { visitorOf } from "../ingress/visitor.ts";
 import type { Asker } from "../registry/actor.ts";
 
 /** What the API's routes are given: the Worker's environment, and who is asking. */
-export type ApiEnv = { Bindings: Env; Variables: { admin: AdminClaims } };
+export type ApiEnv = { Bindings: Env & { visit: ApiVisit }; Variables: { admin: AdminClaims } };
+/** Where a request came in: what kind of host it is, and its one spelling, HOST[:PORT]. */
+export type ApiVisit = { kind: HostKind; scheme: "http" | "https"; host: string; port: number };
 export type ApiContext = Context<ApiEnv>;
 
 /** Who asks, for the audit. */

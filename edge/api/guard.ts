@@ -1,9 +1,10 @@
 import type { MiddlewareHandler } from "hono";
-import { mayChange } from "../../shared/claims.ts";
+import { mayChange, type AdminClaims } from "../../shared/claims.ts";
 import { registryOf } from "../env.ts";
 import { problemResponse } from "../problem.ts";
 import { bearerOf, verifyToken } from "../tokens.ts";
-import type { ApiEnv } from "./context.ts";
+import type { ApiContext, ApiEnv } from "./context.ts";
+import { hasKey, sessionToken } from "./cookie.ts";
 import { setupAnswer, setupProblem } from "./setup.ts";
 
 /** Nothing works before there is an admin secret. */
@@ -15,9 +16,8 @@ export const requireSetup: MiddlewareHandler<ApiEnv> = async (c, next) => {
 
 /** Lets administrators through: read-only ones to reads. Tokens of other kinds are no tokens here. */
 export const requireAdmin: MiddlewareHandler<ApiEnv> = async (c, next) => {
-  const registry = registryOf(c.env);
-  const verified = await verifyToken(bearerOf(c.req.raw), "admin", await registry.trust());
-  if (!verified.ok || (await registry.tokenState(verified.claims.jti)) !== "live") {
+  const claims = await adminOf(c);
+  if (claims === null) {
     // The same for every bad token: only its holder could learn from more, and a login says it all.
     return problemResponse(
       {
@@ -30,7 +30,8 @@ export const requireAdmin: MiddlewareHandler<ApiEnv> = async (c, next) => {
       { "www-authenticate": "Bearer" },
     );
   }
-  if (!["GET", "HEAD"].includes(c.req.method) && !mayChange(verified.claims)) {
+  const isOwnLogout = c.req.method === "DELETE" && c.req.path.endsWith("/api/v1/session");
+  if (!["GET", "HEAD"].includes(c.req.method) && !mayChange(claims) && !isOwnLogout) {
     return problemResponse({
       status: 403,
       code: "read-only",
@@ -39,6 +40,19 @@ export const requireAdmin: MiddlewareHandler<ApiEnv> = async (c, next) => {
       fix: "Log in with the admin secret, or use a token issued without --read-only.",
     });
   }
-  c.set("admin", verified.claims);
+  c.set("admin", claims);
   return next();
 };
+
+/** Whose token is good here: a bearer's, or that of a browser's session, with its key. */
+async function adminOf(c: ApiContext): Promise<AdminClaims | null> {
+  const registry = registryOf(c.env);
+  const token = c.req.header("authorization") === undefined ? sessionToken(c) : bearerOf(c.req.raw);
+  const verified = await verifyToken(token, "admin", await registry.trust());
+  if (!verified.ok || (await registry.tokenState(verified.claims.jti)) !== "live") return null;
+  const { session } = verified.claims;
+  if (session !== undefined && !(await hasKey(c, session))) return null;
+  // A cookie that is a whole token has been put there by somebody else.
+  if (session === undefined && c.req.header("authorization") === undefined) return null;
+  return verified.claims;
+}

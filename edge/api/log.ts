@@ -4,11 +4,11 @@ import type { ConnectionList } from "../../shared/api.ts";
 import { parseCidr } from "../../shared/cidr.ts";
 import { formatEndpoint, parseEndpoint } from "../../shared/endpoint.ts";
 import { registryOf } from "../env.ts";
+import { connectionView } from "../registry/connection-view.ts";
 import { matcherOf, type ConnectionFilter } from "../registry/connections.ts";
 import { badRequest, type ApiEnv } from "./context.ts";
 import { queryOf } from "./pages.ts";
 import { askRelay } from "./relays.ts";
-import { connectionView } from "./views.ts";
 
 const OUTCOMES = ["done", "refused", "reset", "lost", "cut"] as const;
 

@@ -1,5 +1,6 @@
 import * as z from "zod";
 import * as api from "../../shared/api.ts";
+import { LiveMessage } from "../../shared/live.ts";
 import { MappingInput } from "../../shared/mapping-input.ts";
 import { VERSION } from "../../shared/version.ts";
 import { GrantRequest } from "../registry/grant-changes.ts";
@@ -10,6 +11,7 @@ import { LoginBody } from "./login.ts";
 import { ExposeBody } from "./expose.ts";
 import { ApplyBody } from "./mappings.ts";
 import { PageQuery } from "./pages.ts";
+import { SessionBody } from "./session.ts";
 import { SiteBody } from "./sites.ts";
 import { TestQuery } from "./test.ts";
 
@@ -22,7 +24,7 @@ type Operation = {
   body?: z.ZodType;
   /** Takes If-Match: it is refused with 412 when somebody else was faster. */
   ifMatch?: true;
-  status?: 201;
+  status?: 101 | 201;
   answer: z.ZodType;
 };
 
@@ -34,6 +36,16 @@ const OPERATIONS: readonly Operation[] = [
     body: LoginBody,
     answer: api.LoginView,
   },
+  {
+    method: "post",
+    path: "/session",
+    summary: "A browser's login: a cookie, and the key that has to come with it as X-Sallyport-Session",
+    body: SessionBody,
+    status: 201,
+    answer: api.OpenedSession,
+  },
+  { method: "get", path: "/session", summary: "Who is asking", answer: api.SessionView },
+  { method: "delete", path: "/session", summary: "Log a browser out", answer: api.EndedSession },
   { method: "get", path: "/sites", summary: "All sites, page by page", query: PageQuery, answer: api.SiteList },
   {
     method: "post",
@@ -137,6 +149,19 @@ const OPERATIONS: readonly Operation[] = [
   },
   { method: "get", path: "/usage", summary: "What each site has cost this month", answer: api.UsageList },
   {
+    method: "get",
+    path: "/traffic",
+    summary: "What mappings carried in each minute of the last hour",
+    answer: api.TrafficView,
+  },
+  {
+    method: "get",
+    path: "/live",
+    summary: "Upgraded, a WebSocket (sub-protocol sallyport.live.v1) whose messages say what changes",
+    status: 101,
+    answer: LiveMessage,
+  },
+  {
     method: "put",
     path: "/expose",
     summary: "By an agent's token with `publish`: an ad-hoc mapping, for five minutes from now",
@@ -217,7 +242,7 @@ function describe({ method, path, summary, query, body, ifMatch, status, answer 
     ...(body === undefined
       ? {}
       : { requestBody: { required: true, content: { "application/json": { schema: schemaOf(body) } } } }),
-    ...(path === "/login" ? { security: [] } : {}),
+    ...(path === "/login" || (path === "/session" && method === "post") ? { security: [] } : {}),
     responses: {
       [status ?? 200]: { description: "Done", content: { "application/json": { schema: schemaOf(answer) } } },
       default: problem,

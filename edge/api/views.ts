@@ -1,12 +1,4 @@
-import type {
-  ConnectionView,
-  GrantView,
-  IssuedView,
-  MappingView,
-  SiteView,
-  StampView,
-  TokenView,
-} from "../../shared/api.ts";
+import type { GrantView, IssuedView, MappingView, SiteView, StampView, TokenView } from "../../shared/api.ts";
 import type { Claims } from "../../shared/claims.ts";
 import type { Mapping, Stamp } from "../../shared/mapping.ts";
 import { etagOf } from "../registry/etag.ts";
@@ -14,7 +6,6 @@ import type { GrantOf } from "../registry/grant-changes.ts";
 import type { Site } from "../registry/sites.ts";
 import { bytesCapOf, type Issued } from "../registry/token-changes.ts";
 import type { IssuedToken } from "../registry/tokens.ts";
-import type { ConnectionRecord } from "../registry/types.ts";
 
 // How the registry's own types look from outside.
 
@@ -76,11 +67,6 @@ export function grantView({ grant, mappings }: GrantOf): GrantView {
   };
 }
 
-/** `n`: its number in the journal; without one, it is not there yet. */
-export function connectionView({ n, ...record }: ConnectionRecord & { n?: number }): ConnectionView {
-  return { n: n ?? null, ...record, at: iso(record.at), ended: iso(record.ended) };
-}
-
 function stampView({ by, at }: Stamp): StampView {
   return { by, at: iso(at) };
 }
@@ -94,6 +80,6 @@ function scopeOf(claims: Claims): string[] {
     case "sallyport:gateway":
       return claims.endpoints === "*" ? ["*"] : claims.endpoints;
     case "sallyport:admin":
-      return [claims.readOnly ? "read-only" : "all"];
+      return [claims.readOnly ? "read-only" : "all", ...(claims.session === undefined ? [] : ["browser"])];
   }
 }

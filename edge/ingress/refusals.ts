@@ -10,7 +10,7 @@ const MOST = 20;
 const LOST_MS = 5_000;
 
 /** Takes what has gathered to the registry. */
-type Deliver = (records: ConnectionRecord[]) => Promise<void>;
+type Deliver = (records: ConnectionRecord[]) => Promise<unknown>;
 
 /** Visitors refused by this isolate, on their way to the journal: the first at once, those that follow once a second. */
 export class Refusals {

@@ -1,6 +1,8 @@
 import { Hono } from "hono";
 import { api } from "../api/api.ts";
+import type { ApiEnv } from "../api/context.ts";
 import { metrics } from "../api/metrics.ts";
+import { serveDashboard } from "../dashboard.ts";
 import { registryOf, type Env } from "../env.ts";
 import { errorPage, newRequestId } from "../http-error.ts";
 import { problemResponse } from "../problem.ts";
@@ -43,7 +45,7 @@ const EVERYWHERE: readonly HostKind[] = ["control", "shared", "address", "endpoi
 /** Bearer tokens only, so no page of somebody else's gains anything by sharing an origin with them. */
 const OWN: readonly HostKind[] = ["control", "shared", "address"];
 
-const apiApp = new Hono<{ Bindings: Env }>().route(`${RESERVED}api/v1`, api).route(`${RESERVED}metrics`, metrics);
+const apiApp = new Hono<ApiEnv>().route(`${RESERVED}api/v1`, api).route(`${RESERVED}metrics`, metrics);
 
 export function isHealthz(method: string, path: string): boolean {
   return path === `${RESERVED}healthz` && (method === "GET" || method === "HEAD");
@@ -54,9 +56,10 @@ export function healthz(): Response {
   return Response.json({ ok: true, time: Date.now() });
 }
 
-async function serveApi({ request, env, ctx }: ReservedVisit): Promise<Response> {
+async function serveApi({ request, env, ctx, kind, authority }: ReservedVisit): Promise<Response> {
+  const { scheme, text: host, port } = authority;
   try {
-    return await apiApp.fetch(request, env, ctx);
+    return await apiApp.fetch(request, { ...env, visit: { kind, scheme, host, port } }, ctx);
   } finally {
     // What was changed through this very isolate holds in it at once.
     if (request.method !== "GET") {
@@ -70,8 +73,10 @@ function serveRaw({ request, env, kind }: ReservedVisit): Promise<Response> {
   return admitRaw(request, env, kind === "shared");
 }
 
-/** Every reserved path there is, and where it is served (DESIGN section 5, "Hosts"). A dashboard would be at "control" alone. */
+/** Every reserved path there is, and where it is served (DESIGN section 5, "Hosts"). */
 export const RESERVED_PATHS: readonly ReservedPath[] = [
+  { path: "", methods: ["GET", "HEAD"], at: ["control"], serve: serveDashboard },
+  { path: "assets/", methods: ["GET", "HEAD"], at: ["control"], serve: serveDashboard },
   { path: "healthz", methods: ["GET", "HEAD"], at: EVERYWHERE, serve: healthz },
   {
     path: "jwks.json",

@@ -17,6 +17,8 @@ export type LoginRequest = {
   /** Seconds; absent: the default for admin tokens. */
   life?: number;
   readOnly?: boolean;
+  /** Hash of the key of a browser's session. */
+  session?: string;
 };
 
 /** What a login gives: an admin token and the canonical URL. */
@@ -30,7 +32,7 @@ export async function login(
   request: LoginRequest,
   now: number,
 ): Promise<Outcome<LoggedIn>> {
-  const { secret, source, from, life, readOnly } = request;
+  const { secret, source, from, life, readOnly, session } = request;
   const url = request.url === undefined ? undefined : parseEdgeUrl(request.url);
   if (url?.ok === false) return invalid(url.error);
   const wait = penalties.wait(source, now);
@@ -67,6 +69,6 @@ export async function login(
     });
   }
   const actor: Actor = { name: "login", from, now };
-  const issued = await issueToken(store, canonical, { kind: "admin", readOnly, life }, actor);
+  const issued = await issueToken(store, canonical, { kind: "admin", readOnly, life }, actor, { session });
   return issued.ok ? { ok: true, value: { ...issued.value, url: canonical } } : issued;
 }

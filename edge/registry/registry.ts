@@ -2,6 +2,7 @@ import { DurableObject } from "cloudflare:workers";
 import type { VisitorClaims } from "../../shared/claims.ts";
 import { parseAddress } from "../../shared/address.ts";
 import { parseEdgeUrl } from "../../shared/edge-url.ts";
+import { LIVE_PROTOCOL, type LiveMessage } from "../../shared/live.ts";
 import type { Mapping } from "../../shared/mapping.ts";
 import type { Env } from "../env.ts";
 import { done, refused, type Outcome, type Problem } from "../problem.ts";
@@ -40,9 +41,15 @@ import type { Spending } from "./spent.ts";
 import { issueToken, renewToken, revokeToken, spend, withdrawKey, type Issued, type Renewed } from "./token-changes.ts";
 import type { TokenRequest } from "./token-request.ts";
 import type { IssuedToken } from "./tokens.ts";
-import type { Usage } from "../relay/meter.ts";
 import type { SiteUsage } from "./usage.ts";
-import type { ConnectionRecord, Route, SiteRules, TokenState, Trust } from "./types.ts";
+import { connectionView } from "./connection-view.ts";
+import { endSession, sessionFor } from "./session.ts";
+import type { MappingHour } from "./traffic.ts";
+import type { ConnectionRecord, Route, SiteReport, SiteRules, TokenState, Trust } from "./types.ts";
+import { WATCH_HEADER, Watchers, type WatchPass } from "./watchers.ts";
+
+/** Connections told at once: those who watch read no faster. */
+const MAX_TOLD = 100;
 
 const NO_URL: Problem = {
   status: 422,
@@ -58,6 +65,7 @@ export class Registry extends DurableObject<Env> {
   readonly #relays: Relays;
   readonly #notices: Notices;
   readonly #penalties = new Penalties();
+  readonly #watchers: Watchers;
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
@@ -67,6 +75,9 @@ export class Registry extends DurableObject<Env> {
       async (relay, rules) => env.RELAY.getByName(relay).push(rules),
       (time) => this.#wakeAt(time),
     );
+    this.#watchers = new Watchers(ctx);
+    // Answered by the platform without waking the object: a page that watches costs nothing while nothing happens.
+    ctx.setWebSocketAutoResponse(new WebSocketRequestResponsePair("ping", "pong"));
     this.#notices = new Notices(this.#store, env.WEBHOOK_URL ?? "", (time) => this.#wakeAt(time));
     const fixed = parseEdgeUrl(env.PUBLIC_URL ?? "");
     if (fixed.ok) this.#store.urls.adopt(fixed.value.text, Date.now());
@@ -113,12 +124,14 @@ export class Registry extends DurableObject<Env> {
   /** An agent has said HELLO at this relay: from now on it is told of changes. */
   async relaySeen(site: string, relay: string): Promise<void> {
     this.#store.sites.markSeen(site, relay);
+    this.#tell({ type: "changed", what: "presence" });
     await this.#notices.presence(site, true, Date.now());
   }
 
-  /** The last agent of a site has gone. */
-  async agentsGone(site: string): Promise<void> {
-    await this.#notices.presence(site, false, Date.now());
+  /** An agent of a site has gone; `left` are there still. */
+  async agentGone(site: string, left: number): Promise<void> {
+    this.#tell({ type: "changed", what: "presence" });
+    if (left === 0) await this.#notices.presence(site, false, Date.now());
   }
 
   trust(): Trust {
@@ -134,18 +147,31 @@ export class Registry extends DurableObject<Env> {
     return reachedBy(this.#store, endpoints);
   }
 
-  /** Connections that ended or were refused; of a relay, with what its site has cost meanwhile. */
-  record(records: ConnectionRecord[], cost?: { site: string; usage: Usage }): void {
+  /** Connections that ended or were refused; of a relay, with how its site does. Answers whether somebody watches. */
+  record(records: ConnectionRecord[], report?: SiteReport): boolean {
     const now = Date.now();
     this.#store.journal.record(records, now);
-    if (cost !== undefined) this.#store.usage.add(cost.site, cost.usage, now);
+    if (records.length > 0)
+      this.#tell({ type: "connections", connections: records.slice(-MAX_TOLD).map(connectionView) });
+    if (report !== undefined) {
+      const { site, usage, traffic } = report;
+      this.#store.usage.add(site, usage, now);
+      this.#store.traffic.add(traffic.moved, now);
+      this.#tell({ type: "traffic", site, ms: traffic.ms, mappings: traffic.live });
+    }
+    return this.#watchers.any;
+  }
+
+  /** What mappings carried in the last hour. */
+  lastHour(): MappingHour[] {
+    return this.#store.traffic.lastHour(Date.now());
   }
 
   /** What tokens with a cap on bytes have carried since the last time; answers the sums. One that is over its cap is revoked. */
   async spend(spendings: Spending[]): Promise<number[]> {
     const now = Date.now();
     const sums = this.ctx.storage.transactionSync(() => spend(this.#store, spendings, now));
-    await this.#relays.spread(now);
+    await this.#changed(now);
     return sums;
   }
 
@@ -158,6 +184,39 @@ export class Registry extends DurableObject<Env> {
 
   async login(request: LoginRequest): Promise<Outcome<LoggedIn>> {
     return login(this.#store, this.#penalties, this.env.ADMIN_SECRET ?? "", request, Date.now());
+  }
+
+  /** A browser's session in the name of a verified admin token; `session` is the hash of its key. */
+  async openSession(jti: string, session: string, from: string): Promise<Outcome<LoggedIn>> {
+    const url = this.#store.urls.canonical();
+    if (url === undefined) return refused(NO_URL);
+    const issued = await sessionFor(this.#store, url, { jti, session, from }, Date.now());
+    return issued.ok ? done({ ...issued.value, url }) : issued;
+  }
+
+  async endSession(jti: string, asker: Asker): Promise<Outcome<{ jti: string }>> {
+    return this.#change(asker, (by) => endSession(this.#store, jti, by));
+  }
+
+  /** Somebody who may watch, let through by the Worker. */
+  override fetch(request: Request): Response {
+    const pass = JSON.parse(request.headers.get(WATCH_HEADER) ?? "null") as WatchPass | null;
+    if (pass === null || request.headers.get("upgrade") !== "websocket")
+      return new Response("not to be watched", { status: 400 });
+    const [client, socket] = Object.values(new WebSocketPair()) as [WebSocket, WebSocket];
+    if (this.#watchers.accept(socket, pass)) this.ctx.waitUntil(this.#wakeRelays());
+    return new Response(null, { status: 101, webSocket: client, headers: { "sec-websocket-protocol": LIVE_PROTOCOL } });
+  }
+
+  /** It only listens: what it says means nothing. */
+  override webSocketMessage(): void {}
+
+  override webSocketClose(socket: WebSocket, code: number): void {
+    try {
+      socket.close(code === 1000 || (code >= 3000 && code <= 4999) ? code : 1000);
+    } catch {
+      // Closed by us before.
+    }
   }
 
   sites(): Site[] {
@@ -179,8 +238,10 @@ export class Registry extends DurableObject<Env> {
 
   async issueToken(request: TokenRequest, asker: Asker): Promise<Outcome<Issued>> {
     const url = this.#store.urls.canonical();
-    if (url !== undefined) return issueToken(this.#store, url, request, { ...asker, now: Date.now() });
-    return refused(NO_URL);
+    if (url === undefined) return refused(NO_URL);
+    const issued = await issueToken(this.#store, url, request, { ...asker, now: Date.now() });
+    this.#tell({ type: "changed", what: "rules" });
+    return issued;
   }
 
   /** A successor of an agent's or a gateway's token, for the relay that its lane is at. */
@@ -204,7 +265,7 @@ export class Registry extends DurableObject<Env> {
   async withdrawKey(kid: string, asker: Asker): Promise<Outcome<{ kid: string; revoked: string[] }>> {
     const now = Date.now();
     const outcome = await withdrawKey(this.#store, kid, { ...asker, now });
-    if (outcome.ok) await this.#relays.spread(now);
+    if (outcome.ok) await this.#changed(now);
     return outcome;
   }
 
@@ -295,7 +356,7 @@ export class Registry extends DurableObject<Env> {
     const hash = await secretHash(secret);
     const now = Date.now();
     const used = this.ctx.storage.transactionSync(() => useGrant(this.#store, hash, visitor.value, now));
-    if (used !== undefined) await this.#relays.spread(now);
+    if (used !== undefined) await this.#changed(now);
     return used ?? null;
   }
 
@@ -303,7 +364,7 @@ export class Registry extends DurableObject<Env> {
   override async alarm(): Promise<void> {
     const now = Date.now();
     this.ctx.storage.transactionSync(() => endGrants(this.#store, now));
-    await this.#relays.spread(now);
+    await this.#changed(now);
     const end = this.#store.grants.nextEnd();
     if (end !== undefined) await this.#wakeAt(end);
     await this.#notices.deliver(now);
@@ -320,9 +381,26 @@ export class Registry extends DurableObject<Env> {
     const now = Date.now();
     const outcome = this.ctx.storage.transactionSync(() => change({ ...asker, now }));
     if (outcome.ok) {
-      await this.#relays.spread(now);
+      await this.#changed(now);
       await this.#notices.foresee(now);
     }
     return outcome;
+  }
+
+  /** Brings a change to the relays, then to those who watch; whoever may not any more is let go of. */
+  async #changed(now: number): Promise<void> {
+    await this.#relays.spread(now);
+    this.#watchers.sweep((jti) => this.#store.tokens.state(jti));
+    this.#tell({ type: "changed", what: "rules" });
+  }
+
+  #tell(message: LiveMessage): void {
+    this.#watchers.tell(message, Date.now());
+  }
+
+  /** From now on the relays that are in use say how their mappings do, until nobody watches any more. */
+  async #wakeRelays(): Promise<void> {
+    const seen = this.#store.sites.list().filter(({ relaySeen }) => relaySeen);
+    await Promise.allSettled(seen.map(({ relay }) => this.env.RELAY.getByName(relay).watch()));
   }
 }

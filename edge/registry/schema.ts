@@ -55,6 +55,11 @@ export const MIGRATIONS: readonly string[] = [
   ALTER TABLE audit ADD COLUMN source TEXT NOT NULL DEFAULT '';
   CREATE TABLE spent (jti TEXT PRIMARY KEY, bytes INTEGER NOT NULL);
   `,
+  `
+  CREATE TABLE traffic (
+    minute INTEGER NOT NULL, mapping INTEGER NOT NULL, bytes_in INTEGER NOT NULL, bytes_out INTEGER NOT NULL, PRIMARY KEY (minute, mapping)
+  );
+  `,
 ];
 
 /** Brings the tables up to date. `transaction` makes each migration whole or nothing. */

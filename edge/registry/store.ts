@@ -8,6 +8,7 @@ import { Sites, type Site } from "./sites.ts";
 import type { SqlStore } from "./sql.ts";
 import { Spent } from "./spent.ts";
 import { Tokens } from "./tokens.ts";
+import { TrafficTable } from "./traffic.ts";
 import type { SiteRules } from "./types.ts";
 import { Urls } from "./urls.ts";
 import { UsageTable } from "./usage.ts";
@@ -24,6 +25,7 @@ export class Store {
   readonly spent: Spent;
   readonly journal: Journal;
   readonly usage: UsageTable;
+  readonly traffic: TrafficTable;
   readonly watch: Watch;
 
   constructor(storage: SqlStore, keep?: Retention) {
@@ -37,6 +39,7 @@ export class Store {
     this.spent = new Spent(storage.sql);
     this.journal = new Journal(storage.sql, keep);
     this.usage = new UsageTable(storage.sql);
+    this.traffic = new TrafficTable(storage.sql);
     this.watch = new Watch(storage.sql);
   }
 

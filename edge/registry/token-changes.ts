@@ -20,12 +20,16 @@ const LIFE: Record<TokenKind, number> = { agent: 365 * DAY, gateway: 365 * DAY, 
 
 export type Issued = { token: string; jti: string; kind: TokenKind; sub: string; site: string | null; expires: number };
 
+/** What makes an admin token that of a browser: the hash of the key that has to come with it, and the identity it stands for. */
+type BrowserSession = { session?: string | undefined; sub?: string };
+
 /** Issues a token: the only moment at which it is seen. `url` is the canonical one. */
 export async function issueToken(
   store: Store,
   url: string,
   request: TokenRequest,
   actor: Actor,
+  browser: BrowserSession = {},
 ): Promise<Outcome<Issued>> {
   const obstacle = inTheWay(store, url, request);
   if (obstacle !== undefined) return refused(obstacle);
@@ -33,12 +37,13 @@ export async function issueToken(
   const iat = Math.floor(actor.now / 1000);
   const claims = parseClaims(kind, {
     iss: url,
-    sub: subjectOf(request),
+    sub: browser.sub ?? subjectOf(request),
     aud: audienceOf(kind),
     iat,
     exp: iat + (request.life ?? LIFE[kind]),
     jti: randomHex(12),
     ...scopeOf(request),
+    ...given({ session: browser.session }),
   });
   if (!claims.ok) return invalid(claims.error);
   const { jti, sub, exp } = claims.value;

@@ -85,6 +85,11 @@ export class Tokens {
     this.#sql.exec("UPDATE tokens SET revoked = ? WHERE sub = ? AND revoked IS NULL", now, sub);
   }
 
+  /** Revokes this one alone: others of its identity go on. */
+  revoke(jti: string, now: number): void {
+    this.#sql.exec("UPDATE tokens SET revoked = ? WHERE jti = ? AND revoked IS NULL", now, jti);
+  }
+
   /** Revokes all that a key has signed; tokens of which that is not known count as its. Answers those that were good. */
   revokeSignedBy(kid: string, now: number): string[] {
     return this.#sql

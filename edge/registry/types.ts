@@ -1,5 +1,7 @@
 import type { Grant } from "../../shared/grant.ts";
 import type { Mapping } from "../../shared/mapping.ts";
+import type { Usage } from "../relay/meter.ts";
+import type { TrafficReport } from "../relay/traffic.ts";
 
 // What the registry tells the rest of the edge. All of it crosses RPC, so it is plain data.
 
@@ -34,6 +36,9 @@ export type PublicKey = { kid: string; kty: "OKP"; crv: "Ed25519"; x: string; al
 export type Trust = { keys: PublicKey[]; issuers: string[] };
 
 export type TokenState = "live" | "revoked" | "unknown";
+
+/** How a site does, told by its relay. */
+export type SiteReport = { site: string; usage: Usage; traffic: TrafficReport };
 
 /** A finished or refused connection. */
 export type ConnectionRecord = {

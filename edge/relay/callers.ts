@@ -21,6 +21,7 @@ import type { Rates } from "./rates.ts";
 import type { Records } from "./records.ts";
 import type { Rules } from "./rules.ts";
 import type { Spending } from "./spending.ts";
+import type { Traffic } from "./traffic.ts";
 
 /** Endpoints on one page of ROUTES: well within the size of a control frame. */
 const PAGE = 200;
@@ -30,6 +31,7 @@ export type CallersHost = {
   lanes: Lanes;
   records: Records;
   rates: Rates;
+  traffic: Traffic;
   heard: (lane: Lane) => number;
   draining: (slot: number) => boolean;
   /** The agent that takes all streams of what one agent has to count. */
@@ -89,6 +91,7 @@ export class Callers {
 
   /** An agent says how a stream of a caller ended. */
   report({ token: _token, ...record }: Report, site: string): void {
+    this.#host.traffic.add(record.mapping, record.bytesIn, record.bytesOut);
     this.#host.records.add({ ...record, site });
   }
 

@@ -19,6 +19,7 @@ import type { Records } from "./records.ts";
 import type { Rules } from "./rules.ts";
 import { carry } from "./socket.ts";
 import type { Spending } from "./spending.ts";
+import type { Traffic } from "./traffic.ts";
 import type { LiveStream } from "./types.ts";
 import type { Visit } from "./visit.ts";
 
@@ -29,6 +30,7 @@ export type DoormanHost = {
   records: Records;
   rates: Rates;
   spending: Spending;
+  traffic: Traffic;
   heard: (lane: Lane) => number;
   refresh: () => Promise<void>;
   /** Resolves when an agent comes, or when waiting for one is pointless. */
@@ -92,6 +94,7 @@ export class Doorman {
 
   leave(live: LiveStream): void {
     const entry = this.#live.get(live);
+    this.#host.traffic.look([live]);
     this.#live.delete(live);
     if (entry !== undefined) this.#count(live, entry);
   }

@@ -30,8 +30,8 @@ export type ReceptionHost = {
   refresh: () => void;
   /** A lane is in, whose token will end some day. */
   entered: () => void;
-  /** The last agent has gone. */
-  deserted: () => void;
+  /** An agent has gone; so many are there still. */
+  left: (agents: number) => void;
 };
 
 /** Where agents and callers come and go: HELLO, who takes whose place, and what the loss of a lane means to its end. */
@@ -128,10 +128,8 @@ export class Reception {
     }
     if (end.kind === "agent") {
       this.#absences.left(end, ingress.suspend(end.number));
-      if (lanes.agents.length === 0) {
-        rules.put("offline-since", String(Date.now()));
-        this.#host.deserted();
-      }
+      if (lanes.agents.length === 0) rules.put("offline-since", String(Date.now()));
+      this.#host.left(lanes.agents.length);
       callers.tellAll();
     } else {
       callers.left(end);

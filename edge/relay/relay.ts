@@ -4,7 +4,7 @@ import { decodeFrame, TYPE, typeName, type Frame } from "../../shared/frame.ts";
 import { decodeControl, encodeControl, Hello, Report, type Cut } from "../../shared/control.ts";
 import { HELLO_TIMEOUT_MS, MAX_CONTROL, MAX_FRAME } from "../../shared/limits.ts";
 import type { ProbeOutcome } from "../../shared/probe.ts";
-import type { SiteRules } from "../registry/types.ts";
+import type { ConnectionRecord, SiteRules } from "../registry/types.ts";
 import { registryOf, type Env } from "../env.ts";
 import { PASS_HEADER, type LanePass } from "./attachment.ts";
 import { Callers } from "./callers.ts";
@@ -17,6 +17,7 @@ import { decodeHttpVisit } from "./http-visit.ts";
 import { Ingress } from "./ingress.ts";
 import type { Lane } from "./lane.ts";
 import { laneOf, Lanes } from "./lanes.ts";
+import { measure } from "./measure.ts";
 import { Meter } from "./meter.ts";
 import { probe } from "./prober.ts";
 import { Rates } from "./rates.ts";
@@ -27,6 +28,7 @@ import { Rules } from "./rules.ts";
 import { Shares } from "./shares.ts";
 import { Spending } from "./spending.ts";
 import { statusOf } from "./status.ts";
+import { Traffic } from "./traffic.ts";
 import type { RelayStatus } from "./types.ts";
 import { decodeVisit } from "./visit.ts";
 
@@ -47,6 +49,7 @@ export class Relay extends DurableObject<Env> {
   readonly #httpDoor: HttpDoor;
   readonly #meter = new Meter();
   readonly #spending: Spending;
+  readonly #traffic = new Traffic();
   readonly #callers: Callers;
   readonly #renewals: Renewals;
   readonly #reception: Reception;
@@ -62,15 +65,13 @@ export class Relay extends DurableObject<Env> {
     const shares = new Shares(this.#lanes);
     const graceMs = graceOf(env.GRACE_SECONDS);
     this.#rules = new Rules(ctx.storage.sql);
-    this.#records = new Records((records) => {
-      return registryOf(env).record(records, { site: this.#rules.get("site") ?? "", usage: this.#meter.take() });
-    });
+    this.#records = new Records((records) => this.#report(records));
     this.#ingress = new Ingress({
       send: (slot, frame, lane) => this.#lanes.send(slot, frame, lane),
       room: (slot, lane) => this.#lanes.room(slot, lane),
       lanes: (slot) => this.#lanes.agent(slot)?.lanes.keys() ?? [],
       ended: (slot) => this.#reception.forget(slot),
-      tick: () => this.#doorman.sweep(Date.now()),
+      tick: () => this.#tick(Date.now()),
       window: () => Math.floor(shares.each / Math.max(1, this.#lanes.agents.length)),
       graceMs,
     });
@@ -86,6 +87,7 @@ export class Relay extends DurableObject<Env> {
       records: this.#records,
       rates,
       spending: this.#spending,
+      traffic: this.#traffic,
       heard: (lane: Lane) => this.#heard(lane),
       refresh: () => this.#refresh(),
       arrival: () => this.#reception.arrival(),
@@ -99,6 +101,7 @@ export class Relay extends DurableObject<Env> {
       lanes: this.#lanes,
       records: this.#records,
       rates,
+      traffic: this.#traffic,
       heard: (lane) => this.#heard(lane),
       draining: (slot) => this.#doorman.isDraining(slot),
       elder: () => this.#doorman.elder,
@@ -122,12 +125,11 @@ export class Relay extends DurableObject<Env> {
       refresh: () => ctx.waitUntil(this.#refresh()),
       entered: () => ctx.waitUntil(this.#foresee()),
       // Out of reach, the registry is told when an agent is back: then all is well anyway.
-      deserted: () =>
-        ctx.waitUntil(
-          registryOf(env)
-            .agentsGone(this.#rules.get("site") ?? "")
-            .catch(() => undefined),
-        ),
+      left: (agents) => {
+        if (agents > 0 && !this.#isWatched) return;
+        const told = registryOf(env).agentGone(this.#rules.get("site") ?? "", agents);
+        ctx.waitUntil(told.catch(() => undefined));
+      },
     });
   }
 
@@ -251,7 +253,14 @@ export class Relay extends DurableObject<Env> {
     return probe(this.#host, this.#doorman, endpoint);
   }
 
-  status(): RelayStatus {
+  /** Somebody watches the edge: from now on the registry hears every two seconds what visitors do, as long as there are any. */
+  async watch(): Promise<void> {
+    this.#rules.put("watched", "1");
+    if (this.#doorman.live.length > 0) await this.#report([]);
+  }
+
+  async status(): Promise<RelayStatus> {
+    await measure(this.#lanes);
     return {
       instance: this.#instance,
       boot: this.#boot,
@@ -266,6 +275,27 @@ export class Relay extends DurableObject<Env> {
     };
   }
 
+  /** A second has passed, and there are visitors. */
+  #tick(now: number): void {
+    this.#doorman.sweep(now);
+    this.#traffic.look(this.#doorman.live);
+    // What is not told now is told with the next.
+    if (this.#traffic.isDue(now, this.#isWatched)) this.ctx.waitUntil(this.#report([]).catch(() => undefined));
+  }
+
+  /** Tells the registry what ended, and how the site does; it says whether to tell it often. */
+  async #report(records: ConnectionRecord[]): Promise<void> {
+    const watched = this.#isWatched;
+    const traffic = this.#traffic.take(this.#doorman.live, Date.now(), watched);
+    const report = { site: this.#rules.get("site") ?? "", usage: this.#meter.take(), traffic };
+    const isWatched = await registryOf(this.env).record(records, report);
+    if (watched !== isWatched) this.#rules.put("watched", isWatched ? "1" : "");
+  }
+
+  get #isWatched(): boolean {
+    return this.#rules.get("watched") === "1";
+  }
+
   #receive(lane: Lane, bytes: Uint8Array, frame: Frame): void {
     const { ready } = lane.attachment;
     if (ready === null) {
@@ -277,7 +307,7 @@ export class Relay extends DurableObject<Env> {
       throw new SessionError("protocol", `${typeName(frame.type)} with a token that has lapsed`);
     }
     if (frame.type === TYPE.MARK) {
-      lane.echoed(frame.offset);
+      lane.echoed(frame.offset, Date.now());
       if (lane.attachment.kind === "agent") this.#ingress.pump(ready.number);
       return;
     }

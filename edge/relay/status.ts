@@ -21,6 +21,7 @@ export function statusOf(end: End): EndStatus {
     address: attachment?.address ?? "",
     jti: attachment?.jti ?? "",
     expires: attachment?.expires ?? 0,
+    roundTripMs: end.lanes.get(0)?.roundTripMs ?? null,
     lanes,
   };
 }

@@ -18,6 +18,8 @@ export type EndStatus = {
   jti: string;
   /** Seconds since the epoch. */
   expires: number;
+  /** Milliseconds between the relay and it, lately; null when none was seen. */
+  roundTripMs: number | null;
   lanes: LaneStatus[];
 };
 

@@ -21,7 +21,7 @@ const PATHS = [
 
 /** Of which paths there is something at each kind of host; all others are answered 404, and never by a target. */
 const SERVED: Readonly<Record<string, readonly string[]>> = {
-  control: ["healthz", "jwks.json", "agent", "connect", "api/v1/status", "metrics", "tcp/lab/ssh"],
+  control: ["", "healthz", "jwks.json", "agent", "connect", "api/v1/status", "metrics", "tcp/lab/ssh"],
   address: ["healthz", "jwks.json", "agent", "connect", "api/v1/status", "metrics", "tcp/lab/ssh"],
   endpoint: ["healthz", "tcp/lab/ssh", "login"],
   unknown: ["healthz"],

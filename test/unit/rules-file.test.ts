@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
-import { readRules, writeRules } from "../../cli/rules-file.ts";
+import { rulesFrom } from "../../cli/rules-file.ts";
+import { writeRules } from "../../shared/rules-file.ts";
 import { parseMapping } from "../../shared/mapping.ts";
 import { known } from "../../shared/result.ts";
 
@@ -28,7 +29,7 @@ test("what is written is read again as the same rules", () => {
     { endpoint: "https://b.example", site: "lab", target: "10.0.0.6:80", note: "two\\ and = [[mapping]]" },
     { endpoint: "lab/ssh", site: "lab", target: "10.0.0.7:22", maxStreams: 5 },
   ].map((input) => known(parseMapping(input)));
-  const rules = readRules(writeRules(drafts, "all"), "f");
+  const rules = rulesFrom(writeRules(drafts, "all"), "f");
   expect(rules.map(({ input }) => known(parseMapping(input)))).toEqual(drafts);
 });
 
@@ -47,5 +48,5 @@ test.each([
   ["a moment without its zone", `${RULE}expires = 2027-01-31T18:00:00\n`, 5],
   ["after a text of several lines", `${RULE}note = """\\\n[[mapping]] \\\nx = 1"""\nonwer = "me"\n`, 8],
 ])("%s is pointed at by its line", (_, text, line) => {
-  expect(() => readRules(text, "rules.toml")).toThrow(`rules.toml:${line}: `);
+  expect(() => rulesFrom(text, "rules.toml")).toThrow(`rules.toml:${line}: `);
 });

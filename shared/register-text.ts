@@ -1,8 +1,8 @@
-import type { MappingView } from "../shared/api.ts";
-import { draftOf } from "../shared/mapping.ts";
-import type { MappingDraft } from "../shared/mapping-input.ts";
-import { clean } from "../shared/text.ts";
+import type { MappingView } from "./api.ts";
+import { draftOf } from "./mapping.ts";
+import type { MappingDraft } from "./mapping-input.ts";
 import { writeRules } from "./rules-file.ts";
+import { clean } from "./text.ts";
 
 export const FORMATS = ["md", "csv", "json", "toml"] as const;
 export type Format = (typeof FORMATS)[number];

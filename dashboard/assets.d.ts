@@ -1,0 +1,2 @@
+/** Bundled beside the script, and named by the page. */
+declare module "*.css";

@@ -1,0 +1,34 @@
+import type { IssuedView } from "../shared/api.ts";
+
+// Commands that are ready to be pasted into a shell.
+
+/** In single quotes, where a shell reads nothing into it. */
+function quoted(text: string): string {
+  return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
+}
+
+/** For the machine inside the LAN: the token goes into a file that its owner alone can read, never into the list of processes. */
+export function agentCommand({ token, site }: Pick<IssuedView, "token" | "site">): string {
+  const file = `${site ?? "agent"}.token`;
+  return `(umask 077; printf '%s\\n' ${quoted(token)} > ${file})\nagent --token-file ${file}`;
+}
+
+/** The same as a service that starts with the machine. */
+export function installCommand(site: string): string {
+  return `sudo agent install --token-file ${site}.token`;
+}
+
+/** For a visitor's machine. */
+export function connectCommand(endpoint: string, token: string): string {
+  const port = /\/ssh$|^22\//.test(endpoint) ? 2222 : 8888;
+  return `(umask 077; printf '%s\\n' ${quoted(token)} > sallyport.token)\nsallyport connect ${quoted(endpoint)}=127.0.0.1:${port} --token-file sallyport.token`;
+}
+
+export function gatewayCommand(token: string): string {
+  return `(umask 077; printf '%s\\n' ${quoted(token)} > gateway.token)\nsallyport gateway --token-file gateway.token`;
+}
+
+/** For scripts and for Prometheus. */
+export function adminCommand(url: string, token: string): string {
+  return `export SALLYPORT_EDGE=${quoted(url)} SALLYPORT_ADMIN_TOKEN=${quoted(token)}\nsallyport status`;
+}

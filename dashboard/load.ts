@@ -1,0 +1,120 @@
+import type { MappingList, MappingView, SessionView, StatusView, TrafficView, OpenedSession } from "../shared/api.ts";
+import { call, Refusal, whenLoggedOut } from "./api.ts";
+import { forgetKey, keepKey, sessionKey } from "./key.ts";
+import { follow, unfollow } from "./live.ts";
+import { NOTHING, store } from "./state.ts";
+import { withHours, withStreams } from "./traffic.ts";
+
+/** Milliseconds that changes gather before they are asked for, and at least between two such questions. */
+const GATHER_MS = 300;
+const PAUSE_MS = 2_000;
+
+/** Finds out who is logged in, and if somebody is, what there is to see. */
+export async function begin(): Promise<void> {
+  whenLoggedOut(leave);
+  if (sessionKey() === "") return leave();
+  try {
+    await enter(await call<SessionView>("GET", "/session"));
+  } catch (error) {
+    if (error instanceof Refusal && error.status === 401) return;
+    store.set({ session: null, trouble: messageOf(error) });
+  }
+}
+
+/** Opens a session. Throws Refusal. `secret`: the admin secret, or an admin token. */
+export async function logIn(secret: string): Promise<void> {
+  const { key, ...session } = await call<OpenedSession>("POST", "/session", { secret });
+  keepKey(key);
+  await enter(session);
+}
+
+/** Ends the session, at the edge as well if it can be reached. */
+export async function logOut(): Promise<void> {
+  try {
+    await call("DELETE", "/session");
+  } catch {
+    // Over already, or out of reach: then it ends by itself.
+  }
+  forgetKey();
+  leave();
+}
+
+async function enter(session: SessionView): Promise<void> {
+  store.set({ session, trouble: "" });
+  follow({
+    up: () => void refresh("rules", 0),
+    changed: (what) => void refresh(what),
+    over: () => void begin(),
+  });
+  await refresh("rules", 0);
+  const traffic = await attempt(() => call<TrafficView>("GET", "/traffic"));
+  if (traffic !== undefined) store.set({ traffic: withHours(store.state.traffic, traffic) });
+}
+
+function leave(): void {
+  unfollow();
+  store.set({ ...NOTHING, session: null });
+}
+
+type What = "rules" | "presence";
+
+let wanted: What | undefined;
+let timer: ReturnType<typeof setTimeout> | undefined;
+let last = 0;
+
+/** Asks again for what may have changed: once for many changes, and never more often than every two seconds. */
+export function refresh(what: What, after = Math.max(GATHER_MS, last + PAUSE_MS - Date.now())): Promise<void> {
+  if (wanted !== "rules") wanted = what;
+  clearTimeout(timer);
+  return new Promise((resolve) => {
+    timer = setTimeout(() => {
+      const asked = wanted ?? what;
+      wanted = undefined;
+      last = Date.now();
+      void load(asked).then(resolve);
+    }, after);
+  });
+}
+
+async function load(what: What): Promise<void> {
+  if (store.state.session === null) return;
+  try {
+    const [status, register] = await Promise.all([
+      call<StatusView>("GET", "/status"),
+      what === "rules" ? wholeRegister() : undefined,
+    ]);
+    store.set({
+      status,
+      trouble: "",
+      traffic: withStreams(store.state.traffic, status.mappings),
+      ...(register === undefined ? {} : { ...register, revision: store.state.revision + 1 }),
+    });
+  } catch (error) {
+    store.set({ trouble: messageOf(error) });
+  }
+}
+
+/** The whole register, page by page. */
+async function wholeRegister(): Promise<{ mappings: MappingView[]; tag: string }> {
+  const mappings: MappingView[] = [];
+  let tag = "";
+  for (let next: string | null = ""; next !== null;) {
+    const after: string = next === "" ? "" : `&after=${encodeURIComponent(next)}`;
+    const page: MappingList = await call<MappingList>("GET", `/mappings?limit=1000${after}`);
+    mappings.push(...page.mappings);
+    ({ next, tag } = page);
+  }
+  return { mappings, tag };
+}
+
+async function attempt<T>(ask: () => Promise<T>): Promise<T | undefined> {
+  try {
+    return await ask();
+  } catch {
+    return undefined;
+  }
+}
+
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

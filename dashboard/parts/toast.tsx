@@ -1,0 +1,29 @@
+import type { JSX } from "preact";
+import { useEffect, useState } from "preact/hooks";
+
+const SHOWN_MS = 5_000;
+
+let show: (text: string) => void = () => undefined;
+
+/** Says something in passing: seen for a while, and read out. */
+export function say(text: string): void {
+  show(text);
+}
+
+/** Where it is said. */
+export function Toasts(): JSX.Element {
+  const [text, setText] = useState("");
+  useEffect(() => {
+    show = setText;
+  }, []);
+  useEffect(() => {
+    if (text === "") return undefined;
+    const timer = setTimeout(() => setText(""), SHOWN_MS);
+    return () => clearTimeout(timer);
+  }, [text]);
+  return (
+    <div class={text === "" ? "toast" : "toast shown"} role="status" aria-live="polite">
+      {text}
+    </div>
+  );
+}

@@ -1,0 +1,104 @@
+import type { MappingStatus, MappingView } from "../shared/api.ts";
+import { parseEndpoint } from "../shared/endpoint.ts";
+import { known } from "../shared/result.ts";
+import type { Hour, Rate, Traffic } from "./traffic.ts";
+
+/** A line of the register: the rule, and how it does. */
+export interface Row {
+  readonly mapping: MappingView;
+  readonly status: MappingStatus | undefined;
+  readonly rate: Rate | undefined;
+  readonly hour: Hour | undefined;
+}
+
+export const ORDERS = ["endpoint", "name", "site", "streams", "hour", "used"] as const;
+export type Order = (typeof ORDERS)[number];
+
+/** What is asked for of the register. `down`: the last first. */
+export interface Wish {
+  readonly text: string;
+  readonly site: string;
+  readonly order: Order;
+  readonly down: boolean;
+}
+
+/** The register's lines. */
+export function rowsOf(
+  mappings: readonly MappingView[],
+  statuses: readonly MappingStatus[],
+  { rates, hours }: Traffic,
+): Row[] {
+  const byId = new Map(statuses.map((status) => [status.id, status]));
+  return mappings.map((mapping) => ({
+    mapping,
+    status: byId.get(mapping.id),
+    rate: rates.get(mapping.id),
+    hour: hours.get(mapping.id),
+  }));
+}
+
+/** Those that are wanted, in the order that is wanted. Every word has to be found somewhere in the rule. */
+export function chosen(rows: readonly Row[], { text, site, order, down }: Wish): Row[] {
+  const words = text.toLowerCase().split(/\s+/).filter(Boolean);
+  const kept = rows.filter(({ mapping }) => {
+    if (site !== "" && mapping.site !== site) return false;
+    if (words.length === 0) return true;
+    const { endpoint, target, name, owner, note, access } = mapping;
+    const all = `${endpoint} ${mapping.site} ${target} ${name} ${owner} ${note} ${access}`.toLowerCase();
+    return words.every((word) => all.includes(word));
+  });
+  const sign = down ? -1 : 1;
+  return kept.toSorted((a, b) => sign * compare(a, b, order) || byEndpoint(a, b));
+}
+
+/** What is not well comes first, whatever the order. */
+export function worstFirst(rows: readonly Row[]): Row[] {
+  return [...rows.filter(isTroubled), ...rows.filter((row) => !isTroubled(row))];
+}
+
+function isTroubled({ status }: Row): boolean {
+  return status !== undefined && status.state !== "ready";
+}
+
+function compare(a: Row, b: Row, order: Order): number {
+  switch (order) {
+    case "endpoint":
+      return byEndpoint(a, b);
+    case "name":
+      return a.mapping.name.localeCompare(b.mapping.name);
+    case "site":
+      return a.mapping.site.localeCompare(b.mapping.site);
+    case "streams":
+      return streamsOf(a) - streamsOf(b);
+    case "hour":
+      return sum(a.hour) - sum(b.hour);
+    case "used":
+      return (a.mapping.lastUsed ?? "").localeCompare(b.mapping.lastUsed ?? "");
+  }
+}
+
+/** Visitors there now. */
+export function streamsOf({ rate, status }: Row): number {
+  return rate?.streams ?? status?.streams ?? 0;
+}
+
+function byEndpoint(a: Row, b: Row): number {
+  return portOf(a) - portOf(b) || a.mapping.endpoint.localeCompare(b.mapping.endpoint);
+}
+
+const ports = new Map<string, number>();
+
+/** Ports by their number, hosts and services after them. */
+function portOf({ mapping: { endpoint } }: Row): number {
+  const before = ports.get(endpoint);
+  if (before !== undefined) return before;
+  const parsed = known(parseEndpoint(endpoint));
+  const sortable = parsed.kind === "port" ? parsed.first : 1_000_000;
+  if (ports.size > 10_000) ports.clear();
+  ports.set(endpoint, sortable);
+  return sortable;
+}
+
+function sum(hour: Hour | undefined): number {
+  return hour?.reduce((total, each) => total + each, 0) ?? 0;
+}

@@ -1,0 +1,49 @@
+import type { JSX } from "preact";
+import { useState } from "preact/hooks";
+import { parseName } from "../../shared/name.ts";
+import { call } from "../api.ts";
+import { refresh } from "../load.ts";
+import { Dialog } from "../parts/dialog.tsx";
+import { Fault } from "../parts/fault.tsx";
+import { Field } from "../parts/field.tsx";
+import { say } from "../parts/toast.tsx";
+
+/** Makes a site: one LAN, by a name. */
+export function AddSite({ onClose }: { onClose: () => void }): JSX.Element {
+  const [name, setName] = useState("");
+  const [error, setError] = useState<unknown>();
+  const [shown, setShown] = useState("");
+  const add = async (event: Event): Promise<void> => {
+    event.preventDefault();
+    const parsed = parseName(name.trim(), "site");
+    setShown(parsed.ok ? "" : parsed.error.message);
+    setError(undefined);
+    if (!parsed.ok) return;
+    try {
+      await call("POST", "/sites", { name: parsed.value });
+      say(`${parsed.value} is there: connect an agent to it next`);
+      void refresh("rules");
+      onClose();
+    } catch (refusal) {
+      setError(refusal);
+    }
+  };
+  return (
+    <Dialog title="Add a site" onClose={onClose}>
+      <form onSubmit={(event) => void add(event)} noValidate>
+        <Field label="Name" hint="One LAN, as you call it: warehouse-3" error={shown}>
+          {(props) => (
+            <input {...props} value={name} autocomplete="off" onInput={(event) => setName(event.currentTarget.value)} />
+          )}
+        </Field>
+        <Fault error={error} />
+        <p class="buttons">
+          <button type="button" onClick={onClose}>
+            Cancel
+          </button>
+          <button class="primary">Add the site</button>
+        </p>
+      </form>
+    </Dialog>
+  );
+}

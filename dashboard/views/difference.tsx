@@ -1,0 +1,57 @@
+import type { JSX } from "preact";
+import type { ApplyAnswer, RuleChange } from "../../shared/api.ts";
+import { inWords } from "../check.ts";
+import { Badge, type Tone } from "../parts/badge.tsx";
+
+const KINDS: Readonly<Record<RuleChange["kind"], { tone: Tone; text: string }>> = {
+  add: { tone: "good", text: "added" },
+  change: { tone: "warn", text: "changed" },
+  remove: { tone: "bad", text: "removed" },
+};
+
+/** Changes drawn at once: of more, the first. */
+const MOST = 200;
+
+/** What a set of rules would change. */
+export function Difference({ plan }: { plan: ApplyAnswer }): JSX.Element {
+  const { changes, unchanged, warnings } = plan;
+  return (
+    <div class="difference" role="status">
+      <h2>{changes.length === 0 ? "Nothing would change" : "This would change"}</h2>
+      <ul>
+        {changes.slice(0, MOST).map((change) => (
+          <Change key={`${change.kind}${change.endpoint}`} change={change} />
+        ))}
+      </ul>
+      {changes.length > MOST ? <p>and {changes.length - MOST} more.</p> : null}
+      <p class="faint">{unchanged} stay as they are.</p>
+      {warnings.length === 0 ? null : (
+        <div class="notes">
+          {warnings.slice(0, 10).map((warning) => (
+            <p key={warning}>{inWords(warning)}</p>
+          ))}
+        </div>
+      )}
+    </div>
+  );
+}
+
+function Change({ change: { kind, endpoint, site, target, name, fields } }: { change: RuleChange }): JSX.Element {
+  const { tone, text } = KINDS[kind];
+  return (
+    <li>
+      <p>
+        <Badge tone={tone}>{text}</Badge> <b>{endpoint}</b> → {site} <code>{target}</code> {name}
+      </p>
+      {fields.map(({ field, before, after }) => (
+        <p key={field} class="small field-change">
+          {field}: <del>{shown(before)}</del> → <ins>{shown(after)}</ins>
+        </p>
+      ))}
+    </li>
+  );
+}
+
+function shown(value: unknown): string {
+  return value === undefined ? "default" : typeof value === "string" ? value : JSON.stringify(value);
+}

@@ -1,0 +1,112 @@
+import type { JSX } from "preact";
+import { useState } from "preact/hooks";
+import type { TestAnswer } from "../../shared/api.ts";
+import type { Hop, HopName } from "../../shared/hop.ts";
+import { call } from "../api.ts";
+import { Copyable } from "../parts/copy.tsx";
+import { Fault } from "../parts/fault.tsx";
+import { Field } from "../parts/field.tsx";
+import { Icon, type IconName } from "../parts/icon.tsx";
+
+const NAMES: Readonly<Record<HopName, string>> = {
+  here: "Here",
+  public: "Public side",
+  policy: "Rules",
+  edge: "Edge",
+  agent: "Agent",
+  target: "Target",
+  protocol: "Service",
+};
+
+const OUTCOMES: Readonly<Record<Hop["outcome"], { icon: IconName; word: string }>> = {
+  ok: { icon: "ok", word: "works" },
+  warning: { icon: "warning", word: "look at this" },
+  failed: { icon: "failed", word: "fails" },
+  "not-tested": { icon: "skipped", word: "not tested" },
+};
+
+/** Tries the way to a target now, and draws it hop by hop. */
+export function Hops({ endpoint }: { endpoint: string }): JSX.Element {
+  const [from, setFrom] = useState("");
+  const [answer, setAnswer] = useState<TestAnswer>();
+  const [error, setError] = useState<unknown>();
+  const [busy, setBusy] = useState(false);
+  const test = async (event: Event): Promise<void> => {
+    event.preventDefault();
+    setBusy(true);
+    setError(undefined);
+    try {
+      const source = from.trim() === "" ? "" : `&from=${encodeURIComponent(from.trim())}`;
+      setAnswer(await call<TestAnswer>("GET", `/test?endpoint=${encodeURIComponent(endpoint)}${source}`));
+    } catch (refusal) {
+      setAnswer(undefined);
+      setError(refusal);
+    }
+    setBusy(false);
+  };
+  return (
+    <section class="panel" aria-labelledby="test">
+      <div class="heading">
+        <h2 id="test">Test it</h2>
+        <form class="test-form" onSubmit={(event) => void test(event)}>
+          <Field label="For a visitor from">
+            {(given) => (
+              <input
+                {...given}
+                placeholder="your own address"
+                autocomplete="off"
+                value={from}
+                onInput={(event) => setFrom(event.currentTarget.value)}
+              />
+            )}
+          </Field>
+          <button class="primary" disabled={busy}>
+            {busy ? "Testing…" : answer === undefined ? "Test now" : "Test again"}
+          </button>
+        </form>
+      </div>
+      <Fault error={error} />
+      <div aria-live="polite">{answer === undefined ? null : <Result answer={answer} />}</div>
+      {answer === undefined ? (
+        <p class="hint">An agent dials the target as for a visitor, and says what it hears.</p>
+      ) : (
+        <div class="hint">
+          From the outside, where only you can stand:{" "}
+          <Copyable text={`sallyport test ${endpoint}`} label="Command that tests from outside" />
+        </div>
+      )}
+    </section>
+  );
+}
+
+function Result({ answer }: { answer: TestAnswer }): JSX.Element {
+  const bad = answer.hops.find(({ outcome }) => outcome === "failed");
+  const verdict = bad === undefined ? "Nothing is in the way." : `It breaks at: ${NAMES[bad.hop]}.`;
+  return (
+    <>
+      <p class={bad === undefined ? "verdict good" : "verdict bad"}>{verdict}</p>
+      <ol class="hops">
+        {answer.hops.map((hop, index) => (
+          <Step key={`${hop.hop}${index}`} hop={hop} />
+        ))}
+      </ol>
+    </>
+  );
+}
+
+function Step({ hop: { hop, outcome, text, fix, ms } }: { hop: Hop }): JSX.Element {
+  const { icon, word } = OUTCOMES[outcome];
+  return (
+    <li class={outcome}>
+      <span class="mark">
+        <Icon name={icon} />
+      </span>
+      <div>
+        <b>{NAMES[hop]}</b> <span class="small faint">{word}</span>
+        {ms === null ? null : <span class="small faint">, {ms < 1 ? "under 1" : Math.round(ms)} ms</span>}
+        <p>{text}</p>
+        {fix === "" ? null : <p class="small fix">→ {fix}</p>}
+      </div>
+    </li>
+  );
+}

@@ -1,0 +1,156 @@
+import type { JSX } from "preact";
+import { useMemo, useState } from "preact/hooks";
+import type { ConnectionView } from "../../shared/api.ts";
+import { bytes, clock, span } from "../format.ts";
+import { Badge, type Tone } from "../parts/badge.tsx";
+import { Fault } from "../parts/fault.tsx";
+import { Field } from "../parts/field.tsx";
+import { useNow, useStore } from "../state.ts";
+import { useAnswer } from "../use-answer.ts";
+
+const OUTCOMES: Readonly<Record<ConnectionView["outcome"], Tone>> = {
+  done: "good",
+  refused: "warn",
+  reset: "warn",
+  lost: "bad",
+  cut: "plain",
+};
+
+/** Connections asked for, and shown. */
+const MOST = 200;
+
+/** The last connections and why each ended; new ones come by themselves. */
+export function Log({ endpoint: start }: { endpoint: string }): JSX.Element {
+  const [endpoint, setEndpoint] = useState(start);
+  const [site, setSite] = useState("");
+  const [visitor, setVisitor] = useState("");
+  const [outcome, setOutcome] = useState("");
+  const [wish, setWish] = useState({ endpoint: start, visitor: "" });
+  const sites = useStore((state) => state.status?.sites) ?? [];
+  const ended = useStore((state) => state.ended);
+  const now = useNow();
+  const query = new URLSearchParams({ limit: String(MOST) });
+  for (const [name, value] of Object.entries({ ...wish, site, outcome })) if (value !== "") query.set(name, value);
+  // What the question can't be asked about here comes with the next answer: addresses and ranges are the edge's to compare.
+  const isPlain = wish.visitor === "" && wish.endpoint === "";
+  const revision = isPlain ? "" : ended.length === 0 ? "" : (ended.at(-1)?.ended ?? "").slice(0, 18);
+  const { answer, error } = useAnswer<{ connections: ConnectionView[] }>(`/log?${query.toString()}`, revision);
+  const shown = useMemo(() => {
+    const fresh = isPlain
+      ? ended.filter((each) => (site === "" || each.site === site) && (outcome === "" || each.outcome === outcome))
+      : [];
+    return merged(answer?.connections ?? [], fresh);
+  }, [answer, ended, site, outcome, isPlain]);
+  const search = (event: Event): void => {
+    event.preventDefault();
+    setWish({ endpoint: endpoint.trim(), visitor: visitor.trim() });
+  };
+  return (
+    <section aria-labelledby="log">
+      <h1 id="log">Connections</h1>
+      <form class="filter-form" onSubmit={search}>
+        <Field label="Endpoint">
+          {(given) => <input {...given} value={endpoint} onInput={(event) => setEndpoint(event.currentTarget.value)} />}
+        </Field>
+        <Field label="Visitor">
+          {(given) => (
+            <input
+              {...given}
+              placeholder="address or network"
+              value={visitor}
+              onInput={(event) => setVisitor(event.currentTarget.value)}
+            />
+          )}
+        </Field>
+        <Field label="Site">
+          {(given) => (
+            <select {...given} value={site} onChange={(event) => setSite(event.currentTarget.value)}>
+              <option value="">All</option>
+              {sites.map(({ name }) => (
+                <option key={name}>{name}</option>
+              ))}
+            </select>
+          )}
+        </Field>
+        <Field label="Ending">
+          {(given) => (
+            <select {...given} value={outcome} onChange={(event) => setOutcome(event.currentTarget.value)}>
+              <option value="">All</option>
+              {Object.keys(OUTCOMES).map((each) => (
+                <option key={each}>{each}</option>
+              ))}
+            </select>
+          )}
+        </Field>
+        <button>Search</button>
+      </form>
+      <Fault error={error} />
+      {shown.length === 0 ? (
+        <p class="empty">
+          {answer === undefined
+            ? "Asking the edge…"
+            : "No connection has ended yet. They are listed when they end, with the reason."}
+        </p>
+      ) : (
+        <div class="table-frame">
+          <table>
+            <thead>
+              <tr>
+                <th scope="col">Ended</th>
+                <th scope="col">Visitor</th>
+                <th scope="col">Endpoint</th>
+                <th scope="col">Target</th>
+                <th scope="col">In</th>
+                <th scope="col">Out</th>
+                <th scope="col">Lasted</th>
+                <th scope="col">Ending</th>
+              </tr>
+            </thead>
+            <tbody>
+              {shown.map((each) => (
+                <Connection key={JSON.stringify(each)} connection={each} now={now} />
+              ))}
+            </tbody>
+          </table>
+        </div>
+      )}
+    </section>
+  );
+}
+
+/** The newest first, each once. */
+function merged(asked: readonly ConnectionView[], fresh: readonly ConnectionView[]): ConnectionView[] {
+  const all = new Map([...asked, ...fresh].map((each) => [JSON.stringify(each), each]));
+  return [...all.values()].toSorted((a, b) => b.ended.localeCompare(a.ended)).slice(0, MOST);
+}
+
+function Connection({ connection, now }: { connection: ConnectionView; now: number }): JSX.Element {
+  const { at, ended, visitor, endpoint, target, bytesIn, bytesOut, outcome, reason, count } = connection;
+  return (
+    <tr>
+      <td data-title="Ended" class="number">
+        <time dateTime={ended}>{clock(ended, now)}</time>
+      </td>
+      <td data-title="Visitor">
+        {visitor}
+        {count === undefined ? null : <span class="faint"> × {count}</span>}
+      </td>
+      <td data-title="Endpoint">{endpoint}</td>
+      <td data-title="Target">
+        <code>{target}</code>
+      </td>
+      <td data-title="In" class="number">
+        {bytes(bytesIn)}
+      </td>
+      <td data-title="Out" class="number">
+        {bytes(bytesOut)}
+      </td>
+      <td data-title="Lasted" class="number">
+        {span(Date.parse(ended) - Date.parse(at))}
+      </td>
+      <td data-title="Ending">
+        <Badge tone={OUTCOMES[outcome]}>{outcome}</Badge> <span class="small">{reason}</span>
+      </td>
+    </tr>
+  );
+}

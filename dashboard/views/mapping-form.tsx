@@ -1,0 +1,114 @@
+import type { JSX } from "preact";
+import { useMemo, useState } from "preact/hooks";
+import type { MappingAnswer, MappingView, SiteStatus } from "../../shared/api.ts";
+import { ruleFrom } from "../../shared/register-text.ts";
+import { call, mappingPath } from "../api.ts";
+import { checked, faultOf } from "../check.ts";
+import { EMPTY, formOf, inputOf, type Form } from "../form.ts";
+import { refresh } from "../load.ts";
+import { Fault } from "../parts/fault.tsx";
+import { say } from "../parts/toast.tsx";
+import { go, hrefOf } from "../route.ts";
+import { useStore } from "../state.ts";
+import { MoreFields } from "./mapping-more.tsx";
+import { MainFields } from "./mapping-main.tsx";
+
+/** What is typed into a form, what is wrong with it, and how it is changed. */
+export type FormProps = {
+  form: Form;
+  /** What is wrong with a field; "" when nothing is, or when it has not been touched. */
+  errorOf: (field: keyof Form) => string;
+  set: <K extends keyof Form>(field: K, value: Form[K]) => void;
+};
+
+/** Adds a mapping, or changes one: by the same rules and with the same warnings as the commands. */
+export function MappingForm({ mapping, site }: { mapping: MappingView | undefined; site: string }): JSX.Element {
+  const mappings = useStore((state) => state.mappings) ?? [];
+  const sites = useStore((state) => state.status?.sites) ?? [];
+  const start = mapping === undefined ? { ...EMPTY, site: site || likely(sites) } : formOf(ruleFrom(mapping));
+  const [form, setForm] = useState<Form>(start);
+  const [touched, setTouched] = useState<ReadonlySet<string>>(new Set());
+  const [all, setAll] = useState(false);
+  const [error, setError] = useState<unknown>();
+  const [busy, setBusy] = useState(false);
+  const others = useMemo(() => mappings.filter(({ id }) => id !== mapping?.id), [mappings, mapping]);
+  const found = useMemo(() => checked(form, others), [form, others]);
+  const refusal = faultOf(error);
+  const errorOf = (field: keyof Form): string => {
+    if (refusal?.field === field) return refusal.message;
+    return !found.ok && found.field === field && (all || touched.has(field)) ? found.message : "";
+  };
+  const set: FormProps["set"] = (field, value) => {
+    setForm({ ...form, [field]: value });
+    setTouched(new Set([...touched, field]));
+    setError(undefined);
+  };
+  const submit = async (event: Event): Promise<void> => {
+    event.preventDefault();
+    setAll(true);
+    if (!found.ok) return focusOn(found.field);
+    setBusy(true);
+    try {
+      const saved = await save(form, mapping);
+      say(`${saved.mapping.endpoint} ${mapping === undefined ? "is mapped" : "is changed"}`);
+      await refresh("rules", 0);
+      go({ view: "mapping", endpoint: saved.mapping.endpoint, edit: false });
+    } catch (refused) {
+      setError(refused);
+      setBusy(false);
+    }
+  };
+  const back = mapping === undefined ? "overview" : "mapping";
+  const loose = all && !found.ok && !isShown(found.field) ? new Error(found.message) : undefined;
+  return (
+    <form class="mapping-form" onSubmit={(event) => void submit(event)} noValidate>
+      <h1>{mapping === undefined ? "Add a mapping" : `Edit ${mapping.endpoint}`}</h1>
+      <MainFields form={form} errorOf={errorOf} set={set} sites={sites.map(({ name }) => name)} />
+      <MoreFields form={form} errorOf={errorOf} set={set} />
+      {found.ok && found.warnings.length > 0 ? (
+        <div class="notes" role="status">
+          {found.warnings.map((warning) => (
+            <p key={warning}>{warning}</p>
+          ))}
+        </div>
+      ) : null}
+      <Fault error={refusal === undefined ? (error ?? loose) : undefined} />
+      <p class="buttons">
+        <a
+          class="button"
+          href={hrefOf(
+            back === "overview" ? { view: back } : { view: back, endpoint: mapping?.endpoint ?? "", edit: false },
+          )}
+        >
+          Cancel
+        </a>
+        <button class="primary" disabled={busy}>
+          {mapping === undefined ? "Add the mapping" : "Save the changes"}
+        </button>
+      </p>
+    </form>
+  );
+}
+
+function save(form: Form, mapping: MappingView | undefined): Promise<MappingAnswer> {
+  const input = inputOf(form);
+  if (mapping === undefined) return call<MappingAnswer>("POST", "/mappings", input);
+  return call<MappingAnswer>("PATCH", mappingPath(mapping.endpoint), input, mapping.etag);
+}
+
+/** The site that is probably meant: the first where somebody is. */
+function likely(sites: readonly SiteStatus[]): string {
+  return (sites.find(({ state }) => state === "online") ?? sites[0])?.name ?? "";
+}
+
+function isShown(field: string): boolean {
+  return Object.hasOwn(EMPTY, field);
+}
+
+/** To the field that is wrong; those that are folded away are unfolded. */
+function focusOn(field: string): void {
+  const input = document.querySelector<HTMLElement>(`[name="${CSS.escape(field)}"]`);
+  const folded = input?.closest("details");
+  if (folded !== null && folded !== undefined) folded.open = true;
+  input?.focus();
+}

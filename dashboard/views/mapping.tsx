@@ -1,0 +1,132 @@
+import type { JSX } from "preact";
+import { useState } from "preact/hooks";
+import type { MappingStatus, MappingView } from "../../shared/api.ts";
+import { call, mappingPath } from "../api.ts";
+import { clock, count, moment } from "../format.ts";
+import { refresh } from "../load.ts";
+import { Confirm } from "../parts/confirm.tsx";
+import { When } from "../parts/when.tsx";
+import { say } from "../parts/toast.tsx";
+import { go, hrefOf } from "../route.ts";
+import { useNow, useStore } from "../state.ts";
+import { IssueToken } from "./issue-token.tsx";
+import { MakeGrant } from "./make-grant.tsx";
+import { Hops } from "./hops.tsx";
+import { Picture } from "./picture.tsx";
+import { State } from "./register.tsx";
+
+/** One mapping: how it does, what it is, and what can be done with it. */
+export function MappingPage({ mapping }: { mapping: MappingView }): JSX.Element {
+  const status = useStore((state) => state.status)?.mappings.find(({ id }) => id === mapping.id);
+  const readOnly = useStore((state) => state.session?.readOnly === true);
+  const { endpoint, name } = mapping;
+  return (
+    <>
+      <div class="heading">
+        <div>
+          <p class="small">
+            <a href={hrefOf({ view: "overview" })}>Overview</a>
+          </p>
+          <h1>
+            {endpoint} {name === "" ? null : <span class="faint">{name}</span>}{" "}
+            {status === undefined ? null : <State state={status.state} />}
+          </h1>
+        </div>
+        {readOnly ? null : <Actions mapping={mapping} />}
+      </div>
+      <Picture mapping={mapping} status={status} />
+      <Hops endpoint={endpoint} />
+      <Facts mapping={mapping} status={status} />
+    </>
+  );
+}
+
+function Actions({ mapping }: { mapping: MappingView }): JSX.Element {
+  const [asked, setAsked] = useState<"remove" | "grant" | "token">();
+  const { endpoint, access } = mapping;
+  const close = (): void => setAsked(undefined);
+  const isService = !/^\d|^https?:/.test(endpoint);
+  const remove = async (): Promise<void> => {
+    await call("DELETE", mappingPath(endpoint), undefined, mapping.etag);
+    say(`${endpoint} is removed`);
+    go({ view: "overview" });
+    await refresh("rules", 0);
+  };
+  return (
+    <span class="actions">
+      <a class="button" href={hrefOf({ view: "mapping", endpoint, edit: true })}>
+        Edit
+      </a>
+      {isService ? null : (
+        <button type="button" onClick={() => setAsked("grant")}>
+          Grant
+        </button>
+      )}
+      {access === "token" ? (
+        <button type="button" onClick={() => setAsked("token")}>
+          Issue a token
+        </button>
+      ) : null}
+      <button type="button" onClick={() => setAsked("remove")}>
+        Remove
+      </button>
+      {asked === "remove" ? (
+        <Confirm title={`Remove ${endpoint}?`} action="Remove the mapping" onConfirm={remove} onClose={close}>
+          What is open through it is cut at once. It can be added again, with another history.
+        </Confirm>
+      ) : null}
+      {asked === "grant" ? <MakeGrant endpoints={[endpoint]} onClose={close} /> : null}
+      {asked === "token" ? <IssueToken start={{ kind: "visitor", endpoint }} onClose={close} /> : null}
+    </span>
+  );
+}
+
+function Facts({ mapping, status }: { mapping: MappingView; status: MappingStatus | undefined }): JSX.Element {
+  const now = useNow();
+  const { access, allow, deny, expires, created, changed, owner, note, lastUsed } = mapping;
+  const refusal = status?.lastRefusal ?? null;
+  const facts: [title: string, value: JSX.Element | string][] = [
+    ["Owner", owner],
+    ["Why", note],
+    ["Access", access],
+    ["Open to", allow.length === 0 ? "everyone" : allow.join(", ")],
+    ["But not to", deny.join(", ")],
+    ["Ends", expires === null ? "never" : moment(expires)],
+    ...limitsOf(mapping),
+    ["Last used", <When key="used" at={lastUsed} now={now} />],
+    ["Refused", status === undefined || status.refused === 0 ? "" : count(status.refused, "visitor")],
+    ["Last refused", refusal === null ? "" : `${clock(refusal.at, now)}: ${refusal.reason}`],
+    ["Added", `${moment(created.at)} by ${created.by}`],
+    ["Changed", changed.at === created.at ? "" : `${moment(changed.at)} by ${changed.by}`],
+  ];
+  return (
+    <section class="panel" aria-labelledby="facts">
+      <div class="heading">
+        <h2 id="facts">In the register</h2>
+        <a href={hrefOf({ view: "log", endpoint: mapping.endpoint })}>Its connections</a>
+      </div>
+      <dl class="list">
+        {facts
+          .filter(([, value]) => value !== "")
+          .map(([title, value]) => (
+            <div key={title}>
+              <dt>{title}</dt>
+              <dd>{value}</dd>
+            </div>
+          ))}
+      </dl>
+    </section>
+  );
+}
+
+function limitsOf(mapping: MappingView): [string, string][] {
+  const { maxStreams, newPerSecond, bytesPerSecond, proxyProtocol, http } = mapping;
+  return [
+    ["At once", maxStreams === null ? "" : count(maxStreams, "visitor")],
+    ["New a second", newPerSecond === null ? "" : String(newPerSecond)],
+    ["Bytes a second", bytesPerSecond === null ? "" : bytesPerSecond.toLocaleString()],
+    ["PROXY protocol", proxyProtocol ?? ""],
+    ["Target's certificate", http !== null && !http.tlsVerify ? "not checked" : ""],
+    ["Host header", http === null || http.hostHeader === "visitor" ? "" : http.hostHeader],
+  ];
+}

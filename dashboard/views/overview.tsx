@@ -1,0 +1,64 @@
+import type { JSX } from "preact";
+import { useStore, useNow } from "../state.ts";
+import { hrefOf } from "../route.ts";
+import { troubles } from "../problems.ts";
+import { Icon } from "../parts/icon.tsx";
+import { FirstSteps } from "./first-steps.tsx";
+import { Register } from "./register.tsx";
+import { Sites } from "./sites.tsx";
+
+/** Problems first, then sites with their agents, then the register. */
+export function Overview(): JSX.Element {
+  const status = useStore((state) => state.status);
+  const mappings = useStore((state) => state.mappings);
+  const trouble = useStore((state) => state.trouble);
+  if (status === undefined || mappings === undefined) {
+    if (trouble !== "")
+      return (
+        <p class="fault" role="alert">
+          {trouble}
+        </p>
+      );
+    return (
+      <p class="faint" aria-busy="true">
+        Asking the edge…
+      </p>
+    );
+  }
+  return (
+    <>
+      <h1 class="hidden">Overview</h1>
+      {trouble === "" ? null : <p class="fault" role="alert">{`${trouble} What is shown may be old.`}</p>}
+      <Problems />
+      <FirstSteps status={status} />
+      {status.sites.length === 0 ? null : <Sites status={status} />}
+      {mappings.length === 0 ? null : <Register />}
+    </>
+  );
+}
+
+function Problems(): JSX.Element | null {
+  const status = useStore((state) => state.status);
+  const now = useNow();
+  if (status === undefined) return null;
+  const found = troubles(status, now);
+  if (found.length === 0) return null;
+  return (
+    <section class="problems" aria-labelledby="problems">
+      <h2 id="problems">Look at this first</h2>
+      <ul>
+        {found.map(({ tone, text, endpoint }) => (
+          <li key={`${endpoint ?? ""}${text}`} class={tone}>
+            <Icon name={tone === "bad" ? "failed" : "warning"} />
+            <span>
+              {endpoint === undefined ? null : (
+                <a href={hrefOf({ view: "mapping", endpoint, edit: false })}>{endpoint}</a>
+              )}{" "}
+              {text}
+            </span>
+          </li>
+        ))}
+      </ul>
+    </section>
+  );
+}

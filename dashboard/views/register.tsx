@@ -1,0 +1,198 @@
+import type { JSX } from "preact";
+import { useEffect, useMemo, useRef, useState } from "preact/hooks";
+import type { MappingStatus } from "../../shared/api.ts";
+import { Badge, type Tone } from "../parts/badge.tsx";
+import { Icon } from "../parts/icon.tsx";
+import { Pager } from "../parts/pager.tsx";
+import { Sparkline } from "../parts/sparkline.tsx";
+import { When } from "../parts/when.tsx";
+import { count, rate } from "../format.ts";
+import { hrefOf } from "../route.ts";
+import { chosen, rowsOf, streamsOf, worstFirst, type Order, type Row, type Wish } from "../rows.ts";
+import { useNow, useStore } from "../state.ts";
+import { DownloadMenu } from "./download.tsx";
+
+/** Lines shown at once: more would be slow to draw and to read. */
+const PAGE = 100;
+
+const COLUMNS: readonly { readonly title: string; readonly order?: Order; readonly className?: string }[] = [
+  { title: "Endpoint", order: "endpoint" },
+  { title: "Service", order: "name" },
+  { title: "Target" },
+  { title: "Site", order: "site" },
+  { title: "Access" },
+  { title: "State" },
+  { title: "Live", order: "streams", className: "number" },
+  { title: "Last hour", order: "hour" },
+  { title: "Last used", order: "used" },
+];
+
+/** Every mapping, as the register has it. */
+export function Register(): JSX.Element {
+  const mappings = useStore((state) => state.mappings) ?? [];
+  const status = useStore((state) => state.status);
+  const traffic = useStore((state) => state.traffic);
+  const readOnly = useStore((state) => state.session?.readOnly === true);
+  const [wish, setWish] = useState<Wish>({ text: "", site: "", order: "endpoint", down: false });
+  const [page, setPage] = useState(0);
+  const now = useNow();
+  const rows = useMemo(() => rowsOf(mappings, status?.mappings ?? [], traffic), [mappings, status, traffic]);
+  const found = useMemo(() => worstFirst(chosen(rows, wish)), [rows, wish]);
+  const last = Math.max(0, Math.ceil(found.length / PAGE) - 1);
+  const at = Math.min(page, last);
+  const sites = [...new Set(mappings.map(({ site }) => site))].toSorted();
+  const change = (next: Partial<Wish>): void => {
+    setWish({ ...wish, ...next });
+    setPage(0);
+  };
+  return (
+    <section aria-labelledby="register">
+      <div class="heading">
+        <h2 id="register">Mappings</h2>
+        <span class="actions">
+          <DownloadMenu />
+          {readOnly ? null : (
+            <>
+              <a class="button" href={hrefOf({ view: "import" })}>
+                <Icon name="upload" /> Import
+              </a>
+              <a class="button primary" href={hrefOf({ view: "new", site: "" })}>
+                <Icon name="plus" /> Add a mapping
+              </a>
+            </>
+          )}
+        </span>
+      </div>
+      <div class="filters" role="search">
+        <Search text={wish.text} onText={(text) => change({ text })} />
+        {sites.length < 2 ? null : (
+          <select aria-label="Site" value={wish.site} onChange={(event) => change({ site: event.currentTarget.value })}>
+            <option value="">All sites</option>
+            {sites.map((site) => (
+              <option key={site} value={site}>
+                {site}
+              </option>
+            ))}
+          </select>
+        )}
+        <span class="faint" role="status">
+          {found.length === mappings.length
+            ? count(mappings.length, "mapping")
+            : `${found.length.toLocaleString()} of ${count(mappings.length, "mapping")}`}
+        </span>
+      </div>
+      <div class="table-frame">
+        <table class="register">
+          <thead>
+            <tr>
+              {COLUMNS.map((column) => (
+                <Title key={column.title} {...column} wish={wish} onWish={change} />
+              ))}
+            </tr>
+          </thead>
+          <tbody>
+            {found.slice(at * PAGE, (at + 1) * PAGE).map((row) => (
+              <Line key={row.mapping.id} row={row} now={now} />
+            ))}
+          </tbody>
+        </table>
+      </div>
+      {found.length === 0 ? <p class="faint">No mapping has all of these words.</p> : null}
+      <Pager page={at} last={last} onPage={setPage} />
+    </section>
+  );
+}
+
+function Search({ text, onText }: { text: string; onText: (text: string) => void }): JSX.Element {
+  const input = useRef<HTMLInputElement>(null);
+  useEffect(() => {
+    const onKey = (event: KeyboardEvent): void => {
+      const isTyping = event.target instanceof HTMLElement && event.target.closest("input, textarea, select, dialog");
+      if (event.key !== "/" || event.ctrlKey || event.metaKey || isTyping) return;
+      event.preventDefault();
+      input.current?.focus();
+    };
+    addEventListener("keydown", onKey);
+    return () => removeEventListener("keydown", onKey);
+  }, []);
+  return (
+    <input
+      ref={input}
+      type="search"
+      aria-label="Search mappings"
+      aria-keyshortcuts="/"
+      placeholder="Search   ( / )"
+      value={text}
+      onInput={(event) => onText(event.currentTarget.value)}
+    />
+  );
+}
+
+type TitleProps = (typeof COLUMNS)[number] & { wish: Wish; onWish: (wish: Partial<Wish>) => void };
+
+function Title({ title, order, className, wish, onWish }: TitleProps): JSX.Element {
+  if (order === undefined) return <th scope="col">{title}</th>;
+  const isSorted = wish.order === order;
+  const sort = isSorted ? (wish.down ? "descending" : "ascending") : "none";
+  // Of numbers and times, the most is what one looks for first.
+  const down = isSorted ? !wish.down : ["streams", "hour", "used"].includes(order);
+  return (
+    <th scope="col" class={className} aria-sort={sort}>
+      <button type="button" class="sort" onClick={() => onWish({ order, down })}>
+        {title}
+        <span aria-hidden="true">{isSorted ? (wish.down ? " ↓" : " ↑") : ""}</span>
+      </button>
+    </th>
+  );
+}
+
+function Line({ row, now }: { row: Row; now: number }): JSX.Element {
+  const { mapping, status, hour } = row;
+  const { endpoint, name, owner, target, site, access, allow, lastUsed } = mapping;
+  const streams = streamsOf(row);
+  const flow = (row.rate?.bytesIn ?? 0) + (row.rate?.bytesOut ?? 0);
+  return (
+    <tr>
+      <th scope="row" data-title="Endpoint">
+        <a href={hrefOf({ view: "mapping", endpoint, edit: false })}>{endpoint}</a>
+      </th>
+      <td data-title="Service">
+        {name}
+        {owner === "" ? null : <span class="small faint"> {owner}</span>}
+      </td>
+      <td data-title="Target">
+        <code>{target}</code>
+      </td>
+      <td data-title="Site" class="whole">
+        {site}
+      </td>
+      <td data-title="Access">
+        {access}
+        {access === "public" && allow.length > 0 ? (
+          <span class="small faint"> from {count(allow.length, "network")}</span>
+        ) : null}
+      </td>
+      <td data-title="State">{status === undefined ? null : <State state={status.state} />}</td>
+      <td data-title="Live" class="number">
+        {streams === 0 ? <span class="faint">0</span> : streams}
+        {flow === 0 ? null : <span class="small faint"> {rate(flow)}</span>}
+      </td>
+      <td data-title="Last hour">
+        <Sparkline hour={hour} />
+      </td>
+      <td data-title="Last used">{streams > 0 ? "now" : <When at={lastUsed} now={now} />}</td>
+    </tr>
+  );
+}
+
+const STATES: Readonly<Record<MappingStatus["state"], { readonly tone: Tone; readonly text: string }>> = {
+  ready: { tone: "good", text: "ready" },
+  "no-agent": { tone: "bad", text: "no agent" },
+  expired: { tone: "warn", text: "expired" },
+  unknown: { tone: "warn", text: "unknown" },
+};
+
+export function State({ state }: { state: MappingStatus["state"] }): JSX.Element {
+  const { tone, text } = STATES[state];
+  return <Badge tone={tone}>{text}</Badge>;
+}

@@ -1,0 +1,24 @@
+import { Hono } from "hono";
+import { LIVE_PROTOCOL } from "../../shared/live.ts";
+import { registryOf } from "../env.ts";
+import { problemResponse } from "../problem.ts";
+import { WATCH_HEADER, type WatchPass } from "../registry/watchers.ts";
+import type { ApiEnv } from "./context.ts";
+
+/** GET /live, upgraded: a WebSocket that says what changes (shared/live.ts). It asks nothing of anybody while nothing does. */
+export const liveRoutes = new Hono<ApiEnv>().get("/", async (c) => {
+  const offered = (c.req.header("sec-websocket-protocol") ?? "").split(",").map((each) => each.trim());
+  if (c.req.header("upgrade")?.toLowerCase() !== "websocket" || !offered.includes(LIVE_PROTOCOL)) {
+    return problemResponse({
+      status: 426,
+      code: "websocket-needed",
+      title: "A WebSocket, please",
+      detail: `This is a WebSocket of the sub-protocol ${LIVE_PROTOCOL}.`,
+    });
+  }
+  const { jti, exp } = c.var.admin;
+  const pass: WatchPass = { jti, until: exp * 1000 };
+  return registryOf(c.env).fetch("http://registry/live", {
+    headers: { upgrade: "websocket", [WATCH_HEADER]: JSON.stringify(pass) },
+  });
+});

@@ -1,0 +1,128 @@
+import { Hono } from "hono";
+import * as z from "zod";
+import { parseAddress, sourceBucket } from "../../shared/address.ts";
+import type { EndedSession, OpenedSession, SessionView } from "../../shared/api.ts";
+import { parseEdgeUrl } from "../../shared/edge-url.ts";
+import { registryOf } from "../env.ts";
+import { visitorOf } from "../ingress/visitor.ts";
+import { problemResponse, refused, type Outcome } from "../problem.ts";
+import { randomHex } from "../registry/random.ts";
+import type { LoggedIn } from "../registry/login.ts";
+import { secretHash } from "../registry/secret.ts";
+import { LONGEST_SESSION } from "../registry/session.ts";
+import { verifyToken } from "../tokens.ts";
+import { askerOf, bodyOf, type ApiContext, type ApiEnv } from "./context.ts";
+import { isOwnPage, mayHaveSession, setSessionCookie } from "./cookie.ts";
+import { requireAdmin } from "./guard.ts";
+import { iso } from "./views.ts";
+
+export const SessionBody = z.strictObject({
+  /** The admin secret, or an admin token. */
+  secret: z.string().min(1).max(8192),
+});
+
+/** A browser's login: POST opens a session, GET says whose it is, DELETE ends it. */
+export const sessionRoutes = new Hono<ApiEnv>()
+  .post("/", async (c) => {
+    const obstacle = inTheWay(c);
+    if (obstacle !== undefined) return obstacle;
+    const body = await bodyOf(c, SessionBody);
+    if (!body.ok) return body.response;
+    const key = randomHex(32);
+    const outcome = await open(c, body.value.secret.trim(), await secretHash(key));
+    if (!outcome.ok) return problemResponse(outcome.problem);
+    const { token, sub, expires, url, readOnly } = outcome.value;
+    setSessionCookie(c, token, Math.floor((expires - Date.now()) / 1000));
+    c.header("cache-control", "no-store");
+    return c.json({ key, sub, readOnly, expires: iso(expires), url } satisfies OpenedSession, 201);
+  })
+  .get("/", requireAdmin, async (c) => {
+    const { sub, readOnly, exp } = c.var.admin;
+    const { issuers } = await registryOf(c.env).trust();
+    return c.json({ sub, readOnly, expires: iso(exp * 1000), url: issuers[0] ?? "" } satisfies SessionView);
+  })
+  .delete("/", requireAdmin, async (c) => {
+    const { jti, session } = c.var.admin;
+    if (session === undefined) return problemResponse(NO_SESSION);
+    await registryOf(c.env).endSession(jti, askerOf(c));
+    setSessionCookie(c, "", 0);
+    return c.json({ jti } satisfies EndedSession);
+  });
+
+const NO_SESSION = {
+  status: 404,
+  code: "no-session",
+  title: "Not found",
+  detail: "This token is not that of a browser's session.",
+  fix: "sallyport token revoke JTI",
+} as const;
+
+/** Three words with dots between: a token. A secret may have dots, but is none that we signed. */
+const TOKEN = /^ey[\w-]+\.[\w-]+\.[\w-]+$/;
+
+async function open(
+  c: ApiContext,
+  secret: string,
+  session: string,
+): Promise<Outcome<LoggedIn & { readOnly: boolean }>> {
+  const registry = registryOf(c.env);
+  if (!TOKEN.test(secret)) {
+    const from = visitorOf(c.req.raw, c.env);
+    const address = parseAddress(from);
+    const source = address.ok ? sourceBucket(address.value) : "an unknown address";
+    const { scheme, host } = c.env.visit;
+    const outcome = await registry.login({
+      secret,
+      source,
+      from,
+      session,
+      life: LONGEST_SESSION,
+      url: `${scheme}://${host}`,
+    });
+    return outcome.ok ? { ok: true, value: { ...outcome.value, readOnly: false } } : outcome;
+  }
+  const verified = await verifyToken(secret, "admin", await registry.trust());
+  // A session's own token is half of one: it opens no other.
+  if (!verified.ok || verified.claims.session !== undefined) {
+    return refused({
+      status: 401,
+      code: "token-refused",
+      title: "Login refused",
+      detail: "That is not a good admin token of this edge.",
+      fix: "sallyport token admin",
+    });
+  }
+  const outcome = await registry.openSession(verified.claims.jti, session, visitorOf(c.req.raw, c.env));
+  return outcome.ok ? { ok: true, value: { ...outcome.value, readOnly: verified.claims.readOnly } } : outcome;
+}
+
+/** Why there can be no session here. */
+function inTheWay(c: ApiContext): Response | undefined {
+  const { scheme, host } = c.env.visit;
+  if (!mayHaveSession(c)) {
+    return problemResponse({
+      status: 403,
+      code: "not-this-host",
+      title: "Not on this host",
+      detail: "There are no browser sessions at this host: others' pages may share it.",
+      fix: "Open the dashboard at the edge's own URL.",
+    });
+  }
+  if (!isOwnPage(c)) {
+    return problemResponse({
+      status: 403,
+      code: "cross-origin",
+      title: "Not from there",
+      detail: "A page of another origin can't log in.",
+    });
+  }
+  const url = parseEdgeUrl(`${scheme}://${host}`);
+  if (!url.ok || !url.value.isPlain || url.value.isLoopback) return undefined;
+  return problemResponse({
+    status: 403,
+    code: "insecure",
+    title: "Not over plain http",
+    detail: "The admin secret would travel readable by everybody on the way.",
+    fix: "Give the edge a certificate (serve --tls-cert F --tls-key F), put a TLS proxy in front (--trusted-proxy), or reach it by ssh -L 8787:127.0.0.1:8787.",
+  });
+}

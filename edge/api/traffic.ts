@@ -1,0 +1,15 @@
+import { Hono } from "hono";
+import type { TrafficView } from "../../shared/api.ts";
+import { registryOf } from "../env.ts";
+import { TRAFFIC_MINUTES } from "../registry/traffic.ts";
+import type { ApiEnv } from "./context.ts";
+import { iso } from "./views.ts";
+
+const MINUTE_MS = 60_000;
+
+/** GET /traffic: what each mapping carried in each minute of the last hour. Nobody is woken for it. */
+export const trafficRoutes = new Hono<ApiEnv>().get("/", async (c) => {
+  const mappings = await registryOf(c.env).lastHour();
+  const until = iso((Math.floor(Date.now() / MINUTE_MS) + 1) * MINUTE_MS);
+  return c.json({ until, minutes: TRAFFIC_MINUTES, mappings } satisfies TrafficView);
+});

@@ -1,0 +1,43 @@
+import { done, refused, type Outcome } from "../problem.ts";
+import { issueToken, type Issued } from "./token-changes.ts";
+import type { Actor } from "./actor.ts";
+import type { Store } from "./store.ts";
+
+/** Seconds a browser stays logged in at most. */
+export const LONGEST_SESSION = 12 * 3600;
+
+/**
+ * A browser's session in the name of an admin token that has been verified: the same identity and rights, so that revoking
+ * either ends both, and no longer life. `session`: hash of the key that has to come with it.
+ */
+export async function sessionFor(
+  store: Store,
+  url: string,
+  { jti, session, from }: { jti: string; session: string; from: string },
+  now: number,
+): Promise<Outcome<Issued>> {
+  const token = store.tokens.find(jti);
+  const { claims } = token ?? {};
+  if (token === undefined || token.revoked !== null || claims?.aud !== "sallyport:admin") {
+    return refused({
+      status: 401,
+      code: "token-refused",
+      title: "Login refused",
+      detail: "This needs a good admin token.",
+      fix: "sallyport token admin",
+    });
+  }
+  const life = Math.max(1, Math.min(LONGEST_SESSION, claims.exp - Math.floor(now / 1000)));
+  const actor: Actor = { name: claims.sub, from, now };
+  return issueToken(store, url, { kind: "admin", readOnly: claims.readOnly, life }, actor, {
+    session,
+    sub: claims.sub,
+  });
+}
+
+/** Ends one session; the token that it was opened with, if it was, stays good. */
+export function endSession(store: Store, jti: string, actor: Actor): Outcome<{ jti: string }> {
+  store.tokens.revoke(jti, actor.now);
+  store.journal.audit(actor, "session end", jti, "");
+  return done({ jti });
+}
