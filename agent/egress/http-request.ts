@@ -34,7 +34,7 @@ export function requestToTarget(head: RequestHead, way: Way): http.ClientRequest
   const headers = headersFor(head, way);
   // Framing is written here and nowhere else: one length, or chunks, or neither.
   if (head.framing === "open") headers.push("Transfer-Encoding", "chunked");
-  else if (head.framing === "none" && HAS_BODY.has(head.method) && !head.headers.includes("content-length"))
+  else if (head.framing === "none" && !LENGTHLESS.has(head.method) && !head.headers.includes("content-length"))
     headers.push("Content-Length", "0");
   headers.push("Connection", "keep-alive");
   return http.request({
@@ -52,5 +52,8 @@ export function requestToTarget(head: RequestHead, way: Way): http.ClientRequest
 /** Bytes of a response head: twice what a request may have, for cookies and policies. */
 export const MAX_RESPONSE_HEAD = 31 * 1024;
 
-/** Methods whose requests without a length some servers refuse (411). */
-const HAS_BODY: ReadonlySet<string> = new Set(["POST", "PUT", "PATCH"]);
+/**
+ * Methods whose requests Node leaves without framing when there is no body. Those of any other get a length of 0, or
+ * it would write chunks, which servers take for a body: Apache answers MKCOL with 415.
+ */
+const LENGTHLESS: ReadonlySet<string> = new Set(["GET", "HEAD", "DELETE", "OPTIONS", "TRACE"]);

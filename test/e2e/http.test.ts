@@ -4,7 +4,7 @@ import { gzipSync } from "node:zlib";
 import { expect, test } from "vitest";
 import type { ConnectionView } from "../../shared/api.ts";
 import { digest, noise, sha256 } from "../support/bytes.ts";
-import { askHttp, httpOrigin } from "../support/http.ts";
+import { askHttp, httpOrigin, rawTarget, rawVisit } from "../support/http.ts";
 import { testSite } from "../support/site.ts";
 
 const HOST = "shop.localhost";
@@ -80,6 +80,23 @@ test("methods, paths, headers, bodies and statuses pass both ways as they are", 
   for (const status of [201, 204, 205, 206, 301, 304, 400, 401, 404, 418, 500, 503, 599]) {
     const got = await askHttp(it.edge.url, HOST, { path: `/?status=${status}` });
     expect({ status: got.status, whole: got.whole }).toEqual({ status, whole: true });
+  }
+});
+
+test("a request without a body has none for the target, whatever its method", async () => {
+  await using site = await testSite();
+  await using target = await rawTarget();
+  await site.map(`http://${HOST}`, `http://${target.host}:${target.port}`);
+  for (const method of [...METHODS, "COPY", "UNLOCK", "PURGE", "TRACE"]) {
+    const before = target.received.map((each) => each.length);
+    await rawVisit(site.edge.host, 8787, `${method} / HTTP/1.1\r\nHost: ${HOST}:8787\r\nConnection: close\r\n\r\n`);
+    const heard = target.received.map((each, nth) => each.slice(before[nth] ?? 0)).join("");
+    const framing = /^(?:content-length|transfer-encoding): .*$/im.exec(heard)?.[0].toLowerCase() ?? "none";
+    expect({ method, framing, body: heard.split("\r\n\r\n")[1] }).toEqual({
+      method,
+      framing: ["GET", "HEAD", "DELETE", "OPTIONS", "TRACE"].includes(method) ? "none" : "content-length: 0",
+      body: "",
+    });
   }
 });
 
