@@ -3,7 +3,7 @@
  * Writes bench/results/latest.json and .md. See bench/README.md.
  */
 import { mkdirSync, writeFileSync } from "node:fs";
-import { dirname } from "node:path";
+import { basename, dirname } from "node:path";
 import { build } from "../scripts/build.ts";
 import { direct } from "./adapters/direct.ts";
 import { haproxy } from "./adapters/haproxy.ts";
@@ -18,12 +18,15 @@ import { prepare } from "./harness/packages.ts";
 import type { Adapter, Peer, Targets } from "./harness/peer.ts";
 import { figuresText, Report, tableText } from "./harness/report.ts";
 import { startTargets } from "./harness/targets.ts";
+import { svg } from "./harness/plot.ts";
 import { bulk } from "./measure/bulk.ts";
+import { cost } from "./measure/cost.ts";
 import { distance } from "./measure/distance.ts";
 import { echo } from "./measure/echo.ts";
 import { http } from "./measure/http.ts";
 import { memory } from "./measure/memory.ts";
 import { recovery } from "./measure/recovery.ts";
+import { scale } from "./measure/scale.ts";
 import { setup } from "./measure/setup.ts";
 import { udp } from "./measure/udp.ts";
 
@@ -36,6 +39,8 @@ const MEASURES: Readonly<Record<string, (bench: Bench) => Promise<void>>> = {
   recovery,
   http,
   udp,
+  cost,
+  scale,
 };
 
 const options = parseOptions(process.argv.slice(2));
@@ -71,7 +76,7 @@ async function main(wanted: Options): Promise<void> {
     rounds: wanted.rounds,
   };
   if (wanted.out !== null)
-    write(wanted.out, { run, machine, versions, figures: report.figures, tables: report.tables });
+    write(wanted.out, { run, machine, versions, figures: report.figures, tables: report.tables, plots: report.plots });
 }
 
 function adapters({ peers, before, dist }: Options): Adapter[] {
@@ -107,20 +112,22 @@ async function startPeers(
   return peers;
 }
 
-type Results = { run: object; machine: object; versions: object } & Pick<Report, "figures" | "tables">;
+type Results = { run: object; machine: object; versions: object } & Pick<Report, "figures" | "tables" | "plots">;
 
-function write(out: string, results: Results): void {
+function write(out: string, { plots, ...results }: Results): void {
   mkdirSync(dirname(out), { recursive: true });
   writeFileSync(`${out}.json`, `${JSON.stringify(results, null, 2)}\n`);
   const facts = Object.entries({ ...results.run, ...results.machine }).map(
     ([name, value]) => `- ${name}: ${String(value)}`,
   );
   const versions = Object.entries(results.versions).map(([name, value]) => `- ${name}: ${String(value)}`);
+  for (const [name, plot] of plots) writeFileSync(`${out}-${name}.svg`, svg(plot));
   const sections = [
     "# Benchmark results",
     facts.join("\n"),
     figuresText(results.figures),
     ...results.tables.map(tableText),
+    ...[...plots].map(([name, { title }]) => `![${title}](${basename(out)}-${name}.svg)`),
     "### Versions",
     versions.join("\n"),
   ];

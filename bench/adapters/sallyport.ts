@@ -26,6 +26,8 @@ export interface Sallyport {
   readonly host: string;
   readonly at: Targets;
   readonly workerd: number;
+  /** The launcher, in which the gateway runs too. */
+  readonly serve: Run;
   readonly agent: Run;
   /** Runs `sallyport` with these words. Throws with what it said when it fails. */
   readonly cli: (...words: readonly string[]) => Promise<string>;
@@ -67,7 +69,7 @@ export async function startSallyport(targets: Targets, setup: Setup, stack: Asyn
   const agent = stack.use(run(SYSTEM_NODE, [...(setup.node ?? []), join(setup.dist, "agent.js"), ...words], { env }));
   await agent.until(READY);
   const { pid } = JSON.parse(readFileSync(join(data, "run/workerd.pid"), "utf8")) as { pid: number };
-  return { host, at, workerd: pid, agent, cli };
+  return { host, at, workerd: pid, serve, agent, cli };
 }
 
 /** This program as a peer; `name` and `dist` differ when a change is compared with what was before. */

@@ -9,7 +9,7 @@ import { listening, versionOf } from "./program.ts";
 /** What people use when they have nothing else: `ssh -N -R`, with OpenSSH's own defaults. */
 export const ssh: Adapter = {
   name: "ssh -R",
-  kind: "tunnel",
+  kind: "mux",
   version: async () =>
     (await versionOf("/usr/sbin/sshd", "-V").catch(() => null)) === null ? null : versionOf("ssh", "-V"),
   serve: async (targets, stack) => {

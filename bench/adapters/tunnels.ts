@@ -9,6 +9,7 @@ import { listening, versionOf } from "./program.ts";
 
 const SECRET = "bench-secret";
 const CONTROL = 7100;
+const BORE_CONTROL = 7835;
 
 /** What a tunnel needs to know: its public host, its folder, and each target with the public port it gets. */
 interface Place {
@@ -19,6 +20,9 @@ interface Place {
 
 interface Tunnel {
   readonly name: string;
+  readonly multiplexes: boolean;
+  /** The port that its server listens at, where that is not to be chosen. */
+  readonly control?: number;
   readonly version: readonly [program: string, ...words: string[]];
   /** Texts of files in the folder, and the commands to run in turn: the public side first. */
   readonly files?: (place: Place) => Readonly<Record<string, string>>;
@@ -29,6 +33,7 @@ interface Tunnel {
 const TUNNELS: readonly Tunnel[] = [
   {
     name: "frp",
+    multiplexes: true,
     version: ["frps", "--version"],
     files: ({ host, doors }) => ({
       "frps.toml": `bindAddr = "${host}"\nproxyBindAddr = "${host}"\nbindPort = ${CONTROL}\nauth.token = "${SECRET}"\n`,
@@ -44,6 +49,7 @@ const TUNNELS: readonly Tunnel[] = [
   },
   {
     name: "rathole",
+    multiplexes: false,
     version: ["rathole", "--version"],
     files: ({ host, doors }) => ({
       "server.toml": `[server]\nbind_addr = "${host}:${CONTROL}"\ndefault_token = "${SECRET}"\n${doors.map(({ name, port }) => `[server.services.${name}]\nbind_addr = "${host}:${port}"\n`).join("")}`,
@@ -54,6 +60,7 @@ const TUNNELS: readonly Tunnel[] = [
   },
   {
     name: "chisel",
+    multiplexes: true,
     version: ["chisel", "--version"],
     server: ({ host }) => ["chisel", "server", "--host", host, "--port", String(CONTROL), "--reverse"],
     clients: ({ host, doors }) => [
@@ -67,6 +74,7 @@ const TUNNELS: readonly Tunnel[] = [
   },
   {
     name: "wstunnel",
+    multiplexes: false,
     version: ["wstunnel", "--version"],
     server: ({ host }) => ["wstunnel", "server", `ws://${host}:${CONTROL}`],
     clients: ({ host, doors }) => [
@@ -80,6 +88,8 @@ const TUNNELS: readonly Tunnel[] = [
   },
   {
     name: "bore",
+    multiplexes: false,
+    control: BORE_CONTROL,
     version: ["bore", "--version"],
     server: ({ host, doors }) => [
       "bore",
@@ -106,6 +116,7 @@ const TUNNELS: readonly Tunnel[] = [
   },
   {
     name: "gost",
+    multiplexes: true,
     version: ["gost", "-V"],
     server: ({ host }) => ["gost", "-L", `relay+ws://${host}:${CONTROL}?bind=true`],
     clients: ({ host, doors }) => [
@@ -120,21 +131,27 @@ const TUNNELS: readonly Tunnel[] = [
 ];
 
 /** Each as an adapter. piko publishes endpoints to its own client only, and cloudflared only to Cloudflare: they have no public port to measure. */
-export const tunnels: readonly Adapter[] = TUNNELS.map(({ name, version, files, server, clients }) => ({
-  name,
-  kind: "tunnel",
-  version: () => versionOf(...version),
-  serve: async (targets: Targets, stack: AsyncDisposableStack) => {
-    const folder = stack.use(await tempDir()).path;
-    const doors = Object.entries(targets).map(([door, target], index) => ({ name: door, target, port: 8000 + index }));
-    const place: Place = { host: loopback(), folder, doors };
-    for (const [file, text] of Object.entries(files?.(place) ?? {})) await writeFile(join(folder, file), text);
-    const start = ([program = "", ...words]: readonly string[]): number => stack.use(run(program, words)).pid;
-    const processes: Record<string, number> = { [`${name} server`]: start(server(place)) };
-    await listening(`${place.host}:${CONTROL}`);
-    for (const [index, words] of clients(place).entries()) processes[`${name} client ${index}`] = start(words);
-    const at = Object.fromEntries(doors.map((door) => [door.name, `${place.host}:${door.port}`]));
-    await listening(at["echo"] ?? "");
-    return { at, processes };
-  },
-}));
+export const tunnels: readonly Adapter[] = TUNNELS.map(
+  ({ name, multiplexes, control, version, files, server, clients }) => ({
+    name,
+    kind: multiplexes ? "mux" : "tunnel",
+    version: () => versionOf(...version),
+    serve: async (targets: Targets, stack: AsyncDisposableStack) => {
+      const folder = stack.use(await tempDir()).path;
+      const doors = Object.entries(targets).map(([door, target], index) => ({
+        name: door,
+        target,
+        port: 8000 + index,
+      }));
+      const place: Place = { host: loopback(), folder, doors };
+      for (const [file, text] of Object.entries(files?.(place) ?? {})) await writeFile(join(folder, file), text);
+      const start = ([program = "", ...words]: readonly string[]): number => stack.use(run(program, words)).pid;
+      const processes: Record<string, number> = { [`${name} server`]: start(server(place)) };
+      await listening(`${place.host}:${control ?? CONTROL}`);
+      for (const [index, words] of clients(place).entries()) processes[`${name} client ${index}`] = start(words);
+      const at = Object.fromEntries(doors.map((door) => [door.name, `${place.host}:${door.port}`]));
+      await listening(at["echo"] ?? "");
+      return { at, processes };
+    },
+  }),
+);

@@ -12,6 +12,8 @@ export interface Bulk {
   /** Seconds that count, and seconds before them that don't. */
   readonly seconds: number;
   readonly omit?: number;
+  /** Bytes that are written at once. */
+  readonly length?: number;
 }
 
 /** Bytes a second through `at`, as the receiver counts them. A server of its own for each run: iperf3's are easily confused. */
@@ -22,6 +24,7 @@ export async function iperf({
   way,
   seconds,
   omit = 0,
+  length,
 }: Bulk): Promise<{ bytesPerSecond: number; bytes: number }> {
   const from = hostPort(target);
   await using server = run("iperf3", ["-s", "-1", "-B", from.host, "-p", String(from.port), "--forceflush"]);
@@ -40,6 +43,7 @@ export async function iperf({
     "-O",
     String(omit),
     ...(way === "down" ? ["-R"] : []),
+    ...(length === undefined ? [] : ["-l", String(length)]),
   ];
   const { stdout, stderr } = await execute("timeout", [String(seconds + omit + 20), "iperf3", ...words]);
   const report = JSON.parse(stdout === "" ? "{}" : stdout) as {

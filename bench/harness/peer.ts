@@ -12,7 +12,8 @@ export interface Served {
 
 export interface Adapter {
   readonly name: string;
-  readonly kind: "ours" | "baseline" | "tunnel";
+  /** `mux`: a tunnel that carries many streams over few connections, as ours; other tunnels have a connection for each. */
+  readonly kind: "ours" | "baseline" | "tunnel" | "mux";
   /** Its version, or null when it is not on this machine. */
   readonly version: () => Promise<string | null>;
   /** Starts it in front of these targets; what it starts lives as long as the stack. */

@@ -1,3 +1,4 @@
+import type { Plot } from "./plot.ts";
 import { short } from "./stats.ts";
 
 /** One line of DESIGN section 7: what was reached, beside what is wanted. */
@@ -23,10 +24,16 @@ export interface Table {
 export class Report {
   readonly figures: Figure[] = [];
   readonly tables: Table[] = [];
+  /** By the name of their file. */
+  readonly plots = new Map<string, Plot>();
 
   table(title: string, columns: readonly string[], rows: Table["rows"]): void {
     this.tables.push({ title, columns, rows });
     console.log(`\n${tableText({ title, columns, rows })}`);
+  }
+
+  plot(name: string, plot: Plot): void {
+    this.plots.set(name, plot);
   }
 
   atLeast(name: string, value: number, goal: number, unit: string, note?: string): void {

@@ -22,9 +22,9 @@ export async function bulk({ quick, rounds, seconds, peers, targets, report }: B
       if (streams === 64) continue;
       report.atLeast(`${title}, against ssh -R`, ratio(series, "MBps", OURS, "ssh -R"), 2, "x");
       report.atLeast(`${title}, against socat`, ratio(series, "MBps", OURS, "socat"), 0.6, "x");
-      const others = series.filter(({ peer }) => peer.kind === "tunnel" && peer.name !== "ssh -R");
+      const others = series.filter(({ peer }) => peer.kind === "mux" && peer.name !== "ssh -R");
       const least = Math.min(...others.map(({ peer }) => ratio(series, "MBps", OURS, peer.name)));
-      if (others.length > 0) report.atLeast(`${title}, against the best other tunnel`, least, 1, "x");
+      if (others.length > 0) report.atLeast(`${title}, against the best other multiplexing tunnel`, least, 1, "x");
     }
   }
 }

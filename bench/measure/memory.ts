@@ -1,9 +1,8 @@
-import net from "node:net";
 import { setTimeout as pause } from "node:timers/promises";
 import { startSallyport } from "../adapters/sallyport.ts";
 import { OURS, type Bench } from "../harness/context.ts";
-import { hostPort } from "../harness/peer.ts";
 import { residentBytes } from "../harness/proc.ts";
+import { connections } from "../load/echo.ts";
 
 const MIB = 2 ** 20;
 const SETTLE_MS = 1_000;
@@ -73,19 +72,4 @@ export async function memory({ quick, targets, report, dist }: Bench): Promise<v
     for (const socket of readers) socket.destroy();
   }
   report.table(`Memory of ${OURS}, MiB resident`, ["state", "agent", "workerd"], rows);
-}
-
-/** Connections that are open all the way: each has had one byte back, unless nobody answers there. */
-async function connections(at: string, count: number): Promise<net.Socket[]> {
-  const sockets: net.Socket[] = [];
-  for (let made = 0; made < count; made += 50) {
-    const some = Array.from({ length: Math.min(50, count - made) }, () =>
-      net.connect({ ...hostPort(at), noDelay: true }).on("error", () => {}),
-    );
-    await Promise.all(
-      some.map((socket) => new Promise((resolve) => socket.once("connect", resolve).once("close", resolve))),
-    );
-    sockets.push(...some);
-  }
-  return sockets;
 }

@@ -2,10 +2,11 @@ import dgram from "node:dgram";
 import { once } from "node:events";
 import { loopback } from "../../test/support/net.ts";
 import { startSallyport } from "../adapters/sallyport.ts";
-import type { Bench } from "../harness/context.ts";
+import { OURS, type Bench } from "../harness/context.ts";
 import { iperf } from "../harness/iperf.ts";
 import { hostPort } from "../harness/peer.ts";
-import { percentile } from "../harness/stats.ts";
+import { withCpu } from "../harness/rounds.ts";
+import { percentile, short } from "../harness/stats.ts";
 
 const CALLS = 100;
 const EVERY_MS = 20;
@@ -39,7 +40,15 @@ export async function udp({ quick, targets, report, dist }: Bench): Promise<void
   }
   const at = `${ours.host}:5005`;
   const direct = await calls(`${host}:7005`, seconds);
-  const idle = await calls(at, seconds);
+  const processes = { workerd: ours.workerd, agent: ours.agent.pid, gateway: ours.serve.pid };
+  const { result: idle, cpu } = await withCpu({ name: OURS, kind: "ours", at: ours.at, processes }, () =>
+    calls(at, seconds),
+  );
+  const spent = Object.entries(cpu).map(([name, seconds]) => {
+    // The launcher, which is the gateway, is workerd's parent.
+    const own = name === "cpu gateway" ? seconds - (cpu["cpu workerd"] ?? 0) : seconds;
+    return `${name.slice(4)} ${short((own * 1000) / (2 * idle.sent))}`;
+  });
   const load = iperf({ target: bulk, at: ours.at["bulk"] ?? "", streams: 8, way: "down", seconds: seconds + 3 });
   await new Promise((resolve) => setTimeout(resolve, 1_500));
   const loaded = await calls(at, seconds);
@@ -51,6 +60,11 @@ export async function udp({ quick, targets, report, dist }: Bench): Promise<void
     `UDP, ${CALLS} calls x 50 packets of ${PAYLOAD_BYTES} bytes a second, both ways`,
     ["through", "packets", "lost %", "round trip p50 ms", "p99"],
     rows,
+  );
+  report.table(
+    "UDP, CPU seconds per 1,000 datagrams, idle",
+    ["each way counted", "CPU s"],
+    [["sallyport", spent.join(", ")]],
   );
   report.atMost("UDP loss, idle", idle.loss * 100, 0, "%");
   report.atMost("UDP loss beside bulk", loaded.loss * 100, 1, "%");

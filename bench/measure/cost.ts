@@ -1,0 +1,123 @@
+import dgram from "node:dgram";
+import { once } from "node:events";
+import { setTimeout as pause } from "node:timers/promises";
+import type { UsageList } from "../../shared/api.ts";
+import { loopback } from "../../test/support/net.ts";
+import { startSallyport, type Sallyport } from "../adapters/sallyport.ts";
+import { apiOf } from "../harness/api.ts";
+import type { Bench } from "../harness/context.ts";
+import { iperf } from "../harness/iperf.ts";
+import { firstBytes } from "../load/echo.ts";
+
+const CALL_EVERY_MS = 20;
+const CALL_BYTES = 172;
+const CALLS = 10;
+/** Messages of a relay that are billed as one request, and GB that one of its active seconds counts. */
+const MESSAGES_A_REQUEST = 20;
+const GIGABYTES = 0.128;
+
+type Cost = { requests: number; messages: number; activeSeconds: number };
+
+/** What Cloudflare would bill, as the relay itself counts it: a GB each way, an hour of a call, a day in which nothing happens. */
+export async function cost({ quick, seconds, targets, report, dist }: Bench): Promise<void> {
+  await using stack = new AsyncDisposableStack();
+  const { bulk = "", echo = "" } = targets;
+  const ours = await startSallyport({ bulk, echo }, { dist, serve: ["--udp", "5005"] }, stack);
+  const usage = await usageOf(ours);
+  const rows: (string | number)[][] = [];
+  const tell = (what: string, used: Cost, times: number): void => {
+    const { requests, messages, activeSeconds } = used;
+    const billed = (requests + messages / MESSAGES_A_REQUEST) * times;
+    rows.push([what, messages * times, billed, activeSeconds * times, activeSeconds * times * GIGABYTES]);
+  };
+  for (const way of ["down", "up"] as const) {
+    const options = { target: bulk, at: ours.at["bulk"] ?? "", streams: 1, way, seconds: Math.ceil(seconds) };
+    const { result, used } = await costOf(usage, () => iperf(options));
+    tell(`1 GB ${way}`, used, 1e9 / result.bytes);
+  }
+
+  await using far = await udpEcho();
+  await ours.cli("map", "add", "5005/udp", "bench", far.at);
+  for (const [name, calls] of [
+    ["1 call, an hour", 1],
+    [`each of ${CALLS} calls at once, an hour`, CALLS],
+  ] as const) {
+    const length = quick ? 3 : 10;
+    const { used } = await costOf(usage, () => call(ours.host, calls, length));
+    tell(name, used, 3_600 / length / calls);
+  }
+
+  const length = quick ? 5 : 25;
+  const { used } = await costOf(usage, () => pause(length * 1000));
+  // Asking keeps the relay awake, nothing else does.
+  const idle = { ...used, activeSeconds: 0 };
+  tell("idle agent, a day", idle, 86_400 / length);
+  report.table(
+    "What a relay is billed for, by its own count",
+    ["what", "messages in", "requests billed", "active s", "GB-s"],
+    rows,
+  );
+  report.atMost("messages that wake the relay of an idle agent, an hour", idle.messages * (3_600 / length), 0, "");
+}
+
+/** What an action costs, less what asking costs. The relay is active for no longer than the action lasts: the rest is our asking. */
+async function costOf<T>(usage: Usage, action: () => Promise<T>): Promise<{ result: T; used: Cost }> {
+  const before = await usage.read();
+  const begun = performance.now();
+  const result = await action();
+  const seconds = (performance.now() - begun) / 1000;
+  const after = await usage.read();
+  return {
+    result,
+    used: {
+      requests: Math.max(0, after.requests - before.requests - usage.own.requests),
+      messages: Math.max(0, after.messages - before.messages - usage.own.messages),
+      activeSeconds: Math.min(seconds, after.activeSeconds - before.activeSeconds),
+    },
+  };
+}
+
+type Usage = { read: () => Promise<Cost>; /** What one reading costs itself. */ own: Cost };
+
+/** The relay's count: it reaches the registry with the end of a connection, so reading it makes one. */
+async function usageOf(ours: Sallyport): Promise<Usage> {
+  const api = await apiOf(ours);
+  const read = async (): Promise<Cost> => {
+    await firstBytes(ours.at["echo"] ?? "", 1);
+    // The relay hands its records over once a second.
+    await pause(1_500);
+    const { usage } = await api<UsageList>("GET", "/usage");
+    const sum = { requests: 0, messages: 0, activeSeconds: 0 };
+    for (const { requests, messages, activeMs } of usage) {
+      sum.requests += requests;
+      sum.messages += messages;
+      sum.activeSeconds += activeMs / 1000;
+    }
+    return sum;
+  };
+  const first = await read();
+  const second = await read();
+  return {
+    read,
+    own: { requests: second.requests - first.requests, messages: second.messages - first.messages, activeSeconds: 0 },
+  };
+}
+
+async function udpEcho(): Promise<{ at: string } & AsyncDisposable> {
+  const host = loopback();
+  const socket = dgram.createSocket("udp4").bind(7005, host);
+  await once(socket, "listening");
+  socket.on("message", (bytes, from) => socket.send(bytes, from.port, from.address));
+  return { at: `${host}:7005`, [Symbol.asyncDispose]: async () => void socket.close() };
+}
+
+/** Calls of fifty packets a second each way, for so many seconds. */
+async function call(host: string, count: number, seconds: number): Promise<void> {
+  const sockets = Array.from({ length: count }, () => dgram.createSocket("udp4").on("error", () => {}));
+  const timers = sockets.map((socket) =>
+    setInterval(() => socket.send(Buffer.alloc(CALL_BYTES), 5005, host), CALL_EVERY_MS),
+  );
+  await pause(seconds * 1000);
+  for (const timer of timers) clearInterval(timer);
+  for (const socket of sockets) socket.close();
+}
