@@ -1,12 +1,10 @@
-import { once } from "node:events";
-import { randomBytes } from "node:crypto";
 import { expect, test } from "vitest";
 import WebSocket from "ws";
 import { encodeControl } from "../../shared/control.ts";
 import { decodeFrame, encodeFrame, TYPE } from "../../shared/frame.ts";
 import { encodeOpen } from "../../shared/open.ts";
-import { PROTOCOL } from "../../shared/version.ts";
 import { testEdge, type TestEdge } from "../support/edge.ts";
+import { welcomeLane } from "../support/lane.ts";
 
 // Who may do what, for every route and every frame there is: one that is added without a decision here fails.
 
@@ -129,12 +127,12 @@ test("a relay takes every frame from those it was decided for, and from nobody e
   const tokens = await tokensOf(edge);
   const kinds = { agent: tokens.agent, client: tokens.visitor, gateway: tokens.gateway };
   // The first agent makes the relay; it stays while callers come.
-  const agent = await lane(edge, "agent", kinds.agent);
+  const agent = await welcomeLane(edge, "agent", kinds.agent);
   const taken: Record<string, string[]> = {};
   for (const [name, type] of Object.entries(TYPE)) {
     taken[name] = [];
     for (const [kind, token] of Object.entries(kinds)) {
-      const peer = await lane(edge, kind, token);
+      const peer = await welcomeLane(edge, kind, token);
       peer.send(
         encodeFrame({ type, channel: 999_999, slot: 999_999, stream: type < TYPE.OPEN ? 0 : 1 }, payloadOf(type)),
       );
@@ -156,8 +154,8 @@ test("a token opens lanes to its own site alone", async () => {
     ["admin", tokens.admin, []],
   ];
   const agents = [
-    await lane(edge, "agent", tokens.agent),
-    await lane(edge, "agent", await edge.ok("token", "agent", "shop", "--local")),
+    await welcomeLane(edge, "agent", tokens.agent),
+    await welcomeLane(edge, "agent", await edge.ok("token", "agent", "shop", "--local")),
   ];
   for (const [kind, token, sites] of kinds) {
     const opened: string[] = [];
@@ -208,27 +206,6 @@ async function routesOf(): Promise<string[]> {
 /** A part of the Worker, whose types are of another world than these. */
 async function edgeModule<T>(path: string): Promise<T> {
   return (await import(/* @vite-ignore */ new URL(`../../edge/${path}`, import.meta.url).href)) as T;
-}
-
-/** A lane of a peer made by hand, welcomed. */
-async function lane(edge: TestEdge, kind: string, token: string): Promise<WebSocket> {
-  const path = kind === "agent" ? "agent" : "connect?site=lab";
-  const socket = new WebSocket(`${edge.url}/.sallyport/${path}`, "sallyport.v1", {
-    headers: { authorization: `Bearer ${token}` },
-  });
-  socket.on("error", () => undefined);
-  await once(socket, "open");
-  const hello = {
-    protocol: PROTOCOL,
-    kind,
-    incarnation: randomBytes(16).toString("hex"),
-    lane: 0,
-    version: "0",
-    features: [],
-  };
-  socket.send(encodeControl(TYPE.HELLO, hello));
-  await once(socket, "message");
-  return socket;
 }
 
 /** Whether the relay still answers on this lane. */
