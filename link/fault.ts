@@ -71,7 +71,7 @@ export function faultOfClose(code: number, reason: string): LinkFault {
     case LANE_CLOSE.forbidden:
       return { retryable: false, code: "forbidden", reason: `the edge ended the lane: ${reason}`, fix: NEW_TOKEN };
     case LANE_CLOSE.incompatible:
-      return { retryable: false, code: "incompatible", reason, fix: "update this program or the edge" };
+      return { retryable: false, code: "incompatible", reason, fix: "run the same version on both sides" };
     case LANE_CLOSE.superseded:
       return retry("superseded", reason, SUPERSEDED_MS);
     case LANE_CLOSE.protocol:

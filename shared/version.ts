@@ -3,3 +3,13 @@ export const VERSION = "0.1.0";
 
 /** Wire protocol version, said in HELLO (docs/protocol.md 3.1). */
 export const PROTOCOL = 1;
+
+/** Whether a version is older than another, by their numbers; a word for people only, never what decides whether two understand each other. */
+export function isOlder(version: string, than: string): boolean {
+  const [one, other] = [version, than].map((text) => text.split(/[.+-]/).map(Number));
+  for (let at = 0; at < 3; at += 1) {
+    const difference = (one?.[at] ?? 0) - (other?.[at] ?? 0);
+    if (difference !== 0) return difference < 0;
+  }
+  return false;
+}

@@ -1,6 +1,6 @@
 import type { AgentView, SiteStatus } from "../../shared/api.ts";
 import { isExpired, type Mapping } from "../../shared/mapping.ts";
-import { VERSION } from "../../shared/version.ts";
+import { isOlder, VERSION } from "../../shared/version.ts";
 import type { Unreadable } from "../registry/mappings.ts";
 import { iso } from "./views.ts";
 
@@ -64,7 +64,9 @@ function tokenEnds(site: string, agent: AgentView, now: number): string[] {
 
 function isBehind(site: string, { identity, version }: AgentView): string[] {
   if (version === VERSION || version === "") return [];
-  return [`${identity} at ${site} is version ${version}, the edge ${VERSION}: update the older one.`];
+  return isOlder(version, VERSION)
+    ? [`${identity} at ${site} is version ${version}, behind the edge's ${VERSION}: update that agent.`]
+    : [`The edge is version ${VERSION}, behind the ${version} of ${identity} at ${site}: update the edge.`];
 }
 
 function few(all: string[]): string[] {

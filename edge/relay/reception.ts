@@ -59,11 +59,9 @@ export class Reception {
     const { attachment } = lane;
     const { lanes, rules, ingress, callers, shares } = this.#host;
     if (hello.protocol !== PROTOCOL) {
-      this.dismiss(
-        lane,
-        LANE_CLOSE.incompatible,
-        `this edge speaks protocol ${PROTOCOL}; update the ${hello.kind} or the edge`,
-      );
+      const behind = hello.protocol < PROTOCOL ? hello.kind : "edge";
+      const both = `this ${hello.kind} speaks protocol ${hello.protocol}, the edge (${VERSION}) ${PROTOCOL}`;
+      this.dismiss(lane, LANE_CLOSE.incompatible, `${both}: update the ${behind}`);
       return;
     }
     if (hello.kind !== attachment.kind) {
