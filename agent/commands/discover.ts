@@ -26,7 +26,11 @@ export async function discover(options: DiscoverOptions, env: NodeJS.ProcessEnv)
   const policy: TargetPolicy = { claims, allow, deny };
   const { addresses, isCut } = scopeOf(policy);
   const usual = addresses.flatMap((address) => USUAL.map((service) => ({ address, service, what: "" })));
-  const told = (await announced()).map(({ address, port, what }) => ({ address, service: serviceAt(port), what }));
+  const told = (await announced()).map(({ address, port, what, service = serviceAt(port) }) => ({
+    address,
+    service,
+    what,
+  }));
   const candidates = [...told, ...usual].filter(({ address, service }) => isAllowed(policy, address, service.port));
   if (isCut)
     process.stderr.write(`only the first ${MOST_ADDRESSES} addresses are looked at; name fewer with --allow\n`);

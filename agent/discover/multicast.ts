@@ -1,11 +1,18 @@
 import { createSocket } from "node:dgram";
 import { parseAddress, type Address } from "../../shared/address.ts";
 import { clean } from "../../shared/text.ts";
+import { encodeQuery } from "./dns.ts";
+import { announcedBy, SERVICE_NAMES } from "./mdns.ts";
+import type { Usual } from "./usual.ts";
 
 const LISTEN_MS = 2_500;
 
-/** A device that answered to everybody's address, by its own. */
-export type Announced = { address: Address; port: number; what: string };
+/** A device that answered to everybody's address, by its own; `service` where it said what it is. */
+export type Announced = { address: Address; port: number; what: string; service?: Usual };
+
+/** Where the LAN listens: SSDP and WS-Discovery, and mDNS. */
+const EVERYBODY = "239.255.255.250";
+const MDNS = "224.0.0.251";
 
 const SSDP =
   'M-SEARCH * HTTP/1.1\r\nHOST: 239.255.255.250:1900\r\nMAN: "ssdp:discover"\r\nMX: 1\r\nST: upnp:rootdevice\r\n\r\n';
@@ -13,13 +20,23 @@ const SSDP =
 const ONVIF = (id: string): string => `<?xml version="1.0" encoding="UTF-8"?>
 <e:Envelope xmlns:e="http://www.w3.org/2003/05/soap-envelope" xmlns:w="http://schemas.xmlsoap.org/ws/2004/08/addressing" xmlns:d="http://schemas.xmlsoap.org/ws/2005/04/discovery" xmlns:dn="http://www.onvif.org/ver10/network/wsdl"><e:Header><w:MessageID>uuid:${id}</w:MessageID><w:To>urn:schemas-xmlsoap-org:ws:2005:04:discovery</w:To><w:Action>http://schemas.xmlsoap.org/ws/2005/04/discovery/Probe</w:Action></e:Header><e:Body><d:Probe><d:Types>dn:NetworkVideoTransmitter</d:Types></d:Probe></e:Body></e:Envelope>`;
 
-/** Asks the LAN by SSDP and, for cameras, by WS-Discovery. Who answers only counts by the address that is then dialled. */
+/** Asks the LAN by SSDP, by mDNS and, for cameras, by WS-Discovery. Who answers only counts by the address that is then dialled. */
 export async function announced(): Promise<Announced[]> {
-  const [ssdp, onvif] = await Promise.all([ask(SSDP, 1900, ssdpOf), ask(ONVIF(crypto.randomUUID()), 3702, onvifOf)]);
-  return [...ssdp, ...onvif];
+  const found = await Promise.all([
+    ask(SSDP, EVERYBODY, 1900, (bytes) => ssdpOf(textOf(bytes))),
+    ask(ONVIF(crypto.randomUUID()), EVERYBODY, 3702, (bytes) => onvifOf(textOf(bytes))),
+    ask(encodeQuery(SERVICE_NAMES), MDNS, 5353, announcedBy),
+  ]);
+  return found.flat();
 }
 
-function ask(question: string, port: number, read: (text: string) => Announced[]): Promise<Announced[]> {
+function textOf(bytes: Uint8Array): string {
+  return new TextDecoder().decode(bytes);
+}
+
+type Read = (bytes: Uint8Array) => Announced[];
+
+function ask(question: string | Uint8Array, group: string, port: number, read: Read): Promise<Announced[]> {
   return new Promise((resolve) => {
     const found: Announced[] = [];
     const socket = createSocket("udp4");
@@ -29,8 +46,8 @@ function ask(question: string, port: number, read: (text: string) => Announced[]
     };
     // A machine without a way for multicast finds nobody.
     socket.on("error", () => undefined);
-    socket.on("message", (message) => void found.push(...read(message.toString("utf8"))));
-    socket.send(question, port, "239.255.255.250", () => undefined);
+    socket.on("message", (message) => void found.push(...read(message)));
+    socket.send(question, port, group, () => undefined);
     setTimeout(done, LISTEN_MS);
   });
 }

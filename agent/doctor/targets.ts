@@ -4,6 +4,7 @@ import { parseTarget, type Target } from "../../shared/target.ts";
 import { parseNetworkRule } from "../../shared/target-rule.ts";
 import { dial, dialPath } from "../egress/dial.ts";
 import { judge, mayConnect, type TargetPolicy } from "../policy.ts";
+import { remedyOf } from "../remedy.ts";
 import { fail, ok, skipped, type Finding } from "./finding.ts";
 
 /** Ports of one host in a token that are tried one by one. */
@@ -34,7 +35,7 @@ export async function checkTarget(text: string, policy: TargetPolicy): Promise<F
   if (dialled === "range") return skipped(name, "a range is not tried");
   if (!dialled.ok) {
     const { code, reason } = dialled.failure;
-    return fail(name, code === "target-denied" ? EXIT.denied : EXIT.notReady, reason, fixOf(code));
+    return fail(name, code === "target-denied" ? EXIT.denied : EXIT.notReady, reason, remedyOf(code));
   }
   dialled.socket.destroy();
   return ok(name, `answers in ${(performance.now() - began).toFixed(0)} ms`);
@@ -55,19 +56,5 @@ async function reach(target: Target, policy: TargetPolicy, signal: AbortSignal) 
       const judged = await judge(policy, target.host, target.port);
       return judged.ok ? dial(judged.addresses, target.port, nothing, signal) : judged;
     }
-  }
-}
-
-function fixOf(code: string): string {
-  switch (code) {
-    case "target-refused":
-      return "start the service there, or correct the port";
-    case "target-timeout":
-    case "target-unreachable":
-      return "check that the device is on, and what stands between it and this machine";
-    case "target-unresolved":
-      return "use its address, or a name that this network knows";
-    default:
-      return "widen --allow, or take a token with wider --target";
   }
 }

@@ -9,6 +9,7 @@ import type { Stream } from "../../shared/stream.ts";
 import { parseTarget } from "../../shared/target.ts";
 import { failureOf } from "../egress/dial.ts";
 import { judge, type TargetPolicy } from "../policy.ts";
+import { remedyOf } from "../remedy.ts";
 import { certificateOf } from "./certificate.ts";
 import { connectTo, hear, secure } from "./connect.ts";
 import { probeUdp } from "./udp.ts";
@@ -59,7 +60,7 @@ async function probe({ target: text, kind, options }: Dial, policy: TargetPolicy
   const { host } = target.value;
   const port = target.value.kind === "http" ? target.value.port : target.value.first;
   const judged = await judge(policy, host, port);
-  if (!judged.ok) return nothing(judged.failure.code, judged.failure.reason, fixOf(judged.failure.code));
+  if (!judged.ok) return nothing(judged.failure.code, judged.failure.reason, remedyOf(judged.failure.code));
   if (kind === "udp") return probeUdp(judged.addresses, port);
   const began = performance.now();
   let socket: net.Socket;
@@ -67,7 +68,7 @@ async function probe({ target: text, kind, options }: Dial, policy: TargetPolicy
     socket = await connectTo(judged.addresses, port);
   } catch (error) {
     const { code, reason } = failureOf(error as NodeJS.ErrnoException, formatHostPort(host, port));
-    return nothing(code, reason, fixOf(code));
+    return nothing(code, reason, remedyOf(code));
   }
   const dialMs = performance.now() - began;
   const address = formatHostPort(socket.remoteAddress ?? "", port);
@@ -172,20 +173,4 @@ function notHttp(heard: string): Trouble {
 /** No connection, and why. */
 export function nothing(code: string, reason: string, fix: string): Findings {
   return { dialMs: null, address: "", failure: { code, reason, fix }, tls: null, seen: "", asked: "" };
-}
-
-function fixOf(code: string): string {
-  switch (code) {
-    case "target-refused":
-      return "start the service there, or correct the port";
-    case "target-timeout":
-    case "target-unreachable":
-      return "check that the device is on, and what stands between it and the agent";
-    case "target-unresolved":
-      return "use its address, or a name that the agent's network knows";
-    case "target-denied":
-      return "widen the agent's --allow, or give it a token with wider --target";
-    default:
-      return "";
-  }
 }

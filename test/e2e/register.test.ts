@@ -104,7 +104,7 @@ test("of two administrators who change the same at once, one is told to look aga
         body: JSON.stringify(body(n)),
       }),
     );
-    return (await Promise.all(answers)).map(({ status }) => status).toSorted();
+    return (await Promise.all(answers)).map(({ status }) => status).toSorted((a, b) => a - b);
   };
   expect(await both("POST", "/mappings", () => rule)).toEqual([201, 409]);
   const { mapping } = await edge.ask<MappingAnswer>("GET", "/mappings/8080%2Ftcp");

@@ -1,0 +1,89 @@
+// As much of DNS (RFC 1035) as asking a LAN for its services takes. What comes in was written by strangers.
+
+/** Records read of one message, and jumps followed in one name: an honest answer has far fewer. */
+const MOST_RECORDS = 200;
+const MOST_JUMPS = 16;
+const MOST_NAME = 255;
+
+export const TYPE = { A: 1, PTR: 12, SRV: 33 } as const;
+const CLASS_IN = 1;
+/** In a question: an answer to whoever asks will do (RFC 6762 section 5.4). */
+const UNICAST = 0x8000;
+
+export type DnsRecord =
+  | { type: "A"; name: string; address: number[] }
+  | { type: "PTR"; name: string; to: string }
+  | { type: "SRV"; name: string; port: number; host: string };
+
+/** A query for pointers of these names. */
+export function encodeQuery(names: readonly string[]): Uint8Array {
+  const parts: number[] = [0, 0, 0, 0, names.length >> 8, names.length & 255, 0, 0, 0, 0, 0, 0];
+  for (const name of names) {
+    for (const label of name.split(".")) parts.push(label.length, ...new TextEncoder().encode(label));
+    const asked = UNICAST | CLASS_IN;
+    parts.push(0, 0, TYPE.PTR, asked >> 8, asked & 255);
+  }
+  return Uint8Array.from(parts);
+}
+
+/** The records of an answer that are of use here; those before the first that makes no sense. */
+export function decodeAnswer(bytes: Uint8Array): DnsRecord[] {
+  const found: DnsRecord[] = [];
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  try {
+    if ((view.getUint16(2) & 0x8000) === 0) return found;
+    let at = 12;
+    for (let left = view.getUint16(4); left > 0; left -= 1) at = nameAt(view, at).end + 4;
+    const records = view.getUint16(6) + view.getUint16(8) + view.getUint16(10);
+    for (let left = Math.min(records, MOST_RECORDS); left > 0; left -= 1) {
+      const { name, end } = nameAt(view, at);
+      const length = view.getUint16(end + 8);
+      const data = end + 10;
+      if (data + length > view.byteLength) return found;
+      const record = recordOf(view, name, view.getUint16(end), data, length);
+      if (record !== undefined) found.push(record);
+      at = data + length;
+    }
+  } catch (error) {
+    // Cut short, or a name that leads nowhere.
+    if (!(error instanceof RangeError)) throw error;
+  }
+  return found;
+}
+
+function recordOf(view: DataView, name: string, type: number, at: number, length: number): DnsRecord | undefined {
+  switch (type) {
+    case TYPE.A:
+      return length === 4
+        ? { type: "A", name, address: [0, 1, 2, 3].map((index) => view.getUint8(at + index)) }
+        : undefined;
+    case TYPE.PTR:
+      return { type: "PTR", name, to: nameAt(view, at).name };
+    case TYPE.SRV:
+      return { type: "SRV", name, port: view.getUint16(at + 4), host: nameAt(view, at + 6).name };
+    default:
+      return undefined;
+  }
+}
+
+/** The name at a place, and where what follows it begins. Throws RangeError. */
+function nameAt(view: DataView, start: number): { name: string; end: number } {
+  const labels: string[] = [];
+  let size = 0;
+  let end: number | undefined;
+  for (let at = start, jumps = 0; ;) {
+    const length = view.getUint8(at);
+    if (length >= 0xc0) {
+      end ??= at + 2;
+      at = view.getUint16(at) & 0x3fff;
+      jumps += 1;
+      if (jumps > MOST_JUMPS) throw new RangeError("a name that goes in circles");
+      continue;
+    }
+    if (length === 0) return { name: labels.join(".").toLowerCase(), end: end ?? at + 1 };
+    size += length + 1;
+    if (size > MOST_NAME || at + 1 + length > view.byteLength) throw new RangeError("a name that is too long");
+    labels.push(new TextDecoder().decode(new Uint8Array(view.buffer, view.byteOffset + at + 1, length)));
+    at += 1 + length;
+  }
+}

@@ -1,0 +1,39 @@
+import { addressOf } from "../../shared/address.ts";
+import { clean } from "../../shared/text.ts";
+import { decodeAnswer } from "./dns.ts";
+import type { Announced } from "./multicast.ts";
+import type { Usual } from "./usual.ts";
+
+/** Services that devices announce by mDNS (RFC 6763), as they are called here, and how they are asked who they are. */
+const SERVICES: Readonly<Record<string, Omit<Usual, "port">>> = {
+  _http: { name: "web", ask: "http" },
+  _https: { name: "web", ask: "https" },
+  _ssh: { name: "ssh", ask: "banner" },
+  "_sftp-ssh": { name: "ssh", ask: "banner" },
+  _rtsp: { name: "rtsp", ask: "rtsp" },
+  _rfb: { name: "vnc", ask: "banner" },
+  _rdp: { name: "rdp", ask: "none" },
+  _smb: { name: "smb", ask: "none" },
+  _ftp: { name: "ftp", ask: "banner" },
+  _ipp: { name: "printer", ask: "http" },
+  _mqtt: { name: "mqtt", ask: "none" },
+  "_home-assistant": { name: "web", ask: "http" },
+};
+
+/** Names whose pointers lead to those services. */
+export const SERVICE_NAMES: readonly string[] = Object.keys(SERVICES).map((service) => `${service}._tcp.local`);
+
+/** What an answer by mDNS announces: services with a port, on hosts whose IPv4 addresses it says. */
+export function announcedBy(bytes: Uint8Array): Announced[] {
+  const records = decodeAnswer(bytes);
+  return records.flatMap((record): Announced[] => {
+    if (record.type !== "SRV") return [];
+    const [, instance = "", type = ""] = /^(.*?)\.?(_[^.]+)\._tcp\.local$/.exec(record.name) ?? [];
+    const service = SERVICES[type];
+    if (service === undefined || record.port === 0) return [];
+    const addresses = records.flatMap((each) => (each.type === "A" && each.name === record.host ? [each.address] : []));
+    const what = clean(`mDNS: ${instance}`, 80);
+    const { port } = record;
+    return addresses.map((address) => ({ address: addressOf(address), port, what, service: { ...service, port } }));
+  });
+}

@@ -1,0 +1,16 @@
+/** What to do about a target that can't be dialled; "" where there is nothing to say. */
+export function remedyOf(code: string): string {
+  switch (code) {
+    case "target-refused":
+      return "start the service there, or correct the port";
+    case "target-timeout":
+    case "target-unreachable":
+      return "check that the device is on, and what stands between it and the agent";
+    case "target-unresolved":
+      return "use its address, or a name that the agent's network knows";
+    case "target-denied":
+      return "widen the agent's --allow, or give it a token with wider --target";
+    default:
+      return "";
+  }
+}
