@@ -135,8 +135,16 @@ test("targets speak TLS that is checked, pinned, or not checked, as the mapping 
   const { edge } = site;
   const host = loopback();
   const { cert, key } = await certificate(folder.path, host, 7);
+  const names: string[] = [];
   const server = createServer(
-    { cert: await readFile(cert), key: await readFile(key) },
+    {
+      cert: await readFile(cert),
+      key: await readFile(key),
+      SNICallback: (name, done) => {
+        names.push(name);
+        done(null);
+      },
+    },
     (_request, response) => void response.end("secure"),
   );
   server.listen(0, host);
@@ -145,6 +153,7 @@ test("targets speak TLS that is checked, pinned, or not checked, as the mapping 
   await site.map("http://checked.localhost", target);
   await site.map("http://open.localhost", target, "--no-tls-verify");
   await site.map("http://pinned.localhost", target, "--ca", cert);
+  await site.map("http://asked.localhost", target, "--no-tls-verify", "--sni", "cam.lan");
   await site.map("http://named.localhost", target, "--ca", cert, "--sni", "nas.lan");
   const refused = await askHttp(edge.url, "checked.localhost");
   expect({ status: refused.status, body: refused.body.toString() }).toMatchObject({
@@ -153,6 +162,10 @@ test("targets speak TLS that is checked, pinned, or not checked, as the mapping 
   });
   expect((await askHttp(edge.url, "open.localhost")).body.toString()).toBe("secure");
   expect((await askHttp(edge.url, "pinned.localhost")).body.toString()).toBe("secure");
+  // An address is no name to ask for; one that is set is asked for.
+  expect(names).toEqual([]);
+  expect((await askHttp(edge.url, "asked.localhost")).body.toString()).toBe("secure");
+  expect(names).toEqual(["cam.lan"]);
   expect((await askHttp(edge.url, "named.localhost")).body.toString()).toContain("its certificate is for another name");
   server.closeAllConnections();
   server.close();
