@@ -19,6 +19,7 @@ import { HttpPools } from "./egress/http-pools.ts";
 import { serveHttp } from "./egress/http.ts";
 import { serveTcp } from "./egress/tcp.ts";
 import { UdpEgress } from "./egress/udp.ts";
+import { OwnEnds } from "./own-ends.ts";
 import { Paces } from "./paces.ts";
 import type { TargetPolicy } from "./policy.ts";
 import { serveProbe } from "./probe/probe.ts";
@@ -67,6 +68,7 @@ export async function runAgent(options: AgentOptions, state: AgentState): Promis
   const pools = new HttpPools(options.policy);
   const admission = new Admission();
   const paces = new Paces();
+  const ownEnds = new OwnEnds();
   let dialling = 0;
   let announced = false;
   let refusing = false;
@@ -124,19 +126,25 @@ export async function runAgent(options: AgentOptions, state: AgentState): Promis
     if (wanted === undefined) return stream.reject("internal", "the options of this DIAL make no sense here");
     sessions.track(stream, request);
     dialling += 1;
-    const dialled = (): void => void (dialling -= 1);
+    let own: string | undefined;
+    const dialled = (local?: string): void => {
+      dialling -= 1;
+      own = local;
+      if (local) ownEnds.add(request.kind, local);
+    };
     const at = Date.now();
     const tally = { bytesIn: 0, bytesOut: 0 };
     counters.opened(stream, request, tally);
     const pace = paces.enter(request.mapping, wanted.bytesPerSecond);
     stream.pace = pace;
-    const excess = admission.enter(stream, request, wanted);
+    const excess = admission.enter(stream, request, wanted) ?? loopOf(request);
     const failure = await (excess === null
       ? carry(stream, request, wanted, tally, dialled)
       : refuse(stream, excess, dialled));
     admission.leave(stream);
     paces.leave(request.mapping, pace);
     sessions.untrack(stream);
+    if (own) ownEnds.delete(request.kind, own);
     counters.ended(stream, failure);
     // Of the edge's own visitors the relay keeps the record itself.
     if (wanted.report === true)
@@ -148,7 +156,7 @@ export async function runAgent(options: AgentOptions, state: AgentState): Promis
     request: Dial,
     wanted: DialOptions,
     tally: Tally,
-    dialled: () => void,
+    dialled: (local?: string) => void,
   ): Promise<Failure | null> {
     if (wanted.probe === true) return serveProbe(stream, request, options.policy, dialled);
     switch (request.kind) {
@@ -159,6 +167,10 @@ export async function runAgent(options: AgentOptions, state: AgentState): Promis
       case "tcp":
         return serveTcp(stream, request, wanted, options.policy, dialled);
     }
+  }
+  function loopOf({ kind, visitor, target }: Dial): Failure | null {
+    if (!ownEnds.has(kind, visitor)) return null;
+    return { code: "loop", reason: `${target} leads back to this endpoint: the visitor is this agent` };
   }
   Object.assign(state, { streams: () => sessions.streams, rtt: () => lanes.rtt });
 

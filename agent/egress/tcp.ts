@@ -10,13 +10,13 @@ import { judge, mayConnect, type TargetPolicy } from "../policy.ts";
 import { chunkFor, recycle } from "./chunks.ts";
 import { dial, dialPath, failureOf, type Dialled, type OnRead } from "./dial.ts";
 
-/** Serves one TCP stream from DIAL to its end: judge, dial, carry. `dialled` is called once the dial is over. Answers how it ended. */
+/** Serves one TCP stream from DIAL to its end: judge, dial, carry. `dialled` is called once the dial is over, with our own address if it succeeded. Answers how it ended. */
 export async function serveTcp(
   stream: Stream,
   request: Dial,
   options: DialOptions,
   policy: TargetPolicy,
-  dialled: () => void,
+  dialled: (local?: string) => void,
 ): Promise<Failure | null> {
   const abort = new AbortController();
   const early: Uint8Array[] = [];
@@ -33,7 +33,8 @@ export async function serveTcp(
   });
 
   const reached = await reach(request.target, policy, (bytes) => upload(stream, bytes), abort.signal);
-  dialled();
+  const local = reached.ok ? addressOf(reached.socket.localAddress, reached.socket.localPort) : "";
+  dialled(local);
   if (!reached.ok) {
     stream.reject(reached.failure.code, reached.failure.reason);
     return ended;
@@ -48,10 +49,7 @@ export async function serveTcp(
     socket.write(proxyHeader(options.proxyProtocol, request.visitor, destination));
   }
   carry(stream, socket, request.target);
-  stream.accept({
-    target: addressOf(socket.remoteAddress, socket.remotePort),
-    local: addressOf(socket.localAddress, socket.localPort),
-  });
+  stream.accept({ target: addressOf(socket.remoteAddress, socket.remotePort), local });
   for (const bytes of early) stream.events.data(bytes);
   if (earlyFin) stream.events.fin();
   return ended;

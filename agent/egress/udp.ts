@@ -44,13 +44,13 @@ export class UdpEgress {
     for (const flow of this.#flows.all) flow.idleMs = Math.min(flow.idleMs, DRAIN_IDLE_MS);
   }
 
-  /** The life of one flow, from DIAL to its end. `dialled` is called once the dial is over. Answers how it ended. */
+  /** The life of one flow, from DIAL to its end. `dialled` is called once the dial is over, with our own address if it succeeded. Answers how it ended. */
   async serve(
     stream: Stream,
     request: Dial,
     options: DialOptions,
     tally: Tally,
-    dialled: () => void,
+    dialled: (local?: string) => void,
   ): Promise<Failure | null> {
     const { policy, queue, proved } = this.#host;
     const { drops } = queue;
@@ -88,11 +88,14 @@ export class UdpEgress {
     };
 
     const opened = await open(policy, request.target);
-    dialled();
     if (!opened.ok) {
+      dialled();
       stream.reject(opened.failure.code, opened.failure.reason);
       return promise;
     }
+    const { address, port } = opened.socket.address();
+    const local = formatHostPort(address, port);
+    dialled(local);
     if (stream.over) {
       opened.socket.close();
       return promise;
@@ -114,8 +117,7 @@ export class UdpEgress {
       const { code, reason } = failureOf(error, request.target);
       stream.reset(code, reason);
     });
-    const { address, port } = socket.address();
-    stream.accept({ target: request.target, local: formatHostPort(address, port) });
+    stream.accept({ target: request.target, local });
     for (const bytes of early.take()) toTarget(bytes);
     return promise;
   }

@@ -22,10 +22,13 @@ export class HttpDoor {
   readonly #host: DoormanHost;
   readonly #doorman: Doorman;
   readonly #trustCf: boolean;
+  readonly #boot: string;
 
-  constructor(host: DoormanHost, doorman: Doorman, trustCf: boolean) {
+  /** `boot`: of the relay; requests are marked by it, so that those that come back are known. */
+  constructor(host: DoormanHost, doorman: Doorman, boot: string, trustCf: boolean) {
     this.#host = host;
     this.#doorman = doorman;
+    this.#boot = boot;
     this.#trustCf = trustCf;
   }
 
@@ -45,7 +48,15 @@ export class HttpDoor {
       const failure: Failure = admitted.ok ? { code: "no-mapping", reason: "no such mapping" } : admitted.failure;
       return this.#refuse(request, visit, mapping, at, failure);
     }
-    const head = this.#headOf(visit, request);
+    // Read once: each look into the platform's headers costs as much as all that is done with them here.
+    const received = [...request.headers];
+    const passes = passesOf(received);
+    const own = `${this.#boot}.${mapping.id}`;
+    if (passes.filter((each) => each === own).length >= MOST_PASSES) {
+      const failure: Failure = { code: "loop", reason: `${mapping.target} leads back to this endpoint` };
+      return this.#refuse(request, visit, mapping, at, failure);
+    }
+    const head = this.#headOf(visit, request, received, [...passes, own]);
     if (sizeOfHeaders(head.headers) + head.path.length > MAX_HEAD - 1024 || head.headers.length > 2 * MAX_HEADERS) {
       return errorPage({ request, status: 431, id: newRequestId(), code: "head-too-large", site: mapping.site });
     }
@@ -83,9 +94,12 @@ export class HttpDoor {
     return exchange.response;
   }
 
-  #headOf(visit: HttpVisit, request: Request): RequestHead {
-    // Read once: each look into the platform's headers costs as much as all that is done with them here.
-    const received = [...request.headers];
+  #headOf(
+    visit: HttpVisit,
+    request: Request,
+    received: readonly [string, string][],
+    passes: readonly string[],
+  ): RequestHead {
     const valueOf = (wanted: string): string | null => received.find(([name]) => name === wanted)?.[1] ?? null;
     const upgrade = valueOf("upgrade")?.toLowerCase() === "websocket";
     const length = valueOf("content-length");
@@ -93,7 +107,7 @@ export class HttpDoor {
     const rules = { trustCf: this.#trustCf, upgrade, expects: framing !== "none" };
     const carried = requestHeaders(received, valueOf("connection"), rules);
     const asked = { ...visit, visitor: splitHostPort(visit.visitor)?.host ?? "" };
-    const all = [...withoutOurs(carried, visit.bearer), ...forwardedHeaders(asked)];
+    const all = [...withoutOurs(carried, visit.bearer), ...forwardedHeaders(asked), LOOP_HEADER, passes.join(", ")];
     for (let at = 1; at < all.length; at += 2) all[at] = utf8Bytes(all[at] ?? "");
     return {
       method: request.method,
@@ -127,6 +141,23 @@ export class HttpDoor {
         : { ...failure, reason: id === "" ? failure.reason : `${failure.reason} [request ${id}]` };
     this.#doorman.write(visit, mapping, at, tally, told);
   }
+}
+
+/** As RFC 8586 has it for CDN-Loop, whose name a visitor or another proxy may use for its own. */
+const LOOP_HEADER = "x-sallyport-via";
+/** Boot of a relay, and the mapping. */
+const MARK = /^[0-9a-f]{16}\.\d+$/;
+/** Times a request may pass the same endpoint: a service may well ask itself for something by its public name. */
+const MOST_PASSES = 3;
+/** Marks that are passed on: more edges in a row than anybody has. */
+const MAX_MARKS = 30;
+
+/** The marks of edges like this one; others are not ours to pass on. */
+function passesOf(received: readonly [string, string][]): string[] {
+  const header = received.find(([name]) => name === LOOP_HEADER)?.[1];
+  if (header === undefined) return [];
+  const parts = header.split(",").map((part) => part.trim());
+  return parts.filter((part) => MARK.test(part)).slice(-MAX_MARKS);
 }
 
 /** Cookies and tokens that are meant for the edge are not for the target. */

@@ -95,7 +95,7 @@ export class Relay extends DurableObject<Env> {
     };
     this.#host = host;
     this.#doorman = new Doorman(host);
-    this.#httpDoor = new HttpDoor(host, this.#doorman, env.SELF_HOSTED !== "1");
+    this.#httpDoor = new HttpDoor(host, this.#doorman, this.#boot, env.SELF_HOSTED !== "1");
     this.#callers = new Callers({
       rules: this.#rules,
       lanes: this.#lanes,

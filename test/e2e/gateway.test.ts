@@ -1,12 +1,19 @@
 import { connect as dial } from "node:net";
 import { once } from "node:events";
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { expect, test } from "vitest";
+import { AGENT, SYSTEM_NODE } from "../../scripts/tool.ts";
 import type { StatusView } from "../../shared/api.ts";
 import { sha256 } from "../support/bytes.ts";
+import { certificate } from "../support/certificates.ts";
+import { TestEdge } from "../support/edge.ts";
 import { loopback } from "../support/net.ts";
 import { openFiles } from "../support/process.ts";
 import { ask, tcpServer, udpServer, UdpVisitor } from "../support/peers.ts";
+import { run } from "../support/run.ts";
 import { testSite } from "../support/site.ts";
+import { tempDir } from "../support/temp-dir.ts";
 
 test("ports follow the mappings live: opened when mapped, closed when not", async () => {
   await using site = await testSite();
@@ -121,6 +128,52 @@ test("an unproven peer is sent no more than three times what it sent; one that h
   guarded.send(Buffer.alloc(100));
   // Three before it answered, all ten after.
   expect((await guarded.count(13)).length).toBe(13);
+});
+
+test("a target that says it is not there ends the flow quietly; when it is there, the next datagram reaches it", async () => {
+  await using site = await testSite();
+  const target = loopback();
+  const token = await site.token("gateway");
+  await site.map("9000/udp", `${target}:7999`);
+  const host = loopback();
+  const gateway = await site.gateway(token, "--bind", host);
+  await using visitor = new UdpVisitor({ host, port: 9000 });
+  visitor.send("anybody?");
+  await site.agent.until(/"msg":"stream ended early".*"code":"target-refused"/);
+  await using _echo = await udpServer(target, 7999);
+  expect((await visitor.ask("now?", (answer) => answer.toString() === "now?")).toString()).toBe("now?");
+  // No answer, no warning: UDP has no way to say so, and closed ports are no news.
+  expect(visitor.received.map(String).filter((answer) => answer === "anybody?")).toEqual([]);
+  expect(gateway.stderr + site.agent.stderr).not.toMatch(/"level":"(?:warn|error)"/);
+});
+
+test("serve's own gateway works beside TLS", async () => {
+  await using stack = new AsyncDisposableStack();
+  const folder = stack.use(await tempDir());
+  const edge = stack.use(new TestEdge(loopback(), folder.path, {}, stack.use(new AsyncDisposableStack())));
+  const { cert, key } = await certificate(folder.path, edge.host, 1);
+  await edge.start("--tls-cert", cert, "--tls-key", key, "--ports", "8091", "--udp", "5060");
+  const env = { NODE_EXTRA_CA_CERTS: cert };
+  const said = async (...words: string[]): Promise<string> => {
+    const { code, stdout, stderr } = await edge.cli(words, { env });
+    expect({ words, code, stderr }).toMatchObject({ code: 0 });
+    return stdout.trimEnd();
+  };
+  const url = edge.url.replace("http:", "https:");
+  await said("login", url, "--secret-file", edge.secretFile);
+  await said("site", "add", "lab");
+  const file = join(folder.path, "agent-token");
+  await writeFile(file, await said("token", "agent", "lab", "--local"), { mode: 0o600 });
+  const agent = stack.use(run(SYSTEM_NODE, [AGENT, "--token-file", file, "--log", "json"], { env }));
+  await agent.until(/"msg":"ready"/);
+  const [tcp, udp] = [stack.use(await tcpServer(loopback())), stack.use(await udpServer(loopback()))];
+  await said("map", "add", "8091/tcp", "lab", `${tcp.host}:${tcp.port}`);
+  await said("map", "add", "5060/udp", "lab", `${udp.host}:${udp.port}`);
+  await edge.serve.until(/"msg":"gateway: listening","endpoint":"8091\/tcp"/);
+  await edge.serve.until(/"msg":"gateway: listening","endpoint":"5060\/udp"/);
+  expect(await ask(edge.host, 8091, "beside TLS")).toBe("beside TLS");
+  await using visitor = new UdpVisitor({ host: edge.host, port: 5060 });
+  expect((await visitor.ask("REGISTER")).toString()).toBe("REGISTER");
 });
 
 test("a gateway tells Prometheus what it carries and drops, and the edge who is connected", async () => {

@@ -60,13 +60,19 @@ for (const program of ["gateway", "client"] as const) {
   }
 }
 
-test("the Worker's own port: a range over IPv4", async () => {
-  await using site = await testSite({ tcp: "8080-8082" });
-  const target = loopback();
-  await using servers = new AsyncDisposableStack();
-  for (const port of [9080, 9082])
-    servers.use(await tcpServer(target, port, (socket) => void socket.end(`tcp ${port}`)));
-  await site.map("8080-8082/tcp", `${target}:9080`);
-  expect(await ask(site.edge.host, 8080, "")).toBe("tcp 9080");
-  expect(await ask(site.edge.host, 8082, "")).toBe("tcp 9082");
-});
+for (const { family, address } of families) {
+  test(`the Worker's own ports: tcp, and a range of it, over ${family}`, async () => {
+    const target = address();
+    const [first, single] = [base + (family === "IPv6" ? 2_000 : 3_000), base + 2_005];
+    await using site = await testSite({ tcp: `${first}-${first + 2},${single}`, bind: address() });
+    await using servers = new AsyncDisposableStack();
+    for (const port of [first, first + 1, first + 2])
+      servers.use(await tcpServer(target, port + 5_000, (socket) => void socket.end(`tcp ${port}`)));
+    const echo = servers.use(await tcpServer(target));
+    const at = (port: number): string => (family === "IPv6" ? `[${target}]:${port}` : `${target}:${port}`);
+    await site.map(`${single}/tcp`, at(echo.port));
+    await site.map(`${first}-${first + 2}/tcp`, at(first + 5_000));
+    expect(await ask(site.edge.bind, single, "hello")).toBe("hello");
+    for (const port of [first, first + 1, first + 2]) expect(await ask(site.edge.bind, port, "")).toBe(`tcp ${port}`);
+  });
+}

@@ -1,8 +1,10 @@
+import { createHash } from "node:crypto";
 import { once } from "node:events";
+import type { Readable } from "node:stream";
 import WebSocket from "ws";
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
-import { sha256 } from "../support/bytes.ts";
+import { noise, sha256 } from "../support/bytes.ts";
 import { loopback } from "../support/net.ts";
 import { tcpServer } from "../support/peers.ts";
 import { testSite, type TestSite } from "../support/site.ts";
@@ -123,3 +125,41 @@ test("revoking the token ends what is open", async () => {
   await site.edge.ok("token", "revoke", tokens.find(({ kind }) => kind === "visitor")?.jti ?? "");
   expect(((await closed) as [number])[0]).toBe(1011);
 });
+
+test("a visitor who sends more than the target takes is cut off, before the edge has to keep it all", async () => {
+  await using site = await testSite();
+  await using deaf = await tcpServer(loopback(), 0, (socket) => void socket.pause());
+  await site.map("lab/deaf", `${deaf.host}:${deaf.port}`);
+  const socket = open(site, "lab/deaf", { headers: bearer(await site.token("visitor", "--endpoint", "lab/deaf")) });
+  const closed = once(socket, "close") as Promise<[number]>;
+  await once(socket, "open");
+  // What credit, the kernels' buffers and the edge's own 8 MiB hold is less than this.
+  for (let sent = 0; sent < 64; sent += 1) socket.send(Buffer.alloc(1024 * 1024));
+  expect((await closed)[0]).toBe(1009);
+});
+
+test("a visitor who reads late gets every byte", async () => {
+  await using site = await testSite();
+  const bytes = 24 * 1024 * 1024;
+  await using target = await tcpServer(loopback(), 0, (socket) => void noise(bytes).pipe(socket));
+  await site.map("lab/a", `${target.host}:${target.port}`);
+  const socket = open(site, "lab/a", { headers: bearer(await site.token("visitor", "--endpoint", "lab/a")) });
+  const hash = createHash("sha256");
+  let received = 0;
+  socket.on("message", (chunk: Buffer) => {
+    hash.update(chunk);
+    // Stops after each MiB, until the kernel's buffers have filled up behind it.
+    if (Math.floor(received / 2 ** 20) !== Math.floor((received += chunk.byteLength) / 2 ** 20)) {
+      socket.pause();
+      setTimeout(() => socket.resume(), 20);
+    }
+  });
+  expect(((await once(socket, "close")) as [number])[0]).toBe(1000);
+  expect({ received, sha256: hash.digest("hex") }).toEqual({ received: bytes, sha256: await sha256Of(noise(bytes)) });
+});
+
+async function sha256Of(stream: Readable): Promise<string> {
+  const hash = createHash("sha256");
+  for await (const chunk of stream) hash.update(chunk as Buffer);
+  return hash.digest("hex");
+}
