@@ -1,6 +1,5 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
 import { expect } from "vitest";
 import { SALLYPORT, SYSTEM_NODE } from "../../scripts/tool.ts";
 import { isPrepared, perform } from "./commands.ts";
@@ -14,9 +13,6 @@ export interface EdgeOptions {
   /** Where those are, if not on the edge's own address. */
   readonly bind?: string;
 }
-
-/** Milliseconds for which a Worker goes by its copy of the hosts. */
-const COPY_MS = 1_000;
 
 /** A self-hosted edge of one's own: real workerd, on an address that no other test has. */
 export class TestEdge implements AsyncDisposable {
@@ -81,12 +77,7 @@ export class TestEdge implements AsyncDisposable {
    * a program for each would be most of what a test costs. `cli` always is the built program.
    */
   async ok(...words: readonly string[]): Promise<string> {
-    if (isPrepared(words)) {
-      const printed = await perform(words, this.#environment());
-      // The Worker may answer from what it knew a second ago; a program of its own never was that fast.
-      if (words[0] === "map" && words.some((word) => /^https?:/.test(word))) await sleep(COPY_MS);
-      return printed;
-    }
+    if (isPrepared(words)) return perform(words, this.#environment());
     const { code, stdout, stderr } = await this.cli(words);
     expect({ words, code, stderr }).toMatchObject({ code: 0 });
     return stdout.trimEnd();

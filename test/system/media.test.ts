@@ -18,16 +18,17 @@ print("camera ready", flush=True)
 GLib.MainLoop().run()
 `;
 
+const CAMERA_PACKAGES = [
+  "ffmpeg",
+  "python3-gi",
+  "gir1.2-gst-rtsp-server-1.0",
+  "gstreamer1.0-plugins-base",
+  "gstreamer1.0-plugins-good",
+  "gstreamer1.0-plugins-ugly",
+];
+
 test("a viewer pulls H.264 from a camera by RTSP over TCP, and no frame is missing", async (context) => {
-  await needs(
-    context,
-    "ffmpeg",
-    "python3-gi",
-    "gir1.2-gst-rtsp-server-1.0",
-    "gstreamer1.0-plugins-base",
-    "gstreamer1.0-plugins-good",
-    "gstreamer1.0-plugins-ugly",
-  );
+  await needs(context, ...CAMERA_PACKAGES);
   const target = loopback();
   await using camera = run("/usr/bin/python3", ["-c", CAMERA, target]);
   await camera.until(/camera ready/);
