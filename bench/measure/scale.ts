@@ -65,17 +65,17 @@ async function mappings({ quick, targets, report, dist }: Bench): Promise<void> 
   const rows: number[][] = [];
   const lines = { "first byte, ms": [] as Line, "change of all, ms": [] as Line };
   for (const count of quick ? [10, 1_000] : [10, 100, 1_000, 10_000]) {
-    const mappings = Array.from({ length: count }, (_, index) => ({
+    const rules = Array.from({ length: count }, (_, index) => ({
       endpoint: `bench/n${index}`,
       site: "bench",
       target: echo,
     }));
     const begun = performance.now();
-    await api("PUT", "/mappings", { mappings, keep: true, dryRun: false });
+    await api("PUT", "/mappings", { mappings: rules, keep: true, dryRun: false });
     const took = performance.now() - begun;
     // The Worker's own copy of a route lives a second.
     await pause(SETTLE_MS + 200);
-    const first = percentile((await Promise.all([firstBytes(ours.at["echo"] ?? "", 4)])).flat(), 50);
+    const first = percentile(await firstBytes(ours.at["echo"] ?? "", 4), 50);
     rows.push([count, took, first, residentBytes(ours.workerd) / KIB / KIB, residentBytes(ours.agent.pid) / KIB / KIB]);
     lines["first byte, ms"].push([count, first]);
     lines["change of all, ms"].push([count, took]);

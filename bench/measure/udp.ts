@@ -44,9 +44,9 @@ export async function udp({ quick, targets, report, dist }: Bench): Promise<void
   const { result: idle, cpu } = await withCpu({ name: OURS, kind: "ours", at: ours.at, processes }, () =>
     calls(at, seconds),
   );
-  const spent = Object.entries(cpu).map(([name, seconds]) => {
+  const spent = Object.entries(cpu).map(([name, cpuTime]) => {
     // The launcher, which is the gateway, is workerd's parent.
-    const own = name === "cpu gateway" ? seconds - (cpu["cpu workerd"] ?? 0) : seconds;
+    const own = name === "cpu gateway" ? cpuTime - (cpu["cpu workerd"] ?? 0) : cpuTime;
     return `${name.slice(4)} ${short((own * 1000) / (2 * idle.sent))}`;
   });
   const load = iperf({ target: bulk, at: ours.at["bulk"] ?? "", streams: 8, way: "down", seconds: seconds + 3 });
