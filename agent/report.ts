@@ -23,6 +23,7 @@ export function reportOf(stream: Stream, dial: Dial, at: number, datagrams: Tall
     outcome: outcomeOf(failure, refused),
     code: failure?.code ?? "",
     reason: failure?.reason.slice(0, 300) ?? "",
+    ...(dial.ref === "" ? {} : { ref: dial.ref }),
   };
 }
 

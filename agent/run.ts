@@ -149,7 +149,7 @@ export async function runAgent(options: AgentOptions, state: AgentState): Promis
     // Of the edge's own visitors the relay keeps the record itself.
     if (wanted.report === true)
       lanes.send(encodeControl(TYPE.REPORT, reportOf(stream, request, at, tally, failure)), 0);
-    if (failure !== null) logFailure(log, request, failure);
+    logEnd(log, request, failure);
   }
   function carry(
     stream: Stream,
@@ -207,7 +207,9 @@ function refuse(stream: Stream, failure: Failure, dialled: () => void): Failure 
   return failure;
 }
 
-function logFailure(log: Log, request: Dial, failure: Failure): void {
-  const { endpoint, target, visitor } = request;
-  log("info", "stream ended early", { endpoint, target, visitor, code: failure.code, reason: failure.reason });
+/** One line for each stream, by the name that it has in `sallyport log`, too. */
+function logEnd(log: Log, { ref, endpoint, target, visitor }: Dial, failure: Failure | null): void {
+  const what = { stream: ref, endpoint, target, visitor };
+  if (failure === null) log("debug", "stream ended", what);
+  else log("info", "stream ended early", { ...what, code: failure.code, reason: failure.reason });
 }

@@ -66,6 +66,7 @@ function pair(): { write: (bytes: number) => void } {
     token: "",
     grant: "",
     hops: 0,
+    ref: "",
   } as const;
   const stream = caller.open(TYPE.DIAL, encodeDial(dial));
   return { write: (bytes) => stream.write(new Uint8Array(HEADROOM + bytes)) };

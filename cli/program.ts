@@ -2,6 +2,7 @@ import { Command } from "commander";
 import { VERSION } from "../shared/version.ts";
 import { connectCommand } from "./commands/connect.ts";
 import { gatewayCommand } from "./commands/gateway.ts";
+import { exportCommand, importCommand } from "./commands/archive.ts";
 import { auditCommand } from "./commands/audit.ts";
 import { backupCommand, restoreCommand } from "./commands/backup.ts";
 import { costsCommand } from "./commands/costs.ts";
@@ -48,6 +49,8 @@ export function program(context: Context): Command {
     deployCommand,
     backupCommand,
     restoreCommand,
+    exportCommand,
+    importCommand,
     connectCommand,
     gatewayCommand,
     loginCommand,

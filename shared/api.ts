@@ -150,6 +150,10 @@ export type ApplyAnswer = z.infer<typeof ApplyAnswer>;
 export const MappingAnswer = z.object({ mapping: MappingView, warnings: texts });
 export type MappingAnswer = z.infer<typeof MappingAnswer>;
 
+/** How much an import has brought. */
+export const ImportedView = z.object({ sites: count, mappings: count, tokens: count, grants: count });
+export type ImportedView = z.infer<typeof ImportedView>;
+
 /** `mapping`: what it was; null when it was one that the edge's version can't read. */
 export const RemovedAnswer = z.object({ mapping: MappingView.nullable(), warnings: texts });
 export type RemovedAnswer = z.infer<typeof RemovedAnswer>;
@@ -242,6 +246,8 @@ export const ConnectionView = z.object({
   outcome,
   code: z.string(),
   reason: z.string(),
+  /** What the logs of both ends call the stream; absent where there never was one. */
+  ref: z.string().optional(),
   /** More than one: so many like it were refused within the same second. */
   count: count.optional(),
 });

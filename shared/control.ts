@@ -96,6 +96,8 @@ export const Report = z.object({
   outcome: z.enum(["done", "refused", "reset", "lost", "cut"]),
   code: text,
   reason: z.string().max(300),
+  /** Absent from agents that don't know it yet. */
+  ref: text.optional(),
 });
 export type Report = z.infer<typeof Report>;
 

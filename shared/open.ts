@@ -20,6 +20,8 @@ export type Dial = {
   token: string;
   grant: string;
   hops: number;
+  /** What this stream is called in the logs of both ends; no two of an edge have the same. */
+  ref: string;
 };
 
 /** Where the agent really went: addresses as `ip:port`. */
@@ -48,6 +50,7 @@ export function encodeDial(dial: Dial): Uint8Array {
     7: dial.token || undefined,
     8: dial.grant || undefined,
     9: dial.hops || undefined,
+    10: dial.ref || undefined,
   });
 }
 
@@ -65,6 +68,7 @@ export function decodeDial(payload: Uint8Array): Dial {
     token: textField(fields, 7),
     grant: textField(fields, 8),
     hops: numberField(fields, 9),
+    ref: textField(fields, 10),
   };
 }
 

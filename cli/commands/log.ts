@@ -72,6 +72,7 @@ const COLUMNS: readonly Column<ConnectionView>[] = [
   { title: "OUT", value: ({ bytesOut }) => formatBytes(bytesOut), align: "right" },
   { title: "OUTCOME", value: ({ outcome, code }) => (code === "" ? outcome : `${outcome} (${code})`) },
   { title: "TIMES", value: ({ count }) => (count === undefined ? "" : String(count)), align: "right" },
+  { title: "STREAM", value: ({ ref = "" }) => ref },
   { title: "REASON", value: ({ reason }) => reason },
 ];
 

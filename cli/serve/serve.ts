@@ -15,6 +15,7 @@ import { lockData } from "./lock.ts";
 import type { Log } from "../../link/log.ts";
 import { probe } from "./probe.ts";
 import { endStaleWorkerd, rememberWorkerd } from "./stale.ts";
+import { checkStorage } from "./storage.ts";
 import { supervise } from "./supervise.ts";
 import { Renewal } from "./renewal.ts";
 import type { Tls, TlsFiles } from "./tls.ts";
@@ -67,6 +68,7 @@ export async function serve(
   const data = openData(options.data);
   using _lock = lockData(data);
   await endStaleWorkerd(data.run, log);
+  checkStorage(data.storage);
   const secret = adminSecret(data);
   if (secret.isOpen) log("warn", `other users of this machine can read ${secret.file}: chmod 600 it`);
   const ports = options.tcp.flatMap(({ first, last }) =>

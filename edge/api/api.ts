@@ -1,5 +1,6 @@
 import { Hono } from "hono";
 import { problemResponse } from "../problem.ts";
+import { archiveRoutes } from "./archive.ts";
 import { auditRoutes } from "./audit.ts";
 import type { ApiEnv } from "./context.ts";
 import { exposeRoutes } from "./expose.ts";
@@ -39,6 +40,7 @@ export const api = new Hono<ApiEnv>()
   .route("/usage", usageRoutes)
   .route("/traffic", trafficRoutes)
   .route("/live", liveRoutes)
+  .route("/archive", archiveRoutes)
   .all("*", (c) => {
     const detail = `There is no ${c.req.method} ${c.req.path}.`;
     return problemResponse({ status: 404, code: "no-such-route", title: "Not found", detail });
@@ -46,6 +48,15 @@ export const api = new Hono<ApiEnv>()
 
 api.onError((error) => {
   console.error(`the API failed: ${error.stack ?? error.message}`);
+  if (error.message.includes("SQLITE_FULL")) {
+    return problemResponse({
+      status: 503,
+      code: "disk-full",
+      title: "No room",
+      detail: "The disk of the edge is full: nothing was changed.",
+      fix: "Make room on it and try again; what is mapped goes on meanwhile.",
+    });
+  }
   return problemResponse({
     status: 500,
     code: "internal",

@@ -55,7 +55,11 @@ export const mappingRoutes = new Hono<ApiEnv>()
     const outcome = await registryOf(c.env).applyRules(request, askerOf(c));
     return outcome.ok ? c.json(applied(outcome.value, body.value.dryRun)) : problemResponse(outcome.problem);
   })
-  .get("/:endpoint", async (c) => answer(c, await registryOf(c.env).mapping(c.req.param("endpoint")), accepted(c)))
+  .get("/:endpoint", async (c) => {
+    const registry = registryOf(c.env);
+    const [found, { uses }] = await Promise.all([registry.mapping(c.req.param("endpoint")), registry.register()]);
+    return answer(c, found, accepted(c, uses));
+  })
   .patch("/:endpoint", async (c) => {
     const body = await bodyOf(c, MappingBody);
     if (!body.ok) return body.response;
@@ -73,10 +77,10 @@ export const mappingRoutes = new Hono<ApiEnv>()
     );
   });
 
-function accepted(c: ApiContext): (mapping: Mapping) => MappingAnswer {
+function accepted(c: ApiContext, uses?: ReadonlyMap<number, number>): (mapping: Mapping) => MappingAnswer {
   return (mapping) => {
     c.header("etag", etagOf(mapping));
-    return { mapping: mappingView(mapping), warnings: warnings(mapping) };
+    return { mapping: mappingView(mapping, uses?.get(mapping.id)), warnings: warnings(mapping) };
   };
 }
 

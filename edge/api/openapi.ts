@@ -3,6 +3,7 @@ import * as api from "../../shared/api.ts";
 import { LiveMessage } from "../../shared/live.ts";
 import { MappingInput } from "../../shared/mapping-input.ts";
 import { VERSION } from "../../shared/version.ts";
+import { Archive } from "../registry/archive.ts";
 import { GrantRequest } from "../registry/grant-changes.ts";
 import { TokenRequest } from "../registry/token-request.ts";
 import { AuditQuery } from "./audit.ts";
@@ -160,6 +161,20 @@ const OPERATIONS: readonly Operation[] = [
     summary: "Upgraded, a WebSocket (sub-protocol sallyport.live.v1) whose messages say what changes",
     status: 101,
     answer: LiveMessage,
+  },
+  {
+    method: "get",
+    path: "/archive",
+    summary: "All that the registry keeps, without private keys and connections",
+    answer: Archive,
+  },
+  {
+    method: "post",
+    path: "/archive",
+    summary: "The same, into an edge without sites",
+    body: Archive,
+    status: 201,
+    answer: api.ImportedView,
   },
   {
     method: "put",

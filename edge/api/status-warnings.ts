@@ -1,7 +1,9 @@
 import type { AgentView, SiteStatus } from "../../shared/api.ts";
+import type { TokenKind } from "../../shared/claims.ts";
 import { isExpired, type Mapping } from "../../shared/mapping.ts";
 import { isOlder, VERSION } from "../../shared/version.ts";
 import type { Unreadable } from "../registry/mappings.ts";
+import type { IssuedToken } from "../registry/tokens.ts";
 import { iso } from "./views.ts";
 
 const DAY = 24 * 3600_000;
@@ -13,6 +15,7 @@ const UNUSED_MS = 30 * DAY;
 const MOST = 5;
 
 type Register = {
+  tokens: readonly IssuedToken[];
   mappings: readonly Mapping[];
   unreadable: readonly Unreadable[];
   uses: ReadonlyMap<number, number>;
@@ -21,12 +24,20 @@ type Register = {
 /** What an administrator should look at: tokens that end, agents that are behind, rules that have ended or that nobody uses. */
 export function statusWarnings(
   sites: readonly SiteStatus[],
-  { mappings, unreadable, uses }: Register,
+  { mappings, unreadable, uses, tokens }: Register,
   now: number,
 ): string[] {
   const agents = sites.flatMap(({ name, agents: each }) => each.map((agent) => ({ site: name, agent })));
   return [
     ...agents.flatMap(({ site, agent }) => [...tokenEnds(site, agent, now), ...isBehind(site, agent)]),
+    ...few(
+      tokens
+        .filter((token) => isEnding(token, now) && !agents.some(({ agent }) => agent.identity === token.sub))
+        .map(
+          ({ kind, jti, sub, site, expires }) =>
+            `The ${kind} token ${jti} of ${sub}${site === null ? "" : ` at ${site}`} ${expires > now ? "expires" : "expired"} ${iso(expires)}${REMEDY[kind]}`,
+        ),
+    ),
     ...few(
       unreadable.map(
         ({ id, endpoint, fault }) =>
@@ -50,6 +61,22 @@ export function statusWarnings(
         ),
     ),
   ];
+}
+
+/** What to do about a token that ends. */
+const REMEDY: Record<TokenKind, string> = {
+  agent: ": start its agent, which renews it, or issue another.",
+  gateway: ": start its gateway, which renews it, or issue another.",
+  visitor: ": it is not renewed; sallyport token visitor issues another.",
+  admin: ": sallyport login gives another.",
+};
+
+/**
+ * Whether a token ends soon, or ended within that time: a month ahead, but of a short life only its last third. People's
+ * own logins come and go.
+ */
+function isEnding({ kind, issued, expires }: IssuedToken, now: number): boolean {
+  return kind !== "admin" && Math.abs(expires - now) < Math.min(WARN_MS, (expires - issued) / 3);
 }
 
 function isUnused(mapping: Mapping, uses: ReadonlyMap<number, number>, now: number): boolean {

@@ -17,9 +17,10 @@ export const statusRoutes = new Hono<ApiEnv>().get("/", async (c) => c.json(awai
 /** All that is known of the edge now. Asking wakes the relays. */
 export async function statusOf(env: Env, now: number): Promise<StatusView> {
   const registry = registryOf(env);
-  const [sites, register, refusals, trust] = await Promise.all([
+  const [sites, register, concerns, refusals, trust] = await Promise.all([
     registry.sites(),
     registry.register(),
+    registry.concerns(),
     registry.refusals(),
     registry.trust(),
   ]);
@@ -35,7 +36,7 @@ export async function statusOf(env: Env, now: number): Promise<StatusView> {
     mappings: register.mappings.map((mapping) =>
       mappingStatus(mapping, siteStatuses, relays.get(mapping.site), refusals, now),
     ),
-    warnings: statusWarnings(siteStatuses, register, now),
+    warnings: statusWarnings(siteStatuses, { ...register, ...concerns }, now),
   };
 }
 

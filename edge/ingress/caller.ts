@@ -5,7 +5,7 @@ import type { SiteReach } from "../registry/reach.ts";
 import { problemResponse, type Problem } from "../problem.ts";
 import { PASS_HEADER, type LanePass } from "../relay/attachment.ts";
 import { BEARER, bearerOf, TOKEN_REFUSED, verifyToken } from "../tokens.ts";
-import { notALane } from "./lane.ts";
+import { NO_SITES, notALane } from "./lane.ts";
 import { visitorOf } from "./visitor.ts";
 
 /** Whoever opens streams by token. */
@@ -48,7 +48,8 @@ export async function callerOf(
   const now = Date.now();
   const visitor = await verifyToken(token, "visitor", trust, now);
   const verified = visitor.ok ? visitor : await verifyToken(token, "gateway", trust, now, lapsed);
-  if (!verified.ok || (await registry.tokenState(verified.claims.jti)) !== "live") return TOKEN_REFUSED;
+  if (!verified.ok) return (await registry.isNew) ? NO_SITES : TOKEN_REFUSED;
+  if ((await registry.tokenState(verified.claims.jti)) !== "live") return TOKEN_REFUSED;
   if (!visitor.ok) return { kind: "gateway", claims: verified.claims as GatewayClaims };
   const from = parseAddress(address);
   if (visitor.claims.from !== undefined && !(from.ok && mayComeFrom(visitor.claims, from.value))) {

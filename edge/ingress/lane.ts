@@ -4,12 +4,26 @@ import { PASS_HEADER, type LanePass } from "../relay/attachment.ts";
 import { bearerOf, tokenRefused, verifyToken } from "../tokens.ts";
 import { visitorOf } from "./visitor.ts";
 
+/**
+ * To tokens of strangers at an edge that has nothing to serve yet: theirs may be good once its former self has been imported,
+ * and agents that are refused don't come again.
+ */
+export const NO_SITES: Problem = {
+  status: 503,
+  code: "no-sites",
+  title: "Lane refused",
+  detail: "This edge has no sites yet.",
+  fix: "sallyport site add NAME, or sallyport import FILE",
+};
+const RETRY = { "retry-after": "5" };
+
 /** An agent's lane: verified here, so that a bad token never wakes a relay. */
 export async function admitAgent(request: Request, env: Env): Promise<Response> {
   const registry = registryOf(env);
   const now = Date.now();
   const verified = await verifyToken(bearerOf(request), "agent", await registry.trust(), now, true);
-  if (!verified.ok || (await registry.tokenState(verified.claims.jti)) !== "live") return tokenRefused();
+  if (!verified.ok) return (await registry.isNew) ? problemResponse(NO_SITES, RETRY) : tokenRefused();
+  if ((await registry.tokenState(verified.claims.jti)) !== "live") return tokenRefused();
   const refusal = notALane(request);
   if (refusal !== undefined) return problemResponse(refusal);
   const { claims } = verified;

@@ -2,6 +2,7 @@ import { Hono } from "hono";
 import { api } from "../api/api.ts";
 import type { ApiEnv } from "../api/context.ts";
 import { metrics } from "../api/metrics.ts";
+import { setupProblem } from "../api/setup.ts";
 import { serveDashboard } from "../dashboard.ts";
 import { registryOf, type Env } from "../env.ts";
 import { errorPage, newRequestId } from "../http-error.ts";
@@ -56,6 +57,25 @@ export function healthz(): Response {
   return Response.json({ ok: true, time: Date.now() });
 }
 
+/** That it can do its work: it is set up, and the registry answers. */
+async function readyz({ env }: ReservedVisit): Promise<Response> {
+  const problem = setupProblem(env);
+  if (problem !== undefined) return problemResponse(problem);
+  try {
+    const { issuers } = await registryOf(env).trust();
+    return Response.json({ ok: true, loggedIn: issuers.length > 0 });
+  } catch (error) {
+    console.error(`the registry does not answer: ${error instanceof Error ? error.message : String(error)}`);
+    return problemResponse({
+      status: 503,
+      code: "registry-unreachable",
+      title: "Not ready",
+      detail: "The registry does not answer; existing mappings go on.",
+      fix: "Look at the edge's log.",
+    });
+  }
+}
+
 async function serveApi({ request, env, ctx, kind, authority }: ReservedVisit): Promise<Response> {
   const { scheme, text: host, port } = authority;
   try {
@@ -78,6 +98,7 @@ export const RESERVED_PATHS: readonly ReservedPath[] = [
   { path: "", methods: ["GET", "HEAD"], at: ["control"], serve: serveDashboard },
   { path: "assets/", methods: ["GET", "HEAD"], at: ["control"], serve: serveDashboard },
   { path: "healthz", methods: ["GET", "HEAD"], at: EVERYWHERE, serve: healthz },
+  { path: "readyz", methods: ["GET", "HEAD"], at: OWN, serve: readyz },
   {
     path: "jwks.json",
     methods: ["GET", "HEAD"],

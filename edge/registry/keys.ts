@@ -7,6 +7,9 @@ import type { PublicKey } from "./types.ts";
 
 const privateKey = z.object({ kty: z.literal("OKP"), crv: z.literal("Ed25519"), x: z.string(), d: z.string() });
 
+/** Of a key that another edge signs with, only this half is known. */
+const publicHalf = privateKey.omit({ d: true });
+
 export type SigningKey = JWK & { kid: string };
 
 /** Milliseconds a key signs before the next one takes over; it goes on verifying what it signed. */
@@ -24,8 +27,8 @@ export class Keys {
 
   /** The key to sign with now: the newest, or a fresh one when that has signed long enough. */
   async current(now: number): Promise<SigningKey> {
-    const newest = this.#rows()[0];
-    if (newest !== undefined && now < newest.created + SIGNS_FOR_MS) return signingKey(newest);
+    const newest = this.#rows().flatMap(signingKey)[0];
+    if (newest !== undefined && now < newest.created + SIGNS_FOR_MS) return newest.key;
     return this.rotate(now);
   }
 
@@ -41,7 +44,7 @@ export class Keys {
       row.created,
       row.needed_until,
     );
-    return signingKey(row);
+    return { ...jwk, kid: row.kid };
   }
 
   /** Notes that `kid` signed something good until `expires` (milliseconds): it is needed until that can't even be renewed. */
@@ -59,7 +62,7 @@ export class Keys {
       kid,
       kty: "OKP",
       crv: "Ed25519",
-      x: privateKey.parse(JSON.parse(jwk)).x,
+      x: publicHalf.parse(JSON.parse(jwk)).x,
       alg: "EdDSA",
       use: "sig",
     }));
@@ -88,6 +91,13 @@ export class Keys {
   }
 }
 
-function signingKey({ kid, jwk }: Row): SigningKey {
-  return { ...privateKey.parse(JSON.parse(jwk)), kid };
+/** The key, if it is one of ours. */
+function signingKey({ kid, jwk, created }: Row): { created: number; key: SigningKey }[] {
+  const own = privateKey.safeParse(JSON.parse(jwk));
+  return own.success ? [{ created, key: { ...own.data, kid } }] : [];
+}
+
+/** The text of a key without what nobody else may know. */
+export function publicKey(jwk: string): string {
+  return JSON.stringify(publicHalf.parse(JSON.parse(jwk)));
 }

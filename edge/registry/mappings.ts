@@ -93,6 +93,24 @@ export class Mappings {
     return { ...draft, id, created: stamp, changed: stamp, revision };
   }
 
+  /** Puts a mapping back with the id it had. */
+  put(id: number, draft: MappingDraft, created: Stamp, changed: Stamp, revision: number): void {
+    this.#sql.exec(
+      `INSERT INTO mappings (id, endpoint, site, rule, revision, created, created_by, changed, changed_by)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+      id,
+      draft.endpoint,
+      draft.site,
+      JSON.stringify(draft),
+      revision,
+      created.at,
+      created.by,
+      changed.at,
+      changed.by,
+    );
+    this.#holdPorts(id, known(parseEndpoint(draft.endpoint)));
+  }
+
   /** Replaces the rule of a mapping, which keeps its id. */
   change(id: number, draft: MappingDraft, stamp: Stamp, revision: number): void {
     this.#sql.exec(

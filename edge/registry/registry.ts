@@ -7,6 +7,8 @@ import type { Mapping } from "../../shared/mapping.ts";
 import type { Env } from "../env.ts";
 import { done, refused, type Outcome, type Problem } from "../problem.ts";
 import { signToken } from "../tokens.ts";
+import type { ImportedView } from "../../shared/api.ts";
+import { exported, imported, type Archive } from "./archive.ts";
 import { applyRules, type Applied, type ApplyRequest } from "./apply.ts";
 import {
   addGrant,
@@ -136,6 +138,11 @@ export class Registry extends DurableObject<Env> {
 
   trust(): Trust {
     return { keys: this.#store.keys.verifying(), issuers: this.#store.urls.list() };
+  }
+
+  /** Nobody has added a site yet. */
+  get isNew(): boolean {
+    return this.#store.sites.list().length === 0;
   }
 
   tokenState(jti: string): TokenState {
@@ -278,9 +285,15 @@ export class Registry extends DurableObject<Env> {
   }
 
   /** The whole register, and what names its state: for readers that want to change it as they saw it. */
-  register(): { mappings: Mapping[]; unreadable: Unreadable[]; tag: string; uses: Map<number, number> } {
+  register(): { mappings: Mapping[]; tag: string; uses: Map<number, number> } {
     const { mappings, journal } = this.#store;
-    return { mappings: mappings.list(), unreadable: mappings.unreadable(), tag: mappings.tag, uses: journal.uses() };
+    return { mappings: mappings.list(), tag: mappings.tag, uses: journal.uses() };
+  }
+
+  /** What an administrator may have to do something about: rules that can't be read, tokens that count. */
+  concerns(): { unreadable: Unreadable[]; tokens: IssuedToken[] } {
+    const { mappings, tokens } = this.#store;
+    return { unreadable: mappings.unreadable(), tokens: tokens.current() };
   }
 
   /** Makes the register what it is to be, in one transaction. */
@@ -302,6 +315,17 @@ export class Registry extends DurableObject<Env> {
 
   async removeMapping(endpoint: string, asker: Asker, ifMatch?: string): Promise<Outcome<Mapping | null>> {
     return this.#change(asker, (by) => removeMapping(this.#store, endpoint, by, ifMatch));
+  }
+
+  exportAll(): Archive {
+    return exported(this.ctx.storage.sql, Date.now());
+  }
+
+  async importAll(archive: Archive, asker: Asker): Promise<Outcome<ImportedView>> {
+    const outcome = await this.#change(asker, (by) => imported(this.#store, this.ctx.storage.sql, archive, by));
+    const end = this.#store.grants.nextEnd();
+    if (outcome.ok && end !== undefined) await this.#wakeAt(end);
+    return outcome;
   }
 
   /** The last `limit` connections that fit, oldest first, before the one numbered `before`. */

@@ -59,6 +59,8 @@ export type ConnectionRecord = {
   /** A stream code of docs/protocol.md section 8, or empty. */
   code: string;
   reason: string;
+  /** What the logs of both ends call the stream; absent where there never was one. */
+  ref?: string;
   /** So many like it that came within the same second, this one included; absent: 1. */
   count?: number;
 };

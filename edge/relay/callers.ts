@@ -198,6 +198,7 @@ export class Callers {
       token: attachment.jti,
       grant: grant?.id ?? "",
       hops: 0,
+      ref: this.#host.records.name(),
     });
     return { ok: true, agent, dial };
   }

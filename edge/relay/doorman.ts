@@ -127,6 +127,7 @@ export class Doorman {
       return;
     }
     const { agent, grant } = admitted;
+    const ref = this.#host.records.name();
     const target = targetOf(mapping, visit.endpoint);
     const session = this.#host.ingress.session(agent.number);
     const dial = {
@@ -139,9 +140,11 @@ export class Doorman {
       token,
       grant,
       hops: 0,
+      ref,
     } as const;
     const stream = session.open(TYPE.DIAL, encodeDial(dial), { mapping: mapping.id, lane: dataLane(agent) });
     const live: LiveStream = {
+      ref,
       at,
       mapping: mapping.id,
       endpoint: visit.endpoint,
@@ -228,7 +231,7 @@ export class Doorman {
     visit: Visit,
     mapping: Mapping | undefined,
     at: number,
-    tally: { bytesIn: number; bytesOut: number },
+    tally: { bytesIn: number; bytesOut: number; ref?: string },
     failure: Failure | null,
   ): void {
     const refused = failure !== null && tally.bytesOut === 0 && REFUSALS.has(failure.code);
@@ -253,6 +256,7 @@ export class Doorman {
       outcome,
       code: failure?.code ?? "",
       reason: failure?.reason ?? "",
+      ...(tally.ref === undefined ? {} : { ref: tally.ref }),
     });
   }
 }

@@ -61,9 +61,11 @@ export class HttpDoor {
       return errorPage({ request, status: 431, id: newRequestId(), code: "head-too-large", site: mapping.site });
     }
     const { agent, grant } = admitted;
+    const ref = this.#host.records.name();
     const session = this.#host.ingress.session(agent.number);
-    const stream = session.open(TYPE.DIAL, dialOf(mapping, visit, grant), { mapping: mapping.id, kind: 3 });
+    const stream = session.open(TYPE.DIAL, dialOf(mapping, visit, grant, ref), { mapping: mapping.id, kind: 3 });
     const live: LiveStream = {
+      ref,
       at,
       mapping: mapping.id,
       endpoint: visit.endpoint,
@@ -131,7 +133,7 @@ export class HttpDoor {
     visit: HttpVisit,
     mapping: Mapping | undefined,
     at: number,
-    tally: { bytesIn: number; bytesOut: number },
+    tally: { bytesIn: number; bytesOut: number; ref?: string },
     failure: Failure | null,
     id: string,
   ): void {
@@ -189,11 +191,11 @@ export const COOKIE_PREFIX = "sallyport-";
 /** The part of DIAL that is the same for all visitors, once for each revision of a mapping. */
 const fixedParts = new WeakMap<Mapping, Uint8Array>();
 
-function dialOf(mapping: Mapping, { visitor, token, caps }: HttpVisit, grant: string): Uint8Array {
+function dialOf(mapping: Mapping, { visitor, token, caps }: HttpVisit, grant: string, ref: string): Uint8Array {
   const isUsual = caps.streams === undefined;
   const fixed = (isUsual ? fixedParts.get(mapping) : undefined) ?? fixedPart(mapping, caps);
   if (isUsual) fixedParts.set(mapping, fixed);
-  const own = encodeFields({ 5: visitor, 7: token || undefined, 8: grant || undefined });
+  const own = encodeFields({ 5: visitor, 7: token || undefined, 8: grant || undefined, 10: ref });
   const dial = new Uint8Array(fixed.byteLength + own.byteLength);
   dial.set(fixed);
   dial.set(own, fixed.byteLength);
@@ -204,6 +206,6 @@ function fixedPart(mapping: Mapping, caps: Caps): Uint8Array {
   const { endpoint, http, id, target } = mapping;
   const prefix = http?.prefix === "strip" ? endpoint.replace(/^https?:\/\/[^/]*/, "") : "";
   const options = JSON.stringify({ ...http, prefix, ...limitsOf(mapping, caps) });
-  const unsaid = { visitor: "", token: "", grant: "", hops: 0 };
+  const unsaid = { visitor: "", token: "", grant: "", hops: 0, ref: "" };
   return encodeDial({ target, kind: "http", mapping: id, endpoint, options, ...unsaid });
 }

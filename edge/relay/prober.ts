@@ -36,6 +36,7 @@ export async function probe(host: DoormanHost, doorman: Doorman, endpoint: strin
     token: "",
     grant: "",
     hops: 0,
+    ref: host.records.name(),
   });
   const began = performance.now();
   const { text, failure } = await ask(host, end.number, dial, mapping.id, dataLane(end));

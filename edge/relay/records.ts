@@ -9,6 +9,9 @@ const MOST = 500;
 /** Connections that have ended, on their way to the registry's journal. */
 export class Records {
   readonly refusals = new Map<number, Refusal>();
+  /** Other instances of this object, before and after, have another one. */
+  readonly #prefix = crypto.randomUUID().slice(0, 8);
+  #named = 0;
   #waiting: ConnectionRecord[] = [];
   #dropped = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
@@ -24,6 +27,12 @@ export class Records {
 
   get dropped(): number {
     return this.#dropped;
+  }
+
+  /** What a new stream is called in the logs of both ends. */
+  name(): string {
+    this.#named += 1;
+    return `${this.#prefix}-${this.#named}`;
   }
 
   add(record: ConnectionRecord): void {

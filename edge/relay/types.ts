@@ -27,6 +27,8 @@ export type EndStatus = {
 export type AgentStatus = EndStatus & { streams: number };
 
 export type LiveStream = {
+  /** What the logs of both ends call it. */
+  ref: string;
   at: number;
   mapping: number;
   endpoint: string;

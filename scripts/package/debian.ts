@@ -65,7 +65,7 @@ Description: publish private IP:port services of a LAN at public endpoints
 /** The services that \`agent install\` and \`serve --install\` may have made go on with the new version. */
 const POSTINST = `#!/bin/sh
 set -e
-if [ "$1" = configure ] && [ -n "$2" ] && [ -d /run/systemd/system ]; then
+if [ "$1" = configure ] && [ -n "$2" ] && [ -z "$DPKG_ROOT" ] && [ -d /run/systemd/system ]; then
   for service in sallyport-agent sallyport-edge; do
     systemctl --quiet is-active $service && systemctl restart $service || true
   done
@@ -74,7 +74,7 @@ fi
 
 const PRERM = `#!/bin/sh
 set -e
-if [ "$1" = remove ] && [ -d /run/systemd/system ]; then
+if [ "$1" = remove ] && [ -z "$DPKG_ROOT" ] && [ -d /run/systemd/system ]; then
   for service in sallyport-agent sallyport-edge; do
     systemctl --quiet is-active $service && systemctl disable --now $service || true
   done

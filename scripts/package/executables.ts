@@ -15,11 +15,11 @@ const PLATFORMS: readonly Platform[] = [
 const CACHE = join(ROOT, "node_modules/.cache/sallyport-node");
 
 /** One file for each program and platform, with Node in it. Only those of this very platform can be tried here. */
-export function packExecutables(folder: string): void {
+export function packExecutables(folder: string, wanted = PLATFORMS.map(({ name }) => name)): void {
   const { optionalDependencies } = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8")) as {
     optionalDependencies: Record<string, string>;
   };
-  for (const platform of PLATFORMS) {
+  for (const platform of PLATFORMS.filter(({ name }) => wanted.includes(name))) {
     const executable = nodeOf(platform, optionalDependencies[platform.package] ?? "");
     for (const program of ["agent", "sallyport"]) {
       const config = join(folder, "sea.json");

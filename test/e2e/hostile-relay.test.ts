@@ -179,6 +179,7 @@ async function hostileRelay() {
         token: "",
         grant: "",
         hops: 0,
+        ref: "",
       };
       say(encodeFrame({ type: TYPE.DIAL, stream, offset: 16_384 }, encodeDial(dial)));
       // An HTTP target is dialled for a request.

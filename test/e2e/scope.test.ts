@@ -166,6 +166,7 @@ test("a caller that speaks as an agent or a relay is cut off", async () => {
     token: "",
     grant: "",
     hops: 0,
+    ref: "",
   });
   const forged: [number, Uint8Array?][] = [
     [TYPE.DIAL, dial],

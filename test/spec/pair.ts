@@ -156,6 +156,7 @@ export const DIAL: Dial = {
   token: "",
   grant: "",
   hops: 0,
+  ref: "",
 };
 
 export function open(from: Pair): Stream {

@@ -4,12 +4,14 @@ import { ROOT } from "../../scripts/tool.ts";
 
 /** A fenced block of a document. */
 export interface Fence {
+  /** `docs/operations.md` */
+  readonly file: string;
   /** `docs/operations.md:12` */
   readonly where: string;
   readonly language: string;
   readonly text: string;
-  /** Announced by `<!-- run -->`: a test runs it as it stands. */
-  readonly isRun: boolean;
+  /** Why no test runs it, from ```` ```sh no-run: REASON ````; undefined: one does. */
+  readonly noRun: string | undefined;
 }
 
 /** All fenced blocks of the README and of what users are given to read. */
@@ -17,11 +19,12 @@ export function fences(): Fence[] {
   const files = ["README.md", ...globSync("docs/{*.md,recipes/*.md}", { cwd: ROOT })];
   return files.flatMap((file) => {
     const text = readFileSync(join(ROOT, file), "utf8");
-    return [...text.matchAll(/(<!-- run -->\n)?^```(\w*)\n(.*?)^```$/gms)].map((match) => ({
+    return [...text.matchAll(/^```(\w*)(?: no-run: ([^\n]+))?\n(.*?)^```$/gms)].map((match) => ({
+      file,
       where: `${file}:${text.slice(0, match.index).split("\n").length}`,
-      language: match[2] ?? "",
+      language: match[1] ?? "",
       text: match[3] ?? "",
-      isRun: match[1] !== undefined,
+      noRun: match[2],
     }));
   });
 }

@@ -36,6 +36,7 @@ test("any DIAL comes back as it went", () => {
     token: word,
     grant: word,
     hops: fc.nat({ max: 255 }),
+    ref: fc.string(),
   });
   fc.assert(
     fc.property(dial, (each) => {
@@ -66,6 +67,7 @@ test("DIAL has the tags of the document", () => {
     token: "j",
     grant: "g",
     hops: 2,
+    ref: "",
   });
 });
 
