@@ -40,7 +40,7 @@ test.each(SHIPPED.map((_, index) => index + 1))("tables as migration %i left the
 
 test("an export takes every table along, or there is a reason why not", () => {
   const storage = sqlStore();
-  new Store(storage);
+  expect(new Store(storage).sites.list()).toEqual([]);
   const names = storage.sql
     .exec<{ name: string }>("SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'")
     .toArray()
