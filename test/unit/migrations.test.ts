@@ -45,8 +45,8 @@ test("an export takes every table along, or there is a reason why not", () => {
     .exec<{ name: string }>("SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'")
     .toArray()
     .map(({ name }) => name);
-  // Ports follow from mappings, connections are many and short-lived, and who was told what is the old edge's affair.
-  const left = ["migrations", "ports", "connections", "presence", "notices", "outbox"];
+  // Ports follow from mappings, connections and traffic are many and short-lived, and who was told what is the old edge's affair.
+  const left = ["migrations", "ports", "connections", "traffic", "presence", "notices", "outbox"];
   const taken = Object.keys(exported(storage.sql, NOW).tables);
   expect([...taken, ...left].toSorted()).toEqual(names.toSorted());
 });
