@@ -238,7 +238,7 @@ function Grant({ grant, now, readOnly }: GrantProps): JSX.Element {
             aria-label={`End the grant for ${who}`}
             onClick={() => setAsked(true)}
           >
-            End it
+            End
           </button>
         )}
         {asked ? (

@@ -82,12 +82,15 @@ export function Audit(): JSX.Element {
               </tr>
             </thead>
             <tbody>
-              {entries.map(({ n, at, actor: by, action: what, subject: of, detail }) => (
+              {entries.map(({ n, at, actor: by, from, action: what, subject: of, detail }) => (
                 <tr key={n}>
                   <td data-title="When" class="number">
                     <time dateTime={at}>{clock(at, now)}</time>
                   </td>
-                  <td data-title="By">{by}</td>
+                  <td data-title="By">
+                    {by}
+                    {from === "" ? null : <span class="small faint"> {from}</span>}
+                  </td>
                   <td data-title="What">{what}</td>
                   <td data-title="Of">{of}</td>
                   <td data-title="Detail" class="small">
