@@ -51,6 +51,7 @@ export class SessionError extends Error {
 
 /** Why a relay closed a lane (docs/protocol.md section 8). */
 export const LANE_CLOSE = {
+  internal: 1011,
   protocol: 4400,
   token: 4401,
   forbidden: 4403,

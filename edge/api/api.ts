@@ -1,4 +1,5 @@
 import { Hono } from "hono";
+import { logFault } from "../fault.ts";
 import { problemResponse } from "../problem.ts";
 import { archiveRoutes } from "./archive.ts";
 import { auditRoutes } from "./audit.ts";
@@ -47,7 +48,7 @@ export const api = new Hono<ApiEnv>()
   });
 
 api.onError((error) => {
-  console.error(`the API failed: ${error.stack ?? error.message}`);
+  logFault("the API", error);
   if (error.message.includes("SQLITE_FULL")) {
     return problemResponse({
       status: 503,

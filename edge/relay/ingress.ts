@@ -1,3 +1,4 @@
+import { logFault } from "../fault.ts";
 import type { Failure } from "../../shared/errors.ts";
 import { encodeFields } from "../../shared/fields.ts";
 import { encodeFrame, TYPE, type Frame } from "../../shared/frame.ts";
@@ -147,8 +148,12 @@ export class Ingress {
   keepTime(): void {
     if (this.#timer !== undefined) return;
     this.#timer = setInterval(() => {
-      for (const session of this.#sessions.values()) session.tick();
-      this.#host.tick();
+      try {
+        for (const session of this.#sessions.values()) session.tick();
+        this.#host.tick();
+      } catch (error) {
+        logFault("the relay's clock", error);
+      }
       if (this.streams() > 0) return;
       clearInterval(this.#timer ?? null);
       this.#timer = undefined;

@@ -10,6 +10,7 @@ import { PASS_HEADER, type LanePass } from "./attachment.ts";
 import { Callers } from "./callers.ts";
 import { Doorman, type DoormanHost } from "./doorman.ts";
 import { endedBy, endOfToken, nextEnd } from "./expiry.ts";
+import { logFault } from "../fault.ts";
 import { forward } from "./forward.ts";
 import { graceOf } from "./grace.ts";
 import { HttpDoor } from "./http-door.ts";
@@ -180,8 +181,9 @@ export class Relay extends DurableObject<Env> {
       const bytes = new Uint8Array(message);
       this.#receive(lane, bytes, decodeFrame(bytes));
     } catch (error) {
-      if (!(error instanceof SessionError)) throw error;
-      this.#reception.dismiss(lane, LANE_CLOSE.protocol, error.message);
+      if (error instanceof SessionError) return this.#reception.dismiss(lane, LANE_CLOSE.protocol, error.message);
+      logFault("the relay", error);
+      this.#reception.dismiss(lane, LANE_CLOSE.internal, "the relay failed; the edge's log says how");
     }
   }
 
