@@ -2,11 +2,12 @@ import { readFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { defineConfig, type TestProjectConfiguration } from "vitest/config";
 
-/** As in scripts/build.ts: tests of the command line's sources meet the built Worker's text here too. */
-const workerSource = {
-  name: "worker-source",
-  resolveId: (id: string) => (id === "worker:source" ? "\0worker:source" : undefined),
+/** As in scripts/build.ts: tests of sources meet the built Worker's text here too, and of the dashboard, which is built into it, nothing. */
+const builtSources = {
+  name: "built-sources",
+  resolveId: (id: string) => (id === "worker:source" || id === "dashboard:files" ? `\0${id}` : undefined),
   load(id: string) {
+    if (id === "\0dashboard:files") return "export default [];";
     if (id !== "\0worker:source") return undefined;
     const text = readFileSync(new URL("dist/worker.js", import.meta.url), "utf8");
     return `export default ${JSON.stringify(text)};`;
@@ -16,13 +17,13 @@ const workerSource = {
 /** Pure code: no sockets, no processes. */
 function pure(name: string): TestProjectConfiguration {
   // The time-out only ends a hang: no test is judged by its speed, and machines are shared.
-  return { plugins: [workerSource], test: { name, include: [`test/${name}/**/*.test.ts`], testTimeout: 120_000 } };
+  return { plugins: [builtSources], test: { name, include: [`test/${name}/**/*.test.ts`], testTimeout: 120_000 } };
 }
 
 /** Real processes and sockets. `seconds` is when a hung test is given up; no test is judged by its speed. */
 function running(name: string, seconds: number): TestProjectConfiguration {
   return {
-    plugins: [workerSource],
+    plugins: [builtSources],
     test: {
       name,
       include: [`test/${name}/**/*.test.ts`],
