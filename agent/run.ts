@@ -101,7 +101,10 @@ export async function runAgent(options: AgentOptions, state: AgentState): Promis
       if (!announced) log("info", "ready", { site: welcome.site });
       announced = true;
     },
-    lost: (lane) => log("debug", "a lane was lost", { lane }),
+    lost: (lane) => {
+      log("debug", "a lane was lost", { lane });
+      sessions.lost();
+    },
     down: (fault, retryInMs) => {
       sessions.suspend();
       Object.assign(state, { connected: false, since: Date.now(), lastFault: fault.reason });

@@ -88,6 +88,13 @@ export class Sessions {
     }
   }
 
+  /** A lane is lost and others live: callers ask what arrived, for what was on its way need not be followed by anything that would show a gap. */
+  lost(): void {
+    // The relay's own session, channel 0, sees the loss itself.
+    for (const channel of this.#byChannel.keys())
+      if (channel !== 0) this.#host.send(encodeFrame({ type: TYPE.NUDGE, channel }), 0);
+  }
+
   pump(): void {
     for (const session of this.#byChannel.values()) session.pump();
   }
@@ -176,10 +183,10 @@ export class Sessions {
     if ((frame.flags & FLAG_MORE) !== 0) return void this.#pages.set(channel, resume);
     const session = this.#byId.get(hex(resume.id));
     const before = session?.to.channel;
-    if (session?.reunite({ channel, slot: 0 }, frame.offset, resume.proof, resume.records) !== true) {
-      this.#refuse(channel, "no such session");
-      return;
-    }
+    const outcome = session?.reunite({ channel, slot: 0 }, frame.offset, resume.proof, resume.records) ?? "refused";
+    // Read late from a connection that was replaced meanwhile: an answer would end what the later one has resumed.
+    if (outcome === "stale") return;
+    if (session === undefined || outcome === "refused") return this.#refuse(channel, "no such session");
     if (before !== undefined && before !== channel && this.#byChannel.get(before) === session)
       this.#byChannel.delete(before);
     if (session.over) return;

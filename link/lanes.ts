@@ -33,7 +33,7 @@ export type LanesOptions = {
   up: (welcome: Welcome) => void;
   /** The realtime lane's socket is empty: datagrams that waited may go. */
   drained?: () => void;
-  /** One lane is gone, others live. */
+  /** One lane is gone, or replaced: what was on its way over it is lost, and there is a lane to say so on. */
   lost: (lane: number) => void;
   /** No lane is left; it is dialled again in `retryMs`. */
   down: (fault: LinkFault, retryMs: number) => void;
@@ -134,11 +134,12 @@ export class Lanes {
     const since = performance.now();
     const { index } = first;
     let lane = first;
-    for (;;) {
+    for (let replaced = false; ; replaced = true) {
       const alone = !this.connected;
       this.#live.set(index, lane);
       if (alone) this.#options.up(lane.welcome);
       lane.take();
+      if (replaced) this.#options.lost(index);
       if (index === 0) this.#follow(stop);
       const over = await Promise.race([lane.closed, this.#replacement(lane, stop)]);
       if (over instanceof Lane) {

@@ -37,9 +37,16 @@ export class Resumption {
   /** Records of a RESUMED whose last page has not come. */
   #pages: StreamRecord[] = [];
   #later: Control[] = [];
+  /** Streams that had no answer when the last RESUME was written. */
+  #unanswered = new WeakSet<Stream>();
 
   constructor(init: ResumptionInit) {
     this.#init = init;
+  }
+
+  /** The last epoch that was used or accepted. */
+  get epoch(): number {
+    return this.#init.secret?.epoch ?? 0;
   }
 
   /** Control frames may leave. */
@@ -73,6 +80,7 @@ export class Resumption {
     this.#askedAt = now();
     this.#pages = [];
     const proof = secret.prove();
+    this.#unanswered = new WeakSet([...table.live.values()].filter(({ opening }) => opening !== null));
     const records = [...table.live.values()].map((stream) => table.recordOf(stream));
     this.#sendPages(TYPE.RESUME, secret.epoch, encodeResume({ id: secret.id, proof, lanes: ALL_LANES, records }));
   }
@@ -135,7 +143,8 @@ export class Resumption {
   #takeUp(stream: Stream, record: StreamRecord): void {
     const { table, role } = this.#init;
     if (role === "agent") stream.lane = record.lane;
-    stream.out.rewind(record.received);
+    // What was on its way on another lane may have been consumed, and reported, since the record was written.
+    stream.out.rewind(Math.max(record.received, stream.out.consumed));
     stream.out.raise(record.limit);
     if (role === "caller" && record.answered) stream.answered({ target: "", local: "" });
     table.released(stream, record.consumed);
@@ -147,6 +156,10 @@ export class Resumption {
     if (stream.opening !== null) {
       stream.out.rewind(0);
       reopen(stream);
+      table.wake(stream);
+    } else if (this.#unanswered.has(stream)) {
+      // Its OPEN was on its way on another lane, and has been answered since.
+      stream.out.rewind(stream.out.consumed);
       table.wake(stream);
     } else {
       table.forget(stream, stream.in.done && stream.out.finSent ? null : LOST);

@@ -136,26 +136,37 @@ export class Session {
     if (!this.#over) this.#resumption.ask();
   }
 
-  /** A lane is gone, or a better one is there: the streams that used it move, and both ends settle what was on their way. Callers only. */
+  /**
+   * A lane is gone: the streams that used it move, and both ends settle what was on its way. That may be the last word of a
+   * stream which is over here, or a question, so it is asked even if nothing moves. Callers only.
+   */
   move(from: number, to: number): void {
-    const moved = [...this.#table.live.values()].filter((stream) => stream.lane === from);
-    for (const stream of moved) stream.lane = to;
-    // A question may have gone with it, too.
-    if (moved.length > 0 || !this.up) this.resume();
+    for (const stream of this.#table.live.values()) if (stream.lane === from) stream.lane = to;
+    this.resume();
   }
 
-  /** A caller asks to go on, with all its records. False when its proof is no good. Agents only. */
+  /** A better lane is there, and the former one lives: the streams that used it move. Callers only. */
+  spread(from: number, to: number): void {
+    if ([...this.#table.live.values()].some((stream) => stream.lane === from)) this.move(from, to);
+  }
+
+  /**
+   * A caller asks to go on, with all its records. Agents only. `stale`: the proof of an epoch that is over, which is late or a
+   * copy; nothing happens. `refused`: the proof is no good.
+   */
   reunite(
     to: { channel: number; slot: number },
     epoch: number,
     proof: Uint8Array,
     records: readonly StreamRecord[],
-  ): boolean {
+  ): "resumed" | "stale" | "refused" {
+    if (this.#over) return "refused";
+    if (epoch <= this.#resumption.epoch) return "stale";
     const before = this.to;
     this.to = to;
-    const proved = !this.#over && this.#guarded(() => this.#resumption.answer(epoch, proof, records)) === true;
+    const proved = this.#guarded(() => this.#resumption.answer(epoch, proof, records)) === true;
     if (!proved) this.to = before;
-    return proved;
+    return proved ? "resumed" : "refused";
   }
 
   /** Takes one decoded frame of this session. A broken protocol ends the session; it never throws. */

@@ -95,6 +95,8 @@ export class StreamFrames {
         table.settle(stream);
         return;
       case TYPE.ASK:
+        // One that was overtaken by CREDIT on another lane asks for what has been consumed by now.
+        if (frame.offset < stream.out.consumed) return;
         stream.out.rewind(frame.offset);
         table.wake(stream);
         return;
@@ -144,7 +146,11 @@ export class StreamFrames {
     const { type, stream, lane } = frame;
     if (type === TYPE.DGRAM && this.#init.role === "agent")
       this.#init.control({ type: TYPE.UNKNOWN_FLOW, stream, lane });
+    // It overtook its OPEN on another lane: the OPEN is not to be taken when it comes.
+    if (type === TYPE.RESET && this.#init.role === "agent") this.#init.table.admit(stream);
     if ((type !== TYPE.DATA && type !== TYPE.FIN) || this.#init.table.wasReset(stream)) return;
+    // Sent twice over two lanes, and the first was the end of it.
+    if (this.#init.table.wasFinished(stream)) return;
     this.#init.table.remember(stream);
     this.#init.control(
       { type: TYPE.RESET, stream, lane },

@@ -33,6 +33,8 @@ export class StreamTable {
   readonly #seen = new Seen();
   /** Streams reset lately: their late frames are dropped silently. */
   readonly #reset = new Remembered<number>(REMEMBERED_RESETS);
+  /** Streams that ended in order lately: so are those, and they were not reset. */
+  readonly #finished = new Remembered<number>(REMEMBERED_RESETS);
   /** Streams whose consumption the far end has not heard of in full. */
   readonly #unreported = new Map<Stream, number>();
 
@@ -64,6 +66,10 @@ export class StreamTable {
 
   wasReset(id: number): boolean {
     return this.#reset.has(id);
+  }
+
+  wasFinished(id: number): boolean {
+    return this.#finished.has(id);
   }
 
   remember(id: number): void {
@@ -113,6 +119,7 @@ export class StreamTable {
 
   forget(stream: Stream, failure: Failure | null): void {
     this.live.delete(stream.id);
+    if (failure === null) this.#finished.add(stream.id);
     this.#unreported.delete(stream);
     this.sender.released(stream.out.drop());
     this.allowance.forget(stream.in);

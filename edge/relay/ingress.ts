@@ -117,6 +117,11 @@ export class Ingress {
     this.#sessions.get(slot)?.move(from, to);
   }
 
+  /** A better lane is there: what had to use another one goes on over it. */
+  spread(slot: number, from: number, to: number): void {
+    this.#sessions.get(slot)?.spread(from, to);
+  }
+
   /** An agent is there: its streams go on, or a session begins. */
   resume(slot: number): void {
     const session = this.#sessions.get(slot);

@@ -101,7 +101,7 @@ export class Reception {
     if (known === undefined) this.#joined(end);
     else if (replaced) ingress.move(number, hello.lane, hello.lane);
     // What had to use the realtime lane meanwhile leaves it.
-    else if (hello.lane > 0) ingress.move(number, 0, hello.lane);
+    else if (hello.lane > 0) ingress.spread(number, 0, hello.lane);
     // On every lane: an end that lost all of its own may be known here still.
     if (end.kind !== "agent") callers.tell(lane);
   }

@@ -1,8 +1,10 @@
 import { expect, test } from "vitest";
+import { bothWays, expected } from "../support/both-ways.ts";
 import { digest, noise } from "../support/bytes.ts";
 import { link } from "../support/link.ts";
 import { loopback } from "../support/net.ts";
 import { tcpServer } from "../support/peers.ts";
+import { rig } from "../support/rig.ts";
 import { listeningAt, testSite } from "../support/site.ts";
 import { connect } from "node:net";
 
@@ -26,6 +28,20 @@ test("a download through cuts of the client's own connections arrives whole", as
   });
   expect(await digest(visitor)).toEqual(await digest(noise(16 * MIB)));
   expect(cuts).toBe(4);
+});
+
+test("bytes up through a client arrive whole while the agent loses one lane after the other", async () => {
+  await using all = await rig();
+  let cuts = 0;
+  await using peers = await bothWays(32 * MIB, 0, (bytes) => {
+    if (bytes < (cuts + 1) * 2 * MIB || cuts === 12) return;
+    // Which frames were on their way there, nobody may ever learn from what follows.
+    all.inner.cutOne(cuts);
+    cuts += 1;
+  });
+  const { host, port } = await all.client("bulk", peers.target);
+  expect(await peers.visit(host, port)).toEqual(await expected(32 * MIB, 0));
+  expect(cuts).toBe(12);
 });
 
 test("what is open through a client goes on after the edge is restarted", async () => {

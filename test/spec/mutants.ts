@@ -11,8 +11,11 @@ export type Mutant = { name: string; file: string; find: string; put: string };
 /** Names of the tests that failed, by mutant. */
 export type Killers = ReadonlyMap<string, readonly string[]>;
 
-/** The list that must notice every fault. Properties are left out: what only luck finds is not covered. */
-const JUDGES = ["conformance-states", "conformance-frames", "conformance-credit"];
+/** The list that must notice every fault of the core. Properties are left out: what only luck finds is not covered. */
+export const CONFORMANCE = ["conformance-states", "conformance-frames", "conformance-credit"];
+/** The same for resuming: its tests, and the first histories of the simulation, which are the same each time. */
+export const RESUMING = ["resume", "simulation"];
+const HISTORIES = 150;
 
 /** One test is enough to notice a fault: those after it need not run. */
 const SETUP = `
@@ -24,13 +27,13 @@ beforeEach((context) => {
 });`;
 
 /**
- * Plants each fault in a copy of shared/, and runs the conformance tests against all copies in one vitest.
+ * Plants each fault in a copy of shared/, and runs the judges against all copies in one vitest.
  * Throws when a fault can't be planted: its text must be in the file exactly once.
  */
-export async function judge(mutants: readonly Mutant[]): Promise<Killers> {
+export async function judge(mutants: readonly Mutant[], judges: readonly string[]): Promise<Killers> {
   await using folder = await tempDir();
   await symlink(join(ROOT, "node_modules"), join(folder.path, "node_modules"));
-  for (const [index, mutant] of mutants.entries()) await plant(mutant, join(folder.path, `${index}.test.mjs`));
+  for (const [index, mutant] of mutants.entries()) await plant(mutant, judges, join(folder.path, `${index}.test.mjs`));
   const report = join(folder.path, "report.json");
   await writeFile(join(folder.path, "setup.mjs"), SETUP);
   const config = {
@@ -38,6 +41,8 @@ export async function judge(mutants: readonly Mutant[]): Promise<Killers> {
       include: ["*.test.mjs"],
       setupFiles: ["setup.mjs"],
       isolate: false,
+      // Five seconds are not many on a crowded machine, and nobody would know the difference.
+      testTimeout: 120_000,
       reporters: ["json"],
       outputFile: report,
     },
@@ -45,7 +50,7 @@ export async function judge(mutants: readonly Mutant[]): Promise<Killers> {
   await writeFile(join(folder.path, "vitest.config.mjs"), `export default ${JSON.stringify(config)};`);
   const { stderr } = await execute(process.execPath, [toolFile("vitest", "vitest"), "run", "--root", folder.path], {
     cwd: folder.path,
-    env: withoutVitest(),
+    env: { ...withoutVitest(), SALLYPORT_SEED: undefined, SALLYPORT_SEEDS: String(HISTORIES) },
   });
   const told = await readFile(report, "utf8").catch(() => {
     throw new Error(`vitest made no report:\n${stderr}`);
@@ -60,7 +65,7 @@ function anySpacing(text: string): RegExp {
 }
 
 /** Bundles all judges with the faulty copy. */
-async function plant({ name, file, find, put }: Mutant, outfile: string): Promise<void> {
+async function plant({ name, file, find, put }: Mutant, judges: readonly string[], outfile: string): Promise<void> {
   const path = join(ROOT, "shared", file);
   const source = await readFile(path, "utf8");
   const parts = source.split(anySpacing(find));
@@ -70,7 +75,7 @@ async function plant({ name, file, find, put }: Mutant, outfile: string): Promis
   }
   await build({
     stdin: {
-      contents: JUDGES.map((each) => `import "./${each}.test.ts";`).join("\n"),
+      contents: judges.map((each) => `import "./${each}.test.ts";`).join("\n"),
       resolveDir: join(ROOT, "test/spec"),
     },
     plugins: [

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { judge, type Mutant } from "./mutants.ts";
+import { CONFORMANCE, judge, type Mutant } from "./mutants.ts";
 
 // Faults that somebody could make, planted one by one: for each, some conformance test must fail.
 
@@ -299,6 +299,13 @@ const MUTANTS: Mutant[] = [
     put: "if (received < this.consumed) throw",
   },
 
+  {
+    name: "a late ASK ends the session",
+    file: "stream-frames.ts",
+    find: "if (frame.offset < stream.out.consumed) return;",
+    put: "",
+  },
+
   // Endings
   {
     name: "FIN is sent before the last byte",
@@ -463,7 +470,7 @@ const MUTANTS: Mutant[] = [
   },
 ];
 
-const verdicts = await judge([SOUND, ...MUTANTS]);
+const verdicts = await judge([SOUND, ...MUTANTS], CONFORMANCE);
 
 test("with nothing wrong, every conformance test passes", () => {
   expect(verdicts.get(SOUND.name)).toEqual([]);
