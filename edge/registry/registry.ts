@@ -246,7 +246,9 @@ export class Registry extends DurableObject<Env> {
   async issueToken(request: TokenRequest, asker: Asker): Promise<Outcome<Issued>> {
     const url = this.#store.urls.canonical();
     if (url === undefined) return refused(NO_URL);
-    const issued = await issueToken(this.#store, url, request, { ...asker, now: Date.now() });
+    const now = Date.now();
+    const issued = await issueToken(this.#store, url, request, { ...asker, now });
+    await this.#notices.foresee(now);
     this.#tell({ type: "changed", what: "rules" });
     return issued;
   }

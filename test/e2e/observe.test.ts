@@ -1,11 +1,14 @@
 import { once } from "node:events";
+import { readFile, writeFile } from "node:fs/promises";
 import { createServer, type IncomingMessage } from "node:http";
+import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { expect, test } from "vitest";
 import type { AddressInfo } from "node:net";
 import { TestEdge, testEdge } from "../support/edge.ts";
 import { echoServer, exchange, testAgent } from "../support/lan.ts";
 import { loopback } from "../support/net.ts";
+import { requestFrom } from "../support/request.ts";
 import { tempDir } from "../support/temp-dir.ts";
 
 test("an administrator's token scrapes the edge, and nobody else's", async () => {
@@ -61,4 +64,57 @@ test("a webhook is told that a token is about to end", async () => {
   response.end();
   expect(event.site).toBe("lab");
   expect(["token-expires", "mapping-expires"]).toContain(event.event);
+});
+
+test("a stream has one name in the logs of both ends; what strangers say is escaped, and no secret is written down", async () => {
+  await using edge = await testEdge({ tcp: "8080" });
+  await using echo = await echoServer();
+  await using agent = await testAgent(edge, "--log-level", "debug");
+  await edge.ok("map", "add", "8080/tcp", "lab", echo.address);
+  await edge.ok("map", "add", "http://evil.example", "lab", `http://${echo.address}`);
+  await edge.ok("map", "add", "lab/ssh", "lab", echo.address);
+  const visitor = await edge.ok("token", "visitor", "--endpoint", "lab/ssh");
+  const admin = await edge.ok("token", "admin");
+  const tokens = join(edge.data, "visitor");
+  await writeFile(tokens, visitor, { mode: 0o600 });
+  const words = ["connect", "lab/ssh", "--stdio", "--token-file", tokens, "--log", "json"];
+  expect(await edge.cli(words, { input: "by token" })).toMatchObject({ code: 0, stdout: "by token" });
+  expect(await exchange(edge.host, 8080, "hello")).toBe("hello");
+  // Hostile names and bad tokens, where they could be logged.
+  const hostile = "\u001b[31mred\nforged=1";
+  await requestFrom(edge.host, "GET", `${edge.url}/?${encodeURIComponent(hostile)}`, {
+    host: "evil.example",
+    authorization: `Bearer ${admin}`,
+  });
+  await edge.api("POST", "/sites", admin, { name: hostile });
+  await edge.api("GET", "/sites", `${visitor}x`);
+
+  let log: { ref?: string; endpoint: string }[] = [];
+  while (log.length < 3) log = await edge.json("log");
+  for (const endpoint of ["8080/tcp", "lab/ssh"]) {
+    const ref = log.find((record) => record.endpoint === endpoint)?.ref ?? "none";
+    expect(ref).toMatch(/^[0-9a-f]{8}-\d+$/);
+    await agent.run.until(new RegExp(`"stream":"${ref}","endpoint":"${endpoint}"`));
+    expect(await edge.ok("log")).toContain(ref);
+  }
+  const secret = (await readFile(edge.secretFile, "utf8")).trim();
+  const own = (await readFile(agent.tokenFile, "utf8")).trim();
+  const written = [
+    ...[edge.serve, agent.run].map(({ stdout, stderr }) => stdout + stderr),
+    await edge.ok("log", "--json"),
+    await edge.ok("audit", "--json"),
+    await edge.ok("status", "--json"),
+    await edge.ok("token", "ls", "--json"),
+  ].join("\n");
+  for (const token of [visitor, admin, own]) expect(written).not.toContain(token.split(".")[2]);
+  expect(written).not.toContain(secret);
+  expect(written).not.toContain("\u001b");
+  for (const line of [edge.serve, agent.run].flatMap(({ stderr }) => stderr.split("\n").filter(Boolean)))
+    expect(() => JSON.parse(line) as unknown).not.toThrow();
+});
+
+test("the edge says when it is ready", async () => {
+  await using edge = await testEdge();
+  const ready = await fetch(`${edge.url}/.sallyport/readyz`);
+  expect([ready.status, await ready.json()]).toEqual([200, { ok: true, loggedIn: true }]);
 });
