@@ -54,6 +54,7 @@ async function start(options: Options): Promise<void> {
     guide(
       options,
       command,
+      relative(process.cwd(), join(edge.folder, "admin-secret")),
       [serve, agent].map((program) => relative(process.cwd(), program.logFile)),
     ),
   );

@@ -1,6 +1,6 @@
 import type { JSX } from "preact";
 import { useMemo, useState } from "preact/hooks";
-import type { ConnectionView } from "../../shared/api.ts";
+import type { ConnectionList, ConnectionView } from "../../shared/api.ts";
 import { bytes, clock, span } from "../format.ts";
 import { Badge, type Tone } from "../parts/badge.tsx";
 import { Fault } from "../parts/fault.tsx";
@@ -25,25 +25,31 @@ export function Log({ endpoint: start }: { endpoint: string }): JSX.Element {
   const [site, setSite] = useState("");
   const [visitor, setVisitor] = useState("");
   const [outcome, setOutcome] = useState("");
+  const [before, setBefore] = useState<readonly number[]>([]);
   const [wish, setWish] = useState({ endpoint: start, visitor: "" });
   const sites = useStore((state) => state.status?.sites) ?? [];
   const ended = useStore((state) => state.ended);
   const now = useNow();
   const query = new URLSearchParams({ limit: String(MOST) });
-  for (const [name, value] of Object.entries({ ...wish, site, outcome })) if (value !== "") query.set(name, value);
+  const last = before.at(-1);
+  const asked = { ...wish, site, outcome, before: last === undefined ? "" : String(last) };
+  for (const [name, value] of Object.entries(asked)) if (value !== "") query.set(name, value);
   // What the question can't be asked about here comes with the next answer: addresses and ranges are the edge's to compare.
-  const isPlain = wish.visitor === "" && wish.endpoint === "";
-  const revision = isPlain ? "" : ended.length === 0 ? "" : (ended.at(-1)?.ended ?? "").slice(0, 18);
-  const { answer, error } = useAnswer<{ connections: ConnectionView[] }>(`/log?${query.toString()}`, revision);
+  const isPlain = wish.visitor === "" && wish.endpoint === "" && last === undefined;
+  const revision =
+    isPlain || last !== undefined ? "" : ended.length === 0 ? "" : (ended.at(-1)?.ended ?? "").slice(0, 18);
+  const { answer, error } = useAnswer<ConnectionList>(`/log?${query.toString()}`, revision);
   const shown = useMemo(() => {
     const fresh = isPlain
       ? ended.filter((each) => (site === "" || each.site === site) && (outcome === "" || each.outcome === outcome))
       : [];
     return merged(answer?.connections ?? [], fresh);
   }, [answer, ended, site, outcome, isPlain]);
+  const next = answer?.next ?? null;
   const search = (event: Event): void => {
     event.preventDefault();
     setWish({ endpoint: endpoint.trim(), visitor: visitor.trim() });
+    setBefore([]);
   };
   return (
     <section aria-labelledby="log">
@@ -64,7 +70,14 @@ export function Log({ endpoint: start }: { endpoint: string }): JSX.Element {
         </Field>
         <Field label="Site">
           {(given) => (
-            <select {...given} value={site} onChange={(event) => setSite(event.currentTarget.value)}>
+            <select
+              {...given}
+              value={site}
+              onChange={(event) => {
+                setSite(event.currentTarget.value);
+                setBefore([]);
+              }}
+            >
               <option value="">All</option>
               {sites.map(({ name }) => (
                 <option key={name}>{name}</option>
@@ -74,7 +87,14 @@ export function Log({ endpoint: start }: { endpoint: string }): JSX.Element {
         </Field>
         <Field label="Ending">
           {(given) => (
-            <select {...given} value={outcome} onChange={(event) => setOutcome(event.currentTarget.value)}>
+            <select
+              {...given}
+              value={outcome}
+              onChange={(event) => {
+                setOutcome(event.currentTarget.value);
+                setBefore([]);
+              }}
+            >
               <option value="">All</option>
               {Object.keys(OUTCOMES).map((each) => (
                 <option key={each}>{each}</option>
@@ -108,19 +128,34 @@ export function Log({ endpoint: start }: { endpoint: string }): JSX.Element {
             </thead>
             <tbody>
               {shown.map((each) => (
-                <Connection key={JSON.stringify(each)} connection={each} now={now} />
+                <Connection key={nameOf(each)} connection={each} now={now} />
               ))}
             </tbody>
           </table>
         </div>
       )}
+      {before.length === 0 && next === null ? null : (
+        <nav class="pager" aria-label="Pages">
+          <button type="button" disabled={before.length === 0} onClick={() => setBefore(before.slice(0, -1))}>
+            Newer
+          </button>
+          <button type="button" disabled={next === null} onClick={() => setBefore([...before, next ?? 0])}>
+            Older
+          </button>
+        </nav>
+      )}
     </section>
   );
 }
 
+/** One that has just ended has no number in the journal yet; it is the same all the same. */
+function nameOf({ at, ended, visitor, endpoint, outcome, bytesIn, bytesOut }: ConnectionView): string {
+  return [at, ended, visitor, endpoint, outcome, bytesIn, bytesOut].join(" ");
+}
+
 /** The newest first, each once. */
 function merged(asked: readonly ConnectionView[], fresh: readonly ConnectionView[]): ConnectionView[] {
-  const all = new Map([...asked, ...fresh].map((each) => [JSON.stringify(each), each]));
+  const all = new Map([...fresh, ...asked].map((each) => [nameOf(each), each]));
   return [...all.values()].toSorted((a, b) => b.ended.localeCompare(a.ended)).slice(0, MOST);
 }
 

@@ -4,7 +4,12 @@ import type { Options } from "./options.ts";
 import { standIn } from "./stand-ins.ts";
 
 /** What to read once everything runs: what is mapped, what to try, what to look at, how to stop. */
-export function guide({ pairs, bind, listen }: Options, edge: string, logs: readonly string[]): string {
+export function guide(
+  { pairs, bind, listen }: Options,
+  edge: string,
+  secretFile: string,
+  logs: readonly string[],
+): string {
   const here = bind === "0.0.0.0" || bind === "::" ? "127.0.0.1" : bind;
   const rows = pairs.map(({ port, target }) => ({
     publicAddress: formatHostPort(bind, port),
@@ -35,6 +40,7 @@ export function guide({ pairs, bind, listen }: Options, edge: string, logs: read
     ...byName.map((hint) => `  ${hint}`),
     "",
     "Look",
+    `  http://${listen}/.sallyport/     the dashboard; the secret is in ${secretFile}`,
     `  ${edge} status`,
     `  ${edge} log`,
     ...logs.map((file) => `  tail -f ${file}`),

@@ -89,6 +89,7 @@ test("from the empty page to a first mapping, its test, its traffic, a grant, an
   await ended;
   await page.getByRole("link", { name: "Log" }).click();
   await page.getByRole("row", { name: /cut/ }).waitFor();
+  expect(await page.getByRole("row", { name: /cut/ }).count()).toBe(1);
   await accessible(page, "log");
   await page.getByRole("link", { name: "Audit" }).click();
   await page.getByRole("row", { name: /token revoke/ }).waitFor();
