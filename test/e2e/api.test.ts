@@ -120,6 +120,7 @@ test("whatever is asked of any operation, the answer is what the OpenAPI documen
   const { keys } = (await (await edge.api("GET", "/keys", last.token)).json()) as { keys: { kid: string }[] };
   const kid = keys.at(-1)?.kid ?? "";
   if (withdraw !== undefined) await ask(withdraw, { path: { kid }, query: {}, body: undefined }, last.token);
+  if (login !== undefined) await ask(login, { path: {}, query: {}, body: JSON.stringify({ secret }) }, null);
   // Wrong secrets make others wait.
   const secrets = { secret: [secret, "wrong"], url: [edge.url], life: [60] };
   for (const asked of fc.sample(login === undefined ? fc.constant(undefined) : askedOf(login.operation, secrets), {
@@ -130,7 +131,9 @@ test("whatever is asked of any operation, the answer is what the OpenAPI documen
   }
   expect(wrong).toEqual([]);
   // Every schema of an answer has been looked at.
-  expect([...answered].filter(([name, times]) => times === 0 && !browsers.has(name))).toEqual([]);
+  // An archive is taken by an empty edge alone (test/e2e/archive.test.ts).
+  const elsewhere = new Set([...browsers, "post /archive"]);
+  expect([...answered].filter(([name, times]) => times === 0 && !elsewhere.has(name))).toEqual([]);
 });
 
 /** Words that are there, or could be. */
