@@ -1,5 +1,6 @@
 import dgram from "node:dgram";
 import { once } from "node:events";
+import net from "node:net";
 import { setTimeout as pause } from "node:timers/promises";
 import type { UsageList } from "../../shared/api.ts";
 import { loopback } from "../../test/support/net.ts";
@@ -12,17 +13,22 @@ import { firstBytes } from "../load/echo.ts";
 const CALL_EVERY_MS = 20;
 const CALL_BYTES = 172;
 const CALLS = 10;
+const CAMERA_EVERY_MS = 40;
+const CAMERA_BYTES = (4_000_000 / 8) * (CAMERA_EVERY_MS / 1000);
+/** What a key of SSH is on the wire. */
+const KEY_BYTES = 36;
+const KEY_EVERY_MS = 2_000;
 /** Messages of a relay that are billed as one request, and GB that one of its active seconds counts. */
 const MESSAGES_A_REQUEST = 20;
 const GIGABYTES = 0.128;
 
 type Cost = { requests: number; messages: number; activeSeconds: number };
 
-/** What Cloudflare would bill, as the relay itself counts it: a GB each way, an hour of a call, a day in which nothing happens. */
+/** What Cloudflare would bill, as the relay itself counts it: a GB each way, an hour of a call, a day of a camera and of SSH, a day in which nothing happens. */
 export async function cost({ quick, seconds, targets, report, dist }: Bench): Promise<void> {
   await using stack = new AsyncDisposableStack();
   const { bulk = "", echo = "" } = targets;
-  const ours = await startSallyport({ bulk, echo }, { dist, serve: ["--udp", "5005"] }, stack);
+  const ours = await startSallyport({ bulk, echo }, { dist, serve: ["--udp", "5005", "--ports", "5006-5007"] }, stack);
   const usage = await usageOf(ours);
   const rows: (string | number)[][] = [];
   const tell = (what: string, used: Cost, times: number): void => {
@@ -52,6 +58,17 @@ export async function cost({ quick, seconds, targets, report, dist }: Bench): Pr
   // Asking keeps the relay awake, nothing else does.
   const idle = { ...used, activeSeconds: 0 };
   tell("idle agent, a day", idle, 86_400 / length);
+  await using camera = await cameraServer();
+  await ours.cli("map", "add", "5006/tcp", "bench", camera.at);
+  await ours.cli("map", "add", "5007/tcp", "bench", echo);
+  const filmed = quick ? 5 : 30;
+  const day = 86_400 / filmed;
+  tell("a camera at 4 Mbit/s, a day", (await costOf(usage, () => watch(ours.host, filmed))).used, day);
+  // Eight hours of a key every two seconds, each with its answer.
+  const typed = quick ? 6 : 30;
+  const hours = (8 * 3_600) / typed;
+  tell("SSH, a key every 2 s, 8 h", (await costOf(usage, () => type(ours.host, typed))).used, hours);
+
   report.table(
     "What a relay is billed for, by its own count",
     ["what", "messages in", "requests billed", "active s", "GB-s"],
@@ -120,4 +137,31 @@ async function call(host: string, count: number, seconds: number): Promise<void>
   await pause(seconds * 1000);
   for (const timer of timers) clearInterval(timer);
   for (const socket of sockets) socket.close();
+}
+
+/** A camera: 4 Mbit/s, in a piece for each of 25 pictures a second. */
+async function cameraServer(): Promise<{ at: string } & AsyncDisposable> {
+  const host = loopback();
+  const server = net.createServer((socket) => {
+    const timer = setInterval(() => socket.write(Buffer.alloc(CAMERA_BYTES)), CAMERA_EVERY_MS);
+    socket.on("error", () => {}).on("close", () => clearInterval(timer));
+  });
+  await once(server.listen(7006, host), "listening");
+  return { at: `${host}:7006`, [Symbol.asyncDispose]: async () => void server.close() };
+}
+
+async function watch(host: string, seconds: number): Promise<void> {
+  const viewer = net.connect(5006, host).on("error", () => {});
+  viewer.resume();
+  await pause(seconds * 1000);
+  viewer.destroy();
+}
+
+async function type(host: string, seconds: number): Promise<void> {
+  const shell = net.connect(5007, host).on("error", () => {});
+  shell.resume();
+  const keys = setInterval(() => shell.write(Buffer.alloc(KEY_BYTES)), KEY_EVERY_MS);
+  await pause(seconds * 1000);
+  clearInterval(keys);
+  shell.destroy();
 }
