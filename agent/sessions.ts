@@ -18,6 +18,9 @@ export type SessionsHost = {
 /** Milliseconds a frame that nobody waits for may wait for others to go with. */
 const PATIENCE_MS = 25;
 
+/** Sessions without streams that may wait for their callers at once. */
+const MOST_IDLE = 64;
+
 /** The agent's half of every session, by channel, and what the relay says about them all. */
 export class Sessions {
   readonly #host: SessionsHost;
@@ -77,10 +80,10 @@ export class Sessions {
         this.#suspend(this.#byChannel.get(frame.channel));
         return;
       case TYPE.SESSION:
-        this.#begin(frame);
+        this.#guarded(frame, () => this.#begin(frame));
         return;
       case TYPE.RESUME:
-        this.#resume(frame);
+        this.#guarded(frame, () => this.#resume(frame));
         return;
       default:
         if (frame.type < TYPE.SESSION) return;
@@ -121,6 +124,26 @@ export class Sessions {
     if (session === undefined) return;
     this.#gatherers.get(session)?.drop();
     session.suspend();
+    this.#forgetIdle();
+    this.#divide();
+  }
+
+  /** Sessions that wait without a stream are kept for callers who come back, but not for ever more of them. */
+  #forgetIdle(): void {
+    const idle = [...this.#byId.values()].filter(({ up, streams }) => !up && streams.size === 0);
+    for (const session of idle.slice(0, Math.max(0, idle.length - MOST_IDLE)))
+      session.close("idle", { code: "lost", reason: "too many sessions wait" });
+  }
+
+  /** A caller's word is not the relay's: what makes no sense is refused on its channel, and ends nobody else's lane. */
+  #guarded({ channel }: Frame, step: () => void): void {
+    try {
+      step();
+    } catch (error) {
+      if (!(error instanceof SessionError)) throw error;
+      this.#pages.delete(channel);
+      this.#refuse(channel, error.message);
+    }
   }
 
   #begin(frame: Frame): void {
@@ -193,6 +216,7 @@ export class Sessions {
     if (this.#byChannel.get(channel) !== session)
       this.#byChannel.get(channel)?.close("done", { code: "lost", reason: "the caller went on with another session" });
     this.#byChannel.set(channel, session);
+    this.#divide();
   }
 
   #refuse(channel: number, reason: string): void {
@@ -211,8 +235,10 @@ export class Sessions {
   }
 
   #divide(): void {
-    const window = Math.floor(this.#budget / Math.max(1, this.#byChannel.size));
-    for (const session of this.#byChannel.values()) session.grant(window);
+    // Those that wait are sent nothing: callers that come and go must not take from those that stay.
+    const sessions = [...this.#byChannel.values()].filter(({ up }) => up);
+    const window = Math.floor(this.#budget / Math.max(1, sessions.length));
+    for (const session of sessions) session.grant(window);
   }
 
   #cut(cut: Cut): void {

@@ -75,8 +75,8 @@ function npmCi() {
   const npm = process.env.npm_execpath;
   const child =
     npm === undefined
-      ? spawn("npm ci", { cwd: root, shell: true, stdio: ["ignore", 2, 2] })
-      : spawn(process.execPath, [npm, "ci"], { cwd: root, stdio: ["ignore", 2, 2] });
+      ? spawn("npm ci --ignore-scripts", { cwd: root, shell: true, stdio: ["ignore", 2, 2] })
+      : spawn(process.execPath, [npm, "ci", "--ignore-scripts"], { cwd: root, stdio: ["ignore", 2, 2] });
   return new Promise((resolve, reject) => {
     child.once("error", reject);
     child.once("exit", (code, signal) => resolve(code ?? signal));

@@ -188,6 +188,8 @@ const RelayView = z.object({
   /** Changes when the object is made anew; null when it is not there or does not answer. */
   instance: z.string().nullable(),
   boot: z.string().nullable(),
+  /** Connections of this instance that are missing from the log because too many ended at once. */
+  droppedRecords: z.int(),
 });
 
 export const SiteStatus = SiteView.extend({

@@ -84,6 +84,14 @@ export const DRAIN_MS = 30_000;
 /** Milliseconds without RESUMED until a caller asks again. */
 export const RESUME_MS = 5_000;
 
+/** RESUMEs an agent answers of one session, per second and at once: each costs proofs and sends again all that is not consumed. */
+export const RESUMES_PER_SECOND = 10;
+export const RESUME_BURST = 100;
+
+/** Times what was sent that a far end may ASK to be sent again, and bytes it may ask for in any case: lanes lose nothing by themselves. */
+export const MAX_ASKED = 8;
+export const MIN_ASKED = 1 * MIB;
+
 /** Milliseconds a session outlives its last lane, when the edge says nothing else; and the most that it may say. */
 export const GRACE_MS = 60_000;
 export const MAX_GRACE_MS = 600_000;

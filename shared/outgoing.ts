@@ -1,6 +1,6 @@
 import { SessionError } from "./errors.ts";
 import { HEADROOM } from "./frame.ts";
-import { FRAME_CHARGE, MAX_DATA, USUAL_DATA } from "./limits.ts";
+import { FRAME_CHARGE, MAX_ASKED, MAX_DATA, MIN_ASKED, USUAL_DATA } from "./limits.ts";
 
 // The sending half of a stream: what waits, what was sent and is not yet consumed, and how far the far end lets us go.
 // What is kept for sending again is exactly what is charged: there is no second buffer.
@@ -28,6 +28,8 @@ export class Outgoing {
   #finishing = false;
   #pending: Uint8Array[] = [];
   #kept: Kept[] = [];
+  /** Bytes the far end has asked to be sent again. */
+  #asked = 0;
   /** Index into #kept of the first frame to send again; #kept.length when there is none. */
   #again = 0;
 
@@ -131,6 +133,14 @@ export class Outgoing {
   /** A limit never moves back. */
   raise(limit: number): void {
     if (limit > this.limit) this.limit = limit;
+  }
+
+  /** The far end has a gap. Throws SessionError(protocol) on an impossible offset, or when it asks for more than any path could lose. */
+  ask(received: number): void {
+    this.rewind(received);
+    this.#asked += Math.max(0, this.sent - received);
+    if (this.#asked > MAX_ASKED * this.sent + MIN_ASKED)
+      throw new SessionError("protocol", `${this.#asked} bytes asked for again of ${this.sent} sent`);
   }
 
   /** After a loss: everything from `received` on is sent again, and the FIN. Throws SessionError(protocol) on an impossible offset. */

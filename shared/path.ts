@@ -2,12 +2,10 @@
 // everything behind it; so each end asks the far end to echo a mark now and then, and keeps what is unechoed near what
 // the path carries in one turn (the model of BBR: delivery rate and least round trip, measured, never guessed from loss).
 
-import { MAX_DATA, RELAY_BUDGET, USUAL_DATA } from "./limits.ts";
+import { MAX_DATA, USUAL_DATA } from "./limits.ts";
 
 /** Bytes always allowed: less would leave a busy machine idle between two turns of its event loop. */
 const LEAST_BYTES = 256 * 1024;
-/** Bytes that no honest end can have on its way: all of a relay's budget, and control frames beside it. */
-const MOST_BYTES = RELAY_BUDGET + 4 * 1024 * 1024;
 /** Times the path's own product: one part travels, the other waits to follow it at once. It also lets a new path be found out. */
 const GAIN = 2;
 /** Milliseconds of the path that one frame may take: what comes behind it waits as long. */
@@ -20,7 +18,7 @@ const ROUND_TRIP_MS = 10_000;
 /** Milliseconds below which clocks of Workers, which tick in whole ones, say nothing. */
 const TICK_MS = 0.5;
 
-type Mark = { total: number; at: number; echoedThen: number };
+type Mark = { name: number; total: number; at: number; echoedThen: number };
 
 export class Path {
   #sent = 0;
@@ -49,11 +47,6 @@ export class Path {
     return this.#sent;
   }
 
-  /** True when more is on its way than credit can ever allow: the far end grants what it may not, and reads nothing. */
-  get overrun(): boolean {
-    return this.backlog > MOST_BYTES;
-  }
-
   /** Bytes of the largest frame of bulk that may be sent now; 0: none. */
   get room(): number {
     if (this.#probing || this.backlog >= this.limit) return 0;
@@ -75,15 +68,14 @@ export class Path {
     this.#sent += bytes;
   }
 
-  /** A mark is sent now; answers its total. */
-  mark(now: number): number {
-    this.#marks.push({ total: this.#sent, at: now, echoedThen: this.#echoed });
-    return this.#sent;
+  /** A mark is sent now, under a name that the far end can't guess, if it is not to be trusted. */
+  mark(now: number, name = this.#sent): void {
+    this.#marks.push({ name, total: this.#sent, at: now, echoedThen: this.#echoed });
   }
 
-  /** The oldest mark came back, or the one of this total; others are ignored. Answers its round trip in milliseconds, or null. */
-  echoed(now: number, total?: number): number | null {
-    const index = total === undefined ? 0 : this.#marks.findIndex((each) => each.total === total);
+  /** The oldest mark came back, or the one of this name; others are ignored. Answers its round trip in milliseconds, or null. */
+  echoed(now: number, name?: number): number | null {
+    const index = name === undefined ? 0 : this.#marks.findIndex((each) => each.name === name);
     const mark = this.#marks[index];
     if (mark === undefined) return null;
     this.#marks.splice(0, index + 1);

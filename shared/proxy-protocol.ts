@@ -18,11 +18,13 @@ export function proxyHeader(version: ProxyVersion, visitor: string, destination:
   const split = splitHostPort(visitor);
   const source = parseAddress(split?.host ?? visitor);
   const local = parseAddress(destination.address);
-  if (!source.ok) return version === "v1" ? new TextEncoder().encode("PROXY UNKNOWN\r\n") : v2(undefined);
+  const port = split?.port === undefined ? 0 : portOf(split.port);
+  if (!source.ok || port === undefined)
+    return version === "v1" ? new TextEncoder().encode("PROXY UNKNOWN\r\n") : v2(undefined);
   // Both must be of one family: the visitor's counts.
   const unspecified = addressOf(source.value.bytes.map(() => 0));
   const to = local.ok && local.value.version === source.value.version ? local.value : unspecified;
-  const ports = { from: Number(split?.port ?? 0), to: destination.port };
+  const ports = { from: port, to: destination.port };
   if (version === "v2") return v2({ from: source.value, to, ports });
   const family = source.value.version === 4 ? "TCP4" : "TCP6";
   return new TextEncoder().encode(`PROXY ${family} ${source.value.text} ${to.text} ${ports.from} ${ports.to}\r\n`);

@@ -1,6 +1,7 @@
+import { Bucket } from "./bucket.ts";
 import { SessionError, type Failure } from "./errors.ts";
 import { encodeFrame, FLAG_MORE, TYPE, type Frame, type Header } from "./frame.ts";
-import { MAX_STREAMS, RESUME_MS } from "./limits.ts";
+import { MAX_STREAMS, RESUME_BURST, RESUME_MS, RESUMES_PER_SECOND } from "./limits.ts";
 import { ALL_LANES, decodeResumed, encodeResume, encodeResumed, type Secret, type StreamRecord } from "./resume.ts";
 import type { Stream } from "./stream.ts";
 import type { StreamTable } from "./stream-table.ts";
@@ -39,6 +40,7 @@ export class Resumption {
   #later: Control[] = [];
   /** Streams that had no answer when the last RESUME was written. */
   #unanswered = new WeakSet<Stream>();
+  readonly #answers = new Bucket(RESUMES_PER_SECOND, RESUME_BURST);
 
   constructor(init: ResumptionInit) {
     this.#init = init;
@@ -87,8 +89,8 @@ export class Resumption {
 
   /** Agents: answers a RESUME whose pages are all there; false when the proof is no good. */
   answer(epoch: number, proof: Uint8Array, records: readonly StreamRecord[]): boolean {
-    const { secret, table } = this.#init;
-    if (secret?.accept(epoch, proof) !== true) return false;
+    const { secret, table, now } = this.#init;
+    if (!this.#answers.take(now()) || secret?.accept(epoch, proof) !== true) return false;
     const mine: StreamRecord[] = [];
     for (const record of records) {
       const stream = table.live.get(record.stream);

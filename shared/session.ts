@@ -45,6 +45,8 @@ export class Session {
   readonly #frames: StreamFrames;
   readonly #resumption: Resumption;
   #allocated = 0;
+  /** The window the far end was last told. */
+  #granted = 0;
   #over = false;
 
   constructor(init: SessionInit) {
@@ -100,7 +102,9 @@ export class Session {
   /** The session window we grant, in bytes of charge; the far end is told unless it learns by SESSION. */
   grant(window: number, tell = true): void {
     this.#table.allowance.window = window;
-    if (tell) this.#send({ type: TYPE.WINDOW, offset: window });
+    const isNews = window !== this.#granted;
+    this.#granted = window;
+    if (tell && isNews) this.#send({ type: TYPE.WINDOW, offset: window });
   }
 
   /** The session window the far end grants us, when told by SESSION. */

@@ -46,7 +46,8 @@ export class StreamFrames {
       );
       return;
     }
-    const dial = decodeDial(frame.payload);
+    const dial = this.#readDial(frame);
+    if (dial === null) return;
     const stream = table.add(frame.stream, { lane: frame.lane, mapping: dial.mapping });
     // The caller's first grant, which may be less than the default when its session is crowded.
     stream.out.limit = frame.offset;
@@ -56,6 +57,21 @@ export class StreamFrames {
       stream.reject("busy", `more than ${OPENS_PER_SECOND} new streams a second`);
     } else {
       serve(stream, dial);
+    }
+  }
+
+  /** What a DIAL says. One that says nothing sensible is refused, and harms no other stream. */
+  #readDial(frame: Frame): Dial | null {
+    try {
+      return decodeDial(frame.payload);
+    } catch (error) {
+      if (!(error instanceof SessionError)) throw error;
+      const { stream, lane } = frame;
+      this.#init.control(
+        { type: TYPE.REJECT, stream, lane },
+        encodeFailure({ code: "internal", reason: error.message }),
+      );
+      return null;
     }
   }
 
@@ -97,7 +113,7 @@ export class StreamFrames {
       case TYPE.ASK:
         // One that was overtaken by CREDIT on another lane asks for what has been consumed by now.
         if (frame.offset < stream.out.consumed) return;
-        stream.out.rewind(frame.offset);
+        stream.out.ask(frame.offset);
         table.wake(stream);
         return;
       case TYPE.DGRAM:

@@ -6,6 +6,7 @@ import { parseHostName } from "./host.ts";
 import { containsPort, EVERY_PORT, formatPorts, parsePorts, type Ports } from "./ports.ts";
 import { fault, ok, quote, type Result } from "./result.ts";
 import { bracketed } from "./socket-address.ts";
+import { parseTarget } from "./target.ts";
 
 /** `192.168.2.0/24:80,443`, `[fd00::/8]:1-1024`, `127.2.2.101:8080`; without ports, all of them. */
 export interface NetworkRule {
@@ -54,7 +55,11 @@ export function parseNetworkRule(text: string): Result<NetworkRule> {
 
 /** A rule of an agent's `--allow` or `--deny`. */
 export function parseTargetRule(text: string): Result<TargetRule> {
-  if (text.startsWith("unix:/")) return ok({ kind: "socket", path: text.slice("unix:".length) });
+  if (text.startsWith("unix:/")) {
+    const target = parseTarget(text);
+    if (!target.ok) return target;
+    return ok({ kind: "socket", path: target.value.kind === "unix" ? target.value.path : "" });
+  }
   const [host = "", ports, ...rest] = text.split(":");
   if (!/[a-z]/i.test(host) || /[[/]/.test(host) || rest.length > 0) return parseNetworkRule(text);
   const name = parseHostName(host);

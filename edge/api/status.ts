@@ -41,12 +41,19 @@ export async function statusOf(env: Env, now: number): Promise<StatusView> {
 }
 
 function siteStatus(site: Site, relay: RelayStatus | null | undefined): SiteStatus {
-  const { instance = null, boot = null, agents = [], callers = [], droppedDatagrams = 0 } = relay ?? {};
+  const {
+    instance = null,
+    boot = null,
+    agents = [],
+    callers = [],
+    droppedDatagrams = 0,
+    droppedRecords = 0,
+  } = relay ?? {};
   const state = site.relaySeen && relay === null ? "unknown" : agents.length > 0 ? "online" : "offline";
   return {
     ...siteView(site),
     state,
-    relay: { name: site.relay, seen: site.relaySeen, instance, boot },
+    relay: { name: site.relay, seen: site.relaySeen, instance, boot, droppedRecords },
     agents: agents.map(agentView),
     callers: callers.flatMap(callerView),
     droppedDatagrams,

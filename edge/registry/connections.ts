@@ -36,7 +36,8 @@ export class Connections {
   add(record: ConnectionRecord): void {
     const kept = { ...record, visitor: record.visitor.slice(0, MAX_TEXT), reason: record.reason.slice(0, MAX_TEXT) };
     this.#sql.exec(
-      "INSERT INTO connections (mapping, outcome, record) VALUES (?, ?, ?)",
+      "INSERT INTO connections (site, mapping, outcome, record) VALUES (?, ?, ?, ?)",
+      record.site,
       record.mapping,
       record.outcome,
       JSON.stringify(kept),
@@ -80,9 +81,34 @@ export class Connections {
       .map(({ record }) => JSON.parse(record) as ConnectionRecord);
   }
 
-  /** Forgets all but the last `most`, and what ended before `since` (milliseconds since 1970). */
+  /** Forgets the oldest of the site that has most, as long as there are more than `most`: a flood at one site washes away its own past. */
+  #thin(most: number): void {
+    const { count } = this.#sql.exec<{ count: number }>("SELECT COUNT(*) AS count FROM connections").one();
+    if (count <= most) return;
+    const sites = this.#sql
+      .exec<{ site: string; count: number }>("SELECT site, COUNT(*) AS count FROM connections GROUP BY site")
+      .toArray()
+      .toSorted((a, b) => b.count - a.count);
+    let excess = count - most;
+    for (const [index, { site, count: own }] of sites.entries()) {
+      if (excess <= 0) return;
+      // Down to what the next one has, or to what is left to forget if that comes first.
+      const taken = Math.min(
+        own,
+        Math.max(excess / (index + 1), Math.min(excess, own - (sites[index + 1]?.count ?? 0))),
+      );
+      this.#sql.exec(
+        "DELETE FROM connections WHERE n IN (SELECT n FROM connections WHERE site = ? ORDER BY n LIMIT ?)",
+        site,
+        Math.ceil(taken),
+      );
+      excess -= Math.ceil(taken);
+    }
+  }
+
+  /** Forgets all but `most`, and what ended before `since` (milliseconds since 1970). */
   prune(most: number, since: number): void {
-    this.#sql.exec("DELETE FROM connections WHERE n <= (SELECT MAX(n) FROM connections) - ?", most);
+    this.#thin(most);
     // They come in the order in which they end, as far as that matters here.
     for (;;) {
       const oldest = this.#sql

@@ -60,6 +60,10 @@ export const MIGRATIONS: readonly string[] = [
     minute INTEGER NOT NULL, mapping INTEGER NOT NULL, bytes_in INTEGER NOT NULL, bytes_out INTEGER NOT NULL, PRIMARY KEY (minute, mapping)
   );
   `,
+  `
+  ALTER TABLE connections ADD COLUMN site TEXT NOT NULL DEFAULT '';
+  CREATE INDEX connections_site ON connections (site, n);
+  `,
 ];
 
 /** Brings the tables up to date. `transaction` makes each migration whole or nothing. */

@@ -1,10 +1,12 @@
 import { parseAddress, type Address } from "../../shared/address.ts";
+import { Bucket } from "../../shared/bucket.ts";
 import { allows, parseCidr } from "../../shared/cidr.ts";
 import { encodeControl, type Report, type Routes } from "../../shared/control.ts";
 import { encodeDialOptions } from "../../shared/dial-options.ts";
 import { parseEndpoint } from "../../shared/endpoint.ts";
-import type { Failure } from "../../shared/errors.ts";
+import { streamCode, type Failure } from "../../shared/errors.ts";
 import { encodeFrame, FLAG_MORE, TYPE, type Frame } from "../../shared/frame.ts";
+import { OPEN_BURST, OPENS_PER_SECOND } from "../../shared/limits.ts";
 import type { Mapping } from "../../shared/mapping.ts";
 import { decodeOpen, encodeDial, encodeFailure, type Open } from "../../shared/open.ts";
 import { decide } from "../../shared/policy.ts";
@@ -49,6 +51,8 @@ type Visitor = { address: Address; text: string };
 /** Lets clients and gateways open streams, and tells them what they may open. Synchronous: one await and DATA overtakes OPEN. */
 export class Callers {
   readonly #host: CallersHost;
+  /** New streams a second of each end: judging one costs more than saying it. */
+  readonly #opens = new WeakMap<End, Bucket>();
   /** Parsed scopes by token: an OPEN must not parse them again. */
   readonly #scopes = new Map<string, Scopes>();
 
@@ -60,9 +64,14 @@ export class Callers {
   open(lane: Lane, frame: Frame): void {
     const { attachment } = lane;
     const channel = attachment.ready?.number ?? 0;
+    const where = { lane: frame.lane, channel, slot: frame.slot, stream: frame.stream };
+    if (!this.#mayOpen(channel)) {
+      const failure: Failure = { code: "busy", reason: `more than ${OPENS_PER_SECOND} new streams a second` };
+      lane.send(encodeFrame({ type: TYPE.REJECT, ...where }, encodeFailure(failure)));
+      return;
+    }
     const open = decodeOpen(frame.payload);
     const admission = this.#admit(attachment, open, frame.slot);
-    const where = { lane: frame.lane, channel, slot: frame.slot, stream: frame.stream };
     if (admission.ok) {
       const dial = encodeFrame({ type: TYPE.DIAL, offset: frame.offset, ...where }, admission.dial);
       laneOf(admission.agent, frame.lane)?.send(dial);
@@ -89,10 +98,19 @@ export class Callers {
     });
   }
 
-  /** An agent says how a stream of a caller ended. */
-  report({ token: _token, ...record }: Report, site: string): void {
+  /** An agent says how a stream of a caller ended: of its own site's mappings, and by our clock. */
+  report({ token: _token, at, ended, code, ...record }: Report, site: string): void {
+    if (this.#host.rules.byId(record.mapping) === undefined) return;
+    const now = Date.now();
+    const lasted = Math.min(now, Math.max(0, ended - at));
     this.#host.traffic.add(record.mapping, record.bytesIn, record.bytesOut);
-    this.#host.records.add({ ...record, site });
+    this.#host.records.add({
+      ...record,
+      code: code === "" ? "" : streamCode(code),
+      site,
+      at: now - lasted,
+      ended: now,
+    });
   }
 
   /** Tells all callers what they may open, and through whom. */
@@ -201,6 +219,14 @@ export class Callers {
       ref: this.#host.records.name(),
     });
     return { ok: true, agent, dial };
+  }
+
+  #mayOpen(channel: number): boolean {
+    const end = this.#host.lanes.caller(channel);
+    if (end === undefined) return false;
+    const bucket = this.#opens.get(end) ?? new Bucket(OPENS_PER_SECOND, OPEN_BURST);
+    this.#opens.set(end, bucket);
+    return bucket.take(Date.now());
   }
 
   #isHeard(agent: End, now: number): boolean {

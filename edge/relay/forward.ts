@@ -1,6 +1,7 @@
 import { unbatch } from "../../shared/batch.ts";
 import { SessionError } from "../../shared/errors.ts";
 import { isReserved, stamp, TYPE, typeName, type Frame } from "../../shared/frame.ts";
+import { RELAY_BUDGET } from "../../shared/limits.ts";
 import type { Lane } from "./lane.ts";
 import { laneOf, type Lanes } from "./lanes.ts";
 import { carriedBy, type Spending } from "./spending.ts";
@@ -9,6 +10,10 @@ import { carriedBy, type Spending } from "./spending.ts";
 
 /** Bytes on their way to an end, as MARK tells, beyond which its datagrams are dropped: MARK counts in steps of 64 KiB. */
 const DATAGRAM_BACKLOG = 256 * 1024;
+
+/** Bytes on their way to an agent beyond which callers have overrun their credit, and how many more one of them may add. */
+const PRESSING_BACKLOG = RELAY_BUDGET / 2;
+const MOST_PRESSED = 2 * 1024 * 1024;
 
 const FROM_CALLERS: ReadonlySet<number> = new Set([
   TYPE.SESSION,
@@ -60,8 +65,15 @@ export function forward(lanes: Lanes, spending: Spending, lane: Lane, bytes: Uin
   }
   const { jti, caps } = (kind === "agent" ? to : lane).attachment;
   if (caps?.bytes !== undefined) spending.count(jti, caps.bytes, carriedBy(frame));
+  if (kind !== "agent" && to.backlog > PRESSING_BACKLOG) press(lane, bytes.byteLength);
   stamp(bytes, kind === "agent" ? { slot: number } : { channel: number });
   to.send(bytes);
+}
+
+/** An agent whose callers send more than it granted must not lose its lane for it: whoever does it loses his. */
+function press(lane: Lane, bytes: number): void {
+  lane.pressed += bytes;
+  if (lane.pressed > MOST_PRESSED) throw new SessionError("flow-control", "more was sent than the agent granted");
 }
 
 /** How many datagrams a frame is, if it is nothing else; 0 for one that may not be dropped. */

@@ -2,6 +2,7 @@ import { LANE_CLOSE } from "../../shared/errors.ts";
 import { encodeFrame, TYPE } from "../../shared/frame.ts";
 import { USUAL_DATA } from "../../shared/limits.ts";
 import { Path } from "../../shared/path.ts";
+import type { Account, Accounts } from "./accounts.ts";
 import { attachmentOf, type Attachment } from "./attachment.ts";
 
 /** Milliseconds for which a round trip that was seen says enough. */
@@ -13,14 +14,21 @@ export class Lane {
   attachment: Attachment;
   /** Datagrams refused because too much was on its way. */
   droppedDatagrams = 0;
+  /** Bytes this end has added to lanes that had too much on their way already. */
+  pressed = 0;
+  readonly #account: Account;
+  /** What the account holds of this lane. */
+  #counted = 0;
+  #gone = false;
   /** `send()` in workerd never blocks, so what is unechoed is the only true queue length. */
   readonly #path = new Path();
   #roundTrip: { ms: number; at: number } | null = null;
   readonly #measuring: (() => void)[] = [];
 
-  constructor(socket: WebSocket) {
+  constructor(socket: WebSocket, accounts: Accounts) {
     this.socket = socket;
     this.attachment = attachmentOf(socket);
+    this.#account = accounts.of(this.attachment.identity);
   }
 
   /** Saves what must survive hibernation. */
@@ -43,19 +51,37 @@ export class Lane {
     if (this.socket.readyState !== WebSocket.OPEN) return;
     this.socket.send(frame);
     this.#path.sent(frame.byteLength);
-    this.#mark();
+    if (this.#path.due) this.#mark();
+    this.#count();
     // Credit never allows as much: the end grants what it may not, and does not read. What waits is memory of all.
-    if (this.#path.overrun) this.close(LANE_CLOSE.overrun, "more is on its way than credit allows");
+    if (this.#account.overrun) this.close(LANE_CLOSE.overrun, "more is on its way than credit allows");
   }
 
-  /** Takes an echoed MARK. One from before this instance names a total of its own and is ignored. `now` in milliseconds since 1970. */
-  echoed(total: number, now: number): void {
-    const roundTrip = this.#path.echoed(performance.now(), total);
+  /** Takes an echoed MARK. One from before this instance, or one that was never sent, is ignored. `now` in milliseconds since 1970. */
+  echoed(name: number, now: number): void {
+    const roundTrip = this.#path.echoed(performance.now(), name);
+    this.#count();
     if (roundTrip !== null) {
       this.#roundTrip = { ms: roundTrip, at: now };
       for (const tell of this.#measuring.splice(0)) tell();
     }
-    this.#mark();
+    if (this.#path.due) this.#mark();
+  }
+
+  get isGone(): boolean {
+    return this.#gone;
+  }
+
+  /** The socket is gone, and what was queued for it. */
+  gone(): void {
+    this.#gone = true;
+    this.#count();
+  }
+
+  #count(): void {
+    const held = this.#gone ? 0 : this.#path.backlog;
+    this.#account.bytes += held - this.#counted;
+    this.#counted = held;
   }
 
   /** The last round trip that was seen, in milliseconds; null when none was. */
@@ -66,13 +92,16 @@ export class Lane {
   /** Resolves when a round trip of the last half minute is known. */
   measure(now: number): Promise<void> {
     if (this.#roundTrip !== null && now - this.#roundTrip.at < FRESH_MS) return Promise.resolve();
-    if (this.#measuring.length === 0 && this.socket.readyState === WebSocket.OPEN)
-      this.socket.send(encodeFrame({ type: TYPE.MARK, offset: this.#path.mark(performance.now()) }));
+    if (this.#measuring.length === 0 && this.socket.readyState === WebSocket.OPEN) this.#mark();
     return new Promise((resolve) => this.#measuring.push(resolve));
   }
 
   #mark(): void {
-    if (this.#path.due) this.socket.send(encodeFrame({ type: TYPE.MARK, offset: this.#path.mark(performance.now()) }));
+    // Were it a count, an end that reads nothing could say that it has read all.
+    const [high = 0, low = 0] = crypto.getRandomValues(new Uint32Array(2));
+    const name = (high % 2 ** 20) * 2 ** 32 + low;
+    this.#path.mark(performance.now(), name);
+    this.socket.send(encodeFrame({ type: TYPE.MARK, offset: name }));
   }
 
   /** Closes with a reason a person can read; 123 bytes is what a close frame holds. */

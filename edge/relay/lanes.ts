@@ -1,6 +1,7 @@
 import { LANE_CLOSE } from "../../shared/errors.ts";
 import { DEAD_MS } from "../../shared/limits.ts";
 import type { Attachment } from "./attachment.ts";
+import { Accounts } from "./accounts.ts";
 import { Lane } from "./lane.ts";
 
 /** The lanes of one agent incarnation, or of one caller. */
@@ -17,7 +18,10 @@ export type End = {
 export class Lanes {
   /** Refused because too much was on its way, over all lanes there were. */
   droppedDatagrams = 0;
+  readonly accounts = new Accounts();
   readonly #bySocket = new Map<WebSocket, Lane>();
+  /** Closed by us, while their ends don't let go. */
+  readonly #closing = new Map<WebSocket, Lane>();
   readonly #agents = new Map<number, End>();
   readonly #callers = new Map<number, End>();
 
@@ -48,7 +52,7 @@ export class Lanes {
   }
 
   add(socket: WebSocket): Lane {
-    const lane = new Lane(socket);
+    const lane = new Lane(socket, this.accounts);
     this.#bySocket.set(socket, lane);
     return lane;
   }
@@ -104,15 +108,23 @@ export class Lanes {
     const replaced = older !== undefined && older !== lane;
     if (replaced) {
       this.#bySocket.delete(older.socket);
+      this.#closing.set(older.socket, older);
       older.close(LANE_CLOSE.replaced, "a newer lane of this index took over");
     }
     return { end, replaced };
+  }
+
+  /** A socket is closed at both ends: nothing is queued for it any more. */
+  gone(socket: WebSocket): void {
+    (this.#bySocket.get(socket) ?? this.#closing.get(socket))?.gone();
+    this.#closing.delete(socket);
   }
 
   /** Forgets a socket; answers its end if that has no lane left. */
   leave(socket: WebSocket): End | undefined {
     const lane = this.#bySocket.get(socket);
     this.#bySocket.delete(socket);
+    if (lane !== undefined && !lane.isGone) this.#closing.set(socket, lane);
     const ready = lane?.attachment.ready;
     if (lane === undefined || ready === null || ready === undefined) return undefined;
     const ends = lane.attachment.kind === "agent" ? this.#agents : this.#callers;

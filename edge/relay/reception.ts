@@ -5,6 +5,7 @@ import { DRAIN_MS, MAX_DATA, MAX_STREAMS, OPENS_PER_SECOND } from "../../shared/
 import { PROTOCOL, VERSION } from "../../shared/version.ts";
 import { Absences } from "./absences.ts";
 import type { Callers } from "./callers.ts";
+import type { Cuts } from "./cuts.ts";
 import type { Doorman } from "./doorman.ts";
 import type { Ingress } from "./ingress.ts";
 import type { Lane } from "./lane.ts";
@@ -23,6 +24,7 @@ export type ReceptionHost = {
   lanes: Lanes;
   rules: Rules;
   shares: Shares;
+  cuts: Cuts;
   ingress: Ingress;
   doorman: Doorman;
   callers: Callers;
@@ -72,8 +74,12 @@ export class Reception {
       this.#welcomeLapsed(lane, hello);
       return;
     }
+    if (lanes.accounts.of(attachment.identity).indebted) {
+      this.dismiss(lane, LANE_CLOSE.busy, "too much waits for lanes of this token that are not read");
+      return;
+    }
     const known = lanes.find(attachment, hello.incarnation);
-    if (known === undefined && !shares.hasRoom) {
+    if (known === undefined && !shares.hasRoom(attachment.identity)) {
       this.dismiss(lane, LANE_CLOSE.busy, "too many ends at this relay");
       return;
     }
@@ -98,6 +104,7 @@ export class Reception {
     const { end, replaced } = lanes.enter(lane);
     this.#host.entered();
     this.#welcome(lane, epoch, attachment.kind === "agent" ? { slot: number } : { channel: number });
+    if (known === undefined && end.kind === "agent") this.#catchUp(lane, end);
     if (known === undefined) this.#joined(end);
     else if (replaced) ingress.move(number, hello.lane, hello.lane);
     // What had to use the realtime lane meanwhile leaves it.
@@ -152,7 +159,7 @@ export class Reception {
         epoch,
         site: lane.attachment.site,
         ...place,
-        budget: shares.each,
+        budget: shares.of(lane.attachment.identity),
         time: Date.now(),
         graceMs,
         version: VERSION,
@@ -160,6 +167,11 @@ export class Reception {
         features: [],
       }),
     );
+  }
+
+  /** An agent is back, or new: what its streams stood on may have been removed meanwhile. */
+  #catchUp(lane: Lane, end: End): void {
+    for (const cut of this.#host.cuts.missed(end.incarnation, Date.now())) lane.send(encodeControl(TYPE.CUT, cut));
   }
 
   /** A new end: older incarnations of it are over, and the budget is divided anew. */

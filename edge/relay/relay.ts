@@ -8,6 +8,7 @@ import type { ConnectionRecord, SiteRules } from "../registry/types.ts";
 import { registryOf, type Env } from "../env.ts";
 import { PASS_HEADER, type LanePass } from "./attachment.ts";
 import { Callers } from "./callers.ts";
+import { Cuts } from "./cuts.ts";
 import { Doorman, type DoormanHost } from "./doorman.ts";
 import { endedBy, endOfToken, nextEnd } from "./expiry.ts";
 import { logFault } from "../fault.ts";
@@ -54,6 +55,7 @@ export class Relay extends DurableObject<Env> {
   readonly #callers: Callers;
   readonly #renewals: Renewals;
   readonly #reception: Reception;
+  readonly #cuts: Cuts;
   /** What the alarm is known to be set to; undefined after hibernation. */
   #foreseen: number | null | undefined;
 
@@ -66,6 +68,7 @@ export class Relay extends DurableObject<Env> {
     const shares = new Shares(this.#lanes);
     const graceMs = graceOf(env.GRACE_SECONDS);
     this.#rules = new Rules(ctx.storage.sql);
+    this.#cuts = new Cuts(this.#rules);
     this.#records = new Records((records) => this.#report(records));
     this.#ingress = new Ingress({
       send: (slot, frame, lane) => this.#lanes.send(slot, frame, lane),
@@ -73,7 +76,7 @@ export class Relay extends DurableObject<Env> {
       lanes: (slot) => this.#lanes.agent(slot)?.lanes.keys() ?? [],
       ended: (slot) => this.#reception.forget(slot),
       tick: () => this.#tick(Date.now()),
-      window: () => Math.floor(shares.each / Math.max(1, this.#lanes.agents.length)),
+      window: () => Math.floor(shares.own / Math.max(1, this.#lanes.agents.length)),
       graceMs,
     });
     const rates = new Rates();
@@ -120,6 +123,7 @@ export class Relay extends DurableObject<Env> {
       lanes: this.#lanes,
       rules: this.#rules,
       shares,
+      cuts: this.#cuts,
       ingress: this.#ingress,
       doorman: this.#doorman,
       callers: this.#callers,
@@ -181,7 +185,10 @@ export class Relay extends DurableObject<Env> {
       const bytes = new Uint8Array(message);
       this.#receive(lane, bytes, decodeFrame(bytes));
     } catch (error) {
-      if (error instanceof SessionError) return this.#reception.dismiss(lane, LANE_CLOSE.protocol, error.message);
+      if (error instanceof SessionError) {
+        const code = error.code === "flow-control" ? LANE_CLOSE.overrun : LANE_CLOSE.protocol;
+        return this.#reception.dismiss(lane, code, error.message);
+      }
       logFault("the relay", error);
       this.#reception.dismiss(lane, LANE_CLOSE.internal, "the relay failed; the edge's log says how");
     }
@@ -195,10 +202,12 @@ export class Relay extends DurableObject<Env> {
     } catch {
       // Closed by us before.
     }
+    this.#lanes.gone(socket);
     this.#reception.gone(socket);
   }
 
   override webSocketError(socket: WebSocket): void {
+    this.#lanes.gone(socket);
     this.#reception.gone(socket);
   }
 
@@ -273,6 +282,7 @@ export class Relay extends DurableObject<Env> {
       live: this.#doorman.live,
       refusals: Object.fromEntries(this.#records.refusals),
       recent: this.#records.waiting,
+      droppedRecords: this.#records.dropped,
       usage: this.#meter.usage,
     };
   }
@@ -363,6 +373,8 @@ export class Relay extends DurableObject<Env> {
 
   #cut(cut: Cut): void {
     const frame = encodeControl(TYPE.CUT, cut);
+    const told = this.#lanes.agents.map(({ incarnation }) => incarnation);
+    this.#cuts.add(cut, told, Date.now());
     for (const end of this.#lanes.ends) laneOf(end, 0)?.send(frame);
     this.#doorman.cut(cut);
   }

@@ -55,6 +55,8 @@ export type RelayStatus = {
   refusals: Record<string, Refusal>;
   /** Ended connections the registry has not been told of yet. */
   recent: ConnectionRecord[];
+  /** Records that were dropped because too many came at once, or the registry was out of reach for long. */
+  droppedRecords: number;
   /** What the registry has not been told of yet. */
   usage: Usage;
 };

@@ -1,9 +1,12 @@
 import { once } from "node:events";
+import { readFile } from "node:fs/promises";
 import { connect } from "node:net";
 import { expect, test } from "vitest";
 import type { ConnectionView, GrantView } from "../../shared/api.ts";
+import { HandMade } from "../support/hand-made.ts";
+import { askHttp, httpOrigin } from "../support/http.ts";
 import { loopback } from "../support/net.ts";
-import { ask, tcpServer } from "../support/peers.ts";
+import { ask, tcpServer, udpServer, UdpVisitor } from "../support/peers.ts";
 import { requestFrom } from "../support/request.ts";
 import { testSite, type TestSite } from "../support/site.ts";
 
@@ -88,6 +91,80 @@ test("a grant opens a port that is otherwise for tokens, but never what the deny
   }
   expect(await knock(site.edge.host, 8081, "hello", guest)).toBe("hello");
   expect(await knock(site.edge.host, 8081, "hello", banned)).toBe("");
+});
+
+test("a grant opens a UDP port at a gateway for one address, and cuts its flow when it is taken back", async () => {
+  await using site = await testSite();
+  await using echo = await udpServer(loopback());
+  const [guest, stranger, bind] = [loopback(), loopback(), loopback()];
+  const token = await site.token("gateway", "--endpoint", "7000/udp");
+  await site.map("7000/udp", `${echo.host}:${echo.port}`, "--access", "token");
+  const gateway = await site.gateway(token, "--bind", bind);
+  const link = await site.edge.ok("grant", "7000/udp", "--for", "1h");
+  expect(await requestFrom(guest, "POST", link)).toMatchObject({
+    status: 200,
+    body: expect.stringContaining("7000 (UDP)"),
+  });
+  // Closed to everybody, it has no port; from now on it has.
+  await gateway.until(/"msg":"listening","endpoint":"7000\/udp"/);
+  await using visitor = new UdpVisitor({ host: bind, port: 7000 }, guest);
+  await using other = new UdpVisitor({ host: bind, port: 7000 }, stranger);
+  other.send("hello");
+  expect((await visitor.ask("hello")).toString()).toBe("hello");
+  other.send("hello");
+  expect((await visitor.ask("again")).toString()).toBe("again");
+  expect(other.received).toEqual([]);
+  const [{ id } = { id: "" }] = await site.edge.json<GrantView[]>("grant", "ls");
+  await site.edge.ok("grant", "rm", id);
+  await gateway.until(/"msg":"closed","endpoint":"7000\/udp"/);
+});
+
+test("a grant learns an IPv6 address, by its /64, beside the IPv4 one", async () => {
+  // A balancer says who opens the link, and a gateway who comes to the port.
+  await using site = await testSite({}, "--trusted-proxy", "127.0.0.0/8");
+  await using echo = await tcpServer(loopback());
+  const token = (await readFile(await site.token("gateway"), "utf8")).trim();
+  await site.map("8080/tcp", `${echo.host}:${echo.port}`, "--access", "token");
+  await using gateway = await new HandMade({ url: site.edge.url, token, kind: "gateway" }).join();
+  const link = await site.edge.ok("grant", "8080/tcp", "--for", "1h");
+  for (const address of ["2001:db8:1:2::9", "198.51.100.7"]) {
+    const used = await requestFrom("127.0.0.1", "POST", link, { "x-forwarded-for": address });
+    expect({ address, status: used.status }).toEqual({ address, status: 200 });
+  }
+  const visitors: [visitor: string, answer: string][] = [
+    ["[2001:db8:1:2::9]:5000", "open"],
+    ["[2001:db8:1:2:ffff::1]:5000", "open"],
+    ["198.51.100.7:5000", "open"],
+    ["[::ffff:198.51.100.7]:5000", "open"],
+    ["[2001:db8:1:3::9]:5000", "denied"],
+    ["198.51.100.8:5000", "denied"],
+    ["[64:ff9b::c633:6407]:5000", "denied"],
+  ];
+  for (const [index, [from, answer]] of visitors.entries()) {
+    expect({ from, answer: await gateway.open(index + 1, "8080/tcp", from) }).toEqual({ from, answer });
+  }
+  expect(await site.edge.json<GrantView[]>("grant", "ls")).toMatchObject([
+    { addresses: ["198.51.100.7", expect.stringContaining("2001:db8:1:2:")] },
+  ]);
+});
+
+test("a grant opens a host for one address, and its page is the host's own", async () => {
+  await using site = await testSite();
+  await using web = await httpOrigin((request, response) => response.end(String(request.headers["x-forwarded-for"])));
+  const [guest, stranger] = [loopback(), loopback()];
+  await site.map("http://camera.example:8787", web.url, "--access", "token");
+  const get = async (from: string) => {
+    const { status, body } = await askHttp(site.edge.url, "camera.example", { from });
+    return [status, body.toString().slice(0, 20)];
+  };
+  expect((await get(guest))[0]).toBe(401);
+  const link = await site.edge.ok("grant", "http://camera.example:8787", "--for", "1h");
+  await requestFrom(guest, "POST", link);
+  expect(await get(guest)).toEqual([200, guest]);
+  expect((await get(stranger))[0]).toBe(401);
+  const [{ id } = { id: "" }] = await site.edge.json<GrantView[]>("grant", "ls");
+  await site.edge.ok("grant", "rm", id);
+  expect((await get(guest))[0]).toBe(401);
 });
 
 test("grants are for endpoints that are there, and have a public side", async () => {

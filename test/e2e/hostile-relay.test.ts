@@ -1,3 +1,4 @@
+import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -6,6 +7,7 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 import { WebSocketServer, type WebSocket } from "ws";
 import { AGENT, SYSTEM_NODE } from "../../scripts/tool.ts";
+import { batch } from "../../shared/batch.ts";
 import { encodeControl } from "../../shared/control.ts";
 import { encodeFields } from "../../shared/fields.ts";
 import { decodeFrame, encodeFrame, TYPE, type Frame } from "../../shared/frame.ts";
@@ -68,6 +70,11 @@ test("an agent dials nothing but what its token and its own rules allow, whateve
     [`${within}:0`, "tcp"],
     [`${within}:65536`, "tcp"],
     [`${within}:${allowed.port} ${outside}:${port}`, "tcp"],
+    ...DISGUISES.map((host): [target: string, kind: Kind] => [`${host}:${port}`, "tcp"]),
+    ...DISGUISES.map((host): [target: string, kind: Kind] => [`${host}:${port}`, "udp"]),
+    ...DISGUISES.map((host): [target: string, kind: Kind] => [`http://${host}:${port}`, "http"]),
+    ...GARBAGE.map((target): [target: string, kind: Kind] => [target, "tcp"]),
+    ...GARBAGE.map((target): [target: string, kind: Kind] => [target, "http"]),
   ];
   for (const [target, kind] of refused) {
     const answer = await relay.dial(target, kind);
@@ -130,6 +137,150 @@ test("no more dials are in flight than the limit says; those beyond it are refus
   target.kill("SIGCONT");
 });
 
+test("an agent in hostile hands answers, ends a session or ends a lane, and goes on", async () => {
+  await using relay = await hostileRelay();
+  await using folder = await tempDir();
+  const file = join(folder.path, "token");
+  await writeFile(file, unsignedToken("lab", relay.url), { mode: 0o600 });
+  await using agent = run(SYSTEM_NODE, [AGENT, "--token-file", file, "--log", "json"], {
+    env: { XDG_STATE_HOME: folder.path },
+  });
+  await agent.until(/"msg":"ready"/);
+  await using echo = await tcpServer(loopback());
+  const at = `${echo.host}:${echo.port}`;
+  const random = randomOf(42);
+  for (let round = 0; round < 40; round += 1) {
+    for (let count = 0; count < 10; count += 1) relay.say(anyFrame(random));
+    // Whatever that has ended, the next who comes is served.
+    if (round % 20 === 19) {
+      do relay.anew();
+      while ((await relay.dial(at, "tcp")) !== "accepted");
+    }
+  }
+  expect(agent.stderr).not.toMatch(/uncaught|unhandled|TypeError|RangeError|\bat .*\.js:/i);
+});
+
+/** The same numbers every time: what fails must fail again. */
+function randomOf(seed: number): (below: number) => number {
+  let state = seed;
+  return (below) => {
+    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
+    return Math.floor((state / 2 ** 32) * below);
+  };
+}
+
+const TYPES = Object.values(TYPE);
+
+/** A frame that a decoder takes, more or less: known types, small numbers and large ones, and bytes that often mean something. */
+function anyFrame(random: (below: number) => number): Uint8Array {
+  const pick = <T>(from: readonly T[]): T => from[random(from.length)] as T;
+  const number = (): number => pick([0, 1, 2, 3, 7, 255, 65_535, 65_536, 2 ** 31, 2 ** 53 - 1]);
+  const bytes = (size: number): Uint8Array => Uint8Array.from({ length: size }, () => random(256));
+  const text = new TextEncoder();
+  const payload = pick<() => Uint8Array>([
+    () => new Uint8Array(0),
+    () => bytes(random(64)),
+    () => bytes(8),
+    () => encodeFields({ 1: bytes(16), 2: bytes(32) }),
+    () =>
+      encodeFields({
+        1: pick(["127.0.0.1:1", "x", "unix:/x", "http://127.0.0.1:1"]),
+        2: random(5),
+        6: pick(["", "{}", "[", '{"probe":true}', '{"maxStreams":-1}', '{"bytesPerSecond":1e-300}']),
+      }),
+    () =>
+      text.encode(
+        pick([
+          "{}",
+          "[]",
+          "null",
+          '{"mapping":1,"code":"x","reason":"y"}',
+          '{"token":"x","code":"cut","reason":""}',
+          '{"code":"a","reason":"b"}',
+        ]),
+      ),
+    () => new Uint8Array(50 + 48 * random(4)).fill(random(256)),
+    () =>
+      batch([
+        encodeFrame(
+          {
+            type: pick([TYPE.DATA, TYPE.FIN, TYPE.CREDIT, TYPE.RESET, TYPE.DGRAM]),
+            stream: random(9),
+            offset: number(),
+          },
+          bytes(random(40)),
+        ),
+      ]),
+  ])();
+  // A lane that the relay greets twice, or closes, is another test.
+  const type = pick(TYPES.filter((each) => each !== TYPE.WELCOME && each !== TYPE.REDIRECT && each !== TYPE.GOAWAY));
+  const body = type === TYPE.BATCH && payload.byteLength > 28 ? payload.subarray(28) : payload;
+  return encodeFrame(
+    {
+      type,
+      flags: random(4),
+      lane: random(20),
+      channel: random(3),
+      stream: type < TYPE.OPEN ? 0 : random(40),
+      offset: number(),
+    },
+    body,
+  );
+}
+
+/** Ways to write addresses that somebody could take for another one. */
+const DISGUISES = [
+  ...["127.1", "0", "2130706433", "0177.0.0.1", "0x7f.1", "127.0.0.1.", "127.000.000.001", "localhost.", "0.0.0.0"],
+  ...["[::]", "[::127.0.0.1]", "[::ffff:7f00:1]", "[64:ff9b::7f00:1]", "[64:ff9b:1::a9fe:a9fe]", "[2002:7f00:1::]"],
+  ...[
+    "[2001:0:7f00:1::]",
+    "[fe80::5efe:7f00:1]",
+    "[fe80::1%25lo]",
+    "[fe80::1%lo]",
+    "[fec0::1]",
+    "[fd00:ec2::254]",
+    "[ff02::1]",
+  ],
+  ...["169.254.169.254", "100.100.100.200", "100.64.0.1", "192.0.0.1", "198.18.0.1", "224.0.0.1", "255.255.255.255"],
+  ...["127。0。0。1", "１２７.0.0.1", "①②⑦.0.0.1", "xn--0-0ga.example", "metadata.google.internal", "printer.local"],
+];
+
+/** What is no target at all. */
+const GARBAGE = [
+  ...["", ":", ":80", "127.0.0.1", "127.0.0.1:", "127.0.0.1:x", "127.0.0.1:-1", "127.0.0.1:1e3", "127.0.0.1:0x50"],
+  ...[
+    "127.0.0.1\0:80",
+    "127.0.0.1:80\0",
+    "\0",
+    "127.0.0.1:80\r\nHost: x",
+    "\u001b[2J:80",
+    "127.0.0.1\t:80",
+    "127.0.0.1:80\n",
+  ],
+  ...["a@127.0.0.1:80", "127.0.0.1#@evil:80", "127.0.0.1%2e:80", "127.0.0.1/:80", "..:80", ".:80", "-:80", "*:80"],
+  ...[
+    "[::1:80",
+    "::1]:80",
+    "[]:80",
+    "[::1]80",
+    "[::1%]:80",
+    "unix:",
+    "unix:../x",
+    "unix:/proc/self/mem\0",
+    "file:///etc/passwd:80",
+  ],
+  ...[
+    "http://",
+    "http://:80",
+    "gopher://127.0.0.1:80",
+    "http://a b:80",
+    "javascript:1",
+    "a".repeat(300),
+    "a.".repeat(20_000),
+    "\u202e1.0.0.721:80",
+  ],
+];
+
 /** An edge that is none: it lets everybody in. */
 async function hostileRelay() {
   const host = loopback();
@@ -140,14 +291,16 @@ async function hostileRelay() {
   const lanes: WebSocket[] = [];
   const answers = new Map<number, (answer: string) => void>();
   sockets.on("connection", (socket) => {
+    socket.on("close", () => {
+      if (lanes.includes(socket)) lanes.splice(lanes.indexOf(socket), 1);
+    });
     socket.on("message", (data: Buffer, isBinary) => {
       if (!isBinary) return socket.send("pong");
       const frame = decodeFrame(data);
       if (frame.type === TYPE.HELLO) {
         socket.send(encodeControl(TYPE.WELCOME, WELCOME));
         if (lanes.push(socket) > 1) return undefined;
-        const session = { 1: new Uint8Array(16).fill(7), 2: new Uint8Array(32).fill(8) };
-        return socket.send(encodeFrame({ type: TYPE.SESSION, offset: 1_000_000 }, encodeFields(session)));
+        return socket.send(session());
       }
       return heard(frame);
     });
@@ -160,10 +313,12 @@ async function hostileRelay() {
     if (type === TYPE.DATA && code !== undefined) answers.get(stream)?.(code);
   }
   const say = (frame: Uint8Array): void => lanes[0]?.send(frame);
-  let stream = 0;
+  let stream = 1_000;
   return {
     url,
     say,
+    /** A new session on channel 0: whatever was there is over. */
+    anew: () => say(session()),
     /** Tells the agent to dial; answers `accepted` or the code of its refusal. */
     dial: (target: string, kind: Kind): Promise<string> => {
       stream += 1;
@@ -194,6 +349,14 @@ async function hostileRelay() {
       await once(server, "close");
     },
   };
+}
+
+/** SESSION of a caller that nobody has met. */
+function session(): Uint8Array {
+  return encodeFrame(
+    { type: TYPE.SESSION, offset: 1_000_000 },
+    encodeFields({ 1: randomBytes(16), 2: randomBytes(32) }),
+  );
 }
 
 const REQUEST: RequestHead = {

@@ -1,7 +1,18 @@
 import { expect, test } from "vitest";
 import { batch } from "../../shared/batch.ts";
+import { encodeFields } from "../../shared/fields.ts";
 import { decodeFrame, encodeFrame, FLAG_ACK, TYPE, type Frame } from "../../shared/frame.ts";
-import { MAX_DATA, MAX_STREAMS, OPEN_BURST, OPENS_PER_SECOND, REMEMBERED_RESETS } from "../../shared/limits.ts";
+import {
+  MAX_DATA,
+  MAX_STREAMS,
+  OPEN_BURST,
+  OPENS_PER_SECOND,
+  REMEMBERED_RESETS,
+  RESUME_BURST,
+} from "../../shared/limits.ts";
+import { Secret } from "../../shared/resume.ts";
+import { Session } from "../../shared/session.ts";
+import { chunkOf } from "../../shared/stream.ts";
 import { text, write } from "./pair.ts";
 import {
   accept,
@@ -177,13 +188,65 @@ test.each(ROLES)("1.13 a RESET whose reason could write into a log is a protocol
   broken(end, "protocol");
 });
 
-test("1.14 a malformed DIAL is a protocol error, and nothing is dialled", () => {
-  for (const payload of [Uint8Array.of(1), Uint8Array.of(2, 0, 1, 9), new Uint8Array(0)]) {
-    const end = new End("agent");
-    end.hear(rawFrame(TYPE.DIAL, { stream: 1, payload }));
-    broken(end, "protocol");
-    expect(end.dialled).toEqual([]);
+test("1.14 a malformed DIAL is refused at once, nothing is dialled, and other streams go on", () => {
+  const target = (words: string): Uint8Array => encodeFields({ 1: words, 2: 1 });
+  const malformed = [
+    Uint8Array.of(1),
+    Uint8Array.of(2, 0, 1, 9),
+    new Uint8Array(0),
+    target("127.0.0.1\0:80"),
+    target("127.0.0.1:80\r\n"),
+    Uint8Array.of(1, 0, 2, 0xc3, 0x28, 2, 0, 1, 1),
+    encodeFields({ 1: "127.0.0.1:80", 2: 1, 3: new Uint8Array(9) }),
+    encodeFields({ 1: "127.0.0.1:80", 2: 1, 3: new Uint8Array(8).fill(255) }),
+  ];
+  const end = new End("agent");
+  const neighbour = end.open();
+  for (const [index, payload] of malformed.entries()) {
+    end.forget();
+    end.hear(rawFrame(TYPE.DIAL, { stream: index + 2, payload }));
+    expect(end.said(TYPE.REJECT).map((frame) => [frame.stream, codeOf(frame)])).toEqual([[index + 2, "internal"]]);
   }
+  expect(end.dialled).toHaveLength(1);
+  expect(end.over).toEqual([]);
+  end.hear(data(neighbour.stream.id, 0, "abc"));
+  expect(text(neighbour.bytes)).toBe("abc");
+});
+
+test.each(ROLES)("1.15 asking again and again for what was sent ends the session (%s)", (role) => {
+  const end = new End(role);
+  const sink = end.open();
+  for (let sent = 0; sent < 256 * 1024; sent += 64 * 1024) sink.stream.write(chunkOf(new Uint8Array(64 * 1024)));
+  let asked = 0;
+  while (end.over.length === 0 && asked < 1_000) {
+    asked += 1;
+    end.hear(ask(sink.stream.id, 0));
+  }
+  broken(end, "protocol");
+  // What a lane could lose is given again without a word.
+  expect(asked).toBeGreaterThan(8);
+  expect(asked).toBeLessThan(20);
+});
+
+test("1.16 a session answers so many RESUMEs and no more at once", () => {
+  const id = new Uint8Array(16).fill(1);
+  const key = new Uint8Array(32).fill(2);
+  const sent: number[] = [];
+  const session = new Session({
+    role: "agent",
+    secret: new Secret(id, key),
+    to: { channel: 3, slot: 0 },
+    io: { send: (frame) => sent.push(frame[0] ?? 0), room: () => 65_536, now: () => 0 },
+  });
+  const caller = new Secret(id, key);
+  let answered = 0;
+  for (let count = 0; count < 1_000; count += 1) {
+    const proof = caller.prove();
+    if (session.reunite({ channel: 3, slot: 0 }, caller.epoch, proof, []) === "resumed") answered += 1;
+  }
+  expect(answered).toBe(RESUME_BURST);
+  expect(sent.filter((type) => type === TYPE.RESUMED)).toHaveLength(RESUME_BURST);
+  expect(session.over).toBe(false);
 });
 
 // 2. Offsets

@@ -11,6 +11,25 @@ const SOUND: Mutant = {
 };
 
 const MUTANTS: Mutant[] = [
+  // What a hostile far end may ask for
+  {
+    name: "what was sent may be asked for without end",
+    file: "outgoing.ts",
+    find: "if (this.#asked > MAX_ASKED * this.sent + MIN_ASKED)",
+    put: "if (this.#asked < 0)",
+  },
+  {
+    name: "a session is resumed as often as somebody asks",
+    file: "resumption.ts",
+    find: "!this.#answers.take(now()) || ",
+    put: "",
+  },
+  {
+    name: "a malformed DIAL ends every stream of its session",
+    file: "stream-frames.ts",
+    find: "if (!(error instanceof SessionError)) throw error;\n      const { stream, lane } = frame;",
+    put: "throw error;\n      const { stream, lane } = frame;",
+  },
   // Credit
   {
     name: "the check of the stream's limit is dropped",

@@ -159,7 +159,7 @@ test("a status is readable at a glance", () => {
         created: "",
         revision: 1,
         state: "offline",
-        relay: { name: "lab#1", seen: false, instance: null, boot: null },
+        relay: { name: "lab#1", seen: false, instance: null, boot: null, droppedRecords: 0 },
         agents: [],
         callers: [],
         droppedDatagrams: 0,

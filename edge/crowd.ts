@@ -1,0 +1,56 @@
+import { parseAddress, sourceBucket } from "../shared/address.ts";
+import { splitHostPort } from "../shared/socket-address.ts";
+import type { ConnectionRecord } from "./registry/types.ts";
+
+/** Kinds of refusals told apart in one delivery; the rest of it is one number for each mapping and code. */
+const MOST_KINDS = 20;
+
+/** Records on their way to the journal: refusals alike are one record with their number, so a flood of them is a few lines. */
+export class Crowd {
+  /** Records dropped because too many waited. */
+  dropped = 0;
+  readonly #most: number;
+  #refused = new Map<string, ConnectionRecord>();
+  #others: ConnectionRecord[] = [];
+
+  /** `most`: connections that were let in and may wait; older ones are dropped. */
+  constructor(most = 500) {
+    this.#most = most;
+  }
+
+  get records(): ConnectionRecord[] {
+    return [...this.#refused.values(), ...this.#others];
+  }
+
+  add(record: ConnectionRecord): void {
+    if (record.outcome === "refused") return this.#gather(record);
+    this.#others.push(record);
+    if (this.#others.length <= this.#most) return;
+    this.#others.shift();
+    this.dropped += 1;
+  }
+
+  /** All that has gathered; it begins anew. */
+  take(): ConnectionRecord[] {
+    const { records } = this;
+    this.#refused = new Map();
+    this.#others = [];
+    return records;
+  }
+
+  #gather(record: ConnectionRecord): void {
+    const { mapping, endpoint, code, visitor } = record;
+    const own = `${mapping ?? ""} ${endpoint} ${code} ${sourceOf(visitor)}`;
+    const crowded = !this.#refused.has(own) && this.#refused.size >= MOST_KINDS;
+    // Strangers choose ports and come from anywhere; mappings they don't choose.
+    const key = crowded ? `${mapping ?? ""} ${code}` : own;
+    const before = this.#refused.get(key);
+    const count = (before?.count ?? 1) + (record.count ?? 1);
+    this.#refused.set(key, before === undefined ? record : { ...before, ended: record.ended, count });
+  }
+}
+
+function sourceOf(visitor: string): string {
+  const address = parseAddress(splitHostPort(visitor)?.host ?? "");
+  return address.ok ? sourceBucket(address.value) : "";
+}

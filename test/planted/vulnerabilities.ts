@@ -1,0 +1,222 @@
+/** Security faults that somebody could make, each with the test that must notice it. `npm run planted` makes them, one by one. */
+export type Vulnerability = {
+  name: string;
+  /** In this file, this text, which is there once, becomes that one. */
+  file: string;
+  find: string;
+  put: string;
+  /** The test that must fail then: its file, and (a part of) its name. */
+  test: readonly [file: string, name: string];
+};
+
+const LANES = "test/e2e/hostile-lanes.test.ts";
+const TOKENS = "test/unit/tokens.test.ts";
+const SCOPE = "test/e2e/scope.test.ts";
+const HTTP = "test/e2e/http-hostile.test.ts";
+const RELAY = "test/e2e/hostile-relay.test.ts";
+
+export const VULNERABILITIES: readonly Vulnerability[] = [
+  {
+    name: "a token's signature is not verified",
+    file: "edge/tokens.ts",
+    find: "const verified = await jwtVerify(token, ({ kid }) => keyOf(trust, kid), {",
+    put: 'const verified = await ((..._: unknown[]) => Promise.resolve({ payload: JSON.parse(Buffer.from(token.split(".")[1] ?? "", "base64url").toString()) }))(token, ({ kid }: { kid: string }) => keyOf(trust, kid), {',
+    test: [TOKENS, "headers that lead to another algorithm or key are refused"],
+  },
+  {
+    name: "a token's issuer is not checked",
+    file: "edge/tokens.ts",
+    find: "issuer: trust.issuers,",
+    put: "",
+    test: [TOKENS, "a token of a former URL and of a former key is good, of any other not"],
+  },
+  {
+    name: "a key that has been withdrawn is still trusted",
+    file: "edge/tokens.ts",
+    find: "trust.keys.find((each) => each.kid === kid)",
+    put: "(trust.keys.find((each) => each.kid === kid) ?? trust.keys[0])",
+    test: [TOKENS, "headers that lead to another algorithm or key are refused"],
+  },
+  {
+    name: "a revoked agent's token opens a lane",
+    file: "edge/ingress/lane.ts",
+    find: '(await registry.tokenState(verified.claims.jti)) !== "live"',
+    put: "registry === null",
+    test: ["test/e2e/bad-tokens.test.ts", "bad tokens are refused alike, before a relay wakes"],
+  },
+  {
+    name: "a lane's kind is what it says, not what its token says",
+    file: "edge/relay/reception.ts",
+    find: "if (hello.kind !== attachment.kind) {",
+    put: "if (hello.kind === undefined) {",
+    test: [SCOPE, "a caller that speaks as an agent or a relay is cut off"],
+  },
+  {
+    name: "a client opens what its token does not name",
+    file: "edge/relay/callers.ts",
+    find: "if (!endpoint.ok || !isWithin(endpoint.value, this.#scopesOf(attachment))) {",
+    put: "if (!endpoint.ok) {",
+    test: [SCOPE, "a visitor's token opens its endpoints, and nothing else by any spelling"],
+  },
+  {
+    name: "a client states the visitor's address",
+    file: "edge/relay/callers.ts",
+    find: 'if (kind === "gateway") {',
+    put: 'if (kind === "gateway" || open.visitor !== "") {',
+    test: [SCOPE, "only a gateway may state a visitor's address; for a client the relay writes the lane's own"],
+  },
+  {
+    name: "a caller sends what only an agent may",
+    file: "edge/relay/forward.ts",
+    find: "if (!allowed.has(frame.type) && !isReserved(frame.type))",
+    put: "if (allowed.size === 0)",
+    test: [SCOPE, "a caller that speaks as an agent or a relay is cut off"],
+  },
+  {
+    name: "an agent reports on mappings of other sites",
+    file: "edge/relay/callers.ts",
+    find: "if (this.#host.rules.byId(record.mapping) === undefined) return;",
+    put: "",
+    test: [LANES, "whatever an agent says costs its own lane at most"],
+  },
+  {
+    name: "a caller's malformed SESSION ends the agent's lane",
+    file: "agent/sessions.ts",
+    find: "this.#guarded(frame, () => this.#begin(frame));",
+    put: "this.#begin(frame);",
+    test: [LANES, "whatever a client says costs its own lane at most"],
+  },
+  {
+    name: "a rule removed while the agent is away is not cut",
+    file: "edge/relay/reception.ts",
+    find: 'if (known === undefined && end.kind === "agent") this.#catchUp(lane, end);',
+    put: "",
+    test: ["test/e2e/cut-while-away.test.ts", "a rule removed while its agent is away"],
+  },
+  {
+    name: "an agent does not judge what a name resolved to",
+    file: "agent/policy.ts",
+    find: "resolved.addresses.filter((address) => isAllowed(policy, host, address, port))",
+    put: "resolved.addresses.filter((address) => isAllowed(policy, host, address, port) || address.text !== host)",
+    test: [RELAY, "an agent dials nothing but what its token and its own rules allow"],
+  },
+  {
+    name: "an agent forgets its token's targets",
+    file: "agent/policy.ts",
+    find: "if (!mayReach(policy.claims, address, port)) return false;",
+    put: "",
+    test: [RELAY, "an agent dials nothing but what its token and its own rules allow"],
+  },
+  {
+    name: "a grant's address is compared as text",
+    file: "shared/grant.ts",
+    find: "grant.addresses.map(parseAddress).some((each) => each.ok && sourceOf(each.value) === source)",
+    put: 'grant.addresses.some((each) => source !== "" && each === address.text)',
+    test: ["test/unit/grant.test.ts", ""],
+  },
+  {
+    name: "deny does not see through disguises",
+    file: "shared/cidr.ts",
+    find: "deny.some((cidr) => all.some((reading) => cidrContains(cidr, reading)))",
+    put: "deny.some((cidr) => all.length > 0 && cidrContains(cidr, address))",
+    test: ["test/unit/cidr.test.ts", "deny sees through"],
+  },
+  {
+    name: "allow believes a disguise",
+    file: "shared/cidr.ts",
+    find: "allow.some((cidr) => cidrContains(cidr, address))",
+    put: "allow.some((cidr) => all.some((reading) => cidrContains(cidr, reading)))",
+    test: ["test/unit/cidr.test.ts", ""],
+  },
+  {
+    name: "a visitor's X-Forwarded-For reaches the target",
+    file: "shared/http-headers.ts",
+    find: '"x-forwarded-for",',
+    put: "",
+    test: [HTTP, "what visitors claim about themselves is dropped and told anew"],
+  },
+  {
+    name: "the edge's own cookie reaches the target",
+    file: "edge/relay/http-door.ts",
+    find: 'if (name !== "cookie" || !value.includes(COOKIE_PREFIX)) {',
+    put: 'if (name !== "x" || !value.includes(COOKIE_PREFIX)) {',
+    test: ["test/e2e/http-access.test.ts", "a browser logs in with a token"],
+  },
+  {
+    name: "a header's value may end its line",
+    file: "shared/http-head.ts",
+    find: "const VALUE = /^[\\t\\x20-\\x7e\\x80-\\xff]*$/;",
+    put: "const VALUE = /^[^]*$/;",
+    test: ["test/unit/http-head.test.ts", ""],
+  },
+  {
+    name: "a prefix is a beginning of letters, not of a path",
+    file: "shared/http-route.ts",
+    find: 'path.startsWith(prefix) && (prefix === "" || path.length === prefix.length || path[prefix.length] === "/")',
+    put: "path.startsWith(prefix)",
+    test: ["test/unit/http-route.test.ts", ""],
+  },
+  {
+    name: "HTTP CONNECT is taken for a visitor of a TCP port",
+    file: "edge/ingress/tcp.ts",
+    find: "if (remoteAddress === undefined || localAddress === undefined) return void (await socket.close());",
+    put: "if (localAddress === undefined) return void (await socket.close());",
+    test: ["test/unit/tcp-door.test.ts", ""],
+  },
+  {
+    name: "a page of another host opens a byte stream",
+    file: "edge/ingress/raw.ts",
+    find: "if (origin !== null && origin !== url.origin) return",
+    put: 'if (origin === "never") return',
+    test: ["test/e2e/raw.test.ts", "pages of other hosts are refused"],
+  },
+  {
+    name: "a read-only administrator changes things",
+    file: "edge/api/guard.ts",
+    find: '!["GET", "HEAD"].includes(c.req.method) && !mayChange(claims)',
+    put: 'c.req.method === "TRACE"',
+    test: ["test/e2e/control-access.test.ts", "a read-only admin token reads and changes nothing"],
+  },
+  {
+    name: "guessing the admin secret costs nothing",
+    file: "edge/registry/penalties.ts",
+    find: "return Math.max(0, (this.#sources.get(source)?.until ?? 0) - now);",
+    put: "return source === now.toString() ? 1 : 0;",
+    test: ["test/unit/platform.test.ts", "failed logins wait ever longer"],
+  },
+  {
+    name: "whoever asks is answered over UDP, however much",
+    file: "shared/flow.ts",
+    find: "if (!this.#proved && this.#sent + bytes > 3 * this.#received) return false;",
+    put: "",
+    test: ["test/unit/flow.test.ts", ""],
+  },
+  {
+    name: "a session is taken over without its secret",
+    file: "shared/resume.ts",
+    find: "if (!equal(proof, hmac(sha256, secret, concat([PROVE, this.id, u32(epoch)])))) return false;",
+    put: "",
+    test: ["test/spec/resume.test.ts", ""],
+  },
+  {
+    name: "a proof is good twice",
+    file: "shared/resume.ts",
+    find: "if (epoch <= this.epoch || epoch > this.epoch + MAX_MISSED) return false;",
+    put: "if (epoch > this.epoch + MAX_MISSED) return false;",
+    test: ["test/spec/resume.test.ts", ""],
+  },
+  {
+    name: "what a lane's end does not read is piled up without end",
+    file: "edge/relay/accounts.ts",
+    find: "return this.bytes > MOST_BYTES;",
+    put: "return this.bytes < 0;",
+    test: ["test/unit/relay-budgets.test.ts", "an account is one for all lanes of an identity"],
+  },
+  {
+    name: "one token's many ends take everybody's budget",
+    file: "edge/relay/budget.ts",
+    find: "return RELAY_BUDGET / 2 ** Math.ceil(Math.log2(identities + 1)) / 2 ** Math.ceil(Math.log2(Math.max(1, ends)));",
+    put: "return RELAY_BUDGET / 2 ** Math.ceil(Math.log2(identities + ends));",
+    test: ["test/unit/relay-budgets.test.ts", "ends of one token"],
+  },
+];
