@@ -74,7 +74,7 @@ test("streams at once are counted over all agents and all ways in: of a mapping,
   await site.map(`http://${WEB}`, origin.url, "--access", "token");
   const scope = ["8080/tcp", "lab/echo", "5060/udp", `http://${WEB}`].flatMap((each) => ["--endpoint", each]);
 
-  const anybody = await site.connect(await site.token("visitor", ...scope), "8080/tcp");
+  const anybody = await site.connect(await site.token("visitor", ...scope), `8080/tcp=${loopback()}:0`);
   const local = await listeningAt(anybody, "8080/tcp");
   const held = [await heldTcp(local), await heldTcp(local), await heldTcp({ host: edge.host, port: 8080 })];
   for (const at of [local, { host: edge.host, port: 8080 }]) await expect(heldTcp(at)).rejects.toThrow("refused");
@@ -83,7 +83,7 @@ test("streams at once are counted over all agents and all ways in: of a mapping,
 
   const file = await site.token("visitor", ...scope, "--max-streams", "4");
   const headers = { authorization: `Bearer ${(await readFile(file, "utf8")).trim()}` };
-  const client = await site.connect(file, "lab/echo", "5060/udp");
+  const client = await site.connect(file, `lab/echo=${loopback()}:0`, `5060/udp=${loopback()}:0`);
   const port = await listeningAt(client, "lab/echo");
   const web = { url: edge.url, host: WEB, headers };
   const raw = { url: `${edge.url}/.sallyport/tcp/lab/echo`, host: `${edge.host}:8787`, headers };

@@ -16,6 +16,13 @@ const ADMINS: readonly Holder[] = ["reader", "admin"];
 const ROUTES: Readonly<Record<string, readonly Holder[]>> = {
   "GET healthz": HOLDERS,
   "HEAD healthz": HOLDERS,
+  "GET readyz": HOLDERS,
+  "HEAD readyz": HOLDERS,
+  // The dashboard's own files, the same for all; what it shows comes from the API.
+  "GET ": HOLDERS,
+  "HEAD ": HOLDERS,
+  "GET assets/": HOLDERS,
+  "HEAD assets/": HOLDERS,
   "GET jwks.json": HOLDERS,
   "HEAD jwks.json": HOLDERS,
   "GET agent": ["agent"],
@@ -31,6 +38,9 @@ const ROUTES: Readonly<Record<string, readonly Holder[]>> = {
   "* tcp/": ["visitor"],
   // By the admin secret.
   "POST api/v1/login": HOLDERS,
+  "POST api/v1/session": HOLDERS,
+  "GET api/v1/session": ADMINS,
+  "DELETE api/v1/session": ADMINS,
   "GET api/v1/sites": ADMINS,
   "POST api/v1/sites": ["admin"],
   "DELETE api/v1/sites/:name": ["admin"],
@@ -52,6 +62,11 @@ const ROUTES: Readonly<Record<string, readonly Holder[]>> = {
   "GET api/v1/status": ADMINS,
   "GET api/v1/log": ADMINS,
   "GET api/v1/audit": ADMINS,
+  "GET api/v1/traffic": ADMINS,
+  "GET api/v1/live": ADMINS,
+  // Without private keys; of links it has hashes alone.
+  "GET api/v1/archive": ADMINS,
+  "POST api/v1/archive": ["admin"],
   // A description of doors, open to all as the source is.
   "GET api/v1/openapi.json": HOLDERS,
   "GET api/v1/usage": ADMINS,

@@ -15,7 +15,15 @@ const TEXT = "The quick brown fox jumps over the lazy dog.\n".repeat(3000);
 const OF_THE_HOP = ["connection", "keep-alive", "transfer-encoding", "date"];
 
 /** What a target is told beside what the visitor sent. */
-const TOLD = ["x-forwarded-for", "x-forwarded-proto", "x-forwarded-host", "x-forwarded-port", "x-real-ip", "forwarded"];
+const TOLD = [
+  "x-forwarded-for",
+  "x-forwarded-proto",
+  "x-forwarded-host",
+  "x-forwarded-port",
+  "x-real-ip",
+  "forwarded",
+  "x-sallyport-via",
+];
 
 const serve: RequestListener = (request, response) => {
   const { pathname, searchParams } = new URL(request.url ?? "/", "http://x");
