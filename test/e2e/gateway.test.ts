@@ -225,6 +225,7 @@ test("flows end when they have been idle, and their sockets with them", async ()
   await Promise.all(some.map((visitor) => visitor.ask("x")));
   // Each had a socket of its own.
   expect(sources.size).toBeGreaterThanOrEqual(301);
-  while ((await openFiles(site.agent.pid)) > before) await first.ask("still here");
+  // Its other lanes may have come since.
+  while ((await openFiles(site.agent.pid)) > before + 5) await first.ask("still here");
   expect((await first.ask("again")).toString()).toBe("again");
 });
