@@ -29,6 +29,9 @@ const GREEDY: Readonly<Record<string, (peer: HandMade, stream: number) => void>>
       peer.say({ type: TYPE.CREDIT, stream, offset: 2 ** 40 }, consumed);
     }
   },
+  "and asks for it again and again": (peer, stream) => {
+    for (let count = 0; count < 200; count += 1) peer.say({ type: TYPE.ASK, stream, offset: 0 });
+  },
   "and resets what has filled up, for the next": (peer, stream) => peer.say({ type: TYPE.RESET, stream }),
   "and echoes marks that it has not seen": (peer) => {
     for (let count = 0; count < 200; count += 1) peer.raw(encodeFrame({ type: TYPE.MARK, offset: count * 65_536 }));
@@ -193,6 +196,10 @@ async function said(peer: HandMade, n: number): Promise<string> {
   heard.set(peer, offset + words.length);
   peer.say({ type: TYPE.DATA, stream: 1, offset }, new TextEncoder().encode(words));
   const frame = await peer.next(TYPE.DATA);
+  // Or the agent would wait for more before it sends another small frame.
+  const consumed = new Uint8Array(8);
+  writeU64(viewOf(consumed), 0, offset + words.length);
+  peer.say({ type: TYPE.CREDIT, stream: 1, offset: 16_384 }, consumed);
   return frame === undefined ? "" : Buffer.from(frame.payload.subarray((frame.flags & 1) === 0 ? 0 : 8)).toString();
 }
 
