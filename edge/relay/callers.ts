@@ -16,6 +16,7 @@ import { all, known } from "../../shared/result.ts";
 import { bracketed, formatSocketAddress, parseSocketAddress } from "../../shared/socket-address.ts";
 import { mayReflect } from "../../shared/warnings.ts";
 import type { Attachment } from "./attachment.ts";
+import type { Cuts } from "./cuts.ts";
 import { limitsOf, needsOne, targetOf } from "./doorman.ts";
 import type { Lane } from "./lane.ts";
 import { isServing, laneOf, type End, type Lanes } from "./lanes.ts";
@@ -30,6 +31,7 @@ const PAGE = 200;
 
 export type CallersHost = {
   rules: Rules;
+  cuts: Cuts;
   lanes: Lanes;
   records: Records;
   rates: Rates;
@@ -100,8 +102,9 @@ export class Callers {
 
   /** An agent says how a stream of a caller ended: of its own site's mappings, and by our clock. */
   report({ token: _token, at, ended, code, ...record }: Report, site: string): void {
-    if (this.#host.rules.byId(record.mapping) === undefined) return;
     const now = Date.now();
+    const { rules, cuts } = this.#host;
+    if (rules.byId(record.mapping) === undefined && !cuts.has(record.mapping, now)) return;
     const lasted = Math.min(now, Math.max(0, ended - at));
     this.#host.traffic.add(record.mapping, record.bytesIn, record.bytesOut);
     this.#host.records.add({

@@ -38,6 +38,11 @@ export class Cuts {
     return missed.map(({ cut }) => cut);
   }
 
+  /** Whether this mapping was cut lately: what agents still say of its streams is true. */
+  has(mapping: number, now: number): boolean {
+    return this.#recent(now).some(({ cut }) => cut.mapping === mapping);
+  }
+
   #recent(now: number): Kept[] {
     const text = this.#store.get("cuts");
     const kept = text === undefined ? [] : (JSON.parse(text) as Kept[]);

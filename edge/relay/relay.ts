@@ -102,6 +102,7 @@ export class Relay extends DurableObject<Env> {
     this.#httpDoor = new HttpDoor(host, this.#doorman, this.#boot, env.SELF_HOSTED !== "1");
     this.#callers = new Callers({
       rules: this.#rules,
+      cuts: this.#cuts,
       lanes: this.#lanes,
       records: this.#records,
       rates,
