@@ -31,7 +31,7 @@ function running(name: string, seconds: number): TestProjectConfiguration {
       testTimeout: seconds * 1000,
       // Machines are shared, and a dozen processes a test make room for rare races of the tests themselves. The summary
       // names each retried test: it is a bug to look for, not a pass to be proud of.
-      retry: 2,
+      retry: name === "soak" ? 0 : 2,
       hookTimeout: seconds * 1000,
     },
   };
@@ -39,7 +39,7 @@ function running(name: string, seconds: number): TestProjectConfiguration {
 
 export default defineConfig({
   test: {
-    projects: [pure("unit"), pure("spec"), running("e2e", 180), running("system", 600), running("soak", 1_800)],
+    projects: [pure("unit"), pure("spec"), running("e2e", 120), running("system", 600), running("soak", 1_800)],
     teardownTimeout: 10_000,
     // Tests of running programs mostly wait for them: more files at once than there are processors.
     maxWorkers: Math.max(6, availableParallelism()),

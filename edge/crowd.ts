@@ -4,6 +4,8 @@ import type { ConnectionRecord } from "./registry/types.ts";
 
 /** Kinds of refusals told apart in one delivery; the rest of it is one number for each mapping and code. */
 const MOST_KINDS = 20;
+/** Of a kind, refusals kept apart because each has a reason of its own, such as the name of its request. */
+const MOST_ALIKE = 8;
 
 /** Records on their way to the journal: refusals alike are one record with their number, so a flood of them is a few lines. */
 export class Crowd {
@@ -11,6 +13,7 @@ export class Crowd {
   dropped = 0;
   readonly #most: number;
   #refused = new Map<string, ConnectionRecord>();
+  readonly #kinds = new Set<string>();
   #others: ConnectionRecord[] = [];
 
   /** `most`: connections that were let in and may wait; older ones are dropped. */
@@ -34,16 +37,27 @@ export class Crowd {
   take(): ConnectionRecord[] {
     const { records } = this;
     this.#refused = new Map();
+    this.#kinds.clear();
     this.#others = [];
     return records;
   }
 
   #gather(record: ConnectionRecord): void {
     const { mapping, endpoint, code, visitor } = record;
-    const own = `${mapping ?? ""} ${endpoint} ${code} ${sourceOf(visitor)}`;
-    const crowded = !this.#refused.has(own) && this.#refused.size >= MOST_KINDS;
+    const kind = `${mapping ?? ""} ${endpoint} ${code} ${sourceOf(visitor)}`;
     // Strangers choose ports and come from anywhere; mappings they don't choose.
-    const key = crowded ? `${mapping ?? ""} ${code}` : own;
+    if (!this.#kinds.has(kind) && this.#kinds.size >= MOST_KINDS)
+      return this.#count(`${mapping ?? ""} ${code}`, record);
+    this.#kinds.add(kind);
+    for (let nth = 1; ; nth += 1) {
+      const key = `${kind} ${nth}`;
+      const before = this.#refused.get(key);
+      if (before === undefined || before.reason === record.reason || nth === MOST_ALIKE)
+        return this.#count(key, record);
+    }
+  }
+
+  #count(key: string, record: ConnectionRecord): void {
     const before = this.#refused.get(key);
     const count = (before?.count ?? 1) + (record.count ?? 1);
     this.#refused.set(key, before === undefined ? record : { ...before, ended: record.ended, count });

@@ -37,6 +37,23 @@ test("sources are told apart while they are few, and are one number when they ar
   expect(delivered.reduce((sum, { count = 1 }) => sum + count, 0)).toBe(3_002);
 });
 
+test("refusals of one kind that each have a name are told apart while they are few", async () => {
+  const clock = fakeClock();
+  const delivered: ConnectionRecord[] = [];
+  const deliver = async (records: ConnectionRecord[]): Promise<void> => void delivered.push(...records);
+  const refusals = new Refusals(clock.now, clock.pause);
+  await refusals.add(refusal("192.0.2.1:1"), deliver);
+  delivered.length = 0;
+  const flood = Array.from({ length: 100 }, (_, n) =>
+    refusals.add({ ...refusal("192.0.2.1:1"), reason: `request ${n}` }, deliver),
+  );
+  clock.pass(1_000);
+  await Promise.all(flood);
+  expect(delivered.map(({ reason, count = 1 }) => [reason, count])).toEqual(
+    Array.from({ length: 8 }, (_, n) => [`request ${n}`, n === 7 ? 93 : 1]),
+  );
+});
+
 test("a registry out of reach stops nothing, and a delivery that died is not waited for", async () => {
   const clock = fakeClock();
   const refusals = new Refusals(clock.now, clock.pause);
