@@ -1,22 +1,37 @@
 import type { Kind } from "../shared/open.ts";
 
+/** Turns after which it is a loop. One alone may be chance: on a machine of its own, two connections can have the same near end. */
+const MOST_TURNS = 2;
+
 /**
- * The addresses that targets see us come from. A visitor who comes from one of them is ourselves: what we dialled leads back to
- * a public port of the edge or of a gateway, and would be dialled again and again.
+ * The addresses that targets see us come from. A visitor who comes from one of them, to the port that was dialled, is ourselves:
+ * what we dialled leads back to a public port of the edge or of a gateway, and would be dialled again and again.
  */
 export class OwnEnds {
-  readonly #ends = new Set<string>();
+  /** Turns taken already, by near end and far port. */
+  readonly #turns = new Map<string, number>();
 
-  add(kind: Kind, local: string): void {
-    this.#ends.add(`${kind} ${local}`);
+  /** `local`: our end of what was dialled to `target`, for a visitor who has taken so many turns. */
+  add(kind: Kind, local: string, target: string, turns: number): void {
+    this.#turns.set(keyOf(kind, local, target), turns);
   }
 
-  delete(kind: Kind, local: string): void {
-    this.#ends.delete(`${kind} ${local}`);
+  delete(kind: Kind, local: string, target: string): void {
+    this.#turns.delete(keyOf(kind, local, target));
   }
 
-  /** `visitor`: address and port, as DIAL has it. */
-  has(kind: Kind, visitor: string): boolean {
-    return this.#ends.has(`${kind} ${visitor}`);
+  /** How often a visitor has come by here; 0 for others than ourselves. `visitor`: address and port, as DIAL has it. */
+  turns(kind: Kind, visitor: string, endpoint: string): number {
+    const before = this.#turns.get(keyOf(kind, visitor, endpoint));
+    return before === undefined ? 0 : before + 1;
   }
+
+  isLoop(turns: number): boolean {
+    return turns >= MOST_TURNS;
+  }
+}
+
+/** Of targets (`10.0.0.5:80`) and endpoints (`80/tcp`) it is the port that counts: what they are called may differ. */
+function keyOf(kind: Kind, end: string, far: string): string {
+  return `${kind} ${end} ${/(\d+)(?:\/\w+)?$/.exec(far)?.[1] ?? far}`;
 }

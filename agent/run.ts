@@ -130,24 +130,25 @@ export async function runAgent(options: AgentOptions, state: AgentState): Promis
     sessions.track(stream, request);
     dialling += 1;
     let own: string | undefined;
+    const turns = ownEnds.turns(request.kind, request.visitor, request.endpoint);
     const dialled = (local?: string): void => {
       dialling -= 1;
       own = local;
-      if (local) ownEnds.add(request.kind, local);
+      if (local) ownEnds.add(request.kind, local, request.target, turns);
     };
     const at = Date.now();
     const tally = { bytesIn: 0, bytesOut: 0 };
     counters.opened(stream, request, tally);
     const pace = paces.enter(request.mapping, wanted.bytesPerSecond);
     stream.pace = pace;
-    const excess = admission.enter(stream, request, wanted) ?? loopOf(request);
+    const excess = admission.enter(stream, request, wanted) ?? (ownEnds.isLoop(turns) ? loopOf(request) : null);
     const failure = await (excess === null
       ? carry(stream, request, wanted, tally, dialled)
       : refuse(stream, excess, dialled));
     admission.leave(stream);
     paces.leave(request.mapping, pace);
     sessions.untrack(stream);
-    if (own) ownEnds.delete(request.kind, own);
+    if (own) ownEnds.delete(request.kind, own, request.target);
     counters.ended(stream, failure);
     // Of the edge's own visitors the relay keeps the record itself.
     if (wanted.report === true)
@@ -171,8 +172,7 @@ export async function runAgent(options: AgentOptions, state: AgentState): Promis
         return serveTcp(stream, request, wanted, options.policy, dialled);
     }
   }
-  function loopOf({ kind, visitor, target }: Dial): Failure | null {
-    if (!ownEnds.has(kind, visitor)) return null;
+  function loopOf({ target }: Dial): Failure {
     return { code: "loop", reason: `${target} leads back to this endpoint: the visitor is this agent` };
   }
   Object.assign(state, { streams: () => sessions.streams, rtt: () => lanes.rtt });
