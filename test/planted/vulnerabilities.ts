@@ -75,7 +75,7 @@ export const VULNERABILITIES: readonly Vulnerability[] = [
   {
     name: "an agent reports on mappings of other sites",
     file: "edge/relay/callers.ts",
-    find: "if (this.#host.rules.byId(record.mapping) === undefined) return;",
+    find: "if (rules.byId(record.mapping) === undefined && !cuts.has(record.mapping, now)) return;",
     put: "",
     test: [LANES, "whatever an agent says costs its own lane at most"],
   },
