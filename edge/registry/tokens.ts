@@ -41,7 +41,7 @@ export class Tokens {
   }
 
   list(): IssuedToken[] {
-    return this.#sql.exec<Row>(`SELECT ${COLUMNS} FROM tokens ORDER BY issued, jti`).toArray().map(tokenOf);
+    return this.#sql.exec<Row>(`SELECT ${COLUMNS} FROM tokens ORDER BY issued, rowid`).toArray().map(tokenOf);
   }
 
   /** Those that count: the last one of each identity, unless it is revoked. What it was renewed from need not be looked after. */
