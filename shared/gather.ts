@@ -57,8 +57,10 @@ export class Gatherer {
     this.#bytes += bytes;
     this.#lane = lane;
     if (patient) {
-      if (!this.#later && !this.#soon) this.#host.later(this.#flushLate);
+      // What leaves soon takes it along; only a timer that runs may be counted on later.
+      if (this.#later || this.#soon) return;
       this.#later = true;
+      this.#host.later(this.#flushLate);
     } else {
       if (!this.#soon) this.#host.soon(this.#flush);
       this.#soon = true;

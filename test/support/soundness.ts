@@ -19,10 +19,16 @@ export async function quiet(site: TestSite): Promise<Before> {
 }
 
 /**
- * Waits until nothing is left of the attack, and asserts that the agent's lanes are those of before: it lost none of them,
- * nor did the edge; and that nobody printed an uncaught error or any of these secrets.
+ * Waits until nothing is left of the attack, and asserts that the agent was never without its edge, and that nobody printed
+ * an uncaught error or any of these secrets. `sameLanes`: its lanes are those of before, too; on a busy machine an honest
+ * agent may replace one that it suspects.
  */
-export async function expectSound(site: TestSite, before: Before, secrets: readonly string[] = []): Promise<void> {
+export async function expectSound(
+  site: TestSite,
+  before: Before,
+  secrets: readonly string[] = [],
+  { sameLanes = true } = {},
+): Promise<void> {
   const left = async () => {
     const { sites, mappings } = await site.edge.json<StatusView>("status");
     return {
@@ -34,9 +40,10 @@ export async function expectSound(site: TestSite, before: Before, secrets: reado
     };
   };
   await expect.poll(left, { timeout: SETTLE_MS, interval: 500 }).toEqual({ streams: 0, visitors: [], sockets: 0 });
-  expect(await lanesOf(site)).toBe(before.lanes);
+  if (sameLanes) expect(await lanesOf(site)).toBe(before.lanes);
   const printed = [site.edge.serve.stdout, site.edge.serve.stderr, site.agent.stdout, site.agent.stderr].join("\n");
   expect(printed.split("\n").filter((line) => UNCAUGHT.test(line))).toEqual([]);
+  expect(site.agent.stderr).not.toContain('"msg":"not connected"');
   for (const secret of secrets) expect(printed.includes(secret.trim())).toBe(false);
   // Any signature of a token is one too many.
   expect(printed).not.toMatch(/eyJ[\w-]{20,}\.[\w-]{20,}\.[\w-]{20,}/);
