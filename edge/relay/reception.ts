@@ -10,7 +10,7 @@ import type { Doorman } from "./doorman.ts";
 import type { Ingress } from "./ingress.ts";
 import type { Lane } from "./lane.ts";
 import { dataLane, laneOf, type End, type Lanes } from "./lanes.ts";
-import type { Rules } from "./rules.ts";
+import type { Memory } from "./memory.ts";
 import type { Shares } from "./shares.ts";
 import { Swaps } from "./swaps.ts";
 
@@ -22,7 +22,7 @@ export type ReceptionHost = {
   /** Milliseconds that sessions outlive their lanes. */
   graceMs: number;
   lanes: Lanes;
-  rules: Rules;
+  memory: Memory;
   shares: Shares;
   cuts: Cuts;
   ingress: Ingress;
@@ -59,7 +59,7 @@ export class Reception {
   /** Takes the HELLO of a lane: it is welcome, or closed with the reason. */
   hello(lane: Lane, hello: Hello): void {
     const { attachment } = lane;
-    const { lanes, rules, ingress, callers, shares } = this.#host;
+    const { lanes, memory, ingress, callers, shares } = this.#host;
     if (hello.protocol !== PROTOCOL) {
       const behind = hello.protocol < PROTOCOL ? hello.kind : "edge";
       const both = `this ${hello.kind} speaks protocol ${hello.protocol}, the edge (${VERSION}) ${PROTOCOL}`;
@@ -93,8 +93,8 @@ export class Reception {
       );
       return;
     }
-    const epoch = Number(rules.get("epoch") ?? "0") + 1;
-    rules.put("epoch", String(epoch));
+    const epoch = Number(memory.get("epoch") ?? "0") + 1;
+    memory.put("epoch", String(epoch));
     const number = known?.number ?? this.#absences.slotOf(attachment.identity, hello.incarnation) ?? epoch;
     const { incarnation, version, frameBytes } = hello;
     lane.save({
@@ -121,7 +121,7 @@ export class Reception {
 
   /** A socket is no more. */
   gone(socket: WebSocket): void {
-    const { lanes, rules, ingress, callers } = this.#host;
+    const { lanes, memory, ingress, callers } = this.#host;
     const lane = lanes.of(socket)?.attachment.ready;
     const end = lanes.leave(socket);
     if (end === undefined) {
@@ -133,7 +133,7 @@ export class Reception {
     }
     if (end.kind === "agent") {
       this.#absences.left(end, ingress.suspend(end.number));
-      if (lanes.agents.length === 0) rules.put("offline-since", String(Date.now()));
+      if (lanes.agents.length === 0) memory.put("offline-since", String(Date.now()));
       this.#host.left(lanes.agents.length);
       callers.tellAll();
     } else {

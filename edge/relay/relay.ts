@@ -26,6 +26,7 @@ import { Rates } from "./rates.ts";
 import { Reception } from "./reception.ts";
 import { Records } from "./records.ts";
 import { Renewals } from "./renewals.ts";
+import { Memory } from "./memory.ts";
 import { Rules } from "./rules.ts";
 import { Shares } from "./shares.ts";
 import { Spending } from "./spending.ts";
@@ -56,6 +57,7 @@ export class Relay extends DurableObject<Env> {
   readonly #renewals: Renewals;
   readonly #reception: Reception;
   readonly #cuts: Cuts;
+  readonly #memory: Memory;
   /** What the alarm is known to be set to; undefined after hibernation. */
   #foreseen: number | null | undefined;
 
@@ -67,8 +69,9 @@ export class Relay extends DurableObject<Env> {
     this.#boot = this.#lanes.boot ?? randomHex(8);
     const shares = new Shares(this.#lanes);
     const graceMs = graceOf(env.GRACE_SECONDS);
-    this.#rules = new Rules(ctx.storage.sql);
-    this.#cuts = new Cuts(this.#rules);
+    this.#memory = new Memory(ctx.storage, env.SELF_HOSTED === "1" ? ctx.id.toString() : "");
+    this.#rules = new Rules(this.#memory);
+    this.#cuts = new Cuts(this.#memory);
     this.#records = new Records((records) => this.#report(records));
     this.#ingress = new Ingress({
       send: (slot, frame, lane) => this.#lanes.send(slot, frame, lane),
@@ -95,7 +98,7 @@ export class Relay extends DurableObject<Env> {
       heard: (lane: Lane) => this.#heard(lane),
       refresh: () => this.#refresh(),
       arrival: () => this.#reception.arrival(),
-      offlineSince: () => Number(this.#rules.get("offline-since") ?? "0") || null,
+      offlineSince: () => Number(this.#memory.get("offline-since") ?? "0") || null,
     };
     this.#host = host;
     this.#doorman = new Doorman(host);
@@ -122,7 +125,7 @@ export class Relay extends DurableObject<Env> {
       instance: this.#instance,
       graceMs,
       lanes: this.#lanes,
-      rules: this.#rules,
+      memory: this.#memory,
       shares,
       cuts: this.#cuts,
       ingress: this.#ingress,
@@ -133,7 +136,7 @@ export class Relay extends DurableObject<Env> {
       // Out of reach, the registry is told when an agent is back: then all is well anyway.
       left: (agents) => {
         if (agents > 0 && !this.#isWatched) return;
-        const told = registryOf(env).agentGone(this.#rules.get("site") ?? "", agents);
+        const told = registryOf(env).agentGone(this.#memory.get("site") ?? "", agents);
         ctx.waitUntil(told.catch(() => undefined));
       },
     });
@@ -147,9 +150,9 @@ export class Relay extends DurableObject<Env> {
     const pass = JSON.parse(request.headers.get(PASS_HEADER) ?? "null") as LanePass | null;
     if (pass === null || request.headers.get("upgrade") !== "websocket")
       return new Response("not a lane", { status: 400 });
-    if (this.#rules.get("site") !== pass.site) {
-      this.#rules.put("site", pass.site);
-      this.#rules.put("relay", pass.relay);
+    if (this.#memory.get("site") !== pass.site) {
+      this.#memory.put("site", pass.site);
+      this.#memory.put("relay", pass.relay);
     }
     const [client, socket] = Object.values(new WebSocketPair()) as [WebSocket, WebSocket];
     this.ctx.acceptWebSocket(socket);
@@ -243,8 +246,7 @@ export class Relay extends DurableObject<Env> {
     const next = nextEnd(this.#rules.current, this.#lanes.all(), Date.now());
     if (next === this.#foreseen) return;
     this.#foreseen = next;
-    if (next === null) await this.ctx.storage.deleteAlarm();
-    else await this.ctx.storage.setAlarm(next);
+    await this.#memory.alarm(next);
   }
 
   /** A token is not good any more: its lanes close, and what they carried ends. */
@@ -267,7 +269,7 @@ export class Relay extends DurableObject<Env> {
 
   /** Somebody watches the edge: from now on the registry hears every two seconds what visitors do, as long as there are any. */
   async watch(): Promise<void> {
-    this.#rules.put("watched", "1");
+    this.#memory.put("watched", "1");
     if (this.#doorman.live.length > 0) await this.#report([]);
   }
 
@@ -300,13 +302,13 @@ export class Relay extends DurableObject<Env> {
   async #report(records: ConnectionRecord[]): Promise<void> {
     const watched = this.#isWatched;
     const traffic = this.#traffic.take(this.#doorman.live, Date.now(), watched);
-    const report = { site: this.#rules.get("site") ?? "", usage: this.#meter.take(), traffic };
+    const report = { site: this.#memory.get("site") ?? "", usage: this.#meter.take(), traffic };
     const isWatched = await registryOf(this.env).record(records, report);
-    if (watched !== isWatched) this.#rules.put("watched", isWatched ? "1" : "");
+    if (watched !== isWatched) this.#memory.put("watched", isWatched ? "1" : "");
   }
 
   get #isWatched(): boolean {
-    return this.#rules.get("watched") === "1";
+    return this.#memory.get("watched") === "1";
   }
 
   #receive(lane: Lane, bytes: Uint8Array, frame: Frame): void {
@@ -360,11 +362,11 @@ export class Relay extends DurableObject<Env> {
 
   /** Pulls the site's rules; the registry hears that this relay is in use. */
   async #refresh(): Promise<void> {
-    const site = this.#rules.get("site");
+    const site = this.#memory.get("site");
     if (site === undefined) return;
     const registry = registryOf(this.env);
     try {
-      await registry.relaySeen(site, this.#rules.get("relay") ?? "");
+      await registry.relaySeen(site, this.#memory.get("relay") ?? "");
       const rules = await registry.siteRules(site);
       if (rules !== null) this.push(rules);
     } catch {

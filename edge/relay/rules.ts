@@ -2,21 +2,20 @@ import { endpointKeys, parseEndpoint } from "../../shared/endpoint.ts";
 import type { Grant } from "../../shared/grant.ts";
 import { storedMapping, type Mapping } from "../../shared/mapping.ts";
 import { known } from "../../shared/result.ts";
-import type { Sql } from "../registry/sql.ts";
 import type { SiteRules } from "../registry/types.ts";
+import type { Memory } from "./memory.ts";
 
 const NO_RULES: SiteRules = { site: "", revision: -1, mappings: [], grants: [], revoked: [] };
 
-/** The rules of a site as its relay holds them: in SQLite for the next instance, parsed for this one. */
+/** The rules of a site as its relay holds them: in its memory for the next instance, parsed for this one. */
 export class Rules {
-  readonly #sql: Sql;
+  readonly #memory: Memory;
   #rules: SiteRules | undefined;
   #byEndpoint = new Map<string, Mapping>();
   #byId = new Map<number, Mapping>();
 
-  constructor(sql: Sql) {
-    this.#sql = sql;
-    sql.exec("CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL)");
+  constructor(memory: Memory) {
+    this.#memory = memory;
   }
 
   /** Revision held; -1 when this relay has never had rules, and then it refuses everything. */
@@ -51,7 +50,9 @@ export class Rules {
   replace(rules: SiteRules): { removed: Mapping[]; revoked: string[]; grants: string[] } | null {
     const before = this.#load();
     if (rules.revision <= before.revision) return null;
-    this.put("rules", JSON.stringify(rules));
+    // The registry has just written them: the disk has room again.
+    this.#memory.tryAgain();
+    this.#memory.put("rules", JSON.stringify(rules));
     const { mappings } = this.#index(rules);
     const kept = new Map(mappings.map((mapping) => [mapping.id, mapping]));
     const grants = new Set(rules.grants.map((grant) => grant.id));
@@ -62,22 +63,9 @@ export class Rules {
     };
   }
 
-  get(key: string): string | undefined {
-    const row = this.#sql.exec<{ value: string }>("SELECT value FROM meta WHERE key = ?", key).toArray()[0];
-    return row?.value;
-  }
-
-  put(key: string, value: string): void {
-    this.#sql.exec(
-      "INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
-      key,
-      value,
-    );
-  }
-
   #load(): SiteRules {
     if (this.#rules !== undefined) return this.#rules;
-    const stored = this.get("rules");
+    const stored = this.#memory.get("rules");
     return this.#index(stored === undefined ? NO_RULES : (JSON.parse(stored) as SiteRules));
   }
 

@@ -46,7 +46,9 @@ test("on a full disk changes are refused, what was confirmed stays, and what is 
     else refused = stderr;
   }
   expect(refused).toContain("error[disk-full]: The disk of the edge is full: nothing was changed.");
-  expect(await exchange(edge.host, 8080, "still served")).toBe("still served");
+  // Whatever a relay could not write down cost it one life at most: its agent is back at once.
+  for (let again = 0; again < 20; again += 1)
+    expect(await exchange(edge.host, 8080, "still served")).toBe("still served");
   const kept = ["8080/tcp", ...confirmed];
   expect((await edge.json<MappingView[]>("map", "ls")).map(({ endpoint }) => endpoint)).toEqual(kept);
 

@@ -12,6 +12,7 @@ import type { ConnectionRecord, SiteRules, Trust } from "../../edge/registry/typ
 import { Rules } from "../../edge/relay/rules.ts";
 import { verifyToken } from "../../edge/tokens.ts";
 import type { Outcome } from "../../edge/problem.ts";
+import { relayMemory } from "../support/relay-memory.ts";
 import { sqlStore } from "../support/sql.ts";
 
 const NOW = Date.UTC(2026, 10, 22);
@@ -132,8 +133,9 @@ test("a relay goes on with the rules it can read, with the defaults of what was 
     revoked: [],
     mappings: [older, { ...bad, target: "10.0.0.5:?" }],
   };
-  new Rules(sql).put("rules", JSON.stringify(kept));
-  const rules = new Rules(sql);
+  const memory = relayMemory(sql).live();
+  memory.put("rules", JSON.stringify(kept));
+  const rules = new Rules(memory);
   expect(rules.current.mappings).toMatchObject([{ id: 1, maxStreams: null }]);
   expect(rules.at("8081/tcp")?.id).toBe(1);
   expect(rules.byId(2)).toBeUndefined();

@@ -1,0 +1,41 @@
+import { Memory } from "../../edge/relay/memory.ts";
+import type { Sql, SqlValue } from "../../edge/registry/sql.ts";
+
+let relays = 0;
+
+/**
+ * A relay's memory, life after life, on a disk that can be full: then nothing that is written lasts, and the life that wrote
+ * it never hears that it is on disk.
+ */
+export function relayMemory(sql: Sql) {
+  relays += 1;
+  const relay = `relay ${relays}`;
+  const disk = {
+    isFull: false,
+    /** Times something was written to the full disk: each would have cost the relay its instance. */
+    lost: 0,
+    alarm: null as number | null,
+    live: () => {
+      const write = (change: () => void): void => {
+        if (disk.isFull) disk.lost += 1;
+        else change();
+      };
+      return new Memory(
+        {
+          sql: {
+            exec: <Row extends Record<string, SqlValue>>(query: string, ...bindings: SqlValue[]) => {
+              if (!disk.isFull || !query.startsWith("INSERT")) return sql.exec<Row>(query, ...bindings);
+              disk.lost += 1;
+              return { toArray: (): Row[] => [], one: (): Row => ({}) as Row };
+            },
+          },
+          sync: () => (disk.isFull ? new Promise(() => undefined) : Promise.resolve()),
+          setAlarm: async (time) => write(() => (disk.alarm = time)),
+          deleteAlarm: async () => write(() => (disk.alarm = null)),
+        },
+        relay,
+      );
+    },
+  };
+  return disk;
+}
