@@ -67,13 +67,23 @@ let asking = 0;
 let changes = 0;
 let copied = 0;
 
-/** What a host is, asked again unless the copy is of this moment: a new mapping, or a site's first agent, counts at once. */
+/**
+ * What a host is by a copy that was asked for after this call: a new mapping, or a site's first agent, counts at once.
+ * However many call, the registry is asked every AGAIN_MS at most.
+ */
 export async function askAgain(env: Env, host: string, before: Host): Promise<Host> {
-  const now = Date.now();
-  // A refresh may never end: the visitor that it was for may have gone.
-  if (copied === changes && now - Math.max(checked, asking) < AGAIN_MS) return before;
-  asking = now;
-  return (await refresh(env, now)).of(host);
+  const called = Date.now();
+  for (let now = called; now - called < PATIENCE_MS; now = Date.now()) {
+    if (hosts !== undefined && copied === changes && checked > called) return hosts.of(host);
+    // A refresh of another request can't be waited for, and may never end: the visitor that it was for may have gone.
+    const due = Math.max(checked, asking) + AGAIN_MS;
+    if (copied !== changes || now >= due) {
+      asking = now;
+      return (await refresh(env, now)).of(host);
+    }
+    await scheduler.wait(due - now);
+  }
+  return before;
 }
 
 /** A rule was changed by this very isolate: requests ask for it, until an answer comes that was asked for after this. */

@@ -27,7 +27,7 @@ export async function admitAgent(request: Request, env: Env): Promise<Response> 
   const refusal = notALane(request);
   if (refusal !== undefined) return problemResponse(refusal);
   const { claims } = verified;
-  const relay = await registry.relayOf(claims.site);
+  const relay = await registry.relayForAgent(claims.site);
   if (relay === null) return tokenRefused();
   const pass: LanePass = {
     kind: "agent",

@@ -118,9 +118,12 @@ export class Registry extends DurableObject<Env> {
     return site === undefined ? null : this.#store.rulesOf(site, Date.now());
   }
 
-  /** Name of a site's relay object; null when there is no such site. */
-  relayOf(name: string): string | null {
-    return this.#store.sites.find(name)?.relay ?? null;
+  /** An agent is let in: the name of its site's relay, which visitors may be sent to from now on. Null: no such site. */
+  relayForAgent(name: string): string | null {
+    const site = this.#store.sites.find(name);
+    if (site === undefined) return null;
+    this.#store.sites.markSeen(name, site.relay);
+    return site.relay;
   }
 
   /** An agent has said HELLO at this relay: from now on it is told of changes. */

@@ -63,7 +63,7 @@ test("ten thousand flows come and go: their sockets go with them, and memory is 
   };
   const warm = await half();
   const after = await half();
-  expect(await openFiles(programs.gateway)).toBe(gatewaySockets);
+  expect(await openFiles(programs.gateway)).toBeLessThanOrEqual(gatewaySockets);
   // Five thousand flows more that were kept would be tens of MiB; workerd's memory climbs to a plateau of its own.
   expect(after.agent).toBeLessThan(warm.agent * 1.25 + 10);
   expect(after.gateway).toBeLessThan(warm.gateway * 1.25 + 10);
