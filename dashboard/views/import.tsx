@@ -78,6 +78,8 @@ export function Import(): JSX.Element {
             accept=".toml,.json,text/plain"
             onChange={(event) => {
               const [file] = event.currentTarget.files ?? [];
+              // Chosen again after it was mended, the same file is news only to an empty field.
+              event.currentTarget.value = "";
               if (file !== undefined) void file.text().then((content) => change({ text: content }));
             }}
           />
