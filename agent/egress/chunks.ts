@@ -6,7 +6,10 @@ const LARGE_BYTES = 32 * 1024;
 /** Bytes kept for the next reads. What lies between two acknowledgements is less. */
 const MOST_FREE_BYTES = 4 * 1024 * 1024;
 
-/** Free chunks by size: powers of two, for a chunk that is kept must not hold much more memory than it is charged for. */
+/**
+ * Free chunks by size: powers of two, for a chunk that is kept must not hold much more memory than it is charged for.
+ * The size that was asked for last comes last.
+ */
 const free = new Map<number, ArrayBuffer[]>();
 let freeBytes = 0;
 
@@ -22,17 +25,29 @@ export function chunkFor(bytes: Buffer): Buffer {
 /** Takes a chunk back that nobody reads any more. */
 export function recycle({ buffer }: Uint8Array): void {
   const bytes = buffer.byteLength - HEADROOM;
-  if (bytes < LARGE_BYTES || freeBytes + bytes > MOST_FREE_BYTES) return;
   const list = free.get(bytes);
-  if (list === undefined) return;
+  if (bytes < LARGE_BYTES || list === undefined) return;
+  if (freeBytes + bytes > MOST_FREE_BYTES) letGo(bytes);
+  if (freeBytes + bytes > MOST_FREE_BYTES) return;
   freeBytes += bytes;
   list.push(buffer as ArrayBuffer);
+}
+
+/** Makes room for chunks of a size: those of the size that nobody has asked for the longest go, or a pool full of them would be of no use. */
+function letGo(wanted: number): void {
+  for (const [bytes, list] of free) {
+    if (bytes === wanted || list.length === 0) continue;
+    freeBytes -= bytes * list.length;
+    list.length = 0;
+    return;
+  }
 }
 
 function take(atLeast: number): Buffer {
   let bytes = MAX_DATA;
   while (bytes / 2 >= atLeast) bytes /= 2;
   const list = free.get(bytes) ?? [];
+  free.delete(bytes);
   free.set(bytes, list);
   const found = list.pop();
   if (found === undefined) return Buffer.allocUnsafeSlow(HEADROOM + bytes);
