@@ -6,8 +6,8 @@ import { deferred } from "./deferred.ts";
 /** A visitor's connection on this machine: both directions, and how to break it off so that the visitor sees that bytes are missing. */
 export type Local = { readable: Readable; writable: Writable; reset: () => void };
 
-/** Counts what passed: in from the visitor, out to it. */
-export type Tally = { bytesIn: number; bytesOut: number };
+/** Counts what passed: in from the visitor, out to it. `stream`: what logs call it, once an agent has answered. */
+export type Tally = { stream?: string; bytesIn: number; bytesOut: number };
 
 /** What `carry` opens: a stream, or why there is none. Called again with the agents that turned out to be gone. */
 export type Open = (tried: ReadonlySet<string>) => Stream | Failure;
@@ -54,6 +54,7 @@ export async function carry(
       fin: () => void writable.end(),
       writable: () => void readable.resume(),
       ended: (failure) => {
+        if (opened.ref !== "") tally.stream = opened.ref;
         if (failure?.code !== "slot-gone" || early === undefined || agent === undefined) return finish(failure);
         tried.add(agent);
         begin();

@@ -26,6 +26,8 @@ export type Dial = {
 
 /** Where the agent really went: addresses as `ip:port`. */
 export type Accept = { target: string; local: string };
+/** The same with what logs call the stream, as in DIAL: the caller's has that name, too. */
+export type NamedAccept = Accept & { ref: string };
 
 /** A refusal; `again` permits another try at another agent. */
 export type Refusal = Failure & { again: boolean };
@@ -72,25 +74,35 @@ export function decodeDial(payload: Uint8Array): Dial {
   };
 }
 
-export function encodeAccept(accept: Accept): Uint8Array {
-  return encodeFields({ 1: accept.target, 2: accept.local });
+export function encodeAccept(accept: NamedAccept): Uint8Array {
+  return encodeFields({ 1: accept.target, 2: accept.local, 3: accept.ref || undefined });
 }
 
-export function decodeAccept(payload: Uint8Array): Accept {
+export function decodeAccept(payload: Uint8Array): NamedAccept {
   const fields = decodeFields(payload);
-  return { target: textField(fields, 1), local: textField(fields, 2) };
+  return { target: textField(fields, 1), local: textField(fields, 2), ref: textField(fields, 3) };
 }
 
 /** Longest reason that travels, in UTF-16 units: reasons are sentences, not dumps. */
 const MAX_REASON = 300;
 
-export function encodeFailure(failure: Failure & { again?: boolean }): Uint8Array {
+export function encodeFailure(failure: Failure & { again?: boolean; ref?: string }): Uint8Array {
   // oxlint-disable-next-line no-control-regex -- a reason may quote a hostile target
   const reason = failure.reason.replace(/[\u0000-\u001f\u007f]/g, " ").slice(0, MAX_REASON);
-  return encodeFields({ 1: failure.code, 2: reason, 3: failure.again === true ? 1 : undefined });
+  return encodeFields({
+    1: failure.code,
+    2: reason,
+    3: failure.again === true ? 1 : undefined,
+    4: failure.ref || undefined,
+  });
 }
 
 export function decodeFailure(payload: Uint8Array): Refusal {
   const fields = decodeFields(payload);
   return { code: streamCode(textField(fields, 1)), reason: textField(fields, 2), again: numberField(fields, 3) === 1 };
+}
+
+/** What logs call the stream of a REJECT, as in DIAL; "" from a relay, which refused before it had a name. */
+export function nameOfRejected(payload: Uint8Array): string {
+  return textField(decodeFields(payload), 4);
 }

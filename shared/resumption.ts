@@ -148,7 +148,7 @@ export class Resumption {
     // What was on its way on another lane may have been consumed, and reported, since the record was written.
     stream.out.rewind(Math.max(record.received, stream.out.consumed));
     stream.out.raise(record.limit);
-    if (role === "caller" && record.answered) stream.answered({ target: "", local: "" });
+    if (role === "caller" && record.answered) stream.answered({ target: "", local: "", ref: stream.ref });
     table.released(stream, record.consumed);
     table.settle(stream);
   }

@@ -2,7 +2,7 @@ import { Bucket } from "./bucket.ts";
 import { SessionError } from "./errors.ts";
 import { FLAG_ACK, readU64, TYPE, typeName, viewOf, type Frame } from "./frame.ts";
 import { MAX_STREAMS, OPEN_BURST, OPENS_PER_SECOND } from "./limits.ts";
-import { decodeAccept, decodeDial, decodeFailure, encodeFailure, type Dial } from "./open.ts";
+import { decodeAccept, decodeDial, decodeFailure, encodeFailure, nameOfRejected, type Dial } from "./open.ts";
 import type { SendControl, StreamTable } from "./stream-table.ts";
 import type { Stream } from "./stream.ts";
 
@@ -48,7 +48,7 @@ export class StreamFrames {
     }
     const dial = this.#readDial(frame);
     if (dial === null) return;
-    const stream = table.add(frame.stream, { lane: frame.lane, mapping: dial.mapping });
+    const stream = table.add(frame.stream, { lane: frame.lane, mapping: dial.mapping, ref: dial.ref });
     // The caller's first grant, which may be less than the default when its session is crowded.
     stream.out.limit = frame.offset;
     if (table.live.size > MAX_STREAMS) {
@@ -91,6 +91,7 @@ export class StreamFrames {
       case TYPE.REJECT:
         if (stream.state !== "opening" || this.#init.role !== "caller")
           throw new SessionError("protocol", "REJECT out of place");
+        stream.ref = nameOfRejected(frame.payload);
         table.forget(stream, decodeFailure(frame.payload));
         return;
       case TYPE.DATA:

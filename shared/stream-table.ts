@@ -51,7 +51,7 @@ export class StreamTable {
       wake: (stream) => this.wake(stream),
       consumed: (stream) => this.consumed(stream),
       accept: (stream, accept) => this.#accept(stream, accept),
-      reject: (stream, failure) => this.#refuse(stream, TYPE.REJECT, failure),
+      reject: (stream, failure) => this.#refuse(stream, TYPE.REJECT, { ...failure, ref: stream.ref }),
       reset: (stream, failure) => this.#refuse(stream, TYPE.RESET, failure),
       datagram: (stream, bytes, age) => {
         if (init.up()) init.control({ type: TYPE.DGRAM, stream: stream.id, lane: stream.lane, offset: age }, bytes);
@@ -179,13 +179,13 @@ export class StreamTable {
     const patient = stream.in.finalSize !== null;
     this.#init.control(
       { type: TYPE.ACCEPT, stream: stream.id, lane: stream.lane, offset: stream.in.limit },
-      encodeAccept(accept),
+      encodeAccept({ ...accept, ref: stream.ref }),
       patient,
     );
     this.wake(stream);
   }
 
-  #refuse(stream: Stream, type: typeof TYPE.REJECT | typeof TYPE.RESET, failure: Failure): void {
+  #refuse(stream: Stream, type: typeof TYPE.REJECT | typeof TYPE.RESET, failure: Failure & { ref?: string }): void {
     this.#init.control({ type, stream: stream.id, lane: stream.lane, offset: stream.out.sent }, encodeFailure(failure));
     this.remember(stream.id);
     this.forget(stream, failure);

@@ -2,7 +2,7 @@ import type { Failure, StreamCode } from "./errors.ts";
 import { HEADROOM } from "./frame.ts";
 import { Incoming } from "./incoming.ts";
 import { INITIAL_CREDIT } from "./limits.ts";
-import type { Accept } from "./open.ts";
+import type { Accept, NamedAccept } from "./open.ts";
 import { Outgoing } from "./outgoing.ts";
 import type { Pace } from "./pacer.ts";
 
@@ -33,7 +33,7 @@ export type StreamHost = {
   datagram: (stream: Stream, bytes: Uint8Array, age: number) => void;
 };
 
-export type StreamInit = { lane?: number; mapping?: number; kind?: number; port?: number };
+export type StreamInit = { lane?: number; mapping?: number; kind?: number; port?: number; ref?: string };
 
 export type StreamState = "opening" | "open" | "ended";
 
@@ -54,6 +54,8 @@ export class Stream {
   /** As in DIAL: 1 tcp, 2 udp, 3 http; and the port within a range mapping. Told in RESUME. */
   readonly kind: number;
   readonly port: number;
+  /** What logs call it. Callers know it once the agent has answered; "" until then. */
+  ref: string;
   state: StreamState = "opening";
   events: StreamEvents = NO_EVENTS;
   /** What opened it, until it is answered: to open it again after a loss. Callers only. */
@@ -77,6 +79,7 @@ export class Stream {
     this.mapping = init.mapping ?? 0;
     this.kind = init.kind ?? 1;
     this.port = init.port ?? 0;
+    this.ref = init.ref ?? "";
     this.out = new Outgoing(INITIAL_CREDIT);
     this.in = new Incoming(INITIAL_CREDIT);
   }
@@ -169,8 +172,9 @@ export class Stream {
   }
 
   /** For the session: the agent has reached the target. */
-  answered(accept: Accept): void {
+  answered(accept: NamedAccept): void {
     if (this.state !== "opening") return;
+    this.ref = accept.ref;
     this.state = "open";
     this.opening = null;
     this.events.accepted?.(accept);

@@ -21,12 +21,14 @@ export async function tunnel(
   while (!link.isReady && performance.now() < until) await sleep(LOOK_AGAIN_MS);
   const open = (tried: ReadonlySet<string>) => link.open(endpoint, visitor, "tcp", tried);
   const failure = await carry(local, open, (stream) => link.agentOf(stream), tally);
-  const told = failure === null ? {} : { code: failure.code, reason: failure.reason };
-  log(failure === null ? "debug" : "info", failure === null ? "closed" : "ended early", {
-    endpoint,
-    visitor,
-    ...tally,
-    ...told,
-  });
+  logEnd(log, endpoint, visitor, tally, failure);
   return failure;
+}
+
+/** One line for each stream or flow, as its agent writes it, by the name that it has there and in `sallyport log`. */
+export function logEnd(log: Log, endpoint: string, visitor: string, tally: Tally, failure: Failure | null): void {
+  const { stream, bytesIn, bytesOut } = tally;
+  const what = { ...(stream === undefined ? {} : { stream }), endpoint, visitor, bytesIn, bytesOut };
+  if (failure === null) log("debug", "stream ended", what);
+  else log("info", "stream ended early", { ...what, code: failure.code, reason: failure.reason });
 }

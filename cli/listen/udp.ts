@@ -9,6 +9,7 @@ import type { SiteLink } from "../../link/site-link.ts";
 import type { Tally } from "../../link/carry.ts";
 import type { Counts } from "./counts.ts";
 import type { Where } from "./tcp.ts";
+import { logEnd } from "./tunnel.ts";
 
 /** Milliseconds for which a peer that was refused is not asked for again: a denied flood stays on this machine. */
 const REFUSED_MS = 5_000;
@@ -102,10 +103,11 @@ export class UdpListener implements AsyncDisposable {
         });
       },
       ended: (failure) => {
+        if (opened.ref !== "") flow.tally.stream = opened.ref;
         counts.end(flow.tally, failure);
+        logEnd(log, this.endpoint, visitor, flow.tally, failure);
         if (this.#flows.get(visitor) === flow) this.#flows.delete(visitor);
         if (failure === null || answered) return;
-        log("info", "flow refused", { endpoint: this.endpoint, visitor, ...failure });
         if (failure.code === "slot-gone" || failure.code === "lost" || failure.code === "busy") return;
         if (this.#refused.size >= MOST_REFUSED) this.#refused.clear();
         this.#refused.set(visitor, performance.now());

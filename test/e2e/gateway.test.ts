@@ -189,7 +189,7 @@ test("a gateway tells Prometheus what it carries and drops, and the edge who is 
   await visitor.ask("12345");
   await using denied = new UdpVisitor({ host, port: 9001 });
   denied.send("first");
-  await gateway.until(/"msg":"flow refused"/);
+  await gateway.until(/"msg":"stream ended early".*"endpoint":"9001\/udp"/);
   denied.send("second");
   const scraped = async (): Promise<string> => (await fetch(url)).text();
   await expect.poll(scraped).toContain('sallyport_gateway_datagrams_dropped_total{reason="refused"} 1\n');

@@ -32,7 +32,7 @@ test("a target that is the gateway's own port is found to lead back, TCP and UDP
   expect(ofTcp).toBeLessThanOrEqual(FEW);
   await using visitor = new UdpVisitor({ host, port: 9000 });
   visitor.send("anybody?");
-  await gateway.until(/"msg":"flow refused","endpoint":"9000\/udp".*"code":"loop"/);
+  await gateway.until(/"msg":"stream ended early".*"endpoint":"9000\/udp".*"code":"loop"/);
   expect((await logged(site)).length).toBeLessThanOrEqual(ofTcp + FEW);
 });
 

@@ -8,7 +8,10 @@ import type { AddressInfo } from "node:net";
 import { TestEdge, testEdge } from "../support/edge.ts";
 import { echoServer, exchange, testAgent } from "../support/lan.ts";
 import { loopback } from "../support/net.ts";
+import { ask, tcpServer, udpServer, UdpVisitor } from "../support/peers.ts";
 import { requestFrom } from "../support/request.ts";
+import type { Run } from "../support/run.ts";
+import { listeningAt, testSite } from "../support/site.ts";
 import { tempDir } from "../support/temp-dir.ts";
 
 test("an administrator's token scrapes the edge, and nobody else's", async () => {
@@ -111,6 +114,50 @@ test("a stream has one name in the logs of both ends; what strangers say is esca
   expect(written).not.toContain("\u001b");
   for (const line of [edge.serve, agent.run].flatMap(({ stderr }) => stderr.split("\n").filter(Boolean)))
     expect(() => JSON.parse(line) as unknown).not.toThrow();
+});
+
+test("a stream through a client or a gateway has one name in its log, the agent's and the edge's", async () => {
+  await using site = await testSite({ agent: ["--log-level", "debug"] });
+  await using echo = await tcpServer(loopback());
+  await using answers = await udpServer(loopback());
+  const token = await site.token("gateway");
+  await site.map("lab/ssh", `${echo.host}:${echo.port}`);
+  await site.map("9000/udp", `${answers.host}:${answers.port}`, "--idle", "5s");
+  // Nobody is there.
+  await site.map("9001/tcp", `${loopback()}:9`);
+  const host = loopback();
+  const client = await site.connect(
+    await site.token("visitor", "--endpoint", "lab/ssh"),
+    "lab/ssh",
+    "--log-level",
+    "debug",
+  );
+  const gateway = await site.gateway(token, "--bind", host, "--log-level", "debug");
+  const local = await listeningAt(client, "lab/ssh");
+  await listeningAt(gateway, "9000/udp");
+  await listeningAt(gateway, "9001/tcp");
+
+  expect(await ask(local.host, local.port, "by token")).toBe("by token");
+  await expect(exchange(host, 9001, "refused")).rejects.toThrow("ECONNRESET");
+  await using visitor = new UdpVisitor({ host, port: 9000 });
+  await visitor.ask("a datagram");
+
+  const name = async (caller: Run, endpoint: string, message: string): Promise<string> => {
+    const line = `"msg":"${message}","stream":"([0-9a-f]{8}-\\d+)","endpoint":"${endpoint}"`;
+    const [, ref = ""] = await caller.until(new RegExp(line));
+    await site.agent.until(new RegExp(`"msg":"${message}","stream":"${ref}","endpoint":"${endpoint}"`));
+    return ref;
+  };
+  const names = {
+    "lab/ssh": await name(client, "lab/ssh", "stream ended"),
+    "9001/tcp": await name(gateway, "9001/tcp", "stream ended early"),
+    "9000/udp": await name(gateway, "9000/udp", "stream ended"),
+  };
+  const recorded = async () => {
+    const log = await site.edge.json<{ ref?: string; endpoint: string }[]>("log");
+    return Object.fromEntries(log.map(({ endpoint, ref }) => [endpoint, ref]));
+  };
+  await expect.poll(recorded, { timeout: 60_000 }).toEqual(names);
 });
 
 test("the edge says when it is ready", async () => {

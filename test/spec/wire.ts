@@ -106,7 +106,11 @@ export function dial(stream: number, limit = AMPLE): Frame {
 }
 
 export function accept(stream: number, limit = AMPLE): Frame {
-  return rawFrame(TYPE.ACCEPT, { stream, offset: limit, payload: encodeAccept({ target: DIAL.target, local: "" }) });
+  return rawFrame(TYPE.ACCEPT, {
+    stream,
+    offset: limit,
+    payload: encodeAccept({ target: DIAL.target, local: "", ref: "" }),
+  });
 }
 
 export function reject(stream: number, code: StreamCode = "target-refused"): Frame {

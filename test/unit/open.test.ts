@@ -11,6 +11,7 @@ import {
   encodeDial,
   encodeFailure,
   encodeOpen,
+  nameOfRejected,
   type Dial,
 } from "../../shared/open.ts";
 import { bytesOf, slowFields } from "./slow-codec.ts";
@@ -81,7 +82,7 @@ test("a DIAL with fields of a later version is read", () => {
 
 test("any ACCEPT comes back as it went", () => {
   fc.assert(
-    fc.property(fc.record({ target: word, local: word }), (each) => {
+    fc.property(fc.record({ target: word, local: word, ref: word }), (each) => {
       expect(decodeAccept(encodeAccept(each))).toEqual(each);
     }),
   );
@@ -90,10 +91,17 @@ test("any ACCEPT comes back as it went", () => {
 test("any failure comes back as it went; another try is permitted only if said", () => {
   const codes = Object.keys(STREAM_CODES) as StreamCode[];
   fc.assert(
-    fc.property(fc.constantFrom(...codes), word, fc.option(fc.boolean(), { nil: undefined }), (code, reason, again) => {
-      const failure = { code, reason, ...(again === undefined ? {} : { again }) };
-      expect(decodeFailure(encodeFailure(failure))).toEqual({ code, reason, again: again === true });
-    }),
+    fc.property(
+      fc.constantFrom(...codes),
+      word,
+      fc.option(fc.boolean(), { nil: undefined }),
+      word,
+      (code, reason, again, ref) => {
+        const payload = encodeFailure({ code, reason, ref, ...(again === undefined ? {} : { again }) });
+        expect(decodeFailure(payload)).toEqual({ code, reason, again: again === true });
+        expect(nameOfRejected(payload)).toBe(ref);
+      },
+    ),
   );
 });
 
