@@ -1,6 +1,6 @@
 import files from "dashboard:files";
 import { errorPage, newRequestId } from "./http-error.ts";
-import type { ReservedVisit } from "./ingress/reserved.ts";
+import type { ReservedVisit } from "./ingress/reserved-visit.ts";
 
 /** Nothing but what the page is made of: no script but ours, no text of anybody's that becomes one, no frame around it. */
 const POLICY = [

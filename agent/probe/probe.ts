@@ -3,7 +3,6 @@ import * as z from "zod";
 import type { Failure } from "../../shared/errors.ts";
 import { HEADROOM } from "../../shared/frame.ts";
 import type { Dial } from "../../shared/open.ts";
-import type { ProbeReport } from "../../shared/probe.ts";
 import { formatHostPort } from "../../shared/socket-address.ts";
 import type { Stream } from "../../shared/stream.ts";
 import { parseTarget } from "../../shared/target.ts";
@@ -12,15 +11,13 @@ import { judge, type TargetPolicy } from "../policy.ts";
 import { remedyOf } from "../remedy.ts";
 import { certificateOf } from "./certificate.ts";
 import { connectTo, hear, secure } from "./connect.ts";
+import { nothing, type Findings, type Trouble } from "./findings.ts";
 import { probeUdp } from "./udp.ts";
 import { firstLine, httpRequest, mannerOf, type Manner } from "./words.ts";
 
 /** Milliseconds in which a service that speaks first does so, and in which an answer comes. */
 const GREETING_MS = 700;
 const ANSWER_MS = 3_000;
-
-export type Findings = Omit<ProbeReport, "tookMs">;
-export type Trouble = NonNullable<ProbeReport["failure"]>;
 
 /** Of a mapping's HTTP options, those that decide whether its target is trusted. */
 const HttpTrust = z.object({
@@ -168,9 +165,4 @@ function notHttp(heard: string): Trouble {
     reason: `what it answers is no HTTP: ${firstLine(heard)}`,
     fix: "map it as a port instead, or correct the target",
   };
-}
-
-/** No connection, and why. */
-export function nothing(code: string, reason: string, fix: string): Findings {
-  return { dialMs: null, address: "", failure: { code, reason, fix }, tls: null, seen: "", asked: "" };
 }

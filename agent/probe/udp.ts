@@ -1,7 +1,7 @@
 import { createSocket } from "node:dgram";
 import type { Address } from "../../shared/address.ts";
 import { formatHostPort } from "../../shared/socket-address.ts";
-import type { Findings } from "./probe.ts";
+import type { Findings } from "./findings.ts";
 import { firstLine, sipOptions } from "./words.ts";
 
 const ANSWER_MS = 3_000;

@@ -8,7 +8,7 @@ import { errorPage, newRequestId } from "../http-error.ts";
 import { escapeHtml, page, prefersHtml } from "../http-page.ts";
 import type { GrantOf } from "../registry/grant-changes.ts";
 import { forgetHosts } from "./http-routes.ts";
-import type { ReservedVisit } from "./reserved.ts";
+import type { ReservedVisit } from "./reserved-visit.ts";
 import { forgetRoutes } from "./routes.ts";
 
 const LINK = /^\/\.sallyport\/grant\/([0-9a-f]{32})$/;

@@ -9,7 +9,7 @@ import { errorPage, newRequestId } from "../http-error.ts";
 import { escapeHtml, page, prefersHtml } from "../http-page.ts";
 import { COOKIE_PREFIX } from "../relay/http-door.ts";
 import { bearerOf, MAX_TOKEN, verifyToken } from "../tokens.ts";
-import type { ReservedVisit } from "./reserved.ts";
+import type { ReservedVisit } from "./reserved-visit.ts";
 
 const LOGIN = "/.sallyport/login";
 

@@ -4,33 +4,20 @@ import type { ApiEnv } from "../api/context.ts";
 import { metrics } from "../api/metrics.ts";
 import { setupProblem } from "../api/setup.ts";
 import { serveDashboard } from "../dashboard.ts";
-import { registryOf, type Env } from "../env.ts";
+import { registryOf } from "../env.ts";
 import { errorPage, newRequestId } from "../http-error.ts";
 import { problemResponse } from "../problem.ts";
-import type { Authority } from "../../shared/http-authority.ts";
 import { admitCaller } from "./caller.ts";
 import { grantPage } from "./grant-page.ts";
 import { loginPage } from "./http-login.ts";
-import { forgetHosts, type HostKind, type HttpRoute } from "./http-routes.ts";
-import type { HttpVisitor } from "./http-visitor.ts";
+import { forgetHosts, type HostKind } from "./http-routes.ts";
 import { admitAgent } from "./lane.ts";
 import { admitRaw } from "./raw.ts";
+import type { ReservedVisit } from "./reserved-visit.ts";
 import { forgetRoutes } from "./routes.ts";
 
 /** What the edge keeps for itself on every host. */
 const RESERVED = "/.sallyport/";
-
-/** A request under RESERVED: where it came in, and from whom; `visitor` is undefined when that can't be known. */
-export type ReservedVisit = {
-  request: Request;
-  env: Env;
-  ctx: ExecutionContext;
-  kind: HostKind;
-  routes: readonly HttpRoute[];
-  authority: Authority;
-  visitor: HttpVisitor | undefined;
-  path: string;
-};
 
 export type ReservedPath = {
   /** Under RESERVED; with a slash at its end, all that is below it. */

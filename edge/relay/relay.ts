@@ -1,8 +1,8 @@
 import { DurableObject } from "cloudflare:workers";
-import { LANE_CLOSE, SessionError } from "../../shared/errors.ts";
-import { decodeFrame, TYPE, typeName, type Frame } from "../../shared/frame.ts";
-import { decodeControl, encodeControl, Hello, Report, type Cut } from "../../shared/control.ts";
-import { HELLO_TIMEOUT_MS, MAX_CONTROL, MAX_FRAME } from "../../shared/limits.ts";
+import { LANE_CLOSE } from "../../shared/errors.ts";
+import { TYPE } from "../../shared/frame.ts";
+import { encodeControl, type Cut } from "../../shared/control.ts";
+import { HELLO_TIMEOUT_MS } from "../../shared/limits.ts";
 import type { ProbeOutcome } from "../../shared/probe.ts";
 import type { ConnectionRecord, SiteRules } from "../registry/types.ts";
 import { registryOf, type Env } from "../env.ts";
@@ -11,8 +11,6 @@ import { Callers } from "./callers.ts";
 import { Cuts } from "./cuts.ts";
 import { Doorman, type DoormanHost } from "./doorman.ts";
 import { endedBy, endOfToken, nextEnd } from "./expiry.ts";
-import { logFault } from "../fault.ts";
-import { forward } from "./forward.ts";
 import { graceOf } from "./grace.ts";
 import { HttpDoor } from "./http-door.ts";
 import { decodeHttpVisit } from "./http-visit.ts";
@@ -23,6 +21,7 @@ import { measure } from "./measure.ts";
 import { Meter } from "./meter.ts";
 import { probe } from "./prober.ts";
 import { Rates } from "./rates.ts";
+import { receive, type Post } from "./receive.ts";
 import { Reception } from "./reception.ts";
 import { Records } from "./records.ts";
 import { Renewals } from "./renewals.ts";
@@ -54,8 +53,9 @@ export class Relay extends DurableObject<Env> {
   readonly #spending: Spending;
   readonly #traffic = new Traffic();
   readonly #callers: Callers;
-  readonly #renewals: Renewals;
   readonly #reception: Reception;
+  /** Who is handed what lanes bring. */
+  readonly #post: Post;
   readonly #cuts: Cuts;
   readonly #memory: Memory;
   /** What the alarm is known to be set to; undefined after hibernation. */
@@ -115,7 +115,7 @@ export class Relay extends DurableObject<Env> {
       elder: () => this.#doorman.elder,
       spending: this.#spending,
     });
-    this.#renewals = new Renewals({
+    const renewals = new Renewals({
       lanes: this.#lanes,
       renew: (jti) => registryOf(env).renewToken(jti),
       dismiss: (lane, code, reason) => this.#reception.dismiss(lane, code, reason),
@@ -140,6 +140,15 @@ export class Relay extends DurableObject<Env> {
         ctx.waitUntil(told.catch(() => undefined));
       },
     });
+    this.#post = {
+      lanes: this.#lanes,
+      ingress: this.#ingress,
+      reception: this.#reception,
+      doorman: this.#doorman,
+      callers: this.#callers,
+      spending: this.#spending,
+      renew: (lane) => ctx.waitUntil(renewals.renew(lane)),
+    };
   }
 
   /** A visitor's request, or a lane that the Worker has let through. */
@@ -177,25 +186,11 @@ export class Relay extends DurableObject<Env> {
     await this.#doorman.visit(visit, socket);
   }
 
-  // Synchronous up to the point of forwarding: one await here and DATA overtakes OPEN (measured).
   override webSocketMessage(socket: WebSocket, message: ArrayBuffer | string): void {
     const lane = this.#lanes.of(socket);
     if (lane === undefined) return;
     this.#meter.message(Date.now());
-    try {
-      if (typeof message === "string") throw new SessionError("protocol", "a text message that is not ping");
-      if (message.byteLength > MAX_FRAME + MAX_CONTROL)
-        throw new SessionError("protocol", `a frame of ${message.byteLength} bytes`);
-      const bytes = new Uint8Array(message);
-      this.#receive(lane, bytes, decodeFrame(bytes));
-    } catch (error) {
-      if (error instanceof SessionError) {
-        const code = error.code === "flow-control" ? LANE_CLOSE.overrun : LANE_CLOSE.protocol;
-        return this.#reception.dismiss(lane, code, error.message);
-      }
-      logFault("the relay", error);
-      this.#reception.dismiss(lane, LANE_CLOSE.internal, "the relay failed; the edge's log says how");
-    }
+    receive(this.#post, lane, message);
   }
 
   override webSocketClose(socket: WebSocket, code: number): void {
@@ -309,55 +304,6 @@ export class Relay extends DurableObject<Env> {
 
   get #isWatched(): boolean {
     return this.#memory.get("watched") === "1";
-  }
-
-  #receive(lane: Lane, bytes: Uint8Array, frame: Frame): void {
-    const { ready } = lane.attachment;
-    if (ready === null) {
-      if (frame.type !== TYPE.HELLO) throw new SessionError("protocol", `${typeName(frame.type)} before HELLO`);
-      this.#reception.hello(lane, decodeControl(frame, Hello));
-      return;
-    }
-    if (lane.attachment.renewOnly === true && frame.type !== TYPE.RENEW) {
-      throw new SessionError("protocol", `${typeName(frame.type)} with a token that has lapsed`);
-    }
-    if (frame.type === TYPE.MARK) {
-      lane.echoed(frame.offset, Date.now());
-      if (lane.attachment.kind === "agent") this.#ingress.pump(ready.number);
-      return;
-    }
-    if (frame.type < TYPE.SESSION) {
-      this.#laneFrame(lane, frame);
-      return;
-    }
-    if (lane.attachment.kind !== "agent" && frame.type === TYPE.OPEN) {
-      this.#callers.open(lane, frame);
-      return;
-    }
-    if (lane.attachment.kind !== "agent" && frame.type === TYPE.RESUME) this.#callers.authoriseAgain(lane, frame);
-    if (lane.attachment.kind === "agent" && frame.channel === 0) this.#ingress.receive(ready.number, frame);
-    else forward(this.#lanes, this.#spending, lane, bytes, frame);
-  }
-
-  #laneFrame(lane: Lane, frame: Frame): void {
-    switch (frame.type) {
-      case TYPE.HELLO:
-        throw new SessionError("protocol", "a second HELLO");
-      case TYPE.GOAWAY:
-        this.#doorman.draining(lane.attachment.ready?.number ?? 0);
-        this.#callers.tellAll();
-        return;
-      case TYPE.REPORT:
-        if (lane.attachment.kind !== "agent") throw new SessionError("protocol", "REPORT from a caller");
-        this.#callers.report(decodeControl(frame, Report), lane.attachment.site);
-        return;
-      case TYPE.RENEW:
-        if (lane.attachment.kind === "client") throw new SessionError("protocol", "RENEW from a client");
-        this.ctx.waitUntil(this.#renewals.renew(lane));
-        return;
-      default:
-        throw new SessionError("protocol", `${typeName(frame.type)} is not for a relay`);
-    }
   }
 
   /** Pulls the site's rules; the registry hears that this relay is in use. */

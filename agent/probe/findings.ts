@@ -1,0 +1,10 @@
+import type { ProbeReport } from "../../shared/probe.ts";
+
+/** What was found at a target. */
+export type Findings = Omit<ProbeReport, "tookMs">;
+export type Trouble = NonNullable<ProbeReport["failure"]>;
+
+/** No connection, and why. */
+export function nothing(code: string, reason: string, fix: string): Findings {
+  return { dialMs: null, address: "", failure: { code, reason, fix }, tls: null, seen: "", asked: "" };
+}
