@@ -16,12 +16,15 @@ import { askHttp, httpOrigin } from "./http.ts";
 import { loopback } from "./net.ts";
 import { nginx } from "./nginx.ts";
 import { ask, tcpServer, udpServer, UdpVisitor } from "./peers.ts";
+import type { Run } from "./run.ts";
 import { testSite, type TestSite } from "./site.ts";
 import { expectSound, quiet, residentOf } from "./soundness.ts";
 
 const MIB = 1024 * 1024;
 /** A try that takes longer has failed, however busy the machine. */
 const PATIENCE_MS = 90_000;
+/** Lines of each program that are told with what went wrong. */
+const NEWS_LINES = 20;
 
 /** What happened, by what was tried; a good try that went wrong is written down word for word. */
 export type Figures = {
@@ -70,13 +73,14 @@ export async function mixedLoad(minutes: number, judge: (figures: Figures) => Pr
   await site.map("5060/udp", `${udp.host}:${udp.port}`, "--idle", "10s");
   await site.map("http://web.example", web.url);
   const bind = loopback();
-  stack.use(await site.gateway(gateway, "--bind", bind));
+  const listener = stack.use(await site.gateway(gateway, "--bind", bind));
   const token = readFileSync(await site.token("visitor", "--endpoint", "lab/*"), "utf8");
   // Visitors are free to be sent to any agent of their site, so a hostile one has a site of its own.
   await site.edge.ok("site", "add", "evil");
   const agentToken = await site.edge.ok("token", "agent", "evil", "--local");
   const before = await quiet(site);
-  const load = new Load(site, minutes);
+  const printed = new Printed({ edge: site.edge.serve, agent: site.agent, gateway: listener });
+  const load = new Load(site, minutes, printed);
 
   const whole = { small: await digest(noise(64 * 1024)), large: await digest(noise(20 * MIB)) };
   const { host, url } = site.edge;
@@ -172,9 +176,11 @@ class Load {
   readonly figures: Figures;
   readonly #site: TestSite;
   readonly #until: number;
+  readonly #printed: Printed;
 
-  constructor(site: TestSite, minutes: number) {
+  constructor(site: TestSite, minutes: number, printed: Printed) {
     this.#site = site;
+    this.#printed = printed;
     this.#until = Date.now() + minutes * 60_000;
     this.figures = { minutes, good: {}, wrong: [], hostile: {}, late: {}, workerdMiB: [], agentMiB: [] };
   }
@@ -185,7 +191,7 @@ class Load {
     while (Date.now() < this.#until) {
       const late = pause(PATIENCE_MS, `no end in ${PATIENCE_MS / 1000} s`, { ref: false });
       const wrong = await Promise.race([attempt(), late]).catch((error: unknown) => String(error));
-      if (wrong !== "") this.figures.wrong.push(`${name} ${count} at ${new Date().toISOString()}: ${wrong}`);
+      if (wrong !== "") this.#wrong(`${name} ${count}: ${wrong}`);
       this.figures.good[name] = count += 1;
       await pause(everyMs);
     }
@@ -209,8 +215,37 @@ class Load {
       this.figures.agentMiB.push(Math.round(residentOf(this.#site.agent.pid)));
       const { sites } = await this.#site.edge.json<StatusView>("status");
       const state = sites.find(({ name }) => name === "lab")?.state;
-      if (state !== "online") this.figures.wrong.push(`the site is ${state ?? "gone"}`);
+      if (state !== "online") this.#wrong(`the site is ${state ?? "gone"}`);
       await pause(Math.min(60_000, Math.max(0, this.#until - Date.now())));
     }
+  }
+
+  /** Writes down what went wrong, when, and what the programs had said by then. */
+  #wrong(what: string): void {
+    this.figures.wrong.push([`${new Date().toISOString()} ${what}`, ...this.#printed.news()].join("\n"));
+  }
+}
+
+/** What programs print, told once: many things go wrong at one moment. */
+class Printed {
+  readonly #programs: Readonly<Record<string, Run>>;
+  readonly #told = new Map<string, number>();
+
+  constructor(programs: Readonly<Record<string, Run>>) {
+    this.#programs = programs;
+  }
+
+  /** The last lines of each program since it was asked before, with its name; without those on what only the hostile open. */
+  news(): string[] {
+    return Object.entries(this.#programs).flatMap(([name, { stdout, stderr }]) =>
+      Object.entries({ [name]: stdout, [`${name}, errors`]: stderr }).flatMap(([from, text]) => {
+        const lines = text.slice(this.#told.get(from) ?? 0).split("\n");
+        this.#told.set(from, text.length);
+        return lines
+          .filter((line) => line !== "" && !line.includes("lab/flood"))
+          .slice(-NEWS_LINES)
+          .map((line) => `  ${from}: ${line}`);
+      }),
+    );
   }
 }
