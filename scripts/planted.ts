@@ -32,21 +32,25 @@ try {
 process.exitCode = unnoticed > 0 ? 1 : 0;
 
 /** Whether the test fails with the fault in place. */
-async function plant({ name, file, find, put, test: [test, part] }: Vulnerability): Promise<boolean> {
-  const path = join(folder, file);
-  const sound = await readFile(path, "utf8");
-  const [before, after, ...more] = sound.split(find);
-  if (before === undefined || after === undefined || more.length > 0)
-    throw new Error(`"${name}" can't be planted in ${file}`);
-  await writeFile(path, before + put + after);
+async function plant({ name, also = [], test: [test, part], ...edit }: Vulnerability): Promise<boolean> {
+  const sound = new Map<string, string>();
   try {
+    for (const { file, find, put } of [edit, ...also]) {
+      const path = join(folder, file);
+      const text = await readFile(path, "utf8");
+      if (!sound.has(path)) sound.set(path, text);
+      const [before, after, ...more] = text.split(find);
+      if (before === undefined || after === undefined || more.length > 0)
+        throw new Error(`"${name}" can't be planted in ${file}`);
+      await writeFile(path, before + put + after);
+    }
     const project = test.split("/")[1] ?? "";
     const words = ["run", "--project", project, test, "--retry", "0", ...(part === "" ? [] : ["-t", escaped(part)])];
     const { code, output } = await run(process.execPath, [toolFile("vitest", "vitest"), ...words]);
     // A test that was not there, or a fault that does not build, has noticed nothing.
     return code !== 0 && /\b\d+ failed/.test(output) && !/Build failed|Transform failed|No test/.test(output);
   } finally {
-    await writeFile(path, sound);
+    for (const [path, text] of sound) await writeFile(path, text);
   }
 }
 

@@ -1,10 +1,11 @@
+/** In this file, this text, which is there once, becomes that one. */
+export type Edit = { file: string; find: string; put: string };
+
 /** Security faults that somebody could make, each with the test that must notice it. `npm run planted` makes them, one by one. */
-export type Vulnerability = {
+export type Vulnerability = Edit & {
   name: string;
-  /** In this file, this text, which is there once, becomes that one. */
-  file: string;
-  find: string;
-  put: string;
+  /** What else has to be wrong for it to do harm: where two checks hold, both are broken. */
+  also?: readonly Edit[];
   /** The test that must fail then: its file, and (a part of) its name. */
   test: readonly [file: string, name: string];
 };
@@ -157,6 +158,20 @@ export const VULNERABILITIES: readonly Vulnerability[] = [
     test: ["test/unit/http-route.test.ts", ""],
   },
   {
+    name: "HTTP CONNECT is taken for a visitor of a TCP port, from this machine",
+    file: "edge/ingress/tcp.ts",
+    find: "if (remoteAddress === undefined || localAddress === undefined) return void (await socket.close());",
+    put: "if (localAddress === undefined) return void (await socket.close());",
+    also: [
+      {
+        file: "edge/ingress/tcp.ts",
+        find: "splitHostPort(remoteAddress)",
+        put: 'splitHostPort(remoteAddress ?? "127.0.0.1:1")',
+      },
+    ],
+    test: ["test/e2e/control-serve.test.ts", "HTTP CONNECT at the HTTP socket reaches nothing"],
+  },
+  {
     name: "a page of another host opens a byte stream",
     file: "edge/ingress/raw.ts",
     find: "if (origin !== null && origin !== url.origin) return",
@@ -190,6 +205,25 @@ export const VULNERABILITIES: readonly Vulnerability[] = [
     find: "if (!equal(proof, hmac(sha256, secret, concat([PROVE, this.id, u32(epoch)])))) return false;",
     put: "",
     test: ["test/spec/resume.test.ts", ""],
+  },
+  {
+    name: "a proof that was good is good again",
+    file: "shared/resume.ts",
+    find: "if (epoch <= this.epoch || epoch > this.epoch + MAX_MISSED) return false;",
+    put: "if (usual.get(this) === proof.join()) return true;\n    if (epoch <= this.epoch || epoch > this.epoch + MAX_MISSED) return false;",
+    also: [
+      {
+        file: "shared/resume.ts",
+        find: "this.#secret = rotated(secret, epoch);",
+        put: "this.#secret = rotated(secret, epoch);\n    usual.set(this, proof.join());",
+      },
+      {
+        file: "shared/resume.ts",
+        find: "function rotated(",
+        put: "const usual = new WeakMap<Secret, string>();\n\nfunction rotated(",
+      },
+    ],
+    test: ["test/spec/resume.test.ts", "a proof is good once, only for its session, and never for an older epoch"],
   },
   {
     name: "what a lane's end does not read is piled up without end",
