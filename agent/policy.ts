@@ -4,6 +4,7 @@ import { classify } from "../shared/address-class.ts";
 import { type AgentClaims, mayReach } from "../shared/claims.ts";
 import type { Failure } from "../shared/errors.ts";
 import { forbids, permits, permitsSocket, type TargetRule } from "../shared/target-rule.ts";
+import { Names } from "./names.ts";
 
 /** What this agent may dial: its token's targets, and its own rules, which the edge can't widen. */
 export type TargetPolicy = {
@@ -13,12 +14,15 @@ export type TargetPolicy = {
   deny: readonly TargetRule[];
 };
 
+/** The resolver of this machine, for all mappings together. */
+const names = new Names((host) => lookup(host, { all: true, verbatim: true }));
+
 /** Addresses that may be dialled, in the resolver's order, or why there is none. */
 export type Judged = { ok: true; addresses: Address[] } | { ok: false; failure: Failure };
 
 /**
- * Resolves a target once and judges what it resolved to; only these very addresses may be dialled,
- * so that a name can't mean one thing when it is judged and another when it is dialled.
+ * Resolves a target and judges what it resolved to; only these very addresses may be dialled,
+ * so that a name can't mean one thing when it is judged and another when it is dialled. What was asked a moment ago is not asked again.
  */
 export async function judge(policy: TargetPolicy, host: string, port: number): Promise<Judged> {
   const resolved = await resolve(host);
@@ -65,13 +69,8 @@ function whyNot(policy: TargetPolicy, address: Address, port: number): string {
 async function resolve(host: string): Promise<Judged> {
   const literal = parseAddress(host);
   if (literal.ok) return { ok: true, addresses: [literal.value] };
-  try {
-    const found = await lookup(host, { all: true, verbatim: true });
-    const addresses = found.map((each) => parseAddress(each.address)).filter((each) => each.ok);
-    if (addresses.length > 0) return { ok: true, addresses: addresses.map((each) => each.value) };
-  } catch {
-    // Told below: which resolver error it was does not change what to do.
-  }
+  const found = (await names.resolve(host)).map(parseAddress).filter((each) => each.ok);
+  if (found.length > 0) return { ok: true, addresses: found.map((each) => each.value) };
   return {
     ok: false,
     failure: { code: "target-unresolved", reason: `the name ${host} does not resolve on the agent's network` },

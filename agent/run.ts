@@ -4,6 +4,7 @@ import type { Failure } from "../shared/errors.ts";
 import { TYPE } from "../shared/frame.ts";
 import { DIALS_IN_FLIGHT, DRAIN_MS, MAX_DATA } from "../shared/limits.ts";
 import type { Dial } from "../shared/open.ts";
+import { Places } from "../shared/places.ts";
 import type { Stream } from "../shared/stream.ts";
 import { PROTOCOL, VERSION } from "../shared/version.ts";
 import type { LinkStopped } from "../link/fault.ts";
@@ -69,7 +70,8 @@ export async function runAgent(options: AgentOptions, state: AgentState): Promis
   const admission = new Admission();
   const paces = new Paces();
   const ownEnds = new OwnEnds();
-  let dialling = 0;
+  /** By mapping: one whose target answers nobody must not keep others from being dialled. */
+  const dials = new Places<number>(DIALS_IN_FLIGHT);
   let announced = false;
   let refusing = false;
 
@@ -125,14 +127,17 @@ export async function runAgent(options: AgentOptions, state: AgentState): Promis
   async function serve(stream: Stream, request: Dial): Promise<void> {
     const wanted = decodeDialOptions(request.options);
     if (refusing) return stream.reject("no-agent", "this agent is shutting down");
-    if (dialling >= DIALS_IN_FLIGHT) return stream.reject("busy", `${DIALS_IN_FLIGHT} dials are in flight`);
     if (wanted === undefined) return stream.reject("internal", "the options of this DIAL make no sense here");
+    if (!dials.enter(request.mapping))
+      return stream.reject(
+        "busy",
+        `${dials.of(request.mapping)} of ${dials.taken} dials in flight are for this mapping`,
+      );
     sessions.track(stream, request);
-    dialling += 1;
     let own: string | undefined;
     const turns = ownEnds.turns(request.kind, request.visitor, request.endpoint);
     const dialled = (local?: string): void => {
-      dialling -= 1;
+      dials.leave(request.mapping);
       own = local;
       if (local) ownEnds.add(request.kind, local, request.target, turns);
     };

@@ -1,3 +1,9 @@
+import { Bucket } from "../shared/bucket.ts";
+
+/** Lines of one message that are written at once, and a second after that: strangers make events, and a log has a disk. */
+const ALIKE_BURST = 1_000;
+const ALIKE_PER_SECOND = 20;
+
 export type Level = "error" | "warn" | "info" | "debug";
 export const LEVELS: readonly Level[] = ["error", "warn", "info", "debug"];
 
@@ -6,12 +12,25 @@ export type Log = (level: Level, message: string, fields?: Fields) => void;
 
 export type LogOptions = { format: "pretty" | "json"; level: Level; write: (line: string) => void; now?: () => Date };
 
-/** A logger of one line per event: for people, or as JSON with `time`, `level`, `msg` and the fields. */
+/**
+ * A logger of one line per event: for people, or as JSON with `time`, `level`, `msg` and the fields. Of a flood of one
+ * message most lines are left out; the next that is written says how many (`leftOut`). At `debug` nothing is.
+ */
 export function createLog({ format, level, write, now = () => new Date() }: LogOptions): Log {
   const shown = new Set(LEVELS.slice(0, LEVELS.indexOf(level) + 1));
-  return (at, message, fields = {}) => {
+  const floods = new Map<string, Flood>();
+  return (at, message, given = {}) => {
     if (!shown.has(at)) return;
-    const time = now().toISOString();
+    const date = now();
+    const flood = floods.get(message) ?? { bucket: new Bucket(ALIKE_PER_SECOND, ALIKE_BURST), leftOut: 0 };
+    floods.set(message, flood);
+    if (level !== "debug" && !flood.bucket.take(date.getTime())) {
+      flood.leftOut += 1;
+      return;
+    }
+    const fields = flood.leftOut === 0 ? given : { ...given, leftOut: flood.leftOut };
+    flood.leftOut = 0;
+    const time = date.toISOString();
     write(
       format === "json"
         ? `${JSON.stringify({ time, level: at, msg: message, ...fields })}\n`
@@ -19,6 +38,8 @@ export function createLog({ format, level, write, now = () => new Date() }: LogO
     );
   };
 }
+
+type Flood = { readonly bucket: Bucket; leftOut: number };
 
 function pretty(message: string, fields: Fields): string {
   const words = Object.entries(fields).map(

@@ -13,6 +13,8 @@ const SOCKET_BYTES = 16 * 1024;
 /** Datagrams and bytes that may wait: at 100 calls, what comes in during the deadline. */
 const WAITING_DATAGRAMS = 1_024;
 const WAITING_BYTES = 1024 * 1024;
+/** Bytes that a datagram counts beside its own, where flows are compared: many small ones crowd others out, too. */
+const DATAGRAM_COST = WAITING_BYTES / WAITING_DATAGRAMS;
 
 /** Why datagrams were dropped: no room, over the deadline, over what an unproven peer may be sent, or nobody to take them. */
 export type DropReason = "queue" | "late" | "guard" | "socket" | "refused";
@@ -22,15 +24,22 @@ export function noDrops(): Drops {
   return { queue: 0, late: 0, guard: 0, socket: 0, refused: 0 };
 }
 
-type Waiting = { stream: Stream; bytes: Uint8Array; at: number };
+type Waiting = { bytes: Uint8Array; at: number };
 
-/** Datagrams of all flows on their way into one lane: at once if the socket is free, else the newest of them, and none that is late. */
+/** What waits of one flow; the first of `datagrams` that is not taken yet is at `first`. */
+type Line = { readonly stream: Stream; datagrams: Waiting[]; first: number; bytes: number };
+
+/**
+ * Datagrams of all flows on their way into one lane: at once if the socket is free, else in turns, so that a flow that
+ * floods costs the others nothing. Without room it loses its oldest; what is late nobody gets.
+ */
 export class DatagramQueue {
   readonly drops: Drops;
   readonly #queued: () => number;
   readonly #now: () => number;
-  #waiting: Waiting[] = [];
-  #first = 0;
+  /** In the order of their turns. */
+  readonly #lines = new Map<Stream, Line>();
+  #length = 0;
   #bytes = 0;
 
   /** `queued`: bytes in the lane's socket now. `now` in milliseconds. */
@@ -41,41 +50,63 @@ export class DatagramQueue {
   }
 
   get length(): number {
-    return this.#waiting.length - this.#first;
+    return this.#length;
   }
 
   send(stream: Stream, bytes: Uint8Array): void {
-    if (this.length === 0 && this.#queued() < SOCKET_BYTES) return stream.datagram(bytes, 0);
+    if (this.#length === 0 && this.#queued() < SOCKET_BYTES) return stream.datagram(bytes, 0);
+    const line = this.#lines.get(stream) ?? { stream, datagrams: [], first: 0, bytes: 0 };
+    this.#lines.set(stream, line);
     // The reader's buffer is its own again after this call.
-    this.#waiting.push({ stream, bytes: bytes.slice(), at: this.#now() });
+    line.datagrams.push({ bytes: bytes.slice(), at: this.#now() });
+    line.bytes += bytes.byteLength;
+    this.#length += 1;
     this.#bytes += bytes.byteLength;
-    while (this.length > WAITING_DATAGRAMS || this.#bytes > WAITING_BYTES) {
-      this.#take();
+    while (this.#length > WAITING_DATAGRAMS || this.#bytes > WAITING_BYTES) {
+      this.#take(this.#longest(line));
       this.drops.queue += 1;
     }
     this.flush();
   }
 
-  /** The socket has room: sends what is still fresh. */
+  /** The socket has room: sends what is still fresh, one of each flow in turn. */
   flush(): void {
-    while (this.length > 0 && this.#queued() < SOCKET_BYTES) {
-      const { stream, bytes, at } = this.#take();
+    while (this.#queued() < SOCKET_BYTES) {
+      const [line] = this.#lines.values();
+      if (line === undefined) return;
+      const { bytes, at } = this.#take(line);
+      // Its next turn comes after those of all others.
+      if (this.#lines.delete(line.stream)) this.#lines.set(line.stream, line);
       const age = this.#now() - at;
       if (age > DATAGRAM_DEADLINE_MS) this.drops.late += 1;
-      else stream.datagram(bytes, Math.round(age * 1000));
+      else line.stream.datagram(bytes, Math.round(age * 1000));
     }
   }
 
-  #take(): Waiting {
-    const taken = this.#waiting[this.#first] as Waiting;
-    this.#first += 1;
+  /** Who has to lose one: `line` itself if it has its share or more, which is nearly always so in a flood. */
+  #longest(line: Line): Line {
+    const total = this.#length * DATAGRAM_COST + this.#bytes;
+    if (costOf(line) * this.#lines.size >= total) return line;
+    return [...this.#lines.values()].reduce((longest, each) => (costOf(each) > costOf(longest) ? each : longest), line);
+  }
+
+  #take(line: Line): Waiting {
+    const taken = line.datagrams[line.first] as Waiting;
+    line.first += 1;
+    line.bytes -= taken.bytes.byteLength;
+    this.#length -= 1;
     this.#bytes -= taken.bytes.byteLength;
-    if (this.#first > WAITING_DATAGRAMS) {
-      this.#waiting = this.#waiting.slice(this.#first);
-      this.#first = 0;
+    if (line.first === line.datagrams.length) this.#lines.delete(line.stream);
+    if (line.first > WAITING_DATAGRAMS) {
+      line.datagrams = line.datagrams.slice(line.first);
+      line.first = 0;
     }
     return taken;
   }
+}
+
+function costOf({ datagrams, first, bytes }: Line): number {
+  return (datagrams.length - first) * DATAGRAM_COST + bytes;
 }
 
 /** Datagrams that come before there is somebody to take them: a few, the newest. */

@@ -49,7 +49,7 @@ export const MAX_STREAMS = 16_384;
 export const OPENS_PER_SECOND = 5_000;
 export const OPEN_BURST = 10_000;
 
-/** Dials an agent has in flight: each holds a socket and up to INITIAL_CREDIT of waiting bytes. */
+/** Dials an agent has in flight: each holds a socket and up to INITIAL_CREDIT of waiting bytes. A mapping has no more of them than are left free. */
 export const DIALS_IN_FLIGHT = 512;
 
 /** Reset streams a session remembers so that their late frames are dropped silently. */
@@ -57,6 +57,10 @@ export const REMEMBERED_RESETS = 256;
 
 /** Lanes of one end. */
 export const MAX_LANES = 16;
+
+/** HELLOs of one identity, per second and at once: each moves a counter in a relay's storage. A site's lanes all come back at once. */
+export const HELLOS_PER_SECOND = 20;
+export const HELLO_BURST = 512;
 
 /** Milliseconds from the upgrade to HELLO. */
 export const HELLO_TIMEOUT_MS = 5_000;

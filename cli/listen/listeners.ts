@@ -4,6 +4,7 @@ import type { Log } from "../../link/log.ts";
 import type { SiteLink } from "../../link/site-link.ts";
 import { TcpListener, type TcpOptions } from "./tcp.ts";
 import { UdpListener, type UdpOptions } from "./udp.ts";
+import { Visitors } from "./visitors.ts";
 import type { Listening } from "./wanted.ts";
 
 export type Listener = TcpListener | UdpListener;
@@ -13,6 +14,7 @@ export class Listeners implements AsyncDisposable {
   readonly #options: TcpOptions;
   readonly #log: Log;
   readonly #queues = new Map<SiteLink, DatagramQueue>();
+  readonly #visitors = new Map<SiteLink, Visitors>();
   readonly #all = new Set<Listener>();
 
   constructor(options: TcpOptions, log: Log) {
@@ -23,10 +25,11 @@ export class Listeners implements AsyncDisposable {
   /** Rejects with what `listen` or `bind` fails with (EADDRINUSE, EACCES, EADDRNOTAVAIL). */
   async open(link: SiteLink, listening: Listening): Promise<Listener> {
     const { endpoint, transport } = listening;
+    const visitors = this.#visitorsOf(link);
     const listener =
       transport === "tcp"
-        ? await TcpListener.open(link, endpoint, listening, this.#options, this.#log)
-        : await UdpListener.open(link, endpoint, listening, this.#udpOptions(link), this.#log);
+        ? await TcpListener.open(link, endpoint, listening, { ...this.#options, visitors }, this.#log)
+        : await UdpListener.open(link, endpoint, listening, { ...this.#udpOptions(link), visitors }, this.#log);
     this.#all.add(listener);
     this.#log("info", "listening", { endpoint, at: listener.at, site: link.site });
     return listener;
@@ -54,7 +57,15 @@ export class Listeners implements AsyncDisposable {
     for (const listener of this.#all) all.use(listener);
   }
 
-  #udpOptions(link: SiteLink): UdpOptions {
+  /** Only a gateway's visitors are strangers to each other: a client's are the programs of one machine. */
+  #visitorsOf(link: SiteLink): Visitors | null {
+    if (!this.#options.statesVisitors) return null;
+    const visitors = this.#visitors.get(link) ?? new Visitors();
+    this.#visitors.set(link, visitors);
+    return visitors;
+  }
+
+  #udpOptions(link: SiteLink): Omit<UdpOptions, "visitors"> {
     const { statesVisitors, counts } = this.#options;
     return { states: statesVisitors, queue: this.#queueOf(link), counts };
   }

@@ -1,11 +1,13 @@
 import { once } from "node:events";
 import { createServer, type Server, type Socket } from "node:net";
-import { formatHostPort } from "../../shared/socket-address.ts";
+import type { Failure } from "../../shared/errors.ts";
+import { formatHostPort, splitHostPort } from "../../shared/socket-address.ts";
 import type { Log } from "../../link/log.ts";
 import type { SiteLink } from "../../link/site-link.ts";
 import { visitorBehind } from "./balancer.ts";
 import type { Counts } from "./counts.ts";
-import { tunnel } from "./tunnel.ts";
+import { logEnd, tunnel } from "./tunnel.ts";
+import type { Visitors } from "./visitors.ts";
 
 const KEEPALIVE_MS = 30_000;
 
@@ -18,6 +20,9 @@ export type TcpOptions = {
   isBalancer: (address: string) => boolean;
   counts: Counts;
 };
+
+/** What the listeners of one site share; `visitors` only where they are strangers to each other, as a gateway's are. */
+export type Shared = { visitors: Visitors | null };
 
 /** A TCP listener whose connections go to one endpoint. */
 export class TcpListener implements AsyncDisposable {
@@ -35,7 +40,7 @@ export class TcpListener implements AsyncDisposable {
     link: SiteLink,
     endpoint: string,
     { host, port }: Where,
-    options: TcpOptions,
+    options: TcpOptions & Shared,
     log: Log,
   ): Promise<TcpListener> {
     const server = createServer({
@@ -67,7 +72,7 @@ export class TcpListener implements AsyncDisposable {
   async #serve(
     link: SiteLink,
     socket: Socket,
-    { statesVisitors, isBalancer, counts }: TcpOptions,
+    { statesVisitors, isBalancer, counts, visitors }: TcpOptions & Shared,
     log: Log,
   ): Promise<void> {
     // From its first moment: an error without a listener ends the process.
@@ -80,12 +85,26 @@ export class TcpListener implements AsyncDisposable {
     if (visitor === undefined) {
       log("info", "a balancer sent no PROXY protocol header", { endpoint, balancer: peer });
       socket.resetAndDestroy();
+    } else if (visitors?.enter(hostOf(visitor)) === false) {
+      const failure: Failure = {
+        code: "too-many",
+        reason: "its source has as many streams as are left for all others",
+      };
+      const tally = counts.begin("tcp");
+      counts.end(tally, failure);
+      logEnd(log, endpoint, visitor, tally, failure);
+      socket.resetAndDestroy();
     } else {
       log("debug", "visitor", { endpoint, visitor });
       const local = { readable: socket, writable: socket, reset: () => void socket.resetAndDestroy() };
       const tally = counts.begin("tcp");
       counts.end(tally, await tunnel(link, endpoint, statesVisitors ? visitor : "", local, tally, log));
+      visitors?.leave(hostOf(visitor));
     }
     this.#sockets.delete(socket);
   }
+}
+
+function hostOf(visitor: string): string {
+  return splitHostPort(visitor)?.host ?? visitor;
 }

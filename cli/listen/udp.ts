@@ -1,14 +1,16 @@
 import { createSocket, type RemoteInfo, type Socket } from "node:dgram";
 import { once } from "node:events";
 import { isIPv6 } from "node:net";
+import { Bucket } from "../../shared/bucket.ts";
 import type { DatagramQueue } from "../../shared/flow.ts";
+import { OPEN_BURST, OPENS_PER_SECOND } from "../../shared/limits.ts";
 import { formatHostPort } from "../../shared/socket-address.ts";
 import type { Stream } from "../../shared/stream.ts";
 import type { Log } from "../../link/log.ts";
 import type { SiteLink } from "../../link/site-link.ts";
 import type { Tally } from "../../link/carry.ts";
 import type { Counts } from "./counts.ts";
-import type { Where } from "./tcp.ts";
+import type { Shared, Where } from "./tcp.ts";
 import { logEnd } from "./tunnel.ts";
 
 /** Milliseconds for which a peer that was refused is not asked for again: a denied flood stays on this machine. */
@@ -19,9 +21,14 @@ const MOST_REFUSED = 10_000;
 const SOCKET_BUFFER = 1024 * 1024;
 
 /** What the listeners of a program share. `states`: whether visitors' addresses are told, as only gateways may. */
-export type UdpOptions = { states: boolean; queue: DatagramQueue; counts: Counts };
+export type UdpOptions = Shared & { states: boolean; queue: DatagramQueue; counts: Counts };
 
-type Flow = { stream: Stream; tally: Tally };
+type Flow = {
+  stream: Stream;
+  tally: Tally;
+  /** Its peer has spoken. */
+  heard: () => void;
+};
 
 /** A UDP listener whose datagrams go to one endpoint: a flow for each peer, by its full address and port. */
 export class UdpListener implements AsyncDisposable {
@@ -29,6 +36,8 @@ export class UdpListener implements AsyncDisposable {
   readonly #socket: Socket;
   readonly #flows = new Map<string, Flow>();
   readonly #refused = new Map<string, number>();
+  /** Half of what a session may open: a port that is flooded leaves the other half to the others. */
+  readonly #opens = new Bucket(OPENS_PER_SECOND / 2, OPEN_BURST / 2);
 
   private constructor(endpoint: string, socket: Socket) {
     this.endpoint = endpoint;
@@ -78,18 +87,29 @@ export class UdpListener implements AsyncDisposable {
       options.counts.drops.refused += 1;
       return;
     }
+    flow.heard();
     flow.tally.bytesIn += bytes.byteLength;
     options.queue.send(flow.stream, bytes);
   }
 
-  #open(link: SiteLink, peer: RemoteInfo, visitor: string, { states, counts }: UdpOptions, log: Log): Flow | undefined {
+  #open(link: SiteLink, peer: RemoteInfo, visitor: string, options: UdpOptions, log: Log): Flow | undefined {
+    const { states, counts, visitors } = options;
     const refused = this.#refused.get(visitor);
     if (refused !== undefined && performance.now() - refused < REFUSED_MS) return undefined;
     this.#refused.delete(visitor);
+    if (!this.#opens.take(performance.now()) || visitors?.enter(peer.address) === false) return undefined;
     const opened = link.open(this.endpoint, states ? visitor : "", "udp");
-    if ("code" in opened) return undefined;
+    if ("code" in opened) {
+      visitors?.leave(peer.address);
+      return undefined;
+    }
     let answered = false;
-    const flow: Flow = { stream: opened, tally: counts.begin("udp") };
+    const tally = counts.begin("udp");
+    const makeRoom = (): void => opened.reset("too-many", "others came, and this peer has not answered");
+    const heard = (): void => {
+      if (tally.bytesOut > 0) visitors?.trust(makeRoom);
+    };
+    const flow: Flow = { stream: opened, tally, heard };
     this.#flows.set(visitor, flow);
     opened.events = {
       accepted: () => (answered = true),
@@ -97,15 +117,17 @@ export class UdpListener implements AsyncDisposable {
       // The agent ends idle flows: it knows for how long they may be quiet.
       fin: () => opened.finish(),
       datagram: (bytes) => {
-        flow.tally.bytesOut += bytes.byteLength;
+        tally.bytesOut += bytes.byteLength;
         this.#socket.send(bytes, peer.port, peer.address, (error) => {
           if (error !== null) counts.drops.socket += 1;
         });
       },
       ended: (failure) => {
-        if (opened.ref !== "") flow.tally.stream = opened.ref;
-        counts.end(flow.tally, failure);
-        logEnd(log, this.endpoint, visitor, flow.tally, failure);
+        if (opened.ref !== "") tally.stream = opened.ref;
+        counts.end(tally, failure);
+        visitors?.trust(makeRoom);
+        visitors?.leave(peer.address);
+        logEnd(log, this.endpoint, visitor, tally, failure);
         if (this.#flows.get(visitor) === flow) this.#flows.delete(visitor);
         if (failure === null || answered) return;
         if (failure.code === "slot-gone" || failure.code === "lost" || failure.code === "busy") return;
@@ -113,6 +135,7 @@ export class UdpListener implements AsyncDisposable {
         this.#refused.set(visitor, performance.now());
       },
     };
+    visitors?.doubt(makeRoom);
     return flow;
   }
 }

@@ -1,12 +1,14 @@
-import { parseAddress } from "../../shared/address.ts";
+import { parseAddress, sourceBucket } from "../../shared/address.ts";
 import type { Caps } from "../../shared/claims.ts";
 import type { Cut } from "../../shared/control.ts";
 import { encodeDialOptions, type DialOptions } from "../../shared/dial-options.ts";
 import { parseEndpoint } from "../../shared/endpoint.ts";
 import { streamCode, type Failure } from "../../shared/errors.ts";
 import { TYPE } from "../../shared/frame.ts";
+import { MAX_STREAMS } from "../../shared/limits.ts";
 import type { Mapping } from "../../shared/mapping.ts";
 import { encodeDial } from "../../shared/open.ts";
+import { Places } from "../../shared/places.ts";
 import { decide } from "../../shared/policy.ts";
 import { known } from "../../shared/result.ts";
 import { splitHostPort } from "../../shared/socket-address.ts";
@@ -41,6 +43,8 @@ export type DoormanHost = {
 
 /** What let a visitor in: a grant and a token by their ids, "" for none; and when the token ends, in milliseconds since 1970. */
 export type Entry = {
+  /** As `admit` answered. */
+  readonly source: string;
   readonly grant: string;
   readonly token: string;
   readonly caps: Caps;
@@ -55,6 +59,8 @@ export class Doorman {
   /** Bytes of live streams that have been counted, of those whose tokens may carry so many only. */
   readonly #counted = new WeakMap<LiveStream, number>();
   readonly #draining = new Set<number>();
+  /** By source: one must not take all streams that the edge's own visitors may have. */
+  readonly #places = new Places<string>(MAX_STREAMS);
 
   constructor(host: DoormanHost) {
     this.#host = host;
@@ -77,6 +83,7 @@ export class Doorman {
   /** A visitor is in. */
   enter(live: LiveStream, entry: Entry): void {
     this.#live.set(live, entry);
+    this.#places.enter(entry.source);
   }
 
   /** Ends what its rule, grant or token allowed until now only. `now` in milliseconds since 1970. */
@@ -96,7 +103,9 @@ export class Doorman {
     const entry = this.#live.get(live);
     this.#host.traffic.look([live]);
     this.#live.delete(live);
-    if (entry !== undefined) this.#count(live, entry);
+    if (entry === undefined) return;
+    this.#places.leave(entry.source);
+    this.#count(live, entry);
   }
 
   #count(live: LiveStream, { token, caps }: Entry): void {
@@ -126,7 +135,7 @@ export class Doorman {
       await socket.close();
       return;
     }
-    const { agent, grant } = admitted;
+    const { agent, grant, source } = admitted;
     const ref = this.#host.records.name();
     const target = targetOf(mapping, visit.endpoint);
     const session = this.#host.ingress.session(agent.number);
@@ -154,7 +163,14 @@ export class Doorman {
       bytesIn: 0,
       bytesOut: 0,
     };
-    this.enter(live, { grant, token, caps, until: null, end: ({ code, reason }) => stream.reset(code, reason) });
+    this.enter(live, {
+      source,
+      grant,
+      token,
+      caps,
+      until: null,
+      end: ({ code, reason }) => stream.reset(code, reason),
+    });
     this.#host.ingress.keepTime();
     const failure = await carry(socket, stream, live, token === "" ? mapping.onLoss : "tell");
     this.leave(live);
@@ -177,7 +193,7 @@ export class Doorman {
   admit(
     mapping: Mapping | undefined,
     visit: Required<Visit>,
-  ): { ok: true; agent: End; grant: string } | { ok: false; failure: Failure } {
+  ): { ok: true; agent: End; grant: string; source: string } | { ok: false; failure: Failure } {
     const refuse = (code: Failure["code"], reason: string) => ({ ok: false as const, failure: { code, reason } });
     if (mapping === undefined) return refuse("no-mapping", `nothing is mapped to ${visit.endpoint}`);
     const address = parseAddress(splitHostPort(visit.visitor)?.host ?? "");
@@ -193,11 +209,14 @@ export class Doorman {
     ) {
       return refuse("too-many", `${mapping.maxStreams} streams are open already`);
     }
+    const source = sourceBucket(address.value);
+    if (!this.#places.hasRoom(source))
+      return refuse("too-many", `${source} has as many streams as are left for all others`);
     const excess = this.#host.rates.take(mapping, address.value, Date.now());
     if (excess !== null) return { ok: false, failure: excess };
     const agent = this.choose(needsOne(mapping, visit.caps));
     if (agent === undefined) return refuse("no-agent", `no agent of ${mapping.site} is online`);
-    return { ok: true, agent, grant: verdict.grant?.id ?? "" };
+    return { ok: true, agent, grant: verdict.grant?.id ?? "", source };
   }
 
   /** The agent with the fewest streams that is not draining and has been heard: a silently dead one is found without ever waking for pings. */

@@ -60,7 +60,7 @@ export class HttpDoor {
     if (sizeOfHeaders(head.headers) + head.path.length > MAX_HEAD - 1024 || head.headers.length > 2 * MAX_HEADERS) {
       return errorPage({ request, status: 431, id: newRequestId(), code: "head-too-large", site: mapping.site });
     }
-    const { agent, grant } = admitted;
+    const { agent, grant, source } = admitted;
     const ref = this.#host.records.name();
     const session = this.#host.ingress.session(agent.number);
     const stream = session.open(TYPE.DIAL, dialOf(mapping, visit, grant, ref), { mapping: mapping.id, kind: 3 });
@@ -76,7 +76,7 @@ export class HttpDoor {
       bytesOut: 0,
     };
     const end = ({ code, reason }: Failure): void => stream.reset(code, reason);
-    this.#doorman.enter(live, { grant, token: visit.token, caps: visit.caps, until: visit.until, end });
+    this.#doorman.enter(live, { source, grant, token: visit.token, caps: visit.caps, until: visit.until, end });
     this.#host.ingress.keepTime();
 
     const exchange = new Exchange(stream, request, head.upgrade, live, (failure, id) => {

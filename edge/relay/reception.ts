@@ -1,12 +1,13 @@
 import { LANE_CLOSE } from "../../shared/errors.ts";
 import { TYPE } from "../../shared/frame.ts";
 import { encodeControl, type Hello } from "../../shared/control.ts";
-import { DRAIN_MS, MAX_DATA, MAX_STREAMS, OPENS_PER_SECOND } from "../../shared/limits.ts";
+import { DRAIN_MS, HELLOS_PER_SECOND, MAX_DATA, MAX_STREAMS, OPENS_PER_SECOND } from "../../shared/limits.ts";
 import { PROTOCOL, VERSION } from "../../shared/version.ts";
 import { Absences } from "./absences.ts";
 import type { Callers } from "./callers.ts";
 import type { Cuts } from "./cuts.ts";
 import type { Doorman } from "./doorman.ts";
+import { Hellos } from "./hellos.ts";
 import type { Ingress } from "./ingress.ts";
 import type { Lane } from "./lane.ts";
 import { dataLane, laneOf, type End, type Lanes } from "./lanes.ts";
@@ -40,6 +41,7 @@ export type ReceptionHost = {
 export class Reception {
   readonly #host: ReceptionHost;
   readonly #absences = new Absences();
+  readonly #hellos = new Hellos();
   readonly #swaps = new Swaps();
 
   constructor(host: ReceptionHost) {
@@ -76,6 +78,10 @@ export class Reception {
     }
     if (lanes.accounts.of(attachment.identity).indebted) {
       this.dismiss(lane, LANE_CLOSE.busy, "too much waits for lanes of this token that are not read");
+      return;
+    }
+    if (!this.#hellos.permit(attachment.identity, Date.now())) {
+      this.dismiss(lane, LANE_CLOSE.busy, `more than ${HELLOS_PER_SECOND} new lanes of this token a second`);
       return;
     }
     const known = lanes.find(attachment, hello.incarnation);

@@ -111,7 +111,7 @@ test("what no relay would say ends the lane, not the agent", async () => {
   expect(agent.stderr).not.toMatch(/"msg":"token renewed"/);
 });
 
-test("no more dials are in flight than the limit says; those beyond it are refused as busy, at once", async () => {
+test("a mapping whose target answers nobody has half of all dials in flight; those beyond are refused at once, and another mapping is dialled", async () => {
   await using relay = await hostileRelay();
   await using folder = await tempDir();
   const file = join(folder.path, "token");
@@ -127,9 +127,10 @@ test("no more dials are in flight than the limit says; those beyond it are refus
   });
   await agent.until(/"msg":"ready"/);
   const beyond = 50;
-  const answers = await Promise.all(
-    Array.from({ length: DIALS_IN_FLIGHT + beyond }, () => relay.dial(`${host}:${port}`, "tcp")),
-  );
+  await using echo = await tcpServer(loopback());
+  const silent = Array.from({ length: DIALS_IN_FLIGHT / 2 + beyond }, () => relay.dial(`${host}:${port}`, "tcp"));
+  expect(await relay.dial(`${echo.host}:${echo.port}`, "tcp", 2)).toBe("accepted");
+  const answers = await Promise.all(silent);
   const busy = answers.filter((answer) => answer === "busy").length;
   // The few that its queue took made room for as many others.
   expect(busy).toBeGreaterThan(beyond - 10);
@@ -320,14 +321,14 @@ async function hostileRelay() {
     /** A new session on channel 0: whatever was there is over. */
     anew: () => say(session()),
     /** Tells the agent to dial; answers `accepted` or the code of its refusal. */
-    dial: (target: string, kind: Kind): Promise<string> => {
+    dial: (target: string, kind: Kind, mapping = 1): Promise<string> => {
       stream += 1;
       const { promise, resolve } = Promise.withResolvers<string>();
       answers.set(stream, resolve);
       const dial = {
         target,
         kind,
-        mapping: 1,
+        mapping,
         endpoint: "8080/tcp",
         visitor: "192.0.2.1:5",
         options: "",

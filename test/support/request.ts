@@ -7,6 +7,7 @@ export async function requestFrom(
   method: string,
   url: string,
   headers: Readonly<Record<string, string>> = {},
+  body = "",
 ): Promise<{ status: number; headers: NodeJS.Dict<string | string[]>; body: string }> {
   const { promise, resolve, reject } = Promise.withResolvers<{
     status: number;
@@ -15,10 +16,10 @@ export async function requestFrom(
   }>();
   const sent = request(url, { method, headers, localAddress: from, agent: false }, (response) => {
     text(response).then(
-      (body) => resolve({ status: response.statusCode ?? 0, headers: response.headers, body }),
+      (answer) => resolve({ status: response.statusCode ?? 0, headers: response.headers, body: answer }),
       reject,
     );
   });
-  sent.on("error", reject).end();
+  sent.on("error", reject).end(body);
   return promise;
 }

@@ -70,6 +70,34 @@ test("a full queue drops the oldest", () => {
   expect(queue.drops.queue).toBe(before + 4);
 });
 
+test.each([
+  { of: "small ones", size: 10, every: 1 },
+  { of: "the largest", size: 65_507, every: 20 },
+])(
+  "a flow that floods with $of loses its own datagrams; another's wait for no more than one each",
+  ({ size, every }) => {
+    const { world, queue } = lane();
+    const order: string[] = [];
+    const flow = (name: string): Stream =>
+      ({ datagram: (bytes: Uint8Array) => order.push(`${name} ${bytes[0]}`) }) as unknown as Stream;
+    const [flood, voice] = [flow("flood"), flow("voice")];
+    world.queued = 20_000;
+    const all = 20_000 / every;
+    for (let n = 0; n < all; n += 1) {
+      world.now = (n / all) * 20;
+      queue.send(flood, new Uint8Array(size));
+      if (n % (all / 20) === 0) queue.send(voice, Uint8Array.of(n / (all / 20)));
+    }
+    world.queued = 0;
+    queue.flush();
+    const spoken = Array.from({ length: 20 }, (_, n) => `voice ${n}`);
+    expect(order.filter((each) => each.startsWith("voice"))).toEqual(spoken);
+    expect(order.slice(0, 20).filter((each) => each.startsWith("voice")).length).toBeGreaterThanOrEqual(9);
+    expect(queue.drops.queue).toBe(all + 20 - order.length);
+    expect(queue.length).toBe(0);
+  },
+);
+
 test("the few that come before the target is there are the newest", () => {
   const early = new Early(2);
   expect([1, 2, 3].map((byte) => early.add(Uint8Array.of(byte)))).toEqual([true, true, false]);

@@ -1,0 +1,51 @@
+import { expect, test } from "vitest";
+import { Names } from "../../agent/names.ts";
+
+/** A resolver that answers when it is told to. */
+function resolver() {
+  const asked: string[] = [];
+  const pending = new Map<string, PromiseWithResolvers<{ address: string }[]>>();
+  const world = { now: 0 };
+  const names = new Names(
+    (host) => {
+      asked.push(host);
+      const answer = Promise.withResolvers<{ address: string }[]>();
+      pending.set(host, answer);
+      return answer.promise;
+    },
+    () => world.now,
+  );
+  return { asked, pending, world, names };
+}
+
+test("a thousand visitors of a name whose server is silent are one question, and another name is asked at once", async () => {
+  const { asked, pending, names } = resolver();
+  const waiting = Array.from({ length: 1_000 }, () => names.resolve("silent.lan"));
+  const other = names.resolve("camera.lan");
+  pending.get("camera.lan")?.resolve([{ address: "10.0.0.5" }]);
+  expect(await other).toEqual(["10.0.0.5"]);
+  expect(asked).toEqual(["silent.lan", "camera.lan"]);
+  pending.get("silent.lan")?.reject(new Error("ETIMEOUT"));
+  expect(await Promise.all(waiting)).toEqual(Array.from({ length: 1_000 }, () => []));
+});
+
+test("an answer, a refusal too, serves for a second, then the name is asked for again", async () => {
+  const { asked, pending, world, names } = resolver();
+  const first = names.resolve("camera.lan");
+  world.now = 5_000;
+  pending.get("camera.lan")?.resolve([{ address: "10.0.0.5" }]);
+  await first;
+  world.now = 5_999;
+  expect(await names.resolve("camera.lan")).toEqual(["10.0.0.5"]);
+  world.now = 6_000;
+  const again = names.resolve("camera.lan");
+  pending.get("camera.lan")?.resolve([{ address: "10.0.0.6" }]);
+  expect(await again).toEqual(["10.0.0.6"]);
+  expect(asked).toEqual(["camera.lan", "camera.lan"]);
+});
+
+test("a flood of names does not fill the memory", async () => {
+  const names = new Names(async (host) => [{ address: host }]);
+  for (let n = 0; n < 5_000; n += 1) await names.resolve(`x${n}`);
+  expect(await names.resolve("x4999")).toEqual(["x4999"]);
+});
