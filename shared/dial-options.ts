@@ -32,11 +32,21 @@ export function encodeDialOptions(options: DialOptions): string {
   return text === "{}" ? "" : text;
 }
 
+/** Options read lately: all visitors of a mapping come with the same. */
+const read = new Map<string, DialOptions>();
+const MOST_READ = 100;
+
 /** Undefined for anything that is not the options of a DIAL. */
-export function decodeDialOptions(text: string): DialOptions | undefined {
+export function decodeDialOptions(text: string): Readonly<DialOptions> | undefined {
   if (text === "") return {};
+  const known = read.get(text);
+  if (known !== undefined) return known;
   try {
-    return DialOptions.safeParse(JSON.parse(text)).data;
+    const options = DialOptions.safeParse(JSON.parse(text)).data;
+    if (options === undefined) return undefined;
+    if (read.size >= MOST_READ) read.clear();
+    read.set(text, options);
+    return options;
   } catch {
     return undefined;
   }

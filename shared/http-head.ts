@@ -162,10 +162,16 @@ const PART = 8192;
 
 /** Bytes as a byte string. */
 export function byteString(bytes: Uint8Array): string {
-  if (bytes.byteLength <= PART) return String.fromCharCode(...bytes);
+  if (bytes.byteLength <= PART) return characters(bytes);
   let text = "";
-  for (let at = 0; at < bytes.byteLength; at += PART) text += String.fromCharCode(...bytes.subarray(at, at + PART));
+  for (let at = 0; at < bytes.byteLength; at += PART) text += characters(bytes.subarray(at, at + PART));
   return text;
+}
+
+/** Spread over arguments, a head takes six times as long: an array of bytes is iterated for that. */
+function characters(bytes: Uint8Array): string {
+  // oxlint-disable-next-line prefer-spread -- see above
+  return String.fromCharCode.apply(null, bytes as unknown as number[]);
 }
 
 const encoder = new TextEncoder();

@@ -116,11 +116,10 @@ export class RecordReader {
   }
 
   #takeHeader(bytes: Uint8Array, at: number): number {
-    const wanted = RECORD_HEADER - this.#headerBytes;
-    const part = bytes.subarray(at, at + wanted);
-    this.#header.set(part, this.#headerBytes);
-    this.#headerBytes += part.byteLength;
-    if (this.#headerBytes < RECORD_HEADER) return part.byteLength;
+    const taken = Math.min(RECORD_HEADER - this.#headerBytes, bytes.byteLength - at);
+    for (let index = 0; index < taken; index += 1) this.#header[this.#headerBytes + index] = bytes[at + index] ?? 0;
+    this.#headerBytes += taken;
+    if (this.#headerBytes < RECORD_HEADER) return taken;
     this.#headerBytes = 0;
     const kind = this.#header[0] ?? 0;
     const length = viewOf(this.#header).getUint32(1);
@@ -128,7 +127,7 @@ export class RecordReader {
     if (length > MOST[kind]) throw new SessionError("protocol", `a record of kind ${kind} with ${length} bytes`);
     if (length > 0) this.#open = { kind, length, received: 0, parts: [] };
     else if (kind !== RECORD.BODY) this.#events.record(kind, EMPTY, 0);
-    return part.byteLength;
+    return taken;
   }
 
   /** Answers how many of the piece's bytes count as consumed now. */
