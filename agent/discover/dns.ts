@@ -80,7 +80,7 @@ function nameAt(view: DataView, start: number): { name: string; end: number } {
       if (jumps > MOST_JUMPS) throw new RangeError("a name that goes in circles");
       continue;
     }
-    if (length === 0) return { name: labels.join(".").toLowerCase(), end: end ?? at + 1 };
+    if (length === 0) return { name: labels.join("."), end: end ?? at + 1 };
     size += length + 1;
     if (size > MOST_NAME || at + 1 + length > view.byteLength) throw new RangeError("a name that is too long");
     labels.push(new TextDecoder().decode(new Uint8Array(view.buffer, view.byteOffset + at + 1, length)));

@@ -28,12 +28,19 @@ export function announcedBy(bytes: Uint8Array): Announced[] {
   const records = decodeAnswer(bytes);
   return records.flatMap((record): Announced[] => {
     if (record.type !== "SRV") return [];
-    const [, instance = "", type = ""] = /^(.*?)\.?(_[^.]+)\._tcp\.local$/.exec(record.name) ?? [];
-    const service = SERVICES[type];
+    const [, instance = "", type = ""] = /^(.*?)\.?(_[^.]+)\._tcp\.local$/i.exec(record.name) ?? [];
+    const service = SERVICES[type.toLowerCase()];
     if (service === undefined || record.port === 0) return [];
-    const addresses = records.flatMap((each) => (each.type === "A" && each.name === record.host ? [each.address] : []));
+    const addresses = records.flatMap((each) =>
+      each.type === "A" && isSame(each.name, record.host) ? [each.address] : [],
+    );
     const what = clean(`mDNS: ${instance}`, 80);
     const { port } = record;
     return addresses.map((address) => ({ address: addressOf(address), port, what, service: { ...service, port } }));
   });
+}
+
+/** Names are the same in any case of their letters (RFC 6762 section 16); shown as they were written. */
+function isSame(one: string, other: string): boolean {
+  return one.toLowerCase() === other.toLowerCase();
 }

@@ -17,7 +17,7 @@ test("a service with its port and its host's address is announced by what it is,
     {
       address: { text: "10.0.0.7" },
       port: 2222,
-      what: "mDNS: nas",
+      what: "mDNS: NAS",
       service: { name: "ssh", ask: "banner", port: 2222 },
     },
   ]);
