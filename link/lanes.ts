@@ -164,8 +164,11 @@ export class Lanes {
       if (lane.suspect) {
         const attempt = new AbortController();
         const patience = setTimeout(() => attempt.abort(), REDIAL_MS);
-        void lane.closed.then(() => attempt.abort());
+        let dialling = true;
+        // The lane that was dialled outlives the one it replaces.
+        void lane.closed.then(() => dialling && attempt.abort());
         const dialled = await this.#dial(lane.index, AbortSignal.any([stop, attempt.signal]));
+        dialling = false;
         clearTimeout(patience);
         if (dialled instanceof Lane) return dialled;
       }
