@@ -227,5 +227,6 @@ test("flows end when they have been idle, and their sockets with them", async ()
   expect(sources.size).toBeGreaterThanOrEqual(301);
   // Its other lanes may have come since.
   while ((await openFiles(site.agent.pid)) > before + 5) await first.ask("still here");
-  expect((await first.ask("again")).toString()).toBe("again");
+  // What was said again meanwhile may be answered late.
+  await first.ask("again", (answer) => answer.toString() === "again");
 });

@@ -5,14 +5,6 @@ import { record } from "../support/record.ts";
 
 const MINUTES = 30;
 
-test("under a minute of good and hostile load together, the good is byte-exact and nothing is left", async (context) => {
-  await needs(context, "nginx-light");
-  await mixedLoad(1, async ({ wrong, good, hostile }) => {
-    expect(wrong.join("\n")).toBe("");
-    for (const count of [...Object.values(good), ...Object.values(hostile)]) expect(count).toBeGreaterThan(0);
-  });
-});
-
 test(
   "half an hour of good and hostile load together: the good is byte-exact, nothing is left, memory reaches a plateau",
   async (context) => {
