@@ -11,6 +11,7 @@ import { Copyable } from "../parts/copy.tsx";
 import { Fault } from "../parts/fault.tsx";
 import { Icon } from "../parts/icon.tsx";
 import { say } from "../parts/toast.tsx";
+import { Table } from "../parts/table.tsx";
 import { When } from "../parts/when.tsx";
 import { useNow, useStore } from "../state.ts";
 import { useAnswer } from "../use-answer.ts";
@@ -49,27 +50,11 @@ function Tokens(): JSX.Element {
         )}
       </div>
       <Fault error={error} />
-      <div class="table-frame">
-        <table>
-          <thead>
-            <tr>
-              <th scope="col">Who</th>
-              <th scope="col">May</th>
-              <th scope="col">Issued</th>
-              <th scope="col">Ends</th>
-              <th scope="col">State</th>
-              <th scope="col">
-                <span class="hidden">Actions</span>
-              </th>
-            </tr>
-          </thead>
-          <tbody>
-            {shown.map((token) => (
-              <Token key={token.jti} token={token} now={now} readOnly={readOnly} />
-            ))}
-          </tbody>
-        </table>
-      </div>
+      <Table titles={["Who", "May", "Issued", "Ends", "State"]} actions>
+        {shown.map((token) => (
+          <Token key={token.jti} token={token} now={now} readOnly={readOnly} />
+        ))}
+      </Table>
       {all.length === good.length ? null : (
         <label class="check">
           <input type="checkbox" checked={old} onChange={(event) => setOld(event.currentTarget.checked)} />
@@ -173,26 +158,11 @@ function Grants(): JSX.Element {
       </div>
       <Fault error={error} />
       {grants.length > 0 ? (
-        <div class="table-frame">
-          <table>
-            <thead>
-              <tr>
-                <th scope="col">For</th>
-                <th scope="col">Endpoints</th>
-                <th scope="col">Admits</th>
-                <th scope="col">Ends</th>
-                <th scope="col">
-                  <span class="hidden">Actions</span>
-                </th>
-              </tr>
-            </thead>
-            <tbody>
-              {grants.map((grant) => (
-                <Grant key={grant.id} grant={grant} now={now} readOnly={readOnly} />
-              ))}
-            </tbody>
-          </table>
-        </div>
+        <Table titles={["For", "Endpoints", "Admits", "Ends"]} actions>
+          {grants.map((grant) => (
+            <Grant key={grant.id} grant={grant} now={now} readOnly={readOnly} />
+          ))}
+        </Table>
       ) : answer === undefined ? null : (
         <div class="empty">
           <p>

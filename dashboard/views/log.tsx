@@ -4,7 +4,9 @@ import type { ConnectionList, ConnectionView } from "../../shared/api.ts";
 import { bytes, clock, span } from "../format.ts";
 import { Badge, type Tone } from "../parts/badge.tsx";
 import { Fault } from "../parts/fault.tsx";
-import { Field } from "../parts/field.tsx";
+import { ChoiceFilter, TextFilter } from "../parts/filter.tsx";
+import { OlderNewer } from "../parts/older.tsx";
+import { Table } from "../parts/table.tsx";
 import { useNow, useStore } from "../state.ts";
 import { useAnswer } from "../use-answer.ts";
 
@@ -46,62 +48,32 @@ export function Log({ endpoint: start }: { endpoint: string }): JSX.Element {
     return merged(answer?.connections ?? [], fresh);
   }, [answer, ended, site, outcome, isPlain]);
   const next = answer?.next ?? null;
+  const turn = (change: () => void): void => {
+    change();
+    setBefore([]);
+  };
   const search = (event: Event): void => {
     event.preventDefault();
-    setWish({ endpoint: endpoint.trim(), visitor: visitor.trim() });
-    setBefore([]);
+    turn(() => setWish({ endpoint: endpoint.trim(), visitor: visitor.trim() }));
   };
   return (
     <section aria-labelledby="log">
       <h1 id="log">Connections</h1>
       <form class="filter-form" onSubmit={search}>
-        <Field label="Endpoint">
-          {(given) => <input {...given} value={endpoint} onInput={(event) => setEndpoint(event.currentTarget.value)} />}
-        </Field>
-        <Field label="Visitor">
-          {(given) => (
-            <input
-              {...given}
-              placeholder="address or network"
-              value={visitor}
-              onInput={(event) => setVisitor(event.currentTarget.value)}
-            />
-          )}
-        </Field>
-        <Field label="Site">
-          {(given) => (
-            <select
-              {...given}
-              value={site}
-              onChange={(event) => {
-                setSite(event.currentTarget.value);
-                setBefore([]);
-              }}
-            >
-              <option value="">All</option>
-              {sites.map(({ name }) => (
-                <option key={name}>{name}</option>
-              ))}
-            </select>
-          )}
-        </Field>
-        <Field label="Ending">
-          {(given) => (
-            <select
-              {...given}
-              value={outcome}
-              onChange={(event) => {
-                setOutcome(event.currentTarget.value);
-                setBefore([]);
-              }}
-            >
-              <option value="">All</option>
-              {Object.keys(OUTCOMES).map((each) => (
-                <option key={each}>{each}</option>
-              ))}
-            </select>
-          )}
-        </Field>
+        <TextFilter label="Endpoint" value={endpoint} onValue={setEndpoint} />
+        <TextFilter label="Visitor" value={visitor} placeholder="address or network" onValue={setVisitor} />
+        <ChoiceFilter
+          label="Site"
+          value={site}
+          of={sites.map(({ name }) => name)}
+          onValue={(value) => turn(() => setSite(value))}
+        />
+        <ChoiceFilter
+          label="Ending"
+          value={outcome}
+          of={Object.keys(OUTCOMES)}
+          onValue={(value) => turn(() => setOutcome(value))}
+        />
         <button>Search</button>
       </form>
       <Fault error={error} />
@@ -112,38 +84,13 @@ export function Log({ endpoint: start }: { endpoint: string }): JSX.Element {
             : "No connection has ended yet. They are listed when they end, with the reason."}
         </p>
       ) : (
-        <div class="table-frame">
-          <table>
-            <thead>
-              <tr>
-                <th scope="col">Ended</th>
-                <th scope="col">Visitor</th>
-                <th scope="col">Endpoint</th>
-                <th scope="col">Target</th>
-                <th scope="col">In</th>
-                <th scope="col">Out</th>
-                <th scope="col">Lasted</th>
-                <th scope="col">Ending</th>
-              </tr>
-            </thead>
-            <tbody>
-              {shown.map((each) => (
-                <Connection key={nameOf(each)} connection={each} now={now} />
-              ))}
-            </tbody>
-          </table>
-        </div>
+        <Table titles={["Ended", "Visitor", "Endpoint", "Target", "In", "Out", "Lasted", "Ending"]}>
+          {shown.map((each) => (
+            <Connection key={nameOf(each)} connection={each} now={now} />
+          ))}
+        </Table>
       )}
-      {before.length === 0 && next === null ? null : (
-        <nav class="pager" aria-label="Pages">
-          <button type="button" disabled={before.length === 0} onClick={() => setBefore(before.slice(0, -1))}>
-            Newer
-          </button>
-          <button type="button" disabled={next === null} onClick={() => setBefore([...before, next ?? 0])}>
-            Older
-          </button>
-        </nav>
-      )}
+      <OlderNewer before={before} next={next} onBefore={setBefore} />
     </section>
   );
 }

@@ -1,0 +1,38 @@
+import type { JSX } from "preact";
+import { Field } from "./field.tsx";
+
+type TextProps = { label: string; value: string; placeholder?: string; onValue: (value: string) => void };
+
+/** A word to look for. */
+export function TextFilter({ label, value, placeholder, onValue }: TextProps): JSX.Element {
+  return (
+    <Field label={label}>
+      {(given) => (
+        <input
+          {...given}
+          placeholder={placeholder}
+          value={value}
+          onInput={(event) => onValue(event.currentTarget.value)}
+        />
+      )}
+    </Field>
+  );
+}
+
+type ChoiceProps = { label: string; value: string; of: readonly string[]; onValue: (value: string) => void };
+
+/** One of several, or "" for all of them. */
+export function ChoiceFilter({ label, value, of, onValue }: ChoiceProps): JSX.Element {
+  return (
+    <Field label={label}>
+      {(given) => (
+        <select {...given} value={value} onChange={(event) => onValue(event.currentTarget.value)}>
+          <option value="">All</option>
+          {of.map((each) => (
+            <option key={each}>{each}</option>
+          ))}
+        </select>
+      )}
+    </Field>
+  );
+}

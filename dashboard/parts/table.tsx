@@ -1,0 +1,33 @@
+import type { ComponentChildren, JSX } from "preact";
+
+type Props = {
+  titles: readonly string[];
+  /** Whether a last column has buttons. */
+  actions?: boolean;
+  children: ComponentChildren;
+};
+
+/** A table whose cells name their column themselves on a narrow page (`data-title`). */
+export function Table({ titles, actions = false, children }: Props): JSX.Element {
+  return (
+    <div class="table-frame">
+      <table>
+        <thead>
+          <tr>
+            {titles.map((title) => (
+              <th key={title} scope="col">
+                {title}
+              </th>
+            ))}
+            {actions ? (
+              <th scope="col">
+                <span class="hidden">Actions</span>
+              </th>
+            ) : null}
+          </tr>
+        </thead>
+        <tbody>{children}</tbody>
+      </table>
+    </div>
+  );
+}
