@@ -4,7 +4,7 @@ import { FRAME_CHARGE, MAX_DATA, MAX_STREAM_WINDOW, STREAM_WINDOW } from "./limi
 // The receiving half of a stream: what came, what the application has taken, and how far we let the far end go.
 
 /** Charge after which a wide window is reported on, too: a report costs a relay as much as a frame does. */
-const REPORT_CHARGE = 256 * 1024;
+const REPORT_CHARGE = 1024 * 1024;
 /** Former limits remembered: as many as may be granted in one round trip. */
 const MAX_PASSED = 16;
 

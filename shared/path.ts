@@ -4,13 +4,14 @@
 
 import { MAX_DATA, USUAL_DATA } from "./limits.ts";
 
-/** Bytes always allowed: less would leave a busy machine idle between two turns of its event loop. */
+/** Bytes, and frames, always allowed: less would leave a busy machine idle between two turns of its event loop. */
 const LEAST_BYTES = 256 * 1024;
+const LEAST_FRAMES = 3;
 /** Times the path's own product: one part travels, the other waits to follow it at once. It also lets a new path be found out. */
 const GAIN = 2;
 /** Milliseconds of the path that one frame may take: what comes behind it waits as long. */
 const FRAME_MS = 4;
-/** Bytes between two marks, at least. */
+/** Bytes between two marks of a path that may have no more than LEAST_BYTES on its way. */
 const MARK_BYTES = 64 * 1024;
 /** Milliseconds a measured rate, and a measured round trip, are believed. */
 const RATE_MS = 1_000;
@@ -50,17 +51,23 @@ export class Path {
   /** Bytes of the largest frame of bulk that may be sent now; 0: none. */
   get room(): number {
     if (this.#probing || this.backlog >= this.limit) return 0;
-    return Math.min(MAX_DATA, Math.max(USUAL_DATA, Math.floor(this.#rate * FRAME_MS)));
+    return this.#frame;
   }
 
   /** Bytes that may be on their way. */
   get limit(): number {
-    return Number.isFinite(this.#roundTrip) ? Math.max(LEAST_BYTES, GAIN * this.#rate * this.#roundTrip) : LEAST_BYTES;
+    const least = Math.max(LEAST_BYTES, LEAST_FRAMES * this.#frame);
+    return Number.isFinite(this.#roundTrip) ? Math.max(least, GAIN * this.#rate * this.#roundTrip) : least;
   }
 
-  /** True when a mark should be sent now. */
+  /** True when a mark should be sent now. A mark and its echo cost a relay as much as two frames do, so wide paths have few. */
   get due(): boolean {
-    return this.#sent - (this.#marks.at(-1)?.total ?? this.#echoed) >= Math.max(MARK_BYTES, this.limit / 4);
+    const { limit } = this;
+    return this.#sent - (this.#marks.at(-1)?.total ?? this.#echoed) >= (limit > LEAST_BYTES ? limit / 2 : MARK_BYTES);
+  }
+
+  get #frame(): number {
+    return Math.min(MAX_DATA, Math.max(USUAL_DATA, Math.floor(this.#rate * FRAME_MS)));
   }
 
   /** Bytes have been handed to the socket. */

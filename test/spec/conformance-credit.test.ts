@@ -343,6 +343,21 @@ test.each(ROLES)("9.7 within two ticks also when more keeps coming (%s)", (role)
   expect(consumedIn(end).length).toBeGreaterThanOrEqual(2);
 });
 
+test.each(ROLES)("9.8 however wide the window, with 1 MiB of charge, and not much sooner (%s)", (role) => {
+  const end = new End(role);
+  end.session.grant(64 * MIB, false);
+  const { stream } = end.open();
+  stream.in.window = MAX_STREAM_WINDOW;
+  let furthest = 0;
+  for (let at = 0; at < 12 * MIB; at += USUAL_DATA) {
+    end.hear(data(1, at, USUAL_DATA));
+    furthest = Math.max(furthest, stream.in.consumed - (consumedIn(end).at(-1) ?? 0));
+  }
+  expect(end.over).toEqual([]);
+  expect(furthest).toBeLessThan(MIB);
+  expect(consumedIn(end).length).toBeLessThan(2 * 12);
+});
+
 // 10. How limits move
 
 test.each(ROLES)("10.1 a limit only grows, and stays within consumed and the window granted (%s)", (role) => {

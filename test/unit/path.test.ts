@@ -4,16 +4,19 @@ import { Path } from "../../shared/path.ts";
 
 const FRAME = 64 * 1024;
 
+type Link = { rate: number; roundTrip: number; frames: number };
+
 /**
  * A sender that always has bulk, over a link of so many bytes a millisecond and so many milliseconds for a turn.
  * Answers what the link carried in the last fifth of the time, as a part of what it could, and what may be on its way by then.
  */
-function saturate(link: { rate: number; roundTrip: number; frames: number }): { used: number; limit: number } {
+function saturate(link: Link): { used: number; limit: number; marks: number } {
   const path = new Path();
   /** When the link has taken all that was handed to it. */
   let busyUntil = 0;
   let now = 0;
   let late = 0;
+  let marks = 0;
   const echoes: number[] = [];
   for (let sent = 0; sent < link.frames;) {
     if (path.room) {
@@ -27,11 +30,12 @@ function saturate(link: { rate: number; roundTrip: number; frames: number }): { 
     }
     if (path.due) {
       path.mark(now);
+      marks += 1;
       echoes.push(busyUntil + link.roundTrip);
     }
   }
   const carried = link.frames * 0.2 * FRAME;
-  return { used: carried / ((now - late) * link.rate), limit: path.limit };
+  return { used: carried / ((now - late) * link.rate), limit: path.limit, marks };
 }
 
 test.each([
@@ -42,6 +46,16 @@ test.each([
   const { used, limit } = saturate({ rate, roundTrip, frames });
   expect(used).toBeGreaterThan(0.9);
   expect(limit).toBeLessThan(1.25 * Math.max(2 * rate * roundTrip, 256 * 1024));
+});
+
+test.each([
+  { name: "of 1 GB/s", rate: 1_000_000, roundTrip: 1, frames: 4_000, every: 1000 * 1000 },
+  { name: "of 2 Mb/s", rate: 250, roundTrip: 30, frames: 500, every: 64 * 1024 },
+])("a path $name has a mark for half of what may be on its way, and at least every 64 KiB of little", (link) => {
+  const { marks, limit } = saturate(link);
+  const bytes = link.frames * FRAME;
+  expect(marks).toBeGreaterThan(bytes / Math.max(limit, 256 * 1024));
+  expect(marks).toBeLessThan((1.5 * bytes) / link.every);
 });
 
 test.each([
