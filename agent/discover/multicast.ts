@@ -1,14 +1,11 @@
 import { createSocket } from "node:dgram";
-import { parseAddress, type Address } from "../../shared/address.ts";
+import { parseAddress } from "../../shared/address.ts";
 import { clean } from "../../shared/text.ts";
 import { encodeQuery } from "./dns.ts";
 import { announcedBy, SERVICE_NAMES } from "./mdns.ts";
-import type { Usual } from "./usual.ts";
+import type { Announced } from "./usual.ts";
 
 const LISTEN_MS = 2_500;
-
-/** A device that answered to everybody's address, by its own; `service` where it said what it is. */
-export type Announced = { address: Address; port: number; what: string; service?: Usual };
 
 /** Where the LAN listens: SSDP and WS-Discovery, and mDNS. */
 const EVERYBODY = "239.255.255.250";

@@ -1,5 +1,10 @@
+import type { Address } from "../../shared/address.ts";
+
 /** What usually listens at a port, and how it is asked who it is. */
 export type Usual = { port: number; name: string; ask: "banner" | "http" | "https" | "rtsp" | "none" };
+
+/** A device that answered to everybody's address, by its own; `service` where it said what it is. */
+export type Announced = { address: Address; port: number; what: string; service?: Usual };
 
 /** Ports of what people map: pages, cameras, shells, screens, files, telephones, databases. */
 export const USUAL: readonly Usual[] = [

@@ -11,16 +11,10 @@ import { say } from "../parts/toast.tsx";
 import { go, hrefOf } from "../route.ts";
 import { useStore } from "../state.ts";
 import { MoreFields } from "./mapping-more.tsx";
+import type { FormProps } from "./mapping-field.tsx";
 import { MainFields } from "./mapping-main.tsx";
 
 /** What is typed into a form, what is wrong with it, and how it is changed. */
-export type FormProps = {
-  form: Form;
-  /** What is wrong with a field; "" when nothing is, or when it has not been touched. */
-  errorOf: (field: keyof Form) => string;
-  set: <K extends keyof Form>(field: K, value: Form[K]) => void;
-};
-
 /** Adds a mapping, or changes one: by the same rules and with the same warnings as the commands. */
 export function MappingForm({ mapping, site }: { mapping: MappingView | undefined; site: string }): JSX.Element {
   const mappings = useStore((state) => state.mappings) ?? [];

@@ -1,7 +1,7 @@
 import type { JSX } from "preact";
-import { Field } from "../parts/field.tsx";
 import type { Form } from "../form.ts";
-import type { FormProps } from "./mapping-form.tsx";
+import { Field } from "../parts/field.tsx";
+import { Lines, Text, type FormProps } from "./mapping-field.tsx";
 
 /** The fields that every mapping has. */
 export function MainFields({ sites, ...props }: FormProps & { sites: readonly string[] }): JSX.Element {
@@ -85,47 +85,5 @@ export function MainFields({ sites, ...props }: FormProps & { sites: readonly st
         </div>
       </fieldset>
     </>
-  );
-}
-
-type TextField = {
-  [K in keyof Form]: string extends Form[K] ? K : never;
-}[keyof Form];
-
-type TextProps = FormProps & { field: TextField; label: string; hint: string };
-
-/** A field of one line. */
-export function Text({ form, errorOf, set, field, label, hint }: TextProps): JSX.Element {
-  return (
-    <Field label={label} hint={hint} error={errorOf(field)}>
-      {(given) => (
-        <input
-          {...given}
-          name={field}
-          autocomplete="off"
-          spellcheck={field === "note"}
-          value={form[field]}
-          onInput={(event) => set(field, event.currentTarget.value)}
-        />
-      )}
-    </Field>
-  );
-}
-
-/** A field of several lines. */
-export function Lines({ form, errorOf, set, field, label, hint }: TextProps): JSX.Element {
-  return (
-    <Field label={label} hint={hint} error={errorOf(field)}>
-      {(given) => (
-        <textarea
-          {...given}
-          name={field}
-          rows={2}
-          spellcheck={false}
-          value={form[field]}
-          onInput={(event) => set(field, event.currentTarget.value)}
-        />
-      )}
-    </Field>
   );
 }

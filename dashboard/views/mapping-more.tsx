@@ -2,8 +2,7 @@ import type { JSX } from "preact";
 import { parseEndpoint, transports } from "../../shared/endpoint.ts";
 import { EMPTY, type Form } from "../form.ts";
 import { Field } from "../parts/field.tsx";
-import type { FormProps } from "./mapping-form.tsx";
-import { Lines, Text } from "./mapping-main.tsx";
+import { Lines, Text, type FormProps } from "./mapping-field.tsx";
 
 /** The fields that few mappings need: those that its endpoint can have. */
 export function MoreFields(props: FormProps): JSX.Element {

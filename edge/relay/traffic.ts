@@ -1,17 +1,9 @@
-import type { MappingTraffic } from "../../shared/live.ts";
 import type { LiveStream } from "./types.ts";
+import type { Bytes, Moved, TrafficReport } from "./traffic-report.ts";
 
 /** Milliseconds between two reports while somebody watches, and else, while there are visitors. */
 const WATCHED_MS = 2_000;
 const UNWATCHED_MS = 60_000;
-
-type Bytes = { bytesIn: number; bytesOut: number };
-
-/** Bytes of one mapping since the last report that was to be kept. */
-export type Moved = Bytes & { mapping: number };
-
-/** What a relay tells of its visitors: `live` for those who watch, `moved` to be kept. `ms`: since the report before. */
-export type TrafficReport = { ms: number; live: MappingTraffic[]; moved: Moved[] };
 
 /** Counts what each mapping carries, by looking at its live streams once a second: nothing is done for a frame. */
 export class Traffic {
