@@ -20,6 +20,15 @@ export async function testAgent(edge: TestEdge, ...more: readonly string[]): Pro
   await edge.ok("site", "add", "lab");
   const tokenFile = join(edge.data, "token");
   await writeFile(tokenFile, await edge.ok("token", "agent", "lab", "--local"), { mode: 0o600 });
+  return againAgent(edge, { tokenFile }, ...more);
+}
+
+/** Starts an agent with the token of an earlier one. */
+export async function againAgent(
+  edge: TestEdge,
+  { tokenFile }: Pick<TestAgent, "tokenFile">,
+  ...more: readonly string[]
+): Promise<TestAgent> {
   const env = { SALLYPORT_RUN_DIR: join(edge.data, "run") };
   const agent = run(SYSTEM_NODE, [AGENT, "--token-file", tokenFile, "--log", "json", ...more], { env });
   await agent.until(/"msg":"ready"/);

@@ -5,7 +5,7 @@ import { DatabaseSync } from "node:sqlite";
 import { expect, test, type TestContext } from "vitest";
 import type { MappingView, SiteView } from "../../shared/api.ts";
 import { TestEdge, testEdge } from "../support/edge.ts";
-import { echoServer, exchange, testAgent } from "../support/lan.ts";
+import { againAgent, echoServer, exchange, testAgent } from "../support/lan.ts";
 import { loopback } from "../support/net.ts";
 import { execute } from "../support/run.ts";
 import { tempDir } from "../support/temp-dir.ts";
@@ -33,7 +33,7 @@ test("on a full disk changes are refused, what was confirmed stays, and what is 
   await edge.start();
   await edge.login();
   await using echo = await echoServer();
-  await using _agent = await testAgent(edge);
+  await using agent = await testAgent(edge);
   await edge.ok("map", "add", "8080/tcp", "lab", echo.address);
   const fill = join(folder.path, "fill");
   expect((await execute("dd", ["if=/dev/zero", `of=${fill}`, "bs=1k"])).stderr).toContain("No space left");
@@ -49,6 +49,10 @@ test("on a full disk changes are refused, what was confirmed stays, and what is 
   // Whatever a relay could not write down cost it one life at most: its agent is back at once.
   for (let again = 0; again < 20; again += 1)
     expect(await exchange(edge.host, 8080, "still served")).toBe("still served");
+  // Neither does it need to write to take an agent that comes anew.
+  await agent.run[Symbol.asyncDispose]();
+  await using _newer = await againAgent(edge, agent);
+  expect(await exchange(edge.host, 8080, "by another")).toBe("by another");
   const kept = ["8080/tcp", ...confirmed];
   expect((await edge.json<MappingView[]>("map", "ls")).map(({ endpoint }) => endpoint)).toEqual(kept);
 
@@ -56,8 +60,9 @@ test("on a full disk changes are refused, what was confirmed stays, and what is 
   process.kill(edge.workerd, "SIGKILL");
   await edge.serve.until(/"msg":"workerd is back"/);
   expect((await edge.json<MappingView[]>("map", "ls")).map(({ endpoint }) => endpoint)).toEqual(kept);
+  while ((await exchange(edge.host, 8080, "full still")) !== "full still") continue;
   await execute("rm", [fill]);
-  while ((await exchange(edge.host, 8080, "room again")) !== "room again") continue;
+  expect(await exchange(edge.host, 8080, "room again")).toBe("room again");
   await edge.ok("map", "add", "lab/late", "lab", "10.0.0.5:22");
 });
 
