@@ -110,7 +110,7 @@ export class Lane implements AsyncDisposable {
     if (this.#socket.readyState !== WebSocket.OPEN) return;
     this.#socket.send(frame, this.#flushed);
     this.#path.sent(frame.byteLength);
-    if (this.#path.due) this.#ping();
+    if (this.#path.due(this.index === 0)) this.#ping();
   }
 
   /** Resolves when the edge has all that was sent until now, or the lane is over. */
@@ -148,7 +148,7 @@ export class Lane implements AsyncDisposable {
       const { arrived } = this.#path;
       for (const each of this.#awaiting) if (each.total <= arrived) each.resolve();
       this.#awaiting = this.#awaiting.filter(({ total }) => total > arrived);
-      if (this.#path.due) this.#ping();
+      if (this.#path.due(this.index === 0)) this.#ping();
       this.#options.room();
       return;
     }

@@ -11,7 +11,7 @@ const LEAST_FRAMES = 3;
 const GAIN = 2;
 /** Milliseconds of the path that one frame may take: what comes behind it waits as long. */
 const FRAME_MS = 4;
-/** Bytes between two marks of a path that may have no more than LEAST_BYTES on its way. */
+/** Bytes between two marks where datagrams go, or of a path that may have no more than LEAST_BYTES on its way. */
 const MARK_BYTES = 64 * 1024;
 /** Milliseconds a measured rate, and a measured round trip, are believed. */
 const RATE_MS = 1_000;
@@ -60,10 +60,14 @@ export class Path {
     return Number.isFinite(this.#roundTrip) ? Math.max(least, GAIN * this.#rate * this.#roundTrip) : least;
   }
 
-  /** True when a mark should be sent now. A mark and its echo cost a relay as much as two frames do, so wide paths have few. */
-  get due(): boolean {
+  /**
+   * True when a mark should be sent now. A mark and its echo cost a relay as much as two frames do, so wide paths have few;
+   * `fine`: but where datagrams go, which are dropped when much is on its way, that must be known closely.
+   */
+  due(fine: boolean): boolean {
     const { limit } = this;
-    return this.#sent - (this.#marks.at(-1)?.total ?? this.#echoed) >= (limit > LEAST_BYTES ? limit / 2 : MARK_BYTES);
+    const step = fine || limit <= LEAST_BYTES ? MARK_BYTES : limit / 2;
+    return this.#sent - (this.#marks.at(-1)?.total ?? this.#echoed) >= step;
   }
 
   get #frame(): number {

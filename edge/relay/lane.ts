@@ -51,7 +51,7 @@ export class Lane {
     if (this.socket.readyState !== WebSocket.OPEN) return;
     this.socket.send(frame);
     this.#path.sent(frame.byteLength);
-    if (this.#path.due) this.#mark();
+    if (this.#due) this.#mark();
     this.#count();
     // Credit never allows as much: the end grants what it may not, and does not read. What waits is memory of all.
     if (this.#account.overrun) this.close(LANE_CLOSE.overrun, "more is on its way than credit allows");
@@ -65,7 +65,7 @@ export class Lane {
       this.#roundTrip = { ms: roundTrip, at: now };
       for (const tell of this.#measuring.splice(0)) tell();
     }
-    if (this.#path.due) this.#mark();
+    if (this.#due) this.#mark();
   }
 
   get isGone(): boolean {
@@ -94,6 +94,11 @@ export class Lane {
     if (this.#roundTrip !== null && now - this.#roundTrip.at < FRESH_MS) return Promise.resolve();
     if (this.#measuring.length === 0 && this.socket.readyState === WebSocket.OPEN) this.#mark();
     return new Promise((resolve) => this.#measuring.push(resolve));
+  }
+
+  /** Datagrams use lane 0. */
+  get #due(): boolean {
+    return this.#path.due(this.attachment.ready?.lane === 0);
   }
 
   #mark(): void {

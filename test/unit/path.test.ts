@@ -28,7 +28,7 @@ function saturate(link: Link): { used: number; limit: number; marks: number } {
       now = echoes.shift() ?? Number.NaN;
       expect(path.echoed(now)).not.toBeNull();
     }
-    if (path.due) {
+    if (path.due(false)) {
       path.mark(now);
       marks += 1;
       echoes.push(busyUntil + link.roundTrip);
@@ -56,6 +56,18 @@ test.each([
   const bytes = link.frames * FRAME;
   expect(marks).toBeGreaterThan(bytes / Math.max(limit, 256 * 1024));
   expect(marks).toBeLessThan((1.5 * bytes) / link.every);
+});
+
+test("where datagrams go, at most 64 KiB and a frame are unmarked, however wide the path is", () => {
+  const path = new Path();
+  path.sent(FRAME);
+  path.mark(0);
+  path.echoed(0.1);
+  expect(path.limit).toBeGreaterThan(512 * 1024);
+  path.sent(FRAME - 1);
+  expect(path.due(true)).toBe(false);
+  path.sent(1);
+  expect([path.due(true), path.due(false)]).toEqual([true, false]);
 });
 
 test.each([
@@ -89,9 +101,9 @@ test("however the limit shrinks, something is on its way that will come back", (
     // Fast at first, then ever slower.
     while (path.room) {
       path.sent(FRAME);
-      if (path.due) path.mark(now);
+      if (path.due(false)) path.mark(now);
     }
-    if (path.due) path.mark(now);
+    if (path.due(false)) path.mark(now);
     now += 1 + turn * 10;
     expect(path.echoed(now)).not.toBeNull();
   }
