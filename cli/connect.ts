@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { closeSync } from "node:fs";
+import type { SocketAddress } from "../shared/socket-address.ts";
 import { deferred } from "../link/deferred.ts";
 import { Client, siteOf, type Listing } from "../link/client.ts";
 import type { LinkStopped } from "../link/fault.ts";
@@ -11,6 +12,7 @@ import { Counts } from "./listen/counts.ts";
 import { Listeners } from "./listen/listeners.ts";
 import { tunnel } from "./listen/tunnel.ts";
 import { listenings, showListening, type Listening, type Wanted } from "./listen/wanted.ts";
+import { callerMetrics } from "./metrics.ts";
 
 const LOOPBACK = "127.0.0.1";
 const RETRY_MS = 1_000;
@@ -20,16 +22,25 @@ const LONGEST_RETRY_MS = 15_000;
 const LONGEST_TIMER_MS = 0x7fff_ffff;
 
 /** `expires`: of the token, in milliseconds since 1970. */
-export type ConnectOptions = { edge: URL; token: string; expires: number; wanted: readonly Wanted[]; log: Log };
+export type ConnectOptions = {
+  edge: URL;
+  token: string;
+  expires: number;
+  wanted: readonly Wanted[];
+  /** Where to answer Prometheus; null: nowhere. */
+  metrics: SocketAddress | null;
+  log: Log;
+};
 
 /** Opens local listeners for endpoints and keeps them until `signal`. Throws Problem when the token does not open them, or ends. */
 export async function connect(
-  { edge, token, expires, wanted, log }: ConnectOptions,
+  { edge, token, expires, wanted, metrics, log }: ConnectOptions,
   signal: AbortSignal,
 ): Promise<void> {
   await using stack = new Resources();
   const stopped = deferred<LinkStopped>();
-  const listeners = new Listeners({ statesVisitors: false, isBalancer: () => false, counts: new Counts() }, log);
+  const counts = new Counts();
+  const listeners = new Listeners({ statesVisitors: false, isBalancer: () => false, counts }, log);
   const client = stack.use(
     new Client(
       { edge, kind: "client", token: () => token, log },
@@ -37,6 +48,10 @@ export async function connect(
     ),
   );
   stack.use(listeners);
+  if (metrics !== null) {
+    const report = () => ({ client, counts, listening: listeners.listening, expires: Math.floor(expires / 1000) });
+    stack.use(await callerMetrics(metrics, "client", report, log));
+  }
   const listing = await listed(client, log, signal);
   if (listing === undefined) return;
   for (const listening of wanted.flatMap((each) => listenings(each, LOOPBACK))) {

@@ -10,15 +10,14 @@ import { Client } from "../link/client.ts";
 import { deferred } from "../link/deferred.ts";
 import type { LinkStopped } from "../link/fault.ts";
 import type { Log } from "../link/log.ts";
-import { serveMetrics } from "../link/metrics-server.ts";
 import { Resources } from "../link/resources.ts";
 import type { SiteLink } from "../link/site-link.ts";
 import { TokenRenewal } from "../link/token-renewal.ts";
 import { ended, problemOf } from "./connect.ts";
-import { observed } from "./gateway-metrics.ts";
 import { Counts } from "./listen/counts.ts";
 import { Listeners, type Listener } from "./listen/listeners.ts";
 import { listenings, type Listening, type Wanted } from "./listen/wanted.ts";
+import { callerMetrics } from "./metrics.ts";
 
 /** Milliseconds between looks for sites that are new or gone: mappings of known sites are told at once. */
 const LOOK_MS = 5_000;
@@ -41,8 +40,8 @@ export type GatewayOptions = {
   isBalancer: (address: string) => boolean;
   /** Milliseconds between looks for new sites; absent: LOOK_MS. */
   lookMs?: number;
-  /** Where to answer Prometheus; absent or null: nowhere. */
-  metrics?: SocketAddress | null;
+  /** Where to answer Prometheus; null: nowhere. */
+  metrics: SocketAddress | null;
   log: Log;
 };
 
@@ -66,11 +65,10 @@ export async function gateway(options: GatewayOptions, signal: AbortSignal): Pro
     ),
   );
   stack.use(listeners);
-  if (options.metrics) {
+  if (options.metrics !== null) {
     const { metrics, claims } = options;
-    const report = () => observed({ client, counts, listening: listeners.listening, expires: claims().exp });
-    const server = stack.use(await serveMetrics(metrics, report));
-    log("info", "metrics", { url: `http://${formatHostPort(metrics.address.text, server.port)}/metrics` });
+    const report = () => ({ client, counts, listening: listeners.listening, expires: claims().exp });
+    stack.use(await callerMetrics(metrics, "gateway", report, log));
   }
   const renewal = new TokenRenewal(options);
   const ageing = setInterval(() => {

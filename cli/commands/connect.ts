@@ -5,6 +5,7 @@ import { connect, connectStdio } from "../connect.ts";
 import type { Context } from "../context.ts";
 import { checkedUrl } from "../edge.ts";
 import { parseWanted } from "../listen/wanted.ts";
+import { metricsAddress } from "../metrics.ts";
 
 type Options = {
   token?: string;
@@ -12,6 +13,7 @@ type Options = {
   edge?: string;
   insecure?: boolean;
   stdio?: boolean;
+  metrics?: string;
   log: "pretty" | "json";
   logLevel?: Level;
 };
@@ -26,6 +28,11 @@ export function connectCommand(context: Context): Command {
     .option("--edge <url>", "the edge, if not the one that issued the token")
     .option("--insecure", "permit an edge without TLS that is not on this machine")
     .option("--stdio", "carry one connection over standard input and output, as ssh -o ProxyCommand wants it")
+    .addOption(
+      new Option("--metrics <address>", "answer Prometheus at ADDRESS:PORT or PORT; a bare port is loopback").conflicts(
+        "stdio",
+      ),
+    )
     .addOption(
       new Option("--log <format>", "how to log")
         .choices(["pretty", "json"])
@@ -44,7 +51,7 @@ export function connectCommand(context: Context): Command {
       const stop = new AbortController();
       for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => stop.abort());
       await (options.stdio === true ? connectStdio : connect)(
-        { edge, token, expires: claims.exp * 1000, wanted, log },
+        { edge, token, expires: claims.exp * 1000, wanted, metrics: metricsAddress(options.metrics), log },
         stop.signal,
       );
     });

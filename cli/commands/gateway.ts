@@ -3,7 +3,6 @@ import { Command, Option } from "commander";
 import { parseAddress } from "../../shared/address.ts";
 import { allows, parseCidr } from "../../shared/cidr.ts";
 import { all } from "../../shared/result.ts";
-import { parseListen, type SocketAddress } from "../../shared/socket-address.ts";
 import { createLog, LEVELS, type Level } from "../../link/log.ts";
 import { Problem } from "../../link/problem.ts";
 import { readToken } from "../caller-token.ts";
@@ -12,6 +11,7 @@ import { checkedUrl } from "../edge.ts";
 import { GatewayToken } from "../gateway-token.ts";
 import { gateway } from "../gateway.ts";
 import { parseWanted } from "../listen/wanted.ts";
+import { metricsAddress } from "../metrics.ts";
 
 type Options = {
   token?: string;
@@ -69,7 +69,7 @@ export function gatewayCommand(context: Context): Command {
           wanted,
           bind: (options.bind ?? (claims.bind === "*" ? everywhere() : claims.bind)).map(addressOf),
           isBalancer: balancers(options.proxyProtocolFrom ?? []),
-          metrics: options.metrics === undefined ? null : metricsAt(options.metrics),
+          metrics: metricsAddress(options.metrics),
           log,
         },
         stop.signal,
@@ -88,12 +88,6 @@ function addressOf(text: string): string {
   const address = parseAddress(text);
   if (address.ok) return address.value.text;
   throw Problem.usage(address.error.code, `--bind: ${address.error.message}`, address.error.fix ?? "");
-}
-
-function metricsAt(text: string): SocketAddress {
-  const parsed = parseListen(text);
-  if (parsed.ok) return parsed.value;
-  throw Problem.usage(parsed.error.code, `--metrics: ${parsed.error.message}`, parsed.error.fix ?? "");
 }
 
 function balancers(texts: readonly string[]): (address: string) => boolean {

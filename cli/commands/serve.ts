@@ -10,6 +10,7 @@ import type { Result } from "../../shared/result.ts";
 import { wholeNumber } from "../amount.ts";
 import { collect, type Context } from "../context.ts";
 import { parseDuration } from "../duration.ts";
+import { metricsAddress } from "../metrics.ts";
 import { bindAddress, listenAddress } from "../serve/address.ts";
 import { serveHint } from "../serve/hint.ts";
 import { installEdge, uninstallEdge } from "../serve/install.ts";
@@ -23,6 +24,7 @@ type Options = {
   tcp?: string;
   ports?: string;
   udp?: string;
+  metrics?: string;
   tlsCert?: string;
   tlsKey?: string;
   trustedProxy: string[];
@@ -51,6 +53,7 @@ export function serveCommand(context: Context): Command {
     .option("--tcp <ports>", "TCP ports the Worker owns while it runs: 8080,8090-8099")
     .option("--ports <ports>", "TCP ports that its gateway may open while it runs, when a mapping wants them")
     .option("--udp <ports>", "UDP ports that its gateway may open when a mapping wants them")
+    .option("--metrics <address>", "answer Prometheus about that gateway at ADDRESS:PORT or PORT (loopback)")
     .option("--tls-cert <file>", "certificate chain in PEM: the HTTP address then speaks HTTPS")
     .option("--tls-key <file>", "its private key in PEM")
     .option("--trusted-proxy <cidr>", "a proxy in front whose X-Forwarded-For is believed; repeatable", collect, [])
@@ -97,6 +100,7 @@ function settings(options: Options, env: NodeJS.ProcessEnv): ServeOptions {
     bind: bindAddress(options.bind),
     tcp: tcp === undefined ? [] : accept(parsePorts(tcp), "--tcp"),
     gateway: gatewayPorts(options),
+    metrics: gatewayMetrics(options),
     tls: tlsOf(options),
     graceMs: graceOf(options.grace),
     trustedProxies: trustedProxy.map((cidr) => accept(parseCidr(cidr), "--trusted-proxy").text),
@@ -131,6 +135,16 @@ function gatewayPorts({ tcp = "", ports, udp }: Options): ServeOptions["gateway"
     "ports-twice",
     `${formatPorts([both])} is in --tcp and in --ports`,
     "give each port once: --tcp for those the Worker holds all the time, --ports for those opened as mappings come",
+  );
+}
+
+function gatewayMetrics({ ports, udp, metrics }: Options): ServeOptions["metrics"] {
+  const address = metricsAddress(metrics);
+  if (address === null || ports !== undefined || udp !== undefined) return address;
+  throw Problem.usage(
+    "metrics-nothing",
+    "--metrics is about the built-in gateway, and there is none",
+    "--ports or --udp, or scrape the edge itself at /.sallyport/metrics",
   );
 }
 

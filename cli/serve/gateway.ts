@@ -6,6 +6,7 @@ import type { IssuedView } from "../../shared/api.ts";
 import { parseScope, formatScope } from "../../shared/scope.ts";
 import { formatPortRange, type Ports } from "../../shared/ports.ts";
 import { known } from "../../shared/result.ts";
+import type { SocketAddress } from "../../shared/socket-address.ts";
 import { claimsOf } from "../caller-token.ts";
 import { openEdge } from "../edge.ts";
 import { GatewayToken } from "../gateway-token.ts";
@@ -21,6 +22,8 @@ export type BuiltInGateway = {
   edge: string;
   gateway: { tcp: Ports; udp: Ports };
   bind: string;
+  /** Where it answers Prometheus; null: nowhere. */
+  metrics: SocketAddress | null;
   secret: string;
   /** Where its token is kept. */
   file: string;
@@ -28,7 +31,7 @@ export type BuiltInGateway = {
 
 /** The gateway in the launcher: opens its ports live, as mappings want them. Never throws: the edge goes on without it. */
 export async function runGateway(options: BuiltInGateway, signal: AbortSignal, log: Log): Promise<void> {
-  const { edge, bind, file } = options;
+  const { edge, bind, metrics, file } = options;
   const endpoints = endpointsOf(options.gateway);
   if (endpoints.length === 0) return;
   let token = read(file);
@@ -47,6 +50,7 @@ export async function runGateway(options: BuiltInGateway, signal: AbortSignal, l
           bind: [bind],
           isBalancer: () => false,
           lookMs: LOOK_MS,
+          metrics,
           log: (level, message, fields) => message !== "ready" && log(level, `gateway: ${message}`, fields),
         },
         signal,

@@ -3,7 +3,7 @@ import { writeFileSync } from "node:fs";
 import { createServer, type AddressInfo } from "node:net";
 import { join } from "node:path";
 import { formatPorts, type Ports } from "../../shared/ports.ts";
-import { formatHostPort } from "../../shared/socket-address.ts";
+import { formatHostPort, type SocketAddress } from "../../shared/socket-address.ts";
 import { EXIT, Problem } from "../../link/problem.ts";
 import { reachable, type Address } from "./address.ts";
 import { startWorkerd, type WorkerdProcess } from "./child.ts";
@@ -29,6 +29,8 @@ export type ServeOptions = {
   tcp: Ports;
   /** What the built-in gateway may open when a mapping wants it. */
   gateway: { tcp: Ports; udp: Ports };
+  /** Where that gateway answers Prometheus; null: nowhere. */
+  metrics: SocketAddress | null;
   tls: TlsFiles | null;
   trustedProxies: readonly string[];
   /** Milliseconds that streams outlive the connections they were carried by. */
@@ -74,7 +76,8 @@ export async function serve(
   const ports = options.tcp.flatMap(({ first, last }) =>
     Array.from({ length: last - first + 1 }, (_, index) => first + index),
   );
-  await probe([options.listen, ...ports.map((port) => ({ host: options.bind, port }))]);
+  const metrics = options.metrics === null ? [] : [{ host: options.metrics.address.text, port: options.metrics.port }];
+  await probe([options.listen, ...metrics, ...ports.map((port) => ({ host: options.bind, port }))]);
   const binary = findWorkerd(options.env, (message) => log("info", message));
 
   writeFileSync(join(data.run, "worker.js"), options.worker);

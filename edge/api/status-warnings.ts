@@ -68,15 +68,20 @@ const REMEDY: Record<TokenKind, string> = {
   agent: ": start its agent, which renews it, or issue another.",
   gateway: ": start its gateway, which renews it, or issue another.",
   visitor: ": it is not renewed; sallyport token visitor issues another.",
-  admin: ": sallyport login gives another.",
+  admin: ": sallyport token admin issues another.",
 };
 
 /**
  * Whether a token ends soon, or ended within that time: a month ahead, but of a short life only its last third. People's
- * own logins come and go.
+ * own logins come and go; an admin token that was issued for a program does not.
  */
-function isEnding({ kind, issued, expires }: IssuedToken, now: number): boolean {
-  return kind !== "admin" && Math.abs(expires - now) < Math.min(WARN_MS, (expires - issued) / 3);
+function isEnding(token: IssuedToken, now: number): boolean {
+  const { issued, expires } = token;
+  return !isLogin(token) && Math.abs(expires - now) < Math.min(WARN_MS, (expires - issued) / 3);
+}
+
+function isLogin({ claims, issuedBy }: IssuedToken): boolean {
+  return claims.aud === "sallyport:admin" && (issuedBy === "login" || claims.session !== undefined);
 }
 
 function isUnused(mapping: Mapping, uses: ReadonlyMap<number, number>, now: number): boolean {

@@ -21,14 +21,21 @@ test("a token opens its endpoints on local ports, and bytes and both ends of the
   expect(await ask(service.host, service.port, "hello")).toBe("hello");
 });
 
-test("many connections at once are told apart", async () => {
+test("many connections at once are told apart, and counted for Prometheus", async () => {
   await using site = await testSite();
   await using echo = await tcpServer(loopback());
   await site.map("lab/echo", `${echo.host}:${echo.port}`);
-  const client = await site.connect(await site.token("visitor", "--endpoint", "lab/*"), "lab/echo");
+  const metrics = ["--metrics", `${loopback()}:0`];
+  const client = await site.connect(await site.token("visitor", "--endpoint", "lab/*"), "lab/echo", ...metrics);
   const { host, port } = await listeningAt(client, "lab/echo");
   const texts = Array.from({ length: 100 }, (_, index) => `number ${index} `.repeat(1_000));
   expect(await Promise.all(texts.map((text) => ask(host, port, text)))).toEqual(texts);
+  const [, url = ""] = await client.until(/"msg":"metrics","url":"([^"]+)"/);
+  const answer = await (await fetch(url)).text();
+  const bytes = texts.join("").length;
+  expect(answer).toContain('sallyport_client_connected{site="lab"} 1\n');
+  expect(answer).toContain('sallyport_client_streams_total{kind="tcp"} 100\n');
+  expect(answer).toContain(`sallyport_client_bytes_total{kind="tcp",direction="out"} ${bytes}\n`);
 });
 
 test("what the target refuses, the local visitor sees as a reset", async () => {

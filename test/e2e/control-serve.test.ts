@@ -220,6 +220,7 @@ test.each<[string, string[]]>([
   ["bad-host", ["serve", "--data", "x", "--public-url", "https://edge.example/path"]],
   ["bad-cidr", ["serve", "--data", "x", "--trusted-proxy", "10.0.0.1/8"]],
   ["tls-incomplete", ["serve", "--data", "x", "--tls-cert", "cert.pem"]],
+  ["metrics-nothing", ["serve", "--data", "x", "--metrics", "9465"]],
 ])("serve refuses what it can't mean: %s %j", async (code, words) => {
   await using dir = await tempDir();
   expect(await execute(SYSTEM_NODE, [SALLYPORT, ...words], { cwd: dir.path })).toMatchObject({

@@ -90,8 +90,9 @@ test("a balancer in front names the visitor", async () => {
   );
 });
 
-test("serve opens its --ports and --udp when a mapping wants them, without a restart", async () => {
-  await using site = await testSite({ tcp: "8080" }, "--ports", "8091-8099", "--udp", "5060");
+test("serve opens its --ports and --udp when a mapping wants them, without a restart, and tells Prometheus", async () => {
+  const metrics = ["--metrics", `${loopback()}:0`];
+  await using site = await testSite({ tcp: "8080" }, "--ports", "8091-8099", "--udp", "5060", ...metrics);
   await using tcp = await tcpServer(loopback());
   await using udp = await udpServer(loopback());
   const { host } = site.edge;
@@ -102,6 +103,11 @@ test("serve opens its --ports and --udp when a mapping wants them, without a res
   expect(sha256(await ask(host, 8091, text))).toBe(sha256(text));
   await using visitor = new UdpVisitor({ host, port: 5060 });
   expect((await visitor.ask("REGISTER")).toString()).toBe("REGISTER");
+  const [, url = ""] = await site.edge.serve.until(/"msg":"gateway: metrics","url":"([^"]+)"/);
+  const answer = await (await fetch(url)).text();
+  expect(answer).toContain('sallyport_gateway_connected{site="lab"} 1\n');
+  expect(answer).toContain(`sallyport_gateway_bytes_total{kind="tcp",direction="in"} ${text.length}\n`);
+  expect(answer).toContain('sallyport_gateway_streams_open{kind="udp"} 1\n');
   const refused = await site.edge.cli(["map", "add", "5061/udp", "lab", "127.0.0.1:9"]);
   expect(refused).toMatchObject({ code: 3, stderr: expect.stringMatching(/udp-unserved[^]*--udp 5060-5061/) });
 });

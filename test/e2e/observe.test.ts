@@ -5,12 +5,13 @@ import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { expect, test } from "vitest";
 import type { AddressInfo } from "node:net";
+import { AGENT, SYSTEM_NODE } from "../../scripts/tool.ts";
 import { TestEdge, testEdge } from "../support/edge.ts";
 import { echoServer, exchange, testAgent } from "../support/lan.ts";
 import { loopback } from "../support/net.ts";
 import { ask, tcpServer, udpServer, UdpVisitor } from "../support/peers.ts";
 import { requestFrom } from "../support/request.ts";
-import type { Run } from "../support/run.ts";
+import { run, type Run } from "../support/run.ts";
 import { listeningAt, testSite } from "../support/site.ts";
 import { tempDir } from "../support/temp-dir.ts";
 
@@ -158,6 +159,19 @@ test("a stream through a client or a gateway has one name in its log, the agent'
     return Object.fromEntries(log.map(({ endpoint, ref }) => [endpoint, ref]));
   };
   await expect.poll(recorded, { timeout: 60_000 }).toEqual(names);
+});
+
+test("status warns of an agent's token that ends within a month, apart from what it answers", async () => {
+  await using edge = await testEdge();
+  await edge.ok("site", "add", "lab");
+  const file = join(edge.data, "token");
+  await writeFile(file, await edge.ok("token", "agent", "lab", "--local", "--expires", "20d"), { mode: 0o600 });
+  await using agent = run(SYSTEM_NODE, [AGENT, "--token-file", file, "--log", "json"]);
+  await agent.until(/"msg":"ready"/);
+  const { code, stdout, stderr } = await edge.cli(["status", "--json"]);
+  const warning = expect.stringMatching(/^The token of agent:lab:\w+ at lab expires 20/) as string;
+  expect([code, JSON.parse(stdout)]).toEqual([0, expect.objectContaining({ warnings: [warning] })]);
+  expect(stderr).toMatch(/^warning: The token of agent:lab:\w+ at lab expires /m);
 });
 
 test("the edge says when it is ready", async () => {

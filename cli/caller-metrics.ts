@@ -4,60 +4,64 @@ import type { Client } from "../link/client.ts";
 import type { Observed } from "../link/metrics-server.ts";
 import type { Counts } from "./listen/counts.ts";
 
-export type GatewayReport = {
+/** Which of our programs that visitors come through: it is in the names of what Prometheus is told. */
+export type CallerKind = "client" | "gateway";
+
+export type CallerReport = {
   client: Client;
   counts: Counts;
-  /** Ports that are open. */
+  /** Ports that are open here. */
   listening: Readonly<Record<"tcp" | "udp", number>>;
   /** When the token ends, in seconds since 1970. */
   expires: number;
 };
 
-/** What Prometheus is told of a gateway. It is ready when it is connected to every site it serves. */
-export function observed({ client, counts, listening, expires }: GatewayReport): Observed {
+/** What Prometheus is told of a client or gateway. It is ready when it is connected to every site it serves. */
+export function observed(program: CallerKind, { client, counts, listening, expires }: CallerReport): Observed {
+  const prefix = `sallyport_${program}`;
   const links = [...client.links];
   const away = links.filter(({ isConnected }) => !isConnected).map(({ site }) => site);
   const ready = links.length > 0 && away.length === 0;
   const transports = Object.entries(counts.transports);
   const metrics: Metric[] = [
     {
-      name: "sallyport_gateway_info",
+      name: `${prefix}_info`,
       type: "gauge",
-      help: "Version of this gateway.",
+      help: "Version of this program.",
       samples: [[{ version: VERSION }, 1]],
     },
     {
-      name: "sallyport_gateway_connected",
+      name: `${prefix}_connected`,
       type: "gauge",
-      help: "1 while the gateway has a lane to the site's relay.",
+      help: "1 while there is a lane to the site's relay.",
       samples: links.map(({ site, isConnected }) => [{ site }, isConnected ? 1 : 0]),
     },
     {
-      name: "sallyport_gateway_rtt_seconds",
+      name: `${prefix}_rtt_seconds`,
       type: "gauge",
       help: "Round trip to the edge, of the last ping.",
       samples: links.flatMap(({ site, rtt }) => (rtt === null ? [] : [[{ site }, rtt / 1000] as const])),
     },
     {
-      name: "sallyport_gateway_ports",
+      name: `${prefix}_ports`,
       type: "gauge",
-      help: "Public ports that are open.",
+      help: "Ports that are open here.",
       samples: Object.entries(listening).map(([transport, count]) => [{ transport }, count]),
     },
     {
-      name: "sallyport_gateway_streams_open",
+      name: `${prefix}_streams_open`,
       type: "gauge",
       help: "Visitors' streams and flows that are open.",
       samples: transports.map(([kind, { opened, ended }]) => [{ kind }, opened - ended]),
     },
     {
-      name: "sallyport_gateway_streams_total",
+      name: `${prefix}_streams_total`,
       type: "counter",
       help: "Visitors' streams and flows so far.",
       samples: transports.map(([kind, { opened }]) => [{ kind }, opened]),
     },
     {
-      name: "sallyport_gateway_bytes_total",
+      name: `${prefix}_bytes_total`,
       type: "counter",
       help: "Bytes carried; in is from visitors.",
       samples: transports.flatMap(([kind, { bytesIn, bytesOut }]) => [
@@ -66,19 +70,19 @@ export function observed({ client, counts, listening, expires }: GatewayReport):
       ]),
     },
     {
-      name: "sallyport_gateway_failures_total",
+      name: `${prefix}_failures_total`,
       type: "counter",
       help: "Streams and flows refused or ended early, by code.",
       samples: [...counts.failures].map(([code, count]) => [{ code }, count]),
     },
     {
-      name: "sallyport_gateway_datagrams_dropped_total",
+      name: `${prefix}_datagrams_dropped_total`,
       type: "counter",
       help: "Datagrams dropped here, by reason.",
       samples: Object.entries(counts.drops).map(([reason, count]) => [{ reason }, count]),
     },
     {
-      name: "sallyport_gateway_token_expires_timestamp_seconds",
+      name: `${prefix}_token_expires_timestamp_seconds`,
       type: "gauge",
       help: "When the token ends.",
       samples: [[{}, expires]],
