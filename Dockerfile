@@ -2,7 +2,7 @@
 FROM node:24-bookworm-slim AS build
 WORKDIR /src
 COPY . .
-RUN npm ci --ignore-scripts --no-audit --no-fund && npm run build
+RUN node scripts/setup.mjs && npm run build
 RUN npm install --prefix /workerd --no-save --no-package-lock --ignore-scripts --no-audit --no-fund \
   "workerd@$(node -p 'require("./package.json").devDependencies.workerd')" \
   && cp /workerd/node_modules/@cloudflare/workerd-linux-*/bin/workerd /workerd/workerd

@@ -2,7 +2,7 @@
 //
 // Runs before every npm script, on a machine that has only Node 20 and npm: plain JavaScript, no imports but node:.
 // The install brings the Node that the scripts themselves run on (optionalDependencies node-*), first on npm's PATH.
-import { spawn } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -83,13 +83,26 @@ function npmCi() {
   });
 }
 
-/** npm passes over an optional package silently; the scripts can't run without the Node in it. */
+/** npm passes over an optional package silently, and the Node in it may not start here; the scripts can't run without one. */
 function checkNode() {
   const [major = 0, minor = 0] = process.versions.node.split(".").map(Number);
   const runsTypeScript = major > 22 || (major === 22 && minor >= 18);
-  const bundled = ["node", "node.cmd"].some((name) => existsSync(join(modules, ".bin", name)));
-  if (bundled || runsTypeScript) return;
-  fail(`There is no bundled Node for ${process.platform} ${process.arch}. Install Node 22.18 or newer and try again.`);
+  const bundled = ["node", "node.cmd"].map((name) => join(modules, ".bin", name)).filter((file) => existsSync(file));
+  if (bundled.length === 0) {
+    if (runsTypeScript) return;
+    fail(
+      `There is no bundled Node for ${process.platform} ${process.arch}. Install Node 22.18 or newer and try again.`,
+    );
+  }
+  const { status, stderr } = spawnSync(bundled[0], ["--version"], {
+    encoding: "utf8",
+    shell: process.platform === "win32",
+  });
+  if (status === 0) return;
+  // Without it the scripts run on the Node that npm runs on.
+  if (runsTypeScript) return bundled.forEach((file) => rmSync(file));
+  const why = `The bundled Node does not start: ${(stderr ?? "").trim()}`;
+  fail(`${why}\nInstall what it misses (Debian, Ubuntu: apt install libatomic1), or Node 22.18 or newer.`);
 }
 
 function fail(why) {
