@@ -3,6 +3,7 @@ import { once } from "node:events";
 import net from "node:net";
 import { setTimeout as pause } from "node:timers/promises";
 import type { UsageList } from "../../shared/api.ts";
+import { counted } from "../../test/support/counted.ts";
 import { loopback } from "../../test/support/net.ts";
 import { startSallyport, type Sallyport } from "../adapters/sallyport.ts";
 import { apiOf } from "../harness/api.ts";
@@ -25,7 +26,9 @@ const GIGABYTES = 0.128;
 type Cost = { requests: number; messages: number; activeSeconds: number };
 
 /** What Cloudflare would bill, as the relay itself counts it: a GB each way, an hour of a call, a day of a camera and of SSH, a day in which nothing happens. */
-export async function cost({ quick, seconds, targets, report, dist }: Bench): Promise<void> {
+export async function cost(bench: Bench): Promise<void> {
+  const { quick, seconds, targets, report, dist } = bench;
+  const idle = await idleFor(bench);
   await using stack = new AsyncDisposableStack();
   const { bulk = "", echo = "" } = targets;
   const ours = await startSallyport({ bulk, echo }, { dist, serve: ["--udp", "5005", "--ports", "5006-5007"] }, stack);
@@ -53,11 +56,7 @@ export async function cost({ quick, seconds, targets, report, dist }: Bench): Pr
     tell(name, used, 3_600 / length / calls);
   }
 
-  const length = quick ? 5 : 25;
-  const { used } = await costOf(usage, () => pause(length * 1000));
-  // Asking keeps the relay awake, nothing else does.
-  const idle = { ...used, activeSeconds: 0 };
-  tell("idle agent, a day", idle, 86_400 / length);
+  tell("idle agent, a day", { requests: 0, messages: idle.messages, activeSeconds: 0 }, 86_400 / idle.seconds);
   await using camera = await cameraServer();
   await ours.cli("map", "add", "5006/tcp", "bench", camera.at);
   await ours.cli("map", "add", "5007/tcp", "bench", echo);
@@ -74,7 +73,31 @@ export async function cost({ quick, seconds, targets, report, dist }: Bench): Pr
     ["what", "messages in", "requests billed", "active s", "GB-s"],
     rows,
   );
-  report.atMost("messages that wake the relay of an idle agent, an hour", idle.messages * (3_600 / length), 0, "");
+  report.atMost(
+    "messages that wake the relay of an idle agent, an hour",
+    (idle.messages * 3_600) / idle.seconds,
+    0,
+    "",
+  );
+}
+
+/** Messages of an idle agent that its relay would wake for, and how long was watched: counted on the wire, since asking the relay wakes it. */
+async function idleFor({ dist, targets }: Bench): Promise<{ messages: number; seconds: number }> {
+  await using stack = new AsyncDisposableStack();
+  let path: Awaited<ReturnType<typeof counted>> | undefined;
+  const through = async (edge: string): Promise<string> => {
+    path = stack.use(await counted(`http://${edge}`));
+    return new URL(path.url).host;
+  };
+  const ours = await startSallyport({ echo: targets["echo"] ?? "" }, { dist, through }, stack);
+  await firstBytes(ours.at["echo"] ?? "", 1);
+  const said = (): number => path?.lanes().reduce((sum, { binary }) => sum + binary, 0) ?? 0;
+  // By then what that visitor left to be said is said.
+  await path?.pings(2);
+  const before = said();
+  const begun = performance.now();
+  await path?.pings(2);
+  return { messages: said() - before, seconds: (performance.now() - begun) / 1000 };
 }
 
 /** What an action costs, less what asking costs. The relay is active for no longer than the action lasts: the rest is our asking. */
