@@ -106,7 +106,8 @@ export class StreamTable {
     if (stream.in.unreported && !this.#unreported.has(stream)) this.#unreported.set(stream, this.#init.now());
     if (!this.#init.up()) return;
     if (this.allowance.scarce) this.reportAll();
-    else if (stream.in.overdue || this.allowance.lags(stream.in)) this.#report(stream);
+    // What has not been answered hears with the answer how far it may go.
+    else if (stream.in.overdue || (stream.state === "open" && this.allowance.lags(stream.in))) this.#report(stream);
     this.settle(stream);
   }
 

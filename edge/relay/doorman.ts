@@ -300,8 +300,8 @@ const REFUSALS: ReadonlySet<string> = new Set([
 
 /** The one target behind a concrete endpoint of a mapping. */
 export function targetOf(mapping: Mapping, endpoint: string): string {
-  // Only ports have more than one target, and only they start with a digit.
-  if (!/^\d/.test(endpoint)) return mapping.target;
+  // Only ranges, and ports of both transports, have endpoints with another name than their own.
+  if (endpoint === mapping.endpoint) return mapping.target;
   const target = known(parseTarget(mapping.target));
   const range = known(parseEndpoint(mapping.endpoint));
   const at = known(parseEndpoint(endpoint));

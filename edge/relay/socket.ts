@@ -57,8 +57,11 @@ export async function carry(
   if (failure?.code === "lost" && onLoss === "hang") {
     await reader.closed.catch(() => {});
   }
-  await reader.cancel().catch(() => {});
-  await writer.close().catch(() => {});
+  // In order, both directions are closed by now.
+  if (failure !== null) {
+    await reader.cancel().catch(() => {});
+    await writer.close().catch(() => {});
+  }
   await socket.close().catch(() => {});
   return failure;
 }
