@@ -14,6 +14,8 @@ export interface Bench {
   readonly report: Report;
   /** Folder of the built programs. */
   readonly dist: string;
+  /** Another such folder to measure beside, or null. */
+  readonly before: string | null;
 }
 
 /** The name of our own peer in tables. */

@@ -17,30 +17,26 @@ const CONNECTIONS = 32;
 const HOST = "bench.test";
 
 /** Requests a second for a page of 1 KB over kept-alive connections; and, open loop, percentiles at half of what the slowest way takes. */
-export async function http({ rounds, seconds, targets, report, dist }: Bench): Promise<void> {
+export async function http({ rounds, seconds, targets, report, dist, before }: Bench): Promise<void> {
   await using stack = new AsyncDisposableStack();
   const origin = targets["http"] ?? "";
-  const ways: Record<string, { at: string; headers: string[] }> = { direct: { at: origin, headers: [] } };
-  ways["nginx"] = { at: await nginxProxy(origin, stack), headers: [] };
-  ways["workerd alone"] = { at: await bareWorkerd(stack), headers: [] };
-  const ours = await startSallyport({ http: origin }, { dist }, stack);
-  ways["TCP mapping"] = { at: ours.at["http"] ?? "", headers: [] };
-  try {
-    await ours.cli("map", "add", `http://${HOST}`, "bench", `http://${origin}`);
-    ways["HTTP endpoint"] = { at: `${ours.host}:8787`, headers: ["-H", `Host: ${HOST}`] };
-  } catch (error) {
-    console.error(`  HTTP endpoint: ${error instanceof Error ? error.message : String(error)}`);
-  }
-  const processes = { workerd: ours.workerd, agent: ours.agent.pid };
-  const peers = Object.entries(ways).map(([name, way]): Peer => ({
+  const ways: Way[] = [
+    { name: "direct", at: origin, host: origin },
+    await nginxProxy(origin, stack).then((at) => ({ name: "nginx", at, host: at })),
+    await bareWorkerd(stack).then((at) => ({ name: "workerd alone", at, host: at })),
+    ...(before === null ? [] : await ours("before: ", origin, before, stack)),
+    ...(await ours("", origin, dist, stack)),
+  ];
+  const hosts = new Map(ways.map(({ name, host }) => [name, host]));
+  const peers = ways.map(({ name, at, processes = {} }): Peer => ({
     name,
     kind: "baseline",
-    at: { http: way.at },
-    processes: name === "TCP mapping" || name === "HTTP endpoint" ? processes : {},
+    at: { http: at },
+    processes,
   }));
   const series = await interleaved(peers, rounds, async (peer) => {
     const { result, cpu } = await withCpu(peer, () =>
-      wrk(peer.at["http"] ?? "", ways[peer.name]?.headers ?? [], CONNECTIONS, seconds),
+      wrk(peer.at["http"] ?? "", hosts.get(peer.name) ?? "", CONNECTIONS, seconds),
     );
     const perThousand = Object.entries(cpu).map(([name, spent]) => [name, (spent * 1000) / (result["requests"] ?? 0)]);
     return { ...result, ...(Object.fromEntries(perThousand) as Reading) };
@@ -70,10 +66,9 @@ export async function http({ rounds, seconds, targets, report, dist }: Bench): P
   // All ways at one rate, so that what differs is the way.
   const rate = Math.floor(Math.min(...series.map((each) => valueOf(each, "rps"))) / 2);
   const open = await interleaved(peers, rounds, async (peer) => {
-    const host = peer.name === "HTTP endpoint" ? HOST : (peer.at["http"] ?? "");
     const times = await requestTimes({
       at: peer.at["http"] ?? "",
-      host,
+      host: hosts.get(peer.name) ?? "",
       path: "/page",
       perSecond: rate,
       seconds,
@@ -95,8 +90,24 @@ export async function http({ rounds, seconds, targets, report, dist }: Bench): P
   );
 }
 
-async function wrk(at: string, headers: readonly string[], connections: number, seconds: number): Promise<Reading> {
-  const words = ["-t1", `-c${connections}`, `-d${Math.ceil(seconds)}s`, "--latency", ...headers, `http://${at}/page`];
+/** A way to the page: where to connect, and what to call it. */
+type Way = { name: string; at: string; host: string; processes?: Readonly<Record<string, number>> };
+
+/** The two ways through an edge and an agent: a port, and a host. */
+async function ours(prefix: string, origin: string, dist: string, stack: AsyncDisposableStack): Promise<Way[]> {
+  const { at, host, workerd, agent, cli } = await startSallyport({ http: origin }, { dist }, stack);
+  await cli("map", "add", `http://${HOST}`, "bench", `http://${origin}`);
+  const port = at["http"] ?? "";
+  const processes = { workerd, agent: agent.pid };
+  return [
+    { name: `${prefix}TCP mapping`, at: port, host: port, processes },
+    { name: `${prefix}HTTP endpoint`, at: `${host}:8787`, host: HOST, processes },
+  ];
+}
+
+async function wrk(at: string, host: string, connections: number, seconds: number): Promise<Reading> {
+  const fixed = ["-t1", `-c${connections}`, `-d${Math.ceil(seconds)}s`, "--latency"];
+  const words = [...fixed, "-H", `Host: ${host}`, `http://${at}/page`];
   const { code, stdout, stderr } = await execute("timeout", [String(seconds + 15), "wrk", ...words]);
   const rps = Number(/Requests\/sec:\s+([\d.]+)/.exec(stdout)?.[1] ?? Number.NaN);
   if (code !== 0 || !(rps > 0)) throw new Error(`wrk at ${at}: ${stderr || stdout}`);
