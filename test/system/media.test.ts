@@ -1,31 +1,9 @@
 import { expect, test } from "vitest";
+import { CAMERA, CAMERA_PACKAGES } from "../support/camera.ts";
 import { needs } from "../support/debian.ts";
 import { publicSite } from "../support/gateway-site.ts";
 import { loopback } from "../support/net.ts";
 import { execute, run } from "../support/run.ts";
-
-/** A camera: H.264 at 25 frames a second, by GStreamer's RTSP server. */
-const CAMERA = `
-import sys, gi
-gi.require_version("Gst", "1.0"); gi.require_version("GstRtspServer", "1.0")
-from gi.repository import Gst, GstRtspServer, GLib
-Gst.init(None)
-server = GstRtspServer.RTSPServer(); server.set_address(sys.argv[1]); server.set_service("8554")
-factory = GstRtspServer.RTSPMediaFactory()
-factory.set_launch("( videotestsrc is-live=true ! video/x-raw,width=320,height=240,framerate=25/1 ! x264enc tune=zerolatency speed-preset=ultrafast key-int-max=25 ! rtph264pay name=pay0 pt=96 )")
-server.get_mount_points().add_factory("/cam", factory); server.attach(None)
-print("camera ready", flush=True)
-GLib.MainLoop().run()
-`;
-
-const CAMERA_PACKAGES = [
-  "ffmpeg",
-  "python3-gi",
-  "gir1.2-gst-rtsp-server-1.0",
-  "gstreamer1.0-plugins-base",
-  "gstreamer1.0-plugins-good",
-  "gstreamer1.0-plugins-ugly",
-];
 
 test("a viewer pulls H.264 from a camera by RTSP over TCP, and no frame is missing", async (context) => {
   await needs(context, ...CAMERA_PACKAGES);
