@@ -1,5 +1,6 @@
 import { Cut, decodeControl, type Welcome } from "../shared/control.ts";
 import { SessionError, streamCode, type Failure } from "../shared/errors.ts";
+import { Budget } from "../link/budget.ts";
 import { Gatherer } from "../shared/gather.ts";
 import { decodeFields, encodeFields, numberField } from "../shared/fields.ts";
 import { encodeFrame, FLAG_MORE, TYPE, type Frame } from "../shared/frame.ts";
@@ -32,7 +33,11 @@ export class Sessions {
   /** RESUMEs whose last page has not come, by channel. */
   readonly #pages = new Map<number, Resume>();
   #boot: string | undefined;
-  #budget = 0;
+  readonly #budget = new Budget({
+    // Those that wait are sent nothing: callers that come and go must not take from those that stay.
+    sessions: () => [...this.#byChannel.values()].filter(({ up }) => up),
+    send: (frame) => this.#host.send(frame, 0),
+  });
   #graceMs = GRACE_MS;
 
   constructor(host: SessionsHost) {
@@ -52,13 +57,14 @@ export class Sessions {
   }
 
   /** A lane is there. Another boot means that the relay's own sessions, channel 0, died with the former one. */
-  welcome({ boot, budget, graceMs }: Welcome): void {
+  welcome(welcome: Welcome): void {
+    const { boot, graceMs } = welcome;
     if (this.#boot !== undefined && this.#boot !== boot) {
       this.#byChannel.get(0)?.close("done", { code: "lost", reason: "the edge was restarted" });
     }
     this.#boot = boot;
     this.#graceMs = graceMs;
-    this.#setBudget(budget);
+    this.#budget.welcome(welcome);
   }
 
   /** The lanes are gone: all stands still until callers ask to go on. */
@@ -71,7 +77,7 @@ export class Sessions {
   receive(frame: Frame): void {
     switch (frame.type) {
       case TYPE.BUDGET:
-        this.#setBudget(frame.offset);
+        this.#budget.grant(frame.offset);
         return;
       case TYPE.CUT:
         this.#cut(decodeControl(frame, Cut));
@@ -125,7 +131,7 @@ export class Sessions {
     this.#gatherers.get(session)?.drop();
     session.suspend();
     this.#forgetIdle();
-    this.#divide();
+    this.#budget.divide();
   }
 
   /** Sessions that wait without a stream are kept for callers who come back, but not for ever more of them. */
@@ -183,6 +189,7 @@ export class Sessions {
         now: () => performance.now(),
       },
       dial: this.#host.dial,
+      demands: () => this.#budget.divide(),
       ended: () => {
         if (this.#byChannel.get(session.to.channel) === session) this.#byChannel.delete(session.to.channel);
         if (this.#byId.get(name) === session) this.#byId.delete(name);
@@ -192,7 +199,7 @@ export class Sessions {
     this.#byChannel.set(channel, session);
     this.#byId.set(name, session);
     session.allow(frame.offset);
-    this.#divide();
+    this.#budget.divide();
   }
 
   /** A caller asks to go on, perhaps on another channel than before. */
@@ -216,29 +223,17 @@ export class Sessions {
     if (this.#byChannel.get(channel) !== session)
       this.#byChannel.get(channel)?.close("done", { code: "lost", reason: "the caller went on with another session" });
     this.#byChannel.set(channel, session);
-    this.#divide();
+    this.#budget.divide();
   }
 
   #refuse(channel: number, reason: string): void {
     this.#host.send(encodeFrame({ type: TYPE.END, channel }, encodeFields({ 1: "done", 2: reason })), 0);
   }
 
-  #setBudget(bytes: number): void {
-    this.#budget = bytes;
-    this.#divide();
-  }
-
   #forSession(frame: Frame): void {
     const session = this.#byChannel.get(frame.channel);
     if (session !== undefined) session.receive(frame);
     else if (frame.type === TYPE.DIAL) this.#refuse(frame.channel, "no session on this channel");
-  }
-
-  #divide(): void {
-    // Those that wait are sent nothing: callers that come and go must not take from those that stay.
-    const sessions = [...this.#byChannel.values()].filter(({ up }) => up);
-    const window = Math.floor(this.#budget / Math.max(1, sessions.length));
-    for (const session of sessions) session.grant(window);
   }
 
   #cut(cut: Cut): void {

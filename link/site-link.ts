@@ -10,6 +10,7 @@ import { Secret } from "../shared/resume.ts";
 import { Session } from "../shared/session.ts";
 import type { Stream } from "../shared/stream.ts";
 import { PROTOCOL, VERSION } from "../shared/version.ts";
+import { Budget } from "./budget.ts";
 import type { LinkFault, LinkStopped } from "./fault.ts";
 import { LANES, Lanes } from "./lanes.ts";
 
@@ -57,7 +58,7 @@ export class SiteLink implements AsyncDisposable {
   #endpoints: Endpoints = [];
   #pages: Endpoints = [];
   #channel = 0;
-  #budget = 0;
+  readonly #budget = new Budget({ sessions: () => this.#each(), send: (frame) => this.send(frame) });
   #graceMs = GRACE_MS;
   #turn = 0;
 
@@ -159,10 +160,11 @@ export class SiteLink implements AsyncDisposable {
     if (stopped !== null) this.#events.stopped(stopped);
   }
 
-  #up({ channel = 0, budget, graceMs }: Welcome): void {
+  #up(welcome: Welcome): void {
+    const { channel = 0, graceMs } = welcome;
     this.#graceMs = graceMs;
     this.#channel = channel;
-    this.#budget = budget;
+    this.#budget.welcome(welcome);
     // ROUTES follows, and takes up the sessions that wait.
     this.#events.connected();
   }
@@ -193,8 +195,7 @@ export class SiteLink implements AsyncDisposable {
         this.#events.renewed?.(frame);
         return;
       case TYPE.BUDGET:
-        this.#budget = frame.offset;
-        this.#regrant();
+        this.#budget.grant(frame.offset);
         return;
       default:
         // CUT is carried out by the agents, who know what was opened for what; here it arrives as RESET.
@@ -243,19 +244,20 @@ export class SiteLink implements AsyncDisposable {
         room: (lane) => this.#lanes.room(lane),
         now: () => performance.now(),
       },
+      demands: () => this.#budget.divide(),
       ended: () => {
         if (this.#sessions.get(agent.incarnation)?.session === session) this.#sessions.delete(agent.incarnation);
       },
     });
     this.#sessions.set(agent.incarnation, { session, gatherer, identity: agent.agent });
-    const offset = this.#window;
+    const offset = this.#budget.part(session);
     session.grant(offset, false);
     // On every lane, or an OPEN on another one could overtake it; the agent takes the first.
     const payload = encodeFields({ 1: id, 2: key, 3: MAX_DATA });
     for (let lane = 0; lane < LANES; lane += 1) {
       this.#lanes.send(encodeFrame({ type: TYPE.SESSION, lane, ...to, offset }, payload), lane);
     }
-    this.#regrant();
+    this.#budget.divide();
     return session;
   }
 
@@ -263,15 +265,6 @@ export class SiteLink implements AsyncDisposable {
   get #takers(): Slot[] {
     const taking = new Set(this.#endpoints.flatMap(({ slots }) => slots));
     return this.#slots.filter(({ slot }) => taking.has(slot));
-  }
-
-  /** What each agent may send us, in bytes of charge. */
-  get #window(): number {
-    return Math.floor(this.#budget / Math.max(1, this.#sessions.size));
-  }
-
-  #regrant(): void {
-    for (const session of this.#each()) session.grant(this.#window);
   }
 
   #each(): Session[] {

@@ -1,12 +1,11 @@
 import { SessionError } from "./errors.ts";
-import { FRAME_CHARGE, MAX_DATA, MAX_STREAM_WINDOW, STREAM_WINDOW } from "./limits.ts";
+import { FRAME_CHARGE, MAX_DATA, STREAM_WINDOW } from "./limits.ts";
+import { Window } from "./window.ts";
 
 // The receiving half of a stream: what came, what the application has taken, and how far we let the far end go.
 
 /** Charge after which a wide window is reported on, too: a report costs a relay as much as a frame does. */
 const REPORT_CHARGE = 1024 * 1024;
-/** Former limits remembered: as many as may be granted in one round trip. */
-const MAX_PASSED = 16;
 
 export class Incoming {
   /** Next offset wanted; final size + 1 once the FIN has come. */
@@ -15,8 +14,10 @@ export class Incoming {
   consumed = 0;
   /** Absolute limit granted. */
   limit: number;
-  /** What this stream would like to have granted; grows when it alone holds the sender back. */
-  window = STREAM_WINDOW;
+  /** It has been quiet, and nothing of it is held here: what was promised beyond the usual counts when it speaks again. */
+  resting = false;
+  /** It has been quiet, and its reader has not taken what came. */
+  stalled = false;
   /** Charge of frames received and not yet reported consumed. */
   held = 0;
   finalSize: number | null = null;
@@ -26,20 +27,22 @@ export class Incoming {
   /** Charge consumed and not yet reported. */
   #unreported = 0;
   #asked = false;
-  /** Limits granted before the present one, latest last. */
-  #passed: number[] = [];
-  /** What was consumed when the window last grew. */
-  #grownAt = 0;
+  readonly #window = new Window();
 
   constructor(limit: number) {
     this.limit = limit;
+  }
+
+  /** Bytes that this stream would like to have granted. */
+  get window(): number {
+    return this.#window.bytes;
   }
 
   /**
    * Takes a DATA frame; returns what of it is new, or null for nothing new, or "gap" when a frame before it is missing and must be asked for.
    * Throws SessionError on bytes beyond the limit or a known end.
    */
-  take(offset: number, bytes: Uint8Array): Uint8Array | "gap" | null {
+  take(offset: number, bytes: Uint8Array, now: number): Uint8Array | "gap" | null {
     const end = offset + bytes.byteLength;
     if (bytes.byteLength > MAX_DATA) throw new SessionError("protocol", `${bytes.byteLength} bytes in one DATA frame`);
     if (this.finalSize !== null && end > this.finalSize)
@@ -48,11 +51,12 @@ export class Incoming {
     if (offset > this.received) return this.#gap();
     if (end <= this.received) return null;
     const fresh = bytes.subarray(this.received - offset);
+    this.#window.arrived(this.received, end, now);
     this.received = end;
+    this.resting = false;
     this.#ends.push(end);
     this.held += fresh.byteLength + FRAME_CHARGE;
     this.#asked = false;
-    this.#grow(end);
     return fresh;
   }
 
@@ -71,16 +75,18 @@ export class Incoming {
   }
 
   /** The application has taken `bytes` more. */
-  consume(bytes: number): void {
+  consume(bytes: number, now: number): void {
     const received = this.finalSize !== null && this.received > this.finalSize ? this.finalSize : this.received;
     if (this.consumed + bytes > received)
       throw new RangeError(`consumed ${this.consumed + bytes} of ${received} received`);
     const before = this.consumed;
     this.consumed += bytes;
+    this.stalled = false;
     let frames = 0;
     while (this.#ends[frames] !== undefined && (this.#ends[frames] ?? 0) <= this.consumed) frames += 1;
     if (frames > 0) this.#ends.splice(0, frames);
     this.#unreported += this.consumed - before + frames * FRAME_CHARGE;
+    this.#window.taken(this.consumed, received, now);
   }
 
   /** What to tell the far end: bytes consumed, and one more when the FIN is consumed too. */
@@ -112,40 +118,31 @@ export class Incoming {
   }
 
   /** Grants up to `bytes` beyond what is consumed; returns true when the limit moved. */
-  grant(bytes: number): boolean {
+  grant(bytes: number, now: number): boolean {
     const limit = this.consumed + bytes;
     if (limit <= this.limit || this.finalSize !== null) return false;
-    this.#passed.push(this.limit);
-    if (this.#passed.length > MAX_PASSED) this.#passed.shift();
+    this.#window.moved(this.limit, now);
     this.limit = limit;
     return true;
   }
 
   /** Promised and not yet consumed: what the sender may still make us hold. */
   get promised(): number {
-    return this.finalSize !== null ? this.finalSize - this.consumed : this.limit - this.consumed;
+    if (this.finalSize !== null) return this.finalSize - this.consumed;
+    const promised = this.limit - this.consumed;
+    return this.resting ? Math.min(promised, STREAM_WINDOW) : promised;
   }
 
   /** After a quiet while: the window falls back to where it began. */
   settle(): void {
-    this.window = STREAM_WINDOW;
+    this.#window.settle();
+    this.resting = this.held === 0;
+    this.stalled = this.held > 0;
   }
 
   #gap(): "gap" | null {
     if (this.#asked) return null;
     this.#asked = true;
     return "gap";
-  }
-
-  /**
-   * A frame that ends at a limit we had moved on by then says that the sender stood before it although the application
-   * keeps up: the window is what holds it back. It doubles once for every window consumed, so only readers have large ones.
-   */
-  #grow(end: number): void {
-    const stood = this.#passed.includes(end);
-    const keepsUp = this.consumed - this.#grownAt >= this.window;
-    if (!stood || !keepsUp || this.window >= MAX_STREAM_WINDOW) return;
-    this.window *= 2;
-    this.#grownAt = this.consumed;
   }
 }

@@ -36,8 +36,8 @@ export const FRAME_CHARGE = 2 * KIB;
 /** Frames of one stream that may be outstanding before small writes are gathered into larger frames. */
 export const MAX_SMALL_FRAMES = 64;
 
-/** Bytes that all ends together may have queued in one relay: an isolate has 128 MiB for everything. */
-export const RELAY_BUDGET = 16 * MIB;
+/** Bytes that all ends together may have queued in one relay: MAX_STREAM_WINDOW for who needs it, a little for all others; an isolate has 128 MiB for everything. */
+export const RELAY_BUDGET = 20 * MIB;
 
 /** Bytes of budget under which an end is refused rather than served badly. */
 export const MIN_BUDGET = 64 * KIB;

@@ -1,5 +1,12 @@
 import { FLAG_ACK, HEADER_BYTES, HEADROOM, TYPE, viewOf, writeHeader, writeU64 } from "./frame.ts";
-import { FRAME_CHARGE, INITIAL_WINDOW, MAX_SMALL_FRAMES, USUAL_DATA } from "./limits.ts";
+import {
+  FRAME_CHARGE,
+  INITIAL_WINDOW,
+  MAX_SMALL_FRAMES,
+  MIN_STREAM_WINDOW,
+  STREAM_WINDOW,
+  USUAL_DATA,
+} from "./limits.ts";
 import type { Stream } from "./stream.ts";
 
 // Who may send next. Streams take turns, one frame each; streams with little to say go before bulk.
@@ -12,6 +19,10 @@ const WORTHWHILE_BYTES = 4 * 1024;
 const MIN_SMALL_FRAMES = 4;
 /** What small writes are gathered into once too many frames are outstanding. */
 const GATHERED_BYTES = 16 * 1024;
+
+/** Of the window: what streams of wide windows may have outstanding together, and what one of them may of the rest of it. */
+const BULK_PART = 15 / 16;
+const BULK_SHARE = 7 / 8;
 
 export type SenderHost = {
   /** Bytes of the largest frame that the lane takes now; 0: none. */
@@ -28,6 +39,8 @@ export class Sender {
   /** Charge the far end lets us have outstanding. */
   window = INITIAL_WINDOW;
   outstanding = 0;
+  /** Frames outstanding. */
+  #frames = 0;
   readonly #host: SenderHost;
   #urgent: Stream[] = [];
   #bulk: Stream[] = [];
@@ -56,8 +69,9 @@ export class Sender {
   }
 
   /** The far end has consumed frames worth `charge`. */
-  released(charge: number): void {
+  released(charge: number, frames: number): void {
     this.outstanding -= charge;
+    this.#frames -= frames;
   }
 
   /** Sends until nothing waits, or no lane has room, or the window is used up. */
@@ -74,6 +88,8 @@ export class Sender {
         if (stream.over) continue;
         const room = this.#host.room(stream.lane);
         if (room === 0) {
+          blocked.push(stream);
+        } else if (this.#isGreedy(stream)) {
           blocked.push(stream);
         } else if (this.#sendOne(stream, room)) {
           this.wake(stream);
@@ -137,8 +153,23 @@ export class Sender {
    * stopped could otherwise use up the window with single bytes.
    */
   get #smallFrames(): number {
-    const share = (this.window / 2 - this.outstanding) / 4;
+    const share = Math.min(this.window / 2 - this.#frames * FRAME_CHARGE, this.window - this.outstanding) / 4;
     return Math.min(MAX_SMALL_FRAMES, Math.max(MIN_SMALL_FRAMES, Math.floor(share / FRAME_CHARGE)));
+  }
+
+  /**
+   * True when a stream that was granted much, perhaps long ago, has as much outstanding as leaves room for others. The far end
+   * can't take a promise back; and should its reader stop, nobody else could send.
+   */
+  #isGreedy(stream: Stream): boolean {
+    const { out } = stream;
+    if (needsNoWindow(stream) || out.limit - out.consumed <= STREAM_WINDOW) return false;
+    const others = this.outstanding - out.charge;
+    const most = Math.max(
+      (this.window * BULK_PART - others) * BULK_SHARE,
+      Math.min(STREAM_WINDOW, (this.window - others) / 4),
+    );
+    return out.charge + WORTHWHILE_BYTES > Math.max(most, MIN_STREAM_WINDOW);
   }
 
   /** Sends one frame of a stream; false when the session's window has no room for it. */
@@ -150,7 +181,10 @@ export class Sender {
       const allowance = this.outstanding === 0 ? Math.max(left, USUAL_DATA) : left;
       if (allowance < Math.min(out.pendingBytes, WORTHWHILE_BYTES)) return false;
       kept = out.take(Math.min(allowance, room));
-      if (kept !== null) this.outstanding += kept.end - kept.start + FRAME_CHARGE;
+      if (kept !== null) {
+        this.outstanding += kept.end - kept.start + FRAME_CHARGE;
+        this.#frames += 1;
+      }
     }
     if (kept !== null) {
       this.#emit(stream, TYPE.DATA, kept.start, kept.chunk);

@@ -1,4 +1,5 @@
 import { unbatch } from "./batch.ts";
+import { NO_DEMAND, type Demand } from "./division.ts";
 import { SessionError, type Failure, type SessionCode } from "./errors.ts";
 import { encodeFields } from "./fields.ts";
 import { encodeFrame, TYPE, typeName, type Frame, type Header } from "./frame.ts";
@@ -33,6 +34,8 @@ export type SessionInit = {
   graceMs?: () => number;
   /** Agents: a visitor wants this; set `stream.events`, then accept or reject, now or later. */
   dial?: (stream: Stream, dial: Dial) => void;
+  /** `session.demand` has changed: ask for another window, if there is anybody to ask. */
+  demands?: () => void;
   /** The session is over, by either end; all its streams have ended. */
   ended?: (code: SessionCode, reason: string) => void;
 };
@@ -60,6 +63,7 @@ export class Session {
       to: () => this.to,
       now: io.now,
       up: () => this.up,
+      demands: () => init.demands?.(),
     });
     this.#frames = new StreamFrames({
       role: init.role,
@@ -97,6 +101,11 @@ export class Session {
   /** Charge that the far end has not consumed, and that we have not: for status and tests. */
   get charges(): { sent: number; held: number } {
     return { sent: this.#table.sender.outstanding, held: this.#table.allowance.held };
+  }
+
+  /** What the streams here need of session windows. */
+  get demand(): Demand {
+    return this.#over || !this.up ? NO_DEMAND : this.#table.demand;
   }
 
   /** The session window we grant, in bytes of charge; the far end is told unless it learns by SESSION. */

@@ -129,12 +129,13 @@ export class StreamFrames {
   #data(stream: Stream, offset: number, bytes: Uint8Array): void {
     // What an acknowledgement let the application do may have ended it.
     if (stream.over) return;
-    const before = stream.in.held;
-    const fresh = stream.in.take(offset, bytes);
+    const { held: before, resting } = stream.in;
+    const fresh = stream.in.take(offset, bytes, this.#init.now());
     if (fresh === "gap") {
       this.#ask(stream);
     } else if (fresh !== null) {
       this.#init.table.allowance.hold(stream.in.held - before);
+      if (resting) this.#init.table.allowance.count(stream.in);
       stream.deliver(fresh);
     }
     // An acknowledgement on this frame may have been the last thing the stream waited for.

@@ -1,4 +1,5 @@
 import { Allowance } from "./allowance.ts";
+import { NO_DEMAND } from "./division.ts";
 import type { Failure } from "./errors.ts";
 import { TYPE, viewOf, writeU64, type Header } from "./frame.ts";
 import { REMEMBERED_RESETS, REPORT_MS } from "./limits.ts";
@@ -21,6 +22,8 @@ export type StreamTableInit = {
   now: () => number;
   /** A datagram may be dropped for want of a path. */
   up: () => boolean;
+  /** Those who read could use more, or need less, than was said before. */
+  demands: () => void;
 };
 
 /** The live streams of one session, with what they share: the sender's turn and window, and what is granted and reported. */
@@ -37,6 +40,8 @@ export class StreamTable {
   readonly #finished = new Remembered<number>(REMEMBERED_RESETS);
   /** Streams whose consumption the far end has not heard of in full. */
   readonly #unreported = new Map<Stream, number>();
+  /** What was asked for. */
+  demand = NO_DEMAND;
 
   constructor(init: StreamTableInit) {
     this.#init = init;
@@ -48,6 +53,7 @@ export class StreamTable {
       sent: (stream) => this.settle(stream),
     });
     this.#host = {
+      now: init.now,
       wake: (stream) => this.wake(stream),
       consumed: (stream) => this.consumed(stream),
       accept: (stream, accept) => this.#accept(stream, accept),
@@ -96,13 +102,16 @@ export class StreamTable {
 
   /** The far end has consumed up to `consumed`. */
   released(stream: Stream, consumed: number): void {
-    this.sender.released(stream.out.acknowledge(consumed));
+    const { outstanding } = stream.out;
+    const charge = stream.out.acknowledge(consumed);
+    this.sender.released(charge, outstanding - stream.out.outstanding);
     this.wake(stream);
   }
 
   /** The application has consumed more, or a FIN came: reports it when waiting would hold the far end back. */
   consumed(stream: Stream): void {
     this.allowance.count(stream.in);
+    if (this.allowance.demand.wants > this.demand.wants) this.#ask();
     if (stream.in.unreported && !this.#unreported.has(stream)) this.#unreported.set(stream, this.#init.now());
     if (!this.#init.up()) return;
     if (this.allowance.scarce) this.reportAll();
@@ -122,7 +131,8 @@ export class StreamTable {
     this.live.delete(stream.id);
     if (failure === null) this.#finished.add(stream.id);
     this.#unreported.delete(stream);
-    this.sender.released(stream.out.drop());
+    const { outstanding } = stream.out;
+    this.sender.released(stream.out.drop(), outstanding);
     this.allowance.forget(stream.in);
     stream.end(failure);
     this.sender.pump();
@@ -133,7 +143,13 @@ export class StreamTable {
     if (!this.#init.up()) return;
     const quiet = now - REPORT_MS;
     for (const [stream, since] of this.#unreported) if (since <= quiet) this.#report(stream);
-    for (const stream of this.live.values()) if (stream.touched <= quiet) stream.in.settle();
+    for (const stream of this.live.values()) {
+      if (stream.touched > quiet || stream.in.resting) continue;
+      stream.in.settle();
+      this.allowance.count(stream.in);
+    }
+    const { wants, stuck } = this.allowance.demand;
+    if (wants !== this.demand.wants || stuck !== this.demand.stuck) this.#ask();
   }
 
   /** Reports all that is consumed and not yet told. */
@@ -153,7 +169,7 @@ export class StreamTable {
   /** What the far end is told of a stream after a loss; it counts as reported, as a CREDIT would. */
   recordOf(stream: Stream): StreamRecord {
     const { id, kind, mapping, port, out } = stream;
-    this.allowance.extend(stream.in);
+    this.allowance.extend(stream.in, this.#init.now());
     const { received, finalSize, toReport, limit } = stream.in;
     this.#told(stream);
     return {
@@ -175,7 +191,7 @@ export class StreamTable {
 
   #accept(stream: Stream, accept: Accept): void {
     stream.state = "open";
-    this.allowance.extend(stream.in);
+    this.allowance.extend(stream.in, this.#init.now());
     // A caller that has said all it will waits for no credit, but for the answer that comes next.
     const patient = stream.in.finalSize !== null;
     this.#init.control(
@@ -194,7 +210,7 @@ export class StreamTable {
 
   /** Tells what is consumed. The end of a stream is news that nobody waits for. */
   #report(stream: Stream): void {
-    this.allowance.extend(stream.in);
+    this.allowance.extend(stream.in, this.#init.now());
     const consumed = new Uint8Array(8);
     writeU64(viewOf(consumed), 0, stream.in.toReport);
     this.#told(stream);
@@ -203,6 +219,11 @@ export class StreamTable {
       consumed,
       stream.in.done,
     );
+  }
+
+  #ask(): void {
+    this.demand = this.allowance.demand;
+    this.#init.demands();
   }
 
   /** For a frame that is leaving anyway: what it may acknowledge on its way. */

@@ -24,6 +24,8 @@ export type StreamEvents = {
 
 /** What a stream needs of its session. */
 export type StreamHost = {
+  /** Monotonic milliseconds. */
+  now: () => number;
   /** Something may have become sendable. */
   wake: (stream: Stream) => void;
   consumed: (stream: Stream) => void;
@@ -152,7 +154,7 @@ export class Stream {
   /** `bytes` more of what `data` gave have been taken by the application. */
   consumed(bytes: number): void {
     if (this.state === "ended") return;
-    this.in.consume(bytes);
+    this.in.consume(bytes, this.#host.now());
     this.#host.consumed(this);
   }
 

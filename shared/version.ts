@@ -4,6 +4,9 @@ export const VERSION = "0.1.0";
 /** Wire protocol version, said in HELLO (docs/protocol.md 3.1). */
 export const PROTOCOL = 1;
 
+/** Feature of a relay, said in WELCOME: its ends may say in BUDGET what they could use. */
+export const ASKS_FOR_BUDGET = "ask-budget";
+
 /** Whether a version is older than another, by their numbers; a word for people only, never what decides whether two understand each other. */
 export function isOlder(version: string, than: string): boolean {
   const [one, other] = [version, than].map((text) => text.split(/[.+-]/).map(Number));

@@ -1,3 +1,4 @@
+import type { Demand } from "../../shared/division.ts";
 import type { Caps } from "../../shared/claims.ts";
 
 // What a relay must know of a lane after hibernation (docs/protocol.md section 7). Kept in the socket; 16 KiB at most.
@@ -28,6 +29,8 @@ export type LanePass = {
 export type Attachment = LanePass & {
   /** Milliseconds since the epoch. */
   since: number;
+  /** What its end has asked for on it. */
+  demand?: Demand | undefined;
   /** Null until HELLO. */
   ready: {
     boot: string;

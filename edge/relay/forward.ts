@@ -11,8 +11,8 @@ import { carriedBy, type Spending } from "./spending.ts";
 /** Bytes on their way to an end, as MARK tells, beyond which its datagrams are dropped: MARK counts in steps of 64 KiB. */
 const DATAGRAM_BACKLOG = 256 * 1024;
 
-/** Bytes on their way to an agent beyond which callers have overrun their credit, and how many more one of them may add. */
-const PRESSING_BACKLOG = RELAY_BUDGET / 2;
+/** Bytes on their way to an agent that it can't have granted: callers have overrun their credit; and how many more one of them may add. */
+const PRESSING_BACKLOG = RELAY_BUDGET;
 const MOST_PRESSED = 2 * 1024 * 1024;
 
 const FROM_CALLERS: ReadonlySet<number> = new Set([

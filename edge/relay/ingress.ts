@@ -1,5 +1,6 @@
 import { logFault } from "../fault.ts";
 import type { Failure } from "../../shared/errors.ts";
+import { divide, sumOf, type Demand } from "../../shared/division.ts";
 import { encodeFields } from "../../shared/fields.ts";
 import { encodeFrame, TYPE, type Frame } from "../../shared/frame.ts";
 import { Gatherer } from "../../shared/gather.ts";
@@ -21,8 +22,10 @@ export type IngressHost = {
   ended: (slot: number) => void;
   /** A second has passed, and there are visitors. */
   tick: () => void;
-  /** Session window to grant each agent, in bytes of charge. */
-  window: () => number;
+  /** Bytes of session windows to grant all agents together. */
+  budget: () => number;
+  /** `demand` has changed: the relay's budget is to be divided anew. */
+  demands: () => void;
   /** Milliseconds that streams wait for their agent. */
   graceMs: number;
 };
@@ -44,6 +47,11 @@ export class Ingress {
     for (const [each, session] of this.#sessions)
       if (slot === undefined || each === slot) count += session.streams.size;
     return count;
+  }
+
+  /** What the visitors of all agents need of session windows. */
+  get demand(): Demand {
+    return sumOf([...this.#sessions.values()].map(({ demand }) => demand));
   }
 
   /** The session with an agent; a new one is said with SESSION, and used at once. */
@@ -70,6 +78,7 @@ export class Ingress {
         room: (lane) => this.#host.room(slot, lane),
         now: () => performance.now(),
       },
+      demands: () => this.#host.demands(),
       ended: () => {
         if (this.#sessions.get(slot) !== session) return;
         this.#sessions.delete(slot);
@@ -78,13 +87,14 @@ export class Ingress {
     });
     this.#sessions.set(slot, session);
     this.#gatherers.set(session, gatherer);
-    const window = this.#host.window();
+    const window = this.#windows().get(session) ?? 0;
     session.grant(window, false);
     // On every lane, or a DIAL on another one could overtake it; the agent takes the first.
     const payload = encodeFields({ 1: id, 2: key, 3: MAX_DATA });
     for (const lane of this.#host.lanes(slot)) {
       this.#host.send(slot, encodeFrame({ type: TYPE.SESSION, lane, slot, offset: window }, payload), lane);
     }
+    this.regrant();
     return session;
   }
 
@@ -99,8 +109,17 @@ export class Ingress {
 
   /** The budget was divided anew. */
   regrant(): void {
-    const window = this.#host.window();
-    for (const session of this.#sessions.values()) session.grant(window);
+    for (const [session, window] of this.#windows()) session.grant(window);
+  }
+
+  /** Agents that are away send nothing: they get nothing until they are back. */
+  #windows(): Map<Session, number> {
+    const sessions = [...this.#sessions.values()].filter(({ up }) => up);
+    const parts = divide(
+      this.#host.budget(),
+      sessions.map(({ demand }) => demand),
+    );
+    return new Map(sessions.map((session, index) => [session, parts[index] ?? 0]));
   }
 
   /** An agent's lanes are gone: its streams stand still until it is back. False when it has none. */

@@ -1,4 +1,5 @@
 import { LANE_CLOSE } from "../../shared/errors.ts";
+import { NO_DEMAND, type Demand } from "../../shared/division.ts";
 import { DEAD_MS } from "../../shared/limits.ts";
 import type { Attachment } from "./attachment.ts";
 import { Accounts } from "./accounts.ts";
@@ -12,6 +13,8 @@ export type End = {
   /** Slot of an agent, channel of a caller. */
   readonly number: number;
   readonly lanes: Map<number, Lane>;
+  /** What it has asked for. */
+  demand: Demand;
 };
 
 /** Every socket of a relay, indexed; rebuilt from attachments after hibernation. */
@@ -100,9 +103,17 @@ export class Lanes {
     const ends = kind === "agent" ? this.#agents : this.#callers;
     let end = ends.get(ready.number);
     if (end === undefined) {
-      end = { kind, identity, incarnation: ready.incarnation, number: ready.number, lanes: new Map() };
+      end = {
+        kind,
+        identity,
+        incarnation: ready.incarnation,
+        number: ready.number,
+        lanes: new Map(),
+        demand: NO_DEMAND,
+      };
       ends.set(ready.number, end);
     }
+    end.demand = lane.attachment.demand ?? end.demand;
     const older = end.lanes.get(ready.lane);
     end.lanes.set(ready.lane, lane);
     const replaced = older !== undefined && older !== lane;

@@ -83,6 +83,9 @@ function laneFrame(post: Post, lane: Lane, frame: Frame): void {
       post.doorman.draining(lane.attachment.ready?.number ?? 0);
       post.callers.tellAll();
       return;
+    case TYPE.BUDGET:
+      post.reception.ask(lane, frame);
+      return;
     case TYPE.REPORT:
       if (lane.attachment.kind !== "agent") throw new SessionError("protocol", "REPORT from a caller");
       post.callers.report(decodeControl(frame, Report), lane.attachment.site);

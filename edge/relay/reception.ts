@@ -1,8 +1,8 @@
 import { LANE_CLOSE } from "../../shared/errors.ts";
-import { TYPE } from "../../shared/frame.ts";
+import { TYPE, type Frame } from "../../shared/frame.ts";
 import { encodeControl, type Hello } from "../../shared/control.ts";
 import { DRAIN_MS, HELLOS_PER_SECOND, MAX_DATA, MAX_STREAMS, OPENS_PER_SECOND } from "../../shared/limits.ts";
-import { PROTOCOL, VERSION } from "../../shared/version.ts";
+import { ASKS_FOR_BUDGET, PROTOCOL, VERSION } from "../../shared/version.ts";
 import { Absences } from "./absences.ts";
 import type { Callers } from "./callers.ts";
 import type { Cuts } from "./cuts.ts";
@@ -145,7 +145,7 @@ export class Reception {
     } else {
       callers.left(end);
     }
-    this.#redivide();
+    this.redivide();
   }
 
   /** A lane of a lapsed token is nobody's: it stands for no agent and no caller, and takes nobody's place. */
@@ -170,7 +170,7 @@ export class Reception {
         graceMs,
         version: VERSION,
         limits: { frameBytes: MAX_DATA, streams: MAX_STREAMS, opensPerSecond: OPENS_PER_SECOND },
-        features: [],
+        features: [ASKS_FOR_BUDGET],
       }),
     );
   }
@@ -183,7 +183,7 @@ export class Reception {
   /** A new end: older incarnations of it are over, and the budget is divided anew. */
   #joined(end: End): void {
     const { lanes, ingress, callers } = this.#host;
-    this.#redivide();
+    this.redivide();
     if (end.kind !== "agent") return;
     callers.tellAll();
     for (const other of lanes.agents) {
@@ -214,7 +214,18 @@ export class Reception {
     else setTimeout(dismiss, DRAIN_MS);
   }
 
-  #redivide(): void {
+  /** An end could use more than its share, or needs it no longer. Throws SessionError when it says so too often. */
+  ask(lane: Lane, frame: Frame): void {
+    const { lanes, shares } = this.#host;
+    const end = lanes.find(lane.attachment, lane.attachment.ready?.incarnation ?? "");
+    if (end === undefined) return;
+    shares.ask(end, frame, performance.now());
+    lane.save({ ...lane.attachment, demand: end.demand });
+    this.redivide();
+  }
+
+  /** An end has come or gone, or somebody wants more or less than before. */
+  redivide(): void {
     this.#host.shares.divide();
     this.#host.ingress.regrant();
   }

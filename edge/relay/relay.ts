@@ -67,7 +67,7 @@ export class Relay extends DurableObject<Env> {
     ctx.setWebSocketAutoResponse(new WebSocketRequestResponsePair("ping", "pong"));
     this.#lanes = new Lanes(ctx.getWebSockets());
     this.#boot = this.#lanes.boot ?? randomHex(8);
-    const shares = new Shares(this.#lanes);
+    const shares = new Shares(this.#lanes, () => this.#ingress.demand);
     const graceMs = graceOf(env.GRACE_SECONDS);
     this.#memory = new Memory(ctx.storage, env.SELF_HOSTED === "1" ? ctx.id.toString() : "");
     this.#rules = new Rules(this.#memory);
@@ -79,7 +79,8 @@ export class Relay extends DurableObject<Env> {
       lanes: (slot) => this.#lanes.agent(slot)?.lanes.keys() ?? [],
       ended: (slot) => this.#reception.forget(slot),
       tick: () => this.#tick(Date.now()),
-      window: () => Math.floor(shares.own / Math.max(1, this.#lanes.agents.length)),
+      budget: () => shares.own,
+      demands: () => this.#reception.redivide(),
       graceMs,
     });
     const rates = new Rates();

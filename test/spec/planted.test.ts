@@ -94,7 +94,7 @@ const MUTANTS: Mutant[] = [
   {
     name: "what a stream had outstanding is lost when it ends",
     file: "stream-table.ts",
-    find: "this.sender.released(stream.out.drop());",
+    find: "this.sender.released(stream.out.drop(), outstanding);",
     put: "stream.out.drop();",
   },
   {
@@ -122,21 +122,15 @@ const MUTANTS: Mutant[] = [
     put: "stream.out.raise(frame.offset);",
   },
   {
-    name: "the window grows for readers that have stopped",
-    file: "incoming.ts",
-    find: "this.consumed - this.#grownAt >= this.window",
-    put: "true",
-  },
-  {
     name: "the window never grows",
-    file: "incoming.ts",
-    find: "this.window *= 2;",
-    put: "",
+    file: "window.ts",
+    find: "if (elapsed < turn) return;",
+    put: "if (elapsed >= 0) return;",
   },
   {
     name: "the window never falls back",
-    file: "incoming.ts",
-    find: "  settle(): void {\n    this.window = STREAM_WINDOW;",
+    file: "window.ts",
+    find: "  settle(): void {\n    this.bytes = STREAM_WINDOW;",
     put: "  settle(): void {",
   },
   {

@@ -1,22 +1,60 @@
 import { expect, test } from "vitest";
 import { Accounts } from "../../edge/relay/accounts.ts";
-import { isDecent, shareOf } from "../../edge/relay/budget.ts";
+import { isDecent, partOf } from "../../edge/relay/budget.ts";
 import { Cuts } from "../../edge/relay/cuts.ts";
-import { MAX_GRACE_MS, RELAY_BUDGET } from "../../shared/limits.ts";
+import { demandOf, divide, type Demand } from "../../shared/division.ts";
+import { MAX_GRACE_MS, MAX_STREAM_WINDOW as MOST, MIN_BUDGET, RELAY_BUDGET } from "../../shared/limits.ts";
 
-test("what all ends may grant together stays within the relay's budget, whoever has how many", () => {
-  for (const ends of [[1], [1, 1], [1, 7], [3, 1, 1, 40], [64, 1], Array.from({ length: 200 }, () => 1)]) {
-    const granted = ends.reduce((sum, each) => sum + each * shareOf(ends.length, each), 0);
-    expect(granted).toBeLessThan(RELAY_BUDGET);
+const MIB = 1024 * 1024;
+
+function wanting(...wants: number[]): Demand[] {
+  return wants.map((each) => ({ wants: each, stuck: 0 }));
+}
+
+test("what all ends may grant together stays within the relay's budget, whoever has how many and wants what", () => {
+  const many = Array.from({ length: 200 }, (_, at) => at * MIB);
+  for (const wants of [[0], [0, 0], [MOST, MOST], [MOST, 4 * MIB, 0], many]) {
+    const parts = divide(RELAY_BUDGET, wanting(...wants));
+    expect(parts.reduce((sum, part) => sum + part, 0)).toBeLessThanOrEqual(RELAY_BUDGET);
+    expect(Math.min(...parts)).toBeGreaterThan(MIN_BUDGET - 2);
   }
 });
 
+test("one that wants much gets it while nobody else does, and shares it with others that do", () => {
+  expect(divide(RELAY_BUDGET, wanting(0, 0))).toEqual([RELAY_BUDGET / 2, RELAY_BUDGET / 2]);
+  expect(divide(RELAY_BUDGET, wanting(MOST, 0, 0, 0, 0, 0))[0]).toBeGreaterThanOrEqual(MOST);
+  expect(divide(RELAY_BUDGET, wanting(MOST, MOST))).toEqual([RELAY_BUDGET / 2, RELAY_BUDGET / 2]);
+  const [much = 0, little = 0, nothing = 0] = divide(RELAY_BUDGET, wanting(MOST, 4 * MIB, 0));
+  expect(little).toBeGreaterThanOrEqual(4 * MIB);
+  expect(much).toBeGreaterThan(2 * little);
+  expect(nothing).toBeGreaterThanOrEqual(MIB);
+});
+
+test("what stopped readers hold stays theirs, what is left is divided, and nobody is left without", () => {
+  const [holder = 0, reader = 0] = divide(RELAY_BUDGET, [
+    { wants: 0, stuck: 13 * MIB },
+    { wants: MOST, stuck: 0 },
+  ]);
+  expect(holder).toBeGreaterThan(13 * MIB + MIN_BUDGET);
+  expect(holder + reader).toBeLessThanOrEqual(RELAY_BUDGET);
+  expect(reader).toBeGreaterThan(6 * MIB);
+  const all = divide(RELAY_BUDGET, [
+    { wants: 0, stuck: RELAY_BUDGET },
+    { wants: 0, stuck: 0 },
+  ]);
+  expect(all[1]).toBeGreaterThan(MIB);
+});
+
+test("streams that want little together ask for nothing, and those that want more for as much as gives it to them", () => {
+  const asked = [0, MIB - 1, MIB, 3 * MIB, 4 * MIB, 100 * MIB].map((wanted) => demandOf(wanted, 0).wants);
+  expect(asked).toEqual([0, 0, 4 * MIB, 4 * MIB, MOST, MOST]);
+});
+
 test("ends of one token share what one identity gets, and are refused before they take from others", () => {
+  const [share = 0] = divide(RELAY_BUDGET, wanting(0, 0, 0));
   let ends = 1;
-  while (isDecent(shareOf(3, ends))) ends += 1;
+  while (isDecent(partOf(share, ends))) ends += 1;
   expect(ends).toBeLessThan(100);
-  // With all of them there, another identity of the three gets what it got before.
-  expect(shareOf(3, 1)).toBe(RELAY_BUDGET / 4);
 });
 
 test("an account is one for all lanes of an identity, and is over its bounds when they are together", () => {

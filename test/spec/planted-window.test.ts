@@ -1,0 +1,73 @@
+import { expect, test } from "vitest";
+import { DISTANCE, judge, type Mutant } from "./mutants.ts";
+
+// Faults of windows and budgets, planted one at a time in a copy of shared/: the tests over a long line notice every one.
+
+const MUTANTS: Mutant[] = [
+  {
+    name: "nothing is asked for",
+    file: "stream-table.ts",
+    find: "this.demand = this.allowance.demand;",
+    put: "",
+  },
+  {
+    name: "what was asked for is never given back",
+    file: "stream-table.ts",
+    find: "if (wants !== this.demand.wants || stuck !== this.demand.stuck) this.#ask();",
+    put: "void wants; void stuck;",
+  },
+  {
+    name: "a reader that does not keep up is given as much as one that does",
+    file: "window.ts",
+    find: "? LONG_GAIN : GAIN",
+    put: "? LONG_GAIN : 2 * LONG_GAIN",
+  },
+  {
+    name: "the best that was ever read counts for ever",
+    file: "window.ts",
+    find: "if (product < this.#product && now - this.#productAt <= KEEP_MS) return;",
+    put: "if (product < this.#product) return;",
+  },
+  {
+    name: "what stopped readers hold is given to others again",
+    file: "division.ts",
+    find: "(held[index] ?? 0)",
+    put: "0",
+  },
+  {
+    name: "of stopped readers only what is beyond their windows counts",
+    file: "allowance.ts",
+    find: "stream.stalled ? held :",
+    put: "",
+  },
+  {
+    name: "nothing is kept for newcomers",
+    file: "allowance.ts",
+    find: "this.#window * KEPT_PART - fresh",
+    put: "0",
+  },
+  {
+    name: "who was granted much and has stopped takes the newcomers' part",
+    file: "allowance.ts",
+    find: "reads || promised > STREAM_WINDOW ? 0 : promised",
+    put: "reads ? 0 : promised",
+  },
+  {
+    name: "a stream that rests keeps what it was promised",
+    file: "incoming.ts",
+    find: "this.resting = this.held === 0;",
+    put: "",
+  },
+  {
+    name: "streams that have rested may fill the session",
+    file: "sender.ts",
+    find: "if (needsNoWindow(stream) || out.limit - out.consumed <= STREAM_WINDOW) return false;",
+    put: "if (out !== undefined) return false;",
+  },
+];
+
+const verdicts = await judge(MUTANTS, DISTANCE);
+
+test.each(MUTANTS.map(({ name }) => name))("noticed: %s", (name) => {
+  expect(verdicts.get(name)?.length).toBeGreaterThan(0);
+});
