@@ -150,8 +150,8 @@ export class Lanes {
       }
       this.#live.delete(index);
       if (this.connected) this.#options.lost(index);
-      // Lane 0 says when it dials again; the others have only this to say.
-      else if (index > 0) this.#options.down(over, 0);
+      // Lane 0 says when it dials again; the others have only this to say. Who stops dials nothing.
+      else if (index > 0 && !stop.aborted) this.#options.down(over, 0);
       backoff.stood(performance.now() - since);
       return over;
     }

@@ -1,4 +1,4 @@
-import { rmSync, writeFileSync } from "node:fs";
+import { renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { readMark } from "./lock.ts";
@@ -11,7 +11,12 @@ const POLL_MS = 10;
 /** Remembers the workerd of this folder for a launcher that comes after a crash. */
 export function rememberWorkerd(run: string, pid: number): void {
   const mark = markOf(pid);
-  if (mark !== undefined) writeFileSync(join(run, FILE), JSON.stringify(mark), { mode: 0o600 });
+  if (mark === undefined) return;
+  const path = join(run, FILE);
+  // Half a mark is none: who comes after a crash would leave that workerd alone.
+  const draft = `${path}.${process.pid}`;
+  writeFileSync(draft, JSON.stringify(mark), { mode: 0o600 });
+  renameSync(draft, path);
 }
 
 /** Ends a workerd that outlived its launcher: it would hold the ports and the storage. The folder's lock must be held. */

@@ -4,8 +4,10 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { setTimeout as pause } from "node:timers/promises";
 import { expect, test } from "vitest";
 import { WebSocketServer, type WebSocket } from "ws";
+import { LANES } from "../../link/lanes.ts";
 import { AGENT, SYSTEM_NODE } from "../../scripts/tool.ts";
 import { batch } from "../../shared/batch.ts";
 import { encodeControl } from "../../shared/control.ts";
@@ -109,6 +111,26 @@ test("what no relay would say ends the lane, not the agent", async () => {
   expect(await relay.dial("127.0.0.1:1", "tcp")).toBe("target-refused");
   // The token is still its own, and so is the file.
   expect(agent.stderr).not.toMatch(/"msg":"token renewed"/);
+});
+
+test("an agent that loses a lane has its callers settle what was on its way; one that stops says nothing of dialling", async () => {
+  await using relay = await hostileRelay();
+  await using folder = await tempDir();
+  const file = join(folder.path, "token");
+  await writeFile(file, unsignedToken("lab", relay.url), { mode: 0o600 });
+  await using agent = run(SYSTEM_NODE, [AGENT, "--token-file", file, "--log", "json"], {
+    env: { XDG_STATE_HOME: folder.path },
+  });
+  await relay.complete;
+  for (const channel of [5, 9]) relay.say(session(channel));
+  // Channel 0 is the relay's own, which sees the loss itself; the agent has taken both sessions once it answers this.
+  expect(await relay.dial("127.0.0.1:1", "tcp")).toBe("target-refused");
+  relay.loseLane();
+  while (relay.nudged.size < 2) await pause(20);
+  expect(relay.nudged).toEqual(new Set([5, 9]));
+  agent.kill("SIGTERM");
+  await agent.ended;
+  expect(agent.stderr).not.toMatch(/not connected/);
 });
 
 test("a mapping whose target answers nobody has half of all dials in flight; those beyond are refused at once, and another mapping is dialled", async () => {
@@ -291,6 +313,8 @@ async function hostileRelay() {
   const sockets = new WebSocketServer({ server, handleProtocols: () => "sallyport.v1" });
   const lanes: WebSocket[] = [];
   const answers = new Map<number, (answer: string) => void>();
+  const nudged = new Set<number>();
+  const { promise: complete, resolve: completed } = Promise.withResolvers<void>();
   sockets.on("connection", (socket) => {
     socket.on("close", () => {
       if (lanes.includes(socket)) lanes.splice(lanes.indexOf(socket), 1);
@@ -300,13 +324,14 @@ async function hostileRelay() {
       const frame = decodeFrame(data);
       if (frame.type === TYPE.HELLO) {
         socket.send(encodeControl(TYPE.WELCOME, WELCOME));
-        if (lanes.push(socket) > 1) return undefined;
-        return socket.send(session());
+        if (lanes.push(socket) === LANES) completed();
+        return lanes.length > 1 ? undefined : socket.send(session());
       }
       return heard(frame);
     });
   });
-  function heard({ type, stream, payload }: Frame): void {
+  function heard({ type, channel, stream, payload }: Frame): void {
+    if (type === TYPE.NUDGE) nudged.add(channel);
     if (type === TYPE.ACCEPT) answers.get(stream)?.("accepted");
     if (type === TYPE.REJECT) answers.get(stream)?.(decodeFailure(payload).code);
     // An HTTP stream says why in a record of its own.
@@ -318,6 +343,12 @@ async function hostileRelay() {
   return {
     url,
     say,
+    /** Resolves when the agent has all of its lanes. */
+    complete,
+    /** Channels whose callers the agent has asked to resume. */
+    nudged,
+    /** One of the data lanes breaks. */
+    loseLane: () => lanes[1]?.terminate(),
     /** A new session on channel 0: whatever was there is over. */
     anew: () => say(session()),
     /** Tells the agent to dial; answers `accepted` or the code of its refusal. */
@@ -353,9 +384,9 @@ async function hostileRelay() {
 }
 
 /** SESSION of a caller that nobody has met. */
-function session(): Uint8Array {
+function session(channel = 0): Uint8Array {
   return encodeFrame(
-    { type: TYPE.SESSION, offset: 1_000_000 },
+    { type: TYPE.SESSION, channel, offset: 1_000_000 },
     encodeFields({ 1: randomBytes(16), 2: randomBytes(32) }),
   );
 }

@@ -354,10 +354,10 @@ test.each(ROLES)("9.8 however wide the window, with 1 MiB of charge, and not muc
     end.hear(data(1, at, USUAL_DATA));
     at += USUAL_DATA;
   };
-  while (stream.in.window < MAX_STREAM_WINDOW && at < 256 * MIB) more();
+  for (let turn = 0; turn < 4_096 && stream.in.window < MAX_STREAM_WINDOW; turn += 1) more();
   const before = consumedIn(end).length;
   let furthest = 0;
-  for (const until = at + 12 * MIB; at < until;) {
+  for (let turn = 0; turn < (12 * MIB) / USUAL_DATA; turn += 1) {
     more();
     furthest = Math.max(furthest, stream.in.consumed - (consumedIn(end).at(-1) ?? 0));
   }

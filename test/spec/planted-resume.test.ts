@@ -134,6 +134,18 @@ const MUTANTS: Mutant[] = [
     find: 'if (type === TYPE.RESET && this.#init.role === "agent") this.#init.table.admit(stream);',
     put: "",
   },
+  {
+    name: "nobody resumes for a NUDGE",
+    file: "session.ts",
+    find: 'if (this.#init.role === "caller") this.resume();',
+    put: "",
+  },
+  {
+    name: "an agent takes a NUDGE for its own",
+    file: "session.ts",
+    find: 'if (this.#init.role === "caller") this.resume();',
+    put: "this.resume();",
+  },
   // Time
   {
     name: "a session waits for ever",

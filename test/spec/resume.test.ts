@@ -1,7 +1,7 @@
 import { createHmac } from "node:crypto";
 import { expect, test } from "vitest";
 import { GRACE_MS } from "../../shared/limits.ts";
-import { decodeFrame, TYPE } from "../../shared/frame.ts";
+import { decodeFrame, encodeFrame, TYPE } from "../../shared/frame.ts";
 import {
   decodeResume,
   decodeResumed,
@@ -28,6 +28,22 @@ test("a stream goes on after a loss: bytes on their way both ways are neither lo
   link.deliver();
   expect(text(agent.bytes)).toBe("one two three");
   expect(text(caller.bytes)).toBe("uno dos");
+  expect([caller.ended, agent.ended]).toEqual([undefined, undefined]);
+});
+
+test("a caller that is nudged settles what was lost on its way, though nothing follows it; an agent is not moved by one", () => {
+  const link = pair();
+  const { caller, agent } = connect(link);
+  write(agent.stream, "the last word");
+  link.toCaller.length = 0;
+  link.deliver();
+  expect(text(caller.bytes)).toBe("");
+  const before = link.sent.length;
+  link.agent.receive(decodeFrame(encodeFrame({ type: TYPE.NUDGE, channel: 3 })));
+  expect(link.sent.length).toBe(before);
+  link.caller.receive(decodeFrame(encodeFrame({ type: TYPE.NUDGE, slot: 7 })));
+  link.deliver();
+  expect(text(caller.bytes)).toBe("the last word");
   expect([caller.ended, agent.ended]).toEqual([undefined, undefined]);
 });
 
