@@ -42,6 +42,7 @@ async function deploy(context: Context, options: Options): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), "sallyport-deploy-"));
   try {
     const wrangler = new Wrangler(folder, env);
+    wrangler.check();
     if (options.dryRun !== true && !wrangler.isLoggedIn()) logIn(wrangler);
     const name = await nameOf(options);
     const hosts = await hostsOf(options);

