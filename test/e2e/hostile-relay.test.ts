@@ -16,6 +16,7 @@ import { decodeFrame, encodeFrame, TYPE, type Frame } from "../../shared/frame.t
 import { encodeRequestHead, type RequestHead } from "../../shared/http-head.ts";
 import { DIALS_IN_FLIGHT } from "../../shared/limits.ts";
 import { decodeFailure, encodeDial, type Kind } from "../../shared/open.ts";
+import { DISGUISES, GARBAGE } from "../support/bad-targets.ts";
 import { loopback } from "../support/net.ts";
 import { tcpServer } from "../support/peers.ts";
 import { run } from "../support/run.ts";
@@ -250,59 +251,6 @@ function anyFrame(random: (below: number) => number): Uint8Array {
     body,
   );
 }
-
-/** Ways to write addresses that somebody could take for another one. */
-const DISGUISES = [
-  ...["127.1", "0", "2130706433", "0177.0.0.1", "0x7f.1", "127.0.0.1.", "127.000.000.001", "localhost.", "0.0.0.0"],
-  ...["[::]", "[::127.0.0.1]", "[::ffff:7f00:1]", "[64:ff9b::7f00:1]", "[64:ff9b:1::a9fe:a9fe]", "[2002:7f00:1::]"],
-  ...[
-    "[2001:0:7f00:1::]",
-    "[fe80::5efe:7f00:1]",
-    "[fe80::1%25lo]",
-    "[fe80::1%lo]",
-    "[fec0::1]",
-    "[fd00:ec2::254]",
-    "[ff02::1]",
-  ],
-  ...["169.254.169.254", "100.100.100.200", "100.64.0.1", "192.0.0.1", "198.18.0.1", "224.0.0.1", "255.255.255.255"],
-  ...["127。0。0。1", "１２７.0.0.1", "①②⑦.0.0.1", "xn--0-0ga.example", "metadata.google.internal", "printer.local"],
-];
-
-/** What is no target at all. */
-const GARBAGE = [
-  ...["", ":", ":80", "127.0.0.1", "127.0.0.1:", "127.0.0.1:x", "127.0.0.1:-1", "127.0.0.1:1e3", "127.0.0.1:0x50"],
-  ...[
-    "127.0.0.1\0:80",
-    "127.0.0.1:80\0",
-    "\0",
-    "127.0.0.1:80\r\nHost: x",
-    "\u001b[2J:80",
-    "127.0.0.1\t:80",
-    "127.0.0.1:80\n",
-  ],
-  ...["a@127.0.0.1:80", "127.0.0.1#@evil:80", "127.0.0.1%2e:80", "127.0.0.1/:80", "..:80", ".:80", "-:80", "*:80"],
-  ...[
-    "[::1:80",
-    "::1]:80",
-    "[]:80",
-    "[::1]80",
-    "[::1%]:80",
-    "unix:",
-    "unix:../x",
-    "unix:/proc/self/mem\0",
-    "file:///etc/passwd:80",
-  ],
-  ...[
-    "http://",
-    "http://:80",
-    "gopher://127.0.0.1:80",
-    "http://a b:80",
-    "javascript:1",
-    "a".repeat(300),
-    "a.".repeat(20_000),
-    "\u202e1.0.0.721:80",
-  ],
-];
 
 /** An edge that is none: it lets everybody in. */
 async function hostileRelay() {
