@@ -6,6 +6,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { basename, dirname } from "node:path";
 import { build } from "../scripts/build.ts";
 import { direct } from "./adapters/direct.ts";
+import { floor } from "./adapters/floor.ts";
 import { haproxy } from "./adapters/haproxy.ts";
 import { sallyport } from "./adapters/sallyport.ts";
 import { socat } from "./adapters/socat.ts";
@@ -80,7 +81,7 @@ async function main(wanted: Options): Promise<void> {
 }
 
 function adapters({ peers, before, dist }: Options): Adapter[] {
-  const others = [direct, socat, haproxy, ssh, ...tunnels].filter(
+  const others = [direct, socat, haproxy, ssh, floor, ...tunnels].filter(
     ({ name }) => peers.length === 0 || peers.includes(name.split(" ")[0] ?? ""),
   );
   return [...others, ...(before === null ? [] : [sallyport("before", before)]), sallyport(OURS, dist)];
