@@ -15,6 +15,7 @@ import { limitsOf, type Doorman, type DoormanHost } from "./doorman.ts";
 import { Exchange } from "./http-exchange.ts";
 import { upload } from "./http-upload.ts";
 import type { HttpVisit } from "./http-visit.ts";
+import { requestLane } from "./lane-choice.ts";
 import type { LiveStream } from "./types.ts";
 
 /** Lets requests at the site's hosts in, as the doorman does connections at its ports. */
@@ -63,7 +64,8 @@ export class HttpDoor {
     const { agent, grant, source } = admitted;
     const ref = this.#host.records.name();
     const session = this.#host.ingress.session(agent.number);
-    const stream = session.open(TYPE.DIAL, dialOf(mapping, visit, grant, ref), { mapping: mapping.id, kind: 3 });
+    const init = { mapping: mapping.id, kind: 3, lane: requestLane(agent) };
+    const stream = session.open(TYPE.DIAL, dialOf(mapping, visit, grant, ref), init);
     const live: LiveStream = {
       ref,
       at,

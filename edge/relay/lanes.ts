@@ -153,18 +153,6 @@ export function isServing(end: End, heard: (lane: Lane) => number, now: number):
   return [...end.lanes.values()].some((lane) => heard(lane) >= now - DEAD_MS && lane.attachment.expires * 1000 > now);
 }
 
-/** The lane for a new stream: the data lane with the least on its way; lane 0 only when there is no other. */
-export function dataLane(end: End): number {
-  let best = 0;
-  let least = Number.POSITIVE_INFINITY;
-  for (const [index, lane] of end.lanes) {
-    // The number of streams is not known here; a random part spreads them while all are idle.
-    const load = lane.backlog + Math.random();
-    if (index > 0 && load < least) [best, least] = [index, load];
-  }
-  return best;
-}
-
 /** The lane named, else the lowest live one. */
 export function laneOf(end: End, index: number): Lane | undefined {
   const named = end.lanes.get(index);

@@ -5,7 +5,7 @@ import { encodeDial } from "../../shared/open.ts";
 import { ProbeReport, type ProbeOutcome } from "../../shared/probe.ts";
 import { known } from "../../shared/result.ts";
 import { targetOf, type Doorman, type DoormanHost } from "./doorman.ts";
-import { dataLane } from "./lanes.ts";
+import { dataLane } from "./lane-choice.ts";
 
 /** Milliseconds an agent gets for a report: its own steps end before that. */
 const REPORT_MS = 25_000;
