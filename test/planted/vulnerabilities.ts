@@ -239,4 +239,11 @@ export const VULNERABILITIES: readonly Vulnerability[] = [
     put: "return RELAY_BUDGET / 2 ** Math.ceil(Math.log2(identities + ends));",
     test: ["test/unit/relay-budgets.test.ts", "ends of one token"],
   },
+  {
+    name: "whoever takes all it can get leaves nothing",
+    file: "shared/places.ts",
+    find: "return this.of(who) < this.#most - this.#taken;",
+    put: "return this.#taken < this.#most || who === undefined;",
+    test: ["test/unit/places.test.ts", "whoever takes all it can get"],
+  },
 ];
