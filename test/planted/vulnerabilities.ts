@@ -235,8 +235,8 @@ export const VULNERABILITIES: readonly Vulnerability[] = [
   {
     name: "one token's many ends take everybody's budget",
     file: "edge/relay/budget.ts",
-    find: "return RELAY_BUDGET / 2 ** Math.ceil(Math.log2(identities + 1)) / 2 ** Math.ceil(Math.log2(Math.max(1, ends)));",
-    put: "return RELAY_BUDGET / 2 ** Math.ceil(Math.log2(identities + ends));",
+    find: "return Math.floor(share / 2 ** Math.ceil(Math.log2(Math.max(1, ends))));",
+    put: "return Math.floor(share / 2 ** Math.ceil(Math.log2(Math.max(1, ends / 4))));",
     test: ["test/unit/relay-budgets.test.ts", "ends of one token"],
   },
   {
