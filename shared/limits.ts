@@ -62,8 +62,9 @@ export const MAX_LANES = 16;
 export const HELLOS_PER_SECOND = 20;
 export const HELLO_BURST = 512;
 
-/** Milliseconds from the upgrade to HELLO. */
+/** Milliseconds from the upgrade to HELLO; and what a relay waits: when many come at once, what was said in time is heard late. */
 export const HELLO_TIMEOUT_MS = 5_000;
+export const HELLO_PATIENCE_MS = 3 * HELLO_TIMEOUT_MS;
 
 /** Milliseconds a dial to a target may take. */
 export const DIAL_TIMEOUT_MS = 10_000;

@@ -48,9 +48,13 @@ export type ServeOptions = {
   env: NodeJS.ProcessEnv;
 };
 
-const HEALTH_TIMEOUT_MS = 10_000;
-/** The same of one that ran: with those between them, a hung workerd is noticed within half a minute. */
-const CHECK_TIMEOUT_MS = 5_000;
+/**
+ * Milliseconds that a workerd which listens may take to answer for the first time: after a crash a thousand agents may stand
+ * before the check, and to begin anew would only make them stand there again.
+ */
+const HEALTH_TIMEOUT_MS = 60_000;
+/** The same of one that ran: with the time between checks, a hung workerd is noticed within three quarters of a minute. */
+const CHECK_TIMEOUT_MS = 10_000;
 /** A wish that never comes. */
 const NEVER = new Promise<string>(() => {});
 

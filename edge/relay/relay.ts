@@ -2,7 +2,7 @@ import { DurableObject } from "cloudflare:workers";
 import { LANE_CLOSE } from "../../shared/errors.ts";
 import { TYPE } from "../../shared/frame.ts";
 import { encodeControl, type Cut } from "../../shared/control.ts";
-import { HELLO_TIMEOUT_MS } from "../../shared/limits.ts";
+import { HELLO_PATIENCE_MS } from "../../shared/limits.ts";
 import type { ProbeOutcome } from "../../shared/probe.ts";
 import type { ConnectionRecord, SiteRules } from "../registry/types.ts";
 import { registryOf, type Env } from "../env.ts";
@@ -170,7 +170,7 @@ export class Relay extends DurableObject<Env> {
     const lane = this.#lanes.add(socket);
     setTimeout(() => {
       if (lane.attachment.ready === null) this.#reception.dismiss(lane, LANE_CLOSE.helloTimeout, "no HELLO in time");
-    }, HELLO_TIMEOUT_MS);
+    }, HELLO_PATIENCE_MS);
     return new Response(null, {
       status: 101,
       webSocket: client,
