@@ -6,6 +6,8 @@ import type { Log } from "../../link/log.ts";
 import { isAlive, markOf } from "./process.ts";
 
 const FILE = "workerd.pid";
+/** Bytes of the file, always: an older mark is overwritten whole. */
+const SIZE = 256;
 const POLL_MS = 10;
 
 /** Remembers the workerd of this folder for a launcher that comes after a crash. */
@@ -13,10 +15,21 @@ export function rememberWorkerd(run: string, pid: number): void {
   const mark = markOf(pid);
   if (mark === undefined) return;
   const path = join(run, FILE);
+  const text = JSON.stringify(mark).padEnd(SIZE);
   // Half a mark is none: who comes after a crash would leave that workerd alone.
   const draft = `${path}.${process.pid}`;
-  writeFileSync(draft, JSON.stringify(mark), { mode: 0o600 });
-  renameSync(draft, path);
+  try {
+    writeFileSync(draft, text, { mode: 0o600 });
+    renameSync(draft, path);
+  } catch {
+    rmSync(draft, { force: true });
+    // On a full disk the file that is there has room for it still; without, only that crash would be worse.
+    try {
+      writeFileSync(path, text, { mode: 0o600, flag: "r+" });
+    } catch {
+      rmSync(path, { force: true });
+    }
+  }
 }
 
 /** Ends a workerd that outlived its launcher: it would hold the ports and the storage. The folder's lock must be held. */

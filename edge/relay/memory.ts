@@ -3,10 +3,12 @@ import type { Sql } from "../registry/sql.ts";
 /** A disk that was full is tried again after so many milliseconds; each try may cost the relay its instance. */
 const TRY_AGAIN_MS = 600_000;
 
+const UPSERT = "INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value";
+
 /**
- * What the former lives of relays on this machine have put and never saw on disk, by relay. A write that fails on a full
- * disk can't be caught: the platform throws the whole instance away, with its lanes, when the turn is over (workerd,
- * 2026-11-22). The isolate stays, and so does this.
+ * What the former lives of relays on this machine have put and never saw on disk, by relay. Few writes that
+ * fail on a full disk can be caught: mostly the platform throws the whole instance away, with its lanes, when the turn is over
+ * (workerd, 2026-11-22). The isolate stays, and so does this.
  */
 const pending = new Map<string, Pending>();
 
@@ -35,8 +37,8 @@ export class Memory {
   constructor(storage: MemoryStorage, relay: string) {
     this.#storage = storage;
     this.#relay = relay;
-    this.#kept = pending.get(relay);
-    if (this.#kept !== undefined) console.warn("the disk seems to be full: what this relay learns is not written down");
+    const kept = pending.get(relay);
+    if (kept !== undefined) this.#keep(kept);
     storage.sql.exec("CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL)");
   }
 
@@ -71,18 +73,23 @@ export class Memory {
     else await this.#storage.setAlarm(time);
   }
 
+  #keep(kept: Pending): void {
+    this.#kept = kept;
+    console.warn("the disk seems to be full: what this relay learns is not written down");
+  }
+
   #write(values: ReadonlyMap<string, string>): void {
     const waiting = pending.get(this.#relay) ?? { since: 0, writes: 0, values: new Map() };
     if (this.#relay !== "") pending.set(this.#relay, waiting);
     waiting.since = Date.now();
     waiting.writes += 1;
-    for (const [key, value] of values) {
-      waiting.values.set(key, value);
-      this.#storage.sql.exec(
-        "INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
-        key,
-        value,
-      );
+    for (const [key, value] of values) waiting.values.set(key, value);
+    try {
+      for (const entry of values) this.#storage.sql.exec(UPSERT, ...entry);
+    } catch (error) {
+      if (this.#relay === "") throw error;
+      this.#keep(waiting);
+      return;
     }
     const { writes } = waiting;
     const settle = (): void => {

@@ -12,6 +12,8 @@ export function relayMemory(sql: Sql) {
   const relay = `relay ${relays}`;
   const disk = {
     isFull: false,
+    /** Whether a write fails where it is made, which it seldom does. */
+    throws: false,
     /** Times something was written to the full disk: each would have cost the relay its instance. */
     lost: 0,
     alarm: null as number | null,
@@ -25,6 +27,7 @@ export function relayMemory(sql: Sql) {
           sql: {
             exec: <Row extends Record<string, SqlValue>>(query: string, ...bindings: SqlValue[]) => {
               if (!disk.isFull || !query.startsWith("INSERT")) return sql.exec<Row>(query, ...bindings);
+              if (disk.throws) throw new Error("database or disk is full: SQLITE_FULL");
               disk.lost += 1;
               return { toArray: (): Row[] => [], one: (): Row => ({}) as Row };
             },

@@ -29,8 +29,11 @@ test("behind Caddy everything works with one line of its configuration", async (
   const folder = stack.use(await tempDir());
   const [front, back] = [loopback(), loopback()];
   const config = join(folder.path, "Caddyfile");
-  // With a name in the place of the address, Caddy has a certificate for it.
-  await writeFile(config, `{\n\tadmin off\n}\nhttp://${front}:8000 {\n\treverse_proxy ${back}:8787\n}\n`);
+  // With a name in the place of the address, Caddy has a certificate for it. Unbound, it would want the port on all addresses.
+  await writeFile(
+    config,
+    `{\n\tadmin off\n}\nhttp://${front}:8000 {\n\tbind ${front}\n\treverse_proxy ${back}:8787\n}\n`,
+  );
   const env = { XDG_DATA_HOME: folder.path, XDG_CONFIG_HOME: folder.path, HOME: folder.path };
   const caddy = stack.use(run("caddy", ["run", "--config", config, "--adapter", "caddyfile"], { env }));
   await caddy.until(/serving initial configuration/);

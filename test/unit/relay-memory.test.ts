@@ -31,6 +31,16 @@ test("a full disk costs one life: the next ones know everything, and write nothi
   expect(disk.lost).toBe(1);
 });
 
+test("a write that fails where it is made costs nothing: it is kept, and so are those after it", () => {
+  const disk = memory();
+  const first = disk.live();
+  Object.assign(disk, { isFull: true, throws: true });
+  first.put("epoch", "1");
+  first.put("site", "lab");
+  expect([first.get("epoch"), first.get("site"), disk.lost]).toEqual(["1", "lab", 0]);
+  expect(disk.live().get("site")).toBe("lab");
+});
+
 test("an alarm that a full disk did not take costs one life too", async () => {
   const disk = memory();
   const first = disk.live();
