@@ -62,11 +62,11 @@ export async function callerOf(
   return { kind: "client", claims: visitor.claims };
 }
 
-function passOf({ kind, claims }: Caller, { site, relay }: SiteReach, address: string): LanePass {
+function passOf({ kind, claims }: Caller, { site }: SiteReach, address: string): LanePass {
   const { sub: identity, jti, exp: expires, endpoints } = claims;
   const scope = kind === "client" ? { from: claims.from, caps: claims.caps } : {};
   const renewOnly = expires * 1000 <= Date.now();
-  return { kind, site, relay, identity, jti, expires, renewOnly, address, endpoints, ...scope };
+  return { kind, site, identity, jti, expires, renewOnly, address, endpoints, ...scope };
 }
 
 function listing({ kind, claims }: Caller, reached: readonly SiteReach[]): Response {

@@ -32,7 +32,6 @@ export async function admitAgent(request: Request, env: Env): Promise<Response> 
   const pass: LanePass = {
     kind: "agent",
     site: claims.site,
-    relay,
     identity: claims.sub,
     jti: claims.jti,
     expires: claims.exp,

@@ -118,7 +118,7 @@ export class Registry extends DurableObject<Env> {
     return site === undefined ? null : this.#store.rulesOf(site, Date.now());
   }
 
-  /** An agent is let in: the name of its site's relay, which visitors may be sent to from now on. Null: no such site. */
+  /** An agent is let in: the name of its site's relay, which is in use from now on, for visitors and for changes. Null: no such site. */
   relayForAgent(name: string): string | null {
     const site = this.#store.sites.find(name);
     if (site === undefined) return null;
@@ -126,9 +126,8 @@ export class Registry extends DurableObject<Env> {
     return site.relay;
   }
 
-  /** An agent has said HELLO at this relay: from now on it is told of changes. */
-  async relaySeen(site: string, relay: string): Promise<void> {
-    this.#store.sites.markSeen(site, relay);
+  /** An agent of a site is there. */
+  async agentCame(site: string): Promise<void> {
     this.#tell({ type: "changed", what: "presence" });
     await this.#notices.presence(site, true, Date.now());
   }

@@ -10,8 +10,6 @@ export const PASS_HEADER = "x-sallyport-pass";
 export type LanePass = {
   kind: "agent" | "client" | "gateway";
   site: string;
-  /** The relay's own name. */
-  relay: string;
   identity: string;
   jti: string;
   /** Seconds since the epoch. */

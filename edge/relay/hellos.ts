@@ -1,21 +1,15 @@
-import { Bucket } from "../../shared/bucket.ts";
+import { Buckets } from "../../shared/buckets.ts";
 import { HELLO_BURST, HELLOS_PER_SECOND } from "../../shared/limits.ts";
 
-/** Identities remembered; with more, the one that has been quiet longest begins anew. */
+/** Identities remembered. */
 const MOST = 1_000;
 
 /** How often each identity says HELLO: every one is a write to storage. In memory: what is forgotten would have refilled by then. */
 export class Hellos {
-  readonly #buckets = new Map<string, Bucket>();
+  readonly #buckets = new Buckets(MOST);
 
   /** Whether this identity may come once more. `now` in milliseconds. */
   permit(identity: string, now: number): boolean {
-    const bucket = this.#buckets.get(identity) ?? new Bucket(HELLOS_PER_SECOND, HELLO_BURST);
-    // The latest last: the first is the one to forget.
-    this.#buckets.delete(identity);
-    const [oldest] = this.#buckets.keys();
-    if (oldest !== undefined && this.#buckets.size >= MOST) this.#buckets.delete(oldest);
-    this.#buckets.set(identity, bucket);
-    return bucket.take(now);
+    return this.#buckets.take(identity, HELLOS_PER_SECOND, HELLO_BURST, now);
   }
 }

@@ -160,10 +160,7 @@ export class Relay extends DurableObject<Env> {
     const pass = JSON.parse(request.headers.get(PASS_HEADER) ?? "null") as LanePass | null;
     if (pass === null || request.headers.get("upgrade") !== "websocket")
       return new Response("not a lane", { status: 400 });
-    if (this.#memory.get("site") !== pass.site) {
-      this.#memory.put("site", pass.site);
-      this.#memory.put("relay", pass.relay);
-    }
+    if (this.#memory.get("site") !== pass.site) this.#memory.put("site", pass.site);
     const [client, socket] = Object.values(new WebSocketPair()) as [WebSocket, WebSocket];
     this.ctx.acceptWebSocket(socket);
     socket.serializeAttachment({ ...pass, since: Date.now(), ready: null });
@@ -307,13 +304,13 @@ export class Relay extends DurableObject<Env> {
     return this.#memory.get("watched") === "1";
   }
 
-  /** Pulls the site's rules; the registry hears that this relay is in use. */
+  /** Pulls the site's rules; the registry hears that somebody is there. */
   async #refresh(): Promise<void> {
     const site = this.#memory.get("site");
     if (site === undefined) return;
     const registry = registryOf(this.env);
     try {
-      await registry.relaySeen(site, this.#memory.get("relay") ?? "");
+      await registry.agentCame(site);
       const rules = await registry.siteRules(site);
       if (rules !== null) this.push(rules);
     } catch {

@@ -3,6 +3,7 @@ import WebSocket from "ws";
 import { encodeControl } from "../../shared/control.ts";
 import { decodeFrame, encodeFrame, TYPE } from "../../shared/frame.ts";
 import { encodeOpen } from "../../shared/open.ts";
+import { REPORT } from "../support/bad-frames.ts";
 import { testEdge, type TestEdge } from "../support/edge.ts";
 import { welcomeLane } from "../support/lane.ts";
 
@@ -244,22 +245,7 @@ function payloadOf(type: number): Uint8Array {
     case TYPE.RENEW:
       return encoder.encode("{}");
     case TYPE.REPORT:
-      return encoder.encode(
-        JSON.stringify({
-          at: 1,
-          ended: 2,
-          mapping: 1,
-          token: "x",
-          endpoint: "x",
-          target: "",
-          visitor: "",
-          bytesIn: 0,
-          bytesOut: 0,
-          outcome: "done",
-          code: "",
-          reason: "",
-        }),
-      );
+      return encoder.encode(JSON.stringify(REPORT));
     case TYPE.RESUME:
       return new Uint8Array(50);
     case TYPE.OPEN:

@@ -22,6 +22,7 @@ import { tcpServer } from "../support/peers.ts";
 import { run } from "../support/run.ts";
 import { tempDir } from "../support/temp-dir.ts";
 import { unsignedToken } from "../support/unsigned-token.ts";
+import { WELCOME } from "../support/welcome.ts";
 
 // An edge in hostile hands: it says WELCOME to anybody, and DIAL for whatever it likes.
 
@@ -350,18 +351,4 @@ const REQUEST: RequestHead = {
   headers: [],
   upgrade: false,
   framing: "none",
-};
-
-const WELCOME = {
-  protocol: 1,
-  boot: "b",
-  instance: "i",
-  epoch: 1,
-  site: "lab",
-  slot: 1,
-  budget: 8_000_000,
-  time: Date.now(),
-  version: "0.1.0",
-  limits: { frameBytes: 65_536, streams: 16_384, opensPerSecond: 400 },
-  features: [],
 };

@@ -7,6 +7,7 @@ import { Lanes } from "../../link/lanes.ts";
 import { decodeControl, encodeControl, Hello } from "../../shared/control.ts";
 import { decodeFrame, TYPE } from "../../shared/frame.ts";
 import { loopback } from "../support/net.ts";
+import { WELCOME } from "../support/welcome.ts";
 
 test("a lane that doesn't answer is replaced, and the replacement outlives it", async () => {
   await using edge = await silentOnce();
@@ -71,17 +72,3 @@ async function silentOnce() {
     },
   };
 }
-
-const WELCOME = {
-  protocol: 1,
-  boot: "b",
-  instance: "i",
-  epoch: 1,
-  site: "lab",
-  slot: 1,
-  budget: 8_000_000,
-  time: Date.now(),
-  version: "0.1.0",
-  limits: { frameBytes: 65_536, streams: 16_384, opensPerSecond: 400 },
-  features: [],
-};

@@ -154,7 +154,8 @@ function opens(to: object): BadFrame[] {
   ];
 }
 
-const REPORT = {
+/** What an agent says of a stream that has ended. */
+export const REPORT = {
   at: 1,
   ended: 2,
   mapping: 1,
