@@ -1,10 +1,11 @@
 import { readFileSync } from "node:fs";
-import { writeFile } from "node:fs/promises";
+import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { loopback } from "../../test/support/net.ts";
 import { execute, run, type Run } from "../../test/support/run.ts";
 import { tempDir } from "../../test/support/temp-dir.ts";
 import { SYSTEM_NODE } from "../../scripts/tool.ts";
+import { administrator, type Api } from "../harness/api.ts";
 import { hostPort, type Adapter, type Targets } from "../harness/peer.ts";
 
 const SITE = "bench";
@@ -29,6 +30,7 @@ export interface Sallyport {
   /** The launcher, in which the gateway runs too. */
   readonly serve: Run;
   readonly agent: Run;
+  readonly api: Api;
   /** Runs `sallyport` with these words. Throws with what it said when it fails. */
   readonly cli: (...words: readonly string[]) => Promise<string>;
 }
@@ -51,25 +53,35 @@ export async function startSallyport(targets: Targets, setup: Setup, stack: Asyn
   const where = ["--data", data, "--listen", `${host}:8787`, "--bind", host, "--tcp", ports, ...(setup.serve ?? [])];
   const serve = stack.use(run(SYSTEM_NODE, [program, "serve", ...where, "--log", "json"], { env }));
   await serve.until(READY);
-  const cli = async (...words: readonly string[]): Promise<string> => {
+  const secret = join(data, "admin-secret");
+  const api = await administrator(`http://${host}:8787`, (await readFile(secret, "utf8")).trim());
+  const command = async (...words: readonly string[]): Promise<string> => {
     const { code, stdout, stderr } = await execute(SYSTEM_NODE, [program, ...words], { env });
     if (code !== 0) throw new Error(`sallyport ${words.slice(0, 2).join(" ")}: ${stderr.trim() || `exit ${code}`}`);
     return stdout.trim();
   };
-  await cli("login", `http://${host}:8787`, "--secret-file", join(data, "admin-secret"));
-  await cli("site", "add", SITE);
-  for (const [name, target] of Object.entries(targets))
-    await cli("map", "add", `${hostPort(at[name] ?? "").port}/tcp`, SITE, target);
+  let login: Promise<string> | undefined;
+  const cli = async (...words: readonly string[]): Promise<string> => {
+    await (login ??= command("login", `http://${host}:8787`, "--secret-file", secret));
+    return command(...words);
+  };
+  await api("POST", "/sites", { name: SITE });
+  const mappings = Object.entries(targets).map(([name, target]) => ({
+    endpoint: `${hostPort(at[name] ?? "").port}/tcp`,
+    site: SITE,
+    target,
+  }));
+  await api("PUT", "/mappings", { mappings, keep: true, dryRun: false });
+  const order = { kind: "agent", site: SITE, local: true, targets: ["127.0.0.0/8:1-65535"] };
+  const issued = await api<{ token: string }>("POST", "/tokens", order);
   const token = join(folder.path, "token");
-  await writeFile(token, await cli("token", "agent", SITE, "--local", "--target", "127.0.0.0/8:1-65535"), {
-    mode: 0o600,
-  });
+  await writeFile(token, issued.token, { mode: 0o600 });
   const edge = await setup.through?.(`${host}:8787`);
   const words = ["--token-file", token, ...(edge === undefined ? [] : ["--edge", `http://${edge}`]), "--log", "json"];
   const agent = stack.use(run(SYSTEM_NODE, [...(setup.node ?? []), join(setup.dist, "agent.js"), ...words], { env }));
   await agent.until(READY);
   const { pid } = JSON.parse(readFileSync(join(data, "run/workerd.pid"), "utf8")) as { pid: number };
-  return { host, at, workerd: pid, serve, agent, cli };
+  return { host, at, workerd: pid, serve, agent, api, cli };
 }
 
 /** This program as a peer; `name` and `dist` differ when a change is compared with what was before. */

@@ -6,7 +6,6 @@ import type { UsageList } from "../../shared/api.ts";
 import { counted } from "../../test/support/counted.ts";
 import { loopback } from "../../test/support/net.ts";
 import { startSallyport, type Sallyport } from "../adapters/sallyport.ts";
-import { apiOf } from "../harness/api.ts";
 import type { Bench } from "../harness/context.ts";
 import { iperf } from "../harness/iperf.ts";
 import { firstBytes } from "../load/echo.ts";
@@ -121,7 +120,7 @@ type Usage = { read: () => Promise<Cost>; /** What one reading costs itself. */ 
 
 /** The relay's count: it reaches the registry with the end of a connection, so reading it makes one. */
 async function usageOf(ours: Sallyport): Promise<Usage> {
-  const api = await apiOf(ours);
+  const { api } = ours;
   const read = async (): Promise<Cost> => {
     await firstBytes(ours.at["echo"] ?? "", 1);
     // The relay hands its records over once a second.

@@ -1,7 +1,6 @@
 import type net from "node:net";
 import { setTimeout as pause } from "node:timers/promises";
 import { startSallyport } from "../adapters/sallyport.ts";
-import { apiOf } from "../harness/api.ts";
 import type { Bench } from "../harness/context.ts";
 import { iperf } from "../harness/iperf.ts";
 import type { Plot } from "../harness/plot.ts";
@@ -64,7 +63,7 @@ async function mappings({ quick, targets, report, dist }: Bench): Promise<void> 
   await using stack = new AsyncDisposableStack();
   const { echo = "" } = targets;
   const ours = await startSallyport({ echo }, { dist }, stack);
-  const api = await apiOf(ours);
+  const { api } = ours;
   const rows: number[][] = [];
   const lines = { "first byte, ms": [] as Line, "change of all, ms": [] as Line };
   for (const count of quick ? [10, 1_000] : [10, 100, 1_000, 10_000]) {
@@ -97,7 +96,7 @@ async function mappings({ quick, targets, report, dist }: Bench): Promise<void> 
 async function agents({ quick, targets, report, dist }: Bench): Promise<void> {
   await using stack = new AsyncDisposableStack();
   const ours = await startSallyport({ echo: targets["echo"] ?? "" }, { dist }, stack);
-  const api = await apiOf(ours);
+  const { api } = ours;
   const sites = new Set<string>();
   let there = 0;
   const rows: number[][] = [];
