@@ -20,11 +20,11 @@ const MOST_RULES = 5_000;
 type Line = [x: number, y: number][];
 
 /** What agents, mappings, streams and the size of messages cost, each from one to many, on an edge of its own. */
-export async function scale(bench: Bench): Promise<void> {
+export async function scale(bench: Bench): Promise<() => Promise<void>> {
   await streams(bench);
   await mappings(bench);
   await agents(bench);
-  await messages(bench);
+  return () => messages(bench);
 }
 
 async function streams({ quick, targets, report, dist }: Bench): Promise<void> {

@@ -127,6 +127,11 @@ process.once("exit", () => {
   for (const child of started) child.kill("SIGKILL");
 });
 
+/** Those that have been started and not been ended by their scope. */
+export function running(): readonly Run[] {
+  return [...started];
+}
+
 /** Starts a process that lives as long as the scope: `await using nginx = run("nginx", […])`. */
 export function run(command: string, args: readonly string[], options: RunOptions = {}): Run {
   const child = new Run(command, args, options);
