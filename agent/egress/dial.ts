@@ -19,45 +19,64 @@ export type OnRead = (bytes: Buffer) => boolean;
 /**
  * Connects to the first address that answers, within DIAL_TIMEOUT_MS. The socket is half-open, unbuffered, kept alive.
  */
-export async function dial(
+export function dial(
   addresses: readonly Address[],
   port: number,
   onRead: OnRead,
   signal: AbortSignal,
 ): Promise<Dialled> {
-  const sockets: net.Socket[] = [];
-  const limit = AbortSignal.any([signal, AbortSignal.timeout(DIAL_TIMEOUT_MS)]);
-  const attempts = addresses.map(async (address, index) => {
-    await pause(index * NEXT_ADDRESS_MS, limit);
-    const socket = open({ host: address.text, port }, onRead);
-    sockets.push(socket);
-    return connected(socket, limit);
-  });
-  try {
-    const socket = await Promise.any(attempts);
-    for (const each of sockets) if (each !== socket) each.destroy();
-    return { ok: true, socket };
-  } catch (error) {
-    for (const each of sockets) each.destroy();
-    const causes = error instanceof AggregateError ? (error.errors as Error[]) : [error as Error];
-    const where = formatHostPort(addresses[0]?.text ?? "", port);
-    const told = causes.find((cause) => !(cause instanceof DOMException)) ?? causes[0];
-    return { ok: false, failure: failureOf(told, where) };
-  }
+  const attempts = addresses.map((address) => () => open({ host: address.text, port }, onRead));
+  return first(attempts, formatHostPort(addresses[0]?.text ?? "", port), signal);
 }
 
 /** Connects to a socket of this machine. */
-export async function dialPath(path: string, onRead: OnRead, signal: AbortSignal): Promise<Dialled> {
-  const socket = open({ path }, onRead);
-  try {
-    return {
-      ok: true,
-      socket: await connected(socket, AbortSignal.any([signal, AbortSignal.timeout(DIAL_TIMEOUT_MS)])),
+export function dialPath(path: string, onRead: OnRead, signal: AbortSignal): Promise<Dialled> {
+  return first([() => open({ path }, onRead)], path, signal);
+}
+
+/**
+ * The first attempt that succeeds; the next begins when one has failed or is slow. By plain timers and listeners: signals that
+ * time out and are joined cost 8 KB of memory for each connection (3,000 idle ones: 26.6 against 18.6).
+ */
+function first(attempts: readonly (() => net.Socket)[], where: string, signal: AbortSignal): Promise<Dialled> {
+  return new Promise((resolve) => {
+    const waiting = new Set<net.Socket>();
+    let begun = 0;
+    let told: Error | undefined;
+    let next: NodeJS.Timeout | undefined;
+    const settle = (dialled: Dialled): void => {
+      clearTimeout(limit);
+      clearTimeout(next);
+      signal.removeEventListener("abort", abort);
+      for (const socket of waiting) socket.destroy();
+      resolve(dialled);
     };
-  } catch (error) {
-    socket.destroy();
-    return { ok: false, failure: failureOf(error as Error, path) };
-  }
+    const fail = (error: Error | undefined): void => settle({ ok: false, failure: failureOf(error, where) });
+    const abort = (): void => fail(signal.reason as Error);
+    const limit = setTimeout(() => fail(told ?? new DOMException("", "TimeoutError")), DIAL_TIMEOUT_MS);
+    const begin = (): void => {
+      clearTimeout(next);
+      const socket = attempts[begun]?.();
+      begun += 1;
+      if (socket === undefined) return waiting.size === 0 ? fail(told) : undefined;
+      if (begun < attempts.length) next = setTimeout(begin, NEXT_ADDRESS_MS);
+      waiting.add(socket);
+      const failed = (error: Error): void => {
+        told ??= error;
+        waiting.delete(socket);
+        begin();
+      };
+      socket.once("error", failed);
+      socket.once("connect", () => {
+        socket.off("error", failed);
+        waiting.delete(socket);
+        settle({ ok: true, socket });
+      });
+    };
+    signal.addEventListener("abort", abort);
+    if (signal.aborted) abort();
+    else begin();
+  });
 }
 
 function open(where: net.TcpSocketConnectOpts | net.IpcSocketConnectOpts, onRead: OnRead): net.Socket {
@@ -70,43 +89,11 @@ function open(where: net.TcpSocketConnectOpts | net.IpcSocketConnectOpts, onRead
     onread: { buffer: landing, callback: (count, buffer) => onRead((buffer as Buffer).subarray(0, count)) },
   } as net.NetConnectOpts);
   // Every socket has an error listener from its first moment: an unhandled one ends the process.
-  socket.on("error", () => {});
+  socket.on("error", ignore);
   return socket;
 }
 
-function connected(socket: net.Socket, signal: AbortSignal): Promise<net.Socket> {
-  return new Promise((resolve, reject) => {
-    const abort = (): void => {
-      socket.destroy();
-      reject(signal.reason as Error);
-    };
-    if (signal.aborted) return abort();
-    signal.addEventListener("abort", abort, { once: true });
-    socket.once("connect", () => {
-      signal.removeEventListener("abort", abort);
-      resolve(socket);
-    });
-    socket.once("error", (error) => {
-      signal.removeEventListener("abort", abort);
-      reject(error);
-    });
-  });
-}
-
-function pause(ms: number, signal: AbortSignal): Promise<void> {
-  if (ms === 0) return Promise.resolve();
-  return new Promise((resolve, reject) => {
-    const timer = setTimeout(resolve, ms);
-    signal.addEventListener(
-      "abort",
-      () => {
-        clearTimeout(timer);
-        reject(signal.reason as Error);
-      },
-      { once: true },
-    );
-  });
-}
+function ignore(): void {}
 
 /** What a failed connect means, in the words of docs/protocol.md section 8. */
 export function failureOf(error: (Error & { code?: unknown }) | undefined, where: string): Failure {

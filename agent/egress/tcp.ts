@@ -18,21 +18,10 @@ export async function serveTcp(
   policy: TargetPolicy,
   dialled: (local?: string) => void,
 ): Promise<Failure | null> {
-  const abort = new AbortController();
-  const early: Uint8Array[] = [];
-  let earlyFin = false;
-  const ended = new Promise<Failure | null>((resolve) => {
-    stream.events = {
-      data: (bytes) => void early.push(bytes),
-      fin: () => (earlyFin = true),
-      ended: (failure) => {
-        abort.abort();
-        resolve(failure);
-      },
-    };
-  });
-
-  const reached = await reach(request.target, policy, (bytes) => upload(stream, bytes), abort.signal);
+  const early: Early = { bytes: [], fin: false };
+  let end: (failure: Failure | null) => void = () => {};
+  const ended = new Promise<Failure | null>((resolve) => (end = resolve));
+  const reached = await reachFor(stream, request, policy, early, end);
   const local = reached.ok ? addressOf(reached.socket.localAddress, reached.socket.localPort) : "";
   dialled(local);
   if (!reached.ok) {
@@ -48,11 +37,34 @@ export async function serveTcp(
     const destination = { address: socket.localAddress ?? "", port: publicPort(request.endpoint) };
     socket.write(proxyHeader(options.proxyProtocol, request.visitor, destination));
   }
-  carry(stream, socket, request.target);
+  carry(stream, socket, request.target, end);
   stream.accept({ target: addressOf(socket.remoteAddress, socket.remotePort), local });
-  for (const bytes of early) stream.events.data(bytes);
-  if (earlyFin) stream.events.fin();
+  for (const bytes of early.bytes) stream.events.data(bytes);
+  if (early.fin) stream.events.fin();
   return ended;
+}
+
+/** What the visitor says before the target is reached. */
+type Early = { bytes: Uint8Array[]; fin: boolean };
+
+/** Reaches the target, unless the stream ends before. */
+function reachFor(
+  stream: Stream,
+  { target }: Dial,
+  policy: TargetPolicy,
+  early: Early,
+  end: (failure: Failure | null) => void,
+): Promise<Dialled> {
+  const abort = new AbortController();
+  stream.events = {
+    data: (bytes) => void early.bytes.push(bytes),
+    fin: () => (early.fin = true),
+    ended: (failure) => {
+      abort.abort();
+      end(failure);
+    },
+  };
+  return reach(target, policy, uploadOf(stream), abort.signal);
 }
 
 async function reach(text: string, policy: TargetPolicy, onRead: OnRead, signal: AbortSignal): Promise<Dialled> {
@@ -76,14 +88,16 @@ async function reach(text: string, policy: TargetPolicy, onRead: OnRead, signal:
   }
 }
 
-function upload(stream: Stream, bytes: Buffer): boolean {
-  stream.write(chunkFor(bytes));
-  return stream.hungry;
+/** Made here, for it lives as long as the connection, and with it all that the function around it knows. */
+function uploadOf(stream: Stream): OnRead {
+  return (bytes) => {
+    stream.write(chunkFor(bytes));
+    return stream.hungry;
+  };
 }
 
 /** Ties a connected socket to a stream, both ways, half-close and all. */
-function carry(stream: Stream, socket: net.Socket, target: string): void {
-  const { events } = stream;
+function carry(stream: Stream, socket: net.Socket, target: string, end: (failure: Failure | null) => void): void {
   stream.out.recycle = recycle;
   stream.events = {
     data: (bytes) => {
@@ -97,7 +111,7 @@ function carry(stream: Stream, socket: net.Socket, target: string): void {
       // RST, never FIN, when bytes are missing: a FIN would tell the target that this was all (FTP data, HTTP/1.0).
       if (failure === null) socket.destroySoon();
       else socket.resetAndDestroy();
-      events.ended(failure);
+      end(failure);
     },
   };
   socket.on("end", () => afterEnd(socket, () => stream.finish()));

@@ -47,6 +47,25 @@ test("of several addresses the first that answers is taken", async () => {
   server.close();
 });
 
+test("when one address fails, the next is tried at once, and the first failure is told when all have", async () => {
+  const dialled = await dial(
+    addresses("127.0.0.2", "127.0.0.3", "127.0.0.4"),
+    1,
+    () => true,
+    new AbortController().signal,
+  );
+  expect(dialled).toEqual({
+    ok: false,
+    failure: { code: "target-refused", reason: "127.0.0.2:1 refused the connection: nothing listens there" },
+  });
+});
+
+test("a visitor who has gone before the dial is not dialled for", async () => {
+  let reads = 0;
+  const dialled = await dial(addresses("127.0.0.2"), 1, () => (reads += 1) > 0, AbortSignal.abort());
+  expect(dialled).toMatchObject({ ok: false, failure: { code: "target-unreachable" } });
+});
+
 function addresses(...texts: string[]): Address[] {
   return texts.map((text) => good(parseAddress(text)));
 }
