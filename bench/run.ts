@@ -24,6 +24,7 @@ import { recovery } from "./measure/recovery.ts";
 import { scale } from "./measure/scale.ts";
 import { setup } from "./measure/setup.ts";
 import { udp } from "./measure/udp.ts";
+import { wire } from "./measure/wire.ts";
 
 /** Those of one line run side by side: they wait more than they work. */
 const STAGES: readonly Readonly<Record<string, Measure>>[] = [
@@ -31,6 +32,7 @@ const STAGES: readonly Readonly<Record<string, Measure>>[] = [
   { echo },
   { setup },
   { distance },
+  { wire },
   { http },
   { udp },
   { memory },
@@ -42,6 +44,7 @@ const QUICK_STAGES: typeof STAGES = [
   { echo },
   { setup },
   { distance },
+  { wire },
   { http },
   { udp },
   { memory, recovery, cost, scale },

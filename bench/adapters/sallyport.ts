@@ -18,6 +18,10 @@ export interface Setup {
   readonly serve?: readonly string[];
   /** Node's own options for the agent. */
   readonly node?: readonly string[];
+  /** Where the edge listens when that is not its own loopback address. */
+  readonly listen?: string;
+  /** Words before an agent's command that make it run elsewhere. */
+  readonly within?: readonly string[];
   /** Where agents dial instead of the edge itself: a link that is slow or breaks. */
   readonly through?: (edge: string) => Promise<string>;
 }
@@ -61,27 +65,28 @@ export async function startEdge(setup: Setup, stack: AsyncDisposableStack): Prom
     SALLYPORT_EDGE: undefined,
     SALLYPORT_ADMIN_TOKEN: undefined,
   };
-  const program = path.join(setup.dist, "sallyport.js");
-  const where = ["--data", data, "--listen", `${host}:8787`, "--bind", host, ...(setup.serve ?? [])];
-  const serve = stack.use(run(SYSTEM_NODE, [program, "serve", ...where, "--log", "json"], { env }));
+  const sallyportJs = path.join(setup.dist, "sallyport.js");
+  const { listen = host, within = [] } = setup;
+  const where = ["--data", data, "--listen", `${listen}:8787`, "--bind", host, ...(setup.serve ?? [])];
+  const serve = stack.use(run(SYSTEM_NODE, [sallyportJs, "serve", ...where, "--log", "json"], { env }));
   await serve.until(READY);
   const { pid } = JSON.parse(readFileSync(path.join(data, "run/workerd.pid"), "utf8")) as { pid: number };
   const secret = path.join(data, "admin-secret");
-  const api = await administrator(`http://${host}:8787`, (await readFile(secret, "utf8")).trim());
+  const api = await administrator(`http://${listen}:8787`, (await readFile(secret, "utf8")).trim());
   const command = async (...words: readonly string[]): Promise<string> => {
-    const { code, stdout, stderr } = await execute(SYSTEM_NODE, [program, ...words], { env });
+    const { code, stdout, stderr } = await execute(SYSTEM_NODE, [sallyportJs, ...words], { env });
     if (code !== 0) throw new Error(`sallyport ${words.slice(0, 2).join(" ")}: ${stderr.trim() || `exit ${code}`}`);
     return stdout.trim();
   };
   let login: Promise<string> | undefined;
-  const dial = await setup.through?.(`${host}:8787`);
+  const dial = await setup.through?.(`${listen}:8787`);
   return {
     host,
     workerd: pid,
     serve,
     api,
     cli: async (...words) => {
-      await (login ??= command("login", `http://${host}:8787`, "--secret-file", secret));
+      await (login ??= command("login", `http://${listen}:8787`, "--secret-file", secret));
       return command(...words);
     },
     join: async (site, rules) => {
@@ -92,14 +97,18 @@ export async function startEdge(setup: Setup, stack: AsyncDisposableStack): Prom
       const { token } = await api<{ token: string }>("POST", "/tokens", order);
       const file = path.join(folder.path, `token-${site}`);
       await writeFile(file, token, { mode: 0o600 });
-      const words = [
+      const [first = "", ...before] = [...within, SYSTEM_NODE, ...(setup.node ?? [])];
+      const url = `http://${dial ?? `${listen}:8787`}`;
+      const options = [
         "--token-file",
         file,
-        ...(dial === undefined ? [] : ["--edge", `http://${dial}`]),
+        "--edge",
+        url,
+        ...(listen === host ? [] : ["--insecure"]),
         "--log",
         "json",
       ];
-      const agent = run(SYSTEM_NODE, [...(setup.node ?? []), path.join(setup.dist, "agent.js"), ...words], { env });
+      const agent = run(first, [...before, path.join(setup.dist, "agent.js"), ...options], { env });
       await stack.use(agent).until(READY);
       return agent;
     },

@@ -14,6 +14,8 @@ export interface Bulk {
   readonly seconds: number;
   /** Bytes that are written at once. */
   readonly length?: number;
+  /** Words before the server's command that make it run elsewhere. */
+  readonly within?: readonly string[];
 }
 
 /** What was carried, as the receiver counts it; when it went both ways, what came down. */
@@ -27,11 +29,12 @@ export interface Carried {
 const INTERVAL = ["-i", "0.25"];
 
 /** Carries bulk through `at`. A server of its own for each run: iperf3's are easily confused. */
-export async function iperf({ target, at, streams, way, seconds, length }: Bulk): Promise<Carried> {
+export async function iperf({ target, at, streams, way, seconds, length, within = [] }: Bulk): Promise<Carried> {
   const from = hostPort(target);
   const every = streams === 1 ? INTERVAL : [];
   const serve = ["-s", "-1", "-B", from.host, "-p", String(from.port), "--forceflush", "-f", "K", ...every];
-  await using server = run("iperf3", serve);
+  const [program = "iperf3", ...rest] = [...within, "iperf3", ...serve];
+  await using server = run(program, rest);
   await server.until(/Server listening/);
   const { host, port } = hostPort(at);
   const flags = { up: [], down: ["-R"], both: ["--bidir"] }[way];

@@ -17,6 +17,9 @@ export interface LinkOptions {
   readonly rate?: number;
 }
 
+/** An edge that is far away, on a line of a gigabit. */
+export const FAR = { roundTripMs: 100, rate: 125e6 } as const;
+
 /** A process that is a link to this target. */
 export async function startLink(
   target: string,

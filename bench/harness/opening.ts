@@ -1,5 +1,10 @@
 /** How a stream gets going. */
 
+/** Seconds in which windows may open; what comes after them is the rate, of ours as of the bare connection. */
+export const WARM_UP = 3;
+/** A stream has opened when it is as fast as this part of the bare connection's rate. */
+export const OPEN = 0.9;
+
 /** A piece of a stream's life, in seconds since its beginning. */
 export interface Interval {
   readonly from: number;

@@ -1,17 +1,11 @@
 import { OURS, type Bench } from "../harness/context.ts";
 import { echoTimes, firstBytes } from "../load/echo.ts";
 import { iperf } from "../harness/iperf.ts";
-import { startLink } from "../harness/link.ts";
-import { rateAfter, secondsUntil, type Interval } from "../harness/opening.ts";
+import { FAR, startLink, type LinkOptions } from "../harness/link.ts";
+import { OPEN, rateAfter, secondsUntil, WARM_UP, type Interval } from "../harness/opening.ts";
+import type { Targets } from "../harness/peer.ts";
 import { percentile, median } from "../harness/stats.ts";
 import { startSallyport } from "../adapters/sallyport.ts";
-
-const ROUND_TRIP_MS = 100;
-const GIGABIT = 125e6;
-/** Seconds in which windows may open; what comes after them is the rate, of ours as of the bare connection. */
-const WARM_UP = 3;
-/** A stream has opened when it is as fast as this part of the bare connection's rate. */
-const OPEN = 0.9;
 
 /**
  * An edge that is far away: a process between agent and edge delays and limits what passes. It stands for distance, not for
@@ -21,10 +15,17 @@ export async function distance({ quick, seconds, targets, report, dist }: Bench)
   await using stack = new AsyncDisposableStack();
   const bulk = targets["bulk"] ?? "";
   const echo = targets["echo"] ?? "";
-  const far = { delay: ROUND_TRIP_MS / 2, rate: GIGABIT };
-  const bare = { bulk: (await startLink(bulk, far, stack)).at, echo: (await startLink(echo, far, stack)).at };
-  const through = async (edge: string): Promise<string> => (await startLink(edge, far, stack)).at;
-  const ours = (await startSallyport({ bulk, echo }, { dist, through }, stack)).at;
+  const over = (link: LinkOptions) => {
+    const through = async (target: string): Promise<string> => (await startLink(target, link, stack)).at;
+    return { through, ours: startSallyport({ bulk, echo }, { dist, through }, stack) };
+  };
+  const far = over({ delay: FAR.roundTripMs / 2, rate: FAR.rate });
+  const [bareBulk, bareEcho, { at: ours }, { at: line }] = await Promise.all([
+    far.through(bulk),
+    far.through(echo),
+    far.ours,
+    over({ delay: 10, rate: 25e6 }).ours,
+  ]);
   const rows: (string | number)[][] = [];
   const opening: (string | number)[][] = [];
   for (const way of ["down", "up"] as const) {
@@ -32,22 +33,27 @@ export async function distance({ quick, seconds, targets, report, dist }: Bench)
       (await iperf({ target: bulk, at, streams: 1, way, seconds: WARM_UP + Math.ceil(seconds) })).intervals;
     const ratios: number[] = [];
     for (let round = 0; round < (quick ? 1 : 3); round += 1) {
-      const [alone, tunnelled] = [await read(bare.bulk), await read(ours["bulk"] ?? "")];
+      const [alone, tunnelled] = [await read(bareBulk), await read(ours["bulk"] ?? "")];
       const [most, reached] = [rateAfter(alone, WARM_UP), rateAfter(tunnelled, WARM_UP)];
       ratios.push(reached / most);
       rows.push([`1 stream ${way}`, most / 1e6, reached / 1e6, reached / most]);
       const opened = [alone, tunnelled].map((each) => secondsUntil(each, OPEN * most) ?? "not in this reading");
       opening.push([`1 stream ${way}`, ...opened]);
     }
-    report.atLeast(`${ROUND_TRIP_MS} ms, 1 Gb/s, 1 stream ${way}, against a bare connection`, median(ratios), 0.9, "x");
+    report.atLeast(
+      `${FAR.roundTripMs} ms, 1 Gb/s, 1 stream ${way}, against a bare connection`,
+      median(ratios),
+      0.9,
+      "x",
+    );
   }
   report.table(
-    `Bulk at ${ROUND_TRIP_MS} ms and 1 Gb/s, after ${WARM_UP} s`,
+    `Bulk at ${FAR.roundTripMs} ms and 1 Gb/s, after ${WARM_UP} s`,
     ["what", "bare MB/s", `${OURS} MB/s`, "ratio"],
     rows,
   );
   report.table(
-    `Seconds until a stream has ${OPEN * 100} % of the bare connection's rate, at ${ROUND_TRIP_MS} ms and 1 Gb/s`,
+    `Seconds until a stream has ${OPEN * 100} % of the bare connection's rate, at ${FAR.roundTripMs} ms and 1 Gb/s`,
     ["what", "bare", OURS],
     opening,
   );
@@ -62,9 +68,9 @@ export async function distance({ quick, seconds, targets, report, dist }: Bench)
     )
   ).flat();
   const crowd = await firstBytes(at, 64);
-  const bareFirst = (await firstBytes(bare.echo, 1)).concat(await firstBytes(bare.echo, 1));
+  const bareFirst = (await firstBytes(bareEcho, 1)).concat(await firstBytes(bareEcho, 1));
   report.table(
-    `First byte at ${ROUND_TRIP_MS} ms, milliseconds`,
+    `First byte at ${FAR.roundTripMs} ms, milliseconds`,
     ["through", "p50", "p99"],
     [
       ["bare (connect at once, one round trip)", percentile(bareFirst, 50), percentile(bareFirst, 99)],
@@ -74,29 +80,20 @@ export async function distance({ quick, seconds, targets, report, dist }: Bench)
   );
   report.atMost(
     "first byte of a new connection, round trips between agent and edge",
-    percentile(alone, 50) / ROUND_TRIP_MS,
+    percentile(alone, 50) / FAR.roundTripMs,
     1.5,
     "x",
   );
   report.atMost("first byte of 64 at once, against one alone", percentile(crowd, 99) / percentile(alone, 50), 1.5, "x");
 
-  await loadedEcho(report, quick, bulk, echo, dist, stack);
+  await loadedEcho(report, quick, bulk, line);
 }
 
 /** Seconds in which bulk fills the line, before echoes are timed. */
 const FILLING = 1;
 
 /** A line of 200 Mb/s and 20 ms that eight bulk streams fill: what queues there is ours to keep short. */
-async function loadedEcho(
-  report: Bench["report"],
-  quick: boolean,
-  bulk: string,
-  echo: string,
-  dist: string,
-  stack: AsyncDisposableStack,
-): Promise<void> {
-  const through = async (edge: string): Promise<string> => (await startLink(edge, { delay: 10, rate: 25e6 }, stack)).at;
-  const { at } = await startSallyport({ bulk, echo }, { dist, through }, stack);
+async function loadedEcho(report: Bench["report"], quick: boolean, bulk: string, at: Targets): Promise<void> {
   const seconds = quick ? 1.5 : 5;
   const quiet = await echoTimes(at["echo"] ?? "", 200, seconds);
   const idle = percentile(quiet, 99);

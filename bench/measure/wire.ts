@@ -1,0 +1,62 @@
+import { startEdge } from "../adapters/sallyport.ts";
+import { OURS, type Bench } from "../harness/context.ts";
+import { iperf } from "../harness/iperf.ts";
+import { FAR } from "../harness/link.ts";
+import { OPEN, rateAfter, secondsUntil, WARM_UP, type Interval } from "../harness/opening.ts";
+import { startWire, type Wire } from "../harness/wire.ts";
+import { median } from "../harness/stats.ts";
+
+const WAYS = ["down", "up"] as const;
+/** Each way has a port, an iperf3 and a connection of its own: both are read at once. */
+const PORTS = { down: 7_000, up: 7_001 } as const;
+
+/**
+ * The same distance, for the kernel as for us: the agent and what it publishes are in a network namespace behind two TUN
+ * devices, and TCP meets the distance with its own windows and its own congestion control, as this machine has them.
+ */
+export async function wire({ quick, seconds, report, dist }: Bench): Promise<void> {
+  const figure = (way: string): string =>
+    `${FAR.roundTripMs} ms, 1 Gb/s for the kernel too, 1 stream ${way}, against a bare connection`;
+  await using stack = new AsyncDisposableStack();
+  let link: Wire;
+  try {
+    link = await startWire(FAR.roundTripMs / 2, FAR.rate, stack);
+  } catch (error) {
+    const why = error instanceof Error ? error.message.replaceAll(/\s+/g, " ").slice(0, 200) : String(error);
+    for (const way of WAYS) report.absent(figure(way), ">= 0.9", "x", `no link between network namespaces: ${why}`);
+    return;
+  }
+  const { near, far, within } = link;
+  const serve = ["--tcp", Object.values(PORTS).join(",")];
+  const edge = await startEdge({ dist, serve, listen: near, within }, stack);
+  await edge.join(
+    "bench",
+    Object.fromEntries(Object.values(PORTS).map((port) => [`${port}/tcp`, `127.0.0.1:${port}`])),
+  );
+  const read = async (host: string): Promise<Record<(typeof WAYS)[number], readonly Interval[]>> => {
+    const [down = [], up = []] = await Promise.all(
+      WAYS.map(async (way) => {
+        const [target, at] = [`0.0.0.0:${PORTS[way]}`, `${host}:${PORTS[way]}`];
+        const carried = await iperf({ target, at, streams: 1, way, seconds: WARM_UP + Math.ceil(seconds), within });
+        return carried.intervals;
+      }),
+    );
+    return { down, up };
+  };
+  const rows = { down: [] as (string | number)[][], up: [] as (string | number)[][] };
+  for (let round = 0; round < (quick ? 1 : 3); round += 1) {
+    const [bare, ours] = [await read(far), await read(edge.host)];
+    for (const way of WAYS) {
+      const [most, reached] = [rateAfter(bare[way], WARM_UP), rateAfter(ours[way], WARM_UP)];
+      const opened = [bare, ours].map((each) => secondsUntil(each[way], OPEN * most) ?? "not in this reading");
+      rows[way].push([`1 stream ${way}`, most / 1e6, reached / 1e6, reached / most, ...opened]);
+    }
+  }
+  for (const way of WAYS)
+    report.atLeast(figure(way), median(rows[way].map(([, , , ratio]) => Number(ratio))), OPEN, "x");
+  report.table(
+    `Bulk at ${FAR.roundTripMs} ms and 1 Gb/s for the kernel too, after ${WARM_UP} s; and seconds until ${OPEN * 100} % of the bare connection's rate`,
+    ["what", "bare MB/s", `${OURS} MB/s`, "ratio", "bare opens, s", `${OURS} opens, s`],
+    [...rows.down, ...rows.up],
+  );
+}
