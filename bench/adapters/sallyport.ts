@@ -16,6 +16,8 @@ export interface Setup {
   readonly dist: string;
   /** More words for `serve`. */
   readonly serve?: readonly string[];
+  /** Another workerd to start than the one that is installed. */
+  readonly workerd?: string;
   /** Node's own options for the agent. */
   readonly node?: readonly string[];
   /** Where the edge listens when that is not its own loopback address. */
@@ -64,6 +66,7 @@ export async function startEdge(setup: Setup, stack: AsyncDisposableStack): Prom
     SALLYPORT_CONFIG_DIR: path.join(folder.path, "config"),
     SALLYPORT_EDGE: undefined,
     SALLYPORT_ADMIN_TOKEN: undefined,
+    ...(setup.workerd === undefined ? {} : { SALLYPORT_WORKERD: setup.workerd }),
   };
   const sallyportJs = path.join(setup.dist, "sallyport.js");
   const { listen = host, within = [] } = setup;

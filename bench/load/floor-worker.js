@@ -1,15 +1,17 @@
 /**
  * The least that a Worker, a Durable Object and WebSockets can do for a tunnel: a WebSocket for each connection, bytes as they
- * come, and a word for each MiB that was taken, for `send()` never blocks. No frames, no rules, no resuming, no accounts.
+ * come, and a word for each quarter of a window (env.WINDOW, in bytes) that was taken, for `send()` never blocks. No frames, no
+ * rules, no resuming, no accounts.
  */
 import { DurableObject } from "cloudflare:workers";
 
-const READ = 256 * 1024;
-const WINDOW = 4 * 1024 * 1024;
-const REPORT = 1024 * 1024;
+const MOST_READ = 256 * 1024;
+/** Words of what was taken in each window. */
+const REPORTS = 4;
 
 export default {
-  fetch: (request, env) => env.HUB.getByName("hub").fetch(request),
+  fetch: (request, env) =>
+    request.headers.has("upgrade") ? env.HUB.getByName("hub").fetch(request) : new Response("a floor"),
   async connect(socket, env) {
     const { localAddress } = await socket.opened;
     const hub = env.HUB.getByName("hub").connect(`port.x:${localAddress.split(":").at(-1)}`);
@@ -21,6 +23,8 @@ export class Hub extends DurableObject {
   /** What outlived a hibernation: connections keep the object awake, so nothing of it is in use. */
   #idle = this.ctx.getWebSockets();
   #busy = new Map();
+  #window = Number(this.env.WINDOW);
+  #report = this.#window / REPORTS;
 
   fetch() {
     const [client, socket] = Object.values(new WebSocketPair());
@@ -46,9 +50,9 @@ export class Hub extends DurableObject {
   }
 
   async #upload(reader, lane, end) {
-    let buffer = new ArrayBuffer(READ);
+    let buffer = new ArrayBuffer(Math.min(MOST_READ, this.#report));
     for (;;) {
-      if (end.sent >= WINDOW) await new Promise((resolve) => (end.room = resolve));
+      while (end.sent >= this.#window) await new Promise((resolve) => (end.room = resolve));
       const { value, done } = await reader.read(new Uint8Array(buffer));
       lane.send(done ? new Uint8Array(0) : value);
       if (done) return;
@@ -61,7 +65,7 @@ export class Hub extends DurableObject {
     const end = this.#busy.get(lane);
     if (end === undefined) return;
     if (typeof message === "string") {
-      end.sent -= REPORT;
+      end.sent -= this.#report;
       end.room?.();
     } else if (message.byteLength === 0) {
       end.writer.close().catch(() => {});
@@ -69,7 +73,7 @@ export class Hub extends DurableObject {
       end.writer.write(new Uint8Array(message)).then(
         () => {
           end.taken += message.byteLength;
-          for (; end.taken >= REPORT; end.taken -= REPORT) lane.send("taken");
+          for (; end.taken >= this.#report; end.taken -= this.#report) lane.send("taken");
         },
         () => lane.close(),
       );
