@@ -7,10 +7,15 @@ import { hostPort } from "../harness/peer.ts";
 
 const READY_MS = 10_000;
 
+/** Whether a program is on PATH, or where Debian keeps those of administrators. */
+export function isInstalled(program: string): boolean {
+  const folders = [...(process.env["PATH"] ?? "").split(delimiter), "/usr/sbin"];
+  return folders.some((folder) => existsSync(join(folder, program)));
+}
+
 /** The first line of what a program says of its version; null when it is not on PATH. */
 export async function versionOf(program: string, ...words: readonly string[]): Promise<string | null> {
-  const folders = [...(process.env["PATH"] ?? "").split(delimiter), "/usr/sbin"];
-  if (!program.startsWith("/") && !folders.some((folder) => existsSync(join(folder, program)))) return null;
+  if (!program.startsWith("/") && !isInstalled(program)) return null;
   const { stdout, stderr } = await execute(program, words);
   return /\d+\.\d+[\w.+-]*/.exec(stdout + stderr)?.[0] ?? "unknown";
 }

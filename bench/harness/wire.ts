@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { ROOT } from "../../scripts/tool.ts";
+import { isInstalled } from "../adapters/program.ts";
 import { execute, run } from "../../test/support/run.ts";
 
 /** A network of its own behind a wire that is long, for the kernel as for us. Addresses of the range for benchmarks (RFC 2544). */
@@ -33,6 +34,8 @@ exec @rest, fileno($tun) or die "$rest[0]: $!\\n";`;
  * process rather than veth and netem, which many kernels are built without. Throws, saying what there is no right to.
  */
 export async function startWire(delay: number, rate: number, stack: AsyncDisposableStack): Promise<Wire> {
+  const missing = ["unshare", "nsenter", "ip", "perl"].filter((program) => !isInstalled(program));
+  if (missing.length > 0) throw new Error(`not installed: ${missing.join(", ")}`);
   const holder = stack.use(
     run("unshare", ["--net", "sh", "-c", "ip link set lo up && echo ready && exec sleep infinity"]),
   );

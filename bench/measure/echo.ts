@@ -56,11 +56,9 @@ export async function echo({ quick, rounds, seconds, targets, report, ...bench }
   );
   const ours = series.find(({ peer }) => peer.name === OURS);
   for (const way of ["down", "up"] as const) {
-    const note = `on a machine whose cores are all taken; ssh -R: ${ratioText(ratio(series, `${way}99`, OURS, "ssh -R"))} of its loaded p99`;
-    report.atMost(`echo p99 beside 8 bulk streams ${way}, against idle`, valueOf(ours, way), 3, "x", note);
+    const toSsh = ratio(series, `${way}99`, OURS, "ssh -R");
+    const note = Number.isFinite(toSsh) ? `; ${toSsh.toFixed(2)}x of what ssh -R has beside bulk` : "";
+    const taken = `on a machine whose cores are all taken${note}`;
+    report.atMost(`echo p99 beside 8 bulk streams ${way}, against idle`, valueOf(ours, way), 3, "x", taken);
   }
-}
-
-function ratioText(value: number): string {
-  return Number.isFinite(value) ? `${value.toFixed(2)}x` : "not measured";
 }

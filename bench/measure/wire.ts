@@ -22,7 +22,11 @@ export async function wire({ quick, seconds, report, dist }: Bench): Promise<voi
   try {
     link = await startWire(FAR.roundTripMs / 2, FAR.rate, stack);
   } catch (error) {
-    const why = error instanceof Error ? error.message.replaceAll(/\s+/g, " ").slice(0, 200) : String(error);
+    // The last line is what the program said that was refused.
+    const [first, ...more] = (error instanceof Error ? error.message : String(error))
+      .split("\n")
+      .filter((line) => line !== "" && !line.startsWith("---"));
+    const why = more.at(-1) ?? first;
     for (const way of WAYS) report.absent(figure(way), ">= 0.9", "x", `no link between network namespaces: ${why}`);
     return;
   }
