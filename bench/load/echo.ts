@@ -58,18 +58,3 @@ function firstByte(at: string): Promise<number> {
     socket.once("close", () => reject(new Error(`${at} closed before the first byte`)));
   });
 }
-
-/** Opens so many connections, fifty at a time. */
-export async function connections(at: string, count: number): Promise<net.Socket[]> {
-  const sockets: net.Socket[] = [];
-  for (let made = 0; made < count; made += 50) {
-    const some = Array.from({ length: Math.min(50, count - made) }, () =>
-      net.connect({ ...hostPort(at), noDelay: true }).on("error", () => {}),
-    );
-    await Promise.all(
-      some.map((socket) => new Promise((resolve) => socket.once("connect", resolve).once("close", resolve))),
-    );
-    sockets.push(...some);
-  }
-  return sockets;
-}

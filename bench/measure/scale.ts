@@ -1,4 +1,3 @@
-import type net from "node:net";
 import { setTimeout as pause } from "node:timers/promises";
 import { startSallyport } from "../adapters/sallyport.ts";
 import type { Bench } from "../harness/context.ts";
@@ -6,7 +5,8 @@ import { iperf } from "../harness/iperf.ts";
 import type { Plot } from "../harness/plot.ts";
 import { cpuSeconds, residentBytes } from "../harness/proc.ts";
 import { percentile } from "../harness/stats.ts";
-import { connections, firstBytes } from "../load/echo.ts";
+import { firstBytes } from "../load/echo.ts";
+import { IdleStreams } from "../load/idle.ts";
 import { idleAgents } from "../load/agents.ts";
 
 const KIB = 1024;
@@ -31,18 +31,14 @@ async function streams({ quick, targets, report, dist }: Bench): Promise<void> {
   await using stack = new AsyncDisposableStack();
   const ours = await startSallyport({ echo: targets["echo"] ?? "" }, { dist }, stack);
   const at = ours.at["echo"] ?? "";
-  const open: net.Socket[] = [];
-  stack.defer(() => open.forEach((socket) => socket.destroy()));
+  const open = stack.use(new IdleStreams(at));
   const processes = { agent: ours.agent.pid, workerd: ours.workerd };
   const lines = { agent: [] as Line, workerd: [] as Line };
   const rows: number[][] = [];
   for (const count of quick ? [1, 100, 1_000] : [1, 10, 100, 1_000, 3_000, 9_000]) {
     const before = cpuSeconds(ours.workerd) + cpuSeconds(ours.agent.pid);
-    const more = count - open.length;
-    const fresh = await connections(at, more);
-    // Open all the way: each has had a byte back.
-    await Promise.all(fresh.map((socket) => new Promise((resolve) => socket.once("data", resolve).write("x"))));
-    open.push(...fresh);
+    const more = count - open.count;
+    await open.open(more);
     const spent = cpuSeconds(ours.workerd) + cpuSeconds(ours.agent.pid) - before;
     await pause(SETTLE_MS);
     const memory = Object.values(processes).map((pid) => residentBytes(pid) / KIB / KIB);
