@@ -62,8 +62,8 @@ export function batch(frames: readonly Uint8Array[]): Uint8Array {
   const total = frames.reduce((sum, frame) => sum + batchedBytes(frame), HEADER_BYTES);
   const out = new Uint8Array(total);
   const head = viewOf(first);
-  const who = { lane: head.getUint8(2), channel: head.getUint32(4), slot: head.getUint32(8) };
-  writeHeader(out, { type: TYPE.BATCH, flags: 0, ...who, stream: 0, offset: 0 });
+  const [lane, channel, slot] = [head.getUint8(2), head.getUint32(4), head.getUint32(8)];
+  writeHeader(out, { type: TYPE.BATCH, flags: 0, lane, channel, slot, stream: 0, offset: 0 });
   const view = viewOf(out);
   let at = HEADER_BYTES;
   for (const frame of frames) {

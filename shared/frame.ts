@@ -142,7 +142,9 @@ const EMPTY = new Uint8Array(0);
 /** Encodes a frame whose payload is small enough to copy: control, endings, credit. */
 export function encodeFrame(header: Partial<Header> & { type: number }, payload: Uint8Array = EMPTY): Uint8Array {
   const bytes = new Uint8Array(HEADER_BYTES + payload.byteLength);
-  writeHeader(bytes, { flags: 0, lane: 0, channel: 0, slot: 0, stream: 0, offset: 0, ...header });
+  // Named one by one: an object that another is spread into has a hidden class of its own, which only a full collection frees.
+  const { type, flags = 0, lane = 0, channel = 0, slot = 0, stream = 0, offset = 0 } = header;
+  writeHeader(bytes, { type, flags, lane, channel, slot, stream, offset });
   bytes.set(payload, HEADER_BYTES);
   return bytes;
 }

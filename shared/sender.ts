@@ -201,7 +201,8 @@ export class Sender {
     const frame = consumed === null ? chunk.subarray(HEADROOM - HEADER_BYTES) : chunk;
     if (consumed !== null) writeU64(viewOf(frame), HEADER_BYTES, consumed);
     const flags = consumed === null ? 0 : FLAG_ACK;
-    writeHeader(frame, { type, flags, lane: stream.lane, ...this.#host.to(), stream: stream.id, offset });
+    const { channel, slot } = this.#host.to();
+    writeHeader(frame, { type, flags, lane: stream.lane, channel, slot, stream: stream.id, offset });
     this.#host.send(frame, stream.lane);
   }
 }

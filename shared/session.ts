@@ -274,7 +274,9 @@ export class Session {
   }
 
   #send(header: Partial<Header> & { type: number }, payload?: Uint8Array, patient = false): void {
-    if (this.up) this.#init.io.send(encodeFrame({ ...header, ...this.to }, payload), header.lane ?? 0, patient);
-    else this.#resumption.hold({ header, payload });
+    if (!this.up) return this.#resumption.hold({ header, payload });
+    const { type, flags = 0, lane = 0, stream = 0, offset = 0 } = header;
+    const { channel, slot } = this.to;
+    this.#init.io.send(encodeFrame({ type, flags, lane, channel, slot, stream, offset }, payload), lane, patient);
   }
 }

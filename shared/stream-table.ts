@@ -83,7 +83,7 @@ export class StreamTable {
   }
 
   add(id: number, init: StreamInit): Stream {
-    const stream = new Stream(this.#host, { ...init, id });
+    const stream = new Stream(this.#host, id, init);
     this.touch(stream);
     this.live.set(id, stream);
     this.allowance.count(stream.in);
@@ -196,7 +196,7 @@ export class StreamTable {
     const patient = stream.in.finalSize !== null;
     this.#init.control(
       { type: TYPE.ACCEPT, stream: stream.id, lane: stream.lane, offset: stream.in.limit },
-      encodeAccept({ ...accept, ref: stream.ref }),
+      encodeAccept({ target: accept.target, local: accept.local, ref: stream.ref }),
       patient,
     );
     this.wake(stream);

@@ -74,9 +74,9 @@ export class Stream {
   #finishing = false;
   #finCame = false;
 
-  constructor(host: StreamHost, init: StreamInit & { id: number }) {
+  constructor(host: StreamHost, id: number, init: StreamInit) {
     this.#host = host;
-    this.id = init.id;
+    this.id = id;
     this.lane = init.lane ?? 0;
     this.mapping = init.mapping ?? 0;
     this.kind = init.kind ?? 1;

@@ -28,6 +28,7 @@ export class HttpAnswer {
   readonly #head: RequestHead;
   readonly #way: Way;
   readonly #target: string;
+  #response: http.IncomingMessage | null = null;
   #interims = 0;
   #continued = false;
 
@@ -82,8 +83,14 @@ export class HttpAnswer {
     return true;
   }
 
+  /** More of the answer is welcome. */
+  resume(): void {
+    this.#response?.resume();
+  }
+
   respond(response: http.IncomingMessage, request: http.ClientRequest): void {
     const { rawHeaders, statusCode = 0, statusMessage = "" } = response;
+    this.#response = response;
     response.on("error", () => this.#cut(response));
     response.on("aborted", () => this.#cut(response));
     if (!this.begin(statusCode, statusMessage, rawHeaders)) return void request.destroy();
@@ -107,7 +114,6 @@ export class HttpAnswer {
       }
       if (!stream.hungry) response.pause();
     });
-    stream.events.writable = () => void response.resume();
     response.on("end", () => {
       if (!response.complete || stream.over) return this.#cut(response);
       this.done = true;

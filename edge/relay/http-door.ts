@@ -110,7 +110,8 @@ export class HttpDoor {
     const framing: Framing = request.body === null || upgrade ? "none" : length === null ? "open" : "length";
     const rules = { trustCf: this.#trustCf, upgrade, expects: framing !== "none" };
     const carried = requestHeaders(received, valueOf("connection"), rules);
-    const asked = { ...visit, visitor: splitHostPort(visit.visitor)?.host ?? "" };
+    const { scheme, host, port, via } = visit;
+    const asked = { visitor: splitHostPort(visit.visitor)?.host ?? "", scheme, host, port, via };
     const all = [...withoutOurs(carried, visit.bearer), ...forwardedHeaders(asked), LOOP_HEADER, passes.join(", ")];
     for (let at = 1; at < all.length; at += 2) all[at] = utf8Bytes(all[at] ?? "");
     return {

