@@ -13,6 +13,8 @@ const GAIN = 2;
 const FRAME_MS = 4;
 /** Bytes between two marks where datagrams go, or of a path that may have no more than LEAST_BYTES on its way. */
 const MARK_BYTES = 64 * 1024;
+/** Bytes between two marks at most: a relay takes for on its way what is not yet echoed, and ends a lane that has more than credit allows. */
+const MOST_MARK_BYTES = 2 * 1024 * 1024;
 /** Milliseconds a measured rate, and a measured round trip, are believed. */
 const RATE_MS = 1_000;
 const ROUND_TRIP_MS = 10_000;
@@ -66,7 +68,7 @@ export class Path {
    */
   due(fine: boolean): boolean {
     const { limit } = this;
-    const step = fine || limit <= LEAST_BYTES ? MARK_BYTES : limit / 2;
+    const step = fine || limit <= LEAST_BYTES ? MARK_BYTES : Math.min(limit / 2, MOST_MARK_BYTES);
     return this.#sent - (this.#marks.at(-1)?.total ?? this.#echoed) >= step;
   }
 

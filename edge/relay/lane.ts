@@ -24,6 +24,7 @@ export class Lane {
   readonly #path = new Path();
   #roundTrip: { ms: number; at: number } | null = null;
   readonly #measuring: (() => void)[] = [];
+  #patience: ReturnType<typeof setTimeout> | null = null;
 
   constructor(socket: WebSocket, accounts: Accounts) {
     this.socket = socket;
@@ -31,8 +32,14 @@ export class Lane {
     this.#account = accounts.of(this.attachment.identity);
   }
 
+  /** Calls `late` unless HELLO comes within `ms`. A timer that runs keeps the object awake, so it runs no longer than it must. */
+  expectHello(ms: number, late: () => void): void {
+    this.#patience = setTimeout(late, ms);
+  }
+
   /** Saves what must survive hibernation. */
   save(attachment: Attachment): void {
+    if (attachment.ready !== null) clearTimeout(this.#patience);
     this.attachment = attachment;
     this.socket.serializeAttachment(attachment);
   }
@@ -74,6 +81,7 @@ export class Lane {
 
   /** The socket is gone, and what was queued for it. */
   gone(): void {
+    clearTimeout(this.#patience);
     this.#gone = true;
     this.#count();
   }

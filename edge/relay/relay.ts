@@ -165,9 +165,9 @@ export class Relay extends DurableObject<Env> {
     this.ctx.acceptWebSocket(socket);
     socket.serializeAttachment({ ...pass, since: Date.now(), ready: null });
     const lane = this.#lanes.add(socket);
-    setTimeout(() => {
-      if (lane.attachment.ready === null) this.#reception.dismiss(lane, LANE_CLOSE.helloTimeout, "no HELLO in time");
-    }, HELLO_PATIENCE_MS);
+    lane.expectHello(HELLO_PATIENCE_MS, () =>
+      this.#reception.dismiss(lane, LANE_CLOSE.helloTimeout, "no HELLO in time"),
+    );
     return new Response(null, {
       status: 101,
       webSocket: client,

@@ -58,6 +58,35 @@ test.each([
   expect(marks).toBeLessThan((1.5 * bytes) / link.every);
 });
 
+test("of bulk that credit bounds, little more is ever unechoed than credit allows, however wide and long the path is", () => {
+  const path = new Path();
+  const credit = 16 * 1024 * 1024;
+  const link = { rate: 125_000, roundTrip: 100 };
+  let [now, busyUntil, onItsWay, most] = [0, 0, 0, 0];
+  const events: { at: number; mark: boolean }[] = [];
+  for (let sent = 0; sent < 20_000;) {
+    if (path.room && onItsWay + FRAME <= credit) {
+      path.sent(FRAME);
+      [sent, onItsWay] = [sent + 1, onItsWay + FRAME];
+      busyUntil = Math.max(busyUntil, now) + FRAME / link.rate;
+      events.push({ at: busyUntil + link.roundTrip, mark: false });
+      if (path.due(false)) {
+        path.mark(now);
+        events.push({ at: busyUntil + link.roundTrip, mark: true });
+      }
+      most = Math.max(most, path.backlog);
+    } else {
+      const event = events.shift();
+      now = event?.at ?? Number.NaN;
+      if (event?.mark === true) path.echoed(now);
+      else onItsWay -= FRAME;
+    }
+  }
+  expect(onItsWay).toBeGreaterThan(credit / 2);
+  // A relay ends the lane of an end that has 4 MiB more on its way than it may grant.
+  expect(most).toBeLessThan(credit + 4 * 1024 * 1024);
+});
+
 test("where datagrams go, at most 64 KiB and a frame are unmarked, however wide the path is", () => {
   const path = new Path();
   path.sent(FRAME);
