@@ -27,6 +27,7 @@ export type WorkerdOptions = {
   log: Log;
 };
 
+const anyEvent = z.looseObject({ event: z.string() });
 const listenEvent = z.object({ event: z.literal("listen"), socket: z.string(), port: z.int() });
 
 /** Starts workerd in a session of its own, so that Ctrl-C in a terminal reaches the launcher alone. */
@@ -87,11 +88,15 @@ function watch(pid: number): ChildProcess | undefined {
   return shell;
 }
 
-function allListening(control: Readable, sockets: readonly string[]): Promise<ReadonlyMap<string, number>> {
+/** Ports by socket name, from what workerd says to `--control-fd`, once every one of these sockets listens. */
+export function allListening(control: Readable, sockets: readonly string[]): Promise<ReadonlyMap<string, number>> {
   const ports = new Map<string, number>();
   return new Promise((resolve) => {
     createInterface({ input: control }).on("line", (line) => {
-      const { socket, port } = listenEvent.parse(JSON.parse(line));
+      const told = anyEvent.parse(JSON.parse(line));
+      // It tells of its inspector too, and may come to tell of more.
+      if (told.event !== "listen") return;
+      const { socket, port } = listenEvent.parse(told);
       ports.set(socket, port);
       if (sockets.every((name) => ports.has(name))) resolve(ports);
     });
