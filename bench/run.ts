@@ -3,6 +3,7 @@
  * Writes bench/results/latest.json and .md. See bench/README.md.
  */
 import { build } from "../scripts/build.ts";
+import { attempt } from "./harness/attempt.ts";
 import type { Bench, Measure } from "./harness/context.ts";
 import { heedSignals } from "./harness/signals.ts";
 import { describeMachine } from "./harness/machine.ts";
@@ -93,21 +94,12 @@ async function main(wanted: Options): Promise<void> {
 
 /** Measures these side by side, and then in turn what has to be alone. One that fails is told and does not end the others. */
 async function measure(chosen: readonly (readonly [string, Measure])[], bench: Bench, parts: Parts): Promise<void> {
-  const attempt = async <T>(name: string, action: () => Promise<T>): Promise<T | undefined> => {
-    try {
-      return await action();
-    } catch (error) {
-      bench.report.absent(name, "", "", `failed: ${error instanceof Error ? error.message : String(error)}`);
-      process.exitCode = 1;
-      return undefined;
-    }
-  };
   const rests = await Promise.all(
     chosen.map(async ([name, each]) => {
-      const rest = await parts.timed(name, () => attempt(name, () => each(bench)));
+      const rest = await parts.timed(name, () => attempt(bench.report, [name], () => each(bench)));
       return { name: `${name}, alone`, rest };
     }),
   );
   for (const { name, rest } of rests)
-    if (typeof rest === "function") await parts.timed(name, () => attempt(name, rest));
+    if (typeof rest === "function") await parts.timed(name, () => attempt(bench.report, [name], rest));
 }

@@ -7,8 +7,8 @@ import { tempDir } from "../../test/support/temp-dir.ts";
 import { WORKERD } from "../adapters/floor-parts.ts";
 import { residentBytes } from "./proc.ts";
 
-/** How long the inspector may take: it collects meanwhile. */
-const PATIENCE_MS = 10_000;
+/** How long the inspector may take: it collects meanwhile, on a busy machine, and after what is on its way already (seconds of tiny frames). */
+const PATIENCE_MS = 60_000;
 const POKE_MS = 50;
 
 /** What a workerd has, in bytes: resident, V8's own live objects, and the buffers that hang on them. */
@@ -31,11 +31,10 @@ export async function inspected(stack: AsyncDisposableStack): Promise<Inspected>
   const folder = stack.use(await tempDir());
   const program = join(folder.path, "workerd");
   const at = `${loopback()}:9229`;
-  // Whoever starts workerd is told of its sockets, and does not expect to hear of an inspector.
-  const script = `#!/bin/bash
+  const script = `#!/bin/sh
 [ "$1" = serve ] || exec '${WORKERD}' "$@"
 shift
-exec '${WORKERD}' serve --inspector-addr=${at} "$@" 3> >(exec grep --line-buffered '"socket"' >&3)
+exec '${WORKERD}' serve --inspector-addr=${at} "$@"
 `;
   await writeFile(program, script);
   await chmod(program, 0o700);
@@ -46,15 +45,31 @@ exec '${WORKERD}' serve --inspector-addr=${at} "$@" 3> >(exec grep --line-buffer
       const socket = new WebSocket(`ws://${at}/edge`);
       await once(socket, "open");
       // It listens when JavaScript runs.
-      const poke = setInterval(() => void fetch(url).catch(() => {}), POKE_MS);
+      let poked = `${url} has not answered`;
+      let isPoking = false;
+      const poke = async (): Promise<void> => {
+        if (isPoking) return;
+        isPoking = true;
+        try {
+          await (await fetch(url)).arrayBuffer();
+          poked = `${url} has answered`;
+        } catch (error) {
+          const { cause } = error as Error;
+          poked = `${url}: ${cause instanceof Error ? cause.message : String(error)}`;
+        }
+        isPoking = false;
+      };
+      const poking = setInterval(() => void poke(), POKE_MS);
       try {
         // What the first finds dead may have held what the second does.
         await call(socket, "HeapProfiler.collectGarbage");
         await call(socket, "HeapProfiler.collectGarbage");
         const { usedSize = 0, backingStorageSize = 0 } = await call(socket, "Runtime.getHeapUsage");
         return { resident: residentBytes(pid), heap: usedSize, buffers: backingStorageSize };
+      } catch (error) {
+        throw new Error(`${error instanceof Error ? error.message : String(error)}; ${poked}`, { cause: error });
       } finally {
-        clearInterval(poke);
+        clearInterval(poking);
         socket.terminate();
       }
     },
@@ -64,7 +79,7 @@ exec '${WORKERD}' serve --inspector-addr=${at} "$@" 3> >(exec grep --line-buffer
 function call(socket: WebSocket, method: string): Promise<Record<string, number>> {
   const { promise, resolve, reject } = Promise.withResolvers<Record<string, number>>();
   const signal = AbortSignal.timeout(PATIENCE_MS);
-  signal.addEventListener("abort", () => reject(new Error(`no answer to ${method}`)));
+  signal.addEventListener("abort", () => reject(new Error(`no answer to ${method} within ${PATIENCE_MS / 1000} s`)));
   const id = Math.floor(Math.random() * 2 ** 31);
   socket.on("message", (message: Buffer) => {
     const said = JSON.parse(message.toString()) as { id?: number; result?: Record<string, number> };

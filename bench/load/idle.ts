@@ -40,7 +40,8 @@ export class IdleStreams implements Disposable {
   async #one(): Promise<void> {
     if (this.#sockets.length % PER_SOURCE === 0) this.#source = loopback();
     const socket = net.connect({ ...hostPort(this.#at), localAddress: this.#source, noDelay: true });
-    this.#sockets.push(socket);
+    // Whoever needs it finds it gone.
+    this.#sockets.push(socket.on("error", () => {}));
     await once(socket, "connect");
     await echoed(socket);
   }

@@ -9,9 +9,11 @@ import { startSallyport, type Sallyport } from "../adapters/sallyport.ts";
 import { COLLECTS, heldBytes } from "../harness/collected.ts";
 import type { Bench } from "../harness/context.ts";
 import { inspected } from "../harness/inspected.ts";
-import { IdleStreams } from "../load/idle.ts";
+import { visitors } from "../harness/visitors.ts";
 
 const KIB = 1024;
+/** The name of its figure. */
+export const THROUGH_CLIENT = "idle stream through a client, relay";
 /** Asked for after this: a relay waits 15 s for what new lanes have to say, of which it needs none any more by then, and is put to sleep ten seconds later. */
 const ASLEEP_MS = 27_000;
 
@@ -35,11 +37,11 @@ export async function idleThroughClient(
   };
   // As many come and go first: what the engines take for that work they keep, whether streams are open or not.
   {
-    using before = new IdleStreams(at);
-    await before.open(count);
+    await using first = new AsyncDisposableStack();
+    await (await visitors(at, first)).open(count);
   }
   const none = await memory();
-  using streams = new IdleStreams(at);
+  const streams = await visitors(at, stack);
   await streams.open(count);
   const instance = await instanceOf(ours);
   const open = await memory();
@@ -61,7 +63,7 @@ export async function idleThroughClient(
   );
   const told = hibernated ? "it hibernated, and all of them answered after it" : "it did NOT hibernate";
   report.atMost(
-    "idle stream through a client, relay",
+    THROUGH_CLIENT,
     (asleep.relay - none.relay) / count / KIB,
     1,
     "KiB",

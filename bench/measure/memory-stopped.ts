@@ -3,6 +3,7 @@ import net from "node:net";
 import { setTimeout as pause } from "node:timers/promises";
 import { RELAY_BUDGET } from "../../shared/limits.ts";
 import { loopback } from "../../test/support/net.ts";
+import { attempt } from "../harness/attempt.ts";
 import { OURS, type Bench } from "../harness/context.ts";
 import type { Held } from "../harness/inspected.ts";
 import { residentBytes } from "../harness/proc.ts";
@@ -43,13 +44,13 @@ export async function stoppedReaders({ quick, targets, report, dist }: Bench): P
   const found = await Promise.all(
     WAYS.map(async (way) => {
       const target = targets[way.target] ?? "";
-      const reached = await both(dist, (start) => stop(start, way, target, work));
+      const name = `relay, ${stateOf(way)}`;
+      const reached = await attempt(report, [name], () => both(dist, (start) => stop(start, way, target, work)));
       // Tiny ones are too slow to say how many were read.
-      const left =
-        way.name === "tiny frames down"
-          ? null
-          : await both(dist, (start) => carry(start, way, target, reached[0].kernels));
-      return { way, reached, left };
+      if (reached === undefined || way.name === "tiny frames down") return { way, reached };
+      const bytes = reached[0].kernels;
+      const carried = () => both(dist, (start) => carry(start, way, target, bytes));
+      return { way, reached, left: await attempt(report, [`${name}, as much read`], carried) };
     }),
   );
   const rows: (string | number)[][] = [];
@@ -57,14 +58,15 @@ export async function stoppedReaders({ quick, targets, report, dist }: Bench): P
     rows.push([state, OURS, ...cells(ours)], [state, "floor", ...cells(floor)]);
   };
   for (const { way, reached, left } of found) {
+    if (reached === undefined) continue;
     const [ours, floor] = reached;
-    const state = `${READERS} stopped readers, ${way.name}`;
+    const state = stateOf(way);
     tell(state, reached);
     const notes = [
       `floor ${short(floor.peak / MIB)} MiB`,
       `V8 holds ${short((ours.held.heap + ours.held.buffers) / MIB)}`,
     ];
-    if (left !== null) {
+    if (left !== undefined) {
       tell(`${short(ours.kernels / MIB)} MiB ${way.name} read, readers gone`, left);
       notes.push(`${short(left[0].peak / MIB)} when as much was read and nobody is there`);
     }
@@ -75,6 +77,10 @@ export async function stoppedReaders({ quick, targets, report, dist }: Bench): P
     ["state", "through", "workerd at most", "garbage collected", "V8 holds", "readers gone", "in kernels", "agent"],
     rows,
   );
+}
+
+function stateOf(way: Way): string {
+  return `${READERS} stopped readers, ${way.name}`;
 }
 
 /** Ours and the floor side by side: bytes are measured, not time. */
