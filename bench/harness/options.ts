@@ -30,7 +30,7 @@ const QUICK = { rounds: 2, seconds: 1, limitSeconds: 180 };
 
 export const USAGE = `npm run bench -- [options]
 
-  --quick            under three minutes: two short rounds, beside what figures are held against
+  --quick            some three minutes: two short rounds, beside what figures are held against
   --only NAME,...    these measurements only
   --peers NAME,...   these peers only (ours is always there; quick: direct, socat and what multiplexes)
   --rounds N         interleaved rounds (5; quick: 2)

@@ -94,7 +94,7 @@ const FILLING = 1;
 
 /** A line of 200 Mb/s and 20 ms that eight bulk streams fill: what queues there is ours to keep short. */
 async function loadedEcho(report: Bench["report"], quick: boolean, bulk: string, at: Targets): Promise<void> {
-  const seconds = quick ? 1.5 : 5;
+  const seconds = quick ? 1 : 5;
   const quiet = await echoTimes(at["echo"] ?? "", 200, seconds);
   const idle = percentile(quiet, 99);
   const rows: (string | number)[][] = [];

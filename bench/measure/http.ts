@@ -18,7 +18,7 @@ const TIMELESS = ["floor: Worker and object", "floor: TCP"];
 /** Requests a second for a page of 1 KB over kept-alive connections; and, open loop, percentiles at half of what the slowest way takes. */
 export async function http(bench: Bench): Promise<void> {
   await using stack = new AsyncDisposableStack();
-  const { rounds, seconds, targets, report } = bench;
+  const { quick, rounds, seconds, targets, report } = bench;
   const ways = await waysTo(targets["http"] ?? "", bench, stack);
   const hosts = new Map(ways.map(({ name, host }) => [name, host]));
   const peers = ways.map(({ name, at, processes }): Peer => ({ name, kind: "baseline", at: { http: at }, processes }));
@@ -76,7 +76,7 @@ export async function http(bench: Bench): Promise<void> {
   // All ways at one rate, so that what differs is the way.
   const timed = peers.filter(({ name }) => !TIMELESS.includes(name));
   const rate = Math.floor(Math.min(...series.map((each) => valueOf(each, "rps"))) / 2);
-  const open = await interleaved(timed, rounds, async (peer) => {
+  const open = await interleaved(timed, quick ? 1 : rounds, async (peer) => {
     const found = await times(peer, rate, seconds);
     return Object.fromEntries([50, 99, 99.9].map((rank) => [`p${rank}`, percentile(found, rank)]));
   });

@@ -14,8 +14,8 @@ import { visitors } from "../harness/visitors.ts";
 const KIB = 1024;
 /** The name of its figure. */
 export const THROUGH_CLIENT = "idle stream through a client, relay";
-/** Asked for after this: a relay waits 15 s for what new lanes have to say, of which it needs none any more by then, and is put to sleep ten seconds later. */
-const ASLEEP_MS = 27_000;
+/** Asked for after this: the platform puts a relay to sleep that has had nothing to do for ten seconds. */
+const ASLEEP_MS = 14_000;
 
 /**
  * Idle streams that come through `sallyport connect`: the relay passes their frames on, keeps nothing of them, and hibernates

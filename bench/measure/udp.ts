@@ -40,7 +40,7 @@ export async function udp({ quick, rounds, targets, report, dist }: Bench): Prom
   const processes = { workerd: ours.workerd, agent: ours.agent.pid, gateway: ours.serve.pid };
   const ways = {
     direct: { at: target, processes: {} },
-    socat: await socatUdp(target, stack),
+    socat: quick ? null : await socatUdp(target, stack),
     floor: await floorUdp(target, stack),
     [OURS]: { at: `${ours.host}:5005`, processes },
   };
@@ -53,7 +53,7 @@ export async function udp({ quick, rounds, targets, report, dist }: Bench): Prom
     const { result, cpu } = await withCpu(peer, async () => (await calls.get(peer)?.speak(seconds)) ?? {});
     return { ...result, ...perThousand(cpu, 2 * (result["sent"] ?? 0), peer.name === OURS) };
   };
-  for (const each of calls.values()) await each.speak(WARM_SECONDS);
+  await Promise.all([...calls.values()].map((each) => each.speak(WARM_SECONDS)));
   const idle = await interleaved(peers, rounds, speak);
   // The same bulk beside all of them, through ours: what two taken cores do to a plain echo is told, too.
   const length = (seconds + 0.6) * peers.length * rounds + FILL_MS / 1000;
