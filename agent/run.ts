@@ -7,7 +7,7 @@ import type { Dial } from "../shared/open.ts";
 import { Places } from "../shared/places.ts";
 import type { Stream } from "../shared/stream.ts";
 import { PROTOCOL, VERSION } from "../shared/version.ts";
-import type { LinkStopped } from "../link/fault.ts";
+import { logLoss, type LinkStopped } from "../link/fault.ts";
 import { Lanes } from "../link/lanes.ts";
 import type { Log } from "../link/log.ts";
 import { pause } from "../link/pause.ts";
@@ -103,8 +103,8 @@ export async function runAgent(options: AgentOptions, state: AgentState): Promis
       if (!announced) log("info", "ready", { site: welcome.site });
       announced = true;
     },
-    lost: (lane) => {
-      log("debug", "a lane was lost", { lane });
+    lost: (lane, fault) => {
+      logLoss(log, fault, { lane });
       sessions.lost();
     },
     down: (fault, retryInMs) => {

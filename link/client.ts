@@ -4,7 +4,7 @@ import { parseEndpoint } from "../shared/endpoint.ts";
 import type { Frame } from "../shared/frame.ts";
 import { isWithin } from "../shared/reach.ts";
 import { known } from "../shared/result.ts";
-import { faultOfStatus, type LinkFault, type LinkStopped } from "./fault.ts";
+import { faultOfStatus, logLoss, type LinkFault, type LinkStopped } from "./fault.ts";
 import type { Log } from "./log.ts";
 import { SiteLink } from "./site-link.ts";
 
@@ -80,6 +80,7 @@ export class Client implements AsyncDisposable {
         routes: () => this.#events.routes(link),
         connected: () => log("info", "connected", { site }),
         disconnected: ({ reason }, retryInMs) => log("warn", "not connected", { site, reason, retryInMs }),
+        lost: (lane, fault) => logLoss(log, fault, { site, lane }),
         stopped: (fault) => this.#events.stopped(fault),
         drained: () => this.#events.drained(link),
         renewed: (frame) => this.#events.renewed?.(frame),

@@ -1,4 +1,5 @@
 import { LANE_CLOSE } from "../shared/errors.ts";
+import type { Fields, Log } from "./log.ts";
 
 /** Why a lane could not be had, or ended. Only `retryable` ones are dialled again. */
 export type LinkFault =
@@ -16,6 +17,7 @@ export type LinkRetry =
   | "busy"
   | "silent"
   | "lost"
+  | "failed"
   | "draining"
   | "protocol"
   | "superseded";
@@ -77,6 +79,8 @@ export function faultOfClose(code: number, reason: string): LinkFault {
     case LANE_CLOSE.protocol:
     case LANE_CLOSE.overrun:
       return retry("protocol", `the edge ended the lane: ${reason}`);
+    case LANE_CLOSE.internal:
+      return retry("failed", `the edge ended the lane: ${reason}`);
     case LANE_CLOSE.busy:
       return retry("busy", reason);
     case LANE_CLOSE.draining:
@@ -89,6 +93,16 @@ export function faultOfClose(code: number, reason: string): LinkFault {
           : `the connection to the edge broke (${code}: ${reason})`,
       );
   }
+}
+
+/**
+ * Tells that one lane is gone, or replaced (null), while others live. A warning when the edge ended it for what was sent on
+ * it, or failed; networks that break and edges that are started anew are ordinary, and what ends every lane is told with the last.
+ */
+export function logLoss(log: Log, fault: LinkFault | null, fields: Fields): void {
+  const isOrdinary = fault === null || !["protocol", "failed", "busy"].includes(fault.code);
+  const reason = fault?.reason ?? "it did not answer, and another has replaced it";
+  log(isOrdinary ? "debug" : "warn", "a lane was lost", { ...fields, reason });
 }
 
 const TLS = /CERT|TLS|SSL|SELF_SIGNED|UNABLE_TO_VERIFY/;

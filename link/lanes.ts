@@ -33,8 +33,8 @@ export type LanesOptions = {
   up: (welcome: Welcome) => void;
   /** The realtime lane's socket is empty: datagrams that waited may go. */
   drained?: () => void;
-  /** One lane is gone, or replaced: what was on its way over it is lost, and there is a lane to say so on. */
-  lost: (lane: number) => void;
+  /** One lane is gone, or replaced (null): what was on its way over it is lost, and there is a lane to say so on. */
+  lost: (lane: number, fault: LinkFault | null) => void;
   /** No lane is left; it is dialled again in `retryMs`. */
   down: (fault: LinkFault, retryMs: number) => void;
 };
@@ -139,7 +139,7 @@ export class Lanes {
       this.#live.set(index, lane);
       if (alone) this.#options.up(lane.welcome);
       lane.take();
-      if (replaced) this.#options.lost(index);
+      if (replaced) this.#options.lost(index, null);
       if (index === 0) this.#follow(stop);
       const over = await Promise.race([lane.closed, this.#replacement(lane, stop)]);
       if (over instanceof Lane) {
@@ -149,7 +149,7 @@ export class Lanes {
         continue;
       }
       this.#live.delete(index);
-      if (this.connected) this.#options.lost(index);
+      if (this.connected) this.#options.lost(index, over);
       // Lane 0 says when it dials again; the others have only this to say. Who stops dials nothing.
       else if (index > 0 && !stop.aborted) this.#options.down(over, 0);
       backoff.stood(performance.now() - since);

@@ -33,6 +33,8 @@ export type SiteLinkEvents = {
   routes: () => void;
   connected: () => void;
   disconnected: (fault: LinkFault, retryInMs: number) => void;
+  /** One of its lanes is gone, or replaced (null), while others live. */
+  lost: (lane: number, fault: LinkFault | null) => void;
   /** Dialling again is useless. */
   stopped: (fault: LinkStopped) => void;
   /** The realtime lane takes datagrams again. */
@@ -76,10 +78,11 @@ export class SiteLink implements AsyncDisposable {
       room: () => this.#each().forEach((session) => session.pump()),
       drained: () => events.drained(),
       up: (welcome) => this.#up(welcome),
-      lost: (lane) =>
-        this.#each().forEach((session) =>
-          session.move(lane, lane === REALTIME_LANE ? lane : this.#lanes.nextDataLane()),
-        ),
+      lost: (lane, fault) => {
+        events.lost(lane, fault);
+        for (const session of this.#each())
+          session.move(lane, lane === REALTIME_LANE ? lane : this.#lanes.nextDataLane());
+      },
       down: (fault, retryMs) => this.#down(fault, retryMs),
     });
     this.#timer = setInterval(() => this.#each().forEach((session) => session.tick()), TICK_MS).unref();

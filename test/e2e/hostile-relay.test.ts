@@ -7,10 +7,13 @@ import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { expect, test } from "vitest";
 import { WebSocketServer, type WebSocket } from "ws";
+import { Client } from "../../link/client.ts";
 import { LANES } from "../../link/lanes.ts";
+import type { Log } from "../../link/log.ts";
 import { AGENT, SYSTEM_NODE } from "../../scripts/tool.ts";
 import { batch } from "../../shared/batch.ts";
 import { encodeControl } from "../../shared/control.ts";
+import { LANE_CLOSE } from "../../shared/errors.ts";
 import { encodeFields } from "../../shared/fields.ts";
 import { decodeFrame, encodeFrame, TYPE, type Frame } from "../../shared/frame.ts";
 import { encodeRequestHead, type RequestHead } from "../../shared/http-head.ts";
@@ -133,6 +136,48 @@ test("an agent that loses a lane has its callers settle what was on its way; one
   agent.kill("SIGTERM");
   await agent.ended;
   expect(agent.stderr).not.toMatch(/not connected/);
+});
+
+const OVERRUN = "more is on its way than credit allows";
+
+test("an agent warns when the edge ends one of its lanes for what was sent on it, and says why; of one that breaks it says nothing", async () => {
+  await using relay = await hostileRelay();
+  await using folder = await tempDir();
+  const file = join(folder.path, "token");
+  await writeFile(file, unsignedToken("lab", relay.url), { mode: 0o600 });
+  await using agent = run(SYSTEM_NODE, [AGENT, "--token-file", file, "--log", "json"], {
+    env: { XDG_STATE_HOME: folder.path },
+  });
+  await relay.complete;
+  relay.loseLane();
+  relay.endLane(LANE_CLOSE.overrun, OVERRUN);
+  await agent.until(
+    new RegExp(`"level":"warn","msg":"a lane was lost","lane":\\d,"reason":"the edge ended .*${OVERRUN}"`),
+  );
+  agent.kill("SIGTERM");
+  await agent.ended;
+  expect(agent.stderr.match(/a lane was lost/g)).toHaveLength(1);
+});
+
+test("a client, and a gateway, warns of the same with the name of the site", async () => {
+  await using relay = await hostileRelay();
+  const warned = Promise.withResolvers<object>();
+  const log: Log = (level, message, fields = {}) => level === "warn" && warned.resolve({ message, ...fields });
+  const ignore = (): void => undefined;
+  const edge = new URL(relay.url.replace("http", "ws"));
+  await using client = new Client(
+    { edge, kind: "client", token: () => "x", log },
+    { routes: ignore, stopped: ignore, drained: ignore },
+  );
+  client.use("lab");
+  await relay.complete;
+  relay.endLane(LANE_CLOSE.overrun, OVERRUN);
+  expect(await warned.promise).toEqual({
+    message: "a lane was lost",
+    site: "lab",
+    lane: expect.any(Number),
+    reason: `the edge ended the lane: ${OVERRUN}`,
+  });
 });
 
 test("a mapping whose target answers nobody has half of all dials in flight; those beyond are refused at once, and another mapping is dialled", async () => {
@@ -301,6 +346,8 @@ async function hostileRelay() {
     nudged,
     /** One of the data lanes breaks. */
     loseLane: () => lanes[1]?.terminate(),
+    /** The other is ended, for this reason. */
+    endLane: (code: number, reason: string) => lanes[2]?.close(code, reason),
     /** A new session on channel 0: whatever was there is over. */
     anew: () => say(session()),
     /** Tells the agent to dial; answers `accepted` or the code of its refusal. */

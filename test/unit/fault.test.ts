@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { faultOfClose, faultOfError, faultOfStatus } from "../../link/fault.ts";
+import { faultOfClose, faultOfError, faultOfStatus, logLoss } from "../../link/fault.ts";
 
 test.each([
   [401, false, "token"],
@@ -57,6 +57,7 @@ test.each([
   [4426, false, "incompatible"],
   [4429, true, "busy"],
   [4503, true, "draining"],
+  [1011, true, "failed"],
   [1000, true, "lost"],
   [1001, true, "lost"],
   [1006, true, "lost"],
@@ -64,6 +65,21 @@ test.each([
   [4999, true, "lost"],
 ])("a lane closed with %d: retryable %s, %s", (code, retryable, word) => {
   expect(faultOfClose(code, "why")).toMatchObject({ retryable, code: word, reason: expect.stringContaining("why") });
+});
+
+test.each([
+  [4400, "warn"],
+  [4413, "warn"],
+  [4429, "warn"],
+  [1011, "warn"],
+  [1006, "debug"],
+  [1012, "debug"],
+  [4503, "debug"],
+  [4401, "debug"],
+])("one lane of several closed with %d is told as %s", (code, level) => {
+  const lines: unknown[] = [];
+  logLoss((...line) => void lines.push(line), faultOfClose(code, "why"), { lane: 1 });
+  expect(lines).toEqual([[level, "a lane was lost", { lane: 1, reason: expect.stringContaining("why") }]]);
 });
 
 test("another process of this identity is left alone for five minutes", () => {
