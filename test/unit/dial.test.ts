@@ -1,6 +1,6 @@
 import { once } from "node:events";
 import { createServer, type AddressInfo } from "node:net";
-import { expect, test } from "vitest";
+import { expect, onTestFinished, test, vi } from "vitest";
 import { dial, failureOf } from "../../agent/egress/dial.ts";
 import { parseAddress, type Address } from "../../shared/address.ts";
 import { good } from "./parsed.ts";
@@ -27,6 +27,20 @@ test.each([
 test("a target that never answers is given up after ten seconds, and said so", () => {
   const failure = failureOf(new DOMException("", "TimeoutError"), "10.0.0.5:80");
   expect(failure).toEqual({ code: "target-timeout", reason: "10.0.0.5:80 did not answer in 10 s" });
+});
+
+test("a dial that nobody answers waits for ten seconds, not longer", async () => {
+  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+  onTestFinished(() => void vi.useRealTimers());
+  // Whatever the network says, it says later: until we await something nothing is heard of it.
+  const dialled = dial(addresses("127.0.0.2"), 9, () => true, new AbortController().signal);
+  vi.advanceTimersByTime(9_999);
+  expect(vi.getTimerCount()).toBe(1);
+  vi.advanceTimersByTime(1);
+  expect(await dialled).toEqual({
+    ok: false,
+    failure: { code: "target-timeout", reason: "127.0.0.2:9 did not answer in 10 s" },
+  });
 });
 
 test("a dial is called off when the visitor goes, at whatever address it is", async () => {
