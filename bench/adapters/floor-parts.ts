@@ -29,6 +29,8 @@ export async function floorEdge(edge: FloorEdge, stack: AsyncDisposableStack): P
   await writeFile(config, configOf(edge));
   const inspector = edge.inspector === undefined ? [] : [`--inspector-addr=${edge.inspector}`];
   const workerd = stack.use(run(WORKERD, ["serve", config, "--control-fd=1", ...inspector]));
+  // It holds nothing that matters, and would wait for its connections for as long as it is let.
+  stack.defer(() => workerd.kill("SIGKILL"));
   await workerd.until(/"listen".*"socket":"http"/);
   return workerd;
 }

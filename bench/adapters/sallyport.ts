@@ -83,6 +83,7 @@ export async function startEdge(setup: Setup, stack: AsyncDisposableStack): Prom
   };
   let login: Promise<string> | undefined;
   const dial = await setup.through?.(`${listen}:8787`);
+  const agents: Run[] = [];
   return {
     host,
     workerd: pid,
@@ -112,7 +113,10 @@ export async function startEdge(setup: Setup, stack: AsyncDisposableStack): Prom
         "json",
       ];
       const agent = run(first, [...before, path.join(setup.dist, "agent.js"), ...options], { env });
-      await stack.use(agent).until(READY);
+      // In the end all are told at once: each takes a third of a second to go.
+      agents.push(stack.use(agent));
+      stack.defer(() => agents.forEach((each) => each.kill("SIGTERM")));
+      await agent.until(READY);
       return agent;
     },
   };

@@ -26,6 +26,11 @@ export function cpuSeconds(pid: number): number {
   return all.reduce((sum, stat) => sum + (family.has(stat.pid) ? stat.seconds : 0), 0);
 }
 
+/** The same of a process that has no children: without looking at all that there are. */
+export function ownSeconds(pid: number): number {
+  return statOf(String(pid))?.seconds ?? 0;
+}
+
 /** Resident bytes of one process. */
 export function residentBytes(pid: number): number {
   return Number(readFileSync(`/proc/${pid}/statm`, "utf8").split(" ")[1]) * PAGE_BYTES;

@@ -1,16 +1,17 @@
+import { floor } from "../adapters/floor.ts";
 import { OURS, type Bench } from "../harness/context.ts";
 import { iperf } from "../harness/iperf.ts";
 import { interleaved, ratio, spreadOf, valueOf, withCpu, type Series } from "../harness/rounds.ts";
 import { short } from "../harness/stats.ts";
 
-/** Engines spend on compiling during the first hundreds of MB: every peer carries this, unrecorded, before its first reading. */
+/** Engines spend on compiling during the first hundreds of MB: those that run on one carry this, unrecorded, before their first reading. */
 const WARM_UP = { streams: 2, way: "both", seconds: 1 } as const;
 
 /** Bytes a second through one mapped port, by 1, 8 and 64 streams, each way. */
 export async function bulk({ quick, rounds, seconds, targets, report, ...bench }: Bench): Promise<void> {
   // No figure is held against direct, which is what the machine itself does.
   const peers = bench.peers.filter(({ name }) => !quick || name !== "direct");
-  for (const { name, at } of peers)
+  for (const { name, at } of peers.filter((peer) => peer.kind === "ours" || peer.name === floor.name))
     await iperf({ target: targets["bulk"] ?? "", at: at["bulk"] ?? "", ...WARM_UP }).catch((error: unknown) =>
       console.error(`  ${name}, warming up: ${String(error)}`),
     );

@@ -9,7 +9,7 @@ import { waysTo } from "./http-ways.ts";
 
 const CONNECTIONS = 32;
 /** Before anything is recorded every way has as many requests: what engines spend on compiling is not what a request costs. */
-const WARM = { perSecond: 400, seconds: 4 };
+const WARM = { perSecond: 640, seconds: 2.5 };
 /** CPU seconds per 1,000 requests that are told, and what is all of them. */
 const PARTS = ["workerd", "agent", "proxy", "origin", "wrk"] as const;
 /** Without an agent: left out where times are measured. */

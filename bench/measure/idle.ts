@@ -5,6 +5,9 @@ import { firstBytes } from "../load/echo.ts";
 
 /** An agent that has nothing to do, while others have. */
 export interface IdleWatch {
+  /** Process ids of that agent and of its edge. */
+  readonly agent: number;
+  readonly workerd: number;
   /**
    * Messages that its relay would have woken for, and for how long was watched: two pings at the least. Counted on the
    * wire, since asking the relay wakes it.
@@ -30,6 +33,8 @@ export async function watchIdle(dist: string, { echo = "" }: Targets, stack: Asy
   const begun = begin();
   const watched = begun.then(() => path?.pings(2));
   return {
+    agent: ours.agent.pid,
+    workerd: ours.workerd,
     read: async () => {
       const { messages, at } = await begun;
       await watched;

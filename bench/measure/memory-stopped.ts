@@ -46,8 +46,8 @@ export async function stoppedReaders({ quick, targets, report, dist }: Bench): P
       const target = targets[way.target] ?? "";
       const name = `relay, ${stateOf(way)}`;
       const reached = await attempt(report, [name], () => both(dist, (start) => stop(start, way, target, work)));
-      // Tiny ones are too slow to say how many were read.
-      if (reached === undefined || way.name === "tiny frames down") return { way, reached };
+      // Tiny ones are too slow to say how many were read; and it explains figures, is none.
+      if (reached === undefined || quick || way.name === "tiny frames down") return { way, reached };
       const bytes = reached[0].kernels;
       const carried = () => both(dist, (start) => carry(start, way, target, bytes));
       return { way, reached, left: await attempt(report, [`${name}, as much read`], carried) };

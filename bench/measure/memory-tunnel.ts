@@ -2,7 +2,7 @@ import { startFloor } from "../adapters/floor.ts";
 import { startSallyport } from "../adapters/sallyport.ts";
 import { inspected, type Held } from "../harness/inspected.ts";
 import type { Targets } from "../harness/peer.ts";
-import { cpuSeconds, residentBytes } from "../harness/proc.ts";
+import { ownSeconds, residentBytes } from "../harness/proc.ts";
 
 /** A tunnel in front of its targets, whose workerd can be told to collect its garbage. */
 export interface Tunnel {
@@ -38,5 +38,5 @@ export function residents({ workerd, agent }: Tunnel): { workerd: number; agent:
 
 /** CPU seconds of both its processes so far. */
 export function cpu({ workerd, agent }: Tunnel): number {
-  return cpuSeconds(workerd) + cpuSeconds(agent);
+  return ownSeconds(workerd) + ownSeconds(agent);
 }

@@ -1,5 +1,3 @@
-import { setTimeout as pause } from "node:timers/promises";
-import { startSallyport } from "../adapters/sallyport.ts";
 import { attempt } from "../harness/attempt.ts";
 import type { Bench } from "../harness/context.ts";
 import { residentBytes } from "../harness/proc.ts";
@@ -8,7 +6,6 @@ import { idleStreams } from "./memory-idle.ts";
 import { stoppedReaders } from "./memory-stopped.ts";
 
 const MIB = 2 ** 20;
-const SETTLE_MS = 1_000;
 
 /** Memory of an idle agent, of idle streams, and of a relay whose every reader has stopped; each on an edge of its own, beside the floor's. */
 export async function memory(bench: Bench): Promise<void> {
@@ -22,10 +19,9 @@ export async function memory(bench: Bench): Promise<void> {
   await meanwhile();
 }
 
-async function idleAgent({ targets, report, dist }: Bench): Promise<void> {
-  await using stack = new AsyncDisposableStack();
-  const { agent, workerd } = await startSallyport({ echo: targets["echo"] ?? "" }, { dist }, stack);
-  await pause(SETTLE_MS);
+/** The one that is watched, which has had one visitor. */
+async function idleAgent({ report, idle }: Bench): Promise<void> {
+  const { agent, workerd } = await idle();
   const note = `its edge: ${Math.round(residentBytes(workerd) / MIB)} MiB`;
-  report.atMost("idle agent", residentBytes(agent.pid) / MIB, 70, "MiB", note);
+  report.atMost("idle agent", residentBytes(agent) / MIB, 70, "MiB", note);
 }
