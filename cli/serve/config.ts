@@ -6,6 +6,12 @@ import { quote } from "./capnp.ts";
 export const COMPATIBILITY_DATE = "2026-10-20";
 export const COMPATIBILITY_FLAGS = ["no_web_socket_compression", "enable_request_signal"];
 
+/**
+ * MiB of young objects before V8 looks through them, instead of its own 16. What a request leaves behind in workerd is freed by
+ * full collections only, each as long as what has gathered: with 16 they stop everything for 0.2 s, and 170 MiB more are kept.
+ */
+const V8_FLAGS = ["--max-semi-space-size=4"];
+
 /** Objects are found by these on disk: they stay as they are for ever, or an upgrade would lose every site. */
 const DURABLE_OBJECTS = [
   { binding: "RELAY", className: "Relay", uniqueKey: "sallyport-relay" },
@@ -81,6 +87,7 @@ using Workerd = import "/workerd/workerd.capnp";
 
 const config :Workerd.Config = (
   logging = (structuredLogging = true),
+  v8Flags = [${V8_FLAGS.map(quote).join(", ")}],
   services = [
     (name = "edge", worker = .edge),
     (name = "storage", disk = (path = ${quote(config.storage)}, writable = true)),

@@ -72,6 +72,10 @@ test("what a stranger says in the platform's headers is dropped", () => {
     expect(config).toContain(`(name = "${name}")`);
 });
 
+test("workerd collects what requests leave behind early, in short pauses", () => {
+  expect(workerdConfig(CONFIG)).toContain('v8Flags = ["--max-semi-space-size=4"]');
+});
+
 test("the edge can't dial out", () => {
   expect(workerdConfig(CONFIG)).toContain('(name = "internet", network = (allow = []))');
 });
