@@ -60,7 +60,8 @@ export class Lane implements AsyncDisposable {
   /** Frames that came in one read with WELCOME, before anybody could know of the lane; null once it is taken over. */
   #early: Frame[] | null = [];
   #fault: LinkFault | undefined;
-  readonly #path = new Path();
+  /** What is on its way, and how fast it goes. */
+  readonly path = new Path();
   /** Those who wait until so many bytes have arrived. */
   #awaiting: { total: number; resolve: () => void }[] = [];
   #greet: (none: undefined) => void = () => {};
@@ -98,7 +99,7 @@ export class Lane implements AsyncDisposable {
   /** Bytes of the largest frame of bulk to send now; 0: none. */
   get room(): number {
     if (this.#socket.readyState !== WebSocket.OPEN) return 0;
-    return Math.min(this.#path.room, this.#welcome?.limits.frameBytes ?? USUAL_DATA);
+    return Math.min(this.path.room, this.#welcome?.limits.frameBytes ?? USUAL_DATA);
   }
 
   /** Bytes handed over and not yet taken by the kernel: datagrams wait outside, where they can still be dropped. */
@@ -109,15 +110,15 @@ export class Lane implements AsyncDisposable {
   send(frame: Uint8Array): void {
     if (this.#socket.readyState !== WebSocket.OPEN) return;
     this.#socket.send(frame, this.#flushed);
-    this.#path.sent(frame.byteLength);
-    if (this.#path.due(this.index === 0)) this.#ping();
+    this.path.sent(frame.byteLength, performance.now());
+    if (this.path.due(this.index === 0)) this.ping();
   }
 
   /** Resolves when the edge has all that was sent until now, or the lane is over. */
   async heard(): Promise<void> {
     if (this.#socket.readyState !== WebSocket.OPEN) return;
-    const arrival = new Promise<void>((resolve) => this.#awaiting.push({ total: this.#path.total, resolve }));
-    this.#ping();
+    const arrival = new Promise<void>((resolve) => this.#awaiting.push({ total: this.path.total, resolve }));
+    this.ping();
     await Promise.race([arrival, this.closed]);
   }
 
@@ -133,8 +134,9 @@ export class Lane implements AsyncDisposable {
   };
 
   /** The platform answers each ping in its turn and wakes nobody: pings are this end's marks. */
-  #ping(): void {
-    this.#path.mark(performance.now());
+  ping(): void {
+    if (this.#socket.readyState !== WebSocket.OPEN) return;
+    this.path.mark(performance.now());
     this.#socket.send("ping");
   }
 
@@ -144,11 +146,11 @@ export class Lane implements AsyncDisposable {
     this.#keepalive.heard(now, !isBinary);
     this.suspect = false;
     if (!isBinary) {
-      this.rtt = this.#path.echoed(now) ?? this.rtt;
-      const { arrived } = this.#path;
+      this.rtt = this.path.echoed(now) ?? this.rtt;
+      const { arrived } = this.path;
       for (const each of this.#awaiting) if (each.total <= arrived) each.resolve();
       this.#awaiting = this.#awaiting.filter(({ total }) => total > arrived);
-      if (this.#path.due(this.index === 0)) this.#ping();
+      if (this.path.due(this.index === 0)) this.ping();
       this.#options.room();
       return;
     }
@@ -219,7 +221,7 @@ export class Lane implements AsyncDisposable {
         reason: `no sign of the edge for ${Math.round(silentMs / 1000)} s`,
         afterMs: 0,
       });
-    if (ping) this.#ping();
+    if (ping) this.ping();
     this.suspect = suspect;
     if (suspect) this.#doubt();
   }

@@ -6,6 +6,8 @@ import { dialLane, Lane } from "./lane.ts";
 import { pause } from "./pause.ts";
 import { encodeControl } from "../shared/control.ts";
 import { TYPE } from "../shared/frame.ts";
+import { Lull, LULL_MS } from "../shared/lull.ts";
+import type { Path } from "../shared/path.ts";
 
 /** Lane 0 carries datagrams and small control only; the others carry streams, so that bulk is never ahead of a voice packet. */
 export const LANES = 3;
@@ -47,6 +49,8 @@ export class Lanes {
   #stopped: LinkStopped | null = null;
   #followers: Promise<void>[] = [];
   #turn = 0;
+  readonly #lull = new Lull();
+  #lullOver: NodeJS.Timeout | undefined;
 
   constructor(options: LanesOptions) {
     this.#options = options;
@@ -63,6 +67,12 @@ export class Lanes {
   /** Sends on the lane named, else on the lowest live one; to nobody when there is none. */
   send(frame: Uint8Array, lane: number): void {
     this.#lane(lane)?.send(frame);
+    if (!this.#lull.begins(frame.byteLength, this.#paths(), performance.now())) return;
+    for (const each of this.#live.values()) if (each.path.unmarked) each.ping();
+    this.#lullOver = setTimeout(() => {
+      this.#lull.breakOff(performance.now());
+      this.#options.room();
+    }, LULL_MS).unref();
   }
 
   /** Resolves when the edge has all that was sent on the lane until now, or the lane is over, or at `end`. */
@@ -72,7 +82,21 @@ export class Lanes {
   }
 
   room(lane: number): number {
-    return this.#lane(lane)?.room ?? 0;
+    return this.#lull.on ? 0 : (this.#lane(lane)?.room ?? 0);
+  }
+
+  /** An echo came. */
+  readonly #echoed = (): void => {
+    if (this.#lull.ends(this.#paths(), performance.now())) {
+      clearTimeout(this.#lullOver);
+      // The best moment to learn what a round trip takes: nothing of ours is on the way.
+      for (const [index, lane] of this.#live) if (index > 0) lane.ping();
+    }
+    if (!this.#lull.on) this.#options.room();
+  };
+
+  *#paths(): Iterable<Path> {
+    for (const { path } of this.#live.values()) yield path;
   }
 
   /** Bytes that wait in the socket of a lane. */
@@ -124,8 +148,8 @@ export class Lanes {
   }
 
   #dial(index: number, stop: AbortSignal): Promise<Lane | LinkFault> {
-    const { url, token, hello, waiting, frame, room, drained } = this.#options;
-    const options = { url, token: token(), hello: { ...hello, lane: index }, waiting, frame, room };
+    const { url, token, hello, waiting, frame, drained } = this.#options;
+    const options = { url, token: token(), hello: { ...hello, lane: index }, waiting, frame, room: this.#echoed };
     return dialLane(index === 0 && drained !== undefined ? { ...options, drained } : options, stop);
   }
 

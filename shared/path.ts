@@ -21,11 +21,13 @@ const ROUND_TRIP_MS = 10_000;
 /** Milliseconds below which clocks of Workers, which tick in whole ones, say nothing. */
 const TICK_MS = 0.5;
 
-type Mark = { name: number; total: number; at: number; echoedThen: number };
+type Mark = { name: number; total: number; at: number; echoedThen: number; /** When that was. */ since: number };
 
 export class Path {
   #sent = 0;
   #echoed = 0;
+  /** When so much was echoed, or the first byte after it was sent, whichever came later. */
+  #since = 0;
   #marks: Mark[] = [];
   /** Bytes a millisecond. */
   #rate = 0;
@@ -48,6 +50,21 @@ export class Path {
 
   get total(): number {
     return this.#sent;
+  }
+
+  /** The least round trip of late, in milliseconds; Infinity while none is known. */
+  get roundTrip(): number {
+    return this.#roundTrip;
+  }
+
+  /** True when bytes were sent after the last mark. */
+  get unmarked(): boolean {
+    return this.#sent > (this.#marks.at(-1)?.total ?? this.#echoed);
+  }
+
+  /** True when every mark has come back. */
+  get settled(): boolean {
+    return this.#marks.length === 0;
   }
 
   /** Bytes of the largest frame of bulk that may be sent now; 0: none. */
@@ -77,13 +94,14 @@ export class Path {
   }
 
   /** Bytes have been handed to the socket. */
-  sent(bytes: number): void {
+  sent(bytes: number, now: number): void {
+    if (this.#sent === this.#echoed) this.#since = now;
     this.#sent += bytes;
   }
 
   /** A mark is sent now, under a name that the far end can't guess, if it is not to be trusted. */
   mark(now: number, name = this.#sent): void {
-    this.#marks.push({ name, total: this.#sent, at: now, echoedThen: this.#echoed });
+    this.#marks.push({ name, total: this.#sent, at: now, echoedThen: this.#echoed, since: this.#since });
   }
 
   /** The oldest mark came back, or the one of this name; others are ignored. Answers its round trip in milliseconds, or null. */
@@ -94,6 +112,7 @@ export class Path {
     this.#marks.splice(0, index + 1);
     this.#measure(mark, now);
     this.#echoed = mark.total;
+    this.#since = now;
     this.#probe(now);
     return now - mark.at;
   }
@@ -104,7 +123,9 @@ export class Path {
       this.#roundTrip = took;
       this.#roundTripAt = now;
     }
-    const rate = (mark.total - mark.echoedThen) / took;
+    // From when the last echo came, not from when this was sent: echoes come together when an end is busy, and the first
+    // would seem to have brought all that the others did, in no time (as in BBR, draft-ietf-ccwg-bbr section 4.1).
+    const rate = (mark.total - mark.echoedThen) / Math.max(TICK_MS, now - mark.since);
     if (rate >= this.#rate || now - this.#rateAt > RATE_MS) {
       this.#rate = rate;
       this.#rateAt = now;

@@ -57,7 +57,7 @@ export class Lane {
   send(frame: Uint8Array): void {
     if (this.socket.readyState !== WebSocket.OPEN) return;
     this.socket.send(frame);
-    this.#path.sent(frame.byteLength);
+    this.#path.sent(frame.byteLength, performance.now());
     if (this.#due) this.#mark();
     this.#count();
     // Credit never allows as much: the end grants what it may not, and does not read. What waits is memory of all.

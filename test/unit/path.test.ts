@@ -20,7 +20,7 @@ function saturate(link: Link): { used: number; limit: number; marks: number } {
   const echoes: number[] = [];
   for (let sent = 0; sent < link.frames;) {
     if (path.room) {
-      path.sent(FRAME);
+      path.sent(FRAME, now);
       sent += 1;
       busyUntil = Math.max(busyUntil, now) + FRAME / link.rate;
       if (sent === Math.floor(link.frames * 0.8)) late = now;
@@ -66,7 +66,7 @@ test("of bulk that credit bounds, little more is ever unechoed than credit allow
   const events: { at: number; mark: boolean }[] = [];
   for (let sent = 0; sent < 20_000;) {
     if (path.room && onItsWay + FRAME <= credit) {
-      path.sent(FRAME);
+      path.sent(FRAME, now);
       [sent, onItsWay] = [sent + 1, onItsWay + FRAME];
       busyUntil = Math.max(busyUntil, now) + FRAME / link.rate;
       events.push({ at: busyUntil + link.roundTrip, mark: false });
@@ -89,13 +89,13 @@ test("of bulk that credit bounds, little more is ever unechoed than credit allow
 
 test("where datagrams go, at most 64 KiB and a frame are unmarked, however wide the path is", () => {
   const path = new Path();
-  path.sent(FRAME);
+  path.sent(FRAME, 0);
   path.mark(0);
   path.echoed(0.1);
   expect(path.limit).toBeGreaterThan(512 * 1024);
-  path.sent(FRAME - 1);
+  path.sent(FRAME - 1, 1);
   expect(path.due(true)).toBe(false);
-  path.sent(1);
+  path.sent(1, 1);
   expect([path.due(true), path.due(false)]).toEqual([true, false]);
 });
 
@@ -107,7 +107,7 @@ test.each([
 ])("a frame takes four milliseconds of the path: $bytes bytes when it $name", ({ rate, bytes }) => {
   const path = new Path();
   if (rate > 0) {
-    path.sent(rate);
+    path.sent(rate, 0);
     path.mark(0);
     path.echoed(1);
   }
@@ -117,7 +117,7 @@ test.each([
 test("a mark that was never sent, or of another total, changes nothing", () => {
   const path = new Path();
   expect(path.echoed(1)).toBeNull();
-  path.sent(FRAME);
+  path.sent(FRAME, 1);
   path.mark(1);
   expect([path.echoed(2, FRAME + 1), path.backlog]).toEqual([null, FRAME]);
   expect([path.echoed(2, FRAME), path.backlog]).toEqual([1, 0]);
@@ -129,11 +129,27 @@ test("however the limit shrinks, something is on its way that will come back", (
   for (let turn = 0; turn < 500; turn += 1) {
     // Fast at first, then ever slower.
     while (path.room) {
-      path.sent(FRAME);
+      path.sent(FRAME, now);
       if (path.due(false)) path.mark(now);
     }
     if (path.due(false)) path.mark(now);
     now += 1 + turn * 10;
     expect(path.echoed(now)).not.toBeNull();
   }
+});
+
+test("echoes that come together, because an end was busy, do not make a path look faster than it is", () => {
+  const path = new Path();
+  const rate = 500_000;
+  // An end that looks at its echoes every ten milliseconds only, and sends a mark just before it does.
+  for (let now = 10; now < 500; now += 10) {
+    path.sent(9 * rate, now - 10);
+    path.mark(now - 10);
+    path.sent(rate, now - 0.5);
+    path.mark(now - 0.5);
+    path.echoed(now);
+    path.echoed(now);
+  }
+  // Two milliseconds of it, and twice a round trip of half a millisecond: the last mark's.
+  expect(path.limit).toBeLessThan(1.2 * 3 * rate);
 });
