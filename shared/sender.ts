@@ -8,6 +8,7 @@ import {
   USUAL_DATA,
 } from "./limits.ts";
 import type { Stream } from "./stream.ts";
+import { Waiting, type Kind, type Place } from "./waiting.ts";
 
 // Who may send next. Streams take turns, one frame each; streams with little to say go before bulk.
 
@@ -42,12 +43,7 @@ export class Sender {
   /** Frames outstanding. */
   #frames = 0;
   readonly #host: SenderHost;
-  #urgent: Stream[] = [];
-  #bulk: Stream[] = [];
-  /** Streams in #urgent and #bulk. */
-  readonly #queued = new Set<Stream>();
-  /** Streams whose next frame is charged already, or free: they never wait for the window that their own frames fill. */
-  readonly #free = new Set<Stream>();
+  readonly #waiting = new Waiting<Stream>();
   #sweepAt = MAX_SMALL_FRAMES;
   #pumping = false;
 
@@ -58,14 +54,8 @@ export class Sender {
   /** Queues a stream that has something to send. */
   wake(stream: Stream): void {
     if (stream.over || !this.#sendable(stream)) return;
-    if (needsNoWindow(stream)) {
-      this.#free.add(stream);
-    } else if (!this.#queued.has(stream)) {
-      this.#queued.add(stream);
-      const urgent = stream.out.pendingBytes <= URGENT_BYTES && stream.out.charge <= USUAL_DATA;
-      (urgent ? this.#urgent : this.#bulk).push(stream);
-      if (this.#queued.size >= this.#sweepAt) this.#sweep();
-    }
+    this.#waiting.add(stream, kindOf(stream));
+    if (this.#waiting.size >= this.#sweepAt) this.#sweep();
   }
 
   /** The far end has consumed frames worth `charge`. */
@@ -78,67 +68,48 @@ export class Sender {
   pump(): void {
     if (this.#pumping) return;
     this.#pumping = true;
-    const blocked: Stream[] = [];
+    const passed: Place<Stream>[] = [];
     let full = false;
     try {
-      for (;;) {
-        const stream =
-          (full ? undefined : this.#pop(this.#urgent)) ?? this.#popFree() ?? (full ? undefined : this.#pop(this.#bulk));
-        if (stream === undefined) break;
-        if (stream.over) continue;
-        const room = this.#host.room(stream.lane);
-        if (room === 0) {
-          blocked.push(stream);
-        } else if (this.#isGreedy(stream)) {
-          blocked.push(stream);
-        } else if (this.#sendOne(stream, room)) {
+      for (let place = this.#next(full); place !== undefined; place = this.#next(full)) {
+        const { stream } = place;
+        if (this.#isGreedy(stream)) {
+          passed.push(place);
+        } else if (this.#sendOne(stream, this.#room(stream.lane))) {
           this.wake(stream);
           this.#host.sent(stream);
         } else {
-          blocked.push(stream);
+          passed.push(place);
           full = true;
         }
       }
     } finally {
-      this.#requeue(blocked);
+      // Those whose turn it was come before all others.
+      for (const place of passed.toReversed()) this.#waiting.restore({ ...place, kind: kindOf(place.stream) });
       this.#pumping = false;
     }
   }
 
-  #pop(queue: Stream[]): Stream | undefined {
-    const stream = queue.shift();
-    if (stream !== undefined) this.#queued.delete(stream);
-    return stream;
+  /** Whose turn it is on a lane that has room. `full`: the window is used up, and what it has a say in waits. */
+  #next(full: boolean): Place<Stream> | undefined {
+    const waiting = this.#waiting;
+    if (full) return waiting.take("free", this.#hasRoom);
+    return (
+      waiting.take("urgent", this.#hasRoom) ??
+      waiting.take("free", this.#hasRoom) ??
+      waiting.take("bulk", this.#hasRoom)
+    );
   }
 
-  #popFree(): Stream | undefined {
-    for (const stream of this.#free) {
-      this.#free.delete(stream);
-      return stream;
-    }
-    return undefined;
+  readonly #hasRoom = (lane: number): boolean => this.#room(lane) > 0;
+
+  #room(lane: number): number {
+    return this.#host.room(lane);
   }
 
-  /** Puts back those whose turn it was, before all others. */
-  #requeue(blocked: Stream[]): void {
-    const charged: Stream[] = [];
-    for (const stream of blocked) {
-      if (needsNoWindow(stream)) this.#free.add(stream);
-      else if (!this.#queued.has(stream)) {
-        this.#queued.add(stream);
-        charged.push(stream);
-      }
-    }
-    this.#bulk.unshift(...charged);
-  }
-
-  /** While nothing can be sent, streams that have ended would stay queued for ever. */
   #sweep(): void {
-    const live = (stream: Stream): boolean => !stream.over;
-    this.#urgent = this.#urgent.filter(live);
-    this.#bulk = this.#bulk.filter(live);
-    for (const stream of this.#queued) if (stream.over) this.#queued.delete(stream);
-    this.#sweepAt = Math.max(MAX_SMALL_FRAMES, 2 * this.#queued.size);
+    this.#waiting.sweep();
+    this.#sweepAt = Math.max(MAX_SMALL_FRAMES, 2 * this.#waiting.size);
   }
 
   #sendable(stream: Stream): boolean {
@@ -205,6 +176,11 @@ export class Sender {
     writeHeader(frame, { type, flags, lane: stream.lane, channel, slot, stream: stream.id, offset });
     this.#host.send(frame, stream.lane);
   }
+}
+
+function kindOf(stream: Stream): Kind {
+  if (needsNoWindow(stream)) return "free";
+  return stream.out.pendingBytes <= URGENT_BYTES && stream.out.charge <= USUAL_DATA ? "urgent" : "bulk";
 }
 
 /** True when the next frame was charged when it was first sent, or is a FIN. */

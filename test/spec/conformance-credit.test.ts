@@ -162,6 +162,19 @@ test("7.11 an agent keeps within the limit that came with DIAL, however small", 
   expect(total(end.data)).toBe(8 * KIB);
 });
 
+test.each(ROLES)("7.12 what waits on a lane without room is not looked at, however many there are (%s)", (role) => {
+  const end = new End(role);
+  const sinks = Array.from({ length: 64 }, () => end.open());
+  end.room = false;
+  for (const { stream } of sinks) write(stream, "x");
+  end.asked = 0;
+  end.session.pump();
+  expect(end.asked).toBeLessThan(8);
+  end.room = true;
+  end.session.pump();
+  expect(total(end.data)).toBe(64);
+});
+
 // 8. What a receiver takes
 
 test.each(ROLES)("8.1 a byte beyond the stream's limit is a flow-control error, up to it it is not (%s)", (role) => {

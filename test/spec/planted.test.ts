@@ -166,20 +166,20 @@ const MUTANTS: Mutant[] = [
   {
     name: "bulk goes before small writes",
     file: "sender.ts",
-    find: "(urgent ? this.#urgent : this.#bulk).push(stream);",
-    put: "(urgent ? this.#bulk : this.#urgent).push(stream);",
+    find: '? "urgent" : "bulk";',
+    put: '? "bulk" : "urgent";',
   },
   {
     name: "a stream sends all it has before another's turn comes",
     file: "sender.ts",
-    find: "        } else if (this.#sendOne(stream, room)) {",
-    put: "        } else if (this.#sendOne(stream, room) && [1, 2, 3, 4].every(() => !stream.out.ready || this.#sendOne(stream, room))) {",
+    find: "        } else if (this.#sendOne(stream, this.#room(stream.lane))) {",
+    put: "        } else if ([1, 2, 3, 4, 5].every((turn) => (turn > 1 && !stream.out.ready) || this.#sendOne(stream, this.#room(stream.lane)))) {",
   },
   {
     name: "a lane without room is written to",
     file: "sender.ts",
-    find: "const room = this.#host.room(stream.lane);",
-    put: "const room = this.#host.room(stream.lane) || 65_536;",
+    find: "return this.#host.room(lane);",
+    put: "return this.#host.room(lane) || 65_536;",
   },
   {
     name: "a frame is larger than the lane takes",

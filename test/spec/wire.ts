@@ -24,6 +24,8 @@ export class End {
   readonly dialled: Sink[] = [];
   now = 0;
   room = true;
+  /** How often it has asked for that. */
+  asked = 0;
   /** Bytes of the largest frame that the lane takes while it has room. */
   frame = USUAL_DATA;
   eager = true;
@@ -36,7 +38,10 @@ export class End {
       to: role === "caller" ? { channel: 0, slot: 7 } : { channel: 3, slot: 0 },
       io: {
         send: (bytes) => this.sent.push(decodeFrame(bytes.slice())),
-        room: () => (this.room ? this.frame : 0),
+        room: () => {
+          this.asked += 1;
+          return this.room ? this.frame : 0;
+        },
         now: () => this.now,
       },
       dial: (stream) => this.dialled.push(new Sink(stream, this.eager)),
