@@ -24,7 +24,7 @@ export async function watchIdle(dist: string, { echo = "" }: Targets, stack: Asy
   };
   const ours = await startSallyport({ echo }, { dist, through }, stack);
   await firstBytes(ours.at["echo"] ?? "", 1);
-  const said = (): number => path?.lanes().reduce((sum, { binary }) => sum + binary, 0) ?? 0;
+  const said = (): number => path?.said() ?? 0;
   const begin = async (): Promise<{ messages: number; at: number }> => {
     // By then what that visitor left to be said is said.
     await path?.pings(2);

@@ -10,6 +10,8 @@ export interface Counted extends AsyncDisposable {
   readonly url: string;
   /** Lanes that are open, in the order in which they came. */
   readonly lanes: () => readonly CountedLane[];
+  /** Binary messages of all lanes there were: one that is replaced takes none back. */
+  readonly said: () => number;
   /** Resolves when every lane that is there, and stays, has sent so many pings since the call. */
   readonly pings: (more: number) => Promise<void>;
 }
@@ -21,6 +23,7 @@ const BINARY = 2;
 export async function counted(edgeUrl: string): Promise<Counted> {
   const { hostname, port } = new URL(edgeUrl);
   const lanes = new Map<net.Socket, CountedLane>();
+  let said = 0;
   let heard = Promise.withResolvers<void>();
   const tell = (): void => {
     heard.resolve();
@@ -41,7 +44,10 @@ export async function counted(edgeUrl: string): Promise<Counted> {
     const lane = { binary: 0, pings: 0 };
     lanes.set(near, lane);
     const read = messages((opcode) => {
-      if (opcode === BINARY) lane.binary += 1;
+      if (opcode === BINARY) {
+        lane.binary += 1;
+        said += 1;
+      }
       if (opcode === TEXT) lane.pings += 1;
       tell();
     });
@@ -53,6 +59,7 @@ export async function counted(edgeUrl: string): Promise<Counted> {
   return {
     url: `http://${host}:${(server.address() as net.AddressInfo).port}`,
     lanes: () => [...lanes.values()],
+    said: () => said,
     pings: async (more) => {
       const wanted = [...lanes].map(([socket, lane]) => ({ socket, lane, count: lane.pings + more }));
       const waits = () => wanted.some(({ socket, lane, count }) => lanes.has(socket) && lane.pings < count);
