@@ -49,7 +49,7 @@ export class Lanes {
   #stopped: LinkStopped | null = null;
   #followers: Promise<void>[] = [];
   #turn = 0;
-  readonly #lull = new Lull();
+  readonly #lull = new Lull(() => this.#paths());
   #lullOver: NodeJS.Timeout | undefined;
 
   constructor(options: LanesOptions) {
@@ -67,8 +67,8 @@ export class Lanes {
   /** Sends on the lane named, else on the lowest live one; to nobody when there is none. */
   send(frame: Uint8Array, lane: number): void {
     this.#lane(lane)?.send(frame);
-    if (!this.#lull.begins(frame.byteLength, this.#paths(), performance.now())) return;
-    for (const each of this.#live.values()) if (each.path.unmarked) each.ping();
+    if (!this.#lull.begins(frame.byteLength, performance.now())) return;
+    for (const each of this.#live.values()) if (each.path.unmarked > 0) each.ping();
     this.#lullOver = setTimeout(() => {
       this.#lull.breakOff(performance.now());
       this.#options.room();
@@ -87,7 +87,7 @@ export class Lanes {
 
   /** An echo came. */
   readonly #echoed = (): void => {
-    if (this.#lull.ends(this.#paths(), performance.now())) {
+    if (this.#lull.ends(performance.now())) {
       clearTimeout(this.#lullOver);
       // The best moment to learn what a round trip takes: nothing of ours is on the way.
       for (const [index, lane] of this.#live) if (index > 0) lane.ping();

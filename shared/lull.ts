@@ -23,13 +23,19 @@ export class Lull {
   on = false;
   /** When the last one was over. */
   #ended = Number.NEGATIVE_INFINITY;
+  readonly #paths: () => Iterable<Path>;
 
-  /** To be asked after a frame of so many bytes was sent over one of these lanes: true when a lull begins, and each of them must be marked. `now` in milliseconds. */
-  begins(bytes: number, paths: Iterable<Path>, now: number): boolean {
+  /** `paths`: of all lanes that live now. */
+  constructor(paths: () => Iterable<Path>) {
+    this.#paths = paths;
+  }
+
+  /** To be asked after a frame of so many bytes was sent over one of the lanes: true when a lull begins, and each of them must be marked. `now` in milliseconds. */
+  begins(bytes: number, now: number): boolean {
     if (bytes < BULK_FRAME || this.on || now - this.#ended < EVERY_MS) return false;
     let backlog = 0;
     let roundTrip = Number.POSITIVE_INFINITY;
-    for (const path of paths) {
+    for (const path of this.#paths()) {
       backlog += path.backlog;
       roundTrip = Math.min(roundTrip, path.roundTrip);
     }
@@ -38,9 +44,9 @@ export class Lull {
   }
 
   /** To be asked after each echo: true when all marks are back, and bulk goes on. */
-  ends(paths: Iterable<Path>, now: number): boolean {
+  ends(now: number): boolean {
     if (!this.on) return false;
-    for (const path of paths) if (!path.settled) return false;
+    for (const path of this.#paths()) if (!path.settled) return false;
     this.on = false;
     this.#ended = now;
     return true;

@@ -57,9 +57,9 @@ export class Path {
     return this.#roundTrip;
   }
 
-  /** True when bytes were sent after the last mark. */
-  get unmarked(): boolean {
-    return this.#sent > (this.#marks.at(-1)?.total ?? this.#echoed);
+  /** Bytes sent after the last mark. */
+  get unmarked(): number {
+    return this.#sent - (this.#marks.at(-1)?.total ?? this.#echoed);
   }
 
   /** True when every mark has come back. */
@@ -86,7 +86,7 @@ export class Path {
   due(fine: boolean): boolean {
     const { limit } = this;
     const step = fine || limit <= LEAST_BYTES ? MARK_BYTES : Math.min(limit / 2, MOST_MARK_BYTES);
-    return this.#sent - (this.#marks.at(-1)?.total ?? this.#echoed) >= step;
+    return this.unmarked >= step;
   }
 
   get #frame(): number {

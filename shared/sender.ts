@@ -85,7 +85,7 @@ export class Sender {
       }
     } finally {
       // Those whose turn it was come before all others.
-      for (const place of passed.toReversed()) this.#waiting.restore({ ...place, kind: kindOf(place.stream) });
+      for (const place of passed.toReversed()) this.#waiting.restore(place, kindOf(place.stream));
       this.#pumping = false;
     }
   }

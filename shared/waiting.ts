@@ -2,7 +2,7 @@
 export type Kind = "urgent" | "free" | "bulk";
 
 /** One that waits. The lower its turn, the earlier it came. */
-export type Place<S> = { stream: S; turn: number; kind: Kind };
+export type Place<S> = { stream: S; turn: number };
 
 type Line<S> = Record<Kind, Place<S>[]> & { lane: number };
 
@@ -25,13 +25,12 @@ export class Waiting<S extends { readonly lane: number; readonly over: boolean }
   /** A stream has something to send. It waits once for the window, and once for what is free; where its frames go now. */
   add(stream: S, kind: Kind): void {
     this.#turn += 1;
-    const place = { stream, turn: this.#turn, kind };
-    this.#enter(place)?.push(place);
+    this.#enter(stream, kind)?.push({ stream, turn: this.#turn });
   }
 
-  /** Gives back what was taken last, or before that. */
-  restore(place: Place<S>): void {
-    this.#enter(place)?.unshift(place);
+  /** Gives back what was taken last, or before that; it may have become another kind. */
+  restore(place: Place<S>, kind: Kind): void {
+    this.#enter(place.stream, kind)?.unshift(place);
   }
 
   /** Takes the first of a kind whose lane is open. */
@@ -62,7 +61,7 @@ export class Waiting<S extends { readonly lane: number; readonly over: boolean }
   }
 
   /** Where it is to wait; undefined when it does already. */
-  #enter({ stream, kind }: Place<S>): Place<S>[] | undefined {
+  #enter(stream: S, kind: Kind): Place<S>[] | undefined {
     const waiting = kind === "free" ? this.#free : this.#charged;
     const line = this.#line(stream.lane);
     const former = waiting.get(stream);

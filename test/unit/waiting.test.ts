@@ -29,7 +29,7 @@ test("whoever waits is taken in the order of coming, of those whose lane is open
           const place = waiting.take(wanted, isOpen);
           expect(place?.stream).toBe(list[index]?.stream);
           // Every other time it is given back, and is as far ahead as it was.
-          if (act >= 8 && place !== undefined) waiting.restore(place);
+          if (act >= 8 && place !== undefined) waiting.restore(place, wanted);
           else if (index !== -1) list.splice(index, 1);
         }
         expect(waiting.size).toBe(list.filter((each) => each.kind !== "free").length);
