@@ -22,7 +22,7 @@ import { decodeFailure, encodeDial, type Kind } from "../../shared/open.ts";
 import { DISGUISES, GARBAGE } from "../support/bad-targets.ts";
 import { loopback } from "../support/net.ts";
 import { tcpServer } from "../support/peers.ts";
-import { run } from "../support/run.ts";
+import { run, type Run } from "../support/run.ts";
 import { tempDir } from "../support/temp-dir.ts";
 import { unsignedToken } from "../support/unsigned-token.ts";
 import { WELCOME } from "../support/welcome.ts";
@@ -36,17 +36,11 @@ test("an agent dials nothing but what its token and its own rules allow, whateve
   await using denied = await tcpServer(outside, 0, () => void (connections += 1));
   await using relay = await hostileRelay();
   await using folder = await tempDir();
-  const file = join(folder.path, "token");
+  await using stack = new AsyncDisposableStack();
   // The token has one address and port more than --allow, and --allow one more than the token.
-  await writeFile(
-    file,
-    unsignedToken("lab", relay.url, [`${within}/32:${allowed.port}`, `${within}/32:1`, "10.9.9.9/32:80"]),
-    { mode: 0o600 },
-  );
+  const targets = [`${within}/32:${allowed.port}`, `${within}/32:1`, "10.9.9.9/32:80"];
   const allow = [`${within}:${allowed.port}`, outside, "10.9.9.9", "localhost"].flatMap((rule) => ["--allow", rule]);
-  await using agent = run(SYSTEM_NODE, [AGENT, "--token-file", file, ...allow, "--deny", "10.9.9.9", "--log", "json"], {
-    env: { XDG_STATE_HOME: folder.path },
-  });
+  const agent = await startAgent({ edge: relay.url, targets, words: [...allow, "--deny", "10.9.9.9"] }, stack);
   await agent.until(/"msg":"ready"/);
 
   expect(await relay.dial(`${within}:${allowed.port}`, "tcp")).toBe("accepted");
@@ -98,12 +92,8 @@ test("an agent dials nothing but what its token and its own rules allow, whateve
 
 test("what no relay would say ends the lane, not the agent", async () => {
   await using relay = await hostileRelay();
-  await using folder = await tempDir();
-  const file = join(folder.path, "token");
-  await writeFile(file, unsignedToken("lab", relay.url), { mode: 0o600 });
-  await using agent = run(SYSTEM_NODE, [AGENT, "--token-file", file, "--log", "json"], {
-    env: { XDG_STATE_HOME: folder.path },
-  });
+  await using stack = new AsyncDisposableStack();
+  const agent = await startAgent({ edge: relay.url }, stack);
   await agent.until(/"msg":"ready"/);
   const renewals: object[] = [
     { token: "x.y.z" },
@@ -120,12 +110,8 @@ test("what no relay would say ends the lane, not the agent", async () => {
 
 test("an agent that loses a lane has its callers settle what was on its way; one that stops says nothing of dialling", async () => {
   await using relay = await hostileRelay();
-  await using folder = await tempDir();
-  const file = join(folder.path, "token");
-  await writeFile(file, unsignedToken("lab", relay.url), { mode: 0o600 });
-  await using agent = run(SYSTEM_NODE, [AGENT, "--token-file", file, "--log", "json"], {
-    env: { XDG_STATE_HOME: folder.path },
-  });
+  await using stack = new AsyncDisposableStack();
+  const agent = await startAgent({ edge: relay.url }, stack);
   await relay.complete;
   for (const channel of [5, 9]) relay.say(session(channel));
   // Channel 0 is the relay's own, which sees the loss itself; the agent has taken both sessions once it answers this.
@@ -142,12 +128,8 @@ const OVERRUN = "more is on its way than credit allows";
 
 test("an agent warns when the edge ends one of its lanes for what was sent on it, and says why; of one that breaks it says nothing", async () => {
   await using relay = await hostileRelay();
-  await using folder = await tempDir();
-  const file = join(folder.path, "token");
-  await writeFile(file, unsignedToken("lab", relay.url), { mode: 0o600 });
-  await using agent = run(SYSTEM_NODE, [AGENT, "--token-file", file, "--log", "json"], {
-    env: { XDG_STATE_HOME: folder.path },
-  });
+  await using stack = new AsyncDisposableStack();
+  const agent = await startAgent({ edge: relay.url }, stack);
   await relay.complete;
   relay.loseLane();
   relay.endLane(LANE_CLOSE.overrun, OVERRUN);
@@ -182,18 +164,14 @@ test("a client, and a gateway, warns of the same with the name of the site", asy
 
 test("a mapping whose target answers nobody has half of all dials in flight; those beyond are refused at once, and another mapping is dialled", async () => {
   await using relay = await hostileRelay();
-  await using folder = await tempDir();
-  const file = join(folder.path, "token");
-  await writeFile(file, unsignedToken("lab", relay.url), { mode: 0o600 });
+  await using stack = new AsyncDisposableStack();
   // It listens, but is stopped: once its short queue is full, connects wait for ever.
   const host = loopback();
   const listen = `require("net").createServer().listen(0, "${host}", 1, function () { console.log("port " + this.address().port + "."); })`;
   await using target = run(SYSTEM_NODE, ["-e", listen]);
   const [, port = ""] = await target.until(/port (\d+)\./);
   target.kill("SIGSTOP");
-  await using agent = run(SYSTEM_NODE, [AGENT, "--token-file", file, "--log", "json"], {
-    env: { XDG_STATE_HOME: folder.path },
-  });
+  const agent = await startAgent({ edge: relay.url }, stack);
   await agent.until(/"msg":"ready"/);
   const beyond = 50;
   await using echo = await tcpServer(loopback());
@@ -212,12 +190,8 @@ test("a mapping whose target answers nobody has half of all dials in flight; tho
 
 test("an agent in hostile hands answers, ends a session or ends a lane, and goes on", async () => {
   await using relay = await hostileRelay();
-  await using folder = await tempDir();
-  const file = join(folder.path, "token");
-  await writeFile(file, unsignedToken("lab", relay.url), { mode: 0o600 });
-  await using agent = run(SYSTEM_NODE, [AGENT, "--token-file", file, "--log", "json"], {
-    env: { XDG_STATE_HOME: folder.path },
-  });
+  await using stack = new AsyncDisposableStack();
+  const agent = await startAgent({ edge: relay.url }, stack);
   await agent.until(/"msg":"ready"/);
   await using echo = await tcpServer(loopback());
   const at = `${echo.host}:${echo.port}`;
@@ -299,6 +273,18 @@ function anyFrame(random: (below: number) => number): Uint8Array {
     },
     body,
   );
+}
+
+/** Starts an agent of the site `lab`, whose token names this edge. It ends, and its folder goes, with the scope. */
+async function startAgent(
+  { edge, targets, words = [] }: { edge: string; targets?: string[]; words?: string[] },
+  stack: AsyncDisposableStack,
+): Promise<Run> {
+  const { path } = stack.use(await tempDir());
+  const file = join(path, "token");
+  await writeFile(file, unsignedToken("lab", edge, targets), { mode: 0o600 });
+  const options = { env: { XDG_STATE_HOME: path } };
+  return stack.use(run(SYSTEM_NODE, [AGENT, "--token-file", file, "--log", "json", ...words], options));
 }
 
 /** An edge that is none: it lets everybody in. */
