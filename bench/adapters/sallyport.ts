@@ -115,7 +115,7 @@ export async function startEdge(setup: Setup, stack: AsyncDisposableStack): Prom
       const agent = run(first, [...before, path.join(setup.dist, "agent.js"), ...options], { env });
       // In the end all are told at once: each takes a third of a second to go.
       agents.push(stack.use(agent));
-      stack.defer(() => agents.forEach((each) => each.kill("SIGTERM")));
+      stack.defer(() => agents.splice(0).forEach((each) => each.kill("SIGTERM")));
       await agent.until(READY);
       return agent;
     },

@@ -1,4 +1,3 @@
-import { readdirSync, readFileSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { loopback } from "../../test/support/net.ts";
@@ -9,6 +8,7 @@ import { startFloor } from "../adapters/floor.ts";
 import { listening } from "../adapters/program.ts";
 import { startSallyport } from "../adapters/sallyport.ts";
 import type { Bench } from "../harness/context.ts";
+import { childNamed } from "../harness/proc.ts";
 import { nginxConf } from "../harness/targets.ts";
 
 const HOST = "bench.test";
@@ -25,7 +25,8 @@ export interface Way {
 
 /** Every way there is to the origin's page, ours beside the platform's own. */
 export async function waysTo(origin: string, { dist, before }: Bench, stack: AsyncDisposableStack): Promise<Way[]> {
-  const nginx = originPid();
+  // The targets' own: ours comes below.
+  const nginx = childNamed("nginx");
   const ways = await Promise.all([
     proxied(origin, stack),
     floorWays(origin, stack),
@@ -65,17 +66,4 @@ async function proxied(origin: string, stack: AsyncDisposableStack) {
   const { pid } = stack.use(run("nginx", words));
   await listening(at);
   return [{ name: "nginx", at, processes: { proxy: pid } }];
-}
-
-/** The nginx that was there before ours: the targets' own, a child of this process. Null when it can't be found. */
-function originPid(): number | null {
-  for (const pid of readdirSync("/proc").filter((name) => /^\d+$/.test(name))) {
-    try {
-      const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
-      if (stat.includes(`(nginx) `) && stat.split(") ")[1]?.split(" ")[1] === String(process.pid)) return Number(pid);
-    } catch {
-      // It has ended meanwhile.
-    }
-  }
-  return null;
 }
