@@ -1,8 +1,9 @@
+import { AgentSessions } from "../shared/agent-sessions.ts";
 import type { AgentClaims } from "../shared/claims.ts";
 import { encodeControl } from "../shared/control.ts";
 import type { Failure } from "../shared/errors.ts";
 import { TYPE } from "../shared/frame.ts";
-import { DIALS_IN_FLIGHT, DRAIN_MS, MAX_DATA } from "../shared/limits.ts";
+import { DEAD_MS, DIALS_IN_FLIGHT, DRAIN_MS, MAX_DATA } from "../shared/limits.ts";
 import type { Dial } from "../shared/open.ts";
 import { Places } from "../shared/places.ts";
 import type { Stream } from "../shared/stream.ts";
@@ -10,6 +11,7 @@ import { PROTOCOL, VERSION } from "../shared/version.ts";
 import { logLoss, type LinkStopped } from "../link/fault.ts";
 import { Lanes } from "../link/lanes.ts";
 import type { Log } from "../link/log.ts";
+import { MOMENTS } from "../link/moments.ts";
 import { pause } from "../link/pause.ts";
 import { TokenRenewal } from "../link/token-renewal.ts";
 import type { Counters } from "./counters.ts";
@@ -25,7 +27,6 @@ import { Paces } from "./paces.ts";
 import type { TargetPolicy } from "./policy.ts";
 import { serveProbe } from "./probe/probe.ts";
 import { reportOf, type Tally } from "./report.ts";
-import { Sessions } from "./sessions.ts";
 
 const TICK_MS = 1_000;
 const DRAIN_POLL_MS = 50;
@@ -75,9 +76,11 @@ export async function runAgent(options: AgentOptions, state: AgentState): Promis
   let announced = false;
   let refusing = false;
 
-  const sessions = new Sessions({
+  const sessions = new AgentSessions({
     send: (frame, lane) => lanes.send(frame, lane),
     room: (lane) => lanes.room(lane),
+    now: () => performance.now(),
+    gather: MOMENTS,
     dial: (stream, request) => void serve(stream, request),
   });
   const lanes = new Lanes({
@@ -106,6 +109,11 @@ export async function runAgent(options: AgentOptions, state: AgentState): Promis
     lost: (lane, fault) => {
       logLoss(log, fault, { lane });
       sessions.lost();
+    },
+    standsBy: () => {
+      const reason = "another process with this token serves; this one takes over when that one is gone";
+      Object.assign(state, { lastFault: reason });
+      log("warn", "stands by", { reason, fix: "give each agent a token of its own: sallyport token agent SITE" });
     },
     down: (fault, retryInMs) => {
       sessions.suspend();
@@ -197,6 +205,8 @@ export async function runAgent(options: AgentOptions, state: AgentState): Promis
   drain.addEventListener("abort", () => void drained(), { once: true });
   const tick = setInterval(() => {
     sessions.tick();
+    // A client that has lost its power says nothing, and neither does a relay that sleeps: streams would wait for ever.
+    if (sessions.streams > 0 && lanes.silentMs >= DEAD_MS) sessions.wakeRelay();
     admission.sweep(Date.now());
     const renew = lanes.connected ? renewal.due(Date.now()) : undefined;
     if (renew !== undefined) lanes.send(renew, 0);

@@ -41,6 +41,7 @@ export async function carry(
     const opened = open(tried);
     if ("code" in opened) return finish(opened);
     stream = opened;
+    opened.endsHalfClosed = true;
     agent = agentOf(opened);
     stream.events = {
       accepted: () => (early = undefined),

@@ -25,7 +25,7 @@ export type LinkStop = "token" | "forbidden" | "incompatible";
 
 /** A captive portal or a wrong certificate does not mend within seconds. */
 const SLOW_MS = 60_000;
-/** Another process of this identity serves: it may be gone by then. */
+/** Another process with this token serves, and the edge does not tell when it is gone. */
 const SUPERSEDED_MS = 300_000;
 
 function retry(code: LinkRetry, reason: string, afterMs = 0): LinkFault {

@@ -6,6 +6,8 @@ import { dialLane, Lane } from "./lane.ts";
 import { pause } from "./pause.ts";
 import { encodeControl } from "../shared/control.ts";
 import { TYPE } from "../shared/frame.ts";
+import { HAS_STANDBY } from "../shared/version.ts";
+import { LaneSet } from "../shared/lane-set.ts";
 import { Lull, LULL_MS } from "../shared/lull.ts";
 import type { Path } from "../shared/path.ts";
 
@@ -35,8 +37,10 @@ export type LanesOptions = {
   up: (welcome: Welcome) => void;
   /** The realtime lane's socket is empty: datagrams that waited may go. */
   drained?: () => void;
-  /** One lane is gone, or replaced (null): what was on its way over it is lost, and there is a lane to say so on. */
+  /** One lane is gone, or another has taken its place (null): what was on its way over it is lost, and there is a lane to say so on. */
   lost: (lane: number, fault: LinkFault | null) => void;
+  /** Another process with this token serves; this one takes over when that one is gone. Agents only. */
+  standsBy?: () => void;
   /** No lane is left; it is dialled again in `retryMs`. */
   down: (fault: LinkFault, retryMs: number) => void;
 };
@@ -44,11 +48,15 @@ export type LanesOptions = {
 /** The lanes of one end: dialled, kept, dialled again; until told to stop, or until going on is useless. */
 export class Lanes {
   readonly #options: LanesOptions;
-  readonly #live = new Map<number, Lane>();
+  readonly #live = new LaneSet<Lane>();
   readonly #stop = new AbortController();
   #stopped: LinkStopped | null = null;
   #followers: Promise<void>[] = [];
-  #turn = 0;
+  /** Another process with this token serves: from now on this one asks to take over when that one is gone. */
+  #standby = false;
+  #features: readonly string[] = [];
+  /** When a frame was sent last. */
+  #sentAt = performance.now();
   readonly #lull = new Lull(() => this.#paths());
   #lullOver: NodeJS.Timeout | undefined;
 
@@ -57,18 +65,24 @@ export class Lanes {
   }
 
   get rtt(): number | null {
-    return this.#live.get(0)?.rtt ?? null;
+    return this.#live.has(0) ? (this.#live.at(0)?.rtt ?? null) : null;
   }
 
   get connected(): boolean {
     return this.#live.size > 0;
   }
 
-  /** Sends on the lane named, else on the lowest live one; to nobody when there is none. */
+  /** Milliseconds since this end has sent a frame: pings are answered without the relay. */
+  get silentMs(): number {
+    return performance.now() - this.#sentAt;
+  }
+
+  /** Sends on the lane named, else on the lowest live one; nowhere while there is none. */
   send(frame: Uint8Array, lane: number): void {
-    this.#lane(lane)?.send(frame);
-    if (!this.#lull.begins(frame.byteLength, performance.now())) return;
-    for (const each of this.#live.values()) if (each.path.unmarked > 0) each.ping();
+    this.#live.at(lane)?.send(frame);
+    this.#sentAt = performance.now();
+    if (!this.#lull.begins(frame.byteLength, this.#sentAt)) return;
+    for (const [, each] of this.#live.all) if (each.path.unmarked > 0) each.ping();
     this.#lullOver = setTimeout(() => {
       this.#lull.breakOff(performance.now());
       this.#options.room();
@@ -78,11 +92,11 @@ export class Lanes {
   /** Resolves when the edge has all that was sent on the lane until now, or the lane is over, or at `end`. */
   async heard(lane: number, end: AbortSignal): Promise<void> {
     const ended = new Promise((resolve) => end.addEventListener("abort", resolve, { once: true }));
-    await Promise.race([this.#lane(lane)?.heard(), ended]);
+    await Promise.race([this.#live.at(lane)?.heard(), ended]);
   }
 
   room(lane: number): number {
-    return this.#lull.on ? 0 : (this.#lane(lane)?.room ?? 0);
+    return this.#lull.on ? 0 : (this.#live.at(lane)?.room ?? 0);
   }
 
   /** An echo came. */
@@ -90,25 +104,23 @@ export class Lanes {
     if (this.#lull.ends(performance.now())) {
       clearTimeout(this.#lullOver);
       // The best moment to learn what a round trip takes: nothing of ours is on the way.
-      for (const [index, lane] of this.#live) if (index > 0) lane.ping();
+      for (const [index, lane] of this.#live.all) if (index > 0) lane.ping();
     }
     if (!this.#lull.on) this.#options.room();
   };
 
   *#paths(): Iterable<Path> {
-    for (const { path } of this.#live.values()) yield path;
+    for (const [, { path }] of this.#live.all) yield path;
   }
 
   /** Bytes that wait in the socket of a lane. */
   queued(lane: number): number {
-    return this.#lane(lane)?.queued ?? 0;
+    return this.#live.at(lane)?.queued ?? 0;
   }
 
   /** A data lane for the next stream, each in its turn. */
   nextDataLane(): number {
-    this.#turn += 1;
-    const live = [...this.#live.keys()].filter((index) => index > 0);
-    return live[this.#turn % Math.max(1, live.length)] ?? 0;
+    return this.#live.nextData();
   }
 
   /** Runs until `signal`; answers null then, else the fault that no retry mends. */
@@ -125,18 +137,17 @@ export class Lanes {
     while (!stop.aborted) {
       const dialled = await this.#dial(index, stop);
       const reached = dialled instanceof Lane;
-      const fault = !reached
-        ? dialled
-        : dialled.welcome.renew === true
-          ? await renewOver(dialled)
-          : await this.#carry(dialled, backoff, stop);
+      const fault = reached ? await this.#use(dialled, backoff, stop) : dialled;
       if (stop.aborted) return;
       if (!fault.retryable) {
         this.#stopped = fault;
         this.#stop.abort();
         return;
       }
-      const retryMs = backoff.next(performance.now(), fault.afterMs, reached);
+      // The other process may go at any time, and this relay says so.
+      const waits = fault.code === "superseded" && this.#features.includes(HAS_STANDBY);
+      if (waits) this.#standby = true;
+      const retryMs = backoff.next(performance.now(), waits ? 0 : fault.afterMs, reached);
       if (!this.connected) {
         // Only lane 0 dials while nobody is there; the others follow it.
         if (index > 0) return;
@@ -147,10 +158,32 @@ export class Lanes {
     }
   }
 
+  /** What a lane is there for. Answers how it ended. */
+  async #use(lane: Lane, backoff: Backoff, stop: AbortSignal): Promise<LinkFault> {
+    const { renew, standby, features } = lane.welcome;
+    this.#features = features;
+    if (renew === true) return renewOver(lane);
+    if (standby !== true) {
+      this.#standby = false;
+      return this.#carry(lane, backoff, stop);
+    }
+    lane.take();
+    this.#options.standsBy?.();
+    const fault = await lane.closed;
+    if (fault.retryable && fault.code === "draining") this.#standby = false;
+    return fault;
+  }
+
   #dial(index: number, stop: AbortSignal): Promise<Lane | LinkFault> {
-    const { url, token, hello, waiting, frame, drained } = this.#options;
-    const options = { url, token: token(), hello: { ...hello, lane: index }, waiting, frame, room: this.#echoed };
+    const { url, token, waiting, frame, drained } = this.#options;
+    this.#live.dialling(index);
+    const options = { url, token: token(), hello: this.#hello(index), waiting, frame, room: this.#echoed };
     return dialLane(index === 0 && drained !== undefined ? { ...options, drained } : options, stop);
+  }
+
+  #hello(lane: number): Hello {
+    const alone = !this.connected;
+    return { ...this.#options.hello, lane, ...(alone ? { alone } : {}), ...(this.#standby ? { standby: true } : {}) };
   }
 
   /** Carries a lane, and those that replace it, until none is left. */
@@ -158,12 +191,11 @@ export class Lanes {
     const since = performance.now();
     const { index } = first;
     let lane = first;
-    for (let replaced = false; ; replaced = true) {
-      const alone = !this.connected;
-      this.#live.set(index, lane);
-      if (alone) this.#options.up(lane.welcome);
+    for (;;) {
+      const arrival = this.#live.enter(index, lane);
+      if (arrival === "first") this.#options.up(lane.welcome);
       lane.take();
-      if (replaced) this.#options.lost(index, null);
+      if (arrival === "again") this.#options.lost(index, null);
       if (index === 0) this.#follow(stop);
       const over = await Promise.race([lane.closed, this.#replacement(lane, stop)]);
       if (over instanceof Lane) {
@@ -172,7 +204,7 @@ export class Lanes {
         lane = over;
         continue;
       }
-      this.#live.delete(index);
+      this.#live.leave(index);
       if (this.connected) this.#options.lost(index, over);
       // Lane 0 says when it dials again; the others have only this to say. Who stops dials nothing.
       else if (index > 0 && !stop.aborted) this.#options.down(over, 0);
@@ -211,16 +243,6 @@ export class Lanes {
   }
 
   readonly #kept = new Set<number>();
-
-  #lane(index: number): Lane | undefined {
-    const named = this.#live.get(index);
-    if (named !== undefined) return named;
-    for (let other = 0; other < LANES; other += 1) {
-      const lane = this.#live.get(other);
-      if (lane !== undefined) return lane;
-    }
-    return undefined;
-  }
 }
 
 /** On a lane of a lapsed token there is one thing to say; then the edge closes it, and it is dialled with the new token. */

@@ -22,6 +22,10 @@ export const Hello = z.object({
   /** Bytes of the largest DATA frame that this end takes. */
   frameBytes,
   features: z.array(text).max(32),
+  /** This end has no other lane: what the relay still holds of it is dead. */
+  alone: z.boolean().optional(),
+  /** Another process with this token was serving: this one takes over only when that one is gone. */
+  standby: z.boolean().optional(),
 });
 export type Hello = z.infer<typeof Hello>;
 
@@ -35,6 +39,8 @@ export const Welcome = z.object({
   channel: count.optional(),
   /** The token has lapsed: RENEW is all that may be said here. */
   renew: z.boolean().optional(),
+  /** Another process with this token serves: the relay closes this lane when that one is gone, and nothing is said here until then. */
+  standby: z.boolean().optional(),
   budget: count,
   time: z.number(),
   /** Milliseconds that sessions outlive their lanes at this edge; 0: not at all. */

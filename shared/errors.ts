@@ -62,4 +62,5 @@ export const LANE_CLOSE = {
   incompatible: 4426,
   busy: 4429,
   draining: 4503,
+  silent: 4504,
 } as const;

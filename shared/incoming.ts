@@ -12,6 +12,8 @@ export class Incoming {
   received = 0;
   /** Offset up to which the application has taken the bytes. */
   consumed = 0;
+  /** When it took some last, in monotonic milliseconds. */
+  consumedAt = 0;
   /** Absolute limit granted. */
   limit: number;
   /** It has been quiet, and nothing of it is held here: what was promised beyond the usual counts when it speaks again. */
@@ -81,6 +83,7 @@ export class Incoming {
       throw new RangeError(`consumed ${this.consumed + bytes} of ${received} received`);
     const before = this.consumed;
     this.consumed += bytes;
+    this.consumedAt = now;
     this.stalled = false;
     let frames = 0;
     while (this.#ends[frames] !== undefined && (this.#ends[frames] ?? 0) <= this.consumed) frames += 1;

@@ -89,6 +89,15 @@ export const DRAIN_MS = 30_000;
 /** Milliseconds without RESUMED until a caller asks again. */
 export const RESUME_MS = 5_000;
 
+/** Milliseconds between two NUDGEs by which an agent answers frames of one session. */
+export const NUDGE_MS = 1_000;
+
+/**
+ * Milliseconds that a connection may be quiet of which one side has said that it has no more: the other side is often gone
+ * without a word. Routers forget such a connection after two minutes (nf_conntrack_tcp_timeout_fin_wait), yamux after five.
+ */
+export const HALF_CLOSED_MS = 300_000;
+
 /** RESUMEs an agent answers of one session, per second and at once: each costs proofs and sends again all that is not consumed. */
 export const RESUMES_PER_SECOND = 10;
 export const RESUME_BURST = 100;

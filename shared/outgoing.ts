@@ -23,6 +23,8 @@ export class Outgoing {
   /** Bytes accepted from the application and not yet sent. */
   pendingBytes = 0;
   finSent = false;
+  /** A FIN was sent that is to be sent again: the first one may have arrived all the same. */
+  #finRepeats = false;
   /** Where chunks go that nobody reads any more: they may be written over at once. */
   recycle: ((chunk: Uint8Array) => void) | null = null;
   #finishing = false;
@@ -111,10 +113,11 @@ export class Outgoing {
 
   /** Takes note of `consumed`; returns the charge released. Throws SessionError(protocol) on an offset that was never sent. */
   acknowledge(consumed: number): number {
-    const most = this.finSent ? this.sent + 1 : this.sent;
+    const most = this.finSent || this.#finRepeats ? this.sent + 1 : this.sent;
     if (consumed > most) throw new SessionError("protocol", `consumed ${consumed} of ${most} sent`);
     if (consumed <= this.consumed) return 0;
     this.consumed = consumed;
+    if (consumed > this.sent) this.finSent = true;
     let released = 0;
     let count = 0;
     for (const kept of this.#kept) {
@@ -145,13 +148,15 @@ export class Outgoing {
 
   /** After a loss: everything from `received` on is sent again, and the FIN. Throws SessionError(protocol) on an impossible offset. */
   rewind(received: number): void {
-    const most = this.finSent ? this.sent + 1 : this.sent;
+    const most = this.finSent || this.#finRepeats ? this.sent + 1 : this.sent;
     if (received > most || received < this.consumed)
       throw new SessionError("protocol", `received ${received} of ${most} sent, ${this.consumed} consumed`);
     const index = this.#kept.findIndex((kept) => kept.end > received);
     this.#again = index === -1 ? this.#kept.length : index;
     for (const kept of this.#kept.slice(this.#again)) kept.again = true;
-    if (this.finSent && received <= this.sent) this.finSent = false;
+    if (!this.finSent || received > this.sent) return;
+    this.finSent = false;
+    this.#finRepeats = true;
   }
 
   /** Lets go of everything; returns the charge that was outstanding. */

@@ -179,7 +179,7 @@ export class Secret {
     if (epoch <= this.epoch || epoch > this.epoch + MAX_MISSED) return false;
     let secret = this.#secret;
     for (let missed = this.epoch + 1; missed < epoch; missed += 1) secret = rotated(secret, missed);
-    if (!equal(proof, hmac(sha256, secret, concat([PROVE, this.id, u32(epoch)])))) return false;
+    if (!equalBytes(proof, hmac(sha256, secret, concat([PROVE, this.id, u32(epoch)])))) return false;
     this.epoch = epoch;
     this.#secret = rotated(secret, epoch);
     return true;
@@ -196,8 +196,8 @@ function u32(value: number): Uint8Array {
   return bytes;
 }
 
-/** In time that does not depend on where they differ. */
-function equal(a: Uint8Array, b: Uint8Array): boolean {
+/** Compares in time that does not depend on where the two differ. */
+export function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
   if (a.byteLength !== b.byteLength) return false;
   let difference = 0;
   for (let at = 0; at < a.byteLength; at += 1) difference |= (a[at] ?? 0) ^ (b[at] ?? 0);

@@ -38,8 +38,8 @@ export class Resumption {
   /** Records of a RESUMED whose last page has not come. */
   #pages: StreamRecord[] = [];
   #later: Control[] = [];
-  /** Streams that had no answer when the last RESUME was written. */
-  #unanswered = new WeakSet<Stream>();
+  /** Streams of which the agent had shown nothing when the last RESUME was written. */
+  #unknown = new WeakSet<Stream>();
   readonly #answers = new Bucket(RESUMES_PER_SECOND, RESUME_BURST);
 
   constructor(init: ResumptionInit) {
@@ -82,7 +82,7 @@ export class Resumption {
     this.#askedAt = now();
     this.#pages = [];
     const proof = secret.prove();
-    this.#unanswered = new WeakSet([...table.live.values()].filter(({ opening }) => opening !== null));
+    this.#unknown = new WeakSet([...table.live.values()].filter(({ isKnown }) => !isKnown));
     const records = [...table.live.values()].map((stream) => table.recordOf(stream));
     this.#sendPages(TYPE.RESUME, secret.epoch, encodeResume({ id: secret.id, proof, lanes: ALL_LANES, records }));
   }
@@ -109,6 +109,11 @@ export class Resumption {
     if (this.#pages.length > MAX_STREAMS)
       throw new SessionError("protocol", "RESUMED with more streams than a session may have");
     if ((frame.flags & FLAG_MORE) === 0) this.#rejoin(this.#pages);
+  }
+
+  /** The agent never had this session, and does now: every stream is opened again. Callers only. */
+  beginAgain(): void {
+    this.#rejoin([]);
   }
 
   /** Asks again when no answer came. False when the grace period is over. */
@@ -155,12 +160,12 @@ export class Resumption {
 
   #unknownThere(stream: Stream): void {
     const { table, reopen } = this.#init;
-    if (stream.opening !== null) {
+    if (!stream.isKnown) {
       stream.out.rewind(0);
       reopen(stream);
       table.wake(stream);
-    } else if (this.#unanswered.has(stream)) {
-      // Its OPEN was on its way on another lane, and has been answered since.
+    } else if (this.#unknown.has(stream)) {
+      // Its OPEN was on its way on another lane, and has arrived since.
       stream.out.rewind(stream.out.consumed);
       table.wake(stream);
     } else {

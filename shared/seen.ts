@@ -6,6 +6,11 @@ export class Seen {
   #highest = 0;
   #skipped = new Set<number>();
 
+  /** Whether an id has come. */
+  has(id: number): boolean {
+    return id <= this.#highest && !this.#skipped.has(id);
+  }
+
   /** True the first time an id comes. */
   admit(id: number): boolean {
     if (id <= this.#highest) return this.#skipped.delete(id);

@@ -1,24 +1,28 @@
 import { unbatch } from "./batch.ts";
 import { NO_DEMAND, type Demand } from "./division.ts";
+import { decodeEnd, encodeEnd } from "./ending.ts";
 import { SessionError, type Failure, type SessionCode } from "./errors.ts";
 import { encodeFields } from "./fields.ts";
 import { encodeFrame, TYPE, typeName, type Frame, type Header } from "./frame.ts";
-import { GRACE_MS, USUAL_DATA } from "./limits.ts";
-import { decodeFailure, type Dial } from "./open.ts";
+import { GRACE_MS, MAX_DATA, USUAL_DATA } from "./limits.ts";
+import type { Dial } from "./open.ts";
+import { Outlet, type Moments } from "./outlet.ts";
 import { Resumption } from "./resumption.ts";
-import type { Secret, StreamRecord } from "./resume.ts";
+import { equalBytes, type Secret, type StreamRecord } from "./resume.ts";
 import { StreamFrames } from "./stream-frames.ts";
 import { StreamTable } from "./stream-table.ts";
 import type { Stream, StreamInit } from "./stream.ts";
 
 /** What a session needs of the world: bytes out, and the time. */
 export type SessionIo = {
-  /** Sends a finished frame on a lane. A patient one may wait for others to go with. */
-  send: (frame: Uint8Array, lane: number, patient?: boolean) => void;
+  /** Sends a finished frame on a lane. */
+  send: (frame: Uint8Array, lane: number) => void;
   /** Bytes of the largest frame of bulk that the lane takes now; 0: none, and when it does again, call `session.pump()`. */
   room: (lane: number) => number;
   /** Monotonic milliseconds. */
   now: () => number;
+  /** Gathers small frames into one message; without it each frame is a message of its own. */
+  gather?: Moments;
 };
 
 export type SessionInit = {
@@ -30,6 +34,8 @@ export type SessionInit = {
   frameBytes?: number;
   /** What proves the session after a loss; without it, a loss ends it. */
   secret?: Secret;
+  /** Callers: what SESSION says to the agent, and the lanes to say it on. */
+  introduction?: { key: Uint8Array; lanes: () => Iterable<number> };
   /** Milliseconds the session outlives its path; 0: not at all. The edge may be restarted with another. */
   graceMs?: () => number;
   /** Agents: a visitor wants this; set `stream.events`, then accept or reject, now or later. */
@@ -44,6 +50,7 @@ export type SessionInit = {
 export class Session {
   to: { channel: number; slot: number };
   readonly #init: SessionInit;
+  readonly #outlet: Outlet;
   readonly #table: StreamTable;
   readonly #frames: StreamFrames;
   readonly #resumption: Resumption;
@@ -51,14 +58,17 @@ export class Session {
   /** The window the far end was last told. */
   #granted = 0;
   #over = false;
+  /** The far end has said something that shows that it has the session. */
+  #isMet = false;
 
   constructor(init: SessionInit) {
     const { io } = init;
     this.#init = init;
     this.to = init.to;
+    this.#outlet = new Outlet(io.send, io.gather);
     this.#table = new StreamTable({
       control: (header, payload, patient) => this.#send(header, payload, patient),
-      data: io.send,
+      data: (frame, lane) => this.#outlet.send(frame, lane),
       room: (lane) => (this.#resumption.flows ? Math.min(io.room(lane), init.frameBytes ?? USUAL_DATA) : 0),
       to: () => this.to,
       now: io.now,
@@ -78,7 +88,7 @@ export class Session {
       graceMs: init.graceMs ?? (() => GRACE_MS),
       table: this.#table,
       now: io.now,
-      send: (frame) => io.send(frame, 0),
+      send: (frame) => this.#outlet.send(frame, 0),
       to: () => this.to,
       control: (header, payload) => this.#send(header, payload),
       reopen: (stream) => this.#sendOpening(stream),
@@ -116,6 +126,15 @@ export class Session {
     if (tell && isNews) this.#send({ type: TYPE.WINDOW, offset: window });
   }
 
+  /** Says SESSION on every lane, or an OPEN on another one could overtake it: the agent takes the first. Callers only. */
+  introduce(): void {
+    const { introduction, secret } = this.#init;
+    if (introduction === undefined || secret === undefined) return;
+    const payload = encodeFields({ 1: secret.id, 2: introduction.key, 3: MAX_DATA });
+    for (const lane of introduction.lanes())
+      this.#outlet.send(encodeFrame({ type: TYPE.SESSION, lane, ...this.to, offset: this.#granted }, payload), lane);
+  }
+
   /** The session window the far end grants us, when told by SESSION. */
   allow(window: number): void {
     this.#table.sender.window = window;
@@ -139,6 +158,8 @@ export class Session {
 
   /** The path is gone. Streams stand still until it is back, or the grace period is over. */
   suspend(): void {
+    // What was not sent yet is for resuming to say again.
+    this.#outlet.drop();
     if (!this.#over && !this.#resumption.suspend())
       this.close("done", { code: "lost", reason: "the connection was lost" });
   }
@@ -197,16 +218,14 @@ export class Session {
     const now = this.#init.io.now();
     if (this.#over) return;
     if (this.#resumption.tick(now)) this.#table.tick(now);
-    else this.close("done", { code: "lost", reason: "the connection did not come back in time" });
+    // The far end may be there again, and not know that this session was away: it is told.
+    else this.end("done", "the connection did not come back in time");
   }
 
   /** Ends the session and every stream of it; the far end hears why. */
   end(code: SessionCode, reason: string): void {
     if (this.#over) return;
-    this.#init.io.send(
-      encodeFrame({ type: TYPE.END, ...this.to }, encodeFields({ 1: code, 2: reason.slice(0, 300) })),
-      0,
-    );
+    this.#outlet.send(encodeEnd(this.to, { code, reason, id: this.#init.secret?.id }), 0);
     this.close(code, { code: code === "done" || code === "idle" ? "lost" : "internal", reason });
   }
 
@@ -229,6 +248,8 @@ export class Session {
   }
 
   #receive(frame: Frame): void {
+    // NUDGE may be the relay's own.
+    this.#isMet ||= frame.type !== TYPE.END && frame.type !== TYPE.NUDGE;
     switch (frame.type) {
       case TYPE.BATCH:
         for (const entry of unbatch(frame)) {
@@ -239,11 +260,9 @@ export class Session {
       case TYPE.WINDOW:
         this.allow(frame.offset);
         return;
-      case TYPE.END: {
-        const { reason } = decodeFailure(frame.payload);
-        this.close("done", { code: "lost", reason: reason === "" ? "the far end closed the session" : reason });
+      case TYPE.END:
+        this.#ended(frame);
         return;
-      }
       case TYPE.RESUMED:
         this.#resumption.answered(frame);
         return;
@@ -267,6 +286,26 @@ export class Session {
     }
   }
 
+  /** The agent never heard of this session, or had not when it said so. */
+  #unheard(isNamed: boolean): void {
+    if (!this.#isMet) {
+      // SESSION was lost, and so was all that came after it.
+      this.introduce();
+      this.#resumption.beginAgain();
+    } else if (!isNamed) {
+      this.resume();
+    }
+  }
+
+  #ended({ payload }: Frame): void {
+    const { reason, id, never } = decodeEnd(payload);
+    const own = this.#init.secret?.id;
+    // It is about a session that was here before this one, and comes late.
+    if (id !== undefined && own !== undefined && !equalBytes(id, own)) return;
+    if (never && this.#init.introduction !== undefined) return this.#unheard(id !== undefined);
+    this.close("done", { code: "lost", reason: reason === "" ? "the far end closed the session" : reason });
+  }
+
   #sendOpening(stream: Stream): void {
     if (stream.opening === null || !this.up) return;
     const { type, payload } = stream.opening;
@@ -277,6 +316,6 @@ export class Session {
     if (!this.up) return this.#resumption.hold({ header, payload });
     const { type, flags = 0, lane = 0, stream = 0, offset = 0 } = header;
     const { channel, slot } = this.to;
-    this.#init.io.send(encodeFrame({ type, flags, lane, channel, slot, stream, offset }, payload), lane, patient);
+    this.#outlet.send(encodeFrame({ type, flags, lane, channel, slot, stream, offset }, payload), lane, patient);
   }
 }

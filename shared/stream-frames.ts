@@ -1,7 +1,7 @@
 import { Bucket } from "./bucket.ts";
 import { SessionError } from "./errors.ts";
 import { FLAG_ACK, readU64, TYPE, typeName, viewOf, type Frame } from "./frame.ts";
-import { MAX_STREAMS, OPEN_BURST, OPENS_PER_SECOND } from "./limits.ts";
+import { MAX_STREAMS, NUDGE_MS, OPEN_BURST, OPENS_PER_SECOND } from "./limits.ts";
 import { decodeAccept, decodeDial, decodeFailure, encodeFailure, nameOfRejected, type Dial } from "./open.ts";
 import type { SendControl, StreamTable } from "./stream-table.ts";
 import type { Stream } from "./stream.ts";
@@ -19,6 +19,7 @@ export type StreamFramesInit = {
 /** What the frames of streams do to them: those that are there, those that begin, and those that are not known. */
 export class StreamFrames {
   readonly #init: StreamFramesInit;
+  #nudgedAt = Number.NEGATIVE_INFINITY;
   readonly #opens = new Bucket(OPENS_PER_SECOND, OPEN_BURST);
 
   constructor(init: StreamFramesInit) {
@@ -169,11 +170,20 @@ export class StreamFrames {
     if ((type !== TYPE.DATA && type !== TYPE.FIN) || this.#init.table.wasReset(stream)) return;
     // Sent twice over two lanes, and the first was the end of it.
     if (this.#init.table.wasFinished(stream)) return;
+    // Its OPEN may have been lost with a lane: the caller will open it again.
+    if (this.#init.role === "agent" && !this.#init.table.knows(stream)) return this.#nudge();
     this.#init.table.remember(stream);
     this.#init.control(
       { type: TYPE.RESET, stream, lane },
       encodeFailure({ code: "unknown", reason: "no such stream here" }),
     );
+  }
+
+  #nudge(): void {
+    const now = this.#init.now();
+    if (now - this.#nudgedAt < NUDGE_MS) return;
+    this.#nudgedAt = now;
+    this.#init.control({ type: TYPE.NUDGE });
   }
 
   #ask(stream: Stream): void {

@@ -70,6 +70,11 @@ export class StreamTable {
     return this.#seen.admit(id);
   }
 
+  /** Whether an id was ever opened. */
+  knows(id: number): boolean {
+    return this.#seen.has(id);
+  }
+
   wasReset(id: number): boolean {
     return this.#reset.has(id);
   }
@@ -144,6 +149,10 @@ export class StreamTable {
     const quiet = now - REPORT_MS;
     for (const [stream, since] of this.#unreported) if (since <= quiet) this.#report(stream);
     for (const stream of this.live.values()) {
+      if (stream.isAbandoned(now)) {
+        stream.reset("visitor-gone", "one side had finished, and nothing has passed for five minutes");
+        continue;
+      }
       if (stream.touched > quiet || stream.in.resting) continue;
       stream.in.settle();
       this.allowance.count(stream.in);

@@ -1,7 +1,7 @@
 import type { Failure, StreamCode } from "./errors.ts";
 import { HEADROOM } from "./frame.ts";
 import { Incoming } from "./incoming.ts";
-import { INITIAL_CREDIT } from "./limits.ts";
+import { HALF_CLOSED_MS, INITIAL_CREDIT } from "./limits.ts";
 import type { Accept, NamedAccept } from "./open.ts";
 import { Outgoing } from "./outgoing.ts";
 import type { Pace } from "./pacer.ts";
@@ -64,6 +64,8 @@ export class Stream {
   opening: { type: number; payload: Uint8Array } | null = null;
   /** When something was last sent or received, for reports of quiet streams. */
   touched = 0;
+  /** Ends it when one direction is over and nothing passes for HALF_CLOSED_MS. An HTTP exchange is half-closed while its answer is awaited. */
+  endsHalfClosed = false;
   /** What its bytes are paced by, if its mapping has a rate. Set before the first byte. */
   pace: Pace | null = null;
   #host: StreamHost;
@@ -91,6 +93,11 @@ export class Stream {
     return this.state === "ended";
   }
 
+  /** True once the far end has shown that it has the stream: its ACCEPT may be overtaken by other frames, on another lane. */
+  get isKnown(): boolean {
+    return this.opening === null || this.in.received > 0 || this.out.consumed > 0;
+  }
+
   /** True while more bytes are welcome; when false, wait for `writable`. Bytes written all the same are kept until there is credit. */
   get hungry(): boolean {
     const hungry =
@@ -106,6 +113,12 @@ export class Stream {
   /** Bytes that would leave at once, were the session and the lane free. */
   get credit(): number {
     return Math.max(0, this.out.limit - this.out.sent - this.out.pendingBytes);
+  }
+
+  /** Whether it is half-closed and nothing has passed for too long. */
+  isAbandoned(now: number): boolean {
+    if (!this.endsHalfClosed || (!this.finishing && this.in.finalSize === null)) return false;
+    return now - Math.max(this.touched, this.in.consumedAt) > HALF_CLOSED_MS;
   }
 
   /** True once `finish` was called. */

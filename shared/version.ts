@@ -7,6 +7,9 @@ export const PROTOCOL = 1;
 /** Feature of a relay, said in WELCOME: its ends may say in BUDGET what they could use. */
 export const ASKS_FOR_BUDGET = "ask-budget";
 
+/** Feature of a relay, said in WELCOME: an agent whose place another process has taken may wait there to take over again. */
+export const HAS_STANDBY = "standby";
+
 /** Whether a version is older than another, by their numbers; a word for people only, never what decides whether two understand each other. */
 export function isOlder(version: string, than: string): boolean {
   const [one, other] = [version, than].map((text) => text.split(/[.+-]/).map(Number));

@@ -99,6 +99,7 @@ function uploadOf(stream: Stream): OnRead {
 /** Ties a connected socket to a stream, both ways, half-close and all. */
 function carry(stream: Stream, socket: net.Socket, target: string, end: (failure: Failure | null) => void): void {
   stream.out.recycle = recycle;
+  stream.endsHalfClosed = true;
   stream.events = {
     data: (bytes) => {
       socket.write(bytes, (error) => {

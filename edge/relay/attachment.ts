@@ -29,6 +29,8 @@ export type Attachment = LanePass & {
   since: number;
   /** What its end has asked for on it. */
   demand?: Demand | undefined;
+  /** Its process waits until another one with the same token is gone. */
+  standby?: boolean | undefined;
   /** Null until HELLO. */
   ready: {
     boot: string;

@@ -130,6 +130,19 @@ export class Callers {
     for (const agent of this.#host.lanes.agents) laneOf(agent, 0)?.send(frame);
   }
 
+  /**
+   * A lane of an end is gone while others live. What was sent into it is lost, and its end may have noticed the loss long before:
+   * the callers of all sessions that may have used it settle what arrived.
+   */
+  nudge(end: End): void {
+    const { lanes } = this.#host;
+    const agents = end.kind === "agent" ? [end] : lanes.agents;
+    const callers = end.kind === "agent" ? lanes.callers : [end];
+    for (const { number: slot } of agents)
+      for (const caller of callers)
+        laneOf(caller, 0)?.send(encodeFrame({ type: TYPE.NUDGE, channel: caller.number, slot }));
+  }
+
   /** `slots` are the agents that are there, those of an endpoint the ones that take new streams. */
   tell(lane: Lane): void {
     const { agents } = this.#host.lanes;

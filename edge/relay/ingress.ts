@@ -1,17 +1,13 @@
 import { logFault } from "../fault.ts";
 import type { Failure } from "../../shared/errors.ts";
 import { divide, sumOf, type Demand } from "../../shared/division.ts";
-import { encodeFields } from "../../shared/fields.ts";
-import { encodeFrame, TYPE, type Frame } from "../../shared/frame.ts";
-import { Gatherer } from "../../shared/gather.ts";
+import { TYPE, type Frame } from "../../shared/frame.ts";
 import { MAX_DATA } from "../../shared/limits.ts";
 import { Secret } from "../../shared/resume.ts";
 import { Session } from "../../shared/session.ts";
 import { endOfTurn } from "./turn.ts";
 
 const TICK_MS = 1_000;
-/** Milliseconds a frame that nobody waits for may wait for others to go with. */
-const PATIENCE_MS = 25;
 
 export type IngressHost = {
   send: (slot: number, frame: Uint8Array, lane: number) => void;
@@ -34,7 +30,6 @@ export type IngressHost = {
 export class Ingress {
   readonly #host: IngressHost;
   readonly #sessions = new Map<number, Session>();
-  readonly #gatherers = new WeakMap<Session, Gatherer>();
   #timer: ReturnType<typeof setInterval> | undefined;
 
   constructor(host: IngressHost) {
@@ -60,23 +55,23 @@ export class Ingress {
     if (existing !== undefined) return existing;
     const id = crypto.getRandomValues(new Uint8Array(16));
     const key = crypto.getRandomValues(new Uint8Array(32));
-    const gatherer = new Gatherer({
-      send: (frame, lane) => this.#host.send(slot, frame, lane),
-      // One alone has nobody to wait for. workerd's own queueMicrotask costs several times as much as a promise.
-      soon: (flush) => void (session.streams.size > 1 ? endOfTurn() : Promise.resolve()).then(flush),
-      later: (flush) => void setTimeout(flush, PATIENCE_MS),
-    });
     const session: Session = new Session({
       role: "caller",
       secret: new Secret(id, key),
+      introduction: { key, lanes: () => this.#host.lanes(slot) },
       to: { channel: 0, slot },
       graceMs: () => this.#host.graceMs,
       // What the agent takes, its lanes know.
       frameBytes: MAX_DATA,
       io: {
-        send: (frame, lane, patient) => gatherer.send(frame, lane, patient),
+        send: (frame, lane) => this.#host.send(slot, frame, lane),
         room: (lane) => this.#host.room(slot, lane),
         now: () => performance.now(),
+        gather: {
+          // One alone has nobody to wait for. workerd's own queueMicrotask costs several times as much as a promise.
+          soon: (run) => void (session.streams.size > 1 ? endOfTurn() : Promise.resolve()).then(run),
+          later: (run, ms) => void setTimeout(run, ms),
+        },
       },
       demands: () => this.#host.demands(),
       ended: () => {
@@ -86,21 +81,17 @@ export class Ingress {
       },
     });
     this.#sessions.set(slot, session);
-    this.#gatherers.set(session, gatherer);
-    const window = this.#windows().get(session) ?? 0;
-    session.grant(window, false);
-    // On every lane, or a DIAL on another one could overtake it; the agent takes the first.
-    const payload = encodeFields({ 1: id, 2: key, 3: MAX_DATA });
-    for (const lane of this.#host.lanes(slot)) {
-      this.#host.send(slot, encodeFrame({ type: TYPE.SESSION, lane, slot, offset: window }, payload), lane);
-    }
+    session.grant(this.#windows().get(session) ?? 0, false);
+    session.introduce();
     this.regrant();
     return session;
   }
 
   receive(slot: number, frame: Frame): void {
-    // An answer to a session of a former instance: its streams died with it, the agent is told by the next SESSION.
-    this.#sessions.get(slot)?.receive(frame);
+    const session = this.#sessions.get(slot);
+    if (session !== undefined) return session.receive(frame);
+    // The agent has a session of a former instance, or one that waited for too long here: a new one ends it there.
+    if (frame.type !== TYPE.END) this.session(slot);
   }
 
   pump(slot: number): void {
@@ -126,7 +117,6 @@ export class Ingress {
   suspend(slot: number): boolean {
     const session = this.#sessions.get(slot);
     if (session === undefined) return false;
-    this.#gatherers.get(session)?.drop();
     if (session.streams.size > 0) session.suspend();
     else this.drop(slot, { code: "lost", reason: "the agent's connection was lost" });
     return !session.over;

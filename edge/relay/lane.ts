@@ -14,6 +14,10 @@ export class Lane {
   attachment: Attachment;
   /** Datagrams refused because too much was on its way. */
   droppedDatagrams = 0;
+  /** When a message came over it last, in milliseconds since 1970; 0: not since this instance began. */
+  heardAt = 0;
+  /** When it was first seen that the clock was set back since then, by the clock of today. */
+  setBackAt: number | null = null;
   /** Bytes this end has added to lanes that had too much on their way already. */
   pressed = 0;
   readonly #account: Account;

@@ -31,7 +31,8 @@ export class Lanes {
   constructor(sockets: WebSocket[]) {
     for (const socket of sockets) {
       const lane = this.add(socket);
-      if (lane.attachment.ready !== null && lane.attachment.renewOnly !== true) this.enter(lane);
+      const { ready, renewOnly, standby } = lane.attachment;
+      if (ready !== null && renewOnly !== true && standby !== true) this.enter(lane);
     }
   }
 

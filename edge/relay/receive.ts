@@ -53,6 +53,8 @@ function route(post: Post, lane: Lane, bytes: Uint8Array, frame: Frame): void {
     post.reception.hello(lane, decodeControl(frame, Hello));
     return;
   }
+  if (lane.attachment.standby === true && frame.type !== TYPE.MARK)
+    throw new SessionError("protocol", `${typeName(frame.type)} from an agent that stands by`);
   if (lane.attachment.renewOnly === true && frame.type !== TYPE.RENEW) {
     throw new SessionError("protocol", `${typeName(frame.type)} with a token that has lapsed`);
   }

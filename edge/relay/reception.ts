@@ -2,7 +2,7 @@ import { LANE_CLOSE } from "../../shared/errors.ts";
 import { TYPE, type Frame } from "../../shared/frame.ts";
 import { encodeControl, type Hello } from "../../shared/control.ts";
 import { DRAIN_MS, HELLOS_PER_SECOND, MAX_DATA, MAX_STREAMS, OPENS_PER_SECOND } from "../../shared/limits.ts";
-import { ASKS_FOR_BUDGET, PROTOCOL, VERSION } from "../../shared/version.ts";
+import { ASKS_FOR_BUDGET, HAS_STANDBY, PROTOCOL, VERSION } from "../../shared/version.ts";
 import { Absences } from "./absences.ts";
 import type { Callers } from "./callers.ts";
 import type { Cuts } from "./cuts.ts";
@@ -74,7 +74,7 @@ export class Reception {
       return;
     }
     if (attachment.renewOnly === true) {
-      this.#welcomeLapsed(lane, hello);
+      this.#park(lane, hello, { renew: true });
       return;
     }
     if (lanes.accounts.of(attachment.identity).indebted) {
@@ -90,9 +90,15 @@ export class Reception {
       this.dismiss(lane, LANE_CLOSE.busy, "too many ends at this relay");
       return;
     }
-    const rival = known === undefined && lanes.agents.some((end) => end.identity === attachment.identity);
+    const rival = known === undefined && this.#isServed(attachment.identity);
+    if (rival && hello.standby === true) {
+      this.#park(lane, hello, { standby: true });
+      return;
+    }
     if (rival && !this.#swaps.permit(attachment.identity, Date.now())) {
-      console.warn(`two processes use the token of ${attachment.identity} and push each other out; the elder stays`);
+      console.warn(
+        `two processes use the token of ${attachment.identity} and push each other out; the older one stays`,
+      );
       this.dismiss(
         lane,
         LANE_CLOSE.superseded,
@@ -109,15 +115,30 @@ export class Reception {
       ready: { boot: this.#host.boot, epoch, number, incarnation, lane: hello.lane, version, frameBytes },
     });
     const { end, replaced } = lanes.enter(lane);
+    if (hello.alone === true) this.#bury(end, hello.lane);
     this.#host.entered();
     this.#welcome(lane, epoch, attachment.kind === "agent" ? { slot: number } : { channel: number });
     if (known === undefined && end.kind === "agent") this.#catchUp(lane, end);
     if (known === undefined) this.#joined(end);
-    else if (replaced) ingress.move(number, hello.lane, hello.lane);
+    else if (replaced) {
+      ingress.move(number, hello.lane, hello.lane);
+      // An agent whose former lane was dead does not know what was sent into it: not even that a session has begun.
+      if (end.kind === "agent") callers.nudge(end);
+    }
     // What had to use the realtime lane meanwhile leaves it.
     else if (hello.lane > 0) ingress.spread(number, 0, hello.lane);
     // On every lane: an end that lost all of its own may be known here still.
     if (end.kind !== "agent") callers.tell(lane);
+  }
+
+  /** Lets go of lanes that their end has lost: what is sent from now on must not go into them. */
+  #bury(end: End, but: number): void {
+    for (const [index, lane] of [...end.lanes]) {
+      if (index === but) continue;
+      lane.close(LANE_CLOSE.replaced, "its end had lost it");
+      this.#host.lanes.leave(lane.socket);
+      if (end.kind === "agent") this.#host.ingress.move(end.number, index, but);
+    }
   }
 
   /** Closes a lane with a reason a person can read. */
@@ -129,13 +150,10 @@ export class Reception {
   /** A socket is no more. */
   gone(socket: WebSocket): void {
     const { lanes, memory, ingress, callers } = this.#host;
-    const lane = lanes.of(socket)?.attachment.ready;
+    const lane = lanes.of(socket);
     const end = lanes.leave(socket);
     if (end === undefined) {
-      const agent = lane === undefined || lane === null ? undefined : lanes.agent(lane.number);
-      if (agent !== undefined && lane !== undefined && lane !== null && !agent.lanes.has(lane.lane)) {
-        ingress.move(agent.number, lane.lane, dataLane(agent));
-      }
+      if (lane !== undefined) this.#thinned(lane);
       return;
     }
     if (end.kind === "agent") {
@@ -143,20 +161,52 @@ export class Reception {
       if (lanes.agents.length === 0) memory.put("offline-since", String(Date.now()));
       this.#host.left(lanes.agents.length);
       callers.tellAll();
+      this.#callStandby(end.identity);
     } else {
       callers.left(end);
     }
     this.redivide();
   }
 
-  /** A lane of a lapsed token is nobody's: it stands for no agent and no caller, and takes nobody's place. */
-  #welcomeLapsed(lane: Lane, { incarnation, version, frameBytes, lane: index }: Hello): void {
-    const ready = { boot: this.#host.boot, epoch: 0, number: 0, incarnation, lane: index, version, frameBytes };
-    lane.save({ ...lane.attachment, ready });
-    this.#welcome(lane, 0, { renew: true });
+  /** A lane is gone; its end has others, unless it never had this one. */
+  #thinned({ attachment: { kind, ready } }: Lane): void {
+    const { lanes, ingress, callers } = this.#host;
+    if (ready === null) return;
+    const end = kind === "agent" ? lanes.agent(ready.number) : lanes.caller(ready.number);
+    if (end === undefined || end.lanes.has(ready.lane)) return;
+    if (kind === "agent") ingress.move(end.number, ready.lane, dataLane(end));
+    callers.nudge(end);
   }
 
-  #welcome(lane: Lane, epoch: number, place: { slot: number } | { channel: number } | { renew: true }): void {
+  /** Keeps a lane that stands for no agent and no caller, and takes nobody's place. */
+  #park(
+    lane: Lane,
+    { incarnation, version, frameBytes, lane: index }: Hello,
+    why: { renew: true } | { standby: true },
+  ): void {
+    const ready = { boot: this.#host.boot, epoch: 0, number: 0, incarnation, lane: index, version, frameBytes };
+    lane.save({ ...lane.attachment, standby: "standby" in why, ready });
+    this.#welcome(lane, 0, why);
+  }
+
+  /** Whether an agent process with this identity is there. */
+  #isServed(identity: string): boolean {
+    return this.#host.lanes.agents.some((end) => end.identity === identity);
+  }
+
+  /** The process that served an identity is gone: one that stands by takes over. */
+  #callStandby(identity: string): void {
+    if (this.#isServed(identity)) return;
+    for (const lane of [...this.#host.lanes.all()])
+      if (lane.attachment.standby === true && lane.attachment.identity === identity)
+        this.dismiss(lane, LANE_CLOSE.draining, "the other process with this token is gone");
+  }
+
+  #welcome(
+    lane: Lane,
+    epoch: number,
+    place: { slot: number } | { channel: number } | { renew: true } | { standby: true },
+  ): void {
     const { boot, instance, shares, graceMs } = this.#host;
     lane.send(
       encodeControl(TYPE.WELCOME, {
@@ -171,7 +221,7 @@ export class Reception {
         graceMs,
         version: VERSION,
         limits: { frameBytes: MAX_DATA, streams: MAX_STREAMS, opensPerSecond: OPENS_PER_SECOND },
-        features: [ASKS_FOR_BUDGET],
+        features: [ASKS_FOR_BUDGET, HAS_STANDBY],
       }),
     );
   }

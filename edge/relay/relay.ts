@@ -28,6 +28,7 @@ import { Renewals } from "./renewals.ts";
 import { Memory } from "./memory.ts";
 import { Rules } from "./rules.ts";
 import { Shares } from "./shares.ts";
+import { Silence } from "./silence.ts";
 import { Spending } from "./spending.ts";
 import { statusOf } from "./status.ts";
 import { Traffic } from "./traffic.ts";
@@ -58,6 +59,7 @@ export class Relay extends DurableObject<Env> {
   readonly #post: Post;
   readonly #cuts: Cuts;
   readonly #memory: Memory;
+  readonly #silence: Silence;
   /** What the alarm is known to be set to; undefined after hibernation. */
   #foreseen: number | null | undefined;
 
@@ -96,7 +98,7 @@ export class Relay extends DurableObject<Env> {
       rates,
       spending: this.#spending,
       traffic: this.#traffic,
-      heard: (lane: Lane) => this.#heard(lane),
+      heard: (lane: Lane) => this.#silence.heard(lane, Date.now()),
       refresh: () => this.#refresh(),
       arrival: () => this.#reception.arrival(),
       offlineSince: () => Number(this.#memory.get("offline-since") ?? "0") || null,
@@ -111,7 +113,7 @@ export class Relay extends DurableObject<Env> {
       records: this.#records,
       rates,
       traffic: this.#traffic,
-      heard: (lane) => this.#heard(lane),
+      heard: (lane) => this.#silence.heard(lane, Date.now()),
       draining: (slot) => this.#doorman.isDraining(slot),
       elder: () => this.#doorman.elder,
       spending: this.#spending,
@@ -141,6 +143,11 @@ export class Relay extends DurableObject<Env> {
         ctx.waitUntil(told.catch(() => undefined));
       },
     });
+    this.#silence = new Silence({
+      lanes: this.#lanes,
+      pinged: ({ socket }) => ctx.getWebSocketAutoResponseTimestamp(socket)?.getTime() ?? 0,
+      dismiss: (lane, code, reason) => this.#reception.dismiss(lane, code, reason),
+    });
     this.#post = {
       lanes: this.#lanes,
       ingress: this.#ingress,
@@ -155,6 +162,7 @@ export class Relay extends DurableObject<Env> {
   /** A visitor's request, or a lane that the Worker has let through. */
   override async fetch(request: Request): Promise<Response> {
     this.#meter.request(Date.now());
+    this.#silence.look(Date.now());
     const visit = decodeHttpVisit(request.url);
     if (visit !== undefined) return this.#httpDoor.visit(visit, request);
     const pass = JSON.parse(request.headers.get(PASS_HEADER) ?? "null") as LanePass | null;
@@ -178,6 +186,7 @@ export class Relay extends DurableObject<Env> {
   /** A visitor at one of the Worker's TCP ports, handed over by `stub.connect(name)`. */
   override async connect(socket: Socket): Promise<void> {
     this.#meter.request(Date.now());
+    this.#silence.look(Date.now());
     const { localAddress } = await socket.opened;
     const visit = decodeVisit(localAddress ?? "");
     if (visit === null) return void (await socket.close());
@@ -187,7 +196,10 @@ export class Relay extends DurableObject<Env> {
   override webSocketMessage(socket: WebSocket, message: ArrayBuffer | string): void {
     const lane = this.#lanes.of(socket);
     if (lane === undefined) return;
-    this.#meter.message(Date.now());
+    const now = Date.now();
+    this.#meter.message(now);
+    lane.heardAt = now;
+    this.#silence.look(now);
     receive(this.#post, lane, message);
   }
 
@@ -224,6 +236,7 @@ export class Relay extends DurableObject<Env> {
   override async alarm(): Promise<void> {
     const now = Date.now();
     this.#foreseen = undefined;
+    this.#silence.look(now);
     const ended = endedBy(this.#rules.current, now);
     for (const mapping of ended) this.#cut({ mapping, code: "cut", reason: "the mapping has expired" });
     if (ended.length > 0) this.#callers.tellAll();
@@ -234,9 +247,11 @@ export class Relay extends DurableObject<Env> {
     await this.#foresee();
   }
 
-  /** Wakes this object when the next mapping or token ends, and for nothing else. */
+  /** Wakes this object when the next mapping or token ends; and, where a webhook is to tell of it, to see whether agents are silent. */
   async #foresee(): Promise<void> {
-    const next = nextEnd(this.#rules.current, this.#lanes.all(), Date.now());
+    const now = Date.now();
+    const silent = this.env.WEBHOOK_URL ? this.#silence.next(now) : null;
+    const next = earliest(nextEnd(this.#rules.current, this.#lanes.all(), now), silent);
     if (next === this.#foreseen) return;
     this.#foreseen = next;
     await this.#memory.alarm(next);
@@ -267,13 +282,17 @@ export class Relay extends DurableObject<Env> {
   }
 
   async status(): Promise<RelayStatus> {
+    const now = Date.now();
+    this.#silence.look(now);
     await measure(this.#lanes);
     return {
       instance: this.#instance,
       boot: this.#boot,
       revision: this.#rules.revision,
-      agents: this.#lanes.agents.map((end) => ({ ...statusOf(end), streams: this.#ingress.streams(end.number) })),
-      callers: this.#lanes.callers.map((end) => statusOf(end)),
+      agents: this.#lanes.agents
+        .filter((end) => !this.#silence.isGone(end, now))
+        .map((end) => ({ ...statusOf(end), streams: this.#ingress.streams(end.number) })),
+      callers: this.#lanes.callers.filter((end) => !this.#silence.isGone(end, now)).map((end) => statusOf(end)),
       droppedDatagrams: this.#lanes.droppedDatagrams,
       live: this.#doorman.live,
       refusals: Object.fromEntries(this.#records.refusals),
@@ -285,6 +304,7 @@ export class Relay extends DurableObject<Env> {
 
   /** A second has passed, and there are visitors. */
   #tick(now: number): void {
+    this.#silence.look(now);
     this.#doorman.sweep(now);
     this.#traffic.look(this.#doorman.live);
     // What is not told now is told with the next.
@@ -325,10 +345,10 @@ export class Relay extends DurableObject<Env> {
     for (const end of this.#lanes.ends) laneOf(end, 0)?.send(frame);
     this.#doorman.cut(cut);
   }
+}
 
-  /** When an end was last heard, in milliseconds since 1970: pings are answered without us, but noted. */
-  #heard(lane: Lane): number {
-    const pinged = this.ctx.getWebSocketAutoResponseTimestamp(lane.socket)?.getTime() ?? 0;
-    return Math.max(pinged, lane.attachment.since);
-  }
+/** The earlier of two times; null: never. */
+function earliest(one: number | null, other: number | null): number | null {
+  if (one === null || other === null) return one ?? other;
+  return Math.min(one, other);
 }

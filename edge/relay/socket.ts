@@ -23,6 +23,7 @@ export async function carry(
   const writer = socket.writable.getWriter();
   const reader = socket.readable.getReader({ mode: "byob" });
   let roomAgain: (() => void) | undefined;
+  stream.endsHalfClosed = true;
 
   const ended = new Promise<Failure | null>((resolve) => {
     stream.events = {

@@ -53,6 +53,25 @@ test("a second process with the same token takes over; the first finishes what i
   fresh.socket.destroy();
 });
 
+test("when a clone that took an agent's place is gone, the agent serves again at once, as often as that happens", async () => {
+  await using edge = await testEdge({ tcp: "8080" });
+  await using echo = await echoServer();
+  await edge.ok("site", "add", "lab");
+  await edge.ok("map", "add", "8080/tcp", "lab", echo.address);
+  const file = await tokenFile(edge, "one");
+  await using original = await agent(edge, file);
+  for (const signal of ["SIGTERM", "SIGKILL"] as const) {
+    const clone = await agent(edge, file);
+    await original.until(/"msg":"stands by"/);
+    clone.kill(signal);
+    await clone.ended;
+    await original.until(/"msg":"connected"/);
+    const visitor = await visit(edge);
+    expect(await visitor.says("still here")).toBe("still here");
+    visitor.socket.destroy();
+  }
+});
+
 test("an agent told to stop finishes its streams first, and leaves with 0", async () => {
   await using edge = await testEdge({ tcp: "8080" });
   await using echo = await echoServer();

@@ -82,7 +82,7 @@ export const VULNERABILITIES: readonly Vulnerability[] = [
   },
   {
     name: "a caller's malformed SESSION ends the agent's lane",
-    file: "agent/sessions.ts",
+    file: "shared/agent-sessions.ts",
     find: "this.#guarded(frame, () => this.#begin(frame));",
     put: "this.#begin(frame);",
     test: [LANES, "whatever a client says costs its own lane at most"],
@@ -202,7 +202,7 @@ export const VULNERABILITIES: readonly Vulnerability[] = [
   {
     name: "a session is taken over without its secret",
     file: "shared/resume.ts",
-    find: "if (!equal(proof, hmac(sha256, secret, concat([PROVE, this.id, u32(epoch)])))) return false;",
+    find: "if (!equalBytes(proof, hmac(sha256, secret, concat([PROVE, this.id, u32(epoch)])))) return false;",
     put: "",
     test: ["test/spec/resume.test.ts", ""],
   },

@@ -421,20 +421,29 @@ test("3.3 a caller's ids increase and are never used again", () => {
   expect(ids).toEqual([1, 2, 3, 4, 5]);
 });
 
-test.each(ROLES)(
-  "3.4 DATA and FIN for a stream never known are answered RESET(unknown) once, all else is passed over (%s)",
-  (role) => {
-    const end = new End(role);
-    end.hear(credit(40, 1, 0), ask(40, 0), reset(41), ...(role === "caller" ? [accept(42), reject(43)] : []));
-    expect(end.sent).toEqual([]);
-    end.hear(data(50, 0, "x"), data(50, 1, "y"), fin(50, 2), fin(51, 0), fin(51, 0));
-    expect(end.sent.map((each) => [each.type, each.stream, codeOf(each)])).toEqual([
-      [TYPE.RESET, 50, "unknown"],
-      [TYPE.RESET, 51, "unknown"],
-    ]);
-    expect(end.over).toEqual([]);
-  },
-);
+test("3.4 a caller answers DATA and FIN for a stream it never opened with RESET(unknown) once, and passes over all else", () => {
+  const end = new End("caller");
+  end.hear(credit(40, 1, 0), ask(40, 0), reset(41), accept(42), reject(43));
+  expect(end.sent).toEqual([]);
+  end.hear(data(50, 0, "x"), data(50, 1, "y"), fin(50, 2), fin(51, 0), fin(51, 0));
+  expect(end.sent.map((each) => [each.type, each.stream, codeOf(each)])).toEqual([
+    [TYPE.RESET, 50, "unknown"],
+    [TYPE.RESET, 51, "unknown"],
+  ]);
+  expect(end.over).toEqual([]);
+});
+
+test("3.4 an agent answers DATA and FIN for a stream whose OPEN never came with NUDGE, once a second, and passes over all else", () => {
+  const end = new End("agent");
+  end.hear(credit(40, 1, 0), ask(40, 0), reset(41));
+  expect(end.sent).toEqual([]);
+  end.hear(data(50, 0, "x"), data(50, 1, "y"), fin(51, 0));
+  expect(end.sent.map(({ type }) => type)).toEqual([TYPE.NUDGE]);
+  end.now += 1_000;
+  end.hear(data(50, 0, "x"));
+  expect(end.sent.map(({ type }) => type)).toEqual([TYPE.NUDGE, TYPE.NUDGE]);
+  expect(end.over).toEqual([]);
+});
 
 test.each(ROLES)("3.5 late frames of a reset stream are dropped silently, for the last 256 of them (%s)", (role) => {
   const end = new End(role);

@@ -15,6 +15,8 @@ export type Killers = ReadonlyMap<string, readonly string[]>;
 export const CONFORMANCE = ["conformance-states", "conformance-frames", "conformance-credit"];
 /** The same for resuming: its tests, and the first histories of the simulation, which are the same each time. */
 export const RESUMING = ["resume", "simulation"];
+/** The same for noticing that a path is lost. */
+export const OUTAGES = ["outages", "agent-sessions", "paths"];
 /** The same for windows and what they ask of a budget, over a long line. */
 export const DISTANCE = ["window"];
 const HISTORIES = 150;

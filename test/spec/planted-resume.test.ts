@@ -21,14 +21,14 @@ const MUTANTS: Mutant[] = [
   {
     name: "any proof will do",
     file: "resume.ts",
-    find: "if (!equal(proof, hmac(sha256, secret, concat([PROVE, this.id, u32(epoch)])))) return false;",
+    find: "if (!equalBytes(proof, hmac(sha256, secret, concat([PROVE, this.id, u32(epoch)])))) return false;",
     put: "",
   },
   {
     name: "a proof is good for every session",
     file: "resume.ts",
-    find: "if (!equal(proof, hmac(sha256, secret, concat([PROVE, this.id, u32(epoch)])))) return false;",
-    put: "if (!equal(proof, hmac(sha256, secret, concat([PROVE, new Uint8Array(16), u32(epoch)])))) return false;",
+    find: "if (!equalBytes(proof, hmac(sha256, secret, concat([PROVE, this.id, u32(epoch)])))) return false;",
+    put: "if (!equalBytes(proof, hmac(sha256, secret, concat([PROVE, new Uint8Array(16), u32(epoch)])))) return false;",
   },
   {
     name: "the fence is skipped: a RESUME of an older epoch is answered",
@@ -82,7 +82,7 @@ const MUTANTS: Mutant[] = [
   {
     name: "a FIN that was lost is not said again",
     file: "outgoing.ts",
-    find: "if (this.finSent && received <= this.sent) this.finSent = false;",
+    find: "this.finSent = false;\n    this.#finRepeats = true;",
     put: "",
   },
   {
@@ -101,13 +101,13 @@ const MUTANTS: Mutant[] = [
   {
     name: "an OPEN that was lost is not said again",
     file: "resumption.ts",
-    find: "if (stream.opening !== null) {",
+    find: "if (!stream.isKnown) {",
     put: "if (stream.opening === undefined) {",
   },
   {
     name: "a stream is forgotten that was answered while the question was on its way",
     file: "resumption.ts",
-    find: "} else if (this.#unanswered.has(stream)) {",
+    find: "} else if (this.#unknown.has(stream)) {",
     put: "} else if (false) {",
   },
   {

@@ -246,7 +246,7 @@ const MUTANTS: Mutant[] = [
   {
     name: "a FIN may be consumed before it is sent",
     file: "outgoing.ts",
-    find: "const most = this.finSent ? this.sent + 1 : this.sent;\n    if (consumed",
+    find: "const most = this.finSent || this.#finRepeats ? this.sent + 1 : this.sent;\n    if (consumed",
     put: "const most = this.sent + 1;\n    if (consumed",
   },
   {
@@ -296,7 +296,7 @@ const MUTANTS: Mutant[] = [
   {
     name: "after ASK the FIN is not sent again",
     file: "outgoing.ts",
-    find: "if (this.finSent && received <= this.sent) this.finSent = false;",
+    find: "this.finSent = false;\n    this.#finRepeats = true;",
     put: "",
   },
   {

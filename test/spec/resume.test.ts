@@ -1,7 +1,8 @@
 import { createHmac } from "node:crypto";
 import { expect, test } from "vitest";
 import { GRACE_MS } from "../../shared/limits.ts";
-import { decodeFrame, encodeFrame, TYPE } from "../../shared/frame.ts";
+import { decodeFrame, encodeFrame, stamp, TYPE } from "../../shared/frame.ts";
+import type { Stream } from "../../shared/stream.ts";
 import {
   decodeResume,
   decodeResumed,
@@ -133,6 +134,98 @@ test("a RESUMED that is lost is asked for again, with the next proof", () => {
   link.deliver();
   expect(text(agent.bytes)).toBe("xy");
 });
+
+test("while a caller asks, no byte leaves before the agent has answered", () => {
+  const link = pair();
+  const { caller } = connect(link);
+  link.cut();
+  link.heal();
+  link.sent.length = 0;
+  write(caller.stream, "held back");
+  expect(link.sent).toEqual([]);
+  link.deliver();
+  expect(link.sent.filter(({ from, frame }) => from === "caller" && frame.type === TYPE.DATA)).toHaveLength(1);
+});
+
+test("a stream whose ACCEPT was overtaken by word of what was consumed goes on where it was", () => {
+  const link = pair({ onDial: accepting });
+  const caller = new Sink(open(link));
+  write(caller.stream, "first flight");
+  link.caller.resume();
+  const [dial, data, resume] = link.toAgent.splice(0) as [Uint8Array, Uint8Array, Uint8Array];
+  // The agent answers before it has the stream; then its OPEN comes, by another lane.
+  const resumed = answersTo(link, [resume]);
+  const answers = answersTo(link, [dial, data]);
+  hearFirst(link, TYPE.CREDIT, [...resumed, ...answers]);
+  write(caller.stream, ", second");
+  link.deliver();
+  expect([link.over, caller.ended]).toEqual([[], undefined]);
+  expect(link.sent.filter(({ frame }) => frame.type === TYPE.RESET)).toEqual([]);
+});
+
+test("a caller that has heard the whole answer of a stream, but not its ACCEPT, does not open it again", () => {
+  const link = pair({ onDial: accepting });
+  const caller = new Sink(open(link));
+  caller.stream.finish();
+  const answers = answersTo(link, link.toAgent.splice(0));
+  link.dialled[0]!.stream.finish();
+  hearFirst(
+    link,
+    TYPE.FIN,
+    [...answers, ...link.toCaller.splice(0)].filter(([type]) => type === TYPE.FIN),
+  );
+  link.caller.resume();
+  link.deliver();
+  expect([caller.fin, caller.ended, link.over]).toEqual([true, null, []]);
+  expect(link.sent.filter(({ frame }) => frame.type === TYPE.RESET)).toEqual([]);
+});
+
+test("a FIN that is to be sent again after a loss may have been consumed the first time", () => {
+  const link = pair();
+  const { caller, agent } = connect(link);
+  write(caller.stream, "all");
+  caller.stream.finish();
+  link.caller.resume();
+  const [data, fin, resume] = link.toAgent.splice(0) as [Uint8Array, Uint8Array, Uint8Array];
+  // The agent answers before it has the FIN, which comes by another lane; no lane has room to send it again now.
+  const resumed = answersTo(link, [resume]);
+  const answers = answersTo(link, [data, fin]);
+  link.room.open = false;
+  hearFirst(link, TYPE.RESUMED, [...resumed, ...answers]);
+  link.room.open = true;
+  link.deliver();
+  expect([link.over, caller.ended]).toEqual([[], undefined]);
+  expect([text(agent.bytes), agent.fin]).toEqual(["all", true]);
+});
+
+/** An application that accepts at once, and takes what comes. */
+function accepting(stream: Stream): void {
+  const sink = new Sink(stream);
+  sink.stream.accept({ target: "", local: "" });
+}
+
+/** What the agent says to these frames, all reports included. */
+function answersTo(link: Pair, frames: readonly Uint8Array[]): Uint8Array[] {
+  const kept = link.toCaller.splice(0);
+  for (const frame of frames) {
+    link.toAgent.unshift(frame);
+    link.deliver(1);
+  }
+  link.clock.now += 2_000;
+  link.agent.tick();
+  const answers = link.toCaller.splice(0);
+  link.toCaller.push(...kept);
+  return answers;
+}
+
+/** The caller hears these, those of one type before the others, as on several lanes. */
+function hearFirst(link: Pair, type: number, frames: readonly Uint8Array[]): void {
+  const isFirst = (frame: Uint8Array): boolean => frame[0] === type;
+  for (const frame of [...frames.filter(isFirst), ...frames.filter((each) => !isFirst(each))]) {
+    stamp(frame, { slot: 7 });
+    link.caller.receive(decodeFrame(frame));
+  }
+}
 
 test("a proof is good once, only for its session, and never for an older epoch", () => {
   const id = new Uint8Array(16).fill(9);

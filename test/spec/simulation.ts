@@ -3,8 +3,10 @@ import { GRACE_MS, MAX_DATA, USUAL_DATA } from "../../shared/limits.ts";
 import { encodeDial } from "../../shared/open.ts";
 import { decodeResume, Secret, type StreamRecord } from "../../shared/resume.ts";
 import { Session } from "../../shared/session.ts";
-import { chunkOf, type Stream } from "../../shared/stream.ts";
+import type { Stream } from "../../shared/stream.ts";
+import { dice } from "./dice.ts";
 import { DIAL, WINDOW } from "./pair.ts";
+import { finish, listen, side, take, write, type Both, type Way } from "./traffic.ts";
 
 // One caller, one relay and one agent, in a world that a seed decides: frames are delayed on three lanes, paths are cut,
 // half-cut and darkened, frames of dead paths arrive late, either end restarts, the relay forgets. All of it is checked:
@@ -13,32 +15,7 @@ import { DIAL, WINDOW } from "./pair.ts";
 const LANES = 3;
 const MOST_STREAMS = 6;
 
-/** A prime, so that frames of any size fall elsewhere each time. */
-const PERIOD = 65_537;
-const NOISE = (() => {
-  const random = dice(0);
-  const once = Uint8Array.from({ length: PERIOD }, () => Math.floor(random() * 256));
-  // A slice may begin anywhere, and be as long as a frame.
-  const whole = new Uint8Array(PERIOD * (2 + Math.floor(MAX_DATA / PERIOD)));
-  for (let at = 0; at < whole.byteLength; at += PERIOD) whole.set(once, at);
-  return whole;
-})();
-
-type Way = "up" | "down";
 type Sent = { bytes: Uint8Array; at: number; path: number };
-
-/** What one end of a stream has written, heard, and met. */
-type Side = {
-  written: number;
-  heard: number;
-  untaken: number;
-  finished: boolean;
-  fin: boolean;
-  endings: number;
-  failed: boolean;
-};
-
-type Both = { serial: number; stream: Stream; far: Stream | undefined; near: Side; agent: Side; isReset: boolean };
 
 /** Two sessions that belong together, from SESSION to the end of either process. */
 type Generation = {
@@ -87,12 +64,12 @@ export class Simulation {
       case 2:
       case 3:
       case 4:
-        if (both !== undefined) this.#write(both, both.stream, both.near, "up");
+        if (both !== undefined) write(both, both.stream, "up", () => this.#size());
         break;
       case 5:
       case 6:
       case 7:
-        if (both?.far !== undefined) this.#write(both, both.far, both.agent, "down");
+        if (both?.far !== undefined) write(both, both.far, "down", () => this.#size());
         break;
       case 8:
       case 9:
@@ -298,7 +275,7 @@ export class Simulation {
     const stream = this.#current.caller.open(TYPE.DIAL, encodeDial(DIAL), { mapping: DIAL.mapping, lane });
     const both: Both = { serial: this.#serials, stream, far: undefined, near: side(), agent: side(), isReset: false };
     this.#current.all.push(both);
-    this.#listen(both, stream, both.near, "down", this.#current);
+    this.#listen(both, stream, "down", this.#current);
   }
 
   #dialled(generation: Generation, stream: Stream): void {
@@ -306,41 +283,22 @@ export class Simulation {
     if (both === undefined) return void (this.#problem ??= `stream ${stream.id} was never opened`);
     if (both.far !== undefined) return void (this.#problem ??= `stream ${stream.id} was dialled twice`);
     both.far = stream;
-    this.#listen(both, stream, both.agent, "up", generation);
+    this.#listen(both, stream, "up", generation);
     stream.accept({ target: "", local: "" });
   }
 
-  /** Every byte is known by its stream, its direction and its offset. */
-  #listen(both: Both, stream: Stream, end: Side, way: Way, generation: Generation): void {
-    stream.events = {
-      data: (bytes) => {
-        if (end.endings > 0 || end.fin) this.#problem ??= `bytes after the end of stream ${stream.id}`;
-        if (Buffer.compare(bytes, content(both.serial, way, end.heard, bytes.byteLength)) !== 0)
-          this.#problem ??= `stream ${stream.id} ${way}: bytes from ${end.heard} on are others`;
-        end.heard += bytes.byteLength;
-        end.untaken += bytes.byteLength;
-      },
-      fin: () => {
-        end.fin = true;
-        const { written } = way === "up" ? both.near : both.agent;
-        if (end.heard !== written) this.#problem ??= `stream ${stream.id} ${way}: ended at ${end.heard} of ${written}`;
-      },
-      ended: (failure) => {
-        end.endings += 1;
-        end.failed = failure !== null;
-        const expected = both.isReset || generation !== this.#current || !generation.agentLives;
-        if (failure !== null && !expected)
-          this.#problem ??= `stream ${stream.id} ended: ${failure.code}: ${failure.reason}`;
-      },
-    };
+  #listen(both: Both, stream: Stream, way: Way, generation: Generation): void {
+    listen(
+      both,
+      stream,
+      way,
+      (problem) => (this.#problem ??= problem),
+      () => both.isReset || generation !== this.#current || !generation.agentLives,
+    );
   }
 
-  #write(both: Both, stream: Stream, end: Side, way: Way): void {
-    if (end.finished || !stream.hungry) return;
-    const size = 1 + (this.#below(8) === 0 ? this.#below(USUAL_DATA) : this.#below(3_000));
-    const bytes = content(both.serial, way, end.written, size);
-    end.written += size;
-    stream.write(chunkOf(bytes));
+  #size(): number {
+    return 1 + (this.#below(8) === 0 ? this.#below(USUAL_DATA) : this.#below(3_000));
   }
 
   #reset(both: Both): void {
@@ -411,37 +369,4 @@ function unfinished(both: Both, former: readonly Generation[]): boolean {
   const generation = former.find(({ all }) => all.includes(both));
   const isNearOpen = generation?.callerLives === true && both.near.endings !== 1;
   return isNearOpen || (generation?.agentLives === true && both.far !== undefined && both.agent.endings !== 1);
-}
-
-function side(): Side {
-  return { written: 0, heard: 0, untaken: 0, finished: false, fin: false, endings: 0, failed: false };
-}
-
-function take(stream: Stream, end: Side, most: number): void {
-  const bytes = Math.min(most, end.untaken);
-  if (bytes === 0 || stream.over) return;
-  end.untaken -= bytes;
-  stream.consumed(bytes);
-}
-
-function finish(stream: Stream, end: Side): void {
-  end.finished = true;
-  stream.finish();
-}
-
-/** Bytes of a stream from an offset on: others for each stream and direction, and nowhere the same soon. */
-function content(serial: number, way: Way, offset: number, size: number): Uint8Array {
-  const start = (serial * 7_919 + (way === "up" ? 0 : 30_011) + offset) % PERIOD;
-  return NOISE.subarray(start, start + size);
-}
-
-/** mulberry32: the same numbers in [0, 1) for the same seed, everywhere. */
-function dice(seed: number): () => number {
-  let state = seed | 0;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
 }

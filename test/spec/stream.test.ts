@@ -55,10 +55,10 @@ test("a reset ends both directions once, and late frames of it are dropped silen
   expect(link.over).toEqual([]);
 });
 
-test("DATA for a stream never known is answered RESET(unknown), once", () => {
+test("DATA for a stream that a caller never opened is answered RESET(unknown), once", () => {
   const link = pair();
   for (const offset of [0, 1]) {
-    link.agent.receive({
+    link.caller.receive({
       type: TYPE.DATA,
       flags: 0,
       lane: 0,
@@ -69,7 +69,7 @@ test("DATA for a stream never known is answered RESET(unknown), once", () => {
       payload: new Uint8Array(1),
     });
   }
-  expect(link.sent.map(({ from, frame }) => [from, frame.type, frame.stream])).toEqual([["agent", TYPE.RESET, 99]]);
+  expect(link.sent.map(({ from, frame }) => [from, frame.type, frame.stream])).toEqual([["caller", TYPE.RESET, 99]]);
 });
 
 test("a reader that has stopped holds no more than its grant, and others go on", () => {

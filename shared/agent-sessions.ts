@@ -1,76 +1,87 @@
-import { Cut, decodeControl, type Welcome } from "../shared/control.ts";
-import { SessionError, streamCode, type Failure } from "../shared/errors.ts";
-import { Budget } from "../link/budget.ts";
-import { Gatherer } from "../shared/gather.ts";
-import { decodeFields, encodeFields, numberField } from "../shared/fields.ts";
-import { encodeFrame, FLAG_MORE, TYPE, type Frame } from "../shared/frame.ts";
-import { GRACE_MS, MAX_STREAMS, USUAL_DATA } from "../shared/limits.ts";
-import type { Dial } from "../shared/open.ts";
-import { decodeResume, Secret, type Resume } from "../shared/resume.ts";
-import { Session } from "../shared/session.ts";
-import type { Stream } from "../shared/stream.ts";
+import { Budget } from "./budget.ts";
+import { Cut, decodeControl, type Welcome } from "./control.ts";
+import { encodeEnd } from "./ending.ts";
+import { SessionError, streamCode, type Failure } from "./errors.ts";
+import { decodeFields, numberField } from "./fields.ts";
+import { encodeFrame, FLAG_MORE, TYPE, type Frame } from "./frame.ts";
+import { GoneSessions } from "./gone-sessions.ts";
+import { GRACE_MS, MAX_STREAMS, USUAL_DATA } from "./limits.ts";
+import type { Dial } from "./open.ts";
+import type { Moments } from "./outlet.ts";
+import { decodeResume, Secret, type Resume } from "./resume.ts";
+import { Session } from "./session.ts";
+import type { Stream } from "./stream.ts";
 
-export type SessionsHost = {
+export type AgentSessionsHost = {
+  /** Sends a frame on a lane, or nowhere while there is none. */
   send: (frame: Uint8Array, lane: number) => void;
+  /** Bytes of the largest frame of bulk that a lane takes now; 0: none. */
   room: (lane: number) => number;
+  /** Monotonic milliseconds. */
+  now: () => number;
+  gather: Moments;
+  /** A visitor wants this: accept or reject it, now or later. */
   dial: (stream: Stream, dial: Dial) => void;
 };
-
-/** Milliseconds a frame that nobody waits for may wait for others to go with. */
-const PATIENCE_MS = 25;
 
 /** Sessions without streams that may wait for their callers at once. */
 const MOST_IDLE = 64;
 
 /** The agent's half of every session, by channel, and what the relay says about them all. */
-export class Sessions {
-  readonly #host: SessionsHost;
+export class AgentSessions {
+  readonly #host: AgentSessionsHost;
   readonly #byChannel = new Map<number, Session>();
-  readonly #gatherers = new WeakMap<Session, Gatherer>();
-  readonly #dials = new Map<Stream, Dial>();
-  /** By session id, as hex: a session is found again by it, whatever its channel is by then. */
+  /** A session is found again by its id, whatever its channel is by then. */
   readonly #byId = new Map<string, Session>();
+  readonly #gone = new GoneSessions();
+  readonly #dials = new Map<Stream, Dial>();
   /** RESUMEs whose last page has not come, by channel. */
   readonly #pages = new Map<number, Resume>();
   #boot: string | undefined;
   readonly #budget = new Budget({
-    // Those that wait are sent nothing: callers that come and go must not take from those that stay.
-    sessions: () => [...this.#byChannel.values()].filter(({ up }) => up),
+    // A session that waits is sent nothing: callers that come and go must not take from those that stay.
+    sessions: () => this.#sessions.filter(({ up }) => up),
     send: (frame) => this.#host.send(frame, 0),
   });
   #graceMs = GRACE_MS;
 
-  constructor(host: SessionsHost) {
+  constructor(host: AgentSessionsHost) {
     this.#host = host;
   }
 
   get streams(): number {
-    let count = 0;
-    for (const session of this.#byChannel.values()) count += session.streams.size;
-    return count;
+    return this.#sessions.reduce((count, { streams }) => count + streams.size, 0);
   }
 
   /** True while the far ends hold bytes of ours that they have not consumed. */
   get waiting(): boolean {
-    for (const session of this.#byChannel.values()) if (session.charges.sent > 0) return true;
-    return false;
+    return this.#sessions.some(({ charges }) => charges.sent > 0);
   }
 
-  /** A lane is there. Another boot means that the relay's own sessions, channel 0, died with the former one. */
+  /** The first lane is there, or there again. */
   welcome(welcome: Welcome): void {
     const { boot, graceMs } = welcome;
-    if (this.#boot !== undefined && this.#boot !== boot) {
+    // Another boot means that the relay's own session, channel 0, died with the former one.
+    if (this.#boot !== undefined && this.#boot !== boot)
       this.#byChannel.get(0)?.close("done", { code: "lost", reason: "the edge was restarted" });
-    }
     this.#boot = boot;
     this.#graceMs = graceMs;
     this.#budget.welcome(welcome);
+    // A relay that never saw the lanes go has told no caller: each is asked to resume.
+    for (const session of this.#sessions) if (!session.up) this.#nudge(session);
   }
 
-  /** The lanes are gone: all stands still until callers ask to go on. */
+  /** No lane is left: all streams stand still until their callers resume. */
   suspend(): void {
     this.#pages.clear();
-    for (const session of this.#byChannel.values()) this.#suspend(session);
+    for (const session of this.#sessions) session.suspend();
+    this.#forgetIdle();
+    this.#budget.divide();
+  }
+
+  /** A lane is lost, or another has taken its place: what was on its way need not be followed by anything that shows a gap. */
+  lost(): void {
+    for (const session of this.#sessions) this.#nudge(session);
   }
 
   /** Takes a frame that the lane itself has no use for. Throws SessionError on one that makes no sense to an agent. */
@@ -83,7 +94,7 @@ export class Sessions {
         this.#cut(decodeControl(frame, Cut));
         return;
       case TYPE.AWAY:
-        this.#suspend(this.#byChannel.get(frame.channel));
+        this.#away(frame);
         return;
       case TYPE.SESSION:
         this.#guarded(frame, () => this.#begin(frame));
@@ -92,29 +103,27 @@ export class Sessions {
         this.#guarded(frame, () => this.#resume(frame));
         return;
       default:
-        if (frame.type < TYPE.SESSION) return;
-        this.#forSession(frame);
+        if (frame.type >= TYPE.SESSION) this.#forSession(frame);
     }
   }
 
-  /** A lane is lost and others live: callers ask what arrived, for what was on its way need not be followed by anything that would show a gap. */
-  lost(): void {
-    // The relay's own session, channel 0, sees the loss itself.
-    for (const channel of this.#byChannel.keys())
-      if (channel !== 0) this.#host.send(encodeFrame({ type: TYPE.NUDGE, channel }), 0);
-  }
-
   pump(): void {
-    for (const session of this.#byChannel.values()) session.pump();
+    for (const session of this.#sessions) session.pump();
   }
 
+  /** Once a second. */
   tick(): void {
-    for (const session of this.#byChannel.values()) session.tick();
+    for (const session of this.#sessions) session.tick();
+  }
+
+  /** Wakes the relay, which then looks for ends that have gone silent. */
+  wakeRelay(): void {
+    this.#budget.repeat();
   }
 
   /** Ends everything: the path is gone for good, or the agent stops. */
   close(failure: Failure): void {
-    for (const session of this.#byChannel.values()) session.close("done", failure);
+    for (const session of this.#sessions) session.close("done", failure);
   }
 
   /** Notes what a stream was opened for, so that a CUT finds it; forget it when it ends. */
@@ -126,22 +135,32 @@ export class Sessions {
     this.#dials.delete(stream);
   }
 
-  #suspend(session: Session | undefined): void {
+  get #sessions(): Session[] {
+    return [...this.#byChannel.values()];
+  }
+
+  /** The caller of a channel has no lane left. */
+  #away({ channel }: Frame): void {
+    const session = this.#byChannel.get(channel);
     if (session === undefined) return;
-    this.#gatherers.get(session)?.drop();
     session.suspend();
     this.#forgetIdle();
     this.#budget.divide();
   }
 
-  /** Sessions that wait without a stream are kept for callers who come back, but not for ever more of them. */
-  #forgetIdle(): void {
-    const idle = [...this.#byId.values()].filter(({ up, streams }) => !up && streams.size === 0);
-    for (const session of idle.slice(0, Math.max(0, idle.length - MOST_IDLE)))
-      session.close("idle", { code: "lost", reason: "too many sessions wait" });
+  /** Asks the caller of a session to resume it. */
+  #nudge({ to }: Session): void {
+    this.#host.send(encodeFrame({ type: TYPE.NUDGE, channel: to.channel }), 0);
   }
 
-  /** A caller's word is not the relay's: what makes no sense is refused on its channel, and ends nobody else's lane. */
+  /** Sessions that wait without a stream are kept for callers that come back, but not for ever more of them. */
+  #forgetIdle(): void {
+    const idle = [...this.#byId.values()].filter((each) => !each.up && each.streams.size === 0);
+    for (const session of idle.slice(0, Math.max(0, idle.length - MOST_IDLE)))
+      session.end("idle", "too many sessions wait");
+  }
+
+  /** A caller's word is not the relay's: what makes no sense is refused on its channel, and ends no other caller's lane. */
   #guarded({ channel }: Frame, step: () => void): void {
     try {
       step();
@@ -154,8 +173,8 @@ export class Sessions {
 
   #begin(frame: Frame): void {
     const fields = decodeFields(frame.payload);
-    const id = fields.get(1);
-    const key = fields.get(2);
+    const id = fields.get(1)?.slice();
+    const key = fields.get(2)?.slice();
     if (id?.byteLength !== 16 || key?.byteLength !== 32)
       throw new SessionError("protocol", "SESSION without id or secret");
     const name = hex(id);
@@ -163,39 +182,24 @@ export class Sessions {
     // Callers say it on each of their lanes, so that no DIAL on another one comes before it.
     const known = this.#byId.get(name);
     if (known?.to.channel === channel) return;
-    if (known !== undefined) return this.#refuse(channel, "that session is somebody else's");
+    if (known !== undefined) return this.#refuse(channel, "that session is another caller's", id);
     this.#byChannel.get(channel)?.close("done", { code: "lost", reason: "the caller began anew" });
-    const gatherer = new Gatherer({
-      send: this.#host.send,
-      // After the sockets of this turn: answers to several visitors leave together.
-      soon: (flush) => void setImmediate(flush),
-      later: (flush) => void setTimeout(flush, PATIENCE_MS),
-    });
-    // Apart from the rest: a relay may drop a message of datagrams.
-    const datagrams = new Gatherer({
-      send: this.#host.send,
-      soon: (flush) => void setImmediate(flush),
-      later: setImmediate,
-    });
+    const { send, room, now, gather, dial } = this.#host;
     const session: Session = new Session({
       role: "agent",
       frameBytes: Math.max(USUAL_DATA, numberField(fields, 3)),
-      secret: new Secret(id.slice(), key.slice()),
+      secret: new Secret(id, key),
       to: { channel, slot: 0 },
       graceMs: () => this.#graceMs,
-      io: {
-        send: (sent, lane, patient) => (sent[0] === TYPE.DGRAM ? datagrams : gatherer).send(sent, lane, patient),
-        room: this.#host.room,
-        now: () => performance.now(),
-      },
-      dial: this.#host.dial,
+      io: { send, room, now, gather },
+      dial,
       demands: () => this.#budget.divide(),
       ended: () => {
+        this.#gone.add(session.to.channel, id);
         if (this.#byChannel.get(session.to.channel) === session) this.#byChannel.delete(session.to.channel);
-        if (this.#byId.get(name) === session) this.#byId.delete(name);
+        this.#byId.delete(name);
       },
     });
-    this.#gatherers.set(session, gatherer);
     this.#byChannel.set(channel, session);
     this.#byId.set(name, session);
     session.allow(frame.offset);
@@ -209,31 +213,38 @@ export class Sessions {
     const begun = this.#pages.get(channel);
     const resume = begun === undefined ? page : { ...page, records: [...begun.records, ...page.records] };
     this.#pages.delete(channel);
-    if (resume.records.length > MAX_STREAMS) return this.#refuse(channel, "more streams than a session may have");
+    if (resume.records.length > MAX_STREAMS)
+      return this.#refuse(channel, "more streams than a session may have", resume.id);
     if ((frame.flags & FLAG_MORE) !== 0) return void this.#pages.set(channel, resume);
     const session = this.#byId.get(hex(resume.id));
     const before = session?.to.channel;
     const outcome = session?.reunite({ channel, slot: 0 }, frame.offset, resume.proof, resume.records) ?? "refused";
     // Read late from a connection that was replaced meanwhile: an answer would end what the later one has resumed.
     if (outcome === "stale") return;
-    if (session === undefined || outcome === "refused") return this.#refuse(channel, "no such session");
+    if (session === undefined || outcome === "refused") {
+      const never = session === undefined && !this.#gone.knows(resume.id);
+      return this.#refuse(channel, "no such session", resume.id, never);
+    }
     if (before !== undefined && before !== channel && this.#byChannel.get(before) === session)
       this.#byChannel.delete(before);
     if (session.over) return;
-    if (this.#byChannel.get(channel) !== session)
-      this.#byChannel.get(channel)?.close("done", { code: "lost", reason: "the caller went on with another session" });
+    const other = this.#byChannel.get(channel);
+    if (other !== session) other?.close("done", { code: "lost", reason: "the caller went on with another session" });
     this.#byChannel.set(channel, session);
     this.#budget.divide();
   }
 
-  #refuse(channel: number, reason: string): void {
-    this.#host.send(encodeFrame({ type: TYPE.END, channel }, encodeFields({ 1: "done", 2: reason })), 0);
+  #refuse(channel: number, reason: string, id?: Uint8Array, never = false): void {
+    this.#host.send(encodeEnd({ channel }, { code: "done", reason, id, never }), 0);
   }
 
   #forSession(frame: Frame): void {
     const session = this.#byChannel.get(frame.channel);
-    if (session !== undefined) session.receive(frame);
-    else if (frame.type === TYPE.DIAL) this.#refuse(frame.channel, "no session on this channel");
+    if (session !== undefined) return session.receive(frame);
+    // An answer to END would be answered in turn.
+    if (frame.type === TYPE.END) return;
+    const answer = this.#gone.answer(frame.channel, this.#host.now());
+    if (answer !== null) this.#refuse(frame.channel, "no session on this channel", answer.id, answer.id === undefined);
   }
 
   #cut(cut: Cut): void {
@@ -248,5 +259,5 @@ export class Sessions {
 }
 
 function hex(bytes: Uint8Array): string {
-  return Buffer.from(bytes).toString("hex");
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }

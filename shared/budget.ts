@@ -1,8 +1,8 @@
-import type { Welcome } from "../shared/control.ts";
-import { divide, NO_DEMAND, sumOf, type Demand } from "../shared/division.ts";
-import { encodeFrame, TYPE, viewOf, writeU64 } from "../shared/frame.ts";
-import type { Session } from "../shared/session.ts";
-import { ASKS_FOR_BUDGET } from "../shared/version.ts";
+import type { Welcome } from "./control.ts";
+import { divide, NO_DEMAND, sumOf, type Demand } from "./division.ts";
+import { encodeFrame, TYPE, viewOf, writeU64 } from "./frame.ts";
+import type { Session } from "./session.ts";
+import { ASKS_FOR_BUDGET } from "./version.ts";
 
 export type BudgetHost = {
   /** Sessions whose far ends may send. */
@@ -47,6 +47,15 @@ export class Budget {
     for (const [index, session] of sessions.entries()) session.grant(parts[index] ?? 0);
     const demand = sumOf(sessions.map((session) => session.demand));
     if (this.#asked === null || (this.#asked.wants === demand.wants && this.#asked.stuck === demand.stuck)) return;
+    this.#ask(demand);
+  }
+
+  /** Says again what was asked for last: a word that changes nothing, and wakes the relay. */
+  repeat(): void {
+    if (this.#asked !== null) this.#ask(this.#asked);
+  }
+
+  #ask(demand: Demand): void {
     this.#asked = demand;
     const stuck = new Uint8Array(8);
     writeU64(viewOf(stuck), 0, demand.stuck);

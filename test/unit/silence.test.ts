@@ -1,0 +1,123 @@
+import { expect, test, vi } from "vitest";
+import { DEAD_MS, PING_MS, SUSPECT_MS } from "../../shared/limits.ts";
+
+type Lane = { heardAt: number; setBackAt: number | null; attachment: { since: number; ready: object | null } };
+type End = { lanes: Map<number, Lane> };
+type SilenceClass = new (host: object) => {
+  heard: (lane: Lane, now: number) => number;
+  isGone: (end: End, now: number) => boolean;
+  look: (now: number) => void;
+  next: (now: number) => number | null;
+};
+
+/** The relay's part, whose types are of another world than these. */
+const { Silence } = (await import(/* @vite-ignore */ new URL("../../edge/relay/silence.ts", import.meta.url).href)) as {
+  Silence: SilenceClass;
+};
+
+test("a lane that was silent for DEAD_MS is dismissed by a second look, one that pings is not", () => {
+  using relay = aRelay();
+  const [silent, lives] = [relay.lane(), relay.lane()];
+  relay.passes(DEAD_MS, () => relay.ping(lives));
+  relay.look();
+  expect(relay.dismissed).toEqual([]);
+  relay.passes(2_000);
+  relay.look();
+  expect(relay.isGone(silent)).toBe(true);
+  expect(relay.dismissed).toEqual([]);
+  relay.passes(SUSPECT_MS);
+  expect(relay.dismissed).toEqual([silent]);
+  expect(relay.isGone(lives)).toBe(false);
+});
+
+test("a lane whose ping is read between the two looks stays: this machine may have stood still", () => {
+  using relay = aRelay();
+  const lane = relay.lane();
+  relay.passes(DEAD_MS + 1_000);
+  relay.look();
+  relay.ping(lane);
+  relay.passes(2 * SUSPECT_MS);
+  expect(relay.dismissed).toEqual([]);
+});
+
+test("frames count as pings do", () => {
+  using relay = aRelay();
+  const lane = relay.lane();
+  relay.passes(DEAD_MS + 1_000);
+  lane.heardAt = Date.now();
+  relay.look();
+  relay.passes(2 * SUSPECT_MS);
+  expect(relay.dismissed).toEqual([]);
+});
+
+test("a lane that has not said HELLO is left to the time-out of HELLO", () => {
+  using relay = aRelay();
+  relay.lane(null);
+  relay.passes(2 * DEAD_MS);
+  relay.look();
+  relay.passes(2 * SUSPECT_MS);
+  expect(relay.dismissed).toEqual([]);
+});
+
+test("an hour after the clock was set back by two days, a lane that lives is here, and one that died is not", () => {
+  using relay = aRelay();
+  const [dead, lives] = [relay.lane(), relay.lane()];
+  vi.setSystemTime(Date.now() - 2 * 86_400_000);
+  relay.look();
+  relay.passes(3_600_000, () => relay.ping(lives));
+  expect(relay.dismissed).toEqual([dead]);
+  expect(relay.isGone(lives)).toBe(false);
+});
+
+test("the next look that an alarm is worth is when the first agent may be silent", () => {
+  using relay = aRelay();
+  expect(relay.silence.next(Date.now())).toBeNull();
+  const began = Date.now();
+  relay.lane();
+  relay.passes(5_000);
+  expect(relay.silence.next(Date.now())).toBe(began + DEAD_MS + 1_000);
+  relay.passes(DEAD_MS);
+  expect(relay.silence.next(Date.now())).toBe(Date.now() + 1_000);
+});
+
+function aRelay() {
+  vi.useFakeTimers({ now: 1_800_000_000_000 });
+  const pinged = new Map<Lane, number>();
+  const lanes = new Set<Lane>();
+  const dismissed: Lane[] = [];
+  const silence = new Silence({
+    lanes: {
+      all: () => lanes,
+      get agents() {
+        return [...lanes].map((lane) => ({ lanes: new Map([[0, lane]]) }));
+      },
+    },
+    pinged: (lane: Lane) => pinged.get(lane) ?? 0,
+    dismiss: (lane: Lane) => {
+      lanes.delete(lane);
+      dismissed.push(lane);
+    },
+  });
+  const look = (): void => silence.look(Date.now());
+  return {
+    silence,
+    dismissed,
+    look,
+    isGone: (lane: Lane) => silence.isGone({ lanes: new Map([[0, lane]]) }, Date.now()),
+    ping: (lane: Lane) => void pinged.set(lane, Date.now()),
+    lane(ready: object | null = {}): Lane {
+      const lane = { heardAt: 0, setBackAt: null, attachment: { since: Date.now(), ready } };
+      lanes.add(lane);
+      return lane;
+    },
+    /** Time passes, in which lanes may ping; with `pings`, the relay is awake and looks now and then. */
+    passes(ms: number, pings?: () => void): void {
+      for (let left = ms; left > 0; left -= PING_MS) {
+        vi.advanceTimersByTime(Math.min(left, PING_MS));
+        pings?.();
+        if (pings !== undefined && ms > 2 * DEAD_MS) look();
+      }
+    },
+    [Symbol.dispose]: () => void vi.useRealTimers(),
+  };
+}
