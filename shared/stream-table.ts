@@ -163,10 +163,11 @@ export class StreamTable {
 
   /** Reports all that is consumed and not yet told. */
   reportAll(): void {
-    for (const stream of this.#unreported.keys()) {
-      this.#report(stream);
-      this.settle(stream);
-    }
+    const due = [...this.#unreported.keys()];
+    for (const stream of due) this.#report(stream);
+    // Only then: what a settled stream writes may take along, on its frames, word of what others have consumed, and without
+    // a new limit their far ends would wait for ever.
+    for (const stream of due) this.settle(stream);
   }
 
   /** Ends all without a word. */
