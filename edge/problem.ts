@@ -2,8 +2,8 @@ import type { Fault } from "../shared/result.ts";
 
 /** Why a request was refused, as RFC 9457 tells it. `code` is stable, the rest is prose; `status` tells clients what kind of trouble it is. */
 export type Problem = {
-  /** 400 badly written, 401 token, 403 not for this token, 404, 409 in the way of another rule, 412 changed meanwhile, 422 not on this edge, 429, 503 no admin secret. */
-  status: 400 | 401 | 403 | 404 | 409 | 412 | 422 | 426 | 429 | 500 | 503;
+  /** 400 badly written, 401 token, 403 not for this token, 404, 408 too slow, 409 in the way of another rule, 412 changed meanwhile, 413 too large, 422 not on this edge, 429, 503 no admin secret. */
+  status: 400 | 401 | 403 | 404 | 408 | 409 | 412 | 413 | 422 | 426 | 429 | 500 | 503;
   code: string;
   title: string;
   detail: string;

@@ -1,4 +1,5 @@
 import * as z from "zod";
+import { jsonOf } from "./answer.ts";
 import { EXIT, Problem, type ExitCode } from "./problem.ts";
 
 const problemBody = z.object({
@@ -22,6 +23,8 @@ export class Refusal extends Problem {
 }
 
 const TIMEOUT_MS = 30_000;
+/** Limit in bytes for an answer: an export as large as an import may be, with room to spare. */
+const MOST_ANSWERED = 64 * 1024 * 1024;
 
 export type Method = "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
 
@@ -38,16 +41,33 @@ export type ApiCall = {
 /** Asks the API of the edge at this origin. Answers the body, or throws Problem: of the way there, or what the edge says. */
 export async function callApi<Answer>(origin: string, call: ApiCall): Promise<Answer> {
   const response = await send(origin, call);
-  const answer: unknown = await response.json().catch(() => undefined);
-  if (response.ok && answer !== undefined) return answer as Answer;
-  const problem = problemBody.safeParse(answer);
+  const answer = await jsonOf(response, MOST_ANSWERED);
+  if (response.ok && answer.ok) return answer.json as Answer;
+  const problem = problemBody.safeParse(answer.ok ? answer.json : undefined);
   if (problem.success) throw new Refusal(exitOf(response.status), problem.data);
+  if (!answer.ok && answer.why !== "not-json") throw unfinished(origin, answer.why);
   throw new Problem(
     EXIT.failed,
     "not-an-edge",
     `${origin} answered ${response.status}, but not as a Sallyport edge does`,
     "check the address; a proxy in between may have answered",
   );
+}
+
+function unfinished(origin: string, why: "too-large" | "broken-off"): Problem {
+  return why === "too-large"
+    ? new Problem(
+        EXIT.failed,
+        "answer-too-large",
+        `${origin} answered more than ${MOST_ANSWERED} bytes`,
+        "check the address; if it is the edge's, ask for less at once (--limit)",
+      )
+    : new Problem(
+        EXIT.unreachable,
+        "answer-broken-off",
+        `the answer of ${origin} broke off, or took longer than ${TIMEOUT_MS / 1000} s`,
+        "try again; a slow line or a proxy in between may have ended it",
+      );
 }
 
 async function send(origin: string, { method, path, token, body, ifMatch }: ApiCall): Promise<Response> {
@@ -84,6 +104,7 @@ function reason(error: unknown): string {
 function exitOf(status: number): ExitCode {
   switch (status) {
     case 400:
+    case 413:
       return EXIT.usage;
     case 401:
     case 429:

@@ -4,6 +4,7 @@ import { parseEndpoint } from "../shared/endpoint.ts";
 import type { Frame } from "../shared/frame.ts";
 import { isWithin } from "../shared/reach.ts";
 import { known } from "../shared/result.ts";
+import { jsonOf } from "./answer.ts";
 import { faultOfStatus, logLoss, type LinkFault, type LinkStopped } from "./fault.ts";
 import type { Log } from "./log.ts";
 import { SiteLink } from "./site-link.ts";
@@ -24,6 +25,8 @@ const Listing = z.object({
 export type Listing = z.infer<typeof Listing>;
 
 const TIMEOUT_MS = 15_000;
+/** Limit in bytes for the list: as many endpoints as one request may map take a tenth of it. */
+const MOST_LISTED = 8 * 1024 * 1024;
 
 export type ClientOptions = { edge: URL; kind: "client" | "gateway"; token: () => string; log: Log };
 
@@ -59,7 +62,8 @@ export class Client implements AsyncDisposable {
     try {
       const headers = { authorization: `Bearer ${this.#options.token()}` };
       const response = await fetch(url, { headers, redirect: "error", signal: AbortSignal.timeout(TIMEOUT_MS) });
-      const body: unknown = await response.json().catch(() => undefined);
+      const answer = await jsonOf(response, MOST_LISTED);
+      const body = answer.ok ? answer.json : undefined;
       const listing = Listing.safeParse(body);
       if (response.ok && listing.success) return listing.data;
       const { detail } = z.object({ detail: z.string() }).safeParse(body).data ?? { detail: "" };

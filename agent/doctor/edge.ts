@@ -1,10 +1,13 @@
 import { createPublicKey, verify, type JsonWebKey } from "node:crypto";
 import WebSocket from "ws";
+import { jsonOf } from "../../link/answer.ts";
 import { faultOfError, faultOfStatus, type LinkFault } from "../../link/fault.ts";
 import { EXIT } from "../../link/problem.ts";
 import { fail, ok, warn, type Finding } from "./finding.ts";
 
 const TIMEOUT_MS = 10_000;
+/** Limit in bytes for an answer: an edge sends its clock or its keys, and another server may send without end. */
+const MOST_BYTES = 256 * 1024;
 /** Tokens are refused beyond this; see shared/token-life.ts. */
 const SKEW_MS = 60_000;
 
@@ -17,7 +20,8 @@ export async function checkEdge(origin: string, now: () => number): Promise<Find
       redirect: "manual",
       signal: AbortSignal.timeout(TIMEOUT_MS),
     });
-    body = await response.json().catch(() => null);
+    const answer = await jsonOf(response, MOST_BYTES);
+    body = answer.ok ? answer.json : null;
   } catch (error) {
     return [
       fail(
@@ -63,7 +67,9 @@ export async function checkSignature(origin: string, token: string): Promise<Fin
       redirect: "manual",
       signal: AbortSignal.timeout(TIMEOUT_MS),
     });
-    const { keys } = (await response.json()) as { keys: (JsonWebKey & { kid: string })[] };
+    const answer = await jsonOf(response, MOST_BYTES);
+    if (!answer.ok) throw new Error(answer.why);
+    const { keys } = answer.json as { keys: (JsonWebKey & { kid: string })[] };
     const [head = "", body = "", signature = ""] = token.split(".");
     const { kid } = JSON.parse(Buffer.from(head, "base64url").toString()) as { kid?: string };
     const key = keys.find((each) => each.kid === kid);

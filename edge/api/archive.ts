@@ -1,16 +1,17 @@
 import { Hono } from "hono";
+import type { BodyRule } from "../body.ts";
 import { registryOf } from "../env.ts";
 import { Archive } from "../registry/archive.ts";
 import { answer, askerOf, bodyOf, type ApiEnv } from "./context.ts";
 
-/** Bytes of the longest import: ten thousand changes and as many tokens. */
-const MAX_IMPORT = 24 * 1024 * 1024;
+/** Limit for an import: it holds ten thousand changes and as many tokens. */
+const IMPORT_BODY: BodyRule = { limit: 24 * 1024 * 1024, ms: 120_000 };
 
 /** GET: all that the registry keeps, without private keys. POST: the same into a registry without sites. */
 export const archiveRoutes = new Hono<ApiEnv>()
   .get("/", async (c) => c.json(await registryOf(c.env).exportAll()))
   .post("/", async (c) => {
-    const body = await bodyOf(c, Archive, MAX_IMPORT);
+    const body = await bodyOf(c, Archive, IMPORT_BODY);
     if (!body.ok) return body.response;
     const outcome = await registryOf(c.env).importAll(body.value, askerOf(c));
     return answer(c, outcome, (imported) => imported, 201);

@@ -1,6 +1,7 @@
 import type { Context } from "hono";
 import * as z from "zod";
 import type { AdminClaims } from "../../shared/claims.ts";
+import { ADMIN_BODY, readBody, type BodyRule } from "../body.ts";
 import { problemResponse, type Outcome } from "../problem.ts";
 import type { Env } from "../env.ts";
 import type { HostKind } from "../ingress/http-routes.ts";
@@ -18,29 +19,36 @@ export function askerOf(c: ApiContext): Asker {
   return { name: c.var.admin.sub, from: visitorOf(c.req.raw, c.env) };
 }
 
-/** Bytes of the longest request: a mapping with a CA bundle. */
-const MAX_BODY = 64 * 1024;
-
-/** The JSON body in its schema's shape, or the answer that says what is wrong with it. */
+/** Reads the JSON body in its schema's shape, or makes the answer that says what is wrong with it. */
 export async function bodyOf<T>(
   c: ApiContext,
   schema: z.ZodType<T>,
-  most = MAX_BODY,
+  rule: BodyRule = ADMIN_BODY,
 ): Promise<{ ok: true; value: T } | { ok: false; response: Response }> {
   const fault = (message: string) => ({ ok: false as const, response: badRequest(message) });
-  const text = await c.req.text();
-  if (text.length > most) return fault(`The body is over ${most} characters.`);
+  const body = await readBody(c.req.raw, rule);
+  if (!body.ok) return { ok: false, response: problemResponse(body.problem) };
   let json: unknown;
   try {
-    json = JSON.parse(text);
+    json = JSON.parse(body.value);
   } catch {
     return fault("The body is not JSON.");
   }
+  if (!isShallow(json, MOST_LEVELS)) return fault(`The body has more than ${MOST_LEVELS} levels.`);
   const parsed = schema.safeParse(json);
   if (parsed.success) return { ok: true, value: parsed.data };
   const [issue] = parsed.error.issues;
   const path = issue?.path.map(String).join(".") ?? "";
   return fault(`${path === "" ? "" : `${path}: `}${issue?.message ?? "wrong shape"}`);
+}
+
+/** Nesting limit for bodies: the deepest valid one, a rule with options in a list of rules, has five levels. */
+const MOST_LEVELS = 32;
+
+/** Tells whether a JSON value has at most `levels` levels. Schemas and RPC recurse into values, so deep ones overflow the stack. */
+function isShallow(value: unknown, levels: number): boolean {
+  if (typeof value !== "object" || value === null) return true;
+  return levels > 0 && Object.values(value).every((each) => isShallow(each, levels - 1));
 }
 
 /** The answer to a request that no program of ours would send. */

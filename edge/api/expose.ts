@@ -4,6 +4,7 @@ import type { MappingAnswer, RemovedAnswer } from "../../shared/api.ts";
 import { mayPublish, type AgentClaims } from "../../shared/claims.ts";
 import { parseEndpoint } from "../../shared/endpoint.ts";
 import { warnings } from "../../shared/warnings.ts";
+import { AGENT_BODY } from "../body.ts";
 import { registryOf } from "../env.ts";
 import { visitorOf } from "../ingress/visitor.ts";
 import { problemResponse } from "../problem.ts";
@@ -21,7 +22,7 @@ export const exposeRoutes = new Hono<ApiEnv>()
   .put("/", async (c) => {
     const caller = await publisher(c);
     if (!caller.ok) return caller.response;
-    const body = await bodyOf(c, ExposeBody);
+    const body = await bodyOf(c, ExposeBody, AGENT_BODY);
     if (!body.ok) return body.response;
     const { endpoint: text, target } = body.value;
     const { claims } = caller;

@@ -2,6 +2,7 @@ import { Hono } from "hono";
 import * as z from "zod";
 import { parseAddress, sourceBucket } from "../../shared/address.ts";
 import type { LoginView } from "../../shared/api.ts";
+import { LOGIN_BODY } from "../body.ts";
 import { registryOf } from "../env.ts";
 import { visitorOf } from "../ingress/visitor.ts";
 import { answer, bodyOf, type ApiEnv } from "./context.ts";
@@ -18,7 +19,7 @@ export const LoginBody = z.strictObject({
 
 /** POST /login: the admin secret for an admin token. */
 export const loginRoutes = new Hono<ApiEnv>().post("/", async (c) => {
-  const body = await bodyOf(c, LoginBody);
+  const body = await bodyOf(c, LoginBody, LOGIN_BODY);
   if (!body.ok) return body.response;
   const address = parseAddress(visitorOf(c.req.raw, c.env));
   const source = address.ok ? sourceBucket(address.value) : "an unknown address";

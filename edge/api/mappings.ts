@@ -4,6 +4,7 @@ import type { ApplyAnswer, MappingAnswer, MappingList, RemovedAnswer } from "../
 import type { Mapping } from "../../shared/mapping.ts";
 import { differences } from "../../shared/register.ts";
 import { warnings } from "../../shared/warnings.ts";
+import type { BodyRule } from "../body.ts";
 import { registryOf } from "../env.ts";
 import { problemResponse } from "../problem.ts";
 import type { Applied, Change } from "../registry/apply.ts";
@@ -17,8 +18,8 @@ const MappingBody = z.record(z.string(), z.json());
 
 /** Rules that one request may set: far more than an edge has ports for. */
 const MAX_RULES = 5_000;
-/** Bytes of that many. */
-const MAX_APPLY = 8 * 1024 * 1024;
+/** Limit for a request with that many. */
+const APPLY_BODY: BodyRule = { limit: 8 * 1024 * 1024, ms: 120_000 };
 
 export const ApplyBody = z.strictObject({
   mappings: z.array(MappingBody).max(MAX_RULES),
@@ -49,7 +50,7 @@ export const mappingRoutes = new Hono<ApiEnv>()
   })
   /** The whole register at once: what is in it after this is what was given. */
   .put("/", async (c) => {
-    const body = await bodyOf(c, ApplyBody, MAX_APPLY);
+    const body = await bodyOf(c, ApplyBody, APPLY_BODY);
     if (!body.ok) return body.response;
     const request = { ...body.value, ifMatch: c.req.header("if-match") };
     const outcome = await registryOf(c.env).applyRules(request, askerOf(c));

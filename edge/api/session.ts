@@ -3,6 +3,7 @@ import * as z from "zod";
 import { parseAddress, sourceBucket } from "../../shared/address.ts";
 import type { EndedSession, OpenedSession, SessionView } from "../../shared/api.ts";
 import { parseEdgeUrl } from "../../shared/edge-url.ts";
+import { LOGIN_BODY } from "../body.ts";
 import { registryOf } from "../env.ts";
 import { visitorOf } from "../ingress/visitor.ts";
 import { problemResponse, refused, type Outcome } from "../problem.ts";
@@ -26,7 +27,7 @@ export const sessionRoutes = new Hono<ApiEnv>()
   .post("/", async (c) => {
     const obstacle = inTheWay(c);
     if (obstacle !== undefined) return obstacle;
-    const body = await bodyOf(c, SessionBody);
+    const body = await bodyOf(c, SessionBody, LOGIN_BODY);
     if (!body.ok) return body.response;
     const key = randomHex(32);
     const outcome = await open(c, body.value.secret.trim(), await secretHash(key));

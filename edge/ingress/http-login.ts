@@ -4,20 +4,18 @@ import { parseEndpoint } from "../../shared/endpoint.ts";
 import { routeHttp } from "../../shared/http-route.ts";
 import type { Mapping } from "../../shared/mapping.ts";
 import { known } from "../../shared/result.ts";
+import { LOGIN_BODY, readBody } from "../body.ts";
 import { registryOf, type Env } from "../env.ts";
 import { errorPage, newRequestId } from "../http-error.ts";
 import { escapeHtml, page, prefersHtml } from "../http-page.ts";
 import { COOKIE_PREFIX } from "../relay/http-door.ts";
-import { bearerOf, MAX_TOKEN, verifyToken } from "../tokens.ts";
+import { bearerOf, verifyToken } from "../tokens.ts";
 import type { ReservedVisit } from "./reserved-visit.ts";
 
 const LOGIN = "/.sallyport/login";
 
 /** Seconds a login lasts at most; then the token is asked for again. */
 const LONGEST_LOGIN = 12 * 3600;
-/** Bytes of a login form. */
-const MAX_FORM = 3 * MAX_TOKEN;
-
 /** `token` by its jti; `until` is its end, in milliseconds since 1970. */
 type Held = { ok: true; token: string; caps: Caps; until: number; bearer: boolean } | { ok: false; response: Response };
 
@@ -56,7 +54,9 @@ export async function loginPage({ request, env, routes, authority, visitor }: Re
   // A form on somebody else's page must not log a visitor in as somebody else.
   if (request.headers.get("origin") !== `${scheme}://${text}`)
     return form("/", "This form was not sent from here. Please try again.", 403);
-  const fields = await formOf(request);
+  const body = await readBody(request, LOGIN_BODY);
+  if (!body.ok) return form("/", body.problem.detail, body.problem.status);
+  const fields = new URLSearchParams(body.value);
   const to = /^\/(?![/\\])[\x21-\x7e]*$/.test(fields.get("to") ?? "") ? (fields.get("to") ?? "/") : "/";
   const routed = routeHttp(routes, { scheme, host, port, path: to.replace(/[?#].*$/, "") });
   if (!routed.ok || routed.value === undefined) return nothing("no-such-host");
@@ -111,12 +111,6 @@ function cookieOf(request: Request, mapping: Mapping): string | null {
     if (at > 0 && names.includes(pair.slice(0, at).trim())) return pair.slice(at + 1).trim();
   }
   return null;
-}
-
-async function formOf(request: Request): Promise<URLSearchParams> {
-  const length = Number(request.headers.get("content-length") ?? "NaN");
-  if (!(length <= MAX_FORM)) return new URLSearchParams();
-  return new URLSearchParams(await request.text());
 }
 
 function askForToken(request: Request, bearerOnly: boolean): Response {
