@@ -2,6 +2,7 @@ import { readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { decodeJwt } from "jose";
 import { parseClaims, type AgentClaims } from "../shared/claims.ts";
+import { isTokenText } from "../shared/token-text.ts";
 import { EXIT, Problem } from "../link/problem.ts";
 import type { Log } from "../link/log.ts";
 
@@ -37,6 +38,7 @@ export function readToken(options: TokenOptions, env: NodeJS.ProcessEnv, log: Lo
 export function claimsOf(token: string): AgentClaims {
   let payload: unknown;
   try {
+    if (!isTokenText(token)) throw new Error("not in the form of a token");
     payload = decodeJwt(token);
   } catch {
     throw new Problem(

@@ -2,6 +2,7 @@ import { readFileSync, statSync } from "node:fs";
 import { decodeJwt } from "jose";
 import type { GatewayClaims, VisitorClaims } from "../shared/claims.ts";
 import { parseClaims } from "../shared/claims.ts";
+import { isTokenText } from "../shared/token-text.ts";
 import type { Log } from "../link/log.ts";
 import { EXIT, Problem } from "../link/problem.ts";
 
@@ -27,6 +28,7 @@ export function claimsOf(kind: "gateway", token: string): GatewayClaims;
 export function claimsOf(kind: "visitor" | "gateway", token: string): VisitorClaims | GatewayClaims {
   let payload: unknown;
   try {
+    if (!isTokenText(token)) throw new Error("not in the form of a token");
     payload = decodeJwt(token);
   } catch {
     throw Problem.configuration(

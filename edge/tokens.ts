@@ -1,5 +1,6 @@
 import { importJWK, jwtVerify, SignJWT, type CryptoKey, type JWK } from "jose";
 import { audienceOf, parseClaims, typeOf, type Claims, type ClaimsOf, type TokenKind } from "../shared/claims.ts";
+import { isTokenText } from "../shared/token-text.ts";
 import { CLOCK_SKEW, lifeOf, RENEWABLE_FOR } from "../shared/token-life.ts";
 import { problemResponse, type Problem } from "./problem.ts";
 import type { PublicKey, Trust } from "./registry/types.ts";
@@ -31,8 +32,6 @@ export function tokenRefused(): Response {
   return problemResponse(TOKEN_REFUSED, BEARER);
 }
 
-const COMPACT = /^[\w-]+\.[\w-]+\.[\w-]+$/;
-
 /** The one carrier of tokens: `Authorization: Bearer`. Null when it is missing, doubled or malformed. */
 export function bearerOf(request: Request): string | null {
   const match = /^bearer +([\w-]+\.[\w-]+\.[\w-]+)$/i.exec(request.headers.get("authorization") ?? "");
@@ -58,8 +57,8 @@ export async function verifyToken<K extends TokenKind>(
   lapsed = false,
 ): Promise<Verified<K>> {
   if (token === null || token === "") return { ok: false, code: "token-missing", reason: "no bearer token" };
-  // Base64 decoders look past white space and padding: one token shall have one spelling.
-  if (token.length > MAX_TOKEN || !COMPACT.test(token)) {
+  // Base64 decoders ignore white space, padding and unused bits: one token must have one spelling.
+  if (token.length > MAX_TOKEN || !isTokenText(token)) {
     return { ok: false, code: "token-invalid", reason: "not in the form of a token" };
   }
   let payload: unknown;

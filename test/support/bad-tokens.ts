@@ -16,6 +16,14 @@ function signed(header: unknown, payload: unknown, with_: (input: Buffer) => Buf
   return `${input}.${with_(Buffer.from(input)).toString("base64url")}`;
 }
 
+const BASE64URL = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+
+/** The same token with other last characters: of a signature's 64 bytes, its last one carries two bits, and four that decoders ignore. */
+export function otherSpellings(good: string): string[] {
+  const last = BASE64URL.indexOf(good.slice(-1));
+  return Array.from({ length: 15 }, (_, index) => `${good.slice(0, -1)}${BASE64URL[(last + index + 1) % 64] ?? ""}`);
+}
+
 /** Tokens that no edge may take, by what is wrong with them: notes on tunnels' advisories and RFC 8725 made into a table. */
 export function badTokens(good: string, published: JWK & { kid: string }): Readonly<Record<string, string>> {
   const [header = "", payload = "", signature = ""] = good.split(".");
@@ -111,6 +119,9 @@ export function badTokens(good: string, published: JWK & { kid: string }): Reado
     "another signature": `${header}.${payload}.${part(Buffer.alloc(64, 1).toString())}`,
     "with padding": `${header}.${payload}.${signature}=`,
     "in base64, not base64url": `${good.slice(0, -2)}+/`,
+    ...Object.fromEntries(
+      otherSpellings(good).map((token, index) => [`its signature in spelling ${index + 2} of 16`, token]),
+    ),
     ...Object.fromEntries(
       ["none", "None", "NONE", "nOnE"].map((alg) => [`alg ${alg}`, `${part({ ...head, alg })}.${payload}.`]),
     ),
