@@ -282,7 +282,7 @@ export type GrantList = z.infer<typeof GrantList>;
 
 /** A grant that was just made. */
 export const MadeGrantView = GrantView.extend({
-  /** To be opened once for each kind of address; it is not shown again. */
+  /** Good for one browser, and for the IPv4 and the IPv6 address it comes from; it is not shown again. */
   link: z.string(),
 });
 export type MadeGrantView = z.infer<typeof MadeGrantView>;

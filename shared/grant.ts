@@ -29,7 +29,7 @@ export function admits(grants: readonly Grant[], mapping: number, address: Addre
   });
 }
 
-/** Behind a translator (64:ff9b::/96, Teredo) one /64 is everybody: there the IPv4 address inside is the subscriber. */
-function sourceOf(address: Address): string {
+/** Names the subscriber behind an address. A translator (64:ff9b::/96, Teredo) has all of its in one /64: there the IPv4 address inside counts. */
+export function sourceOf(address: Address): string {
   return [sourceBucket(address), ...disguised(address).map(({ text }) => text)].join(" ");
 }

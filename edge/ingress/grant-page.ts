@@ -6,7 +6,7 @@ import { bracketed } from "../../shared/socket-address.ts";
 import { registryOf } from "../env.ts";
 import { errorPage, newRequestId } from "../http-error.ts";
 import { escapeHtml, page, prefersHtml } from "../http-page.ts";
-import type { GrantOf } from "../registry/grant-changes.ts";
+import { SECOND_ADDRESS_MS, type GrantOf } from "../registry/grant-changes.ts";
 import { forgetHosts } from "./http-routes.ts";
 import type { ReservedVisit } from "./reserved-visit.ts";
 import { forgetRoutes } from "./routes.ts";
@@ -24,8 +24,9 @@ export async function grantPage({ request, env, authority, visitor, path }: Rese
   if (secret === undefined) return over(request);
   const registry = registryOf(env);
   const address = visitor.address.text;
+  const browser = browserOf(request);
   if (request.method !== "POST") {
-    const found = await registry.grantAt(secret, address);
+    const found = await registry.grantAt(secret, address, browser);
     if (found === null) return over(request);
     return found.isLearned ? admitted(request, found, host, address) : offer(request, found, path, address);
   }
@@ -33,12 +34,28 @@ export async function grantPage({ request, env, authority, visitor, path }: Rese
   const origin = request.headers.get("origin");
   if (origin !== null && origin !== `${scheme}://${text}`)
     return errorPage({ request, id: newRequestId(), code: "denied" });
-  const used = await registry.useGrant(secret, address);
+  const used = await registry.useGrant(secret, address, browser);
   if (used === null) return over(request);
   // Copies of the rules that this isolate holds would refuse for up to a second more.
   forgetRoutes();
   forgetHosts();
-  return admitted(request, used, host, address);
+  const answered = admitted(request, used, host, address);
+  if (used.browser !== null) answered.headers.append("set-cookie", cookieFor(used.browser, path, scheme));
+  return answered;
+}
+
+const COOKIE = "sallyport-grant";
+
+/** Makes the cookie that identifies the first browser to use a link. Its path is the link's own, so no other page receives it. */
+function cookieFor(browser: string, path: string, scheme: "http" | "https"): string {
+  const secure = scheme === "https" ? "; Secure" : "";
+  // Links are opened from chats and mails, which are other sites: Strict would withhold the cookie there.
+  return `${COOKIE}=${browser}; Path=${path}; HttpOnly; SameSite=Lax${secure}; Max-Age=${SECOND_ADDRESS_MS / 1000}`;
+}
+
+function browserOf(request: Request): string | null {
+  const pairs = (request.headers.get("cookie") ?? "").split(";").map((pair) => pair.trim());
+  return pairs.find((pair) => pair.startsWith(`${COOKIE}=`))?.slice(COOKIE.length + 1) ?? null;
 }
 
 function offer(request: Request, { grant, mappings }: GrantOf, path: string, address: string): Response {
@@ -48,7 +65,7 @@ function offer(request: Request, { grant, mappings }: GrantOf, path: string, add
 ${list}
 </ul>
 <form method="post" action="${path}"><button>Let my address in</button></form>
-<p class="id">It works once. Open it on the network from which you will use the service.</p>`;
+<p class="id">It works once, for one person. Open it on the network from which you will use the service.</p>`;
   return answer(
     request,
     "An invitation",
@@ -64,7 +81,8 @@ function admitted(request: Request, { grant, mappings }: GrantOf, host: string, 
 <dl>
 ${list}
 </dl>
-<p class="id">It counts for this network only, and not for others: a phone that leaves the Wi-Fi has another address.</p>`;
+<p class="id">It counts for this network only, and not for others: a phone that leaves the Wi-Fi has another address. If your
+app is not let in, it comes by another version of IP than your browser: open the link again, in this browser, within ten minutes.</p>`;
   const text = `${address} is let in until ${moment(grant.until)}.\n${uses.map(({ title, how }) => `${how}\t${title}\n`).join("")}`;
   return answer(request, "You are let in", body, text);
 }

@@ -1,9 +1,10 @@
 import * as z from "zod";
-import { parseAddress, sourceBucket, type Address } from "../../shared/address.ts";
+import { parseAddress, type Address } from "../../shared/address.ts";
 import { parseEndpoint } from "../../shared/endpoint.ts";
-import type { Grant } from "../../shared/grant.ts";
+import { sourceOf, type Grant } from "../../shared/grant.ts";
 import type { Mapping } from "../../shared/mapping.ts";
 import { known } from "../../shared/result.ts";
+import { line } from "../../shared/schema.ts";
 import { done, refused, type Outcome, type Problem } from "../problem.ts";
 import { findMapping } from "./mapping-changes.ts";
 import { randomHex } from "./random.ts";
@@ -13,14 +14,16 @@ import type { Store } from "./store.ts";
 
 /** Seconds of the longest grant: whoever needs more is no passing visitor. */
 const LONGEST = 90 * 24 * 3600;
-/** Hex digits of what is in a link. */
+/** Random bytes in a link, and in the secret that identifies the first browser to use it. */
 const LINK_BYTES = 16;
+/** Milliseconds after its first use in which the same browser may add its address of the other IP version. */
+export const SECOND_ADDRESS_MS = 10 * 60_000;
 
 export const GrantRequest = z.strictObject({
   endpoints: z.array(z.string()).min(1).max(64),
   /** Seconds. */
   life: z.int().positive().max(LONGEST),
-  to: z.string().max(100).optional(),
+  to: line(100).optional(),
 });
 export type GrantRequest = z.infer<typeof GrantRequest>;
 
@@ -59,30 +62,59 @@ export function addGrant(store: Store, request: GrantRequest, link: string, acto
   return done({ grant, mappings });
 }
 
-/** What a link is good for; undefined for one that never was or is over. */
-export function grantAt(store: Store, link: string, now: number): GrantOf | undefined {
-  const grant = store.grants.byLink(link);
-  return grant === undefined || grant.until <= now ? undefined : withMappings(store, grant);
-}
+/** A visitor with a link: its address, and the hash of the secret in its cookie, if it sent one. */
+export type GrantVisitor = { address: Address; browser: string | undefined };
 
-/** Whether this address is one of those that the grant admits. */
-export function isLearned(grant: Grant, address: Address): boolean {
-  return addressesOf(grant, address.version).some((each) => sourceBucket(each) === sourceBucket(address));
+/** A grant that a visitor may use, or already uses. */
+export type OfferedGrant = GrantOf & { isLearned: boolean };
+
+/** Finds the grant behind a link; undefined if there is none, it has ended, or it belongs to another visitor. */
+export function grantAt(store: Store, link: string, visitor: GrantVisitor, now: number): OfferedGrant | undefined {
+  const grant = store.grants.byLink(link);
+  if (grant === undefined || grant.until <= now) return undefined;
+  const learned = isLearned(grant, visitor.address);
+  if (!learned && !mayUse(store, grant, visitor, now)) return undefined;
+  return { ...withMappings(store, grant), isLearned: learned };
 }
 
 /**
- * Uses a link: from now on the grant admits this address. It does so once for IPv4 and once for IPv6; the same
- * address may come again. Undefined when there is nothing to use, or somebody else has used it.
+ * Uses a link: from now on the grant admits this address. The first browser to use it (`isFirst`) is to be given the secret that
+ * hashes to `fresh`, with which it may add its address of the other IP version. Undefined as in `grantAt`.
  */
-export function useGrant(store: Store, link: string, address: Address, now: number): GrantOf | undefined {
-  const found = grantAt(store, link, now);
-  if (found === undefined || isLearned(found.grant, address)) return found;
-  if (addressesOf(found.grant, address.version).length > 0) return undefined;
-  const { id } = found.grant;
-  store.grants.learn(id, address.version, address.text);
-  touch(store, found.mappings);
-  audit(store, { name: "visitor", from: address.text, now }, "grant use", found.grant, found.mappings);
-  return grantAt(store, link, now);
+export function useGrant(
+  store: Store,
+  link: string,
+  visitor: GrantVisitor,
+  fresh: string,
+  now: number,
+): (GrantOf & { isFirst: boolean }) | undefined {
+  const found = grantAt(store, link, visitor, now);
+  if (found === undefined) return undefined;
+  const { grant, mappings } = found;
+  if (found.isLearned) return { grant, mappings, isFirst: false };
+  const isFirst = grant.addresses.length === 0;
+  const { address } = visitor;
+  store.grants.learn(grant.id, address.version, address.text);
+  if (isFirst) store.grants.setUser(grant.id, { browser: fresh, used: now });
+  touch(store, mappings);
+  audit(store, { name: "visitor", from: address.text, now }, "grant use", grant, mappings);
+  return { grant: store.grants.find(grant.id) ?? grant, mappings, isFirst };
+}
+
+/**
+ * Tells whether a visitor may have its address admitted. A link is for one person, but one browser uses IPv4 and IPv6 in turn: so
+ * the browser that used the link may add one address of the other version, for a while.
+ */
+function mayUse(store: Store, grant: Grant, { address, browser }: GrantVisitor, now: number): boolean {
+  if (grant.addresses.length === 0) return true;
+  if (addressesOf(grant, address.version).length > 0 || browser === undefined) return false;
+  const user = store.grants.userOf(grant.id);
+  return user !== undefined && user.browser === browser && now < user.used + SECOND_ADDRESS_MS;
+}
+
+/** Tells whether the grant admits this address already. */
+function isLearned(grant: Grant, address: Address): boolean {
+  return addressesOf(grant, address.version).some((each) => sourceOf(each) === sourceOf(address));
 }
 
 /** Takes a grant back: what it admitted is cut. */
@@ -124,7 +156,9 @@ function withMappings(store: Store, grant: Grant): GrantOf {
 }
 
 function addressesOf({ addresses }: Grant, version: 4 | 6): Address[] {
-  return addresses.map((text) => known(parseAddress(text))).filter((each) => each.version === version);
+  return addresses
+    .map((text) => parseAddress(text))
+    .flatMap((each) => (each.ok && each.value.version === version ? [each.value] : []));
 }
 
 function touch(store: Store, mappings: readonly Mapping[]): void {

@@ -1,3 +1,4 @@
+import * as z from "zod";
 import type { Grant } from "../../shared/grant.ts";
 import type { Sql } from "./sql.ts";
 
@@ -11,6 +12,11 @@ type Row = {
   ipv4: string | null;
   ipv6: string | null;
 };
+
+/** Ids of a grant's mappings, as its row holds them. */
+export const GrantMappings = z.array(z.int().positive()).min(1).max(64);
+
+export type GrantUser = { browser: string; used: number };
 
 const COLUMNS = "id, mappings, recipient, created, until, created_by, ipv4, ipv6";
 
@@ -66,6 +72,20 @@ export class Grants {
     this.#sql.exec(`UPDATE grants SET ${version === 4 ? "ipv4" : "ipv6"} = ? WHERE id = ?`, address, id);
   }
 
+  /** Finds the browser that used the link first, by the hash of its secret, and when it did (milliseconds since 1970). */
+  userOf(id: string): GrantUser | undefined {
+    const [row] = this.#sql
+      .exec<{ browser: string | null; used: number | null }>("SELECT browser, used FROM grants WHERE id = ?", id)
+      .toArray();
+    return row === undefined || row.browser === null || row.used === null
+      ? undefined
+      : { browser: row.browser, used: row.used };
+  }
+
+  setUser(id: string, { browser, used }: GrantUser): void {
+    this.#sql.exec("UPDATE grants SET browser = ?, used = ? WHERE id = ?", browser, used, id);
+  }
+
   remove(id: string): void {
     this.#sql.exec("DELETE FROM grants WHERE id = ?", id);
   }
@@ -74,11 +94,20 @@ export class Grants {
 function grantOf({ id, mappings, recipient, created, until, created_by, ipv4, ipv6 }: Row): Grant {
   return {
     id,
-    mappings: JSON.parse(mappings) as number[],
+    mappings: mappingsIn(mappings),
     addresses: [ipv4, ipv6].filter((address) => address !== null),
     to: recipient,
     created,
     until,
     by: created_by,
   };
+}
+
+/** Reads a grant's mappings. An earlier version's import may have stored anything: such a grant admits to none, and the others work. */
+function mappingsIn(text: string): number[] {
+  try {
+    return GrantMappings.parse(JSON.parse(text));
+  } catch {
+    return [];
+  }
 }

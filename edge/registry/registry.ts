@@ -14,7 +14,6 @@ import {
   addGrant,
   endGrants,
   grantAt,
-  isLearned,
   listGrants,
   newLink,
   removeGrant,
@@ -22,7 +21,9 @@ import {
   type GrantOf,
   type GrantRequest,
   type MadeGrant,
+  type GrantVisitor,
 } from "./grant-changes.ts";
+  type OfferedGrant,
 import { httpTable, type HttpTable } from "./http-table.ts";
 import type { ConnectionFilter, NumberedRecord } from "./connections.ts";
 import type { AuditFilter, NumberedEntry } from "./journal.ts";
@@ -370,22 +371,27 @@ export class Registry extends DurableObject<Env> {
     return listGrants(this.#store, Date.now());
   }
 
-  /** What a grant's link is good for, and whether this address is admitted by it already. */
-  async grantAt(secret: string, address: string): Promise<(GrantOf & { isLearned: boolean }) | null> {
-    const found = grantAt(this.#store, await secretHash(secret), Date.now());
-    const visitor = parseAddress(address);
-    return found === undefined ? null : { ...found, isLearned: visitor.ok && isLearned(found.grant, visitor.value) };
+  /** Finds the grant that a link opens for this address; `browser`: the secret in its cookie. Null if it opens none. */
+  async grantAt(secret: string, address: string, browser: string | null): Promise<OfferedGrant | null> {
+    const visitor = await visitorOf(address, browser);
+    return visitor === undefined ? null : (grantAt(this.#store, await secretHash(secret), visitor, Date.now()) ?? null);
   }
 
-  /** Uses a grant's link for an address; null when it is over or used up. */
-  async useGrant(secret: string, address: string): Promise<GrantOf | null> {
-    const visitor = parseAddress(address);
-    if (!visitor.ok) return null;
-    const hash = await secretHash(secret);
+  /** Uses a grant's link for an address; null if it opens none. Returns in `browser` the secret for the first browser's cookie. */
+  async useGrant(
+    secret: string,
+    address: string,
+    browser: string | null,
+  ): Promise<(GrantOf & { browser: string | null }) | null> {
+    const visitor = await visitorOf(address, browser);
+    if (visitor === undefined) return null;
+    const [link, fresh] = [await secretHash(secret), await newLink()];
     const now = Date.now();
-    const used = this.ctx.storage.transactionSync(() => useGrant(this.#store, hash, visitor.value, now));
-    if (used !== undefined) await this.#changed(now);
-    return used ?? null;
+    const used = this.ctx.storage.transactionSync(() => useGrant(this.#store, link, visitor, fresh.hash, now));
+    if (used === undefined) return null;
+    await this.#changed(now);
+    const { grant, mappings, isFirst } = used;
+    return { grant, mappings, browser: isFirst ? fresh.secret : null };
   }
 
   /** Tries again to reach relays that missed a change, ends the grants whose time is over, and tells the webhook what is due. */
@@ -431,4 +437,10 @@ export class Registry extends DurableObject<Env> {
     const seen = this.#store.sites.list().filter(({ relaySeen }) => relaySeen);
     await Promise.allSettled(seen.map(({ relay }) => this.env.RELAY.getByName(relay).watch()));
   }
+}
+
+async function visitorOf(address: string, browser: string | null): Promise<GrantVisitor | undefined> {
+  const parsed = parseAddress(address);
+  if (!parsed.ok) return undefined;
+  return { address: parsed.value, browser: browser === null ? undefined : await secretHash(browser) };
 }

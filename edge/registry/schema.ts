@@ -64,6 +64,10 @@ export const MIGRATIONS: readonly string[] = [
   ALTER TABLE connections ADD COLUMN site TEXT NOT NULL DEFAULT '';
   CREATE INDEX connections_site ON connections (site, n);
   `,
+  `
+  ALTER TABLE grants ADD COLUMN browser TEXT;
+  ALTER TABLE grants ADD COLUMN used INTEGER;
+  `,
 ];
 
 /** Brings the tables up to date. `transaction` makes each migration whole or nothing. */

@@ -119,7 +119,7 @@ test("a grant opens a UDP port at a gateway for one address, and cuts its flow w
   await gateway.until(/"msg":"closed","endpoint":"7000\/udp"/);
 });
 
-test("a grant learns an IPv6 address, by its /64, beside the IPv4 one", async () => {
+test("the browser that used a link may add its address of the other IP version, counted by its /64, and nobody else", async () => {
   // A balancer says who opens the link, and a gateway who comes to the port.
   await using site = await testSite({}, "--trusted-proxy", "127.0.0.0/8");
   await using echo = await tcpServer(loopback());
@@ -127,10 +127,27 @@ test("a grant learns an IPv6 address, by its /64, beside the IPv4 one", async ()
   await site.map("8080/tcp", `${echo.host}:${echo.port}`, "--access", "token");
   await using gateway = await new HandMade({ url: site.edge.url, token, kind: "gateway" }).join();
   const link = await site.edge.ok("grant", "8080/tcp", "--for", "1h");
-  for (const address of ["2001:db8:1:2::9", "198.51.100.7"]) {
-    const used = await requestFrom("127.0.0.1", "POST", link, { "x-forwarded-for": address });
-    expect({ address, status: used.status }).toEqual({ address, status: 200 });
+  const use = (method: string, address: string, cookie = "") =>
+    requestFrom("127.0.0.1", method, link, { "x-forwarded-for": address, cookie });
+  const first = await use("POST", "2001:db8:1:2::9", "sallyport-grant=made-up");
+  expect(first.status).toBe(200);
+  const [set = ""] = first.headers["set-cookie"] ?? [];
+  const path = new URL(link).pathname;
+  expect(set).toMatch(/^sallyport-grant=[0-9a-f]{32}; /);
+  expect(set).toContain(`; Path=${path}; HttpOnly; SameSite=Lax; Max-Age=600`);
+  // A second person has the link, and comes by IPv4.
+  for (const cookie of ["", "sallyport-grant=made-up", "sallyport-grant="]) {
+    expect(await use("GET", "203.0.113.66", cookie)).toMatchObject({ status: 404 });
+    expect(await use("POST", "203.0.113.66", cookie)).toMatchObject({ status: 404 });
   }
+  expect(await site.edge.json<GrantView[]>("grant", "ls")).toMatchObject([{ addresses: ["2001:db8:1:2::9"] }]);
+  // The first one's browser does as well now.
+  const own = `other=1; ${set.slice(0, set.indexOf(";"))}`;
+  expect((await use("GET", "198.51.100.7", own)).body).toContain("198.51.100.7");
+  const second = await use("POST", "198.51.100.7", own);
+  expect([second.status, second.headers["set-cookie"]]).toEqual([200, undefined]);
+  for (const address of ["198.51.100.8", "2001:db8:9::1"])
+    expect(await use("POST", address, own)).toMatchObject({ status: 404 });
   const visitors: [visitor: string, answer: string][] = [
     ["[2001:db8:1:2::9]:5000", "open"],
     ["[2001:db8:1:2:ffff::1]:5000", "open"],
