@@ -14,23 +14,36 @@ export class Crowd {
   readonly #most: number;
   #refused = new Map<string, ConnectionRecord>();
   readonly #kinds = new Set<string>();
-  #others: ConnectionRecord[] = [];
+  /** Connections that were let in, by mapping. */
+  #others = new Map<number | null, ConnectionRecord[]>();
+  #waiting = 0;
 
-  /** `most`: connections that were let in and may wait; older ones are dropped. */
+  /** `most`: how many connections that were let in may wait. Beyond it, the mapping with the most loses its oldest. */
   constructor(most = 500) {
     this.#most = most;
   }
 
   get records(): ConnectionRecord[] {
-    return [...this.#refused.values(), ...this.#others];
+    const others = [...this.#others.values()].flat().toSorted((a, b) => a.ended - b.ended);
+    return [...this.#refused.values(), ...others];
   }
 
   add(record: ConnectionRecord): void {
     if (record.outcome === "refused") return this.#gather(record);
-    this.#others.push(record);
-    if (this.#others.length <= this.#most) return;
-    this.#others.shift();
+    const alike = this.#others.get(record.mapping) ?? [];
+    this.#others.set(record.mapping, alike);
+    alike.push(record);
+    this.#waiting += 1;
+    if (this.#waiting <= this.#most) return;
+    this.#largest(alike).shift();
+    this.#waiting -= 1;
     this.dropped += 1;
+  }
+
+  /** Finds the records of the mapping with the most; `alike` if it is over an equal share, which saves the search in a flood. */
+  #largest(alike: ConnectionRecord[]): ConnectionRecord[] {
+    if (alike.length * this.#others.size > this.#most) return alike;
+    return [...this.#others.values()].reduce((most, each) => (each.length > most.length ? each : most), alike);
   }
 
   /** All that has gathered; it begins anew. */
@@ -38,7 +51,8 @@ export class Crowd {
     const { records } = this;
     this.#refused = new Map();
     this.#kinds.clear();
-    this.#others = [];
+    this.#others = new Map();
+    this.#waiting = 0;
     return records;
   }
 

@@ -11,6 +11,8 @@ export type Problem = {
   /** Of several rules given at once: which one it is about, from 0, and which of its fields. */
   entry?: number;
   field?: string;
+  /** Seconds until a retry makes sense; sent as Retry-After. */
+  retryAfter?: number;
 };
 
 /** What the registry answers: RPC would lose the class of a thrown error. */
@@ -36,9 +38,11 @@ export function invalid(fault: Fault): { ok: false; problem: Problem } {
   });
 }
 
-export function problemResponse({ status, ...problem }: Problem, headers: Record<string, string> = {}): Response {
-  return new Response(`${JSON.stringify({ type: "about:blank", status, ...problem })}\n`, {
+export function problemResponse(problem: Problem, headers: Record<string, string> = {}): Response {
+  const { status, retryAfter, ...rest } = problem;
+  const later: Record<string, string> = retryAfter === undefined ? {} : { "retry-after": String(retryAfter) };
+  return new Response(`${JSON.stringify({ type: "about:blank", status, ...rest })}\n`, {
     status,
-    headers: { "content-type": "application/problem+json", "cache-control": "no-store", ...headers },
+    headers: { "content-type": "application/problem+json", "cache-control": "no-store", ...later, ...headers },
   });
 }

@@ -299,7 +299,7 @@ export type UsageView = z.infer<typeof UsageView>;
 export const UsageList = z.object({ usage: z.array(UsageView) });
 export type UsageList = z.infer<typeof UsageList>;
 
-/** One change: who, when, what, and from which address where that is known. `n` grows. */
+/** One change, login or export: who, when, what, and from which address where that is known. `n` grows. */
 export const AuditView = z.object({
   n: count,
   at: moment,
@@ -308,6 +308,9 @@ export const AuditView = z.object({
   action: z.string(),
   subject: z.string(),
   detail: z.string(),
+  /** More than one: so many that were alike within an hour, the first `at` and the last at `last`. */
+  count: count.optional(),
+  last: moment.optional(),
 });
 export type AuditView = z.infer<typeof AuditView>;
 

@@ -17,10 +17,13 @@ type AuditOptions = EdgeOptions & {
 
 /** `sallyport audit` */
 export function auditCommand(context: Context): Command {
-  return readCommand("audit", "Who changed, issued, revoked or granted what, and when.")
+  return readCommand(
+    "audit",
+    "Show changes, issued and revoked tokens, grants, sessions, exports and refused logins: by whom, when, from where.",
+  )
     .option("--since <when>", "only from then on: 2h or 30d ago, or a date")
     .option("--actor <who>", "only by them")
-    .option("--action <words>", "only these: map, map edit, token, grant, site …")
+    .option("--action <words>", "only these: map, map edit, token, grant, site, login, session, export …")
     .option("--subject <what>", "only about this endpoint, site or token")
     .option("--limit <number>", "the last so many", wholeNumber, 100)
     .action(async (options: AuditOptions) => {
@@ -55,5 +58,7 @@ function listText(entries: readonly AuditView[]): string {
     { title: "ACTION", value: ({ action }) => action },
     { title: "SUBJECT", value: ({ subject }) => subject },
     { title: "DETAIL", value: ({ detail }) => detail },
+    { title: "TIMES", value: ({ count = 1 }) => (count === 1 ? "" : String(count)), align: "right" },
+    { title: "LAST", value: ({ last = "" }) => last.slice(0, 19).replace("T", " ") },
   ]);
 }

@@ -59,7 +59,10 @@ export function serveCommand(context: Context): Command {
     .option("--trusted-proxy <cidr>", "a proxy in front whose X-Forwarded-For is believed; repeatable", collect, [])
     .option("--share-control-host", "allow HTTP mappings on the edge's own host; logins by cookie are off there then")
     .option("--grace <time>", "how long streams wait for an agent or client whose connections are lost; 0: not", "60s")
-    .option("--webhook <url>", "told when a site goes offline or comes back, and when a rule or token is about to end")
+    .option(
+      "--webhook <url>",
+      "told when a site goes offline or comes back, when a rule or token is about to end, and of refused logins",
+    )
     .option("--log-keep <number>", "connections that `sallyport log` remembers; without it, 10000", wholeNumber)
     .option("--audit-keep <number>", "changes that `sallyport audit` remembers; without it, 10000", wholeNumber)
     .option("--keep-days <days>", "forget connections and changes after so many days", wholeNumber)

@@ -10,7 +10,7 @@ import { useNow, useStore } from "../state.ts";
 import { useAnswer } from "../use-answer.ts";
 
 const PAGE = 100;
-const ACTIONS = ["map", "token", "grant", "site", "key", "session"];
+const ACTIONS = ["map", "token", "grant", "site", "key", "login", "session", "export", "import"];
 
 /** Who changed what, and when. */
 export function Audit(): JSX.Element {
@@ -49,22 +49,32 @@ export function Audit(): JSX.Element {
       {entries.length === 0 && answer !== undefined ? <p class="empty">No change fits.</p> : null}
       {entries.length === 0 ? null : (
         <Table titles={["When", "By", "What", "Of", "Detail"]}>
-          {entries.map(({ n, at, actor: by, from, action: what, subject: of, detail }) => (
-            <tr key={n}>
-              <td data-title="When" class="number">
-                <time dateTime={at}>{clock(at, now)}</time>
-              </td>
-              <td data-title="By">
-                {by}
-                {from === "" ? null : <span class="small faint"> {from}</span>}
-              </td>
-              <td data-title="What">{what}</td>
-              <td data-title="Of">{of}</td>
-              <td data-title="Detail" class="small">
-                {detail}
-              </td>
-            </tr>
-          ))}
+          {entries.map(
+            ({ n, at, last: lately, count: times = 1, actor: by, from, action: what, subject: of, detail }) => (
+              <tr key={n}>
+                <td data-title="When" class="number">
+                  <time dateTime={at}>{clock(at, now)}</time>
+                </td>
+                <td data-title="By">
+                  {by}
+                  {from === "" ? null : <span class="small faint"> {from}</span>}
+                </td>
+                <td data-title="What">
+                  {what}
+                  {lately === undefined ? null : (
+                    <span class="small faint">
+                      {" "}
+                      {times} times, until {clock(lately, now)}
+                    </span>
+                  )}
+                </td>
+                <td data-title="Of">{of}</td>
+                <td data-title="Detail" class="small">
+                  {detail}
+                </td>
+              </tr>
+            ),
+          )}
         </Table>
       )}
       <OlderNewer before={before} next={next} onBefore={setBefore} />

@@ -9,7 +9,7 @@ const IMPORT_BODY: BodyRule = { limit: 24 * 1024 * 1024, ms: 120_000 };
 
 /** GET: all that the registry keeps, without private keys. POST: the same into a registry without sites. */
 export const archiveRoutes = new Hono<ApiEnv>()
-  .get("/", async (c) => c.json(await registryOf(c.env).exportAll()))
+  .get("/", async (c) => c.json(await registryOf(c.env).exportAll(askerOf(c))))
   .post("/", async (c) => {
     const body = await bodyOf(c, Archive, IMPORT_BODY);
     if (!body.ok) return body.response;

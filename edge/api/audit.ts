@@ -1,7 +1,8 @@
 import { Hono } from "hono";
 import * as z from "zod";
-import type { AuditList } from "../../shared/api.ts";
+import type { AuditList, AuditView } from "../../shared/api.ts";
 import { registryOf } from "../env.ts";
+import type { NumberedEntry } from "../registry/journal.ts";
 import type { ApiEnv } from "./context.ts";
 import { queryOf } from "./pages.ts";
 import { iso } from "./views.ts";
@@ -28,5 +29,12 @@ export const auditRoutes = new Hono<ApiEnv>().get("/", async (c) => {
     since: since === undefined ? undefined : Date.parse(since),
   });
   const next = entries.length === wanted.limit ? (entries[0]?.n ?? null) : null;
-  return c.json({ entries: entries.map((entry) => ({ ...entry, at: iso(entry.at) })), next } satisfies AuditList);
+  return c.json({
+    entries: entries.map(viewOf),
+    next,
+  } satisfies AuditList);
 });
+
+function viewOf({ at, last, count, ...entry }: NumberedEntry): AuditView {
+  return { ...entry, at: iso(at), ...(count === 1 ? {} : { count, last: iso(last) }) };
+}

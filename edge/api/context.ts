@@ -1,6 +1,7 @@
 import type { Context } from "hono";
 import * as z from "zod";
-import type { AdminClaims } from "../../shared/claims.ts";
+import { parseAddress, sourceBucket } from "../../shared/address.ts";
+import { mayChange, type AdminClaims } from "../../shared/claims.ts";
 import { ADMIN_BODY, readBody, type BodyRule } from "../body.ts";
 import { problemResponse, type Outcome } from "../problem.ts";
 import type { Env } from "../env.ts";
@@ -16,7 +17,15 @@ export type ApiContext = Context<ApiEnv>;
 
 /** Who asks, for the audit. */
 export function askerOf(c: ApiContext): Asker {
-  return { name: c.var.admin.sub, from: visitorOf(c.req.raw, c.env) };
+  const { admin } = c.var;
+  const asker = { name: admin.sub, from: visitorOf(c.req.raw, c.env) };
+  return mayChange(admin) ? asker : { ...asker, payer: admin.sub };
+}
+
+/** Names the source that refused logins are counted against: the requester's IPv4 address, or its IPv6 /64. */
+export function sourceOf(c: ApiContext): string {
+  const address = parseAddress(visitorOf(c.req.raw, c.env));
+  return address.ok ? sourceBucket(address.value) : "an unknown address";
 }
 
 /** Reads the JSON body in its schema's shape, or makes the answer that says what is wrong with it. */

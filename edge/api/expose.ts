@@ -8,6 +8,7 @@ import { AGENT_BODY } from "../body.ts";
 import { registryOf } from "../env.ts";
 import { visitorOf } from "../ingress/visitor.ts";
 import { problemResponse } from "../problem.ts";
+import type { Asker } from "../registry/actor.ts";
 import { bearerOf, verifyToken } from "../tokens.ts";
 import { answer, badRequest, bodyOf, type ApiContext, type ApiEnv } from "./context.ts";
 import { mappingView } from "./views.ts";
@@ -29,7 +30,7 @@ export const exposeRoutes = new Hono<ApiEnv>()
     const refusal = mayNot(claims, text);
     if (refusal !== undefined) return refusal;
     const registry = registryOf(c.env);
-    const asker = { name: claims.sub, from: visitorOf(c.req.raw, c.env) };
+    const asker = askerOf(c, claims);
     const rule = { target, expires: Date.now() + LEASE_MS };
     const found = await registry.mapping(text);
     const isOwn = found.ok && found.value.created.by === claims.sub;
@@ -56,10 +57,15 @@ export const exposeRoutes = new Hono<ApiEnv>()
       return forbidden(`${found.value.endpoint} is not a mapping of this agent's.`);
     return answer(
       c,
-      await registry.removeMapping(endpoint, { name: caller.claims.sub, from: visitorOf(c.req.raw, c.env) }),
+      await registry.removeMapping(endpoint, askerOf(c, caller.claims)),
       (mapping) => ({ mapping: mapping && mappingView(mapping), warnings: [] }) satisfies RemovedAnswer,
     );
   });
+
+/** Names the agent for the audit. Its token may change only its own mappings, so its entries are limited on their own. */
+function askerOf(c: ApiContext, { sub }: AgentClaims): Asker {
+  return { name: sub, from: visitorOf(c.req.raw, c.env), payer: sub };
+}
 
 async function publisher(
   c: ApiContext,

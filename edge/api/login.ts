@@ -1,11 +1,10 @@
 import { Hono } from "hono";
 import * as z from "zod";
-import { parseAddress, sourceBucket } from "../../shared/address.ts";
 import type { LoginView } from "../../shared/api.ts";
 import { LOGIN_BODY } from "../body.ts";
 import { registryOf } from "../env.ts";
 import { visitorOf } from "../ingress/visitor.ts";
-import { answer, bodyOf, type ApiEnv } from "./context.ts";
+import { answer, bodyOf, sourceOf, type ApiEnv } from "./context.ts";
 import { issuedView } from "./views.ts";
 
 export const LoginBody = z.strictObject({
@@ -21,8 +20,7 @@ export const LoginBody = z.strictObject({
 export const loginRoutes = new Hono<ApiEnv>().post("/", async (c) => {
   const body = await bodyOf(c, LoginBody, LOGIN_BODY);
   if (!body.ok) return body.response;
-  const address = parseAddress(visitorOf(c.req.raw, c.env));
-  const source = address.ok ? sourceBucket(address.value) : "an unknown address";
-  const outcome = await registryOf(c.env).login({ ...body.value, source, from: address.ok ? address.value.text : "" });
+  const from = visitorOf(c.req.raw, c.env);
+  const outcome = await registryOf(c.env).login({ ...body.value, source: sourceOf(c), from });
   return answer(c, outcome, (issued) => ({ ...issuedView(issued), url: issued.url }) satisfies LoginView);
 });

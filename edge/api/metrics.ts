@@ -16,8 +16,13 @@ export const metrics = new Hono<ApiEnv>()
   .use(requireSetup)
   .use(requireAdmin)
   .get("/", async (c) => {
-    const [status, usage] = await Promise.all([statusOf(c.env, Date.now()), registryOf(c.env).usage(today())]);
-    return c.body(exposition(metricsOf(status, usage)), 200, {
+    const registry = registryOf(c.env);
+    const [status, usage, refusedLogins] = await Promise.all([
+      statusOf(c.env, Date.now()),
+      registry.usage(today()),
+      registry.refusedLogins(),
+    ]);
+    return c.body(exposition(metricsOf(status, usage, refusedLogins)), 200, {
       "content-type": "text/plain; version=0.0.4; charset=utf-8",
     });
   });
@@ -28,10 +33,16 @@ export const usageRoutes = new Hono<ApiEnv>().get("/", async (c) => {
   return c.json({ usage } satisfies UsageList);
 });
 
-function metricsOf({ sites, mappings }: StatusView, usage: readonly SiteUsage[]): Metric[] {
+function metricsOf({ sites, mappings }: StatusView, usage: readonly SiteUsage[], refusedLogins: number): Metric[] {
   const perAgent = sites.flatMap(({ name: site, agents }) => agents.map((agent) => ({ site, agent })));
   return [
     { name: "sallyport_edge_info", type: "gauge", help: "Version of the edge.", samples: [[{ version: VERSION }, 1]] },
+    {
+      name: "sallyport_refused_logins_total",
+      type: "counter",
+      help: "Logins with a wrong admin secret or a bad admin token, since the edge was made.",
+      samples: [[{}, refusedLogins]],
+    },
     {
       name: "sallyport_site_online",
       type: "gauge",

@@ -1,6 +1,5 @@
 import { Hono } from "hono";
 import * as z from "zod";
-import { parseAddress, sourceBucket } from "../../shared/address.ts";
 import type { EndedSession, OpenedSession, SessionView } from "../../shared/api.ts";
 import { parseEdgeUrl } from "../../shared/edge-url.ts";
 import { LOGIN_BODY } from "../body.ts";
@@ -12,7 +11,7 @@ import type { LoggedIn } from "../registry/login.ts";
 import { secretHash } from "../registry/secret.ts";
 import { LONGEST_SESSION } from "../registry/session.ts";
 import { verifyToken } from "../tokens.ts";
-import { askerOf, bodyOf, type ApiContext, type ApiEnv } from "./context.ts";
+import { askerOf, bodyOf, sourceOf, type ApiContext, type ApiEnv } from "./context.ts";
 import { isOwnPage, mayHaveSession, setSessionCookie } from "./cookie.ts";
 import { requireAdmin } from "./guard.ts";
 import { iso } from "./views.ts";
@@ -68,14 +67,11 @@ async function open(
 ): Promise<Outcome<LoggedIn & { readOnly: boolean }>> {
   const registry = registryOf(c.env);
   if (!TOKEN.test(secret)) {
-    const from = visitorOf(c.req.raw, c.env);
-    const address = parseAddress(from);
-    const source = address.ok ? sourceBucket(address.value) : "an unknown address";
     const { scheme, host } = c.env.visit;
     const outcome = await registry.login({
       secret,
-      source,
-      from,
+      source: sourceOf(c),
+      from: visitorOf(c.req.raw, c.env),
       session,
       life: LONGEST_SESSION,
       url: `${scheme}://${host}`,
@@ -84,18 +80,24 @@ async function open(
   }
   const verified = await verifyToken(secret, "admin", await registry.trust());
   // A session's own token is half of one: it opens no other.
-  if (!verified.ok || verified.claims.session !== undefined) {
-    return refused({
-      status: 401,
-      code: "token-refused",
-      title: "Login refused",
-      detail: "That is not a good admin token of this edge.",
-      fix: "sallyport token admin",
-    });
-  }
-  const outcome = await registry.openSession(verified.claims.jti, session, visitorOf(c.req.raw, c.env));
-  return outcome.ok ? { ok: true, value: { ...outcome.value, readOnly: verified.claims.readOnly } } : outcome;
+  const claims = verified.ok && verified.claims.session === undefined ? verified.claims : undefined;
+  const outcome =
+    claims === undefined
+      ? refused(TOKEN_REFUSED)
+      : await registry.openSession(claims.jti, session, visitorOf(c.req.raw, c.env));
+  if (outcome.ok) return { ok: true, value: { ...outcome.value, readOnly: claims?.readOnly === true } };
+  if (outcome.problem.status === 401)
+    await registry.loginRefused({ source: sourceOf(c), reason: "not a good admin token" });
+  return outcome;
 }
+
+const TOKEN_REFUSED = {
+  status: 401,
+  code: "token-refused",
+  title: "Login refused",
+  detail: "That is not a good admin token of this edge.",
+  fix: "sallyport token admin",
+} as const;
 
 /** Why there can be no session here. */
 function inTheWay(c: ApiContext): Response | undefined {

@@ -3,6 +3,7 @@ import type { AgentView, CallerView, MappingStatus, RefusalView, SiteStatus, Sta
 import { isExpired, type Mapping } from "../../shared/mapping.ts";
 import { VERSION } from "../../shared/version.ts";
 import { registryOf, type Env } from "../env.ts";
+import { isUnguessable } from "../registry/secret.ts";
 import type { Site } from "../registry/sites.ts";
 import type { ConnectionRecord } from "../registry/types.ts";
 import type { AgentStatus, EndStatus, RelayStatus } from "../relay/types.ts";
@@ -36,8 +37,17 @@ export async function statusOf(env: Env, now: number): Promise<StatusView> {
     mappings: register.mappings.map((mapping) =>
       mappingStatus(mapping, siteStatuses, relays.get(mapping.site), refusals, now),
     ),
-    warnings: statusWarnings(siteStatuses, { ...register, ...concerns }, now),
+    warnings: [...secretWarnings(env), ...statusWarnings(siteStatuses, { ...register, ...concerns }, now)],
   };
+}
+
+function secretWarnings({ ADMIN_SECRET = "", SELF_HOSTED }: Env): string[] {
+  if (isUnguessable(ADMIN_SECRET)) return [];
+  const where =
+    SELF_HOSTED === "1" ? "put a new one into DIR/admin-secret and restart" : "wrangler secret put ADMIN_SECRET";
+  return [
+    `The admin secret is short enough to be guessed, so logins from addresses that sent a wrong one have to wait: openssl rand -base64 32 makes one that is not; ${where}.`,
+  ];
 }
 
 function siteStatus(site: Site, relay: RelayStatus | null | undefined): SiteStatus {

@@ -2,6 +2,7 @@ import type { Address } from "../../shared/address.ts";
 import { cidrContains, parseCidr, type Cidr } from "../../shared/cidr.ts";
 import { known } from "../../shared/result.ts";
 import { parseHostAddress, splitHostPort } from "../../shared/socket-address.ts";
+import { level } from "./level.ts";
 import type { Sql, SqlValue } from "./sql.ts";
 import type { ConnectionRecord } from "./types.ts";
 
@@ -17,6 +18,9 @@ export type ConnectionFilter = {
   visitor?: string | undefined;
   outcome?: ConnectionRecord["outcome"] | undefined;
 };
+
+/** Connections of one site, mapping and outcome, and how many there are. */
+type Kind = { site: string; mapping: number | null; outcome: string; count: number };
 
 export type NumberedRecord = ConnectionRecord & { n: number };
 
@@ -85,34 +89,47 @@ export class Connections {
       .map(({ record }) => JSON.parse(record) as ConnectionRecord);
   }
 
-  /** Forgets the oldest of the site that has most, as long as there are more than `most`: a flood at one site washes away its own past. */
-  #thin(most: number): void {
+  /**
+   * Deletes the oldest connections of the largest sites, and within a site of its largest mappings and outcomes, until `most` are
+   * left. A flood of visitors, admitted or refused, thereby deletes only connections of its own kind.
+   */
+  #thin(most: number, slack: number): void {
     const { count } = this.#sql.exec<{ count: number }>("SELECT COUNT(*) AS count FROM connections").one();
-    if (count <= most) return;
-    const sites = this.#sql
-      .exec<{ site: string; count: number }>("SELECT site, COUNT(*) AS count FROM connections GROUP BY site")
-      .toArray()
-      .toSorted((a, b) => b.count - a.count);
-    let excess = count - most;
-    for (const [index, { site, count: own }] of sites.entries()) {
-      if (excess <= 0) return;
-      // Down to what the next one has, or to what is left to forget if that comes first.
-      const taken = Math.min(
-        own,
-        Math.max(excess / (index + 1), Math.min(excess, own - (sites[index + 1]?.count ?? 0))),
+    if (count <= most + slack) return;
+    const kinds = this.#sql
+      .exec<Kind>("SELECT site, mapping, outcome, COUNT(*) AS count FROM connections GROUP BY site, mapping, outcome")
+      .toArray();
+    const bySite = new Map<string, Kind[]>();
+    for (const kind of kinds) bySite.set(kind.site, [...(bySite.get(kind.site) ?? []), kind]);
+    const sites = [...bySite.values()];
+    const shares = level(
+      sites.map((own) => own.reduce((sum, kind) => sum + kind.count, 0)),
+      most,
+    );
+    for (const [place, own] of sites.entries()) {
+      const kept = level(
+        own.map((kind) => kind.count),
+        shares[place] ?? 0,
       );
-      this.#sql.exec(
-        "DELETE FROM connections WHERE n IN (SELECT n FROM connections WHERE site = ? ORDER BY n LIMIT ?)",
-        site,
-        Math.ceil(taken),
-      );
-      excess -= Math.ceil(taken);
+      for (const [index, kind] of own.entries()) this.#forgetOldest(kind, kind.count - (kept[index] ?? 0));
     }
   }
 
-  /** Forgets all but `most`, and what ended before `since` (milliseconds since 1970). */
-  prune(most: number, since: number): void {
-    this.#thin(most);
+  #forgetOldest({ site, mapping, outcome }: Kind, count: number): void {
+    if (count <= 0) return;
+    this.#sql.exec(
+      `DELETE FROM connections WHERE n IN (
+         SELECT n FROM connections WHERE site = ? AND mapping IS ? AND outcome = ? ORDER BY n LIMIT ?)`,
+      site,
+      mapping,
+      outcome,
+      count,
+    );
+  }
+
+  /** Deletes all but `most` once they are exceeded by `slack`, and what ended before `since` (milliseconds since 1970). */
+  prune(most: number, since: number, slack = 0): void {
+    this.#thin(most, slack);
     if (since <= 0) return;
     // They come in the order in which they end, as far as that matters here.
     for (;;) {

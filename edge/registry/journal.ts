@@ -1,14 +1,23 @@
 import { Connections } from "./connections.ts";
+import { level } from "./level.ts";
 import { USUAL_RETENTION, type Retention } from "./retention.ts";
 import type { Sql, SqlValue } from "./sql.ts";
 import type { Actor } from "./actor.ts";
 import type { ConnectionRecord } from "./types.ts";
 
-const DAY_MS = 24 * 3600_000;
+const HOUR_MS = 3600_000;
+const DAY_MS = 24 * HOUR_MS;
+/** Entries between two checks of the limit: counting costs more than an insert. */
+const LOOK_EVERY = 50;
 
-/** Who changed what, when (milliseconds since 1970), and from which address; "" where that is nobody's. */
+/**
+ * One entry of the audit: an actor, its address ("" if it has none), and what it did to which subject. `count` of them were alike,
+ * the first at `at` and the last at `last` (milliseconds since 1970).
+ */
 export type AuditEntry = {
   at: number;
+  last: number;
+  count: number;
   actor: string;
   from: string;
   action: string;
@@ -28,13 +37,14 @@ export type AuditFilter = {
   subject?: string | undefined;
 };
 
-const AUDIT = `at, actor, source AS "from", action, subject, detail`;
+const AUDIT = `at, COALESCE(last, at) AS last, count, actor, source AS "from", action, subject, detail`;
 
 /** What happened: connections and changes, the oldest forgotten. */
 export class Journal {
   readonly connections: Connections;
   readonly #sql: Sql;
   readonly #keep: Retention;
+  #aged = 0;
 
   constructor(sql: Sql, keep = USUAL_RETENTION) {
     this.#sql = sql;
@@ -55,15 +65,56 @@ export class Journal {
     this.connections.add(kept);
     for (const [mapping, at] of uses) this.#use(mapping, at);
     for (const [mapping, count] of refused) this.#countRefused(mapping, count);
-    this.prune(now);
+    const { connections } = this.#keep;
+    // Grouping a million rows takes a quarter of a second, so a long log is trimmed by the hundredth part.
+    this.connections.prune(connections, this.#since(now), Math.max(0, Math.floor(connections / 100) - 100));
+    if (now - this.#aged >= HOUR_MS) this.#age(now);
   }
 
   /** Forgets what is more, or older, than is to be kept. */
   prune(now: number): void {
-    const { connections, audit, days } = this.#keep;
-    const since = days === null ? 0 : now - days * DAY_MS;
-    this.connections.prune(connections, since);
-    this.#sql.exec("DELETE FROM audit WHERE n <= (SELECT MAX(n) FROM audit) - ? OR at < ?", audit, since);
+    this.connections.prune(this.#keep.connections, this.#since(now));
+    this.#age(now);
+    this.#thin();
+  }
+
+  /** Tells since when connections and entries are kept, in milliseconds since 1970; 0 for no limit. */
+  #since(now: number): number {
+    const { days } = this.#keep;
+    return days === null ? 0 : now - days * DAY_MS;
+  }
+
+  #age(now: number): void {
+    this.#aged = now;
+    const since = this.#since(now);
+    if (since > 0) this.#sql.exec("DELETE FROM audit WHERE COALESCE(last, at) < ?", since);
+  }
+
+  /**
+   * Deletes the oldest changes beyond the limit, and apart from them the oldest entries that are charged to a payer, from the
+   * payers with the most. So a token without the right to change the register can't push out another one's entries.
+   */
+  #thin(): void {
+    const payers = this.#sql
+      .exec<{ payer: string; count: number }>("SELECT payer, COUNT(*) AS count FROM audit GROUP BY payer")
+      .toArray();
+    const others = payers.filter(({ payer }) => payer !== "");
+    const kept = level(
+      others.map(({ count }) => count),
+      this.#keep.audit,
+    );
+    const changes = payers.find(({ payer }) => payer === "")?.count ?? 0;
+    this.#forgetOldest("", changes - this.#keep.audit);
+    for (const [index, { payer, count }] of others.entries()) this.#forgetOldest(payer, count - (kept[index] ?? 0));
+  }
+
+  #forgetOldest(payer: string, count: number): void {
+    if (count <= 0) return;
+    this.#sql.exec(
+      "DELETE FROM audit WHERE n IN (SELECT n FROM audit WHERE payer = ? ORDER BY n LIMIT ?)",
+      payer,
+      count,
+    );
   }
 
   /** When somebody last was let through each mapping, in milliseconds since 1970, by its id. Outlives the connections kept. */
@@ -100,25 +151,56 @@ export class Journal {
     );
   }
 
-  /** Writes down what somebody did. */
-  audit({ name, from, now }: Actor, action: string, subject: string, detail = ""): void {
+  /** Writes a change down. */
+  audit({ name, from, payer = "", now }: Actor, action: string, subject: string, detail = "", count = 1): void {
+    const { n } = this.#sql
+      .exec<{ n: number }>(
+        "INSERT INTO audit (at, actor, source, action, subject, detail, payer, count) VALUES (?, ?, ?, ?, ?, ?, ?, ?) RETURNING n",
+        now,
+        name,
+        from,
+        action,
+        subject,
+        detail,
+        payer,
+        count,
+      )
+      .one();
+    if (n % LOOK_EVERY === 0) this.#thin();
+  }
+
+  /**
+   * Writes down an action that changes nothing and can be repeated at will. Repetitions by the same actor from the same address
+   * within an hour are one entry with their number, and the subject and detail of the last.
+   */
+  note(actor: Actor, action: string, subject: string, detail = "", count = 1): void {
+    const { name, from, payer = "", now } = actor;
+    const [before] = this.#sql
+      .exec<{ n: number }>(
+        `SELECT n FROM audit WHERE payer = ? AND actor = ? AND action = ? AND source = ? AND at > ? ORDER BY n DESC LIMIT 1`,
+        payer,
+        name,
+        action,
+        from,
+        now - HOUR_MS,
+      )
+      .toArray();
+    if (before === undefined) return this.audit(actor, action, subject, detail, count);
     this.#sql.exec(
-      "INSERT INTO audit (at, actor, source, action, subject, detail) VALUES (?, ?, ?, ?, ?, ?)",
+      "UPDATE audit SET count = count + ?, last = ?, subject = ?, detail = ? WHERE n = ?",
+      count,
       now,
-      name,
-      from,
-      action,
       subject,
       detail,
+      before.n,
     );
-    this.#sql.exec("DELETE FROM audit WHERE n <= (SELECT MAX(n) FROM audit) - ?", this.#keep.audit);
   }
 
   /** The last `limit` changes of those that fit, oldest first, before the one numbered `before`. */
   auditPage({ limit, before, since, actor, action, subject }: AuditFilter): NumberedEntry[] {
     const conditions: [string, SqlValue | undefined][] = [
       ["n < ?", before],
-      ["at >= ?", since],
+      ["COALESCE(last, at) >= ?", since],
       ["actor = ?", actor],
       ["subject = ?", subject],
       ["(action || ' ') LIKE ?", action === undefined ? undefined : `${action.replace(/[%_]/g, "")} %`],

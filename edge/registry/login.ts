@@ -1,7 +1,7 @@
 import { parseEdgeUrl } from "../../shared/edge-url.ts";
-import { invalid, refused, type Outcome } from "../problem.ts";
+import { invalid, refused, type Outcome, type Problem } from "../problem.ts";
 import type { Penalties } from "./penalties.ts";
-import { sameSecret } from "./secret.ts";
+import { isUnguessable, sameSecret } from "./secret.ts";
 import type { Actor } from "./actor.ts";
 import type { Store } from "./store.ts";
 import { issueToken, type Issued } from "./token-changes.ts";
@@ -35,27 +35,14 @@ export async function login(
   const { secret, source, from, life, readOnly, session } = request;
   const url = request.url === undefined ? undefined : parseEdgeUrl(request.url);
   if (url?.ok === false) return invalid(url.error);
-  const wait = penalties.wait(source, now);
-  if (wait > 0) {
-    const seconds = Math.ceil(wait / 1000);
-    return refused({
-      status: 429,
-      code: "login-penalty",
-      title: "Too many failed logins",
-      detail: `Logins from ${source} wait another ${seconds} s.`,
-      fix: "Try again then.",
-    });
-  }
-  if (!(await sameSecret(secret, expected))) {
-    penalties.fail(source, now);
-    return refused({
-      status: 401,
-      code: "secret-wrong",
-      title: "Login refused",
-      detail: "That is not the admin secret of this edge.",
-      fix: "Self-hosted it is in DIR/admin-secret; on Cloudflare, wrangler secret put ADMIN_SECRET sets a new one.",
-    });
-  }
+  const wait = Math.ceil(penalties.wait(source, now) / 1000);
+  // One source may be a whole office or carrier: if a failed guess blocked it, any neighbour could keep the owner out. A long
+  // secret can't be guessed at any rate, so it is compared anyway. A short one is protected by nothing but the wait.
+  if (wait > 0 && !isUnguessable(expected))
+    return refused(waiting(`Logins from ${source} wait another ${wait} s.`, wait));
+  // Counted before the comparison, so that attempts which arrive during it find the wait.
+  if (wait === 0) penalties.fail(source, now);
+  if (!(await sameSecret(secret, expected))) return refused(wait === 0 ? WRONG : wrongAgain(source, wait));
   penalties.forgive(source);
   if (store.urls.canonical() === undefined && url !== undefined) store.urls.adopt(url.value.text, now);
   const canonical = store.urls.canonical();
@@ -71,4 +58,28 @@ export async function login(
   const actor: Actor = { name: "login", from, now };
   const issued = await issueToken(store, canonical, { kind: "admin", readOnly, life }, actor, { session });
   return issued.ok ? { ok: true, value: { ...issued.value, url: canonical } } : issued;
+}
+
+const WRONG: Problem = {
+  status: 401,
+  code: "secret-wrong",
+  title: "Login refused",
+  detail: "That is not the admin secret of this edge.",
+  fix: "Self-hosted it is in DIR/admin-secret; on Cloudflare, wrangler secret put ADMIN_SECRET sets a new one.",
+};
+
+function wrongAgain(source: string, wait: number): Problem {
+  const detail = `That is not the admin secret, and wrong ones came from ${source} before: they wait another ${wait} s.`;
+  return { ...waiting(detail, wait), fix: "Try again then. The right one is taken at any time." };
+}
+
+function waiting(detail: string, wait: number): Problem {
+  return {
+    status: 429,
+    code: "login-penalty",
+    title: "Too many failed logins",
+    detail,
+    fix: "Try again then.",
+    retryAfter: wait,
+  };
 }

@@ -5,6 +5,7 @@ import { parseEdgeUrl } from "../../shared/edge-url.ts";
 import { LIVE_PROTOCOL, type LiveMessage } from "../../shared/live.ts";
 import type { Mapping } from "../../shared/mapping.ts";
 import type { Env } from "../env.ts";
+import { logFault } from "../fault.ts";
 import { done, refused, type Outcome, type Problem } from "../problem.ts";
 import { signToken } from "../tokens.ts";
 import type { ImportedView } from "../../shared/api.ts";
@@ -20,10 +21,10 @@ import {
   useGrant,
   type GrantOf,
   type GrantRequest,
-  type MadeGrant,
   type GrantVisitor,
-} from "./grant-changes.ts";
+  type MadeGrant,
   type OfferedGrant,
+} from "./grant-changes.ts";
 import { httpTable, type HttpTable } from "./http-table.ts";
 import type { ConnectionFilter, NumberedRecord } from "./connections.ts";
 import type { AuditFilter, NumberedEntry } from "./journal.ts";
@@ -33,6 +34,7 @@ import type { Unreadable } from "./mappings.ts";
 import { Notices } from "./notices.ts";
 import { Penalties } from "./penalties.ts";
 import { reachedBy, type SiteReach } from "./reach.ts";
+import { RefusedLogins, type RefusedLogin } from "./refused-logins.ts";
 import { Relays } from "./relays.ts";
 import { retentionOf } from "./retention.ts";
 import { secretHash } from "./secret.ts";
@@ -51,6 +53,8 @@ import type { MappingHour } from "./traffic.ts";
 import type { ConnectionRecord, Route, SiteReport, SiteRules, TokenState, Trust } from "./types.ts";
 import { WATCH_HEADER, Watchers, type WatchPass } from "./watchers.ts";
 
+/** Milliseconds for which refused logins are gathered before they are written. */
+const REFUSED_MS = 1_000;
 /** Connections told at once: those who watch read no faster. */
 const MAX_TOLD = 100;
 
@@ -69,6 +73,7 @@ export class Registry extends DurableObject<Env> {
   readonly #notices: Notices;
   readonly #penalties = new Penalties();
   readonly #watchers: Watchers;
+  readonly #refused: RefusedLogins;
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
@@ -79,6 +84,7 @@ export class Registry extends DurableObject<Env> {
       (time) => this.#wakeAt(time),
     );
     this.#watchers = new Watchers(ctx);
+    this.#refused = new RefusedLogins(this.#store, (env.WEBHOOK_URL ?? "") !== "");
     // Answered by the platform without waking the object: a page that watches costs nothing while nothing happens.
     ctx.setWebSocketAutoResponse(new WebSocketRequestResponsePair("ping", "pong"));
     this.#notices = new Notices(this.#store, env.WEBHOOK_URL ?? "", (time) => this.#wakeAt(time));
@@ -193,7 +199,32 @@ export class Registry extends DurableObject<Env> {
   // For the API.
 
   async login(request: LoginRequest): Promise<Outcome<LoggedIn>> {
-    return login(this.#store, this.#penalties, this.env.ADMIN_SECRET ?? "", request, Date.now());
+    const outcome = await login(this.#store, this.#penalties, this.env.ADMIN_SECRET ?? "", request, Date.now());
+    if (!outcome.ok && (outcome.problem.status === 401 || outcome.problem.status === 429))
+      this.loginRefused({ source: request.source, reason: "not the admin secret" });
+    return outcome;
+  }
+
+  /** Counts a refused login. It is written down a moment later, together with others. */
+  loginRefused(refusedLogin: RefusedLogin): void {
+    if (this.#refused.add(refusedLogin, Date.now())) setTimeout(() => this.#writeRefused(), REFUSED_MS);
+  }
+
+  /** Counts the logins refused since this edge was made. */
+  refusedLogins(): number {
+    this.#writeRefused();
+    return this.#store.watch.refusedTotal;
+  }
+
+  #writeRefused(): void {
+    if (!this.#refused.isWaiting) return;
+    const now = Date.now();
+    try {
+      this.ctx.storage.transactionSync(() => this.#refused.write(now));
+    } catch (error) {
+      logFault("writing refused logins down", error);
+    }
+    this.ctx.waitUntil(this.#notices.foresee(now));
   }
 
   /** A browser's session in the name of a verified admin token; `session` is the hash of its key. */
@@ -201,6 +232,7 @@ export class Registry extends DurableObject<Env> {
     const url = this.#store.urls.canonical();
     if (url === undefined) return refused(NO_URL);
     const issued = await sessionFor(this.#store, url, { jti, session, from }, Date.now());
+    this.#letGo();
     return issued.ok ? done({ ...issued.value, url }) : issued;
   }
 
@@ -322,8 +354,15 @@ export class Registry extends DurableObject<Env> {
     return this.#change(asker, (by) => removeMapping(this.#store, endpoint, by, ifMatch));
   }
 
-  exportAll(): Archive {
-    return exported(this.ctx.storage.sql, Date.now());
+  /** Exports all that is kept, and writes the export down in the audit. */
+  exportAll(asker: Asker): Archive {
+    const now = Date.now();
+    this.#writeRefused();
+    const archive = exported(this.ctx.storage.sql, now);
+    const { sites, mappings, tokens, grants } = archive.tables;
+    const detail = `${sites.length} sites, ${mappings.length} mappings, ${tokens.length} tokens, ${grants.length} grants`;
+    this.#store.journal.note({ ...asker, now }, "export", "registry", detail);
+    return archive;
   }
 
   async importAll(archive: Archive, asker: Asker): Promise<Outcome<ImportedView>> {
@@ -349,6 +388,7 @@ export class Registry extends DurableObject<Env> {
   /** Changes that were written down. */
   auditPage(filter: AuditFilter): NumberedEntry[] {
     const { journal } = this.#store;
+    this.#writeRefused();
     journal.prune(Date.now());
     return journal.auditPage(filter);
   }
@@ -424,8 +464,13 @@ export class Registry extends DurableObject<Env> {
   /** Brings a change to the relays, then to those who watch; whoever may not any more is let go of. */
   async #changed(now: number): Promise<void> {
     await this.#relays.spread(now);
-    this.#watchers.sweep((jti) => this.#store.tokens.state(jti));
+    this.#letGo();
     this.#tell({ type: "changed", what: "rules" });
+  }
+
+  /** Closes the WebSockets whose token is no longer good. */
+  #letGo(): void {
+    this.#watchers.sweep((jti) => this.#store.tokens.state(jti));
   }
 
   #tell(message: LiveMessage): void {

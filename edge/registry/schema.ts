@@ -68,6 +68,17 @@ export const MIGRATIONS: readonly string[] = [
   ALTER TABLE grants ADD COLUMN browser TEXT;
   ALTER TABLE grants ADD COLUMN used INTEGER;
   `,
+  `
+  ALTER TABLE audit ADD COLUMN payer TEXT NOT NULL DEFAULT '';
+  ALTER TABLE audit ADD COLUMN count INTEGER NOT NULL DEFAULT 1;
+  ALTER TABLE audit ADD COLUMN last INTEGER;
+  CREATE INDEX audit_payer ON audit (payer, n);
+  CREATE INDEX connections_kind ON connections (site, mapping, outcome, n);
+  CREATE TABLE refused_logins (
+    one INTEGER PRIMARY KEY CHECK (one = 1), total INTEGER NOT NULL, untold INTEGER NOT NULL DEFAULT 0,
+    since INTEGER NOT NULL DEFAULT 0, told INTEGER NOT NULL DEFAULT 0, source TEXT NOT NULL DEFAULT ''
+  );
+  `,
 ];
 
 /** Brings the tables up to date. `transaction` makes each migration whole or nothing. */

@@ -1,6 +1,15 @@
 /** Characters of the shortest admin secret: under that, guessing is a question of days. */
 export const MIN_SECRET = 16;
 
+/** Characters of 128 random bits in base64: no rate of guessing gets through those. */
+const LONG_SECRET = 22;
+const MOST_ALIKE = 8;
+
+/** Tells whether a secret is long enough to compare guesses as fast as they arrive. A text of few distinct characters is not. */
+export function isUnguessable(secret: string): boolean {
+  return secret.length >= LONG_SECRET && new Set(secret).size > MOST_ALIKE;
+}
+
 /** Whether both are the same, in a time that tells nothing: of two hashes every byte is looked at. */
 export async function sameSecret(given: string, expected: string): Promise<boolean> {
   const [a, b] = await Promise.all([digest(given), digest(expected)]);

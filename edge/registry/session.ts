@@ -1,8 +1,11 @@
+import { mayChange } from "../../shared/claims.ts";
 import { done, refused, type Outcome } from "../problem.ts";
 import { issueToken, type Issued } from "./token-changes.ts";
 import type { Actor } from "./actor.ts";
 import type { Store } from "./store.ts";
 
+/** Browsers logged in with one admin token at once. One more logs the oldest out. */
+const MOST_SESSIONS = 32;
 /** Seconds a browser stays logged in at most. */
 export const LONGEST_SESSION = 12 * 3600;
 
@@ -28,7 +31,9 @@ export async function sessionFor(
     });
   }
   const life = Math.max(1, Math.min(LONGEST_SESSION, claims.exp - Math.floor(now / 1000)));
-  const actor: Actor = { name: claims.sub, from, now };
+  const actor: Actor = { name: claims.sub, from, now, ...(mayChange(claims) ? {} : { payer: claims.sub }) };
+  // Each session is a row for half a day: without a limit, a read-only token could fill the table of tokens.
+  store.tokens.endOldestSessions(claims.sub, MOST_SESSIONS - 1);
   return issueToken(store, url, { kind: "admin", readOnly: claims.readOnly, life }, actor, {
     session,
     sub: claims.sub,
@@ -38,6 +43,6 @@ export async function sessionFor(
 /** Ends one session; the token that it was opened with, if it was, stays good. */
 export function endSession(store: Store, jti: string, actor: Actor): Outcome<{ jti: string }> {
   store.tokens.revoke(jti, actor.now);
-  store.journal.audit(actor, "session end", jti, "");
+  store.journal.note(actor, "session end", jti);
   return done({ jti });
 }

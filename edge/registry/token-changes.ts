@@ -48,7 +48,9 @@ export async function issueToken(
   if (!claims.ok) return invalid(claims.error);
   const { jti, sub, exp } = claims.value;
   const token = await sign(store, kind, claims.value, actor);
-  store.journal.audit(actor, `token ${kind}`, jti, sub);
+  // A session in the name of a token is no new right.
+  if (browser.sub === undefined) store.journal.audit(actor, `token ${kind}`, jti, sub);
+  else store.journal.note(actor, "session open", jti, sub);
   return done({ token, jti, kind, sub, site: request.kind === "agent" ? request.site : null, expires: exp * 1000 });
 }
 
@@ -85,7 +87,7 @@ export async function renewToken(store: Store, url: string, jti: string, now: nu
   const claims: Claims = { ...old.claims, iss: url, iat, exp: iat + (exp - since), jti: randomHex(12) };
   const token = await sign(store, old.kind, claims, actor);
   const detail = `${claims.sub}, after ${jti}`;
-  store.journal.audit({ name: claims.sub, from: "", now }, "token renew", claims.jti, detail);
+  store.journal.audit({ name: claims.sub, from: "", payer: claims.sub, now }, "token renew", claims.jti, detail);
   return { ok: true, token, jti: claims.jti, expires: claims.exp };
 }
 

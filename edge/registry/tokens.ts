@@ -115,6 +115,16 @@ export class Tokens {
       .map(({ jti }) => jti);
   }
 
+  /** Deletes the browser sessions of an identity but the `kept` newest. A token that is not listed is not good. */
+  endOldestSessions(sub: string, kept: number): void {
+    this.#sql.exec(
+      `DELETE FROM tokens WHERE jti IN (
+         SELECT jti FROM tokens WHERE sub = ? AND claims ->> 'session' IS NOT NULL ORDER BY issued DESC, rowid DESC LIMIT -1 OFFSET ?)`,
+      sub,
+      kept,
+    );
+  }
+
   state(jti: string): TokenState {
     const token = this.find(jti);
     if (token === undefined) return "unknown";

@@ -4,7 +4,8 @@ import type { IssuedToken } from "./tokens.ts";
 
 /** Milliseconds a site may be without agents before anybody hears of it: an update or a change of network is no news. */
 const OFFLINE_AFTER_MS = 60_000;
-const DAY_MS = 86_400_000;
+const HOUR_MS = 3_600_000;
+const DAY_MS = 24 * HOUR_MS;
 /** Days ahead that an end is told. Agents' tokens renew themselves long before: one that is this near has not. */
 const WARN_DAYS = 7;
 /** Attempts at one message: after these a webhook that was away for a day has missed it. */
@@ -13,7 +14,7 @@ const FIRST_RETRY_MS = 15_000;
 
 /** What a webhook is sent, as JSON. `text` is for people. */
 export type WatchEvent = {
-  event: "site-offline" | "site-online" | "mapping-expires" | "token-expires";
+  event: "site-offline" | "site-online" | "mapping-expires" | "token-expires" | "logins-refused";
   /** ISO 8601: when it happened, or will. */
   at: string;
   site: string | null;
@@ -22,6 +23,7 @@ export type WatchEvent = {
 };
 
 type Presence = { site: string; online: number; since: number; told: number };
+type RefusedCount = { total: number; untold: number; since: number; told: number; source: string };
 type Waiting = { n: number; event: string; tries: number };
 
 /** What somebody wants to be told of, and has not been yet. Runs on alarms: while nothing is due, nothing runs. */
@@ -43,6 +45,43 @@ export class Watch {
       now,
       1,
     );
+  }
+
+  /** Counts refused logins, the last of them from `source`. `isTold`: the webhook is to hear of them. */
+  refusedLogins(count: number, source: string, isTold: boolean, now: number): void {
+    const untold = isTold ? count : 0;
+    this.#sql.exec(
+      `INSERT INTO refused_logins (one, total, untold, since, source) VALUES (1, ?, ?, ?, ?)
+       ON CONFLICT (one) DO UPDATE SET total = total + excluded.total, source = excluded.source,
+         since = CASE untold WHEN 0 THEN excluded.since ELSE since END, untold = untold + excluded.untold`,
+      count,
+      untold,
+      now,
+      source,
+    );
+  }
+
+  /** How many logins were refused since this edge was made. */
+  get refusedTotal(): number {
+    return this.#refused?.total ?? 0;
+  }
+
+  get #refused(): RefusedCount | undefined {
+    return this.#sql.exec<RefusedCount>("SELECT total, untold, since, told, source FROM refused_logins").toArray()[0];
+  }
+
+  /** Puts the first into the outbox at once, and those that follow once an hour. */
+  #tellRefused(now: number): void {
+    const refused = this.#refused;
+    if (refused === undefined || refused.untold === 0 || now < refused.told + HOUR_MS) return;
+    const { untold, since, source } = refused;
+    this.#sql.exec("UPDATE refused_logins SET untold = 0, told = ?", now);
+    const when = `${iso(since).slice(0, 16).replace("T", " ")} UTC`;
+    const text =
+      untold === 1
+        ? `a login from ${source} was refused at ${when}`
+        : `${untold} logins were refused since ${when}, the last from ${source}`;
+    this.#put({ event: "logins-refused", at: iso(since), site: null, subject: source, text }, now);
   }
 
   /** Puts what is due into the outbox. */
@@ -75,6 +114,7 @@ export class Watch {
         now,
       );
     }
+    this.#tellRefused(now);
     this.#sql.exec("DELETE FROM notices WHERE at < ?", now - 400 * DAY_MS);
   }
 
@@ -100,9 +140,11 @@ export class Watch {
       .exec<Presence>("SELECT site, online, since, told FROM presence WHERE online != told")
       .toArray();
     const waiting = this.#sql.exec<{ due: number }>("SELECT due FROM outbox").toArray();
+    const refused = this.#refused;
     const times = [
       ...offline.map(({ online, since }) => (online === 1 ? now : since + OFFLINE_AFTER_MS)),
       ...waiting.map(({ due }) => due),
+      ...(refused === undefined || refused.untold === 0 ? [] : [Math.max(now, refused.told + HOUR_MS)]),
       ...ends(mappings, tokens, now)
         .filter((end) => !this.#isNoticed(end))
         .map(({ at }) => Math.max(now, at - WARN_DAYS * DAY_MS)),

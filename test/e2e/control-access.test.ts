@@ -62,16 +62,20 @@ test("a read-only admin token reads and changes nothing", async () => {
   expect(await edge.cli(["site", "add", "lab"], { env })).toMatchObject({ code: 7 });
 });
 
-test("a wrong secret is refused, and further tries have to wait", async () => {
+test("a wrong secret is refused, further wrong ones have to wait, and the right one does not", async () => {
   await using edge = await testEdge();
   const wrong = join(edge.data, "wrong");
   await writeFile(wrong, "not the secret of this edge\n");
-  const first = await edge.cli(["login", edge.url, "--secret-file", wrong]);
-  expect(first).toMatchObject({ code: 4, stderr: expect.stringContaining("error[secret-wrong]") });
-  const second = await edge.cli(["login", edge.url, "--secret-file", edge.secretFile]);
-  expect(second).toMatchObject({ code: 4, stderr: expect.stringContaining("error[login-penalty]") });
-  // Whoever is logged in already is not bothered.
+  // At once: a wait of five seconds is shorter than some machines take for a command.
+  const tries = [1, 2].map(() => edge.cli(["login", edge.url, "--secret-file", wrong]));
+  const answers = await Promise.all(tries);
+  expect(answers.map(({ code, stderr }) => `${code} ${/error\[[\w-]+\]/.exec(stderr)?.[0]}`).toSorted()).toEqual([
+    "4 error[login-penalty]",
+    "4 error[secret-wrong]",
+  ]);
+  // Whoever is logged in already is not bothered, nor is whoever knows it.
   await edge.ok("site", "ls");
+  await edge.login();
 });
 
 test("the first login names the edge; later ones by other names don't", async () => {

@@ -29,6 +29,31 @@ test("an administrator's token scrapes the edge, and nobody else's", async () =>
   const answer = await scraped.text();
   expect(answer).toContain('sallyport_site_online{site="lab"} 1\n');
   expect(answer).toContain('sallyport_mapping_ready{endpoint="8080/tcp",site="lab"} 1\n');
+  expect(answer).toContain("sallyport_refused_logins_total 0\n");
+  for (const secret of ["wrong", "wrong again"])
+    expect((await edge.api("POST", "/login", null, { secret })).ok).toBe(false);
+  expect((await edge.api("POST", "/session", null, { secret: "eyJh.no.token" })).status).toBe(401);
+  const again = await fetch(url, { headers: { authorization: `Bearer ${token}` } });
+  expect(await again.text()).toContain("sallyport_refused_logins_total 3\n");
+});
+
+test("a webhook is told of a refused login at once, though nobody looks", async () => {
+  await using stack = new AsyncDisposableStack();
+  const server = createServer().listen(0, loopback());
+  stack.defer(() => void server.close());
+  await once(server, "listening");
+  const { address, port } = server.address() as AddressInfo;
+  const folder = stack.use(await tempDir());
+  const edge = stack.use(new TestEdge(loopback(), folder.path, {}, stack.use(new AsyncDisposableStack())));
+  await edge.start("--webhook", `http://${address}:${port}/hook`);
+  const told = once(server, "request") as Promise<[IncomingMessage, { end: () => void }]>;
+  const from = loopback();
+  const body = JSON.stringify({ secret: "not the secret of this edge" });
+  const refused = await requestFrom(from, "POST", `${edge.url}/.sallyport/api/v1/login`, {}, body);
+  expect(refused.status).toBe(401);
+  const [request, response] = await told;
+  expect(JSON.parse(await text(request))).toMatchObject({ event: "logins-refused", site: null, subject: from });
+  response.end();
 });
 
 test("what a site costs is counted, and told in billed units", async () => {

@@ -29,6 +29,7 @@ test.each(SHIPPED.map((_, index) => index + 1))("tables as migration %i left the
     `INSERT INTO mappings (endpoint, site, rule, revision, created, created_by, changed, changed_by)
      VALUES ('8080/tcp', 'lab', '${rule}', 7, ${NOW}, 'ann', ${NOW}, 'ann')`,
     `INSERT INTO ports (mapping, transport, first, last) VALUES (1, 'tcp', 8080, 8080)`,
+    `INSERT INTO audit (at, actor, action, subject, detail) VALUES (${NOW}, 'ann', 'map add', '8080/tcp', '')`,
   ])
     storage.sql.exec(statement);
   const store = new Store(storage);
@@ -36,6 +37,17 @@ test.each(SHIPPED.map((_, index) => index + 1))("tables as migration %i left the
   expect(store.sites.list()).toMatchObject([{ name: "lab", relay: "lab#2", revision: 7 }]);
   expect(store.mappings.holding(8080, "tcp")).toMatchObject({ name: "shop", access: "public", created: { by: "ann" } });
   expect([...store.journal.uses(), ...store.grants.live(NOW), ...store.usage.since("2026-01-01")]).toEqual([]);
+  const entry = {
+    at: NOW,
+    last: NOW,
+    count: 1,
+    actor: "ann",
+    from: "",
+    action: "map add",
+    subject: "8080/tcp",
+    detail: "",
+  };
+  expect(store.journal.audits(9)).toEqual([entry]);
 });
 
 test("an export takes every table along, or there is a reason why not", () => {
@@ -45,8 +57,9 @@ test("an export takes every table along, or there is a reason why not", () => {
     .exec<{ name: string }>("SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'")
     .toArray()
     .map(({ name }) => name);
-  // Ports follow from mappings, connections and traffic are many and short-lived, and who was told what is the old edge's affair.
-  const left = ["migrations", "ports", "connections", "traffic", "presence", "notices", "outbox"];
+  // Ports follow from mappings, connections and traffic are many and short-lived, and who was told what, or how often logins
+  // were refused, is the old edge's affair.
+  const left = ["migrations", "ports", "connections", "traffic", "presence", "notices", "outbox", "refused_logins"];
   const taken = Object.keys(exported(storage.sql, NOW).tables);
   expect([...taken, ...left].toSorted()).toEqual(names.toSorted());
 });

@@ -84,3 +84,55 @@ test("what could not be delivered is sent again, later and later", async () => {
   expect(seen).toHaveLength(3);
   expect(watched.next([], [], at)).toBeNull();
 });
+
+test("of refused logins the first is told at once, those that follow once an hour, with their number and the last source", async () => {
+  const { watched, seen, ring } = watch();
+  const refuse = (count: number, now: number): void => watched.refusedLogins(count, `192.0.2.${count}`, true, now);
+  refuse(1, NOW);
+  expect(watched.next([], [], NOW)).toBe(NOW);
+  await ring(NOW);
+  expect(watched.next([], [], NOW)).toBeNull();
+  refuse(3, NOW + 10 * MINUTE);
+  refuse(7, NOW + 20 * MINUTE);
+  expect(watched.next([], [], NOW + 20 * MINUTE)).toBe(NOW + 60 * MINUTE);
+  await ring(NOW + 30 * MINUTE);
+  expect(seen).toHaveLength(1);
+  await ring(NOW + 60 * MINUTE);
+  await ring(NOW + 61 * MINUTE);
+  expect(watched.next([], [], NOW + 61 * MINUTE)).toBeNull();
+  refuse(2, NOW + 300 * MINUTE);
+  await ring(NOW + 300 * MINUTE);
+  expect(seen).toEqual([
+    {
+      event: "logins-refused",
+      at: "2026-11-22T00:00:00.000Z",
+      site: null,
+      subject: "192.0.2.1",
+      text: "a login from 192.0.2.1 was refused at 2026-11-22 00:00 UTC",
+    },
+    {
+      event: "logins-refused",
+      at: "2026-11-22T00:10:00.000Z",
+      site: null,
+      subject: "192.0.2.7",
+      text: "10 logins were refused since 2026-11-22 00:10 UTC, the last from 192.0.2.7",
+    },
+    {
+      event: "logins-refused",
+      at: "2026-11-22T05:00:00.000Z",
+      site: null,
+      subject: "192.0.2.2",
+      text: "2 logins were refused since 2026-11-22 05:00 UTC, the last from 192.0.2.2",
+    },
+  ]);
+  expect(watched.refusedTotal).toBe(13);
+});
+
+test("where there is no webhook, refused logins are counted, and a webhook that comes later is not told of them", async () => {
+  const { watched, seen, ring } = watch();
+  watched.refusedLogins(5, "192.0.2.1", false, NOW);
+  expect(watched.next([], [], NOW)).toBeNull();
+  await ring(NOW + DAY);
+  expect(seen).toEqual([]);
+  expect(watched.refusedTotal).toBe(5);
+});
