@@ -2,8 +2,9 @@ import type { Context } from "hono";
 import * as z from "zod";
 import { parseAddress, sourceBucket } from "../../shared/address.ts";
 import { mayChange, type AdminClaims } from "../../shared/claims.ts";
+import type { Fault } from "../../shared/result.ts";
 import { ADMIN_BODY, readBody, type BodyRule } from "../body.ts";
-import { problemResponse, type Outcome } from "../problem.ts";
+import { problemResponse, type Outcome, type Problem } from "../problem.ts";
 import type { Env } from "../env.ts";
 import type { HostKind } from "../ingress/http-routes.ts";
 import { visitorOf } from "../ingress/visitor.ts";
@@ -46,9 +47,16 @@ export async function bodyOf<T>(
   if (!isShallow(json, MOST_LEVELS)) return fault(`The body has more than ${MOST_LEVELS} levels.`);
   const parsed = schema.safeParse(json);
   if (parsed.success) return { ok: true, value: parsed.data };
-  const [issue] = parsed.error.issues;
+  return { ok: false, response: problemResponse(problemOf(parsed.error)) };
+}
+
+/** Names the first thing that is wrong by its path; of a text in one of our grammars, with the grammar's code and fix. */
+function problemOf({ issues: [issue] }: z.ZodError): Problem {
   const path = issue?.path.map(String).join(".") ?? "";
-  return fault(`${path === "" ? "" : `${path}: `}${issue?.message ?? "wrong shape"}`);
+  const detail = `${path === "" ? "" : `${path}: `}${issue?.message ?? "wrong shape"}`;
+  const inner = issue?.code === "custom" ? (issue.params?.["fault"] as Fault | undefined) : undefined;
+  const { code = "bad-request", fix } = inner ?? {};
+  return { status: 400, code, title: "Not valid", detail, ...(fix === undefined ? {} : { fix }) };
 }
 
 /** Nesting limit for bodies: the deepest valid one, a rule with options in a list of rules, has five levels. */

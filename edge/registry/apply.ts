@@ -1,10 +1,11 @@
-import { type Endpoint, parseEndpoint, transports } from "../../shared/endpoint.ts";
+import { parseEndpoint } from "../../shared/endpoint.ts";
 import { parseMapping, type Mapping } from "../../shared/mapping.ts";
 import type { MappingDraft } from "../../shared/mapping-input.ts";
 import { differences } from "../../shared/register.ts";
 import { known } from "../../shared/result.ts";
 import { done, invalid, refused, type Outcome, type Problem } from "../problem.ts";
 import { matches } from "./etag.ts";
+import { Occupied } from "./occupied.ts";
 import { auditMapping } from "./mapping-audit.ts";
 import { behindUnreadable, gatewaysOf, stampOf } from "./mapping-changes.ts";
 import { unserved, type Platform } from "./platform.ts";
@@ -119,29 +120,6 @@ function firstObstacle(
     if (problem !== undefined) return { field: "endpoint", ...problem, entry };
   }
   return undefined;
-}
-
-/** What endpoints hold, for one pass over many: comparing each with each would take too long. */
-class Occupied {
-  readonly #ports = new Map<string, string>();
-  readonly #others = new Map<string, string>();
-
-  /** Takes what an endpoint occupies; answers who has some of it already. */
-  take(endpoint: Endpoint, owner: string): string | undefined {
-    if (endpoint.kind !== "port") return claim(this.#others, JSON.stringify(endpoint), owner);
-    let rival: string | undefined;
-    for (const transport of transports(endpoint)) {
-      for (let port = endpoint.first; port <= endpoint.last; port += 1)
-        rival ??= claim(this.#ports, `${port}/${transport}`, owner);
-    }
-    return rival;
-  }
-}
-
-function claim(owners: Map<string, string>, key: string, owner: string): string | undefined {
-  const before = owners.get(key);
-  if (before === undefined) owners.set(key, owner);
-  return before;
 }
 
 function overlapping(endpoint: string, rival: string): Problem {

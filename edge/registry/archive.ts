@@ -1,10 +1,10 @@
 import * as z from "zod";
-import { TOKEN_KINDS } from "../../shared/claims.ts";
 import { parseMapping } from "../../shared/mapping.ts";
-import { parseName } from "../../shared/name.ts";
 import { known } from "../../shared/result.ts";
 import { VERSION } from "../../shared/version.ts";
-import { done, invalid, refused, type Outcome, type Problem } from "../problem.ts";
+import { done, refused, type Outcome, type Problem } from "../problem.ts";
+import { contradictions } from "./archive-check.ts";
+import { ROWS } from "./archive-rows.ts";
 import { publicKey } from "./keys.ts";
 import type { Sql, SqlValue } from "./sql.ts";
 import type { ImportedView } from "../../shared/api.ts";
@@ -12,82 +12,38 @@ import type { Actor } from "./actor.ts";
 import type { Store } from "./store.ts";
 
 /** Of the document, not of the program: another one when an older program could not read it any more. */
-const FORMAT = 1;
-
-const ms = z.int().nonnegative();
-const count = z.int().nonnegative();
-const text = z.string().max(100_000);
-const jsonText = text.refine(isJson, "is not JSON");
-
-/**
- * What is taken along, by table: all that an edge can't make again, but the private halves of keys. Connections are too many
- * and too short-lived; `ports` follow from mappings. Grants carry a hash of their link, so links already sent stay good.
- */
-const ROWS = {
-  urls: z.strictObject({ url: text, since: ms }),
-  keys: z.strictObject({ kid: text, jwk: jsonText, created: ms, needed_until: ms }),
-  sites: z.strictObject({ name: text, generation: count, revision: count, created: ms, removed: ms.nullable() }),
-  mappings: z.strictObject({
-    id: z.int().positive(),
-    rule: jsonText,
-    revision: count,
-    created: ms,
-    created_by: text,
-    changed: ms,
-    changed_by: text,
-  }),
-  uses: z.strictObject({ mapping: count, last: ms }),
-  refused: z.strictObject({ mapping: count, count }),
-  grants: z.strictObject({
-    id: text,
-    link: text,
-    mappings: jsonText,
-    recipient: text,
-    created: ms,
-    until: ms,
-    created_by: text,
-    ipv4: text.nullable(),
-    ipv6: text.nullable(),
-  }),
-  tokens: z.strictObject({
-    jti: text,
-    kind: z.enum(TOKEN_KINDS),
-    sub: text,
-    site: text.nullable(),
-    issued: ms,
-    expires: ms,
-    issued_by: text,
-    claims: jsonText,
-    revoked: ms.nullable(),
-    kid: text.nullable(),
-  }),
-  spent: z.strictObject({ jti: text, bytes: count }),
-  usage: z.strictObject({ site: text, day: text, requests: count, messages: count, active_ms: count }),
-  audit: z.strictObject({ at: ms, actor: text, action: text, subject: text, detail: text, source: text }),
-} as const satisfies Record<string, z.ZodObject>;
+const FORMAT = 2;
 
 type Table = keyof typeof ROWS;
 const TABLES = Object.keys(ROWS) as Table[];
 
-/** The document that `sallyport export` writes. */
+/**
+ * The document that `sallyport export` writes: all that an edge can't make again, but the private halves of keys. Connections
+ * are too many and too short-lived; `ports` follow from mappings. Grants carry a hash of their link, so links already sent stay good.
+ */
 export const Archive = z.strictObject({
   sallyport: z.literal("export"),
-  format: z.literal(FORMAT),
-  version: z.string(),
+  /** Format 1 has no counts in its audit. */
+  format: z.union([z.literal(1), z.literal(FORMAT)]),
+  version: z.string().max(100),
   at: z.iso.datetime(),
-  tables: z.strictObject({
-    urls: z.array(ROWS.urls),
-    keys: z.array(ROWS.keys),
-    sites: z.array(ROWS.sites),
-    mappings: z.array(ROWS.mappings),
-    uses: z.array(ROWS.uses),
-    refused: z.array(ROWS.refused),
-    grants: z.array(ROWS.grants),
-    tokens: z.array(ROWS.tokens),
-    spent: z.array(ROWS.spent),
-    usage: z.array(ROWS.usage),
-    audit: z.array(ROWS.audit),
-  }),
+  tables: z
+    .strictObject({
+      urls: z.array(ROWS.urls),
+      keys: z.array(ROWS.keys),
+      sites: z.array(ROWS.sites),
+      mappings: z.array(ROWS.mappings),
+      uses: z.array(ROWS.uses),
+      refused: z.array(ROWS.refused),
+      grants: z.array(ROWS.grants),
+      tokens: z.array(ROWS.tokens),
+      spent: z.array(ROWS.spent),
+      usage: z.array(ROWS.usage),
+      audit: z.array(ROWS.audit),
+    })
+    .superRefine((tables, context) => {
+      for (const { path, message } of contradictions(tables)) context.addIssue({ code: "custom", path, message });
+    }),
 });
 export type Archive = z.infer<typeof Archive>;
 
@@ -104,17 +60,12 @@ export function exported(sql: Sql, now: number): Archive {
 }
 
 /**
- * Takes what another registry exported into one that has no sites yet. Its tokens stay good, since its public keys come along; new
- * ones are signed with a key of this edge. Its URLs become former ones of this edge.
+ * Takes what another registry exported, which the schema above has checked whole, into one that has no sites yet. Its tokens stay
+ * good, since its public keys come along; new ones are signed with a key of this edge. Its URLs become former ones of this edge.
  */
 export function imported(store: Store, sql: Sql, { tables, version }: Archive, actor: Actor): Outcome<ImportedView> {
-  const obstacle = inTheWay(store, tables);
-  if (obstacle !== undefined) return refused(obstacle);
-  // A refusal is no error, and undoes nothing: it has to come before the first change.
-  for (const { id, rule } of tables.mappings) {
-    const draft = parseMapping(JSON.parse(rule));
-    if (!draft.ok) return invalid({ ...draft.error, message: `mapping ${id}: ${draft.error.message}` });
-  }
+  const [site] = store.sites.list();
+  if (site !== undefined) return refused(notEmpty(site.name));
   for (const { url } of tables.urls) insert(sql, "urls", { url, since: 0 });
   for (const row of tables.sites) {
     sql.exec("DELETE FROM sites WHERE name = ?", row.name);
@@ -144,26 +95,12 @@ function insert(sql: Sql, table: Table, row: Record<string, SqlValue>): void {
   );
 }
 
-function inTheWay(store: Store, tables: Archive["tables"]): Problem | undefined {
-  const [site] = store.sites.list();
-  if (site !== undefined) {
-    return {
-      status: 409,
-      code: "registry-not-empty",
-      title: "In the way of another rule",
-      detail: `This edge has sites already, such as ${site.name}.`,
-      fix: "Import into a new edge; to bring rules to one that is in use: sallyport map export --format toml, sallyport map apply.",
-    };
-  }
-  const bad = tables.sites.map(({ name }) => parseName(name, "site")).find((each) => !each.ok);
-  return bad?.ok === false ? invalid(bad.error).problem : undefined;
-}
-
-function isJson(given: string): boolean {
-  try {
-    JSON.parse(given);
-    return true;
-  } catch {
-    return false;
-  }
+function notEmpty(site: string): Problem {
+  return {
+    status: 409,
+    code: "registry-not-empty",
+    title: "In the way of another rule",
+    detail: `This edge has sites already, such as ${site}.`,
+    fix: "Import into a new edge; to bring rules to one that is in use: sallyport map export --format toml, sallyport map apply.",
+  };
 }

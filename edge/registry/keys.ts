@@ -8,7 +8,7 @@ import type { PublicKey } from "./types.ts";
 const privateKey = z.object({ kty: z.literal("OKP"), crv: z.literal("Ed25519"), x: z.string(), d: z.string() });
 
 /** Of a key that another edge signs with, only this half is known. */
-const publicHalf = privateKey.omit({ d: true });
+export const publicHalf = privateKey.omit({ d: true });
 
 export type SigningKey = JWK & { kid: string };
 

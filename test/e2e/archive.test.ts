@@ -1,7 +1,8 @@
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { decodeJwt } from "jose";
 import { expect, test } from "vitest";
-import type { GrantView, MappingView, StatusView, TokenView } from "../../shared/api.ts";
+import type { AuditView, GrantView, MappingView, StatusView, TokenView } from "../../shared/api.ts";
 import { TestEdge, testEdge } from "../support/edge.ts";
 import { echoServer, exchange, testAgent } from "../support/lan.ts";
 import { tempDir } from "../support/temp-dir.ts";
@@ -75,10 +76,46 @@ test("a damaged export is refused, and nothing of it is kept", async () => {
   archive.tables["mappings"] = [{ id: 7, rule, ...stamps }];
   expect(await attempt(JSON.stringify(archive))).toMatchObject({
     code: 2,
-    stderr: expect.stringContaining("mapping 7: target"),
+    stderr: expect.stringMatching(
+      /^error\[bad-target\]: tables\.mappings\.0\.rule: mapping 7: target.*\n {2}fix: Write HOST/,
+    ),
+  });
+  const link = "1".repeat(64);
+  const grant = { id: "g", link, recipient: "", created: 1, until: 9e12, created_by: "x", ipv4: null, ipv6: null };
+  archive.tables["mappings"] = [];
+  archive.tables["grants"] = [{ ...grant, mappings: "5" }];
+  expect(await attempt(JSON.stringify(archive))).toMatchObject({
+    code: 2,
+    stderr: expect.stringContaining("tables.grants.0.mappings: "),
   });
   expect(await edge.json("site", "ls")).toEqual([]);
+  expect(await edge.json("status")).toMatchObject({ sites: [] });
+  // What was wrong is mended, and all of it is taken.
+  archive.tables["grants"] = [{ ...grant, mappings: "[5]" }];
+  await edge.ok("import", await written(file, archive));
+  expect(await edge.json("grant", "ls")).toMatchObject([{ id: "g", endpoints: [] }]);
 });
+
+test("who has exported what an edge keeps is written down", async () => {
+  await using edge = await testEdge();
+  await edge.ok("site", "add", "lab");
+  const reader = await edge.ok("token", "admin", "--read-only");
+  const { sub } = decodeJwt(reader);
+  const env = { SALLYPORT_EDGE: edge.url, SALLYPORT_ADMIN_TOKEN: reader };
+  for (const _ of [1, 2]) expect(await edge.cli(["export"], { env })).toMatchObject({ code: 0 });
+  const entries = await edge.json<AuditView[]>("audit", "--action", "export");
+  expect(entries).toMatchObject([
+    { actor: sub, from: expect.stringMatching(/^127\./), subject: "registry", count: 2, last: expect.any(String) },
+  ]);
+  // The second has the first in it.
+  const archive = JSON.parse(await edge.ok("export")) as { tables: { audit: { action: string; count: number }[] } };
+  expect(archive.tables.audit.filter(({ action }) => action === "export")).toMatchObject([{ count: 2 }]);
+});
+
+async function written(file: string, archive: object): Promise<string> {
+  await writeFile(file, JSON.stringify(archive));
+  return file;
+}
 
 /** What an edge knows, as its administrator sees it. */
 async function state(edge: TestEdge): Promise<unknown> {

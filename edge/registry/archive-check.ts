@@ -1,0 +1,62 @@
+import { parseEndpoint } from "../../shared/endpoint.ts";
+import { parseMapping } from "../../shared/mapping.ts";
+import type { Archive } from "./archive.ts";
+import { Occupied } from "./occupied.ts";
+
+/** A contradiction between rows, and its place in the document. */
+export type Contradiction = { path: [table: string, row: number, column: string]; message: string };
+
+/** Columns whose values must be unique within their table. */
+const KEYS = [
+  ["urls", "url"],
+  ["keys", "kid"],
+  ["sites", "name"],
+  ["mappings", "id"],
+  ["uses", "mapping"],
+  ["refused", "mapping"],
+  ["grants", "id"],
+  ["grants", "link"],
+  ["tokens", "jti"],
+  ["spent", "jti"],
+] as const;
+
+/** Finds contradictions between rows that are valid on their own. */
+export function contradictions(tables: Archive["tables"]): Contradiction[] {
+  const found: Contradiction[] = [];
+  for (const [table, column] of KEYS) {
+    const rows: readonly Readonly<Record<string, unknown>>[] = tables[table];
+    const values = rows.map((row) => row[column]);
+    found.push(
+      ...repeated(values).map((row): Contradiction => ({ path: [table, row, column], message: "is there twice" })),
+    );
+  }
+  const days = tables.usage.map(({ site, day }) => `${site} ${day}`);
+  found.push(
+    ...repeated(days).map((row): Contradiction => ({ path: ["usage", row, "day"], message: "is there twice" })),
+  );
+  return [...found, ...conflicts(tables)];
+}
+
+/** Finds mappings whose site is missing, or whose endpoint overlaps with an earlier one. */
+function conflicts({ mappings, sites }: Archive["tables"]): Contradiction[] {
+  const there = new Set(sites.flatMap(({ name, removed }) => (removed === null ? [name] : [])));
+  const occupied = new Occupied();
+  return mappings.flatMap(({ id, rule }, row): Contradiction[] => {
+    const draft = parseMapping(JSON.parse(rule));
+    if (!draft.ok) return [];
+    const { endpoint, site } = draft.value;
+    const parsed = parseEndpoint(endpoint);
+    const rival = parsed.ok ? occupied.take(parsed.value, `mapping ${id}`) : undefined;
+    const told = (message: string): Contradiction => ({ path: ["mappings", row, "rule"], message });
+    return [
+      ...(there.has(site) ? [] : [told(`mapping ${id}: there is no site ${JSON.stringify(site)}`)]),
+      ...(rival === undefined ? [] : [told(`mapping ${id}: ${endpoint} overlaps with ${rival}`)]),
+    ];
+  });
+}
+
+/** Finds the indexes of values that occurred earlier. */
+function repeated(values: readonly unknown[]): number[] {
+  const seen = new Set<unknown>();
+  return values.flatMap((value, place) => (seen.size === seen.add(value).size ? [place] : []));
+}

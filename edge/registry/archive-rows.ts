@@ -1,0 +1,170 @@
+import * as z from "zod";
+import { parseAddress } from "../../shared/address.ts";
+import { parseClaims, TOKEN_KINDS } from "../../shared/claims.ts";
+import { parseEdgeUrl } from "../../shared/edge-url.ts";
+import { parseMapping } from "../../shared/mapping.ts";
+import { parseName } from "../../shared/name.ts";
+import type { Result } from "../../shared/result.ts";
+import { conform } from "../../shared/schema.ts";
+import { GrantMappings } from "./grants.ts";
+import { publicHalf } from "./keys.ts";
+
+// What an import accepts, row by row, by the same grammars and schemas as the API. A value that they refuse would fail later in
+// every request that reads it, such as `status`.
+
+/** Milliseconds since 1970, up to the year 9999: formatting a much later date throws. */
+const ms = z
+  .int()
+  .nonnegative()
+  .max(Date.UTC(10_000, 0) - 1);
+const count = z.int().nonnegative();
+/** A counter that grows one by one. The limit leaves room to go on and keeps SQLite's sums within 64 bits. */
+const number = z
+  .int()
+  .nonnegative()
+  .max(2 ** 40);
+const id = number.positive();
+const text = z.string().max(100_000);
+/** A name, an address or a short phrase. */
+const word = z.string().max(256);
+const hash = z.string().regex(/^[0-9a-f]{64}$/);
+const kid = z.string().regex(/^[\w-]{1,128}$/);
+const jti = z.string().regex(/^[\w-]{8,128}$/);
+
+/** The public half of a key: 32 bytes in canonical base64url. */
+const verifyingKey = publicHalf.extend({ x: z.string().regex(/^[\w-]{42}[AEIMQUYcgkosw048]$/) });
+
+/** The exported columns of each table. */
+export const ROWS = {
+  urls: z.strictObject({
+    url: spelt(parseEdgeUrl, ({ text: url }) => url),
+    since: ms,
+  }),
+  keys: z.strictObject({
+    kid,
+    jwk: json((value) => conform(verifyingKey, value, "bad-claims")),
+    created: ms,
+    needed_until: ms,
+  }),
+  sites: z.strictObject({
+    name: spelt(siteName, (name) => name),
+    generation: number.positive(),
+    revision: number,
+    created: ms,
+    removed: ms.nullable(),
+  }),
+  mappings: z
+    .strictObject({
+      id,
+      rule: json(() => undefined),
+      revision: number,
+      created: ms,
+      created_by: word,
+      changed: ms,
+      changed_by: word,
+    })
+    .superRefine(({ id: mapping, rule }, context) => {
+      const draft = parseMapping(JSON.parse(rule));
+      if (draft.ok) return;
+      const { error: fault } = draft;
+      context.addIssue({
+        code: "custom",
+        path: ["rule"],
+        message: `mapping ${mapping}: ${fault.message}`,
+        params: { fault },
+      });
+    }),
+  uses: z.strictObject({ mapping: id, last: ms }),
+  refused: z.strictObject({ mapping: id, count }),
+  grants: z.strictObject({
+    id: z.string().regex(/^[\w-]{1,64}$/),
+    link: hash,
+    mappings: json((value) => conform(GrantMappings, value, "bad-mapping")),
+    recipient: z.string().max(100),
+    created: ms,
+    until: ms,
+    created_by: word,
+    ipv4: addressOf(4).nullable(),
+    ipv6: addressOf(6).nullable(),
+  }),
+  tokens: z
+    .strictObject({
+      jti,
+      kind: z.enum(TOKEN_KINDS),
+      sub: word,
+      site: spelt(siteName, (name) => name).nullable(),
+      issued: ms,
+      expires: ms,
+      issued_by: word,
+      claims: json(() => undefined),
+      revoked: ms.nullable(),
+      kid: kid.nullable(),
+    })
+    .superRefine((row, context) => {
+      const claims = parseClaims(row.kind, JSON.parse(row.claims));
+      const trouble = claims.ok ? disagreement(row, claims.value) : claims.error.message;
+      if (trouble !== undefined) context.addIssue({ code: "custom", path: ["claims"], message: trouble });
+    }),
+  spent: z.strictObject({ jti, bytes: count }),
+  usage: z.strictObject({ site: word, day: z.iso.date(), requests: count, messages: count, active_ms: count }),
+  audit: z.strictObject({
+    at: ms,
+    actor: word,
+    action: word,
+    subject: z.string().max(1_024),
+    detail: text,
+    source: word,
+    // Exports of format 1 don't have these.
+    payer: word.optional(),
+    count: number.positive().optional(),
+    last: ms.nullable().optional(),
+  }),
+} as const satisfies Record<string, z.ZodObject>;
+
+type TokenRow = { jti: string; sub: string; site: string | null; issued: number; expires: number };
+type SomeClaims = { jti: string; sub: string; site?: string; iat: number; exp: number };
+
+/** Finds a column that differs from the claims: tokens are found by columns and judged by claims. */
+function disagreement(row: TokenRow, claims: SomeClaims): string | undefined {
+  const { jti: name, sub, site = null, iat, exp } = claims;
+  const said = { jti: name, sub, site, issued: iat * 1000, expires: exp * 1000 };
+  const field = (["jti", "sub", "site", "issued", "expires"] as const).find((each) => row[each] !== said[each]);
+  return field === undefined ? undefined : `${field} is ${String(said[field])} in them, not ${String(row[field])}`;
+}
+
+function siteName(given: string): Result<string> {
+  return parseName(given, "site");
+}
+
+/** A text in one of our grammars, in its canonical spelling: look-ups compare text. */
+function spelt<T>(parse: (given: string) => Result<T>, format: (value: T) => string) {
+  return z.string().superRefine((given, context) => {
+    const parsed = parse(given);
+    if (!parsed.ok)
+      context.addIssue({ code: "custom", message: parsed.error.message, params: { fault: parsed.error } });
+    else if (format(parsed.value) !== given)
+      context.addIssue({ code: "custom", message: `is to be written ${format(parsed.value)}` });
+  });
+}
+
+function addressOf(version: 4 | 6) {
+  return spelt(parseAddress, (address) => address.text).refine(
+    (given) => given.includes(":") === (version === 6),
+    `is not an IPv${version} address`,
+  );
+}
+
+/** A text of JSON whose value passes `fits`. */
+function json(fits: (value: unknown) => Result<unknown> | undefined) {
+  return text.superRefine((given, context) => {
+    let value: unknown;
+    try {
+      value = JSON.parse(given);
+    } catch {
+      // Not to be continued: a row's own refinement parses this text.
+      return context.addIssue({ code: "custom", message: "is not JSON", continue: false });
+    }
+    const fitting = fits(value);
+    if (fitting?.ok === false) context.addIssue({ code: "custom", message: fitting.error.message });
+  });
+}
