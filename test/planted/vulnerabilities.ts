@@ -193,6 +193,69 @@ export const VULNERABILITIES: readonly Vulnerability[] = [
     test: ["test/unit/platform.test.ts", "failed logins wait ever longer"],
   },
   {
+    name: "a short admin secret is compared at any rate",
+    file: "edge/registry/login.ts",
+    find: "if (wait > 0 && !isUnguessable(expected))",
+    put: "if (wait > 0 && isUnguessable(expected) && secret === source)",
+    test: ["test/unit/login.test.ts", "of many at once, one is compared"],
+  },
+  {
+    name: "a link serves a second person, by the other IP version",
+    file: "edge/registry/grant-changes.ts",
+    find: "user.browser === browser &&",
+    put: "",
+    also: [
+      {
+        file: "edge/registry/grant-changes.ts",
+        find: ".length > 0 || browser === undefined) return false;",
+        put: ".length > 0) return browser === grant.id;",
+      },
+    ],
+    test: ["test/unit/grant-use.test.ts", "a used link, and"],
+  },
+  {
+    name: "a token is taken in many spellings",
+    file: "shared/token-text.ts",
+    find: "[\\w-][AQgw]",
+    put: "[\\w-]{2}",
+    test: ["test/unit/token-text.test.ts", "of the 16 spellings of a signature"],
+  },
+  {
+    name: "a body is held whole before its limit is looked at",
+    file: "shared/whole-body.ts",
+    find: 'if (length + value.byteLength > limit) return end(reader, "too-large");',
+    put: "",
+    also: [
+      {
+        file: "shared/whole-body.ts",
+        find: "new Uint8Array(Math.min(limit, Math.max(",
+        put: "new Uint8Array((Math.max(",
+      },
+    ],
+    test: ["test/unit/bodies.test.ts", "what is over the limit is not read on"],
+  },
+  {
+    name: "a read-only token pushes out what administrators did",
+    file: "edge/api/context.ts",
+    find: "return mayChange(admin) ? asker : { ...asker, payer: admin.sub };",
+    put: "return asker.name === admin.jti ? { ...asker, payer: String(mayChange(admin)) } : asker;",
+    also: [
+      {
+        file: "edge/registry/session.ts",
+        find: "...(mayChange(claims) ? {} : { payer: claims.sub })",
+        put: 'payer: mayChange(claims) ? "" : ""',
+      },
+    ],
+    test: ["test/e2e/neighbours.test.ts", "a read-only token and an agent's"],
+  },
+  {
+    name: "half of an import is checked",
+    file: "edge/registry/archive-rows.ts",
+    find: "mappings: json((value) => conform(GrantMappings, value,",
+    put: "mappings: json((value) => conform(GrantMappings.or(z.any()), value,",
+    test: ["test/unit/archive.test.ts", "is refused by its path"],
+  },
+  {
     name: "whoever asks is answered over UDP, however much",
     file: "shared/flow.ts",
     find: "if (!this.#proved && this.#sent + bytes > 3 * this.#received) return false;",
