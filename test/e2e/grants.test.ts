@@ -112,7 +112,8 @@ test("a grant opens a UDP port at a gateway for one address, and cuts its flow w
   other.send("hello");
   expect((await visitor.ask("hello")).toString()).toBe("hello");
   other.send("hello");
-  expect((await visitor.ask("again")).toString()).toBe("again");
+  // The first words were said again until they were answered, so there may be several answers to them.
+  await visitor.ask("again", (answer) => answer.toString() === "again");
   expect(other.received).toEqual([]);
   const [{ id } = { id: "" }] = await site.edge.json<GrantView[]>("grant", "ls");
   await site.edge.ok("grant", "rm", id);
