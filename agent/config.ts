@@ -1,17 +1,21 @@
 import { readFileSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { parse, TomlError } from "smol-toml";
+import { hasCredentials } from "../link/dial/proxy.ts";
 import { LEVELS, type Level } from "../link/log.ts";
 import { Problem } from "../link/problem.ts";
 import { nearest } from "../shared/nearest.ts";
 
 /** What a configuration file may say: the names of the flags, and nothing else. */
 export type Config = {
-  tokenFile?: string;
+  tokenFile?: string | undefined;
   allow?: string[];
   deny?: string[];
   edge?: string;
   insecure?: boolean;
+  proxy?: string;
+  proxyFile?: string | undefined;
+  ca?: string | undefined;
   metrics?: string;
   log?: "pretty" | "json";
   logLevel?: Level;
@@ -26,6 +30,9 @@ const KEYS: Record<string, Entry> = {
   deny: { field: "deny", kind: "texts" },
   edge: { field: "edge", kind: "text" },
   insecure: { field: "insecure", kind: "switch" },
+  proxy: { field: "proxy", kind: "text" },
+  "proxy-file": { field: "proxyFile", kind: "text" },
+  ca: { field: "ca", kind: "text" },
   metrics: { field: "metrics", kind: "text" },
   log: { field: "log", kind: "text", among: ["pretty", "json"] },
   "log-level": { field: "logLevel", kind: "text", among: LEVELS },
@@ -33,7 +40,7 @@ const KEYS: Record<string, Entry> = {
 
 /**
  * Reads a TOML file. A key that is not known is an error, not ignored: a misspelt `deny` would leave a door open.
- * `token-file` is taken from the file's own folder. Throws Problem.
+ * Files that it names are taken from its own folder. Throws Problem.
  */
 export function readConfig(file: string): Config {
   let text: string;
@@ -43,7 +50,8 @@ export function readConfig(file: string): Config {
     throw wrong(`${file} can't be read (${(error as NodeJS.ErrnoException).code})`, "check the path and its owner");
   }
   const config = parseConfig(text, file);
-  return config.tokenFile === undefined ? config : { ...config, tokenFile: resolve(dirname(file), config.tokenFile) };
+  const from = (path: string | undefined) => (path === undefined ? path : resolve(dirname(file), path));
+  return { ...config, tokenFile: from(config.tokenFile), proxyFile: from(config.proxyFile), ca: from(config.ca) };
 }
 
 /** `file` is for messages. Throws Problem. */
@@ -64,6 +72,7 @@ export function parseConfig(text: string, file: string): Config {
     if (entry === undefined) throw unknownKey(file, key);
     const fault = faultOf(value, entry);
     if (fault !== undefined) throw wrong(`${file}: ${key} ${fault}`, `write ${exampleOf(key, entry)}`);
+    if (key === "proxy" && hasCredentials(String(value))) throw password(file);
     config[entry.field] = value;
   }
   return config;
@@ -79,6 +88,13 @@ function unknownKey(file: string, key: string): Problem {
   const meant = nearest(key.replaceAll("_", "-"), Object.keys(KEYS));
   const fix = meant === undefined ? `what there is: ${Object.keys(KEYS).join(", ")}` : `did you mean ${meant}?`;
   return wrong(`${file}: there is no ${JSON.stringify(key)}`, fix);
+}
+
+function password(file: string): Problem {
+  return wrong(
+    `${file}: a proxy's password does not belong into a configuration file`,
+    'put its URL into a file of its own, with mode 600: proxy-file = "proxy"',
+  );
 }
 
 function faultOf(value: unknown, { kind, among }: Entry): string | undefined {

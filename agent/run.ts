@@ -8,7 +8,8 @@ import type { Dial } from "../shared/open.ts";
 import { Places } from "../shared/places.ts";
 import type { Stream } from "../shared/stream.ts";
 import { PROTOCOL, VERSION } from "../shared/version.ts";
-import { logLoss, type LinkStopped } from "../link/fault.ts";
+import type { Dialler } from "../link/dial/dialler.ts";
+import { logLoss, logFields, type LinkStopped } from "../link/fault.ts";
 import { Lanes } from "../link/lanes.ts";
 import type { Log } from "../link/log.ts";
 import { MOMENTS } from "../link/moments.ts";
@@ -37,6 +38,7 @@ const LINGER_MS = 250;
 export type AgentOptions = {
   /** `wss://host` or, on loopback, `ws://host:port`. */
   edge: URL;
+  dialler: () => Dialler;
   token: () => string;
   claims: () => AgentClaims;
   /** Takes a renewed token into use, and keeps it. Throws if it is not one of ours. */
@@ -85,6 +87,7 @@ export async function runAgent(options: AgentOptions, state: AgentState): Promis
   });
   const lanes = new Lanes({
     url: new URL("/.sallyport/agent", edge),
+    dialler: options.dialler,
     token: options.token,
     hello: {
       protocol: PROTOCOL,
@@ -118,7 +121,7 @@ export async function runAgent(options: AgentOptions, state: AgentState): Promis
     down: (fault, retryInMs) => {
       sessions.suspend();
       Object.assign(state, { connected: false, since: Date.now(), lastFault: fault.reason });
-      log("warn", "not connected", { reason: fault.reason, retryInMs });
+      log("warn", "not connected", { ...logFields(fault), retryInMs });
     },
   });
   const renewal = new TokenRenewal(options);

@@ -1,4 +1,6 @@
 import { Command, Option } from "commander";
+import type { Dialler } from "../link/dial/dialler.ts";
+import { DIAL_FLAGS, diallerOf } from "../link/dial/options.ts";
 import { LEVELS, type Level, type Log } from "../link/log.ts";
 import { EXIT, Problem } from "../link/problem.ts";
 import { newestToken } from "../link/token-store.ts";
@@ -17,6 +19,7 @@ export type Settings = {
   source: TokenSource;
   claims: AgentClaims;
   edge: URL;
+  dialler: Dialler;
   allow: TargetRule[];
   deny: TargetRule[];
   metrics: SocketAddress | null;
@@ -27,13 +30,15 @@ export type Settings = {
 /** Gives a command the options of a running agent. */
 export function withSettings(command: Command): Command {
   const rule = "CIDR[:PORTS] or NAME[:PORTS]; repeatable";
-  return command
+  command
     .option("--token <jwt>", "the site's token, or - to read it from standard input (prefer --token-file)")
     .option("--token-file <file>", "a file with the token")
     .option("--allow <rule>", `a target it may dial, ${rule}; without it, private and loopback addresses`, collect)
     .option("--deny <rule>", "a target it may not dial; repeatable", collect)
     .option("--edge <url>", "the edge, if not the one that issued the token")
-    .option("--insecure", "permit an edge without TLS that is not on this machine")
+    .option("--insecure", "permit an edge without TLS that is not on this machine");
+  for (const [flag, what] of DIAL_FLAGS) command.option(flag, what);
+  return command
     .option("--config <file>", "a TOML file with these options by their names; flags and environment come first")
     .option("--metrics <address>", "answer Prometheus at ADDRESS:PORT or PORT; a bare port is loopback")
     .addOption(new Option("--log <format>", "how to log (default: pretty on a terminal)").choices(["pretty", "json"]))
@@ -52,10 +57,12 @@ export function settingsOf(flags: Options, env: NodeJS.ProcessEnv, log: Log): Se
   // It may have been renewed since, and kept aside.
   const source = { ...given, token: newestToken(given.token, env) };
   const claims = claimsOf(source.token);
+  const edge = edgeUrl(options.edge ?? claims.iss, options.insecure === true);
   return {
     source,
     claims,
-    edge: edgeUrl(options.edge ?? claims.iss, options.insecure === true),
+    edge,
+    dialler: diallerOf({ flags, kept: options, env, log }, edge),
     allow: rules(options.allow ?? [], "allow"),
     deny: rules(options.deny ?? [], "deny"),
     metrics: options.metrics === undefined ? null : listen(options.metrics),

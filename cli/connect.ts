@@ -3,7 +3,8 @@ import { closeSync } from "node:fs";
 import type { SocketAddress } from "../shared/socket-address.ts";
 import { deferred } from "../link/deferred.ts";
 import { Client, siteOf, type Listing } from "../link/client.ts";
-import type { LinkStopped } from "../link/fault.ts";
+import type { Dialler } from "../link/dial/dialler.ts";
+import { logFields, type LinkStopped } from "../link/fault.ts";
 import type { Log } from "../link/log.ts";
 import { EXIT, Problem } from "../link/problem.ts";
 import { Resources } from "../link/resources.ts";
@@ -24,6 +25,7 @@ const LONGEST_TIMER_MS = 0x7fff_ffff;
 /** `expires`: of the token, in milliseconds since 1970. */
 export type ConnectOptions = {
   edge: URL;
+  dialler: Dialler;
   token: string;
   expires: number;
   wanted: readonly Wanted[];
@@ -34,7 +36,7 @@ export type ConnectOptions = {
 
 /** Opens local listeners for endpoints and keeps them until `signal`. Throws Problem when the token does not open them, or ends. */
 export async function connect(
-  { edge, token, expires, wanted, metrics, log }: ConnectOptions,
+  { edge, dialler, token, expires, wanted, metrics, log }: ConnectOptions,
   signal: AbortSignal,
 ): Promise<void> {
   await using stack = new Resources();
@@ -43,7 +45,7 @@ export async function connect(
   const listeners = new Listeners({ statesVisitors: false, isBalancer: () => false, counts }, log);
   const client = stack.use(
     new Client(
-      { edge, kind: "client", token: () => token, log },
+      { edge, kind: "client", dialler, token: () => token, log },
       { routes: () => {}, stopped: stopped.resolve, drained: (link) => listeners.drained(link) },
     ),
   );
@@ -65,7 +67,10 @@ export async function connect(
 }
 
 /** Carries one connection over standard input and output, for `ssh -o ProxyCommand`. Throws Problem when it ends early. */
-export async function connectStdio({ edge, token, wanted, log }: ConnectOptions, signal: AbortSignal): Promise<void> {
+export async function connectStdio(
+  { edge, dialler, token, wanted, log }: ConnectOptions,
+  signal: AbortSignal,
+): Promise<void> {
   const [only] = wanted;
   const [listening, ...more] = only === undefined ? [] : listenings(only, LOOPBACK);
   if (only === undefined || wanted.length > 1 || more.length > 0 || listening?.transport !== "tcp") {
@@ -74,7 +79,7 @@ export async function connectStdio({ edge, token, wanted, log }: ConnectOptions,
   await using stack = new Resources();
   const stopped = deferred<LinkStopped>();
   const events = { routes: () => {}, stopped: stopped.resolve, drained: () => {} };
-  const client = stack.use(new Client({ edge, kind: "client", token: () => token, log }, events));
+  const client = stack.use(new Client({ edge, kind: "client", dialler, token: () => token, log }, events));
   const listing = await listed(client, log, signal);
   if (listing === undefined) return;
   const link = client.use(siteFor(listing, listening.endpoint));
@@ -101,8 +106,9 @@ export async function listed(client: Client, log: Log, signal: AbortSignal): Pro
     const listing = await client.list();
     if ("sites" in listing) return listing;
     if (!listing.retryable) throw problemOf(listing);
-    log("warn", "not connected", { reason: listing.reason, retryInMs: wait });
-    await sleep(wait, undefined, { signal }).catch(() => {});
+    const retryInMs = Math.max(wait, listing.afterMs);
+    log("warn", "not connected", { ...logFields(listing), retryInMs });
+    await sleep(retryInMs, undefined, { signal }).catch(() => {});
   }
   return undefined;
 }

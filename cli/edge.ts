@@ -1,4 +1,6 @@
 import { callApi, type Method } from "../link/api.ts";
+import type { Dialler } from "../link/dial/dialler.ts";
+import type { HttpProxy } from "../link/dial/proxy.ts";
 import { Problem } from "../link/problem.ts";
 import { parseEdgeUrl } from "../shared/edge-url.ts";
 import type { Login } from "./logins.ts";
@@ -6,15 +8,20 @@ import type { Login } from "./logins.ts";
 /** The API of one edge. Every call answers the body, or throws Problem. `ifMatch`: change only what is still in the state with this tag. */
 export type Edge = {
   url: string;
+  /** The proxy that leads to it; null: none. */
+  proxy: HttpProxy | null;
   call: <Answer>(method: Method, path: string, body?: unknown, ifMatch?: string) => Promise<Answer>;
 };
 
+type Opening = Pick<Login, "url" | "insecure"> & { token: string | null; dialler: Dialler };
+
 /** Speaks to the edge of a login. Throws Problem when the way there would be readable by others. */
-export function openEdge({ url, token, insecure }: Pick<Login, "url" | "insecure"> & { token: string | null }): Edge {
+export function openEdge({ url, token, insecure, dialler }: Opening): Edge {
   const base = checkedUrl(url, insecure);
   return {
     url: base,
-    call: (method, path, body, ifMatch) => callApi(base, { method, path, token, body, ifMatch }),
+    proxy: dialler.proxyFor(new URL(base)),
+    call: (method, path, body, ifMatch) => callApi(dialler, base, { method, path, token, body, ifMatch }),
   };
 }
 

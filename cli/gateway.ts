@@ -8,7 +8,8 @@ import { formatHostPort, type SocketAddress } from "../shared/socket-address.ts"
 import { isWithin } from "../shared/reach.ts";
 import { Client } from "../link/client.ts";
 import { deferred } from "../link/deferred.ts";
-import type { LinkStopped } from "../link/fault.ts";
+import type { Dialler } from "../link/dial/dialler.ts";
+import { logFields, type LinkStopped } from "../link/fault.ts";
 import type { Log } from "../link/log.ts";
 import { Resources } from "../link/resources.ts";
 import type { SiteLink } from "../link/site-link.ts";
@@ -29,6 +30,7 @@ const AGEING_MS = 1_000;
 
 export type GatewayOptions = {
   edge: URL;
+  dialler: Dialler;
   token: () => string;
   claims: () => GatewayClaims;
   /** Takes a renewed token into use, and keeps it. Throws if it is not one of ours. */
@@ -47,14 +49,14 @@ export type GatewayOptions = {
 
 /** Owns public ports as the mappings have them, until `signal`. Throws Problem when the token is refused. */
 export async function gateway(options: GatewayOptions, signal: AbortSignal): Promise<void> {
-  const { log, edge, token, isBalancer } = options;
+  const { log, edge, dialler, token, isBalancer } = options;
   await using stack = new Resources();
   const stopped = deferred<LinkStopped>();
   const counts = new Counts();
   const listeners = new Listeners({ statesVisitors: true, isBalancer, counts }, log);
   const client = stack.use(
     new Client(
-      { edge, kind: "gateway", token, log },
+      { edge, kind: "gateway", dialler, token, log },
       {
         routes: (link) => ports.follow(link),
         // A site that is gone is no reason to leave the others.
@@ -113,9 +115,10 @@ async function follow(
         log("info", "ready", { sites: [...sites].join(" ") });
       }
     } else if (!listing.retryable) throw problemOf(listing);
-    else log("warn", "not connected", { reason: listing.reason });
-    // Until everything is there once, somebody waits for it.
-    await sleep(announced ? lookMs : 100, undefined, { signal }).catch(() => {});
+    // Until everything is there once, somebody waits for it; a fault that does not mend within seconds is given its time.
+    const retryInMs = Math.max("sites" in listing ? 0 : listing.afterMs, announced ? lookMs : 100);
+    if (!("sites" in listing)) log("warn", "not connected", { ...logFields(listing), retryInMs });
+    await sleep(retryInMs, undefined, { signal }).catch(() => {});
   }
 }
 

@@ -2,13 +2,20 @@ import { mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { dirname, join } from "node:path";
 import * as z from "zod";
+import type { DialFlags } from "../link/dial/options.ts";
 import { Problem } from "../link/problem.ts";
 
-const login = z.object({ token: z.string(), insecure: z.boolean() });
+const login = z.object({
+  token: z.string(),
+  insecure: z.boolean(),
+  proxy: z.string().optional(),
+  proxyFile: z.string().optional(),
+  ca: z.string().optional(),
+});
 const file = z.object({ current: z.string(), logins: z.record(z.string(), login) });
 
-/** An edge and the right to administer it. `insecure`: plain http to another machine was asked for. */
-export type Login = { url: string; token: string; insecure: boolean };
+/** An edge, the right to administer it, and how it is reached. `insecure`: plain http to another machine was asked for. */
+export type Login = { url: string; token: string; insecure: boolean } & DialFlags;
 
 /** Where logins are remembered: readable by their owner alone. */
 export function loginsFile(env: NodeJS.ProcessEnv): string {
@@ -17,10 +24,10 @@ export function loginsFile(env: NodeJS.ProcessEnv): string {
 }
 
 /** Remembers a login and makes its edge the one that commands speak to. */
-export function rememberLogin(env: NodeJS.ProcessEnv, { url, token, insecure }: Login): void {
+export function rememberLogin(env: NodeJS.ProcessEnv, { url, ...rest }: Login): void {
   const path = loginsFile(env);
   const known = read(path);
-  const next = { current: url, logins: { ...known?.logins, [url]: { token, insecure } } };
+  const next = { current: url, logins: { ...known?.logins, [url]: rest } };
   try {
     mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
     // Written beside and renamed: a full disk or a crash must not lose the other logins.
@@ -53,7 +60,7 @@ export function currentLogin(env: NodeJS.ProcessEnv): Login {
   const url = named ? named.replace(/\/+$/, "") : known?.current;
   const remembered = url === undefined ? undefined : known?.logins[url];
   const token = given || remembered?.token;
-  if (url !== undefined && token) return { url, token, insecure: remembered?.insecure ?? false };
+  if (url !== undefined && token) return { insecure: false, ...remembered, url, token };
   const cause = url === undefined ? "there is no edge to speak to" : `there is no login for ${url}`;
   throw Problem.configuration(
     "no-login",

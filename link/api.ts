@@ -1,5 +1,7 @@
 import * as z from "zod";
-import { jsonOf } from "./answer.ts";
+import { ask, type Answer as Answered } from "./dial/ask.ts";
+import type { Dialler } from "./dial/dialler.ts";
+import { faultOfError } from "./fault.ts";
 import { EXIT, Problem, type ExitCode } from "./problem.ts";
 
 const problemBody = z.object({
@@ -39,65 +41,45 @@ export type ApiCall = {
 };
 
 /** Asks the API of the edge at this origin. Answers the body, or throws Problem: of the way there, or what the edge says. */
-export async function callApi<Answer>(origin: string, call: ApiCall): Promise<Answer> {
-  const response = await send(origin, call);
-  const answer = await jsonOf(response, MOST_ANSWERED);
-  if (response.ok && answer.ok) return answer.json as Answer;
-  const problem = problemBody.safeParse(answer.ok ? answer.json : undefined);
-  if (problem.success) throw new Refusal(exitOf(response.status), problem.data);
-  if (!answer.ok && answer.why !== "not-json") throw unfinished(origin, answer.why);
+export async function callApi<Answer>(dialler: Dialler, origin: string, call: ApiCall): Promise<Answer> {
+  const { status, body } = await send(dialler, origin, call);
+  if (status >= 200 && status < 300 && body !== undefined) return body as Answer;
+  const problem = problemBody.safeParse(body);
+  if (problem.success) throw new Refusal(exitOf(status), problem.data);
   throw new Problem(
     EXIT.failed,
     "not-an-edge",
-    `${origin} answered ${response.status}, but not as a Sallyport edge does`,
-    "check the address; a proxy in between may have answered",
+    `${origin} answered ${status}, but not as a Sallyport edge does`,
+    "check the address; a proxy or a captive portal in between may have answered",
   );
 }
 
-function unfinished(origin: string, why: "too-large" | "broken-off"): Problem {
-  return why === "too-large"
-    ? new Problem(
-        EXIT.failed,
-        "answer-too-large",
-        `${origin} answered more than ${MOST_ANSWERED} bytes`,
-        "check the address; if it is the edge's, ask for less at once (--limit)",
-      )
-    : new Problem(
-        EXIT.unreachable,
-        "answer-broken-off",
-        `the answer of ${origin} broke off, or took longer than ${TIMEOUT_MS / 1000} s`,
-        "try again; a slow line or a proxy in between may have ended it",
-      );
-}
-
-async function send(origin: string, { method, path, token, body, ifMatch }: ApiCall): Promise<Response> {
+function send(dialler: Dialler, origin: string, { method, path, token, body, ifMatch }: ApiCall): Promise<Answered> {
   const headers: Record<string, string> = { accept: "application/json" };
   if (token !== null) headers["authorization"] = `Bearer ${token}`;
   if (body !== undefined) headers["content-type"] = "application/json";
   if (ifMatch !== undefined) headers["if-match"] = ifMatch;
-  try {
-    return await fetch(`${origin}/.sallyport/api/v1${path}`, {
-      method,
-      headers,
-      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-      redirect: "error",
-      signal: AbortSignal.timeout(TIMEOUT_MS),
-    });
-  } catch (error) {
-    throw new Problem(
-      EXIT.unreachable,
-      "edge-unreachable",
-      `${origin} does not answer: ${reason(error)}`,
-      "check the address, and that the edge is running; inside a site, agent doctor looks for the reason",
-    );
-  }
+  const said = body === undefined ? {} : { body: JSON.stringify(body) };
+  const url = new URL(`/.sallyport/api/v1${path}`, origin);
+  return ask(dialler, url, { method, headers, ...said, limit: MOST_ANSWERED, timeoutMs: TIMEOUT_MS }).catch(
+    (error: unknown) => {
+      throw unreachable(origin, error);
+    },
+  );
 }
 
-/** fetch hides why it failed in its cause, and that in a list when several addresses were tried. */
-function reason(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  if (error instanceof AggregateError && error.errors.length > 0) return reason(error.errors[0]);
-  return error.cause === undefined ? error.message : reason(error.cause);
+/** The way to the edge has failed. Codes of proxies and certificates are their own; all others are one. */
+function unreachable(origin: string, error: unknown): Problem {
+  if (error instanceof Problem) return error;
+  const { code, reason, fix } = faultOfError(error as Error);
+  const usual = "check the address, and that the edge is running; inside a site, agent doctor looks for the reason";
+  const isNamed = /^(?:tls|proxy|not-a-proxy|answer)/.test(code);
+  return new Problem(
+    EXIT.unreachable,
+    isNamed ? code : "edge-unreachable",
+    `${origin} ${isNamed ? "can't be reached" : "does not answer"}: ${reason}`,
+    fix ?? usual,
+  );
 }
 
 /** The API's statuses are chosen so that they tell what kind of trouble it is. */

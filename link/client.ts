@@ -4,8 +4,17 @@ import { parseEndpoint } from "../shared/endpoint.ts";
 import type { Frame } from "../shared/frame.ts";
 import { isWithin } from "../shared/reach.ts";
 import { known } from "../shared/result.ts";
-import { jsonOf } from "./answer.ts";
-import { faultOfStatus, logLoss, type LinkFault, type LinkStopped } from "./fault.ts";
+import { ask } from "./dial/ask.ts";
+import type { Dialler } from "./dial/dialler.ts";
+import {
+  detailOf,
+  faultOfError,
+  faultOfStatus,
+  logLoss,
+  logFields,
+  type LinkFault,
+  type LinkStopped,
+} from "./fault.ts";
 import type { Log } from "./log.ts";
 import { SiteLink } from "./site-link.ts";
 
@@ -28,7 +37,13 @@ const TIMEOUT_MS = 15_000;
 /** Limit in bytes for the list: as many endpoints as one request may map take a tenth of it. */
 const MOST_LISTED = 8 * 1024 * 1024;
 
-export type ClientOptions = { edge: URL; kind: "client" | "gateway"; token: () => string; log: Log };
+export type ClientOptions = {
+  edge: URL;
+  kind: "client" | "gateway";
+  dialler: Dialler;
+  token: () => string;
+  log: Log;
+};
 
 export type ClientEvents = {
   routes: (link: SiteLink) => void;
@@ -56,20 +71,20 @@ export class Client implements AsyncDisposable {
 
   /** Asks the edge what the token reaches. */
   async list(): Promise<Listing | LinkFault> {
-    const url = new URL("/.sallyport/connect", this.#options.edge);
-    url.protocol = url.protocol.replace("ws", "http");
-    const unreachable = (reason: string): LinkFault => ({ retryable: true, code: "unreachable", reason, afterMs: 0 });
+    const { edge, dialler, token } = this.#options;
+    const url = new URL("/.sallyport/connect", edge);
     try {
-      const headers = { authorization: `Bearer ${this.#options.token()}` };
-      const response = await fetch(url, { headers, redirect: "error", signal: AbortSignal.timeout(TIMEOUT_MS) });
-      const answer = await jsonOf(response, MOST_LISTED);
-      const body = answer.ok ? answer.json : undefined;
+      const headers = { authorization: `Bearer ${token()}` };
+      const {
+        status,
+        headers: said,
+        body,
+      } = await ask(dialler, url, { headers, limit: MOST_LISTED, timeoutMs: TIMEOUT_MS });
       const listing = Listing.safeParse(body);
-      if (response.ok && listing.success) return listing.data;
-      const { detail } = z.object({ detail: z.string() }).safeParse(body).data ?? { detail: "" };
-      return faultOfStatus(response.status, detail, response.headers.get("retry-after") ?? undefined);
+      if (status === 200 && listing.success) return listing.data;
+      return faultOfStatus(status, detailOf(body), said["retry-after"]);
     } catch (error) {
-      return unreachable(`the edge does not answer: ${error instanceof Error ? causeOf(error) : String(error)}`);
+      return faultOfError(error as Error);
     }
   }
 
@@ -83,7 +98,7 @@ export class Client implements AsyncDisposable {
       {
         routes: () => this.#events.routes(link),
         connected: () => log("info", "connected", { site }),
-        disconnected: ({ reason }, retryInMs) => log("warn", "not connected", { site, reason, retryInMs }),
+        disconnected: (fault, retryInMs) => log("warn", "not connected", { site, ...logFields(fault), retryInMs }),
         lost: (lane, fault) => logLoss(log, fault, { site, lane }),
         stopped: (fault) => this.#events.stopped(fault),
         drained: () => this.#events.drained(link),
@@ -112,9 +127,4 @@ export function siteOf(listing: Listing, text: string): string | undefined {
   return listing.sites.find(({ endpoints }) => {
     return endpoints.some((each) => isWithin(endpoint, [known(parseEndpoint(each.endpoint))]));
   })?.site;
-}
-
-function causeOf(error: Error): string {
-  if (error instanceof AggregateError && error.errors[0] instanceof Error) return causeOf(error.errors[0]);
-  return error.cause instanceof Error ? causeOf(error.cause) : error.message;
 }

@@ -1,18 +1,26 @@
 import { LANE_CLOSE } from "../shared/errors.ts";
 import type { Fields, Log } from "./log.ts";
 
-/** Why a lane could not be had, or ended. Only `retryable` ones are dialled again. */
+/** Why a lane could not be had, or ended. Only `retryable` ones are dialled again; `fix` is what helps, where that is known. */
 export type LinkFault =
-  | { retryable: true; code: LinkRetry; reason: string; afterMs: number }
+  | { retryable: true; code: LinkRetry; reason: string; afterMs: number; fix?: string | undefined }
   | { retryable: false; code: LinkStop; reason: string; fix: string };
 
 export type LinkStopped = LinkFault & { retryable: false };
+export type LinkPause = LinkFault & { retryable: true };
 
 export type LinkRetry =
   | "unreachable"
+  | "answer-too-large"
   | "unresolved"
   | "refused"
   | "tls"
+  | "tls-expired"
+  | "tls-early"
+  | "tls-name"
+  | "tls-issuer"
+  | ProxyFault
+  | "no-upgrade"
   | "not-an-edge"
   | "busy"
   | "silent"
@@ -21,15 +29,36 @@ export type LinkRetry =
   | "draining"
   | "protocol"
   | "superseded";
+/** What can go wrong at a proxy, or between it and the edge. */
+export type ProxyFault =
+  | "proxy-unresolved"
+  | "proxy-refused"
+  | "proxy-unreachable"
+  | "proxy-login"
+  | "proxy-denied"
+  | "proxy-upstream"
+  | "not-a-proxy";
 export type LinkStop = "token" | "forbidden" | "incompatible";
 
 /** A captive portal or a wrong certificate does not mend within seconds. */
-const SLOW_MS = 60_000;
+export const SLOW_MS = 60_000;
 /** Another process with this token serves, and the edge does not tell when it is gone. */
 const SUPERSEDED_MS = 300_000;
 
-function retry(code: LinkRetry, reason: string, afterMs = 0): LinkFault {
-  return { retryable: true, code, reason, afterMs };
+/** Thrown by the dialler: why there is no connection to an edge. */
+export class DialError extends Error {
+  readonly fault: LinkPause;
+
+  constructor(fault: LinkPause) {
+    super(fault.reason);
+    this.name = "DialError";
+    this.fault = fault;
+  }
+}
+
+/** Makes a fault after which a lane is dialled again, in `afterMs` milliseconds at the earliest. */
+export function retry(code: LinkRetry, reason: string, afterMs = 0, fix?: string): LinkPause {
+  return { retryable: true, code, reason, afterMs, fix };
 }
 
 const NEW_TOKEN = "issue a new one: sallyport token agent SITE";
@@ -63,6 +92,28 @@ export function faultOfStatus(status: number, detail: string, retryAfter: string
     `something other than a Sallyport edge answered ${status}: a proxy, or a captive portal`,
     SLOW_MS,
   );
+}
+
+/** What an answer to the upgrade of a lane means that is no upgrade; `page`: the beginning of its body. */
+export function faultOfUpgrade(status: number, page: string, retryAfter: string | undefined): LinkFault {
+  // The edge was reached, and found no upgrade in the request: it answers with its rule, or with what the token opens.
+  if (/"code":"not-a-websocket"|^\{"kind":"(?:client|gateway)"/.test(page))
+    return retry(
+      "no-upgrade",
+      "the edge was reached, but what stands before it or inspects TLS took the WebSocket out of the request",
+      SLOW_MS,
+      "let WebSockets pass there (docs/operations.md shows it for nginx), or have the edge's host spared",
+    );
+  return faultOfStatus(status, detailOf(parsed(page)), retryAfter);
+}
+
+/** JSON, or undefined where it is none. */
+export function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
 }
 
 /** What the close code of a lane means (docs/protocol.md section 8). */
@@ -105,24 +156,34 @@ export function logLoss(log: Log, fault: LinkFault | null, fields: Fields): void
   log(isOrdinary ? "debug" : "warn", "a lane was lost", { ...fields, reason });
 }
 
-const TLS = /CERT|TLS|SSL|SELF_SIGNED|UNABLE_TO_VERIFY/;
+const TLS = /CERT|TLS|SSL|EPROTO|SELF_SIGNED|UNABLE_TO_VERIFY/;
 
-/** What a socket error means. */
-export function faultOfError(error: NodeJS.ErrnoException): LinkFault {
-  const code = error.code ?? "";
+const WAY_OUT = "check DNS and firewall; where a proxy is the only way out, name it: --proxy URL, or HTTPS_PROXY";
+
+/** What an error on the way to an edge means. */
+export function faultOfError(error: Error): LinkPause {
+  if (error instanceof DialError) return error.fault;
+  const code = codeOf(error);
   if (code === "ENOTFOUND" || code === "EAI_AGAIN")
-    return retry("unresolved", `the name of the edge does not resolve (${code})`);
+    return retry("unresolved", `the name of the edge does not resolve (${code})`, 0, WAY_OUT);
   if (code === "ECONNREFUSED") return retry("refused", "nothing listens at the edge's address");
-  if (TLS.test(code)) return retry("tls", `the edge's certificate is not valid here (${code})`, SLOW_MS);
-  return retry("unreachable", error.message);
+  if (TLS.test(code)) return retry("tls", `no TLS can be spoken with the edge (${code})`, SLOW_MS);
+  const reason = error.message === "" ? code : error.message;
+  return retry("unreachable", reason, 0, /TIMEDOUT|UNREACH/.test(code) ? WAY_OUT : undefined);
 }
 
-/** The `detail` of a problem document, or nothing: a stranger's page is not quoted. */
-export function detailOf(page: string): string {
-  try {
-    const { detail } = JSON.parse(page) as { detail?: unknown };
-    return typeof detail === "string" ? detail.slice(0, 300) : "";
-  } catch {
-    return "";
-  }
+/** The code of a system error; of one without, its message. */
+export function codeOf(error: Error): string {
+  return (error as NodeJS.ErrnoException).code ?? error.message;
+}
+
+/** Makes the fields of a log line about a fault: the reason, and the fix where one is known. */
+export function logFields({ reason, fix }: LinkFault): Fields {
+  return fix === undefined ? { reason } : { reason, fix };
+}
+
+/** The `detail` of a problem document, given as JSON; nothing of another: a stranger's page is not quoted. */
+export function detailOf(body: unknown): string {
+  const { detail } = (body ?? {}) as { detail?: unknown };
+  return typeof detail === "string" ? detail.slice(0, 300) : "";
 }

@@ -3,20 +3,21 @@ import { decodeControl, encodeControl, Welcome, type Hello } from "../shared/con
 import { SessionError } from "../shared/errors.ts";
 import { decodeFrame, encodeFrame, TYPE, type Frame } from "../shared/frame.ts";
 import { Keepalive } from "../shared/keepalive.ts";
-import { HELLO_TIMEOUT_MS, MAX_CONTROL, MAX_FRAME, USUAL_DATA } from "../shared/limits.ts";
+import { HELLO_TIMEOUT_MS, USUAL_DATA } from "../shared/limits.ts";
+import type { Dialler } from "./dial/dialler.ts";
+import { onRefusal, openSocket } from "./dial/websocket.ts";
 import { releaseReads } from "./reads.ts";
 import { Path } from "../shared/path.ts";
-import { detailOf, faultOfClose, faultOfError, faultOfStatus, type LinkFault } from "./fault.ts";
+import { faultOfClose, faultOfError, type LinkFault } from "./fault.ts";
 
 const DIAL_TIMEOUT_MS = 10_000;
 const CLOSE_TIMEOUT_MS = 1_000;
 const LOOK_MS = 500;
-/** Bytes of an error page that are looked at for its reason. */
-const MAX_PAGE = 2_000;
 
 export type LaneOptions = {
   /** `wss://host/.sallyport/agent` or `…/connect`. */
   url: URL;
+  dialler: Dialler;
   token: string;
   hello: Hello;
   /** True while the session has bytes the far end has not consumed: then the path is watched closely. */
@@ -72,20 +73,13 @@ export class Lane implements AsyncDisposable {
     this.index = options.hello.lane;
     this.welcomed = new Promise((resolve) => (this.#greet = resolve));
     this.doubted = new Promise((resolve) => (this.#doubt = resolve));
-    const socket = open(options);
+    const socket = openSocket(options.dialler, options.url, options.token);
     this.#socket = socket;
     this.closed = new Promise((resolve) => {
       socket.on("close", (code, reason) => resolve((this.#fault ??= faultOfClose(code, reason.toString()))));
     });
     socket.on("error", (error) => (this.#fault ??= faultOfError(error)));
-    socket.on("unexpected-response", (request, response) => {
-      let page = "";
-      response.on("data", (chunk: Buffer) => (page += page.length < MAX_PAGE ? chunk.toString() : ""));
-      response.on("end", () => {
-        request.destroy();
-        this.#end(faultOfStatus(response.statusCode ?? 0, detailOf(page), response.headers["retry-after"]));
-      });
-    });
+    onRefusal(socket, (fault) => this.#end(fault));
     socket.on("open", () => socket.send(encodeControl(TYPE.HELLO, options.hello)));
     socket.on("message", (data: Buffer, isBinary) => this.#message(data, isBinary));
     this.#watch(signal);
@@ -230,24 +224,4 @@ export class Lane implements AsyncDisposable {
     this.#fault ??= fault;
     this.#socket.terminate();
   }
-}
-
-/**
- * Masking costs two passes over every byte; over TLS or loopback it protects nothing (RFC 6455 section 10.3 is about
- * plain-text proxies), so the mask is zero there, which both ends skip.
- */
-function open({ url, token }: LaneOptions): WebSocket {
-  const unmasked = url.protocol === "wss:" || /^(localhost|127\.|\[::1\])/.test(url.hostname);
-  const socket = new WebSocket(url, "sallyport.v1", {
-    headers: { authorization: `Bearer ${token}` },
-    perMessageDeflate: false,
-    maxPayload: MAX_FRAME + MAX_CONTROL,
-    handshakeTimeout: DIAL_TIMEOUT_MS,
-    skipUTF8Validation: true,
-    // A redirect could carry the token to another host.
-    followRedirects: false,
-    ...(unmasked ? { generateMask: (mask: Buffer) => void mask.fill(0) } : {}),
-  });
-  socket.binaryType = "nodebuffer";
-  return socket;
 }

@@ -1,6 +1,7 @@
 import { Backoff } from "../shared/backoff.ts";
 import type { Hello, Welcome } from "../shared/control.ts";
 import type { Frame } from "../shared/frame.ts";
+import type { Dialler } from "./dial/dialler.ts";
 import type { LinkFault, LinkStopped } from "./fault.ts";
 import { dialLane, Lane } from "./lane.ts";
 import { pause } from "./pause.ts";
@@ -25,6 +26,8 @@ const RENEW_MS = 15_000;
 export type LanesOptions = {
   /** `wss://host/.sallyport/agent` or `…/connect`. */
   url: URL;
+  /** Read at every dial: it may have been configured anew. */
+  dialler: () => Dialler;
   /** Read at every dial: it may have been renewed. */
   token: () => string;
   hello: Omit<Hello, "lane">;
@@ -175,9 +178,10 @@ export class Lanes {
   }
 
   #dial(index: number, stop: AbortSignal): Promise<Lane | LinkFault> {
-    const { url, token, waiting, frame, drained } = this.#options;
+    const { url, dialler, token, waiting, frame, drained } = this.#options;
     this.#live.dialling(index);
-    const options = { url, token: token(), hello: this.#hello(index), waiting, frame, room: this.#echoed };
+    const how = { url, dialler: dialler(), token: token(), hello: this.#hello(index) };
+    const options = { ...how, waiting, frame, room: this.#echoed };
     return dialLane(index === 0 && drained !== undefined ? { ...options, drained } : options, stop);
   }
 

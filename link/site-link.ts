@@ -8,6 +8,7 @@ import { encodeOpen, type Kind } from "../shared/open.ts";
 import type { Session } from "../shared/session.ts";
 import type { Stream } from "../shared/stream.ts";
 import { PROTOCOL, VERSION } from "../shared/version.ts";
+import type { Dialler } from "./dial/dialler.ts";
 import type { LinkFault, LinkStopped } from "./fault.ts";
 import { LANES, Lanes } from "./lanes.ts";
 import { MOMENTS } from "./moments.ts";
@@ -20,6 +21,7 @@ export type SiteLinkOptions = {
   edge: URL;
   site: string;
   kind: "client" | "gateway";
+  dialler: Dialler;
   token: () => string;
   incarnation: string;
 };
@@ -50,13 +52,14 @@ export class SiteLink implements AsyncDisposable {
   readonly #timer: NodeJS.Timeout;
   #turn = 0;
 
-  constructor({ edge, site, kind, token, incarnation }: SiteLinkOptions, events: SiteLinkEvents) {
+  constructor({ edge, site, kind, dialler, token, incarnation }: SiteLinkOptions, events: SiteLinkEvents) {
     this.site = site;
     this.#events = events;
     const url = new URL("/.sallyport/connect", edge);
     url.searchParams.set("site", site);
     this.#lanes = new Lanes({
       url,
+      dialler: () => dialler,
       token,
       hello: { protocol: PROTOCOL, kind, incarnation, version: VERSION, frameBytes: MAX_DATA, features: [] },
       waiting: () => this.#sessions.waiting,

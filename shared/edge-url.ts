@@ -38,7 +38,7 @@ export function parseEdgeUrl(text: string): Result<EdgeUrl> {
 }
 
 /** Whether a canonical host is this very machine. */
-function isLoopbackHost(host: string): boolean {
+export function isLoopbackHost(host: string): boolean {
   if (host === "localhost" || host.endsWith(".localhost")) return true;
   const address = parseAddress(host);
   return address.ok && classify(address.value) === "loopback";

@@ -1,4 +1,6 @@
 import { existsSync } from "node:fs";
+import { unbracketed } from "../../link/dial/no-proxy.ts";
+import { isSecure, portOf } from "../../link/dial/proxy.ts";
 import { createLog } from "../../link/log.ts";
 import { EXIT, Problem } from "../../link/problem.ts";
 import { renewAt } from "../../shared/token-life.ts";
@@ -6,7 +8,7 @@ import { clean } from "../../shared/text.ts";
 import { runningAgents } from "../control/client.ts";
 import { checkEdge, checkLane, checkSignature } from "../doctor/edge.ts";
 import { fail, ok, skipped, warn, type Finding } from "../doctor/finding.ts";
-import { checkName, checkProxy, checkTcp, checkTls } from "../doctor/path.ts";
+import { checkConnect, checkName, checkProxy, checkTcp, checkTls, type FirstHop } from "../doctor/path.ts";
 import { checkTarget, namedTargets } from "../doctor/targets.ts";
 import type { AgentClaims } from "../../shared/claims.ts";
 import { settingsOf, type Options, type Settings } from "../settings.ts";
@@ -15,7 +17,11 @@ export type DoctorOptions = Options & { target?: string[]; json?: boolean };
 
 /** Descriptors under which thousands of streams won't fit. */
 const FEW_FILES = 4_096;
-const INSTALLED = { config: "/etc/sallyport/agent.toml", token: "/etc/sallyport/agent.token" };
+const INSTALLED = {
+  config: "/etc/sallyport/agent.toml",
+  token: "/etc/sallyport/agent.token",
+  proxy: "/etc/sallyport/agent.proxy",
+};
 
 /** `agent doctor`: everything between a target and the edge, one line each. Answers what to exit with. Throws Problem for wrong usage. */
 export async function doctor(options: DoctorOptions, env: NodeJS.ProcessEnv): Promise<number> {
@@ -43,31 +49,20 @@ async function examine(
     if (!(error instanceof Problem)) throw error;
     return tell(fail("token", error.exit, error.message, error.fix));
   }
-  const { source, claims, edge } = settings;
+  const { source, claims, edge, dialler } = settings;
   tell(tokenLife(claims, Date.now()));
   tell(descriptors());
-  tell(checkProxy(env));
-  const isTls = edge.protocol === "wss:";
-  const host = edge.hostname.replace(/^\[|\]$/g, "");
-  const port = Number(edge.port) || (isTls ? 443 : 80);
-  const name = await checkName(host);
-  tell(name);
-  if (name.outcome === "ok") {
-    const tcp = await checkTcp(host, port);
-    tell(tcp);
-    if (tcp.outcome === "ok") {
-      tell(
-        isTls
-          ? await checkTls(host, port, Date.now())
-          : warn("tls", "this edge is spoken to in plain text", "use https:// unless the way is safe by other means"),
-      );
-      const origin = edge.origin.replace(/^ws/, "http");
-      const answers = await checkEdge(origin, Date.now);
-      tell(answers);
-      if (answers[0]?.outcome === "ok") {
-        tell(await checkSignature(origin, source.token));
-        tell(await checkLane(edge, source.token));
-      }
+  if (await isReached(settings, env, tell)) {
+    tell(
+      isSecure(edge)
+        ? await checkTls(dialler, edge, Date.now())
+        : warn("tls", "this edge is spoken to in plain text", "use https:// unless the way is safe by other means"),
+    );
+    const answers = await checkEdge(dialler, edge, Date.now);
+    tell(answers);
+    if (answers[0]?.outcome === "ok") {
+      tell(await checkSignature(dialler, edge, source.token));
+      tell(await checkLane(dialler, edge, source.token));
     }
   }
   const targets = new Set([
@@ -80,12 +75,36 @@ async function examine(
   for (const found of await Promise.all([...targets].map((target) => checkTarget(target, settings)))) tell(found);
 }
 
+/** Checks the way to the edge's port, hop by hop. Answers whether it is open. */
+async function isReached(
+  { edge, dialler }: Settings,
+  env: NodeJS.ProcessEnv,
+  tell: (found: Finding) => void,
+): Promise<boolean> {
+  const proxy = dialler.proxyFor(edge);
+  const own = { host: unbracketed(edge.hostname), port: portOf(edge) };
+  const first: FirstHop = proxy === null ? { ...own, what: "edge" } : { ...proxy, what: "proxy" };
+  tell(checkProxy(proxy, env));
+  const steps = [
+    () => checkName(first),
+    () => checkTcp(first),
+    ...(proxy === null ? [] : [() => checkConnect(dialler, edge)]),
+  ];
+  for (const step of steps) {
+    const found = await step();
+    tell(found);
+    if (found.outcome !== "ok") return false;
+  }
+  return true;
+}
+
 /** Without any option, what `agent install` has put down. */
 function installed(options: DoctorOptions): Options {
   const { target: _target, json: _json, ...given } = options;
   const isBare = Object.keys(given).length === 0;
   if (!isBare || !existsSync(INSTALLED.config)) return given;
-  return { config: INSTALLED.config, tokenFile: INSTALLED.token };
+  const proxy = existsSync(INSTALLED.proxy) ? { proxyFile: INSTALLED.proxy } : {};
+  return { config: INSTALLED.config, tokenFile: INSTALLED.token, ...proxy };
 }
 
 function tokenLife(claims: AgentClaims, now: number): Finding {

@@ -82,8 +82,8 @@ function onlyEndpoint({ claims }: Settings): string {
   );
 }
 
-async function call({ edge, source }: Settings, method: Method, path: string, body?: object): Promise<void> {
-  await callApi(originOf(edge), { method, path: `/expose${path}`, token: source.token, body });
+async function call({ edge, dialler, source }: Settings, method: Method, path: string, body?: object): Promise<void> {
+  await callApi(dialler, originOf(edge), { method, path: `/expose${path}`, token: source.token, body });
 }
 
 function originOf(edge: URL): string {

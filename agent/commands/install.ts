@@ -1,5 +1,7 @@
 import { readFileSync } from "node:fs";
 import { stringify } from "smol-toml";
+import { PROXY_CREDENTIAL } from "../../link/dial/options.ts";
+import { urlOf } from "../../link/dial/proxy.ts";
 import { createLog } from "../../link/log.ts";
 import { installedCommand, PROGRAMS, readableFile, Root } from "../../link/place.ts";
 import { Problem } from "../../link/problem.ts";
@@ -12,6 +14,8 @@ export type InstallOptions = Options & { root: string; start: boolean };
 const SERVICE = "sallyport-agent";
 const UNIT = `/etc/systemd/system/${SERVICE}.service`;
 const TOKEN = "/etc/sallyport/agent.token";
+const PROXY = "/etc/sallyport/agent.proxy";
+const AUTHORITIES = "/etc/sallyport/agent-ca.pem";
 const CONFIG = "/etc/sallyport/agent.toml";
 /** Two descriptors for each of thousands of streams, and room. */
 const FILES = 65_536;
@@ -37,12 +41,19 @@ export function install(options: InstallOptions, env: NodeJS.ProcessEnv): string
   const root = new Root(options.root);
   const command = installedCommand(root, ["agent.js"]);
   root.write(TOKEN, `${readFileSync(readableFile(options.tokenFile, "the token file"), "utf8").trim()}\n`, 0o600);
-  root.write(CONFIG, configText(merged(options)), 0o644);
+  const { trust, proxyFor } = settings.dialler;
+  const ca = trust.own.join("");
+  if (ca !== "") root.write(AUTHORITIES, ca, 0o644);
+  // Also one that a variable of this shell has named: the service does not see it.
+  const proxy = proxyFor(settings.edge);
+  if (proxy === null) root.remove(PROXY);
+  else root.write(PROXY, `${urlOf(proxy)}\n`, 0o600);
+  root.write(CONFIG, configText({ ...merged(options), ca: ca === "" ? undefined : AUTHORITIES }), 0o644);
   const text = unitText({
     description: `Sallyport agent of ${settings.claims.site}`,
     command: [...command, "--config", CONFIG, "--log", "json"],
     folder: SERVICE,
-    credentials: { token: TOKEN },
+    credentials: { token: TOKEN, ...(proxy === null ? {} : { [PROXY_CREDENTIAL]: PROXY }) },
     environment: {},
     lowPorts: false,
     stopSeconds: DRAIN_MS / 1000 + 15,
@@ -50,7 +61,9 @@ export function install(options: InstallOptions, env: NodeJS.ProcessEnv): string
     reload: true,
   });
   root.write(UNIT, text, 0o644);
-  const done = `installed: ${[UNIT, CONFIG, TOKEN].map((path) => root.at(path)).join(", ")}\n`;
+  const written = [UNIT, CONFIG, TOKEN, ...(proxy === null ? [] : [PROXY]), ...(ca === "" ? [] : [AUTHORITIES])];
+  const way = proxy === null ? "" : `it dials by ${proxy.name}\n`;
+  const done = `installed: ${written.map((path) => root.at(path)).join(", ")}\n${way}`;
   if (!root.isLive || !options.start) return `${done}start it with: systemctl enable --now ${SERVICE}\n`;
   systemctl("daemon-reload");
   systemctl("enable", SERVICE);
@@ -66,6 +79,8 @@ export function uninstall(options: { root: string }): string {
     UNIT,
     CONFIG,
     TOKEN,
+    PROXY,
+    AUTHORITIES,
     `${PROGRAMS}/agent.js`,
     `${PROGRAMS}/agent`,
     `/var/lib/${SERVICE}`,
@@ -76,9 +91,10 @@ export function uninstall(options: { root: string }): string {
   return removed.length === 0 ? "nothing was installed\n" : `removed: ${removed.join(", ")}\n`;
 }
 
-/** The options as a file that an administrator goes on editing. The token is a credential, and so not in it. */
-function configText({ allow, deny, edge, insecure, metrics, logLevel }: Options): string {
-  const table = { allow, deny, edge, insecure, metrics, "log-level": logLevel };
+/** Writes the options as a file that an administrator goes on editing. Token and proxy are credentials, and so not in it. */
+function configText({ allow, deny, edge, insecure, proxy, ca, metrics, logLevel }: Options): string {
+  const direct = proxy === "none" ? proxy : undefined;
+  const table = { allow, deny, edge, insecure, proxy: direct, ca, metrics, "log-level": logLevel };
   const given = Object.fromEntries(Object.entries(table).filter(([, value]) => value !== undefined));
   const hint = given["allow"] === undefined ? '# allow = ["192.168.2.0/24:80,443"]\n' : "";
   return `# The options of agent, by their names. After a change: systemctl reload ${SERVICE}\n${hint}${stringify(given)}`;

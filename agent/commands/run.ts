@@ -1,4 +1,5 @@
 import { randomBytes } from "node:crypto";
+import type { Dialler } from "../../link/dial/dialler.ts";
 import { createLog, type Level, type Log } from "../../link/log.ts";
 import { serveMetrics } from "../../link/metrics-server.ts";
 import { EXIT, Problem } from "../../link/problem.ts";
@@ -30,8 +31,9 @@ export async function run(flags: Options, env: NodeJS.ProcessEnv): Promise<void>
   const incarnation = randomBytes(16).toString("hex");
   const token = (): string => agent.settings.source.token;
   const claims = (): AgentClaims => agent.settings.claims;
+  const dialler = (): Dialler => agent.settings.dialler;
   const keep = (renewed: string): void => agent.keep(renewed);
-  const options = { edge, token, claims, keep, incarnation, policy, counters, log, drain, stop };
+  const options = { edge, dialler, token, claims, keep, incarnation, policy, counters, log, drain, stop };
   const fault = await runAgent(options, agent.state);
   if (fault !== null)
     throw new Problem(fault.code === "incompatible" ? EXIT.failed : EXIT.token, fault.code, fault.reason, fault.fix);
@@ -188,8 +190,10 @@ function logTo({ log, logLevel }: { log: "pretty" | "json"; logLevel: Level }): 
 
 /** What a reload changed, in the words of the flags. */
 function changes(before: Settings, after: Settings): string[] {
-  const texts = ({ source, allow, deny, metrics, log, logLevel }: Settings): Record<string, string> => ({
+  const texts = ({ source, edge, dialler, allow, deny, metrics, log, logLevel }: Settings): Record<string, string> => ({
     token: source.token,
+    proxy: JSON.stringify(dialler.proxyFor(edge)),
+    ca: dialler.trust.own.join(""),
     allow: allow.map(formatTargetRule).join(" "),
     deny: deny.map(formatTargetRule).join(" "),
     log,

@@ -1,7 +1,8 @@
 import { createPublicKey, verify, type JsonWebKey } from "node:crypto";
-import WebSocket from "ws";
-import { jsonOf } from "../../link/answer.ts";
-import { faultOfError, faultOfStatus, type LinkFault } from "../../link/fault.ts";
+import { ask } from "../../link/dial/ask.ts";
+import type { Dialler } from "../../link/dial/dialler.ts";
+import { onRefusal, openSocket } from "../../link/dial/websocket.ts";
+import { faultOfError, type LinkFault } from "../../link/fault.ts";
 import { EXIT } from "../../link/problem.ts";
 import { fail, ok, warn, type Finding } from "./finding.ts";
 
@@ -12,38 +13,30 @@ const MOST_BYTES = 256 * 1024;
 const SKEW_MS = 60_000;
 
 /** Whether what answers is an edge, and what it says the time is. */
-export async function checkEdge(origin: string, now: () => number): Promise<Finding[]> {
-  let response: Response;
-  let body: unknown;
+export async function checkEdge(dialler: Dialler, edge: URL, now: () => number): Promise<Finding[]> {
   try {
-    response = await fetch(`${origin}/.sallyport/healthz`, {
-      redirect: "manual",
-      signal: AbortSignal.timeout(TIMEOUT_MS),
+    const { status, body } = await ask(dialler, new URL("/.sallyport/healthz", edge), {
+      limit: MOST_BYTES,
+      timeoutMs: TIMEOUT_MS,
     });
-    const answer = await jsonOf(response, MOST_BYTES);
-    body = answer.ok ? answer.json : null;
-  } catch (error) {
+    const { ok: isOk, time } = (body ?? {}) as { ok?: unknown; time?: unknown };
+    if (status === 200 && isOk === true)
+      return [
+        ok("edge", `${edge.origin.replace(/^ws/, "http")} is one`),
+        clock(typeof time === "number" ? time : NaN, now()),
+      ];
     return [
       fail(
         "edge",
         EXIT.unreachable,
-        `${origin} does not answer: ${(error as Error).message}`,
-        "the checks above say more",
-      ),
-    ];
-  }
-  if (response.status !== 200 || (body as { ok?: unknown } | null)?.ok !== true) {
-    return [
-      fail(
-        "edge",
-        EXIT.unreachable,
-        `something other than an edge answered ${response.status} at ${origin}`,
+        `something other than an edge answered ${status} at ${edge.host}`,
         "a captive portal or a proxy may be in between: open the URL in a browser on this network",
       ),
     ];
+  } catch (error) {
+    const { reason, fix = "the checks above say more" } = faultOfError(error as Error);
+    return [fail("edge", EXIT.unreachable, `${edge.host} does not answer: ${reason}`, fix)];
   }
-  const { time } = body as { time?: unknown };
-  return [ok("edge", `${origin} is one`), clock(typeof time === "number" ? time : NaN, now())];
 }
 
 /** `time`: the edge's, in milliseconds since 1970. */
@@ -61,15 +54,13 @@ function clock(time: number, now: number): Finding {
 }
 
 /** Whether the token was signed by this edge. */
-export async function checkSignature(origin: string, token: string): Promise<Finding> {
+export async function checkSignature(dialler: Dialler, edge: URL, token: string): Promise<Finding> {
   try {
-    const response = await fetch(`${origin}/.sallyport/jwks.json`, {
-      redirect: "manual",
-      signal: AbortSignal.timeout(TIMEOUT_MS),
+    const answer = await ask(dialler, new URL("/.sallyport/jwks.json", edge), {
+      limit: MOST_BYTES,
+      timeoutMs: TIMEOUT_MS,
     });
-    const answer = await jsonOf(response, MOST_BYTES);
-    if (!answer.ok) throw new Error(answer.why);
-    const { keys } = answer.json as { keys: (JsonWebKey & { kid: string })[] };
+    const { keys } = answer.body as { keys: (JsonWebKey & { kid: string })[] };
     const [head = "", body = "", signature = ""] = token.split(".");
     const { kid } = JSON.parse(Buffer.from(head, "base64url").toString()) as { kid?: string };
     const key = keys.find((each) => each.kid === kid);
@@ -99,34 +90,21 @@ export async function checkSignature(origin: string, token: string): Promise<Fin
 }
 
 /** Whether a lane would be let in: an upgrade with the token and no HELLO, so that no running agent is disturbed. */
-export async function checkLane(edge: URL, token: string): Promise<Finding> {
-  const fault = await tryLane(new URL("/.sallyport/agent", edge), token);
+export async function checkLane(dialler: Dialler, edge: URL, token: string): Promise<Finding> {
+  const fault = await tryLane(dialler, new URL("/.sallyport/agent", edge), token);
   if (fault === null) return ok("lane", "the edge lets this agent in");
-  const exit = fault.retryable ? EXIT.unreachable : EXIT.token;
-  return fail(
-    "lane",
-    exit,
-    fault.reason,
-    fault.retryable ? "WebSockets must pass whatever stands in between" : fault.fix,
-  );
+  const { retryable, reason, fix = "WebSockets must pass whatever stands in between" } = fault;
+  return fail("lane", retryable ? EXIT.unreachable : EXIT.token, reason, fix);
 }
 
-function tryLane(url: URL, token: string): Promise<LinkFault | null> {
+function tryLane(dialler: Dialler, url: URL, token: string): Promise<LinkFault | null> {
   return new Promise((resolve) => {
-    const socket = new WebSocket(url, "sallyport.v1", {
-      headers: { authorization: `Bearer ${token}` },
-      perMessageDeflate: false,
-      handshakeTimeout: TIMEOUT_MS,
-      followRedirects: false,
-    });
+    const socket = openSocket(dialler, url, token);
     socket.once("open", () => {
       socket.close(1000, "doctor");
       resolve(null);
     });
-    socket.once("unexpected-response", (request, response) => {
-      resolve(faultOfStatus(response.statusCode ?? 0, "", undefined));
-      request.destroy();
-    });
+    onRefusal(socket, resolve);
     socket.on("error", (error) => resolve(faultOfError(error)));
   });
 }

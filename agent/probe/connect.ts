@@ -27,6 +27,8 @@ export async function secure(socket: net.Socket, host: string, ca: string | unde
   const servername = net.isIP(host) === 0 ? { servername: host } : {};
   const secured = tls.connect({
     socket,
+    // The name to check when there is no SNI: an address.
+    host,
     rejectUnauthorized: false,
     ...servername,
     ...(ca === undefined ? {} : { ca }),

@@ -1,8 +1,10 @@
 import { randomBytes } from "node:crypto";
+import { Dialler } from "../../link/dial/dialler.ts";
 import { dialLane, Lane } from "../../link/lane.ts";
 import { MAX_DATA } from "../../shared/limits.ts";
 import { PROTOCOL, VERSION } from "../../shared/version.ts";
 
+const DIRECT = new Dialler();
 /** Dials at once. */
 const AT_ONCE = 20;
 
@@ -16,6 +18,7 @@ export async function idleAgents(edge: string, tokens: readonly string[]): Promi
         dialLane(
           {
             url: new URL(`ws://${edge}/.sallyport/agent`),
+            dialler: DIRECT,
             token,
             hello: {
               protocol: PROTOCOL,

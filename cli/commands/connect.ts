@@ -1,13 +1,14 @@
 import { Command, Option } from "commander";
+import { diallerOf, type DialFlags } from "../../link/dial/options.ts";
 import { createLog, LEVELS, type Level } from "../../link/log.ts";
 import { claimsOf, readToken } from "../caller-token.ts";
 import { connect, connectStdio } from "../connect.ts";
-import type { Context } from "../context.ts";
+import { withDialFlags, type Context } from "../context.ts";
 import { checkedUrl } from "../edge.ts";
 import { parseWanted } from "../listen/wanted.ts";
 import { metricsAddress } from "../metrics.ts";
 
-type Options = {
+type Options = DialFlags & {
   token?: string;
   tokenFile?: string;
   edge?: string;
@@ -20,7 +21,7 @@ type Options = {
 
 /** `sallyport connect E[=LOCALADDR]… --token JWT [--stdio]` */
 export function connectCommand(context: Context): Command {
-  return new Command("connect")
+  const command = new Command("connect")
     .description("Reach endpoints by token: local listeners whose connections come out at their targets.")
     .argument("<endpoint...>", "as 8080/tcp, 8080/tcp=127.0.0.1:18080, 5060/udp, SITE/NAME=2222")
     .option("--token <jwt>", "a visitor token, or - to read it from standard input (prefer --token-file)")
@@ -38,21 +39,22 @@ export function connectCommand(context: Context): Command {
         .choices(["pretty", "json"])
         .default(process.stderr.isTTY ? "pretty" : "json"),
     )
-    .addOption(new Option("--log-level <level>", "what to log (info; with --stdio, error)").choices(LEVELS))
-    .action(async (words: string[], options: Options) => {
-      // In an ssh session every line of ours would stand among the user's own.
-      const level = options.logLevel ?? (options.stdio === true ? "error" : "info");
-      const log = createLog({ format: options.log, level, write: context.output.err });
-      const wanted = words.map(parseWanted);
-      const token = readToken(options, context.env, log);
-      const claims = claimsOf("visitor", token);
-      const url = checkedUrl(options.edge ?? claims.iss, options.insecure === true);
-      const edge = new URL(url.replace(/^http/, "ws"));
-      const stop = new AbortController();
-      for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => stop.abort());
-      await (options.stdio === true ? connectStdio : connect)(
-        { edge, token, expires: claims.exp * 1000, wanted, metrics: metricsAddress(options.metrics), log },
-        stop.signal,
-      );
-    });
+    .addOption(new Option("--log-level <level>", "what to log (info; with --stdio, error)").choices(LEVELS));
+  return withDialFlags(command).action(async (words: string[], options: Options) => {
+    // In an ssh session every line of ours would stand among the user's own.
+    const level = options.logLevel ?? (options.stdio === true ? "error" : "info");
+    const log = createLog({ format: options.log, level, write: context.output.err });
+    const wanted = words.map(parseWanted);
+    const token = readToken(options, context.env, log);
+    const claims = claimsOf("visitor", token);
+    const url = checkedUrl(options.edge ?? claims.iss, options.insecure === true);
+    const edge = new URL(url.replace(/^http/, "ws"));
+    const dialler = diallerOf({ flags: options, env: context.env, log }, edge);
+    const stop = new AbortController();
+    for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => stop.abort());
+    await (options.stdio === true ? connectStdio : connect)(
+      { edge, dialler, token, expires: claims.exp * 1000, wanted, metrics: metricsAddress(options.metrics), log },
+      stop.signal,
+    );
+  });
 }

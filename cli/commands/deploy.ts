@@ -9,7 +9,7 @@ import { EXIT, Problem } from "../../link/problem.ts";
 import type { IssuedView, LoginView, SiteView } from "../../shared/api.ts";
 import { parseEdgeUrl } from "../../shared/edge-url.ts";
 import { parseHostName } from "../../shared/host.ts";
-import { collect, type Context } from "../context.ts";
+import { collect, dialledBy, type Context } from "../context.ts";
 import { hostNotes, wranglerConfig } from "../deploy/config.ts";
 import { Wrangler } from "../deploy/wrangler.ts";
 import { allPages, checkedUrl, openEdge, type Edge } from "../edge.ts";
@@ -121,7 +121,7 @@ function secretIn(file: string, say: (text: string) => void): string {
   return secret;
 }
 
-async function logInto({ env }: Context, url: string, secretFile: string, isNew: boolean): Promise<Edge> {
+async function logInto(context: Context, url: string, secretFile: string, isNew: boolean): Promise<Edge> {
   if (!existsSync(secretFile)) {
     throw Problem.configuration(
       "secret-missing",
@@ -132,12 +132,10 @@ async function logInto({ env }: Context, url: string, secretFile: string, isNew:
   const secret = readFileSync(secretFile, "utf8").trim();
   for (let tries = isNew ? LOGIN_TRIES : 3; ; tries--) {
     try {
-      const { token } = await openEdge({ url, insecure: false, token: null }).call<LoginView>("POST", "/login", {
-        secret,
-        url,
-      });
-      rememberLogin(env, { url, token, insecure: false });
-      return openEdge({ url, insecure: false, token });
+      const way = { url, insecure: false, dialler: dialledBy(context, url, {}) };
+      const { token } = await openEdge({ ...way, token: null }).call<LoginView>("POST", "/login", { secret, url });
+      rememberLogin(context.env, { url, token, insecure: false });
+      return openEdge({ ...way, token });
     } catch (error) {
       // Until the secret and the name are everywhere, the answer is another one.
       if (!(error instanceof Problem) || tries <= 1 || error.exit === EXIT.token) throw error;

@@ -3,17 +3,18 @@ import { Command, Option } from "commander";
 import { parseAddress } from "../../shared/address.ts";
 import { allows, parseCidr } from "../../shared/cidr.ts";
 import { all } from "../../shared/result.ts";
+import { diallerOf, type DialFlags } from "../../link/dial/options.ts";
 import { createLog, LEVELS, type Level } from "../../link/log.ts";
 import { Problem } from "../../link/problem.ts";
 import { readToken } from "../caller-token.ts";
-import { collect, type Context } from "../context.ts";
+import { collect, withDialFlags, type Context } from "../context.ts";
 import { checkedUrl } from "../edge.ts";
 import { GatewayToken } from "../gateway-token.ts";
 import { gateway } from "../gateway.ts";
 import { parseWanted } from "../listen/wanted.ts";
 import { metricsAddress } from "../metrics.ts";
 
-type Options = {
+type Options = DialFlags & {
   token?: string;
   tokenFile?: string;
   edge?: string;
@@ -27,7 +28,7 @@ type Options = {
 
 /** `sallyport gateway [E[=ADDR]…] --token JWT` */
 export function gatewayCommand(context: Context): Command {
-  return new Command("gateway")
+  const command = new Command("gateway")
     .description("Own the public TCP and UDP ports of mappings, on a machine with a public address.")
     .argument(
       "[endpoint...]",
@@ -49,33 +50,35 @@ export function gatewayCommand(context: Context): Command {
         .choices(["pretty", "json"])
         .default(process.stderr.isTTY ? "pretty" : "json"),
     )
-    .addOption(new Option("--log-level <level>", "what to log").choices(LEVELS).default("info"))
-    .action(async (words: string[], options: Options) => {
-      const log = createLog({ format: options.log, level: options.logLevel, write: context.output.err });
-      const wanted = words.map(parseWanted);
-      const { env } = context;
-      const file = options.tokenFile ?? (options.token === undefined ? env["SALLYPORT_TOKEN_FILE"] : undefined);
-      const held = new GatewayToken(readToken(options, env, log), file || null, env, log);
-      const claims = held.claims();
-      const url = checkedUrl(options.edge ?? claims.iss, options.insecure === true);
-      const stop = new AbortController();
-      for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => stop.abort());
-      await gateway(
-        {
-          edge: new URL(url.replace(/^http/, "ws")),
-          token: held.token,
-          claims: held.claims,
-          keep: held.keep,
-          wanted,
-          bind: (options.bind ?? (claims.bind === "*" ? everywhere() : claims.bind)).map(addressOf),
-          isBalancer: balancers(options.proxyProtocolFrom ?? []),
-          metrics: metricsAddress(options.metrics),
-          log,
-        },
-        stop.signal,
-      );
-      log("info", "stopped");
-    });
+    .addOption(new Option("--log-level <level>", "what to log").choices(LEVELS).default("info"));
+  return withDialFlags(command).action(async (words: string[], options: Options) => {
+    const log = createLog({ format: options.log, level: options.logLevel, write: context.output.err });
+    const wanted = words.map(parseWanted);
+    const { env } = context;
+    const file = options.tokenFile ?? (options.token === undefined ? env["SALLYPORT_TOKEN_FILE"] : undefined);
+    const held = new GatewayToken(readToken(options, env, log), file || null, env, log);
+    const claims = held.claims();
+    const url = checkedUrl(options.edge ?? claims.iss, options.insecure === true);
+    const edge = new URL(url.replace(/^http/, "ws"));
+    const stop = new AbortController();
+    for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => stop.abort());
+    await gateway(
+      {
+        edge,
+        dialler: diallerOf({ flags: options, env, log }, edge),
+        token: held.token,
+        claims: held.claims,
+        keep: held.keep,
+        wanted,
+        bind: (options.bind ?? (claims.bind === "*" ? everywhere() : claims.bind)).map(addressOf),
+        isBalancer: balancers(options.proxyProtocolFrom ?? []),
+        metrics: metricsAddress(options.metrics),
+        log,
+      },
+      stop.signal,
+    );
+    log("info", "stopped");
+  });
 }
 
 /** All addresses of this machine: `::` takes IPv4 too, where there is IPv6. */

@@ -1,33 +1,42 @@
 import { readFileSync } from "node:fs";
+import { resolve } from "node:path";
 import { Command } from "commander";
+import type { DialFlags } from "../../link/dial/options.ts";
 import { Problem } from "../../link/problem.ts";
 import type { LoginView } from "../../shared/api.ts";
-import type { Context } from "../context.ts";
+import { dialledBy, withDialFlags, type Context } from "../context.ts";
 import { checkedUrl, openEdge } from "../edge.ts";
 import { loginsFile, rememberLogin } from "../logins.ts";
 import { askHidden } from "../prompt.ts";
 
-type Options = { secretFile?: string; insecure?: boolean };
+type Options = DialFlags & { secretFile?: string; insecure?: boolean };
 
 /** `sallyport login URL [--secret-file F]` */
 export function loginCommand(context: Context): Command {
-  return new Command("login")
+  const command = new Command("login")
     .description("Log in to an edge with its admin secret; later commands speak to this edge.")
     .argument("<url>", "where the edge is reached: https://HOST[:PORT]")
     .option("--secret-file <file>", "a file with the admin secret; - reads standard input")
-    .option("--insecure", "permit plain http to another machine")
-    .action(async (text: string, options: Options) => {
-      const insecure = options.insecure === true;
-      const url = checkedUrl(text, insecure);
-      const secret = await secretFrom(options.secretFile);
-      const edge = openEdge({ url, insecure, token: null });
-      const answer = await edge.call<LoginView>("POST", "/login", { secret, url });
-      rememberLogin(context.env, { url, token: answer.token, insecure });
-      const known = answer.url === url ? "" : ` (the edge calls itself ${answer.url})`;
-      context.output.err(
-        `logged in to ${url}${known} until ${answer.expires.slice(0, 10)}; remembered in ${loginsFile(context.env)}\n`,
-      );
-    });
+    .option("--insecure", "permit plain http to another machine");
+  return withDialFlags(command).action(async (text: string, options: Options) => {
+    const insecure = options.insecure === true;
+    const url = checkedUrl(text, insecure);
+    const flags = absolute(options);
+    const edge = openEdge({ url, insecure, token: null, dialler: dialledBy(context, url, flags) });
+    const secret = await secretFrom(options.secretFile);
+    const answer = await edge.call<LoginView>("POST", "/login", { secret, url });
+    rememberLogin(context.env, { url, token: answer.token, insecure, ...flags });
+    const known = answer.url === url ? "" : ` (the edge calls itself ${answer.url})`;
+    context.output.err(
+      `logged in to ${url}${known} until ${answer.expires.slice(0, 10)}; remembered in ${loginsFile(context.env)}\n`,
+    );
+  });
+}
+
+/** Makes the paths in flags absolute: later commands may run in another folder. */
+function absolute({ proxy, proxyFile, ca }: DialFlags): DialFlags {
+  const from = (file: string | undefined): string | undefined => (file === undefined ? file : resolve(file));
+  return { proxy, proxyFile: from(proxyFile), ca: from(ca) };
 }
 
 async function secretFrom(file: string | undefined): Promise<string> {

@@ -33,7 +33,8 @@ export function testCommand(context: Context): Command {
         throw Problem.usage("endpoint-missing", "one endpoint or --all is needed", "sallyport test 8080/tcp");
       }
       const edge = edgeOf(context, options);
-      const here = await whereAmI(options.at ?? new URL(edge.url).hostname.replace(/^\[|\]$/g, ""), edge.url);
+      const host = options.at ?? new URL(edge.url).hostname.replace(/^\[|\]$/g, "");
+      const here = await whereAmI(host, edge.url, edge.proxy);
       const endpoints =
         endpoint === undefined
           ? (await allPages<MappingView>(edge, "/mappings", "mappings")).map((mapping) => mapping.endpoint)

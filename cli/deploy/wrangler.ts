@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { delimiter, join } from "node:path";
 import { accessSync, constants } from "node:fs";
 import { EXIT, Problem } from "../../link/problem.ts";
+import { npmEnv } from "../npm-env.ts";
 
 /** What this program was tried with, from npm: wrangler, and a Node that is new enough for it. */
 export const WRANGLER = "4.155.0";
@@ -25,7 +26,7 @@ export class Wrangler {
 
   constructor(folder: string, env: NodeJS.ProcessEnv) {
     this.#folder = folder;
-    this.#env = { ...env, WRANGLER_SEND_METRICS: "false", WRANGLER_HIDE_BANNER: "true" };
+    this.#env = { ...npmEnv(env), WRANGLER_SEND_METRICS: "false", WRANGLER_HIDE_BANNER: "true" };
     this.#command = commandOf(env);
   }
 

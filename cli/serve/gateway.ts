@@ -1,5 +1,6 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
+import { Dialler } from "../../link/dial/dialler.ts";
 import { EXIT, Problem } from "../../link/problem.ts";
 import type { Log } from "../../link/log.ts";
 import type { IssuedView } from "../../shared/api.ts";
@@ -16,6 +17,9 @@ import { gateway } from "../gateway.ts";
 const LOOK_MS = 1_000;
 /** Seconds that the admin token lives which asks for the gateway's. */
 const ERRAND_S = 60;
+
+/** Dials the edge on this machine, whatever address it listens on and whatever proxies the environment names. */
+const HERE = new Dialler();
 
 export type BuiltInGateway = {
   /** Plain URL of the edge on this machine. */
@@ -43,6 +47,7 @@ export async function runGateway(options: BuiltInGateway, signal: AbortSignal, l
       await gateway(
         {
           edge: new URL(edge.replace(/^http/, "ws")),
+          dialler: HERE,
           token: held.token,
           claims: held.claims,
           keep: held.keep,
@@ -78,12 +83,12 @@ function endpointsOf({ tcp, udp }: BuiltInGateway["gateway"]): string[] {
 /** Asks for a token of these very ports, with the admin secret; an older one of ours is not needed any more. */
 async function issue({ edge, secret, file }: BuiltInGateway, endpoints: readonly string[]): Promise<string> {
   // Whatever address the edge listens on: the way to it does not leave this machine.
-  const insecure = true;
-  const login = await openEdge({ url: edge, token: null, insecure }).call<IssuedView>("POST", "/login", {
+  const way = { url: edge, insecure: true, dialler: HERE };
+  const login = await openEdge({ ...way, token: null }).call<IssuedView>("POST", "/login", {
     secret,
     life: ERRAND_S,
   });
-  const admin = openEdge({ url: edge, token: login.token, insecure });
+  const admin = openEdge({ ...way, token: login.token });
   const former = read(file);
   const { token } = await admin.call<IssuedView>("POST", "/tokens", { kind: "gateway", endpoints });
   writeFileSync(file, token, { mode: 0o600 });

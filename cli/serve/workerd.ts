@@ -4,6 +4,7 @@ import { createRequire } from "node:module";
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { Problem } from "../../link/problem.ts";
+import { npmEnv } from "../npm-env.ts";
 
 /** The one workerd this program is built and tested with; the same as in package.json. */
 export const WORKERD_VERSION = "1.20261023.1";
@@ -60,6 +61,7 @@ function fetched(env: NodeJS.ProcessEnv, say: (message: string) => void): string
     const npm = spawnSync("npm", ["install", "--prefix", draft, ...flags, `${packageName()}@${WORKERD_VERSION}`], {
       stdio: ["ignore", "pipe", "pipe"],
       encoding: "utf8",
+      env: npmEnv(env),
       shell: process.platform === "win32",
     });
     if (npm.status !== 0) throw new Error(npm.error?.message ?? npm.stderr.trim());

@@ -1,13 +1,17 @@
 import { lookup } from "node:dns/promises";
 import { hostname, networkInterfaces } from "node:os";
+import type { HttpProxy } from "../../link/dial/proxy.ts";
 import { passed, warned, type Hop } from "../../shared/hop.ts";
 
 /** Where a test is made from, as far as that decides what it can show. */
-export type Here = { hop: Hop; host: string; isEdge: boolean };
+export type Here = { hop: Hop; host: string; isEdge: boolean; proxy: HttpProxy | null };
 
-/** `host`: the name or address at which visitors reach the edge. */
-export async function whereAmI(host: string, url: string): Promise<Here> {
+/** `host`: the name or address at which visitors reach the edge; `proxy`: by which this machine reaches it. */
+export async function whereAmI(host: string, url: string, proxy: HttpProxy | null): Promise<Here> {
   const me = hostname();
+  // Its name need not resolve here.
+  if (proxy !== null)
+    return { hop: passed("here", `From ${me} by ${proxy.name} (${url}).`), host, isEdge: false, proxy };
   let addresses: string[];
   try {
     addresses = (await lookup(host, { all: true })).map(({ address }) => address);
@@ -22,6 +26,7 @@ export async function whereAmI(host: string, url: string): Promise<Here> {
       ),
       host,
       isEdge: false,
+      proxy,
     };
   }
   const own = Object.values(networkInterfaces()).flatMap((each) => (each ?? []).map(({ address }) => address));
@@ -29,5 +34,5 @@ export async function whereAmI(host: string, url: string): Promise<Here> {
   const text = isEdge
     ? `From ${me}, which is the edge's own machine (${url}).`
     : `From ${me} to ${host} (${addresses.join(", ")}).`;
-  return { hop: passed("here", text), host, isEdge };
+  return { hop: passed("here", text), host, isEdge, proxy };
 }

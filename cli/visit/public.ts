@@ -2,6 +2,7 @@ import { request as httpRequest } from "node:http";
 import { request as httpsRequest } from "node:https";
 import net from "node:net";
 import type { TLSSocket } from "node:tls";
+import { troubleOf } from "../../link/dial/certificate.ts";
 import type { TestAnswer } from "../../shared/api.ts";
 import { parseEndpoint, transports, type HttpEndpoint, type PortEndpoint } from "../../shared/endpoint.ts";
 import { failed, notTested, passed, warned, type Hop } from "../../shared/hop.ts";
@@ -34,6 +35,13 @@ export async function dialPublic(answer: TestAnswer, here: Here): Promise<Hop> {
       "public",
       "edge-host",
       "This is the edge's own machine, and what is in front of it would not be seen: run it from elsewhere.",
+    );
+  }
+  if (here.proxy !== null) {
+    return notTested(
+      "public",
+      "proxy",
+      `From here the way out is ${here.proxy.name}, which visitors do not take: run it from elsewhere.`,
     );
   }
   return endpoint.kind === "http" ? dialHttp(endpoint, answer) : dialPort(endpoint, here.host, answer);
@@ -105,14 +113,14 @@ function dialHttp({ scheme, host, port, prefix }: HttpEndpoint, answer: TestAnsw
     };
     const request = (scheme === "https" ? httpsRequest : httpRequest)(url, options, (response) => {
       const ms = performance.now() - began;
-      const trouble = scheme === "https" ? certificateTrouble(response.socket as TLSSocket, host) : undefined;
+      const trouble = scheme === "https" ? troubleOf(response.socket as TLSSocket, host) : null;
       response.destroy();
-      if (trouble !== undefined)
+      if (trouble !== null)
         return resolve(
           failed(
             "public",
             "public-tls",
-            `${url.origin}: ${trouble}.`,
+            `${url.origin}: its certificate ${trouble.text}.`,
             "renew the edge's certificate, or correct the name",
           ),
         );
@@ -146,19 +154,4 @@ function dialHttp({ scheme, host, port, prefix }: HttpEndpoint, answer: TestAnsw
     });
     request.end();
   });
-}
-
-function certificateTrouble(socket: TLSSocket, host: string): string | undefined {
-  if (socket.authorized) return undefined;
-  const {
-    subject,
-    issuer,
-    valid_from: from,
-    valid_to: until,
-    subjectaltname: names = "",
-  } = socket.getPeerCertificate();
-  const day = (text: string): string => new Date(text).toISOString().slice(0, 10);
-  if (Date.parse(until) < Date.now()) return `its certificate expired on ${day(until)}`;
-  const detail = `${names.replace(/DNS:|IP Address:/g, "") || String(subject.CN)}, by ${String(issuer.CN ?? issuer.O)}, ${day(from)} to ${day(until)}`;
-  return `its certificate is not good for ${host}: ${String(socket.authorizationError)} (${detail})`;
 }

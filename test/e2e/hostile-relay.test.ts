@@ -8,6 +8,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import { expect, test } from "vitest";
 import { WebSocketServer, type WebSocket } from "ws";
 import { Client } from "../../link/client.ts";
+import { Dialler } from "../../link/dial/dialler.ts";
 import { LANES } from "../../link/lanes.ts";
 import type { Log } from "../../link/log.ts";
 import { AGENT, SYSTEM_NODE } from "../../scripts/tool.ts";
@@ -148,7 +149,7 @@ test("a client, and a gateway, warns of the same with the name of the site", asy
   const ignore = (): void => undefined;
   const edge = new URL(relay.url.replace("http", "ws"));
   await using client = new Client(
-    { edge, kind: "client", token: () => "x", log },
+    { edge, kind: "client", dialler: new Dialler(), token: () => "x", log },
     { routes: ignore, stopped: ignore, drained: ignore },
   );
   client.use("lab");

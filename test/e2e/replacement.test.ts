@@ -3,6 +3,7 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { expect, test } from "vitest";
 import { WebSocketServer, type WebSocket } from "ws";
+import { Dialler } from "../../link/dial/dialler.ts";
 import { Lanes } from "../../link/lanes.ts";
 import { decodeControl, encodeControl, Hello } from "../../shared/control.ts";
 import { decodeFrame, TYPE } from "../../shared/frame.ts";
@@ -16,6 +17,7 @@ test("a lane that doesn't answer is replaced, and the replacement outlives it", 
   const replaced = Promise.withResolvers<number>();
   const lanes = new Lanes({
     url: new URL("/.sallyport/agent", edge.url),
+    dialler: () => new Dialler(),
     token: () => "x",
     hello: { protocol: 1, kind: "agent", incarnation: "e".repeat(32), version: "0", frameBytes: 65_536, features: [] },
     waiting: () => true,

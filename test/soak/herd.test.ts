@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { setTimeout as pause } from "node:timers/promises";
 import { expect, test } from "vitest";
+import { Dialler } from "../../link/dial/dialler.ts";
 import { Lanes } from "../../link/lanes.ts";
 import { MAX_DATA } from "../../shared/limits.ts";
 import { PROTOCOL, VERSION } from "../../shared/version.ts";
@@ -66,6 +67,7 @@ class Herd {
     this.#running = tokens.map((token, index) => {
       const lanes = new Lanes({
         url: new URL("/.sallyport/agent", url.replace("http", "ws")),
+        dialler: () => new Dialler(),
         token: () => token,
         hello: {
           protocol: PROTOCOL,

@@ -12,8 +12,10 @@ function refused(text: string): Problem {
 }
 
 test("a configuration file has the flags by their names", () => {
-  const text = `token-file = "token"\nallow = ["10.0.0.0/8:554"]\ninsecure = false\nmetrics = "9464"\nlog-level = "debug"\n`;
+  const text = `proxy-file = "proxy"\nca = "ca.pem"\ntoken-file = "token"\nallow = ["10.0.0.0/8:554"]\ninsecure = false\nmetrics = "9464"\nlog-level = "debug"\n`;
   expect(parseConfig(text, "agent.toml")).toEqual({
+    proxyFile: "proxy",
+    ca: "ca.pem",
     tokenFile: "token",
     allow: ["10.0.0.0/8:554"],
     insecure: false,
@@ -30,6 +32,8 @@ test.each([
   ["token = 'eyJ'", /a file of its own/],
   ["allow = '10.0.0.0/8'", /write allow = \[/],
   ["insecure = 'yes'", /write insecure = true/],
+  ["proxy = true", /write proxy = "/],
+  ["proxy = 'http://ann:pw@proxy:3128'", /proxy-file = "proxy"/],
   ["log = 'xml'", /write log = "pretty"/],
 ])("%s is refused, and the fix says what to write", (text, fix) => {
   expect(refused(text)).toMatchObject({ code: "config-invalid", exit: 3, fix: expect.stringMatching(fix) });
@@ -39,6 +43,7 @@ test("a mistake in the language is told with its line", () => {
   expect(refused(`edge = "x"\nallow = [\n`).message).toMatch(/^agent\.toml:\d+:\d+: /);
 });
 
-test("a token is never quoted", () => {
+test("a token is never quoted, nor a proxy's password", () => {
+  expect(refused(`proxy = "http://ann:hidden@proxy"`).message).not.toContain("hidden");
   expect(refused(`token = "eyJhbGciOi"`).message).not.toContain("eyJ");
 });

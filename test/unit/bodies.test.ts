@@ -3,7 +3,6 @@ import { join } from "node:path";
 import fc from "fast-check";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { ADMIN_BODY, readBody, Unfinished, type BodyRule } from "../../edge/body.ts";
-import { jsonOf } from "../../link/answer.ts";
 import { ROOT } from "../../scripts/tool.ts";
 import { readWholeBody } from "../../shared/whole-body.ts";
 
@@ -97,14 +96,6 @@ test("beyond their number, the body that has been open longest gives way to the 
     body.close();
     expect(await body.answer).toEqual({ ok: true, value: text });
   }
-});
-
-test("an answer is read as far as an edge's may go", async () => {
-  const answer = (text: string, limit = 100) => jsonOf(new Response(text), limit);
-  expect(await answer('{"a":1}')).toEqual({ ok: true, json: { a: 1 } });
-  expect(await answer("<html>")).toEqual({ ok: false, why: "not-json" });
-  expect(await answer('"12345678"', 10)).toEqual({ ok: true, json: "12345678" });
-  expect(await answer('"123456789"', 10)).toEqual({ ok: false, why: "too-large" });
 });
 
 /** Files that read what they have made themselves. */

@@ -1,5 +1,14 @@
 import { expect, test } from "vitest";
-import { faultOfClose, faultOfError, faultOfStatus, logLoss } from "../../link/fault.ts";
+import {
+  DialError,
+  faultOfClose,
+  faultOfError,
+  faultOfStatus,
+  faultOfUpgrade,
+  logLoss,
+  retry,
+  logFields,
+} from "../../link/fault.ts";
 
 test.each([
   [401, false, "token"],
@@ -106,6 +115,49 @@ test.each([
     code: word,
     afterMs,
   });
+});
+
+test.each([
+  ["EPROTO", "tls"],
+  ["ERR_SSL_WRONG_VERSION_NUMBER", "tls"],
+])("an error %s of a handshake is not called one of a certificate", (code, word) => {
+  const fault = faultOfError(Object.assign(new Error("as Node said it"), { code }));
+  expect(fault).toMatchObject({ code: word, reason: expect.not.stringContaining("certificate") });
+});
+
+test("an error that has only a code says that: several addresses were tried", () => {
+  const error = Object.assign(new AggregateError([]), { code: "ETIMEDOUT" });
+  expect(faultOfError(error)).toMatchObject({ code: "unreachable", reason: "ETIMEDOUT" });
+});
+
+test("what the dialler says of a fault is kept, and a log line has its fix", () => {
+  const fault = retry("proxy-login", "the proxy wants a login", 60_000, "give it one");
+  expect(faultOfError(new DialError(fault))).toBe(fault);
+  expect(logFields(fault)).toEqual({ reason: "the proxy wants a login", fix: "give it one" });
+  expect(logFields(retry("lost", "gone"))).toEqual({ reason: "gone" });
+});
+
+const EDGE_SAYS =
+  '{"type":"about:blank","title":"Lane refused","status":426,"code":"not-a-websocket","detail":"Lanes …"}';
+
+test.each([
+  [426, EDGE_SAYS, true, "no-upgrade"],
+  [200, '{"kind":"client","expires":1,"sites":[]}', true, "no-upgrade"],
+  [200, '{"kind":"gateway","expires":1,"sites":[{"site":"lab","seen', true, "no-upgrade"],
+  [426, '{"code":"other","detail":"Something else."}', false, "incompatible"],
+  [400, '{"code":"bad-subprotocol","detail":"Offer the sub-protocol."}', false, "incompatible"],
+  [200, "<html>welcome to the hotel</html>", true, "not-an-edge"],
+  [200, "", true, "not-an-edge"],
+  [401, '{"code":"token","detail":"This token is revoked."}', false, "token"],
+])("an upgrade answered %d with %s: retryable %s, %s", (status, page, retryable, code) => {
+  expect(faultOfUpgrade(status, page, undefined)).toMatchObject({ retryable, code });
+});
+
+test("a refusal of the edge is quoted, a stranger's page is not", () => {
+  const edge = faultOfUpgrade(401, '{"detail":"This token is revoked."}', undefined);
+  expect(edge.reason).toContain("This token is revoked.");
+  expect(faultOfUpgrade(503, "<html>secret</html>", undefined).reason).not.toContain("secret");
+  expect(faultOfUpgrade(503, '{"detail":7}', "7")).toMatchObject({ afterMs: 7_000 });
 });
 
 test("an error without a code says what it said", () => {

@@ -1,0 +1,98 @@
+import type { Socket } from "node:net";
+import type { SecureContext, TLSSocket } from "node:tls";
+import { formatHostPort } from "../../shared/socket-address.ts";
+import { codeOf, DialError, faultOfError, retry } from "../fault.ts";
+import { troubleOf, type CertificateTrouble } from "./certificate.ts";
+import { unbracketed } from "./no-proxy.ts";
+import { isSecure, portOf, type HttpProxy, type ProxyChoice } from "./proxy.ts";
+import { handshake, openTcp, openTls, type Place } from "./socket.ts";
+import { Trust } from "./trust.ts";
+import { tunnel } from "./tunnel.ts";
+
+const TIMEOUT_MS = 10_000;
+
+export type DiallerOptions = {
+  proxy?: ProxyChoice;
+  trust?: Trust;
+  /** Milliseconds from the first packet to the end of the last handshake. */
+  timeoutMs?: number;
+};
+
+/** Makes every connection to an edge: directly or by a proxy, over TLS where the URL says so, and only to trusted certificates. */
+export class Dialler {
+  /** Says which proxy leads to an edge; null: none. Throws Problem when the text that names it can't be read. */
+  readonly proxyFor: ProxyChoice;
+  readonly trust: Trust;
+  readonly #timeoutMs: number;
+
+  /** Without options, the dialler uses no proxy and trusts the usual authorities. */
+  constructor({ proxy = () => null, trust = new Trust(), timeoutMs = TIMEOUT_MS }: DiallerOptions = {}) {
+    this.proxyFor = proxy;
+    this.trust = trust;
+    this.#timeoutMs = timeoutMs;
+  }
+
+  /** Opens a connection over which a token may be sent. Throws DialError, also at the end of `signal`. */
+  async connect(edge: URL, signal: AbortSignal): Promise<Socket> {
+    const { context } = this.trust;
+    const late = this.#late(signal);
+    try {
+      const socket = await this.#reach(edge, context, late);
+      return isSecure(edge) ? await openTls(socket, placeOf(edge), context, late) : socket;
+    } catch (error) {
+      const isUnknown = error instanceof DialError && error.fault.code === "tls-issuer";
+      if (isUnknown && this.trust.widen(context)) return this.connect(edge, signal);
+      throw error;
+    }
+  }
+
+  /** Tries whether the edge's port can be reached, and hangs up. Throws DialError. */
+  async tryReach(edge: URL): Promise<void> {
+    const socket = await this.#reach(edge, this.trust.context, this.#late());
+    socket.destroy();
+  }
+
+  /** Opens TLS to an edge whose certificate may be untrusted, to look at the certificate and for nothing else. Throws DialError. */
+  async look(edge: URL): Promise<{ shown: TLSSocket; trouble: CertificateTrouble | null }> {
+    const { context } = this.trust;
+    const late = this.#late();
+    const place = placeOf(edge);
+    const shown = await handshake(await this.#reach(edge, context, late), place, context, late);
+    const trouble = troubleOf(shown, place.host);
+    if (trouble?.kind !== "issuer" || !this.trust.widen(context)) return { shown, trouble };
+    shown.destroy();
+    return this.look(edge);
+  }
+
+  async #reach(edge: URL, context: SecureContext | undefined, signal: AbortSignal): Promise<Socket> {
+    const place = placeOf(edge);
+    const proxy = this.proxyFor(edge);
+    if (proxy === null) return openTcp(place, signal, faultOfError);
+    const plain = await openTcp(proxy, signal, (error) => unreachable(proxy, error));
+    const socket = proxy.isTls ? await openTls(plain, proxy, context, signal) : plain;
+    return tunnel(socket, proxy, place.name, signal);
+  }
+
+  #late(signal?: AbortSignal): AbortSignal {
+    const late = AbortSignal.timeout(this.#timeoutMs);
+    return signal === undefined ? late : AbortSignal.any([signal, late]);
+  }
+}
+
+function placeOf(edge: URL): Place {
+  const [host, port] = [unbracketed(edge.hostname), portOf(edge)];
+  return { host, port, name: formatHostPort(host, port) };
+}
+
+/** Says why a proxy can't be reached. */
+function unreachable({ name }: HttpProxy, error: Error) {
+  const code = codeOf(error);
+  switch (faultOfError(error).code) {
+    case "unresolved":
+      return retry("proxy-unresolved", `the name of ${name} does not resolve (${code})`, 0, "check the name, and DNS");
+    case "refused":
+      return retry("proxy-refused", `nothing listens at ${name} (${code})`, 0, "check its address and port");
+    default:
+      return retry("proxy-unreachable", `${name} can't be reached (${code})`, 0, "check its address and the way there");
+  }
+}

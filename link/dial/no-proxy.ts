@@ -1,0 +1,42 @@
+import { parseAddress, samePrefix } from "../../shared/address.ts";
+import { splitHostPort } from "../../shared/socket-address.ts";
+
+/**
+ * Says whether a NO_PROXY list exempts a host, by the rules that curl and Go share: entries are parted by commas or spaces; `*` is
+ * every host; `example.com`, `.example.com` and `*.example.com` are that name and all below it; an address is itself; a network is
+ * every address in it, but no name, because nothing is resolved for it; `:PORT` narrows any of them. What is none of these is skipped.
+ * `host` comes from a URL: IPv6 is in brackets.
+ */
+export function isExempt(list: string, host: string, port: number): boolean {
+  const bare = unbracketed(host.toLowerCase()).replace(/\.$/, "");
+  return list
+    .toLowerCase()
+    .split(/[\s,]+/)
+    .some((entry) => covers(entry, bare, port));
+}
+
+/** Takes the brackets of IPv6 off the host of a URL. */
+export function unbracketed(host: string): string {
+  return host.replace(/^\[|\]$/g, "");
+}
+
+function covers(entry: string, host: string, port: number): boolean {
+  if (entry === "*") return true;
+  if (entry.includes("/")) return isWithin(entry, host);
+  // Nothing but a bare IPv6 address has several colons.
+  const split = splitHostPort(entry) ?? { host: entry, port: undefined };
+  if (split.port !== undefined && split.port !== String(port)) return false;
+  const [named, asked] = [parseAddress(split.host), parseAddress(host)];
+  if (named.ok || asked.ok) return named.ok && asked.ok && named.value.text === asked.value.text;
+  const name = split.host.replace(/^\*?\.|\.$/g, "");
+  return name !== "" && `.${host}`.endsWith(`.${name}`);
+}
+
+/** Bits after the prefix are ignored, as Go does: shared/cidr.ts is for rules, where they are a mistake. */
+function isWithin(network: string, host: string): boolean {
+  const [base = "", bits = ""] = network.split("/");
+  const [named, asked] = [parseAddress(unbracketed(base)), parseAddress(host)];
+  if (!named.ok || !asked.ok || !/^\d+$/.test(bits)) return false;
+  const { bytes } = named.value;
+  return Number(bits) <= bytes.length * 8 && samePrefix(bytes, asked.value.bytes, Number(bits));
+}

@@ -1,0 +1,108 @@
+import { connect as connectTcp, isIP, type Socket } from "node:net";
+import { connect as connectTls, type SecureContext, type TLSSocket } from "node:tls";
+import { DialError, faultOfError, retry, SLOW_MS, type LinkPause } from "../fault.ts";
+import { troubleOf, type CertificateTrouble } from "./certificate.ts";
+
+/** Where a connection leads: to an edge or a proxy. `name` is for messages; an IPv6 `host` has no brackets. */
+export type Place = { host: string; port: number; name: string };
+
+/** Opens a TCP connection. Throws DialError with what `faultOf` makes of the error. */
+export async function openTcp(
+  place: Place,
+  signal: AbortSignal,
+  faultOf: (error: Error) => LinkPause,
+): Promise<Socket> {
+  const { host, port, name } = place;
+  try {
+    return await settled(connectTcp({ host, port, noDelay: true }), "connect", name, signal);
+  } catch (error) {
+    throw new DialError(faultOf(error as Error));
+  }
+}
+
+/** Speaks TLS over a connection without judging the certificate: nothing may be sent over it before `troubleOf` has. Throws DialError. */
+export async function handshake(
+  socket: Socket,
+  { host, name }: Place,
+  context: SecureContext | undefined,
+  signal: AbortSignal,
+): Promise<TLSSocket> {
+  const secure = connectTls({
+    socket,
+    host,
+    ...(isIP(host) === 0 ? { servername: host } : {}),
+    ...(context === undefined ? {} : { secureContext: context }),
+    ALPNProtocols: ["http/1.1"],
+    // Node would end the connection before its certificate could be read. `openTls` ends it instead, and says why.
+    rejectUnauthorized: false,
+  });
+  try {
+    return await settled(secure, "secureConnect", name, signal);
+  } catch (error) {
+    const { code, afterMs } = faultOfError(error as Error);
+    throw new DialError(
+      retry(
+        code === "refused" ? "unreachable" : code,
+        `the TLS handshake with ${name} failed: ${(error as Error).message}`,
+        afterMs,
+        "check that this port speaks HTTPS; something in between may break it off",
+      ),
+    );
+  }
+}
+
+/** Speaks TLS over a connection, and ends it where the certificate is not trusted. Throws DialError. */
+export async function openTls(
+  socket: Socket,
+  place: Place,
+  context: SecureContext | undefined,
+  signal: AbortSignal,
+): Promise<TLSSocket> {
+  const secure = await handshake(socket, place, context, signal);
+  const trouble = troubleOf(secure, place.host);
+  if (trouble === null || process.env["NODE_TLS_REJECT_UNAUTHORIZED"] === "0") return secure;
+  secure.destroy();
+  const { kind, text } = trouble;
+  const code = kind === "other" ? "tls" : (`tls-${kind}` as const);
+  throw new DialError(retry(code, `the certificate of ${place.name} ${text}`, SLOW_MS, FIXES[kind]));
+}
+
+/** What to do about an untrusted certificate. */
+export const FIXES: Readonly<Record<CertificateTrouble["kind"], string>> = {
+  issuer:
+    "if this network inspects TLS, or the authority is your own, export its certificate as PEM and name it: --ca FILE " +
+    "(docs/operations.md, Corporate networks); if it is a public authority, the edge has to show its whole chain (fullchain.pem)",
+  name: "check the URL, and the names in the certificate; a captive portal shows its own: open a web page on this network",
+  expired: "renew it; if it is good elsewhere, set this machine's clock: timedatectl set-ntp true",
+  early: "set this machine's clock: timedatectl set-ntp true",
+  other: "renew it, or have it issued again",
+};
+
+/** Waits for `work` on a socket. At the end of `signal` it destroys the socket, which makes `work` fail. */
+export async function within<T>(signal: AbortSignal, socket: Socket, name: string, work: Promise<T>): Promise<T> {
+  const late = (): void => {
+    socket.destroy(Object.assign(new Error(`${name} did not answer in time`), { code: "ETIMEDOUT" }));
+  };
+  if (signal.aborted) late();
+  signal.addEventListener("abort", late, { once: true });
+  try {
+    return await work;
+  } finally {
+    signal.removeEventListener("abort", late);
+  }
+}
+
+function settled<S extends Socket>(
+  socket: S,
+  event: "connect" | "secureConnect",
+  name: string,
+  signal: AbortSignal,
+): Promise<S> {
+  const work = new Promise<S>((resolve, reject) => {
+    // It stays for the life of the socket: an error without a listener ends the process.
+    socket.on("error", reject);
+    socket.once("close", () => reject(new Error(`${name} broke the connection off`)));
+    socket.once(event, () => resolve(socket));
+  });
+  return within(signal, socket, name, work);
+}

@@ -1,0 +1,154 @@
+import http, { type IncomingMessage } from "node:http";
+import type { Socket } from "node:net";
+import { clean } from "../../shared/text.ts";
+import { VERSION } from "../../shared/version.ts";
+import { codeOf, DialError, retry, SLOW_MS, type ProxyFault } from "../fault.ts";
+import type { HttpProxy } from "./proxy.ts";
+import { within } from "./socket.ts";
+
+/** Directories lock an account after a few wrong passwords within half an hour. */
+const LOGIN_MS = 300_000;
+const LESS_THAN = 0x3c;
+
+/**
+ * Asks a proxy, over a connection to it, for a tunnel to `place` (HOST:PORT) by CONNECT. Bytes of the far end that came with the
+ * proxy's answer are still to be read from the socket. Throws DialError, also at the end of `signal`; the socket is destroyed then.
+ */
+export async function tunnel(socket: Socket, proxy: HttpProxy, place: string, signal: AbortSignal): Promise<Socket> {
+  const { answer, head } = await within(signal, socket, proxy.name, sendConnect(socket, proxy, place)).catch(
+    (error: unknown) => {
+      socket.destroy();
+      throw noAnswer(proxy, place, error as Error);
+    },
+  );
+  const refusal = refusalOf(proxy, place, answer, head);
+  if (refusal !== null) {
+    socket.destroy();
+    throw refusal;
+  }
+  if (head.length > 0) socket.unshift(head);
+  return socket;
+}
+
+type Answered = { answer: IncomingMessage; head: Buffer };
+
+function sendConnect(socket: Socket, proxy: HttpProxy, place: string): Promise<Answered> {
+  return new Promise((resolve, reject) => {
+    const request = http.request({
+      // The parser bounds the head: 16 KiB.
+      createConnection: () => socket,
+      method: "CONNECT",
+      path: place,
+      headers: {
+        host: place,
+        "user-agent": `sallyport/${VERSION}`,
+        "proxy-connection": "keep-alive",
+        ...(proxy.authorization === null ? {} : { "proxy-authorization": proxy.authorization }),
+      },
+    });
+    // Node would say `close`, which some proxies do to the tunnel.
+    request.removeHeader("connection");
+    request.on("error", reject);
+    // Node emits it for every answer to CONNECT, whatever its status.
+    request.once("connect", (answer, _, head) => resolve({ answer, head }));
+    request.end();
+  });
+}
+
+/** Says why a proxy gave no answer in HTTP. */
+function noAnswer(proxy: HttpProxy, place: string, error: Error): DialError {
+  const code = codeOf(error);
+  if (code.startsWith("HPE_"))
+    return fault(
+      "not-a-proxy",
+      proxy,
+      `does not answer in HTTP (${code})`,
+      "check its port, and whether its URL begins with http:// or https://",
+    );
+  const what = code === "ETIMEDOUT" ? "did not answer in time" : `broke the connection off (${code})`;
+  return fault(
+    "proxy-unreachable",
+    proxy,
+    `${what} when it was asked for ${place}`,
+    "check that it is a proxy, and what it says in its log",
+    0,
+  );
+}
+
+/** Says why an answer opens no tunnel; null when it opens one. */
+function refusalOf(proxy: HttpProxy, place: string, answer: IncomingMessage, head: Buffer): DialError | null {
+  const { statusCode: status = 0, statusMessage = "", headers } = answer;
+  const said = clean(`${status} ${statusMessage}`.trim(), 80);
+  if (status === 407) return loginRefused(proxy, headers["proxy-authenticate"] ?? "");
+  if (status === 401 || status === 403)
+    return fault(
+      "proxy-denied",
+      proxy,
+      `does not permit a connection to ${place} (${said})`,
+      `have it permit CONNECT to ${place}; many permit port 443 only`,
+    );
+  if ([400, 404, 405, 501].includes(status))
+    return fault(
+      "not-a-proxy",
+      proxy,
+      `does not take CONNECT (${said})`,
+      "check its URL: a web server answers like this",
+    );
+  if (status >= 500 || status === 429)
+    return fault(
+      "proxy-upstream",
+      proxy,
+      `could not reach ${place} (${said})`,
+      "check that the edge runs, and that the proxy resolves its name and may go there",
+      0,
+    );
+  // A page in the place of a tunnel: before anything was said to the edge, no byte of it comes.
+  const isPage = /html/.test(headers["content-type"] ?? "") || head[0] === LESS_THAN;
+  if (status >= 200 && status < 300 && !isPage) return null;
+  return fault(
+    "not-a-proxy",
+    proxy,
+    `answers with a page or a redirect (${said}) instead of a tunnel to ${place}`,
+    "open a web page on this network: a captive portal may want a login; else check the proxy's URL",
+  );
+}
+
+function loginRefused(proxy: HttpProxy, offered: string): DialError {
+  const schemes = schemesOf(offered);
+  if (!schemes.some((scheme) => scheme.toLowerCase() === "basic")) {
+    const kinds = schemes.length === 0 ? "and does not say by what scheme" : `by ${schemes.join(" or ")} only`;
+    return fault(
+      "proxy-login",
+      proxy,
+      `wants a login (407) ${kinds}; Sallyport speaks Basic`,
+      "have the proxy let this machine through without a login, or take Basic; or run a local proxy that speaks its scheme " +
+        "(cntlm, px) and name that: --proxy http://127.0.0.1:3128",
+    );
+  }
+  return proxy.authorization === null
+    ? fault(
+        "proxy-login",
+        proxy,
+        "wants a user and a password (407)",
+        "put them into its URL, http://USER:PASSWORD@HOST:PORT, in a file for --proxy-file or in the variable",
+      )
+    : fault(
+        "proxy-login",
+        proxy,
+        "does not accept this user and password (407)",
+        "check both; in the URL, @ is %40, : is %3A, % is %25",
+        LOGIN_MS,
+      );
+}
+
+function fault(code: ProxyFault, proxy: HttpProxy, what: string, fix: string, afterMs = SLOW_MS): DialError {
+  return new DialError(retry(code, `${proxy.name} ${what}`, afterMs, fix));
+}
+
+/** Lists the schemes of Proxy-Authenticate. Node joins its lines by commas, which parameters and quoted texts have, too. */
+function schemesOf(header: string): string[] {
+  return header
+    .replace(/"(?:[^"\\]|\\.)*"/g, "")
+    .split(",")
+    .flatMap((part) => /^\s*([\w-]{1,40})(?=\s|$)(?!\s*=)/.exec(part)?.[1] ?? []);
+}
