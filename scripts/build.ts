@@ -57,9 +57,6 @@ const FOR_NODE: BuildOptions = {
   },
 };
 
-/** The agent opens WebSockets and serves none: the server within `ws` is 7 KB. */
-const FOR_AGENT: BuildOptions = { ...FOR_NODE, alias: { ws: join(ROOT, "node_modules/ws/lib/websocket.js") } };
-
 /** `import source from "worker:source"` is the text of the built Worker. */
 const workerSource: Plugin = {
   name: "worker-source",
@@ -88,7 +85,7 @@ export async function build(report: (line: string) => void): Promise<void> {
   const size = files.reduce((sum, { body }) => sum + Buffer.byteLength(body, "base64"), 0);
   report(`${"dashboard".padEnd(18)} ${"".padStart(8)}  ${(size / 1024).toFixed(0)} KiB gzipped`);
   report(await program("edge/worker.ts", WORKER, { ...FOR_WORKERD, plugins: [dashboardPlugin(files)] }));
-  report(await program("agent/main.ts", "dist/agent.js", FOR_AGENT));
+  report(await program("agent/main.ts", "dist/agent.js", FOR_NODE));
   report(await program("cli/main.ts", "dist/sallyport.js", { ...FOR_NODE, plugins: [workerSource] }));
   replace(join(ROOT, "dist/THIRD-PARTY.txt"), Buffer.from(notices(bundles)), 0o644);
 }
