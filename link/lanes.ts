@@ -20,6 +20,9 @@ const REDIAL_MS = 3_000;
 /** Milliseconds between two looks at a lane that was doubted once. */
 const DOUBT_MS = 500;
 
+/** Milliseconds until a fault is told again that lasts. */
+const TELL_MS = 60_000;
+
 /** Milliseconds the edge may take to renew a token. */
 const RENEW_MS = 15_000;
 
@@ -58,6 +61,8 @@ export class Lanes {
   /** Another process with this token serves: from now on this one asks to take over when that one is gone. */
   #standby = false;
   #features: readonly string[] = [];
+  /** Why there is no lane, as it was told last, and when. */
+  #told = { reason: "", at: Number.NEGATIVE_INFINITY };
   /** When a frame was sent last. */
   #sentAt = performance.now();
   readonly #lull = new Lull(() => this.#paths());
@@ -150,15 +155,23 @@ export class Lanes {
       // The other process may go at any time, and this relay says so.
       const waits = fault.code === "superseded" && this.#features.includes(HAS_STANDBY);
       if (waits) this.#standby = true;
-      const retryMs = backoff.next(performance.now(), waits ? 0 : fault.afterMs, reached);
+      const retryMs = backoff.next(performance.now(), waits ? 0 : fault.afterMs, reached ? "reached" : answerOf(fault));
       if (!this.connected) {
         // Only lane 0 dials while nobody is there; the others follow it.
         if (index > 0) return;
-        this.#options.down(fault, retryMs);
+        if (this.#isNews(fault)) this.#options.down(fault, retryMs);
       }
       await pause(retryMs, stop);
       if (index > 0 && !this.connected) return;
     }
+  }
+
+  /** False for what was told a moment ago: a path that stays dark is dialled every other second. */
+  #isNews({ reason }: LinkFault): boolean {
+    const now = performance.now();
+    if (this.#told.reason === reason && now - this.#told.at < TELL_MS) return false;
+    this.#told = { reason, at: now };
+    return true;
   }
 
   /** What a lane is there for. Answers how it ended. */
@@ -197,7 +210,10 @@ export class Lanes {
     let lane = first;
     for (;;) {
       const arrival = this.#live.enter(index, lane);
-      if (arrival === "first") this.#options.up(lane.welcome);
+      if (arrival === "first") {
+        this.#told = { reason: "", at: Number.NEGATIVE_INFINITY };
+        this.#options.up(lane.welcome);
+      }
       lane.take();
       if (arrival === "again") this.#options.lost(index, null);
       if (index === 0) this.#follow(stop);
@@ -247,6 +263,11 @@ export class Lanes {
   }
 
   readonly #kept = new Set<number>();
+}
+
+/** Whether anything answered a dial that failed. */
+function answerOf({ code }: LinkFault): "answered" | "unanswered" {
+  return code === "unreachable" || code === "unresolved" || code === "proxy-unreachable" ? "unanswered" : "answered";
 }
 
 /** On a lane of a lapsed token there is one thing to say; then the edge closes it, and it is dialled with the new token. */

@@ -1,3 +1,5 @@
+import { MAX_GRACE_MS } from "./limits.ts";
+
 /** Milliseconds below which the first tries of a minute come: a blip must not cost a visitor anything. */
 const FAST_MS = 400;
 const FAST_TRIES = 3;
@@ -7,6 +9,8 @@ const CAP_MS = 30_000;
 /** The same while streams may still be waiting: the default grace period. */
 const EARLY_CAP_MS = 8_000;
 const EARLY_MS = 60_000;
+/** The same for a dial that nothing answered, for as long as streams wait at most: it cost no edge anything, and the path may be back at any moment. */
+const UNANSWERED_CAP_MS = 2_000;
 /** How long a connection must have stood before failures are forgotten. */
 const STABLE_MS = 30_000;
 
@@ -32,13 +36,14 @@ export class Backoff {
   }
 
   /**
-   * Milliseconds to wait now. `now` on a monotonic clock; `atLeast` is what the edge asked for (Retry-After);
-   * `reached`: the last dial got through before it was lost, and streams may be waiting: within a second.
+   * Milliseconds to wait now. `now` on a monotonic clock; `atLeast` is what the edge asked for (Retry-After); what became of the
+   * last dial: `reached`, it got through and was lost, and streams may be waiting: within a second; `unanswered`, no packet came back.
    */
-  next(now: number, atLeast = 0, reached = false): number {
+  next(now: number, atLeast = 0, dial: "reached" | "answered" | "unanswered" = "answered"): number {
+    const reached = dial === "reached";
     if (reached) this.#since = now;
     this.#since ??= now;
-    const cap = now - this.#since < EARLY_MS ? EARLY_CAP_MS : CAP_MS;
+    const cap = this.#cap(now - this.#since, dial);
     this.#fast = this.#fast.filter((at) => now - at < FAST_PERIOD_MS);
     if (this.#fast.length < FAST_TRIES) {
       this.#fast.push(now);
@@ -48,5 +53,10 @@ export class Backoff {
     this.#failures = Math.min(this.#failures + 1, 16);
     // Full jitter spreads a thousand agents that lost one edge at the same moment.
     return Math.max(atLeast + Math.floor(this.#random() * BASE_MS), Math.floor(this.#random() * ceiling));
+  }
+
+  #cap(outage: number, dial: "reached" | "answered" | "unanswered"): number {
+    if (dial === "unanswered" && outage < MAX_GRACE_MS) return UNANSWERED_CAP_MS;
+    return outage < EARLY_MS ? EARLY_CAP_MS : CAP_MS;
   }
 }

@@ -22,6 +22,21 @@ test("three fast tries, then a ceiling that doubles to eight seconds for as long
   expect(new Set(slow.slice(12))).toEqual(new Set([29_999]));
 });
 
+test("a dial that nothing answered is tried again within two seconds, for as long as streams may wait", () => {
+  const backoff = new Backoff(() => LATEST);
+  let now = 0;
+  let longest = 0;
+  while (now < 600_000) {
+    const wait = backoff.next(now, 0, "unanswered");
+    longest = Math.max(longest, wait);
+    // A dial takes its time, too.
+    now += wait + 5_000;
+  }
+  expect(longest).toBe(1_999);
+  for (let turn = 0; turn < 8; turn += 1) longest = Math.max(longest, backoff.next(now, 0, "unanswered"));
+  expect(longest).toBe(29_999);
+});
+
 test("within the default grace period there are many tries, whatever the dice say", () => {
   let now = 0;
   let tries = 0;
@@ -87,5 +102,5 @@ test("what the edge asked for is kept, and spread: not all agents come back in o
 test("who got through last time is back within a second, however often the path has broken since", () => {
   const backoff = new Backoff(() => LATEST);
   for (let index = 0; index < 8; index += 1) backoff.next(index);
-  expect(backoff.next(100, 0, true)).toBe(999);
+  expect(backoff.next(100, 0, "reached")).toBe(999);
 });
