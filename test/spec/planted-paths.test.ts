@@ -43,8 +43,8 @@ const MUTANTS: Mutant[] = [
   },
   {
     name: "a session whose SESSION was lost is over",
-    file: "session.ts",
-    find: "numberField(fields, END_NEVER) === 1",
+    file: "ending.ts",
+    find: "numberField(fields, 6) === 1",
     put: "false",
   },
 ];
