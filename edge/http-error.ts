@@ -7,6 +7,7 @@ import { escapeHtml, page, prefersHtml } from "./http-page.ts";
 type Code =
   | StreamCode
   | "bad-host"
+  | "bad-origin"
   | "no-such-host"
   | "ambiguous-path"
   | "head-too-large"
@@ -102,6 +103,11 @@ const TELLINGS: Record<Code, Telling> = {
     detail: "This is a defect; please report it with the request id.",
   },
   "bad-host": { status: 400, title: "Bad request", detail: "The Host header can't be understood." },
+  "bad-origin": {
+    status: 403,
+    title: "Not allowed",
+    detail: "Another page asked for this. A login counts for what this host's own pages ask for.",
+  },
   "no-such-host": { status: 404, title: "Not found", detail: "There is nothing here." },
   "ambiguous-path": {
     status: 400,

@@ -13,7 +13,7 @@ export default {
     const problem = setupProblem(env);
     if (problem === undefined) return admitHttp(request, env, ctx);
     // Whoever watches over the process may still ask whether it runs.
-    if (isHealthz(request.method, new URL(request.url).pathname)) return healthz();
+    if (isHealthz(request)) return healthz();
     return setupAnswer(request, problem);
   },
   async connect(socket: Socket, env: Env, ctx: ExecutionContext): Promise<void> {

@@ -1,4 +1,5 @@
 import type { FlatHeaders } from "./http-head.ts";
+import { asRead, spoofable, type Spoofable } from "./http-spoofable.ts";
 
 // What of a message's headers goes through. Framing and the connection are each hop's own: every message is framed anew.
 
@@ -17,34 +18,6 @@ const HOP_BY_HOP: ReadonlySet<string> = new Set([
   "http2-settings",
 ]);
 
-/** What only we tell a target: sent by visitors, it is dropped. Written with hyphens; `_` counts as one, as WSGI and PHP read it. */
-const OURS: ReadonlySet<string> = new Set([
-  "forwarded",
-  "x-forwarded-for",
-  "x-forwarded-host",
-  "x-forwarded-port",
-  "x-forwarded-prefix",
-  "x-forwarded-proto",
-  "x-forwarded-protocol",
-  "x-forwarded-scheme",
-  "x-forwarded-server",
-  "x-forwarded-ssl",
-  "x-forwarded-by",
-  "x-forwarded",
-  "x-client-ip",
-  "x-cluster-client-ip",
-  "x-original-forwarded-for",
-  "x-original-host",
-  "x-original-url",
-  "x-real-ip",
-  "x-rewrite-url",
-  "x-scheme",
-  "x-url-scheme",
-  "front-end-https",
-  "true-client-ip",
-  "cdn-loop",
-]);
-
 /** The handshake of a WebSocket is each hop's own, but for the sub-protocols offered and chosen. */
 const HANDSHAKE: ReadonlySet<string> = new Set([
   "sec-websocket-accept",
@@ -59,6 +32,8 @@ export type RequestRules = {
   upgrade: boolean;
   /** Whether the visitor waits for 100 before its body. */
   expects: boolean;
+  /** Whether a trusted proxy sent it: what such a one says about who the visitor is, the target hears. */
+  fromProxy: boolean;
 };
 
 /** The headers of a visitor's request that a target may see, in lower case; Host is told apart. */
@@ -70,11 +45,10 @@ export function requestHeaders(
   const listed = connectionListed(connection);
   const carried: string[] = [];
   for (const [name, value] of headers) {
-    if (name === "host" || HOP_BY_HOP.has(name) || listed?.has(name) === true) continue;
-    // Of expectations there is one that anybody knows (RFC 9110 section 10.1.1).
+    if (listed?.has(name) === true || !passes(classOf(name), rules)) continue;
+    // There is one expectation that servers know (RFC 9110 section 10.1.1).
     if (name === "expect" && !(rules.expects && value.toLowerCase() === "100-continue")) continue;
     if (rules.upgrade && HANDSHAKE.has(name)) continue;
-    if (isReserved(name, rules.trustCf)) continue;
     carried.push(name, value);
   }
   return carried;
@@ -106,19 +80,41 @@ function connectionListed(connection: string | null): ReadonlySet<string> | null
   return new Set(names.filter((name) => name !== "content-length" && name !== "host"));
 }
 
-function isReserved(name: string, trustCf: boolean): boolean {
-  // Nearly all names start with something else: one look decides.
-  const plain = name.includes("_") ? name.replaceAll("_", "-") : name;
-  switch (plain.charCodeAt(0)) {
-    case 0x63: // c
-      return (plain.startsWith("cf-") && (!trustCf || plain !== name)) || plain === "cdn-loop";
-    case 0x66: // f
-      return plain === "forwarded" || plain === "front-end-https";
-    case 0x74: // t
-      return plain === "true-client-ip";
-    case 0x78: // x
-      return plain.startsWith("x-sallyport-") || OURS.has(plain);
-    default:
+/** `framing`: written by each hop itself. `cloudflare`: only Cloudflare's to say. `plain`: the visitor's own. */
+type HeaderClass = Spoofable | "framing" | "cloudflare" | "plain";
+
+/** What names were found to be: a request has twenty of them, and nearly always the same. */
+const classes = new Map<string, HeaderClass>();
+const MOST_CLASSES = 1_000;
+
+function classOf(name: string): HeaderClass {
+  const before = classes.get(name);
+  if (before !== undefined) return before;
+  const found = classify(name);
+  if (classes.size >= MOST_CLASSES) classes.clear();
+  classes.set(name, found);
+  return found;
+}
+
+function classify(name: string): HeaderClass {
+  if (name === "host" || HOP_BY_HOP.has(name)) return "framing";
+  if (name.startsWith("cf-")) return "cloudflare";
+  const read = asRead(name);
+  // `Transfer_Encoding` frames nothing here, and may well for the target.
+  if (read !== name && (read === "host" || read === "content-length" || HOP_BY_HOP.has(read))) return "framing";
+  return read.startsWith("cf-") ? "route" : (spoofable(read) ?? "plain");
+}
+
+function passes(found: HeaderClass, { trustCf, fromProxy }: RequestRules): boolean {
+  switch (found) {
+    case "framing":
+    case "route":
       return false;
+    case "identity":
+      return fromProxy;
+    case "cloudflare":
+      return trustCf;
+    case "plain":
+      return true;
   }
 }

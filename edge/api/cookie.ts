@@ -1,4 +1,4 @@
-import { COOKIE_PREFIX } from "../relay/http-door.ts";
+import { cookieName, cookieValue } from "../../shared/http-credentials.ts";
 import { KEY_PROTOCOL } from "../../shared/live.ts";
 import { secretHash } from "../registry/secret.ts";
 import type { ApiContext } from "./context.ts";
@@ -11,9 +11,9 @@ import type { ApiContext } from "./context.ts";
 export const KEY_HEADER = "x-sallyport-session";
 
 /** Neither another port nor another edge on this machine takes the place of this one's. */
-function cookieName(c: ApiContext): string {
+function sessionCookie(c: ApiContext): string {
   const { scheme, port } = c.env.visit;
-  return `${scheme === "https" ? "__Host-" : ""}${COOKIE_PREFIX}admin-${port}`;
+  return cookieName(`admin-${port}`, scheme);
 }
 
 /** Hosts of the edge alone have cookies: elsewhere a page of somebody else's shares them. */
@@ -24,12 +24,7 @@ export function mayHaveSession(c: ApiContext): boolean {
 /** The token in the session's cookie, if a page of our own sends it; null otherwise. */
 export function sessionToken(c: ApiContext): string | null {
   if (!mayHaveSession(c) || !isOwnPage(c)) return null;
-  const name = cookieName(c);
-  for (const pair of (c.req.header("cookie") ?? "").split(";")) {
-    const at = pair.indexOf("=");
-    if (at > 0 && pair.slice(0, at).trim() === name) return pair.slice(at + 1).trim();
-  }
-  return null;
+  return cookieValue(c.req.header("cookie") ?? null, sessionCookie(c));
 }
 
 /** Whether the key that hashes to `session` came with the request. */
@@ -54,6 +49,6 @@ export function setSessionCookie(c: ApiContext, token: string, seconds: number):
   const secure = c.env.visit.scheme === "https" ? "; Secure" : "";
   c.header(
     "set-cookie",
-    `${cookieName(c)}=${token}; Path=/; HttpOnly; SameSite=Strict${secure}; Max-Age=${Math.max(0, seconds)}`,
+    `${sessionCookie(c)}=${token}; Path=/; HttpOnly; SameSite=Strict${secure}; Max-Age=${Math.max(0, seconds)}`,
   );
 }

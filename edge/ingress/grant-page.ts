@@ -1,4 +1,6 @@
 import { parseEndpoint } from "../../shared/endpoint.ts";
+import { cookieName, cookieValue } from "../../shared/http-credentials.ts";
+import { isOrigin } from "../../shared/http-origin.ts";
 import type { Mapping } from "../../shared/mapping.ts";
 import { formatPortRange } from "../../shared/ports.ts";
 import { known } from "../../shared/result.ts";
@@ -18,13 +20,14 @@ const LINK = /^\/\.sallyport\/grant\/([0-9a-f]{32})$/;
  * up; sending its form admits the address that it was sent from, and says what to type into an app.
  */
 export async function grantPage({ request, env, authority, visitor, path }: ReservedVisit): Promise<Response> {
-  const { scheme, host, text } = authority;
+  const { scheme, host } = authority;
   const secret = LINK.exec(path)?.[1];
   if (visitor === undefined) return errorPage({ request, id: newRequestId(), code: "denied" });
   if (secret === undefined) return over(request);
   const registry = registryOf(env);
   const address = visitor.address.text;
-  const browser = browserOf(request);
+  const cookie = browserCookie(secret, scheme);
+  const browser = cookieValue(request.headers.get("cookie"), cookie);
   if (request.method !== "POST") {
     const found = await registry.grantAt(secret, address, browser);
     if (found === null) return over(request);
@@ -32,7 +35,7 @@ export async function grantPage({ request, env, authority, visitor, path }: Rese
   }
   // Programs send no Origin; a form on somebody else's page sends its own.
   const origin = request.headers.get("origin");
-  if (origin !== null && origin !== `${scheme}://${text}`)
+  if (origin !== null && !isOrigin(origin, authority))
     return errorPage({ request, id: newRequestId(), code: "denied" });
   const used = await registry.useGrant(secret, address, browser);
   if (used === null) return over(request);
@@ -40,22 +43,19 @@ export async function grantPage({ request, env, authority, visitor, path }: Rese
   forgetRoutes();
   forgetHosts();
   const answered = admitted(request, used, host, address);
-  if (used.browser !== null) answered.headers.append("set-cookie", cookieFor(used.browser, path, scheme));
+  if (used.browser !== null) answered.headers.append("set-cookie", `${cookie}=${used.browser}${attributes(path, scheme)}`);
   return answered;
 }
 
-const COOKIE = "sallyport-grant";
-
-/** Makes the cookie that identifies the first browser to use a link. Its path is the link's own, so no other page receives it. */
-function cookieFor(browser: string, path: string, scheme: "http" | "https"): string {
-  const secure = scheme === "https" ? "; Secure" : "";
-  // Links are opened from chats and mails, which are other sites: Strict would withhold the cookie there.
-  return `${COOKIE}=${browser}; Path=${path}; HttpOnly; SameSite=Lax${secure}; Max-Age=${SECOND_ADDRESS_MS / 1000}`;
+/** The cookie that identifies the first browser to use a link. With TLS it counts for the whole host, so the name tells links apart. */
+function browserCookie(secret: string, scheme: "http" | "https"): string {
+  return cookieName(scheme === "http" ? "grant" : `grant-${secret.slice(0, 8)}`, scheme);
 }
 
-function browserOf(request: Request): string | null {
-  const pairs = (request.headers.get("cookie") ?? "").split(";").map((pair) => pair.trim());
-  return pairs.find((pair) => pair.startsWith(`${COOKIE}=`))?.slice(COOKIE.length + 1) ?? null;
+function attributes(path: string, scheme: "http" | "https"): string {
+  const where = scheme === "http" ? `; Path=${path}` : "; Path=/; Secure";
+  // Links are opened from chats and mails, which are other sites: Strict would withhold the cookie there.
+  return `${where}; HttpOnly; SameSite=Lax; Max-Age=${SECOND_ADDRESS_MS / 1000}`;
 }
 
 function offer(request: Request, { grant, mappings }: GrantOf, path: string, address: string): Response {

@@ -1,6 +1,9 @@
 import type { Address } from "../../shared/address.ts";
 import { mayComeFrom, mayOpen, type Caps, type VisitorClaims } from "../../shared/claims.ts";
 import { parseEndpoint } from "../../shared/endpoint.ts";
+import type { Authority } from "../../shared/http-authority.ts";
+import { cookieName, cookieValue } from "../../shared/http-credentials.ts";
+import { isCookieGood, isOrigin } from "../../shared/http-origin.ts";
 import { routeHttp } from "../../shared/http-route.ts";
 import type { Mapping } from "../../shared/mapping.ts";
 import { known } from "../../shared/result.ts";
@@ -8,8 +11,8 @@ import { LOGIN_BODY, readBody } from "../body.ts";
 import { registryOf, type Env } from "../env.ts";
 import { errorPage, newRequestId } from "../http-error.ts";
 import { escapeHtml, page, prefersHtml } from "../http-page.ts";
-import { COOKIE_PREFIX } from "../relay/http-door.ts";
 import { bearerOf, verifyToken } from "../tokens.ts";
+import { isSameRoute } from "./http-routes.ts";
 import type { ReservedVisit } from "./reserved-visit.ts";
 
 const LOGIN = "/.sallyport/login";
@@ -17,7 +20,7 @@ const LOGIN = "/.sallyport/login";
 /** Seconds a login lasts at most; then the token is asked for again. */
 const LONGEST_LOGIN = 12 * 3600;
 /** `token` by its jti; `until` is its end, in milliseconds since 1970. */
-type Held = { ok: true; token: string; caps: Caps; until: number; bearer: boolean } | { ok: false; response: Response };
+type Held = { ok: true; token: string; caps: Caps; until: number } | { ok: false; response: Response };
 
 /**
  * The token that lets a request through to a mapping: a bearer's, or the one that a login put into a cookie.
@@ -28,37 +31,43 @@ export async function tokenFor(
   env: Env,
   mapping: Mapping,
   address: Address,
+  authority: Authority,
   bearerOnly: boolean,
 ): Promise<Held> {
   const bearer = bearerOf(request);
   if (bearer !== null) {
     const claims = await claimsFor(bearer, env, mapping, address);
-    if (claims !== null) return heldBy(claims, true);
+    if (claims !== null) return heldBy(claims);
   }
-  const cookie = bearerOnly ? null : cookieOf(request, mapping);
-  const claims = cookie === null ? null : await claimsFor(cookie, env, mapping, address);
-  if (claims !== null) return heldBy(claims, false);
-  return { ok: false, response: askForToken(request, bearerOnly) };
+  const { headers, method } = request;
+  const cookie = bearerOnly ? null : cookieValue(headers.get("cookie"), loginCookie(mapping, authority));
+  if (cookie === null) return { ok: false, response: askForToken(request, bearerOnly) };
+  const upgrade = headers.get("upgrade") !== null;
+  const asker = { method, upgrade, origin: headers.get("origin"), secFetchSite: headers.get("sec-fetch-site") };
+  if (!isCookieGood(asker, authority))
+    return { ok: false, response: errorPage({ request, id: newRequestId(), code: "bad-origin" }) };
+  const claims = await claimsFor(cookie, env, mapping, address);
+  return claims === null ? { ok: false, response: askForToken(request, bearerOnly) } : heldBy(claims);
 }
 
-function heldBy({ jti, caps = {}, exp }: VisitorClaims, bearer: boolean): Held {
-  return { ok: true, token: jti, caps, until: exp * 1000, bearer };
+function heldBy({ jti, caps = {}, exp }: VisitorClaims): Held {
+  return { ok: true, token: jti, caps, until: exp * 1000 };
 }
 
 /** The login at hosts of endpoints: a form, and what comes of sending it. */
 export async function loginPage({ request, env, routes, authority, visitor }: ReservedVisit): Promise<Response> {
-  const { scheme, host, port, text } = authority;
+  const { scheme, host, port } = authority;
   const nothing = (code: "no-such-host" | "denied"): Response => errorPage({ request, id: newRequestId(), code });
   if (visitor === undefined) return nothing("denied");
   if (request.method !== "POST") return form("/", "", 200);
   // A form on somebody else's page must not log a visitor in as somebody else.
-  if (request.headers.get("origin") !== `${scheme}://${text}`)
+  if (!isOrigin(request.headers.get("origin") ?? "", authority))
     return form("/", "This form was not sent from here. Please try again.", 403);
   const body = await readBody(request, LOGIN_BODY);
   if (!body.ok) return form("/", body.problem.detail, body.problem.status);
   const fields = new URLSearchParams(body.value);
   const to = /^\/(?![/\\])[\x21-\x7e]*$/.test(fields.get("to") ?? "") ? (fields.get("to") ?? "/") : "/";
-  const routed = routeHttp(routes, { scheme, host, port, path: to.replace(/[?#].*$/, "") });
+  const routed = routeHttp(routes, { scheme, host, port, path: to.replace(/[?#].*$/, "") }, isSameRoute);
   if (!routed.ok || routed.value === undefined) return nothing("no-such-host");
   const { mapping } = routed.value.route;
   const claims = await claimsFor((fields.get("token") ?? "").trim(), env, mapping, visitor.address);
@@ -69,7 +78,7 @@ export async function loginPage({ request, env, routes, authority, visitor }: Re
   const secure = scheme === "https" ? "; Secure" : "";
   headers.append(
     "set-cookie",
-    `${cookieName(mapping, scheme)}=${pass}; Path=/; HttpOnly; SameSite=Lax${secure}; Max-Age=${expires - Math.floor(Date.now() / 1000)}`,
+    `${loginCookie(mapping, authority)}=${pass}; Path=/; HttpOnly; SameSite=Lax${secure}; Max-Age=${expires - Math.floor(Date.now() / 1000)}`,
   );
   return new Response(null, { status: 303, headers });
 }
@@ -99,18 +108,9 @@ async function claimsOf(token: string, env: Env): Promise<VisitorClaims | null> 
   return result.claims;
 }
 
-function cookieName(mapping: Mapping, scheme: "http" | "https"): string {
-  // Names with this prefix are host-only and secure, or the browser drops them: no sibling host can set one.
-  return `${scheme === "https" ? "__Host-" : ""}${COOKIE_PREFIX}${mapping.id}`;
-}
-
-function cookieOf(request: Request, mapping: Mapping): string | null {
-  const names = [cookieName(mapping, "https"), cookieName(mapping, "http")];
-  for (const pair of (request.headers.get("cookie") ?? "").split(";")) {
-    const at = pair.indexOf("=");
-    if (at > 0 && names.includes(pair.slice(0, at).trim())) return pair.slice(at + 1).trim();
-  }
-  return null;
+/** By the scheme, too: over TLS a cookie that any host of the same site could have set counts for nothing. */
+function loginCookie(mapping: Mapping, { scheme }: Authority): string {
+  return cookieName(String(mapping.id), scheme);
 }
 
 function askForToken(request: Request, bearerOnly: boolean): Response {

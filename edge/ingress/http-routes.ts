@@ -1,5 +1,6 @@
 import { parseAddress } from "../../shared/address.ts";
 import { parseEndpoint, type HttpEndpoint } from "../../shared/endpoint.ts";
+import { isSameRule } from "../../shared/policy.ts";
 import { known } from "../../shared/result.ts";
 import { hostMatches } from "../../shared/scope.ts";
 import { registryOf, type Env } from "../env.ts";
@@ -14,6 +15,11 @@ const PATIENCE_MS = 1_000;
 
 /** An endpoint and where it leads; routeHttp chooses among these. */
 export type HttpRoute = HttpEndpoint & { readonly route: Route };
+
+/** Whether it makes no difference to who may come in which of the two serves a request. */
+export function isSameRoute(a: HttpRoute, b: HttpRoute): boolean {
+  return isSameRule(a.route, b.route);
+}
 
 /**
  * What a host is: the edge's own; its own and endpoints' at once (`--share-control-host`); an address of the machine it

@@ -2,6 +2,7 @@ import type { Caps } from "../../shared/claims.ts";
 import { parseAuthority, type Authority } from "../../shared/http-authority.ts";
 import { MAX_PATH } from "../../shared/http-limits.ts";
 import { routeHttp } from "../../shared/http-route.ts";
+import { readTarget } from "../../shared/http-target.ts";
 import type { Failure } from "../../shared/errors.ts";
 import { decide } from "../../shared/policy.ts";
 import type { Env } from "../env.ts";
@@ -9,12 +10,10 @@ import { errorPage, newRequestId } from "../http-error.ts";
 import { encodeHttpVisit } from "../relay/http-visit.ts";
 import { tokenFor } from "./http-login.ts";
 import { rates } from "./rates.ts";
-import { askAgain, hostsOf, type HttpRoute } from "./http-routes.ts";
+import { askAgain, hostsOf, isSameRoute, type HttpRoute } from "./http-routes.ts";
 import { httpVisitorOf, type HttpVisitor } from "./http-visitor.ts";
 import { healthz, isHealthz, isReserved, serveReserved } from "./reserved.ts";
 import { writeRefusal } from "./write-refusal.ts";
-
-const URL_SHAPE = /^(https?):\/\/([^/?#]*)([^#]*)/;
 
 /** A request at any host: for the edge itself, refused early, or passed to the relay of a site. */
 export async function admitHttp(request: Request, env: Env, ctx: ExecutionContext): Promise<Response> {
@@ -28,22 +27,19 @@ export async function admitHttp(request: Request, env: Env, ctx: ExecutionContex
 }
 
 async function admit(request: Request, env: Env, ctx: ExecutionContext): Promise<Response> {
-  const [, urlScheme = "http", urlHost = "", rest = ""] = URL_SHAPE.exec(request.url) ?? [];
   // Whether the edge runs is not for its registry to say.
-  if (isHealthz(request.method, rest)) return healthz();
+  if (isHealthz(request)) return healthz();
   const hosts = hostsOf(env);
   // Awaited only when it must be: this runs for every request there is.
   const known = hosts instanceof Promise ? await hosts : hosts;
-  const visitor = httpVisitorOf(request, urlScheme === "https" ? "https" : "http", env);
+  const visitor = httpVisitorOf(request, request.url.startsWith("https:") ? "https" : "http", env);
   const refuse = (code: Parameters<typeof errorPage>[0]["code"]): Response =>
     errorPage({ request, id: newRequestId(), code });
   const scheme = visitor?.scheme ?? "http";
-  // One value, read in one way, decides the route and the rules; whatever else names a host must agree with it.
-  const authority = authorityOf(request.headers.get("host") ?? urlHost, scheme);
-  if (authority === undefined || (urlHost !== authority.text && authorityOf(urlHost, scheme)?.text !== authority.text))
-    return refuse("bad-host");
+  const asked = readTarget(request.method, request.url, request.headers.get("host"), scheme, authorityOf);
+  if (!asked.ok) return refuse("bad-host");
+  const { authority, path: target } = asked.value;
   let host = known.of(authority.host);
-  const target = rest.startsWith("/") ? rest : `/${rest}`;
   if (target.length > MAX_PATH) return refuse("path-too-long");
   const question = target.indexOf("?");
   const path = question < 0 ? target : target.slice(0, question);
@@ -53,7 +49,7 @@ async function admit(request: Request, env: Env, ctx: ExecutionContext): Promise
   if (isReserved(path)) return serveReserved({ request, env, ctx, ...host, authority, visitor, path });
   if (host.routes.length === 0) return refuse("no-such-host");
   if (visitor === undefined) return refuse("denied");
-  const routed = routeHttp(host.routes, { scheme, host: authority.host, port: authority.port, path });
+  const routed = routeHttp(host.routes, { scheme, host: authority.host, port: authority.port, path }, isSameRoute);
   if (!routed.ok) return refuse("ambiguous-path");
   if (routed.value === undefined) return refuse("no-such-host");
   return enter(request, env, ctx, routed.value, authority, visitor, target, host.kind === "shared");
@@ -80,12 +76,11 @@ async function enter(
   let token = "";
   let caps: Caps = {};
   let until: number | null = null;
-  let bearer = false;
   let verdict = decide(mapping, grants, { address: visitor.address, via: "public", now: at });
   if (!verdict.ok && mapping.access === "token") {
-    const held = await tokenFor(request, env, mapping, visitor.address, isShared);
+    const held = await tokenFor(request, env, mapping, visitor.address, authority, isShared);
     if (!held.ok) return held.response;
-    ({ token, caps, until, bearer } = held);
+    ({ token, caps, until } = held);
     verdict = decide(mapping, grants, { address: visitor.address, via: "token", now: at });
   }
   if (!verdict.ok) return refuse(verdict.failure);
@@ -103,7 +98,6 @@ async function enter(
     token,
     caps,
     until,
-    bearer,
   });
   return await env.RELAY.getByName(route.relay).fetch(url, request);
 }

@@ -1,7 +1,10 @@
 import { formatEndpoint, parseEndpoint, type Endpoint } from "../../shared/endpoint.ts";
 import { mayOpen, type VisitorClaims } from "../../shared/claims.ts";
+import type { Authority } from "../../shared/http-authority.ts";
+import { cookieName, cookieValue } from "../../shared/http-credentials.ts";
+import { isOrigin } from "../../shared/http-origin.ts";
 import { isWithin } from "../../shared/reach.ts";
-import { known } from "../../shared/result.ts";
+import { fault, known, type Result } from "../../shared/result.ts";
 import { bracketed } from "../../shared/socket-address.ts";
 import { registryOf, type Env } from "../env.ts";
 import { problemResponse, type Problem } from "../problem.ts";
@@ -9,38 +12,52 @@ import { encodeVisit } from "../relay/visit.ts";
 import { bearerOf } from "../tokens.ts";
 import { callerOf } from "./caller.ts";
 import { bridge } from "./raw-bridge.ts";
+import type { ReservedVisit } from "./reserved-visit.ts";
 import { visitorOf } from "./visitor.ts";
 
 const PREFIX = "/.sallyport/tcp/";
-const COOKIE = "sallyport-tcp";
 /** Seconds that a cookie opens its endpoint: long enough to load a page and connect. */
 const COOKIE_LIFE = 600;
 
 /**
  * `/.sallyport/tcp/<endpoint>`, as `/.sallyport/tcp/5900/tcp` or `/.sallyport/tcp/SITE/NAME`: one byte stream as a WebSocket,
- * the way websockify speaks it. By bearer, or by the cookie that a POST with the bearer answers, for pages in a browser;
- * `bearerOnly`: at a host that is the edge's own as well as endpoints', there are no cookies.
+ * the way websockify speaks it. By bearer, or by the cookie that a POST with the bearer answers, for pages in a browser; at a
+ * host that is the edge's own as well as endpoints', there are no cookies.
  */
-export async function admitRaw(request: Request, env: Env, bearerOnly: boolean): Promise<Response> {
-  const url = new URL(request.url);
-  const endpoint = parseEndpoint(decodeURIComponent(url.pathname.slice(PREFIX.length)));
+export async function admitRaw({ request, env, kind, authority, path }: ReservedVisit): Promise<Response> {
+  const endpoint = endpointIn(path);
   if (!endpoint.ok) return refusal(404, "bad-endpoint", endpoint.error.message);
   // A page of somebody else may hold no connection of its visitor's, by whatever it is let in.
   const origin = request.headers.get("origin");
-  if (origin !== null && origin !== url.origin) return refusal(403, "bad-origin", "This page is not of this host.");
+  if (origin !== null && !isOrigin(origin, authority))
+    return refusal(403, "bad-origin", "This page is not of this host.");
+  const bearerOnly = kind === "shared";
   const isUpgrade = request.headers.get("upgrade")?.toLowerCase() === "websocket";
   if (!isUpgrade && (bearerOnly || request.method !== "POST"))
     return refusal(426, "not-a-websocket", "Connect with a WebSocket.");
   const address = visitorOf(request, env);
   // A cookie comes by itself: only a browser's own word of where it comes from makes it good.
-  const token = bearerOf(request) ?? (isUpgrade && origin !== null && !bearerOnly ? cookieOf(request) : null);
+  const token =
+    bearerOf(request) ??
+    (isUpgrade && origin !== null && !bearerOnly
+      ? cookieValue(request.headers.get("cookie"), cookieFor(endpoint.value, authority))
+      : null);
   const caller = await callerOf(token, address, env);
   if ("status" in caller) return problemResponse({ ...caller, title: "Refused" });
   if (caller.kind !== "client" || !mayOpen(caller.claims, endpoint.value)) {
     return refusal(403, "denied", `This token does not open ${formatEndpoint(endpoint.value)}.`);
   }
-  if (!isUpgrade) return giveCookie(env, caller.claims, endpoint.value, url);
+  if (!isUpgrade) return giveCookie(env, caller.claims, endpoint.value, authority, path);
   return connect(request, env, caller.claims, endpoint.value, address);
+}
+
+/** The endpoint that a path names, escaped or not. Strangers write anything here. */
+function endpointIn(path: string): Result<Endpoint> {
+  try {
+    return parseEndpoint(decodeURIComponent(path.slice(PREFIX.length)));
+  } catch {
+    return fault("bad-endpoint", "This path can't be decoded.", "Write the endpoint as it is: 5900/tcp or SITE/NAME.");
+  }
 }
 
 async function connect(
@@ -67,21 +84,25 @@ async function connect(
 }
 
 /** A token of this endpoint alone, for a few minutes; it dies with the one it was made from. */
-async function giveCookie(env: Env, claims: VisitorClaims, endpoint: Endpoint, url: URL): Promise<Response> {
+async function giveCookie(
+  env: Env,
+  claims: VisitorClaims,
+  endpoint: Endpoint,
+  authority: Authority,
+  path: string,
+): Promise<Response> {
   const now = Math.floor(Date.now() / 1000);
   const exp = Math.min(claims.exp, now + COOKIE_LIFE);
   const pass = await registryOf(env).signPass({ ...claims, endpoints: [formatEndpoint(endpoint)], exp });
-  const secure = url.protocol === "https:" ? "; Secure" : "";
-  const cookie = `${COOKIE}=${pass}; Path=${url.pathname}; HttpOnly; SameSite=Strict${secure}; Max-Age=${exp - now}`;
+  // Names with `__Host-` count for the whole host, or the browser drops them.
+  const where = authority.scheme === "https" ? "; Path=/; Secure" : `; Path=${path}`;
+  const cookie = `${cookieFor(endpoint, authority)}=${pass}${where}; HttpOnly; SameSite=Strict; Max-Age=${exp - now}`;
   return new Response(null, { status: 204, headers: { "set-cookie": cookie, "cache-control": "no-store" } });
 }
 
-function cookieOf(request: Request): string | null {
-  for (const pair of (request.headers.get("cookie") ?? "").split(";")) {
-    const [name, value] = pair.trim().split("=", 2);
-    if (name === COOKIE && value !== undefined) return value;
-  }
-  return null;
+/** Without TLS the path of the cookie tells endpoints apart; with it, every cookie counts for the whole host. */
+function cookieFor(endpoint: Endpoint, { scheme }: Authority): string {
+  return cookieName(scheme === "http" ? "tcp" : `tcp-${encodeURIComponent(formatEndpoint(endpoint))}`, scheme);
 }
 
 function refusal(status: Problem["status"], code: string, detail: string): Response {

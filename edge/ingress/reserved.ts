@@ -35,8 +35,11 @@ const OWN: readonly HostKind[] = ["control", "shared", "address"];
 
 const apiApp = new Hono<ApiEnv>().route(`${RESERVED}api/v1`, api).route(`${RESERVED}metrics`, metrics);
 
-export function isHealthz(method: string, path: string): boolean {
-  return path === `${RESERVED}healthz` && (method === "GET" || method === "HEAD");
+const HEALTHZ = /^https?:\/\/[^/?#]*\/\.sallyport\/healthz$/;
+
+/** Looks at the text of the URL alone: what a stranger's Host makes of it need not be a URL. */
+export function isHealthz({ method, url }: Request): boolean {
+  return HEALTHZ.test(url) && (method === "GET" || method === "HEAD");
 }
 
 /** That the edge runs, and its clock. */
@@ -76,10 +79,6 @@ async function serveApi({ request, env, ctx, kind, authority }: ReservedVisit): 
   }
 }
 
-function serveRaw({ request, env, kind }: ReservedVisit): Promise<Response> {
-  return admitRaw(request, env, kind === "shared");
-}
-
 /** Every reserved path there is, and where it is served (DESIGN section 5, "Hosts"). */
 export const RESERVED_PATHS: readonly ReservedPath[] = [
   { path: "", methods: ["GET", "HEAD"], at: ["control"], serve: serveDashboard },
@@ -97,7 +96,7 @@ export const RESERVED_PATHS: readonly ReservedPath[] = [
   { path: "api/v1/", methods: "*", at: OWN, serve: serveApi },
   { path: "metrics", methods: ["GET"], at: OWN, serve: serveApi },
   { path: "grant/", methods: ["GET", "HEAD", "POST"], at: [...OWN, "endpoints"], serve: grantPage },
-  { path: "tcp/", methods: "*", at: [...OWN, "endpoints"], serve: serveRaw },
+  { path: "tcp/", methods: "*", at: [...OWN, "endpoints"], serve: admitRaw },
   // Where a cookie would be shared with the edge's own pages there is no login: bearer tokens only.
   { path: "login", methods: ["GET", "POST"], at: ["endpoints"], serve: loginPage },
 ];

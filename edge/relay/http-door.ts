@@ -1,4 +1,5 @@
 import type { Caps } from "../../shared/claims.ts";
+import { withoutCredentials } from "../../shared/http-credentials.ts";
 import { forwardedHeaders } from "../../shared/http-forwarded.ts";
 import { encodeRequestHead, sizeOfHeaders, utf8Bytes, type Framing, type RequestHead } from "../../shared/http-head.ts";
 import { requestHeaders } from "../../shared/http-headers.ts";
@@ -108,11 +109,11 @@ export class HttpDoor {
     const upgrade = valueOf("upgrade")?.toLowerCase() === "websocket";
     const length = valueOf("content-length");
     const framing: Framing = request.body === null || upgrade ? "none" : length === null ? "open" : "length";
-    const rules = { trustCf: this.#trustCf, upgrade, expects: framing !== "none" };
-    const carried = requestHeaders(received, valueOf("connection"), rules);
     const { scheme, host, port, via } = visit;
+    const rules = { trustCf: this.#trustCf, upgrade, expects: framing !== "none", fromProxy: via.length > 0 };
+    const carried = requestHeaders(received, valueOf("connection"), rules);
     const asked = { visitor: splitHostPort(visit.visitor)?.host ?? "", scheme, host, port, via };
-    const all = [...withoutOurs(carried, visit.bearer), ...forwardedHeaders(asked), LOOP_HEADER, passes.join(", ")];
+    const all = [...withoutCredentials(carried), ...forwardedHeaders(asked), LOOP_HEADER, passes.join(", ")];
     for (let at = 1; at < all.length; at += 2) all[at] = utf8Bytes(all[at] ?? "");
     return {
       method: request.method,
@@ -164,32 +165,6 @@ function passesOf(received: readonly [string, string][]): string[] {
   const parts = header.split(",").map((part) => part.trim());
   return parts.filter((part) => MARK.test(part)).slice(-MAX_MARKS);
 }
-
-/** Cookies and tokens that are meant for the edge are not for the target. */
-function withoutOurs(headers: string[], bearer: boolean): string[] {
-  const out: string[] = [];
-  for (let at = 0; at < headers.length; at += 2) {
-    const name = headers[at] ?? "";
-    const value = headers[at + 1] ?? "";
-    if (bearer && name === "authorization") continue;
-    if (name !== "cookie" || !value.includes(COOKIE_PREFIX)) {
-      out.push(name, value);
-      continue;
-    }
-    const kept = value.split(";").filter(
-      (cookie) =>
-        !cookie
-          .trim()
-          .replace(/^__Host-/, "")
-          .startsWith(COOKIE_PREFIX),
-    );
-    if (kept.length > 0) out.push(name, kept.join(";").trim());
-  }
-  return out;
-}
-
-/** What the names of the edge's own cookies at endpoints' hosts start with, after `__Host-` where there is TLS. */
-export const COOKIE_PREFIX = "sallyport-";
 
 /** The part of DIAL that is the same for all visitors, once for each revision of a mapping. */
 const fixedParts = new WeakMap<Mapping, Uint8Array>();

@@ -1,9 +1,10 @@
 import { concat } from "../../shared/concat.ts";
 import { SessionError, type Failure } from "../../shared/errors.ts";
-import { decodeResponseHead, headerOf, utf8Text, type ResponseHead } from "../../shared/http-head.ts";
+import { decodeResponseHead, headerOf, type ResponseHead } from "../../shared/http-head.ts";
 import { RECORD, RecordReader, type RecordKind } from "../../shared/http-record.ts";
 import type { Stream } from "../../shared/stream.ts";
 import { errorPage, newRequestId } from "../http-error.ts";
+import { headersOf, reasonOf } from "./http-answer.ts";
 import { openWebSocket } from "./http-websocket.ts";
 import type { Tally } from "./socket.ts";
 
@@ -206,37 +207,4 @@ export class Exchange {
     }
     this.#over(told, id);
   }
-}
-
-/**
- * What the target said, without what the platform writes itself. As a record where no name is there twice: taking pairs out
- * of arrays is 4 % of all that workerd does for a request (measured 2026-11-22).
- */
-function headersOf(head: ResponseHead): Record<string, string> | [string, string][] {
-  const { status, headers } = head;
-  const record = Object.create(null) as Record<string, string>;
-  for (let at = 0; at < headers.length; at += 2) {
-    const name = headers[at] ?? "";
-    if (name in record) return pairsOf(head);
-    if (isOurs(name, status)) continue;
-    record[name] = utf8Text(headers[at + 1] ?? "");
-  }
-  return record;
-}
-
-function pairsOf({ status, headers }: ResponseHead): [string, string][] {
-  const out: [string, string][] = [];
-  for (let at = 0; at < headers.length; at += 2) {
-    const name = headers[at] ?? "";
-    if (!isOurs(name, status)) out.push([name, utf8Text(headers[at + 1] ?? "")]);
-  }
-  return out;
-}
-
-function isOurs(name: string, status: number): boolean {
-  return name === "content-length" && (status === 204 || status === 304);
-}
-
-function reasonOf({ reason }: ResponseHead): string {
-  return /^[\t\x20-\x7e]*$/.test(reason) ? reason : "";
 }

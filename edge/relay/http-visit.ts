@@ -25,12 +25,10 @@ export type HttpVisit = {
   caps: Caps;
   /** When that token ends, in milliseconds since 1970; null without one. */
   until: number | null;
-  /** Whether `Authorization` held that token: it is not for the target. */
-  bearer: boolean;
 };
 
 export function encodeHttpVisit(visit: HttpVisit): string {
-  const { endpoint, visitor, scheme, host, port, path, via, token, caps, until, bearer } = visit;
+  const { endpoint, visitor, scheme, host, port, path, via, token, caps, until } = visit;
   const parts = [
     endpoint,
     visitor,
@@ -40,7 +38,6 @@ export function encodeHttpVisit(visit: HttpVisit): string {
     via.join(","),
     token,
     until ?? "",
-    bearer ? "1" : "",
     String(caps.streams ?? ""),
     String(caps.bytes ?? ""),
     path,
@@ -55,8 +52,7 @@ export function decodeHttpVisit(url: string): HttpVisit | undefined {
     .slice(BASE.length)
     .split("&")
     .map((part) => decodeURIComponent(part));
-  const [endpoint = "", visitor = "", scheme, host = "", port, via = "", token = "", until = "", bearer, ...rest] =
-    parts;
+  const [endpoint = "", visitor = "", scheme, host = "", port, via = "", token = "", until = "", ...rest] = parts;
   const [streams = "", bytes = "", path = "/"] = rest;
   return {
     endpoint,
@@ -69,6 +65,5 @@ export function decodeHttpVisit(url: string): HttpVisit | undefined {
     token,
     caps: capsOf(streams, bytes),
     until: until === "" ? null : Number(until),
-    bearer: bearer === "1",
   };
 }

@@ -1,8 +1,8 @@
 import type { ResponseHead } from "../../shared/http-head.ts";
-import { utf8Text } from "../../shared/http-head.ts";
 import { MAX_MESSAGE, MAX_WAITING } from "../../shared/http-limits.ts";
 import { RECORD, recordChunks, type RecordKind } from "../../shared/http-record.ts";
 import type { Stream } from "../../shared/stream.ts";
+import { headersOf } from "./http-answer.ts";
 import { Held, queuedAt } from "./http-held.ts";
 import type { Tally } from "./socket.ts";
 
@@ -72,7 +72,7 @@ export function openWebSocket(stream: Stream, head: ResponseHead, tally: Tally):
     },
   };
   return {
-    response: new Response(null, { status: 101, webSocket: client, headers: handshakeHeaders(head) }),
+    response: new Response(null, { status: 101, webSocket: client, headers: headersOf(head) }),
     message: (kind, payload, owed) => {
       tally.bytesOut += payload.byteLength;
       if (kind === RECORD.CLOSE) {
@@ -99,10 +99,4 @@ function closePayload(code: number, reason: string): Uint8Array {
   new DataView(payload.buffer).setUint16(0, code);
   payload.set(text, 2);
   return payload;
-}
-
-function handshakeHeaders({ headers }: ResponseHead): Headers {
-  const out = new Headers();
-  for (let at = 0; at < headers.length; at += 2) out.append(headers[at] ?? "", utf8Text(headers[at + 1] ?? ""));
-  return out;
 }

@@ -1,11 +1,13 @@
+import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { createServer } from "node:https";
 import { once } from "node:events";
-import { createServer as createHttpServer } from "node:http";
+import { createServer as createHttpServer, type IncomingMessage } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { decodeJwt } from "jose";
 import { expect, test } from "vitest";
+import { WebSocket } from "ws";
 import { certificate } from "../support/certificates.ts";
 import { askHttp, httpOrigin } from "../support/http.ts";
 import { loopback } from "../support/net.ts";
@@ -80,6 +82,118 @@ test("a browser logs in with a token: a cookie of this host and this endpoint al
   );
   await edge.ok("token", "revoke", String(decodeJwt(token).jti));
   expect((await askHttp(edge.url, HOST, { headers: { cookie: pair } })).status).toBeGreaterThanOrEqual(401);
+});
+
+test("no token and no cookie of the edge reaches a target, whatever let the visitor in", async () => {
+  await using site = await testSite();
+  await using origin = await httpOrigin((request, response) => void response.end(JSON.stringify(request.rawHeaders)));
+  const { edge } = site;
+  await site.map("http://open.localhost", origin.url);
+  await site.map("http://granted.localhost", origin.url, "--access", "token");
+  const guest = loopback();
+  const link = await edge.ok("grant", "http://granted.localhost", "--for", "1h");
+  expect((await requestFrom(guest, "POST", link)).status).toBe(200);
+  const tokens = [
+    await edge.ok("token", "visitor", "--endpoint", "http://granted.localhost"),
+    await edge.ok("token", "agent", "lab", "--local"),
+    edge.adminToken,
+  ];
+  for (const host of ["open.localhost", "granted.localhost"])
+    for (const token of tokens)
+      for (const headers of asHeaders(
+        { authorization: `Bearer ${token}` },
+        { authorization: `Basic ${Buffer.from(`ann:${token}`).toString("base64")}` },
+        { "x-auth-token": token, cookie: `a=1; SALLYPORT-1=${token}; t=${token}` },
+        { referer: link },
+      )) {
+        const got = await askHttp(edge.url, host, { headers, from: guest });
+        expect({ host, headers, status: got.status }).toMatchObject({ status: 200 });
+        const seen = got.body.toString();
+        for (const secret of [token, Object.values(headers)[0] ?? "", link.split("/").at(-1) ?? ""])
+          expect(seen).not.toContain(secret);
+      }
+  const own = await askHttp(edge.url, "open.localhost", { headers: { authorization: "Basic YW5uOnNlY3JldA==" } });
+  expect(own.body.toString()).toContain("Basic YW5uOnNlY3JldA==");
+});
+
+test("a target sets no cookie of the edge's, by no spelling and no response", async () => {
+  await using site = await testSite();
+  const set = [
+    "sallyport-1=x; Domain=localhost; Path=/",
+    "SallyPort-1=x",
+    "__Host-sallyport-1=x; Secure; Path=/",
+    "=sallyport-1=x",
+    '"sallyport-1"=x',
+  ];
+  await using origin = await httpOrigin((_request, response) => {
+    response.writeHead(200, { "set-cookie": [...set, "kept=1; Path=/"] });
+    response.end("ok");
+  });
+  origin.server.on("upgrade", (request, socket) => {
+    const accept = createHash("sha1")
+      .update(`${request.headers["sec-websocket-key"]}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`)
+      .digest("base64");
+    socket.on("end", () => socket.destroy()).resume();
+    const cookies = [...set, "kept=1"].map((cookie) => `Set-Cookie: ${cookie}\r\n`).join("");
+    socket.write(
+      `HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: ${accept}\r\n${cookies}\r\n`,
+    );
+  });
+  await site.map(`http://${HOST}`, origin.url);
+  expect((await askHttp(site.edge.url, HOST)).headers["set-cookie"]).toEqual(["kept=1; Path=/"]);
+  const socket = new WebSocket(`ws://${site.edge.host}:8787/`, { headers: { host: `${HOST}:8787` } });
+  const [upgraded] = (await once(socket, "upgrade")) as [IncomingMessage];
+  expect(upgraded.headers["set-cookie"]).toEqual(["kept=1"]);
+  socket.terminate();
+});
+
+test("a login by cookie counts for pages of its own host: sibling hosts may link to it, and change nothing", async () => {
+  const proxy = "127.0.0.9";
+  await using site = await testSite({}, "--trusted-proxy", `${proxy}/32`);
+  await using origin = await httpOrigin((_request, response) => void response.end("in"));
+  origin.server.on("upgrade", (_request, socket) => socket.end("HTTP/1.1 418 In\r\nContent-Length: 0\r\n\r\n"));
+  const { edge } = site;
+  await site.map(`https://${HOST}`, origin.url, "--access", "token");
+  const token = await edge.ok("token", "visitor", "--endpoint", `https://${HOST}`);
+  const own = `https://${HOST}:8787`;
+  const tls = { "x-forwarded-proto": "https", "x-forwarded-for": "192.0.2.7" };
+  const done = await askHttp(edge.url, HOST, {
+    method: "POST",
+    path: "/.sallyport/login",
+    headers: { ...tls, origin: own, "content-type": "application/x-www-form-urlencoded" },
+    body: new URLSearchParams({ token, to: "/" }).toString(),
+    from: proxy,
+  });
+  const [given = ""] = done.headers["set-cookie"] ?? [];
+  expect(given).toMatch(/^__Host-sallyport-\d+=[\w.-]+; Path=\/; HttpOnly; SameSite=Lax; Secure; Max-Age=\d+$/);
+  const cookie = given.slice(0, given.indexOf(";"));
+  const ask = async (method: string, headers: Record<string, string>): Promise<number> => {
+    const answer = await askHttp(edge.url, HOST, { method, headers: { ...tls, cookie, ...headers }, from: proxy });
+    return answer.status;
+  };
+  // Over TLS a name that any host of the site can set is none of ours.
+  expect(await ask("GET", { cookie: cookie.replace("__Host-", "") })).toBe(401);
+  expect(await ask("GET", { "sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate" })).toBe(200);
+  expect(await ask("GET", { "sec-fetch-site": "same-site" })).toBe(200);
+  for (const headers of asHeaders({ origin: own }, { origin: own, "sec-fetch-site": "same-origin" }, {}))
+    for (const method of ["POST", "PUT", "DELETE"]) expect(await ask(method, headers)).toBe(200);
+  const upgrade = { connection: "Upgrade", upgrade: "websocket", "sec-websocket-version": "13" };
+  const key = { "sec-websocket-key": "dGhlIHNhbXBsZSBub25jZQ==" };
+  expect(await ask("GET", { ...upgrade, ...key, origin: own })).toBe(418);
+  for (const headers of asHeaders(
+    { origin: "https://blog.localhost:8787" },
+    { origin: `http://${HOST}:8787` },
+    { origin: "null" },
+    { "sec-fetch-site": "same-site" },
+    { "sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate" },
+  )) {
+    for (const method of ["POST", "PUT", "DELETE", "PATCH"])
+      expect({ headers, method, status: await ask(method, headers) }).toEqual({ headers, method, status: 403 });
+    expect(await ask("GET", { ...upgrade, ...key, ...headers })).toBe(403);
+  }
+  // A token doesn't come by itself: whoever sends it means it.
+  const bearer = { authorization: `Bearer ${token}`, cookie: "", origin: "https://blog.localhost:8787" };
+  expect(await ask("POST", bearer)).toBe(200);
 });
 
 test("addresses are allowed and denied as at ports, and errors tell people what is wrong and strangers nothing private", async () => {
@@ -205,3 +319,7 @@ test("a grant opens an endpoint for tokens to one visitor's address", async () =
   await site.edge.ok("grant", "rm", id);
   expect((await askHttp(site.edge.url, HOST, { from: guest })).status).toBe(401);
 });
+
+function asHeaders(...each: Record<string, string>[]): Record<string, string>[] {
+  return each;
+}

@@ -2,6 +2,7 @@ import { expect, test } from "vitest";
 import { ANSWERS, CLAIMS, HOSTS, REQUESTS } from "../support/bad-http.ts";
 import { askHttp, rawTarget, rawVisit } from "../support/http.ts";
 import { testSite } from "../support/site.ts";
+import { IDENTITY, ROUTE, spellings } from "../support/spoofed.ts";
 
 const HOST = "shop.localhost";
 
@@ -115,6 +116,27 @@ test("what visitors claim about themselves is dropped and told anew", async () =
   ]) {
     expect(request).toContain(`\r\n${line}\r\n`);
   }
+});
+
+test("what servers believe of proxies, no visitor can say, in any spelling; a trusted proxy may say who the visitor is", async () => {
+  const proxy = "127.0.0.9";
+  await using site = await testSite({}, "--trusted-proxy", `${proxy}/32`);
+  await using target = await rawTarget();
+  await site.map(`http://${HOST}`, `http://${target.host}:${target.port}`);
+  for (const name of [...ROUTE, ...IDENTITY].flatMap(spellings))
+    await askHttp(site.edge.url, HOST, { headers: { [name]: "6.6.6.6", "x-keep": "1" } });
+  for (const each of target.received) expect(each).not.toContain("6.6.6.6");
+  expect(target.received.join("").split("x-keep: 1")).toHaveLength(
+    new Set([...ROUTE, ...IDENTITY].flatMap(spellings)).size + 1,
+  );
+  await askHttp(site.edge.url, HOST, {
+    headers: { "x-forwarded-for": "192.0.2.7", "x-forwarded-user": "ann", "x-client-ip": "6.6.6.6" },
+    from: proxy,
+  });
+  const told = target.received.at(-1) ?? "";
+  expect(told).toContain("\r\nx-forwarded-user: ann\r\n");
+  expect(told).toContain("\r\nx-forwarded-for: 192.0.2.7, 127.0.0.9\r\n");
+  expect(told).not.toContain("6.6.6.6");
 });
 
 test("whatever a target answers, a visitor gets one proper response, or an error, and never another's answer", async () => {

@@ -63,6 +63,28 @@ test("a mapping counts as soon as it is made, for all who come at that moment, a
   }
 });
 
+/** Spellings of /admin that a forgiving server takes for it. */
+const DISGUISED = [
+  ...["/Admin", "/admin.", "/admin%20", "/admin%09", "/%25252561dmin", "/%u0061dmin", "/%c1%a1dmin", "/admin%00.png"],
+  ...["//admin", "/;x/admin", "/x/..%2fadmin", "/x/..\\admin", "/admin;x", "/%EF%BD%81dmin", "/a%2fb/%2e%2e/admin"],
+];
+
+test("a prefix with rules of its own is closed in every spelling; elsewhere bytes pass as they came", async () => {
+  await using site = await testSite();
+  await using origin = await httpOrigin((request, response) => void response.end(`app x ${request.url}`));
+  await site.map("http://shop.localhost", origin.url);
+  await site.map("http://shop.localhost/admin", origin.url, "--access", "token");
+  await site.map("http://shop.localhost/office", origin.url, "--allow-from", "10.0.0.0/8");
+  for (const path of [...DISGUISED, ...DISGUISED.map((each) => each.replace("admin", "office")), "/OFFICE/x"])
+    expect({ path, answer: await ask(site, "shop.localhost", path) }).toEqual({ path, answer: "400" });
+  expect(await ask(site, "shop.localhost", "/admin")).toBe("401");
+  expect(await ask(site, "shop.localhost", "/office/x")).toBe("403");
+  for (const path of ["/a%20b//c;d/%41?e=//%2f", "/administrator", "/x/Admin", "/%E2%82%AC/%252e.html"]) {
+    const { body } = await askHttp(site.edge.url, "shop.localhost", { path });
+    expect(body.toString()).toBe(`app x ${path}`);
+  }
+});
+
 /** What this edge can't serve, and what it says to do. */
 const UNSERVED: [string, RegExp][] = [
   ["https://shop.localhost", /scheme-unserved[^]*--tls-cert[^]*http:\/\/shop\.localhost[^]*--trusted-proxy/],

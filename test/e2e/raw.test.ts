@@ -90,6 +90,17 @@ test("strangers, other tokens and pages of other hosts are refused", async () =>
   expect(await refused(open(site, "nonsense", { headers: a }))).toBe(404);
 });
 
+test("a path that can't be decoded is not found, and costs no line in the log", async () => {
+  await using site = await testSite();
+  const before = site.edge.serve.stderr.length + site.edge.serve.stdout.length;
+  for (const path of ["%zz", "%", "%c0%af", "a%/b", "%E2%82", "lab/%ff"]) {
+    expect(await refused(open(site, path, {}))).toBe(404);
+    const response = await fetch(`${site.edge.url}/.sallyport/tcp/${path}`);
+    expect({ path, status: response.status }).toEqual({ path, status: 404 });
+  }
+  expect(site.edge.serve.stderr.length + site.edge.serve.stdout.length).toBe(before);
+});
+
 test("a page gets a cookie for one endpoint, good from its own origin only", async () => {
   await using site = await testSite();
   await using echo = await tcpServer(loopback());

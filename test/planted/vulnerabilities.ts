@@ -131,16 +131,16 @@ export const VULNERABILITIES: readonly Vulnerability[] = [
   },
   {
     name: "a visitor's X-Forwarded-For reaches the target",
-    file: "shared/http-headers.ts",
-    find: '"x-forwarded-for",',
+    file: "shared/http-spoofable.ts",
+    find: '"x-forwarded",',
     put: "",
     test: [HTTP, "what visitors claim about themselves is dropped and told anew"],
   },
   {
     name: "the edge's own cookie reaches the target",
-    file: "edge/relay/http-door.ts",
-    find: 'if (name !== "cookie" || !value.includes(COOKIE_PREFIX)) {',
-    put: 'if (name !== "x" || !value.includes(COOKIE_PREFIX)) {',
+    file: "shared/http-credentials.ts",
+    find: 'if (name === "cookie") {',
+    put: 'if (name === "x") {',
     test: ["test/e2e/http-access.test.ts", "a browser logs in with a token"],
   },
   {
@@ -174,8 +174,8 @@ export const VULNERABILITIES: readonly Vulnerability[] = [
   {
     name: "a page of another host opens a byte stream",
     file: "edge/ingress/raw.ts",
-    find: "if (origin !== null && origin !== url.origin) return",
-    put: 'if (origin === "never") return',
+    find: "if (origin !== null && !isOrigin(origin, authority))",
+    put: 'if (origin === "never")',
     test: ["test/e2e/raw.test.ts", "pages of other hosts are refused"],
   },
   {

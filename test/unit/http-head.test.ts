@@ -156,6 +156,7 @@ test("of a request's headers, those of the connection, of the edge and of the fr
     trustCf: false,
     upgrade: false,
     expects: false,
+    fromProxy: false,
   });
   expect(kept).toEqual(["accept", "*/*", "content-length", "3", "x-fine", "1", "__proto__", "1"]);
   const onCloudflare = requestHeaders(
@@ -164,7 +165,7 @@ test("of a request's headers, those of the connection, of the edge and of the fr
       ["cf_ray", "2"],
     ],
     null,
-    { trustCf: true, upgrade: false, expects: false },
+    { trustCf: true, upgrade: false, expects: false, fromProxy: false },
   );
   expect(onCloudflare).toEqual(["cf-ray", "1"]);
 });
