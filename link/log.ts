@@ -3,6 +3,8 @@ import { Bucket } from "../shared/bucket.ts";
 /** Lines of one message that are written at once, and a second after that: strangers make events, and a log has a disk. */
 const ALIKE_BURST = 1_000;
 const ALIKE_PER_SECOND = 20;
+/** Kinds of messages that are counted apart; in what is left a stranger's own words may stand, and all of it is one kind. */
+const MOST_KINDS = 100;
 
 export type Level = "error" | "warn" | "info" | "debug";
 export const LEVELS: readonly Level[] = ["error", "warn", "info", "debug"];
@@ -13,8 +15,8 @@ export type Log = (level: Level, message: string, fields?: Fields) => void;
 export type LogOptions = { format: "pretty" | "json"; level: Level; write: (line: string) => void; now?: () => Date };
 
 /**
- * A logger of one line per event: for people, or as JSON with `time`, `level`, `msg` and the fields. Of a flood of one
- * message most lines are left out; the next that is written says how many (`leftOut`). At `debug` nothing is.
+ * A logger of one line per event: for people, or as JSON with `time`, `level`, `msg` and the fields. Most lines are left
+ * out when one kind of message comes in a flood; the next that is written says how many (`leftOut`). At `debug` all are written.
  */
 export function createLog({ format, level, write, now = () => new Date() }: LogOptions): Log {
   const shown = new Set(LEVELS.slice(0, LEVELS.indexOf(level) + 1));
@@ -22,8 +24,7 @@ export function createLog({ format, level, write, now = () => new Date() }: LogO
   return (at, message, given = {}) => {
     if (!shown.has(at)) return;
     const date = now();
-    const flood = floods.get(message) ?? { bucket: new Bucket(ALIKE_PER_SECOND, ALIKE_BURST), leftOut: 0 };
-    floods.set(message, flood);
+    const flood = floodOf(floods, kindOf(message));
     if (level !== "debug" && !flood.bucket.take(date.getTime())) {
       flood.leftOut += 1;
       return;
@@ -40,6 +41,18 @@ export function createLog({ format, level, write, now = () => new Date() }: LogO
 }
 
 type Flood = { readonly bucket: Bucket; leftOut: number };
+
+function floodOf(floods: Map<string, Flood>, kind: string): Flood {
+  const key = floods.has(kind) || floods.size < MOST_KINDS ? kind : "";
+  const flood = floods.get(key) ?? { bucket: new Bucket(ALIKE_PER_SECOND, ALIKE_BURST), leftOut: 0 };
+  floods.set(key, flood);
+  return flood;
+}
+
+/** A message without what tells one event from another: the id of a request, a size, an address. */
+function kindOf(message: string): string {
+  return message.slice(0, 100).replace(/[0-9a-f]*\d[0-9a-f]*/gi, "#");
+}
 
 function pretty(message: string, fields: Fields): string {
   const words = Object.entries(fields).map(

@@ -126,3 +126,25 @@ async function silentServer() {
     },
   };
 }
+
+/** What can't be decoded, parsed or found, behind any of the edge's own paths. */
+const ODD = ["%zz", "%", "%00", "%c0%af", "..%2f..", "%u0041", "%E2%82", "a%/b", "\\..\\", "?a=%zz&%", "%zz?site=%zz"];
+
+test("whatever stands behind the edge's own paths, it is no fault of the edge's, and costs no line in its log", async () => {
+  await using site = await testSite();
+  const { edge } = site;
+  await site.map("http://mapped.localhost", "http://127.0.0.1:9");
+  const before = edge.serve.stderr.length + edge.serve.stdout.length;
+  const asked: Record<string, string>[] = [{}, { authorization: `Bearer ${edge.adminToken}` }];
+  const own = ["", "assets/", "healthz", "readyz", "jwks.json", "agent", "connect", "api/v1/", "api/v1/mappings/"];
+  const more = ["api/v1/sites/", "api/v1/tokens/", "api/v1/grants/", "metrics", "grant/", "tcp/", "login", "other/"];
+  for (const path of [...own, ...more])
+    for (const odd of ODD)
+      for (const host of [edge.host, "mapped.localhost"])
+        for (const headers of asked) {
+          const whole = `/.sallyport/${path}${odd}`;
+          const { status } = await askHttp(edge.url, host, { path: whole, headers });
+          expect({ whole, host, status, isFault: status >= 500 || status < 200 }).toMatchObject({ isFault: false });
+        }
+  expect(edge.serve.stderr.length + edge.serve.stdout.length).toBe(before);
+});

@@ -28,6 +28,17 @@ test("a flood of one message is some lines and a number, and what else is to be 
   expect(world.lines.at(-1)).not.toContain("leftOut");
 });
 
+test("messages that differ in an id or a number alone are one flood, and words that strangers choose add up to one", () => {
+  const { world, log } = logOf("info");
+  for (let n = 0; n < 50_000; n += 1)
+    log("error", `request ${(n * 7919).toString(16).padStart(10, "0")}: Error: broken`);
+  expect(world.lines.length).toBeLessThanOrEqual(1_000);
+  const before = world.lines.length;
+  const word = (n: number): string => n.toString(36).replace(/\d/g, (digit) => "ghijklmnop"[Number(digit)] ?? "");
+  for (let n = 0; n < 50_000; n += 1) log("error", `a host named ${word(n)} ${word(n * 31)}`);
+  expect(world.lines.length - before).toBeLessThanOrEqual(1_100);
+});
+
 test("at debug nothing is left out", () => {
   const { world, log } = logOf("debug");
   for (let n = 0; n < 5_000; n += 1) log("info", "stream ended early", { n });
