@@ -6,7 +6,7 @@ import { EXIT, Problem } from "../../link/problem.ts";
 import { npmEnv } from "../npm-env.ts";
 
 /** What this program was tried with, from npm: wrangler, and a Node that is new enough for it. */
-export const WRANGLER = "4.155.0";
+export const WRANGLER = "4.164.0";
 export const NODE = "26.10.0";
 
 /** By platform and processor, npm's packages with a Node in them. */
@@ -30,7 +30,7 @@ export class Wrangler {
     this.#command = commandOf(env);
   }
 
-  /** Throws Problem when there is no wrangler that starts: it wants Node 22, and this program runs with less. */
+  /** Throws Problem when there is no wrangler that starts: it wants Node 22.12, and this program runs with less. */
   check(): void {
     const { status, stdout, stderr } = this.#run(["--version"]);
     if (status === 0) return;
@@ -38,7 +38,7 @@ export class Wrangler {
     throw Problem.configuration(
       "wrangler-unusable",
       `${this.#command.join(" ")} does not start: ${said.trim()}`,
-      "install Node 22 or newer with npm, or say where a wrangler is: SALLYPORT_WRANGLER=…",
+      "install Node 22.12 or newer with npm, or say where a wrangler is: SALLYPORT_WRANGLER=…",
     );
   }
 

@@ -7,7 +7,7 @@ import { Problem } from "../../link/problem.ts";
 import { npmEnv } from "../npm-env.ts";
 
 /** The one workerd this program is built and tested with; the same as in package.json. */
-export const WORKERD_VERSION = "1.20261023.1";
+export const WORKERD_VERSION = "1.20261117.1";
 
 const PACKAGES: Record<string, string> = {
   "linux x64": "@cloudflare/workerd-linux-64",
