@@ -32,7 +32,7 @@ export type RequestRules = {
   upgrade: boolean;
   /** Whether the visitor waits for 100 before its body. */
   expects: boolean;
-  /** Whether a trusted proxy sent it: what such a one says about who the visitor is, the target hears. */
+  /** Whether a trusted proxy sent it, which may tell the target who the visitor is. */
   fromProxy: boolean;
 };
 

@@ -26,6 +26,9 @@ export type RecordKind = (typeof RECORD)[keyof typeof RECORD];
 
 export const RECORD_HEADER = 5;
 
+/** Bytes of a message that a receiver of pieces gets as a whole: larger ones can't wait until they are complete. */
+const MAX_WHOLE = MAX_DATA;
+
 /** Bytes of body that fit into one frame beside a record's header. */
 export const MAX_PIECE = MAX_DATA - RECORD_HEADER;
 
@@ -73,6 +76,11 @@ export type RecordEvents = {
   record: (kind: RecordKind, payload: Uint8Array, owed: number) => void;
   /** A piece of a body, all of it for the receiver to report consumed. */
   body: (bytes: Uint8Array) => void;
+  /**
+   * A piece of a message that is longer than MAX_WHOLE, all of it for the receiver to report consumed. Without it such
+   * messages are kept until they are complete, and told by `record`.
+   */
+  piece?: (kind: RecordKind, bytes: Uint8Array, isLast: boolean) => void;
 };
 
 /** A record whose bytes have not all come. */
@@ -87,6 +95,11 @@ export class RecordReader {
 
   constructor(events: RecordEvents) {
     this.#events = events;
+  }
+
+  /** Bytes of a record that is not complete yet, kept here until it is. */
+  get kept(): number {
+    return this.#open === null || this.#open.parts.length === 0 ? 0 : this.#open.received;
   }
 
   /** True between records: an end elsewhere is a cut. */
@@ -139,12 +152,16 @@ export class RecordReader {
       this.#events.body(piece);
       return 0;
     }
+    const isMessage = open.kind === RECORD.TEXT || open.kind === RECORD.BINARY;
+    if (isMessage && open.length > MAX_WHOLE && this.#events.piece !== undefined) {
+      this.#events.piece(open.kind, piece, whole);
+      return 0;
+    }
     if (!whole) {
       // It must grow beyond what credit allows to become whole; what bounds it is the limit of its kind.
       open.parts.push(piece.slice());
       return piece.byteLength;
     }
-    const isMessage = open.kind === RECORD.TEXT || open.kind === RECORD.BINARY;
     this.#events.record(open.kind, concat([...open.parts, piece]), isMessage ? piece.byteLength : 0);
     return isMessage ? 0 : piece.byteLength;
   }

@@ -61,6 +61,11 @@ export class Outgoing {
     return this.#kept.length;
   }
 
+  /** Chunks accepted from the application and not yet sent: a small one costs far more than its bytes. */
+  get pendingChunks(): number {
+    return this.#pending.length;
+  }
+
   /** True when frames wait to be sent again. */
   get hasAgain(): boolean {
     return this.#again < this.#kept.length;

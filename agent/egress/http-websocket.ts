@@ -1,8 +1,9 @@
 import type http from "node:http";
 import { WebSocket } from "ws";
+import { Backlog, type Waiter } from "../../shared/backlog.ts";
 import { SessionError } from "../../shared/errors.ts";
 import type { RequestHead } from "../../shared/http-head.ts";
-import { MAX_MESSAGE } from "../../shared/http-limits.ts";
+import { MAX_MESSAGE, MAX_WAITING } from "../../shared/http-limits.ts";
 import { RECORD, recordChunks, type RecordKind } from "../../shared/http-record.ts";
 import type { Stream } from "../../shared/stream.ts";
 import type { Conversation } from "./http-conversation.ts";
@@ -11,6 +12,18 @@ import type { Way } from "./http-pools.ts";
 import { headersFor, MAX_RESPONSE_HEAD, pathFor } from "./http-request.ts";
 import type { HttpAnswer } from "./http-response.ts";
 import type { RecordWriter } from "./http-writer.ts";
+
+/**
+ * What waits in this agent for and from WebSockets of targets: messages that are not complete, or that no visitor takes. A
+ * target is made to wait after each message, so this is about the largest of messages, and about a few of them at once.
+ */
+const backlog = new Backlog(4 * MAX_WAITING);
+
+/** How a WebSocket ends that a target breaks, by what `ws` calls it; any other breach is 1011. */
+const BREACHES: Readonly<Record<string, number>> = {
+  WS_ERR_INVALID_UTF8: 1007,
+  WS_ERR_UNSUPPORTED_MESSAGE_LENGTH: 1009,
+};
 
 type Socketlike = Parameters<Parameters<http.ClientRequest["on"]>[1]>[0];
 
@@ -45,8 +58,20 @@ export function serveWebSocket({ stream, head, way, writer, answer, accept }: We
   });
   let closing = false;
   let isRefused = false;
+  /** Bytes read from the target, and those of them up to its last complete message. */
+  let read = (): number => 0;
+  let complete = 0;
+  const waiter: Waiter = {
+    source: way.pool.authority,
+    waiting: () => stream.out.pendingBytes + socket.bufferedAmount + read() - complete,
+    evict: () => stream.reset("busy", "more WebSocket messages waited in the agent than there is room for"),
+  };
 
   socket.on("upgrade", (response) => {
+    const wire = response.socket;
+    read = () => wire.bytesRead;
+    complete = read();
+    wire.on("data", () => backlog.note(waiter));
     answer.begin(101, response.statusMessage ?? "", response.rawHeaders);
     writer.flush();
     // A server may choose none of what was offered; what to make of that is for the visitor to say.
@@ -56,8 +81,11 @@ export function serveWebSocket({ stream, head, way, writer, answer, accept }: We
     isRefused = true;
     answer.respond(response, request);
   });
-  socket.on("error", (error) => {
+  socket.on("error", (error: NodeJS.ErrnoException) => {
     if (stream.over || answer.done) return;
+    const { code = "" } = error;
+    // What came before the breach is on its way: a reset would overtake it.
+    if (code.startsWith("WS_ERR_")) return close(BREACHES[code] ?? 1011, `target-protocol: ${error.message}`);
     const failure = errorOf(error, way.pool.authority);
     fail(
       stream,
@@ -71,16 +99,36 @@ export function serveWebSocket({ stream, head, way, writer, answer, accept }: We
     for (const chunk of recordChunks(kind, payload)) stream.write(chunk);
     if (!stream.hungry) socket.pause();
   };
-  socket.on("message", (data, isBinary) => write(isBinary ? RECORD.BINARY : RECORD.TEXT, data as Buffer));
+  const close = (code: number, reason: string | Buffer): void => {
+    write(RECORD.CLOSE, closePayload(code, Buffer.from(reason)));
+    answer.done = true;
+    stream.finish();
+  };
+  socket.on("message", (data, isBinary) => {
+    if (stream.over) return;
+    complete = read();
+    write(isBinary ? RECORD.BINARY : RECORD.TEXT, data as Buffer);
+    backlog.note(waiter);
+  });
   socket.on("close", (code, reason) => {
     if (stream.over || answer.done) return;
-    if (code !== 1006) write(RECORD.CLOSE, closePayload(code, reason));
+    // An end without a close is a break, and so is a stream without one.
+    if (code !== 1006) return close(code, reason);
     answer.done = true;
     stream.finish();
   });
+  /** Sends a message, or a piece of one, to the target; `owed` bytes of it are consumed once the target has them. */
+  const send = (kind: RecordKind, bytes: Uint8Array, owed: number, isLast: boolean): void => {
+    socket.send(bytes, { binary: kind === RECORD.BINARY, fin: isLast }, (error) => {
+      if (error === undefined || error === null) stream.consumed(owed);
+    });
+  };
 
   return {
-    abandon: () => socket.terminate(),
+    abandon: () => {
+      socket.terminate();
+      backlog.remove(waiter);
+    },
     conversation: {
       body: () => {
         throw new SessionError("protocol", "a body in a WebSocket");
@@ -89,10 +137,7 @@ export function serveWebSocket({ stream, head, way, writer, answer, accept }: We
         switch (kind) {
           case RECORD.TEXT:
           case RECORD.BINARY:
-            socket.send(payload, { binary: kind === RECORD.BINARY }, (error) => {
-              if (error === undefined || error === null) stream.consumed(owed);
-            });
-            return;
+            return send(kind, payload, owed, true);
           case RECORD.CLOSE: {
             closing = true;
             const code = payload.byteLength >= 2 ? payload[0]! * 256 + payload[1]! : 1005;
@@ -106,6 +151,8 @@ export function serveWebSocket({ stream, head, way, writer, answer, accept }: We
             throw new SessionError("protocol", `record ${kind} in a WebSocket`);
         }
       },
+      // The target gets a large message in as many frames as it came in pieces: here it would wait until it is complete.
+      piece: (kind, bytes, isLast) => send(kind, bytes, bytes.byteLength, isLast),
       fin: () => {
         if (!closing) socket.terminate();
       },

@@ -32,6 +32,10 @@ export function serveHttp(stream: Stream, dial: Dial, pools: HttpPools, dialled:
       if (conversation === undefined) throw new SessionError("protocol", "a body before its head");
       conversation.body(bytes);
     },
+    piece: (kind, bytes, isLast) => {
+      if (conversation === undefined) throw new SessionError("protocol", "a message before its head");
+      conversation.piece(kind, bytes, isLast);
+    },
     record: (kind, payload, owed) => {
       if (conversation !== undefined) return conversation.record(kind, payload, owed);
       if (kind !== RECORD.REQUEST || way === null) throw new SessionError("protocol", "no request head");
@@ -141,6 +145,9 @@ function plain(
         if (kind !== RECORD.END || over) throw new SessionError("protocol", `record ${kind} in a request`);
         over = true;
         request.end();
+      },
+      piece: (kind) => {
+        throw new SessionError("protocol", `record ${kind} in a request`);
       },
       fin: () => {
         if (over) return;

@@ -8,6 +8,7 @@ import { decide } from "../../shared/policy.ts";
 import type { Env } from "../env.ts";
 import { errorPage, newRequestId } from "../http-error.ts";
 import { encodeHttpVisit } from "../relay/http-visit.ts";
+import type { Relay } from "../relay/relay.ts";
 import { tokenFor } from "./http-login.ts";
 import { rates } from "./rates.ts";
 import { askAgain, hostsOf, isSameRoute, type HttpRoute } from "./http-routes.ts";
@@ -87,6 +88,9 @@ async function enter(
   const excess = rates.take(mapping, visitor.address, at);
   if (excess !== null) return refuse(excess, 429);
   if (!route.relaySeen) return refuse({ code: "no-agent", reason: `no agent of ${route.site} has ever been online` });
+  // Cloudflare ends what waits after an answer; in workerd the Worker lives as long as its WebSockets.
+  const isSeverable = env.SELF_HOSTED === "1" && request.headers.get("upgrade") !== null;
+  const key = isSeverable ? crypto.randomUUID() : "";
   const url = encodeHttpVisit({
     endpoint: mapping.endpoint,
     visitor: visitor.text,
@@ -98,8 +102,26 @@ async function enter(
     token,
     caps,
     until,
+    key,
   });
-  return await env.RELAY.getByName(route.relay).fetch(url, request);
+  const relay = env.RELAY.getByName(route.relay);
+  return isSeverable ? severable(relay, new Request(url, request), key, ctx) : await relay.fetch(url, request);
+}
+
+/** Passes a request for a WebSocket on, and breaks the WebSocket off when the relay says so: a relay can't by itself. */
+async function severable(
+  relay: DurableObjectStub<Relay>,
+  request: Request,
+  key: string,
+  ctx: ExecutionContext,
+): Promise<Response> {
+  const abort = new AbortController();
+  const response = await relay.fetch(request, { signal: abort.signal });
+  // Any other error would be an uncaught exception in workerd's log; one that says "retryable" is a broken connection to it.
+  const broken = Object.assign(new Error("broken off"), { retryable: true });
+  const sever = (): void => abort.abort(broken);
+  if (response.webSocket !== null) ctx.waitUntil(relay.severed(key).then(sever, () => undefined));
+  return response;
 }
 
 /** Hosts read lately: parsing one costs more than looking it up. */

@@ -1,91 +1,146 @@
+import type { Waiter } from "../../shared/backlog.ts";
+import { backlog } from "../backlog.ts";
+import { SocketQueue } from "../relay/http-held.ts";
+
 /** Bytes of a visitor that may wait for the target: WebSockets of workerd can't be paused, so more of them end the stream. */
 const MAX_WAITING = 8 * 1024 * 1024;
+/** Bytes that a write which waits costs beside what is in it. */
+const WRITE_COST = 512;
 const READ_BYTES = 64 * 1024;
 /** Bytes that may wait for the visitor, where the platform says how many there are. */
 const MAX_QUEUED = 1024 * 1024;
+/** Milliseconds between two looks at a queue that was full: at first, and while it does not move. */
 const LOOK_MS = 20;
+const LONGEST_LOOK_MS = 1_000;
 
 const CLOSE = { done: 1000, wrong: 1003, tooFast: 1009, failed: 1011, expired: 4401 } as const;
 
-/** Ties a WebSocket to a byte stream, both ways, until either is over or `until` (milliseconds since 1970). */
-export function bridge(webSocket: WebSocket, socket: Socket, until: number): void {
-  const writer = socket.writable.getWriter();
-  let waiting = 0;
-  let over = false;
-  const end = (code: number, reason: string): void => {
-    if (over) return;
-    over = true;
-    clearTimeout(timer);
+/** Ties a WebSocket to a byte stream, both ways, until either is over or `until` (milliseconds since 1970). `source`: the visitor's address. */
+export function bridge(webSocket: WebSocket, socket: Socket, until: number, source: string): void {
+  const ends = new Bridge(webSocket, socket, until, source);
+  void ends.download();
+}
+
+class Bridge implements Waiter {
+  readonly source: string;
+  readonly #webSocket: WebSocket;
+  readonly #socket: Socket;
+  readonly #writer: WritableStreamDefaultWriter<Uint8Array>;
+  readonly #queue: SocketQueue;
+  readonly #timer: ReturnType<typeof setTimeout>;
+  /** What waits for the target. */
+  #waiting = 0;
+  #isOver = false;
+
+  constructor(webSocket: WebSocket, socket: Socket, until: number, source: string) {
+    this.source = source;
+    this.#webSocket = webSocket;
+    this.#socket = socket;
+    this.#writer = socket.writable.getWriter();
+    this.#queue = new SocketQueue(webSocket);
+    // Within what a timer can hold; a page that lives longer connects anew.
+    const life = Math.min(until - Date.now(), 0x7fff_ffff);
+    this.#timer = setTimeout(() => this.#end(CLOSE.expired, "the token has expired"), life);
+    webSocket.binaryType = "arraybuffer";
+    webSocket.accept();
+    webSocket.addEventListener("message", ({ data }) => this.#said(data as string | ArrayBuffer));
+    webSocket.addEventListener("close", () => this.#left());
+    webSocket.addEventListener("error", () => this.#left(CLOSE.failed));
+  }
+
+  /** For the backlog: what waits for the target, and in the platform for the visitor. */
+  waiting(): number {
+    return this.#waiting + this.#queue.bytes;
+  }
+
+  /** For the backlog: what waits here is too much for all of it. */
+  evict(): void {
+    this.#end(CLOSE.tooFast, "more than the path can carry");
+  }
+
+  /** Passes the target's bytes on until their end. */
+  async download(): Promise<void> {
     try {
-      webSocket.close(code, reason);
+      if (await this.#carry()) this.#end(CLOSE.done, "");
+      else this.#end(CLOSE.failed, "the stream broke, or never was");
+    } catch {
+      this.#end(CLOSE.failed, "the stream broke");
+    }
+  }
+
+  /** Answers whether all that the target had to say was passed on. Lengths come before chunks (edge/relay/socket.ts). */
+  async #carry(): Promise<boolean> {
+    const reader = this.#socket.readable.getReader({ mode: "byob" });
+    const length = new Uint8Array(4);
+    let lengthBytes = 0;
+    let left = 0;
+    for (;;) {
+      const { value, done } = await reader.read(new Uint8Array(READ_BYTES));
+      if (done || this.#isOver) return false;
+      for (let at = 0; at < value.byteLength;) {
+        if (left > 0) {
+          const part = value.subarray(at, at + left);
+          this.#webSocket.send(part);
+          this.#queue.sent();
+          left -= part.byteLength;
+          at += part.byteLength;
+          continue;
+        }
+        length[lengthBytes] = value[at] ?? 0;
+        lengthBytes += 1;
+        at += 1;
+        if (lengthBytes < 4) continue;
+        lengthBytes = 0;
+        left = new DataView(length.buffer).getUint32(0);
+        if (left === 0) return true;
+      }
+      backlog.note(this);
+      await this.#room();
+    }
+  }
+
+  /** Resolves when the visitor has taken enough of what was sent. */
+  async #room(): Promise<void> {
+    for (let ms = LOOK_MS; !this.#isOver; ms = Math.min(LONGEST_LOOK_MS, ms * 2)) {
+      if (this.#queue.bytes <= backlog.share(this, MAX_QUEUED)) return;
+      await new Promise((resolve) => setTimeout(resolve, ms));
+    }
+  }
+
+  #said(data: string | ArrayBuffer): void {
+    if (this.#isOver) return;
+    if (typeof data === "string") return this.#end(CLOSE.wrong, "binary messages only");
+    const cost = data.byteLength + WRITE_COST;
+    this.#waiting += cost;
+    if (this.#waiting > MAX_WAITING) return this.#end(CLOSE.tooFast, "more than the target takes");
+    this.#writer.write(new Uint8Array(data)).then(
+      () => (this.#waiting -= cost),
+      () => this.#end(CLOSE.failed, "the stream broke"),
+    );
+    backlog.note(this);
+  }
+
+  /** The visitor's connection is over. A WebSocket has no half-close: the target has heard all, and what it says is read no more. */
+  #left(code: number = CLOSE.done): void {
+    if (!this.#isOver && code === CLOSE.done) void this.#writer.close().catch(() => {});
+    this.#end(code, "");
+    backlog.remove(this);
+  }
+
+  #end(code: number, reason: string): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    clearTimeout(this.#timer);
+    try {
+      this.#webSocket.close(code, reason);
     } catch {
       // Closed by the other end.
     }
-    void writer.abort(new Error(reason)).catch(() => {});
-    void socket.close().catch(() => {});
-  };
-  // Within what a timer can hold; a page that lives longer connects anew.
-  const timer = setTimeout(
-    () => end(CLOSE.expired, "the token has expired"),
-    Math.min(until - Date.now(), 0x7fff_ffff),
-  );
-
-  webSocket.binaryType = "arraybuffer";
-  webSocket.accept();
-  webSocket.addEventListener("message", ({ data }) => {
-    if (over) return;
-    if (typeof data === "string") return end(CLOSE.wrong, "binary messages only");
-    const bytes = new Uint8Array(data as ArrayBuffer);
-    waiting += bytes.byteLength;
-    if (waiting > MAX_WAITING) return end(CLOSE.tooFast, "more than the target takes");
-    writer.write(bytes).then(
-      () => (waiting -= bytes.byteLength),
-      () => end(CLOSE.failed, "the stream broke"),
-    );
-  });
-  webSocket.addEventListener("close", () => {
-    if (over) return;
-    // A WebSocket has no half-close: the target has heard all, and nobody listens to the rest.
-    void writer.close().catch(() => {});
-    end(CLOSE.done, "");
-  });
-  webSocket.addEventListener("error", () => end(CLOSE.failed, ""));
-  void download(webSocket, socket, () => over).then(
-    (complete) => (complete ? end(CLOSE.done, "") : end(CLOSE.failed, "the stream broke, or never was")),
-    () => end(CLOSE.failed, "the stream broke"),
-  );
-}
-
-/** Passes the target's bytes on; answers whether that was all of them. Lengths come before chunks (edge/relay/socket.ts). */
-async function download(webSocket: WebSocket, socket: Socket, isOver: () => boolean): Promise<boolean> {
-  const reader = socket.readable.getReader({ mode: "byob" });
-  const length = new Uint8Array(4);
-  let lengthBytes = 0;
-  let left = 0;
-  for (;;) {
-    const { value, done } = await reader.read(new Uint8Array(READ_BYTES));
-    if (done || isOver()) return false;
-    for (let at = 0; at < value.byteLength;) {
-      if (left > 0) {
-        const part = value.subarray(at, at + left);
-        webSocket.send(part);
-        left -= part.byteLength;
-        at += part.byteLength;
-        continue;
-      }
-      length[lengthBytes] = value[at] ?? 0;
-      lengthBytes += 1;
-      at += 1;
-      if (lengthBytes < 4) continue;
-      lengthBytes = 0;
-      left = new DataView(length.buffer).getUint32(0);
-      if (left === 0) return true;
-    }
-    while (queuedIn(webSocket) > MAX_QUEUED && !isOver()) await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+    void this.#writer.abort(new Error(reason)).catch(() => {});
+    void this.#socket.close().catch(() => {});
+    this.#waiting = 0;
+    // What the platform keeps for a visitor that does not read counts until the connection has ended.
+    if (this.#queue.bytes === 0) backlog.remove(this);
+    else backlog.note(this);
   }
-}
-
-/** Not every workerd knows: those that don't say nothing waits. */
-function queuedIn(webSocket: WebSocket): number {
-  return (webSocket as { bufferedAmount?: number }).bufferedAmount ?? 0;
 }

@@ -77,7 +77,7 @@ async function connect(
   const visit = { endpoint: text, visitor: bracketed(address), token: claims.jti, caps: claims.caps ?? {} };
   const socket = env.RELAY.getByName(site.relay).connect(encodeVisit(visit));
   const [visitor, server] = Object.values(new WebSocketPair()) as [WebSocket, WebSocket];
-  bridge(server, socket, claims.exp * 1000);
+  bridge(server, socket, claims.exp * 1000, address);
   const offered = (request.headers.get("sec-websocket-protocol") ?? "").split(",").map((each) => each.trim());
   const headers = new Headers(offered.includes("binary") ? { "sec-websocket-protocol": "binary" } : {});
   return new Response(null, { status: 101, webSocket: visitor, headers });

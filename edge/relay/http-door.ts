@@ -17,6 +17,7 @@ import { Exchange } from "./http-exchange.ts";
 import { upload } from "./http-upload.ts";
 import type { HttpVisit } from "./http-visit.ts";
 import { requestLane } from "./lane-choice.ts";
+import { Severing } from "./severing.ts";
 import type { LiveStream } from "./types.ts";
 
 /** Lets requests at the site's hosts in, as the doorman does connections at its ports. */
@@ -25,6 +26,7 @@ export class HttpDoor {
   readonly #doorman: Doorman;
   readonly #trustCf: boolean;
   readonly #boot: string;
+  readonly #severing = new Severing();
 
   /** `boot`: of the relay; requests are marked by it, so that those that come back are known. */
   constructor(host: DoormanHost, doorman: Doorman, boot: string, trustCf: boolean) {
@@ -40,6 +42,11 @@ export class HttpDoor {
     if (this.#host.rules.revision < 0) await this.#host.refresh();
     if (!this.#doorman.attended) await this.#host.arrival();
     return this.#enter(visit, request);
+  }
+
+  /** For the Worker: resolves when it is to break off the WebSocket that it gave this key. */
+  severed(key: string): Promise<void> {
+    return this.#severing.due(key);
   }
 
   #enter(visit: HttpVisit, request: Request): Promise<Response> | Response {
@@ -82,7 +89,8 @@ export class HttpDoor {
     this.#doorman.enter(live, { source, grant, token: visit.token, caps: visit.caps, until: visit.until, end });
     this.#host.ingress.keepTime();
 
-    const exchange = new Exchange(stream, request, head.upgrade, live, (failure, id) => {
+    const upgrade = head.upgrade ? { source, begin: () => this.#severing.begin(visit.key) } : null;
+    const exchange = new Exchange(stream, request, upgrade, live, (failure, id) => {
       this.#doorman.leave(live);
       this.#write(visit, mapping, at, live, failure, id);
     });

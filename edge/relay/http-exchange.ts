@@ -5,10 +5,14 @@ import { RECORD, RecordReader, type RecordKind } from "../../shared/http-record.
 import type { Stream } from "../../shared/stream.ts";
 import { errorPage, newRequestId } from "../http-error.ts";
 import { headersOf, reasonOf } from "./http-answer.ts";
-import { openWebSocket } from "./http-websocket.ts";
+import { openWebSocket, type Opened } from "./http-websocket.ts";
+import type { Severable } from "./severing.ts";
 import type { Tally } from "./socket.ts";
 
 const NO_BODY: ReadonlySet<number> = new Set([101, 204, 205, 304]);
+
+/** A request for a WebSocket: the visitor's source, as sources are counted, and what breaks the WebSocket off once it is open. */
+export type Upgrade = { readonly source: string; readonly begin: () => Severable };
 
 /** One request and its answer, from the relay's side of the stream. */
 export class Exchange {
@@ -19,7 +23,7 @@ export class Exchange {
   delivered = false;
   readonly #stream: Stream;
   readonly #request: Request;
-  readonly #upgrade: boolean;
+  readonly #upgrade: Upgrade | null;
   readonly #tally: Tally;
   readonly #over: (failure: Failure | null, id: string) => void;
   readonly #reader: RecordReader;
@@ -28,14 +32,14 @@ export class Exchange {
   #early: Uint8Array[] = [];
   #ended = false;
   #writer: WritableStreamDefaultWriter<Uint8Array> | undefined;
-  #message: ((kind: RecordKind, payload: Uint8Array, owed: number) => void) | undefined;
+  #opened: Opened | undefined;
   #roomAgain: (() => void) | undefined;
   #wanted = Promise.withResolvers<boolean>();
 
   constructor(
     stream: Stream,
     request: Request,
-    upgrade: boolean,
+    upgrade: Upgrade | null,
     tally: Tally,
     over: (failure: Failure | null, id: string) => void,
   ) {
@@ -78,6 +82,7 @@ export class Exchange {
       const ours = this.#reader.push(bytes);
       if (ours > 0) this.#stream.consumed(ours);
       if (!this.answered && this.#head !== undefined) this.#answer(this.#head);
+      if (this.#reader.kept > 0) this.#opened?.grown();
     } catch (error) {
       if (!(error instanceof SessionError)) throw error;
       this.#stream.reset("target-protocol", error.message);
@@ -101,9 +106,9 @@ export class Exchange {
       case RECORD.TEXT:
       case RECORD.BINARY:
       case RECORD.CLOSE:
-        if (this.#message === undefined && this.#head?.status === 101) this.#answer(this.#head);
-        if (this.#message === undefined) throw new SessionError("protocol", "a message without a WebSocket");
-        this.#message(kind, payload, owed);
+        if (this.#opened === undefined && this.#head?.status === 101) this.#answer(this.#head);
+        if (this.#opened === undefined) throw new SessionError("protocol", "a message without a WebSocket");
+        this.#opened.message(kind, payload, owed);
         return;
       case RECORD.REQUEST:
       case RECORD.BODY:
@@ -120,14 +125,21 @@ export class Exchange {
 
   #answer(head: ResponseHead): void {
     const { status } = head;
-    const upgraded = status === 101 && this.#upgrade;
-    if (status < 200 ? !upgraded : status > 599)
+    const upgrade = status === 101 ? this.#upgrade : null;
+    if (status < 200 ? upgrade === null : status > 599)
       throw new SessionError("protocol", `the target answered with status ${status}`);
     this.answered = true;
     this.#wanted.resolve(false);
-    if (upgraded) {
-      const opened = openWebSocket(this.#stream, head, this.#tally);
-      this.#message = opened.message;
+    if (upgrade !== null) {
+      const opened = openWebSocket({
+        stream: this.#stream,
+        head,
+        tally: this.#tally,
+        source: upgrade.source,
+        severable: upgrade.begin(),
+        unfinished: () => this.#reader.kept,
+      });
+      this.#opened = opened;
       this.#resolve(opened.response);
     } else {
       this.#resolve(this.#plain(head));
@@ -136,7 +148,7 @@ export class Exchange {
 
   #plain(head: ResponseHead): Response {
     // A WebSocket was asked for and refused: there is nothing more to say.
-    if (this.#upgrade) this.#stream.finish();
+    if (this.#upgrade !== null) this.#stream.finish();
     const length = headerOf(head.headers, "content-length");
     if (length !== undefined && !/^\d{1,15}$/.test(length))
       throw new SessionError("protocol", "a Content-Length that is none");
@@ -185,7 +197,7 @@ export class Exchange {
   }
 
   #fin(): void {
-    if (!this.#ended && this.#message === undefined)
+    if (!this.#ended && this.#opened === undefined)
       this.#stream.reset("target-reset", "the target broke the answer off");
   }
 

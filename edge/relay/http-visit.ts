@@ -25,10 +25,12 @@ export type HttpVisit = {
   caps: Caps;
   /** When that token ends, in milliseconds since 1970; null without one. */
   until: number | null;
+  /** By which the Worker asks when to break off the WebSocket that this may become; "" when it won't. */
+  key: string;
 };
 
 export function encodeHttpVisit(visit: HttpVisit): string {
-  const { endpoint, visitor, scheme, host, port, path, via, token, caps, until } = visit;
+  const { endpoint, visitor, scheme, host, port, path, via, token, caps, until, key } = visit;
   const parts = [
     endpoint,
     visitor,
@@ -38,6 +40,7 @@ export function encodeHttpVisit(visit: HttpVisit): string {
     via.join(","),
     token,
     until ?? "",
+    key,
     String(caps.streams ?? ""),
     String(caps.bytes ?? ""),
     path,
@@ -52,7 +55,8 @@ export function decodeHttpVisit(url: string): HttpVisit | undefined {
     .slice(BASE.length)
     .split("&")
     .map((part) => decodeURIComponent(part));
-  const [endpoint = "", visitor = "", scheme, host = "", port, via = "", token = "", until = "", ...rest] = parts;
+  const [endpoint = "", visitor = "", scheme, host = "", port, via = "", token = "", until = "", key = "", ...rest] =
+    parts;
   const [streams = "", bytes = "", path = "/"] = rest;
   return {
     endpoint,
@@ -65,5 +69,6 @@ export function decodeHttpVisit(url: string): HttpVisit | undefined {
     token,
     caps: capsOf(streams, bytes),
     until: until === "" ? null : Number(until),
+    key,
   };
 }

@@ -183,6 +183,11 @@ export class Relay extends DurableObject<Env> {
     });
   }
 
+  /** For the Worker: resolves when it is to break off the WebSocket that it gave this key. */
+  severed(key: string): Promise<void> {
+    return this.#httpDoor.severed(key);
+  }
+
   /** A visitor at one of the Worker's TCP ports, handed over by `stub.connect(name)`. */
   override async connect(socket: Socket): Promise<void> {
     this.#meter.request(Date.now());

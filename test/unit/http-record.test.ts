@@ -79,3 +79,46 @@ test("unknown kinds and records over their limit are refused", () => {
   expect(() => read([Uint8Array.of(RECORD.TEXT, 2, 0, 0, 1)])).toThrow(SessionError);
   expect(() => read([Uint8Array.of(RECORD.BODY, 255, 255, 255, 255)])).not.toThrow();
 });
+
+test("a receiver of pieces gets a large message as it comes, a small one whole, and holds no more than a frame", () => {
+  const bytes = (length: number, value: number): Uint8Array => new Uint8Array(length).fill(value);
+  const stream = [
+    [RECORD.TEXT, bytes(MAX_DATA, 1)],
+    [RECORD.BINARY, bytes(3 * MAX_DATA + 5, 2)],
+    [RECORD.BINARY, bytes(MAX_DATA + 1, 3)],
+    [RECORD.TEXT, bytes(0, 4)],
+  ] as const;
+  const whole: [number, number][] = [];
+  const pieces: [number, number, boolean][] = [];
+  let accounted = 0;
+  const reader = new RecordReader({
+    body: () => expect.fail("no body"),
+    record: (kind, payload, owed) => {
+      whole.push([kind, payload.byteLength]);
+      accounted += owed;
+    },
+    piece: (kind, piece, isLast) => {
+      pieces.push([kind, piece.byteLength, isLast]);
+      accounted += piece.byteLength;
+    },
+  });
+  let sent = 0;
+  for (const [kind, payload] of stream)
+    for (const chunk of recordChunks(kind, payload))
+      for (let at = HEADROOM; at < chunk.byteLength; at += 100_000) {
+        const part = chunk.subarray(at, at + 100_000);
+        sent += part.byteLength;
+        const ours = reader.push(part);
+        accounted += ours;
+        expect(reader.kept).toBeLessThanOrEqual(MAX_DATA);
+      }
+  expect(whole).toEqual([
+    [RECORD.TEXT, MAX_DATA],
+    [RECORD.TEXT, 0],
+  ]);
+  const large = pieces.filter(([kind]) => kind === RECORD.BINARY);
+  expect(large).toHaveLength(pieces.length);
+  expect(large.filter(([, , isLast]) => isLast)).toHaveLength(2);
+  expect(large.reduce((sum, [, length]) => sum + length, 0)).toBe(4 * MAX_DATA + 6);
+  expect(accounted).toBe(sent);
+});
