@@ -6,7 +6,7 @@ import type { FlatHeaders } from "./http-head.ts";
 /** What the names of the edge's own cookies start with, after `__Host-` where there is TLS. */
 export const COOKIE_PREFIX = "sallyport-";
 
-/** Links that admit whoever opens them. */
+/** Where one-time links lead: each admits the address that it is opened from. */
 const GRANT_LINKS = "/.sallyport/grant/";
 
 /** The name of one of the edge's own cookies. With TLS a browser takes it from this very host only, and for all of its paths. */

@@ -33,7 +33,7 @@ export function routeHttp<T extends HttpEndpoint>(
   if (mostExact(served, plainest(request.path), isUnder) !== chosen) return ambiguous();
   if (chosen === undefined || served.every((each) => isSameRule(each, chosen))) return ok(chosen);
   for (const reading of readings(request.path)) {
-    // More readings than can be looked at: nobody honest needs them.
+    // More readings than can be looked at: no honest path has as many.
     if (reading === undefined) return ambiguous();
     for (const isRead of [isUnder, isReadUnder]) {
       const found = mostExact(served, reading, isRead);

@@ -164,6 +164,14 @@ export class Outgoing {
     this.#finRepeats = true;
   }
 
+  /** Takes back what was not sent: for a stream that is to be reset, and a sender that can free it at once. */
+  takePending(): Uint8Array[] {
+    const pending = this.#pending;
+    this.#pending = [];
+    this.pendingBytes = 0;
+    return pending;
+  }
+
   /** Lets go of everything; returns the charge that was outstanding. */
   drop(): number {
     const { charge } = this;

@@ -4,6 +4,7 @@ import type { Failure } from "../../shared/errors.ts";
 import type { ResponseHead } from "../../shared/http-head.ts";
 import { MAX_MESSAGE } from "../../shared/http-limits.ts";
 import { RECORD, recordChunks, type RecordKind } from "../../shared/http-record.ts";
+import { MAX_DATA } from "../../shared/limits.ts";
 import type { Stream } from "../../shared/stream.ts";
 import { backlog } from "../backlog.ts";
 import { headersOf } from "./http-answer.ts";
@@ -17,7 +18,7 @@ const reasonDecoder = new TextDecoder();
 
 /** Bytes that a chunk which waits costs beside what is in it. */
 const CHUNK_COST = 512;
-/** Bytes of a message that is worth letting go of at once. */
+/** Bytes of a buffer that is worth freeing at once. */
 const LARGE = 64 * 1024;
 /** Messages without a byte, a second and at once: what waits of them for a visitor the platform does not tell. */
 const EMPTY_PER_SECOND = 1_000;
@@ -85,6 +86,7 @@ class WebSocketVisitor implements Waiter {
       undefined,
       () => backlog.share(this, MOST_QUEUED),
     );
+    stream.out.recycle = free;
     socket.accept();
     socket.binaryType = "arraybuffer";
     socket.addEventListener("message", ({ data }) => this.#said(data as string | ArrayBuffer));
@@ -121,6 +123,7 @@ class WebSocketVisitor implements Waiter {
     // What the platform keeps for a visitor that does not read is freed with the connection alone.
     if (this.#queue.bytes > 0) this.#severable.now();
     this.#close(CLOSE.tooMuch, "more than the path can carry");
+    for (const chunk of this.#stream.out.takePending()) free(chunk);
     this.#stream.reset("too-many", "more WebSocket messages waited than there is room for");
   }
 
@@ -147,6 +150,8 @@ class WebSocketVisitor implements Waiter {
     } else {
       this.#socket.send(payload);
     }
+    // The platform has what it needs; one that came in a single frame has other things in its buffer.
+    if (payload.byteLength > MAX_DATA) free(payload);
     this.#queue.sent();
     this.note();
   }
@@ -161,8 +166,8 @@ class WebSocketVisitor implements Waiter {
       return this.#stream.reset("visitor-gone", "the visitor sent a message of more than 32 MiB");
     }
     this.#write(typeof data === "string" ? RECORD.TEXT : RECORD.BINARY, payload);
-    // It was copied; until the next collection it would take as much again.
-    if (payload.byteLength > LARGE) (payload.buffer as ArrayBuffer).transfer(0);
+    // It was copied.
+    free(payload);
     // Asked, the stream tells when it has taken what waits.
     if (!this.#stream.hungry) this.note();
   }
@@ -224,6 +229,11 @@ class WebSocketVisitor implements Waiter {
       // Already closed by the other end.
     }
   }
+}
+
+/** Frees what is not read any more: until the next collection it would take as much again. */
+function free({ buffer }: Uint8Array): void {
+  if (buffer.byteLength > LARGE) (buffer as ArrayBuffer).transfer(0);
 }
 
 /** Null for what is no UTF-8. */
