@@ -43,7 +43,8 @@ export async function grantPage({ request, env, authority, visitor, path }: Rese
   forgetRoutes();
   forgetHosts();
   const answered = admitted(request, used, host, address);
-  if (used.browser !== null) answered.headers.append("set-cookie", `${cookie}=${used.browser}${attributes(path, scheme)}`);
+  if (used.browser !== null)
+    answered.headers.append("set-cookie", `${cookie}=${used.browser}${attributes(path, scheme)}`);
   return answered;
 }
 
