@@ -123,12 +123,10 @@ test("what servers believe of proxies, no visitor can say, in any spelling; a tr
   await using site = await testSite({}, "--trusted-proxy", `${proxy}/32`);
   await using target = await rawTarget();
   await site.map(`http://${HOST}`, `http://${target.host}:${target.port}`);
-  for (const name of [...ROUTE, ...IDENTITY].flatMap(spellings))
-    await askHttp(site.edge.url, HOST, { headers: { [name]: "6.6.6.6", "x-keep": "1" } });
+  const names = new Set([...ROUTE, ...IDENTITY].flatMap(spellings));
+  for (const name of names) await askHttp(site.edge.url, HOST, { headers: { [name]: "6.6.6.6", "x-keep": "1" } });
   for (const each of target.received) expect(each).not.toContain("6.6.6.6");
-  expect(target.received.join("").split("x-keep: 1")).toHaveLength(
-    new Set([...ROUTE, ...IDENTITY].flatMap(spellings)).size + 1,
-  );
+  expect(target.received.join("").split("x-keep: 1")).toHaveLength(names.size + 1);
   await askHttp(site.edge.url, HOST, {
     headers: { "x-forwarded-for": "192.0.2.7", "x-forwarded-user": "ann", "x-client-ip": "6.6.6.6" },
     from: proxy,
