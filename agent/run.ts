@@ -41,8 +41,8 @@ export type AgentOptions = {
   dialler: () => Dialler;
   token: () => string;
   claims: () => AgentClaims;
-  /** Takes a renewed token into use, and keeps it. Throws if it is not one of ours. */
-  keep: (token: string) => void;
+  /** Takes a renewed token into use, and keeps it. */
+  keep: (token: string, claims: AgentClaims) => void;
   incarnation: string;
   policy: TargetPolicy;
   counters: Counters;
@@ -97,8 +97,9 @@ export async function runAgent(options: AgentOptions, state: AgentState): Promis
       frameBytes: MAX_DATA,
       features: [],
     },
+    renew: () => renewal.ask(Date.now()),
     waiting: () => sessions.waiting,
-    frame: (frame) => (frame.type === TYPE.RENEW ? renewal.answered(frame) : sessions.receive(frame)),
+    frame: (frame) => (frame.type === TYPE.RENEW ? renewal.answered(frame, Date.now()) : sessions.receive(frame)),
     room: () => sessions.pump(),
     drained: () => datagrams.flush(),
     up: (welcome) => {
@@ -124,7 +125,7 @@ export async function runAgent(options: AgentOptions, state: AgentState): Promis
       log("warn", "not connected", { ...logFields(fault), retryInMs });
     },
   });
-  const renewal = new TokenRenewal(options);
+  const renewal = new TokenRenewal({ ...options, kind: "agent" });
   const datagrams = new DatagramQueue(
     () => lanes.queued(0),
     () => performance.now(),

@@ -55,7 +55,7 @@ export function settingsOf(flags: Options, env: NodeJS.ProcessEnv, log: Log): Se
   const options = merged(flags);
   const given = readToken(flags, env, log, options.tokenFile);
   // It may have been renewed since, and kept aside.
-  const source = { ...given, token: newestToken(given.token, env) };
+  const source = { ...given, token: newestToken("agent", given.token, env) };
   const claims = claimsOf(source.token);
   const edge = edgeUrl(options.edge ?? claims.iss, options.insecure === true);
   return {

@@ -1,6 +1,5 @@
 import type { GatewayClaims } from "../shared/claims.ts";
 import type { Log } from "../link/log.ts";
-import { Problem } from "../link/problem.ts";
 import { keepToken, newestToken } from "../link/token-store.ts";
 import { claimsOf } from "./caller-token.ts";
 
@@ -14,7 +13,7 @@ export class GatewayToken {
 
   /** `file` is where `token` came from; null when it came otherwise. Throws Problem when it is no gateway's token. */
   constructor(token: string, file: string | null, env: NodeJS.ProcessEnv, log: Log) {
-    this.#token = newestToken(token, env);
+    this.#token = newestToken("gateway", token, env);
     this.#claims = claimsOf("gateway", this.#token);
     this.#file = file;
     this.#env = env;
@@ -25,14 +24,11 @@ export class GatewayToken {
 
   readonly claims = (): GatewayClaims => this.#claims;
 
-  /** Takes a renewed token into use, and keeps it for the next start. Throws Problem when it is not one of ours. */
-  readonly keep = (token: string): void => {
-    const claims = claimsOf("gateway", token);
-    if (claims.sub !== this.#claims.sub)
-      throw Problem.configuration("token-strange", `it is for ${claims.sub}`, "report this");
+  /** Takes a renewed token into use, and keeps it for the next start. */
+  readonly keep = (token: string, claims: GatewayClaims): void => {
     this.#token = token;
     this.#claims = claims;
-    const kept = keepToken(token, this.#file, this.#env);
+    const kept = keepToken(token, claims.sub, this.#file, this.#env);
     const told = { jti: claims.jti, expires: new Date(claims.exp * 1000).toISOString() };
     if (kept.at !== "memory") this.#log("info", "token renewed", { ...told, file: kept.path });
     else

@@ -33,8 +33,8 @@ export type GatewayOptions = {
   dialler: Dialler;
   token: () => string;
   claims: () => GatewayClaims;
-  /** Takes a renewed token into use, and keeps it. Throws if it is not one of ours. */
-  keep: (token: string) => void;
+  /** Takes a renewed token into use, and keeps it. */
+  keep: (token: string, claims: GatewayClaims) => void;
   /** What to listen for and where; none: everything the token allows, at `bind`. */
   wanted: readonly Wanted[];
   /** Local addresses, when nothing else is said. */
@@ -62,7 +62,8 @@ export async function gateway(options: GatewayOptions, signal: AbortSignal): Pro
         // A site that is gone is no reason to leave the others.
         stopped: (fault) => fault.code === "forbidden" || stopped.resolve(fault),
         drained: (link) => listeners.drained(link),
-        renewed: (frame) => renewal.answered(frame),
+        renew: () => renewal.ask(Date.now()),
+        renewed: (frame) => renewal.answered(frame, Date.now()),
       },
     ),
   );
@@ -72,7 +73,7 @@ export async function gateway(options: GatewayOptions, signal: AbortSignal): Pro
     const report = () => ({ client, counts, listening: listeners.listening, expires: claims().exp });
     stack.use(await callerMetrics(metrics, "gateway", report, log));
   }
-  const renewal = new TokenRenewal(options);
+  const renewal = new TokenRenewal({ ...options, kind: "gateway" });
   const ageing = setInterval(() => {
     const link = [...client.links].find(({ isConnected }) => isConnected);
     const renew = link === undefined ? undefined : renewal.due(Date.now());

@@ -49,6 +49,8 @@ export type ClientEvents = {
   routes: (link: SiteLink) => void;
   stopped: (fault: LinkStopped) => void;
   drained: (link: SiteLink) => void;
+  /** The frame that asks for the successor of a lapsed token; clients don't renew theirs. */
+  renew?: () => Uint8Array;
   /** An answer to a RENEW. */
   renewed?: (frame: Frame) => void;
 };
@@ -102,6 +104,7 @@ export class Client implements AsyncDisposable {
         lost: (lane, fault) => logLoss(log, fault, { site, lane }),
         stopped: (fault) => this.#events.stopped(fault),
         drained: () => this.#events.drained(link),
+        ...(this.#events.renew === undefined ? {} : { renew: this.#events.renew }),
         renewed: (frame) => this.#events.renewed?.(frame),
       },
     );

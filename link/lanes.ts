@@ -5,8 +5,6 @@ import type { Dialler } from "./dial/dialler.ts";
 import type { LinkFault, LinkStopped } from "./fault.ts";
 import { dialLane, Lane } from "./lane.ts";
 import { pause } from "./pause.ts";
-import { encodeControl } from "../shared/control.ts";
-import { TYPE } from "../shared/frame.ts";
 import { HAS_STANDBY } from "../shared/version.ts";
 import { LaneSet } from "../shared/lane-set.ts";
 import { Lull, LULL_MS } from "../shared/lull.ts";
@@ -34,6 +32,8 @@ export type LanesOptions = {
   /** Read at every dial: it may have been renewed. */
   token: () => string;
   hello: Omit<Hello, "lane">;
+  /** The frame that asks for the successor of a lapsed token; absent for ends that don't renew theirs. */
+  renew?: () => Uint8Array;
   /** True while the sessions have bytes the far ends have not consumed. */
   waiting: () => boolean;
   frame: (frame: Frame) => void;
@@ -178,7 +178,7 @@ export class Lanes {
   async #use(lane: Lane, backoff: Backoff, stop: AbortSignal): Promise<LinkFault> {
     const { renew, standby, features } = lane.welcome;
     this.#features = features;
-    if (renew === true) return renewOver(lane);
+    if (renew === true) return renewOver(lane, this.#options.renew);
     if (standby !== true) {
       this.#standby = false;
       return this.#carry(lane, backoff, stop);
@@ -271,9 +271,9 @@ function answerOf({ code }: LinkFault): "answered" | "unanswered" {
 }
 
 /** On a lane of a lapsed token there is one thing to say; then the edge closes it, and it is dialled with the new token. */
-async function renewOver(lane: Lane): Promise<LinkFault> {
+async function renewOver(lane: Lane, ask: LanesOptions["renew"]): Promise<LinkFault> {
   lane.take();
-  lane.send(encodeControl(TYPE.RENEW, {}));
+  if (ask !== undefined) lane.send(ask());
   const patience = setTimeout(() => void lane[Symbol.asyncDispose](), RENEW_MS);
   const fault = await lane.closed;
   clearTimeout(patience);

@@ -37,7 +37,9 @@ export type SiteLinkEvents = {
   stopped: (fault: LinkStopped) => void;
   /** The realtime lane takes datagrams again. */
   drained: () => void;
-  /** An answer to a RENEW; clients never ask. */
+  /** The frame that asks for the successor of a lapsed token; clients never ask. */
+  renew?: () => Uint8Array;
+  /** An answer to a RENEW. */
   renewed?: (frame: Frame) => void;
 };
 
@@ -62,6 +64,7 @@ export class SiteLink implements AsyncDisposable {
       dialler: () => dialler,
       token,
       hello: { protocol: PROTOCOL, kind, incarnation, version: VERSION, frameBytes: MAX_DATA, features: [] },
+      ...(events.renew === undefined ? {} : { renew: events.renew }),
       waiting: () => this.#sessions.waiting,
       frame: (frame) => this.#receive(frame),
       room: () => this.#sessions.pump(),

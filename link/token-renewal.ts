@@ -1,27 +1,35 @@
-import type { Claims } from "../shared/claims.ts";
+import type { ClaimsOf } from "../shared/claims.ts";
 import { decodeControl, encodeControl, Renew } from "../shared/control.ts";
 import { TYPE, type Frame } from "../shared/frame.ts";
 import { renewAt } from "../shared/token-life.ts";
 import type { Log } from "./log.ts";
+import { readSuccessor, type RenewableKind } from "./successor.ts";
 
 /** Milliseconds between two requests at most: an answer may get lost, an edge be out of order. */
 const LONGEST_PAUSE_MS = 3_600_000;
 const SHORTEST_PAUSE_MS = 1_000;
+/** Milliseconds in which a request is answered, or never: what comes later was not asked for. */
+const ANSWER_MS = 60_000;
 
-export type TokenRenewalOptions = {
+export type TokenRenewalOptions<K extends RenewableKind> = {
+  kind: K;
   /** Claims of the token in use. */
-  claims: () => Pick<Claims, "iat" | "exp">;
-  /** Takes a renewed token into use, and keeps it. Throws if it is not one of ours. */
-  keep: (token: string) => void;
+  claims: () => ClaimsOf<K>;
+  /** Takes a renewed token into use, and keeps it. */
+  keep: (token: string, claims: ClaimsOf<K>) => void;
   log: Log;
 };
 
-/** Renews the token of an agent or a gateway at two thirds of its life, over its lane. */
-export class TokenRenewal {
-  readonly #options: TokenRenewalOptions;
+/**
+ * Renews the token of an agent or a gateway over its lane, at two thirds of its life or when the edge says that it has lapsed.
+ * The edge is not trusted with it: a token counts as the answer to an own request only, and if it says what the present one does.
+ */
+export class TokenRenewal<K extends RenewableKind> {
+  readonly #options: TokenRenewalOptions<K>;
   #asked = Number.NEGATIVE_INFINITY;
+  #isOutstanding = false;
 
-  constructor(options: TokenRenewalOptions) {
+  constructor(options: TokenRenewalOptions<K>) {
     this.#options = options;
   }
 
@@ -32,25 +40,35 @@ export class TokenRenewal {
     // A clock that was set back must not silence us for ever.
     const sinceAsked = Math.abs(now - this.#asked);
     if (now < renewAt({ iat, exp }) * 1000 || sinceAsked < pause) return undefined;
+    return this.ask(now);
+  }
+
+  /** The frame that asks for a successor; from now on one answer is waited for. `now` in milliseconds since 1970. */
+  ask(now: number): Uint8Array {
     this.#asked = now;
+    this.#isOutstanding = true;
     return encodeControl(TYPE.RENEW, {});
   }
 
-  /** Takes the edge's answer. */
-  answered(frame: Frame): void {
-    const { log, keep } = this.#options;
+  /** Takes the edge's answer. The present token stays, and the log says why, unless it is a good one. */
+  answered(frame: Frame, now: number): void {
+    const { kind, claims, keep, log } = this.#options;
     const answer = decodeControl(frame, Renew);
-    if ("token" in answer) {
-      try {
-        keep(answer.token);
-        this.#asked = Number.NEGATIVE_INFINITY;
-      } catch (error) {
-        log("error", "the edge sent a token that is of no use", {
-          reason: error instanceof Error ? error.message : String(error),
-        });
-      }
-    } else if ("code" in answer) {
-      log("warn", "the token is not renewed", { code: answer.code, reason: answer.reason });
-    }
+    const isAsked = this.#isOutstanding && Math.abs(now - this.#asked) <= ANSWER_MS;
+    this.#isOutstanding = false;
+    if (!isAsked) return log("warn", "the edge answered a RENEW that was not sent: nothing is changed");
+    if ("code" in answer) log("warn", "the token is not renewed", { code: answer.code, reason: answer.reason });
+    if (!("token" in answer)) return;
+    const present = claims();
+    const next = readSuccessor(kind, present, answer.token);
+    if (!next.ok)
+      return log("error", "the edge sent another token than was asked for: the present one stays", {
+        reason: next.error.message,
+      });
+    const { iss } = next.value;
+    if (iss !== present.iss)
+      log("warn", "the edge has another URL, dialled from the next start on unless --edge names one", { url: iss });
+    keep(answer.token, next.value);
+    this.#asked = Number.NEGATIVE_INFINITY;
   }
 }

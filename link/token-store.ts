@@ -13,17 +13,16 @@ import {
 import { homedir } from "node:os";
 import { dirname, join } from "node:path";
 import { decodeJwt } from "jose";
-import * as z from "zod";
+import { parseClaims } from "../shared/claims.ts";
+import { readSuccessor, type RenewableKind } from "./successor.ts";
 
 // Renewed tokens: in the file that the token came from, else in the state directory, where the next start finds them.
-
-const Life = z.object({ sub: z.string(), exp: z.number() });
 
 /** Where a renewed token was put. */
 export type Kept = { at: "file" | "state"; path: string } | { at: "memory"; reason: string };
 
-/** Keeps a renewed token. `file` is the one it came from; null when it came otherwise. Never throws. */
-export function keepToken(token: string, file: string | null, env: NodeJS.ProcessEnv): Kept {
+/** Keeps a renewed token of this identity. `file` is the one it came from; null when it came otherwise. Never throws. */
+export function keepToken(token: string, sub: string, file: string | null, env: NodeJS.ProcessEnv): Kept {
   let reason = "";
   if (file !== null) {
     try {
@@ -34,7 +33,7 @@ export function keepToken(token: string, file: string | null, env: NodeJS.Proces
     }
   }
   try {
-    const path = stateFile(subjectOf(token), env);
+    const path = stateFile(sub, env);
     mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
     return { at: "state", path: writeToken(path, token) };
   } catch (error) {
@@ -42,21 +41,18 @@ export function keepToken(token: string, file: string | null, env: NodeJS.Proces
   }
 }
 
-/** The token that `token` was renewed into and that was kept aside, if it lives longer; else `token` itself. */
-export function newestToken(token: string, env: NodeJS.ProcessEnv): string {
+/** The token that `token` was renewed into and that was kept aside, if it is a successor and lives longer; else `token` itself. */
+export function newestToken(kind: RenewableKind, token: string, env: NodeJS.ProcessEnv): string {
   try {
-    const given = Life.parse(decodeJwt(token));
-    const kept = readFileSync(stateFile(given.sub, env), "utf8").trim();
-    const { sub, exp } = Life.parse(decodeJwt(kept));
-    return sub === given.sub && exp > given.exp ? kept : token;
+    const given = parseClaims(kind, decodeJwt(token));
+    if (!given.ok) return token;
+    const kept = readFileSync(stateFile(given.value.sub, env), "utf8").trim();
+    const next = readSuccessor(kind, given.value, kept);
+    return next.ok && next.value.exp > given.value.exp ? kept : token;
   } catch {
     // There is none, or `token` is not a token, which others say better.
     return token;
   }
-}
-
-function subjectOf(token: string): string {
-  return Life.parse(decodeJwt(token)).sub;
 }
 
 function stateFile(sub: string, env: NodeJS.ProcessEnv): string {

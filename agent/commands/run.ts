@@ -15,7 +15,6 @@ import { Counters } from "../counters.ts";
 import { observed } from "../metrics.ts";
 import type { TargetPolicy } from "../policy.ts";
 import { runAgent, type AgentState } from "../run.ts";
-import { claimsOf } from "../token.ts";
 import { logSettings, merged, settingsOf, type Options, type Settings } from "../settings.ts";
 
 /** `agent --token-file F …`: serves a site until it is told to stop. Throws Problem. */
@@ -32,7 +31,7 @@ export async function run(flags: Options, env: NodeJS.ProcessEnv): Promise<void>
   const token = (): string => agent.settings.source.token;
   const claims = (): AgentClaims => agent.settings.claims;
   const dialler = (): Dialler => agent.settings.dialler;
-  const keep = (renewed: string): void => agent.keep(renewed);
+  const keep = (renewed: string, successor: AgentClaims): void => agent.keep(renewed, successor);
   const options = { edge, dialler, token, claims, keep, incarnation, policy, counters, log, drain, stop };
   const fault = await runAgent(options, agent.state);
   if (fault !== null)
@@ -124,16 +123,12 @@ class RunningAgent {
     return changed;
   }
 
-  /** Takes a renewed token into use, and keeps it for the next start. Throws Problem when it is not one of ours. */
-  keep(token: string): void {
-    const claims = claimsOf(token);
-    const { source, claims: before } = this.settings;
-    if (claims.sub !== before.sub || claims.site !== before.site) {
-      throw Problem.configuration("token-strange", `it is for ${claims.sub} at ${claims.site}`, "report this");
-    }
+  /** Takes a renewed token into use, and keeps it for the next start. */
+  keep(token: string, claims: AgentClaims): void {
+    const { source } = this.settings;
     this.settings = { ...this.settings, source: { ...source, token }, claims };
     this.policy.claims = claims;
-    const kept = keepToken(token, source.file, this.#env);
+    const kept = keepToken(token, claims.sub, source.file, this.#env);
     const expires = new Date(claims.exp * 1000).toISOString();
     if (kept.at !== "memory") this.log("info", "token renewed", { jti: claims.jti, expires, file: kept.path });
     else

@@ -1,19 +1,26 @@
 import * as z from "zod";
 
+/** What is written into a request's head must not end its line. */
+const inHead = z.string().regex(/^[\x21-\x7e\x80-\xff]*$/);
+
 const Options = z.object({
-  hostHeader: z.string().default("visitor"),
+  hostHeader: inHead.default("visitor"),
   tlsVerify: z.boolean().default(true),
   ca: z.string().nullable().default(null),
   sni: z.string().nullable().default(null),
   rewrite: z.boolean().default(true),
   /** Prefix of the endpoint that the target does not see; "" keeps all. */
-  prefix: z.string().default(""),
+  prefix: inHead.default(""),
 });
 
 /** How a mapping wants its target spoken to; what DIAL carries for HTTP. */
 export type HttpDialOptions = z.output<typeof Options>;
 
-/** Throws on what no relay writes. */
-export function parseHttpOptions(text: string): HttpDialOptions {
-  return Options.parse(text === "" ? {} : JSON.parse(text));
+/** Undefined for what no relay writes. */
+export function parseHttpOptions(text: string): HttpDialOptions | undefined {
+  try {
+    return Options.safeParse(text === "" ? {} : JSON.parse(text)).data;
+  } catch {
+    return undefined;
+  }
 }

@@ -34,6 +34,7 @@ export class TargetPool extends http.Agent {
   readonly #target: Target;
   readonly #options: HttpDialOptions;
   readonly #policy: TargetPolicy;
+  #isRetired = false;
 
   constructor(target: Target, options: HttpDialOptions, policy: TargetPolicy) {
     super({
@@ -61,8 +62,9 @@ export class TargetPool extends http.Agent {
     return this.#target.kind === "http" ? this.#target.scheme : "http";
   }
 
-  /** What is in use ends with its streams. */
-  closeIdle(): void {
+  /** Keeps no connection any more; what is in use ends with its streams. */
+  retire(): void {
+    this.#isRetired = true;
     for (const sockets of Object.values(this.freeSockets)) for (const socket of sockets ?? []) socket.destroy();
   }
 
@@ -83,6 +85,7 @@ export class TargetPool extends http.Agent {
 
   /** Whoever speaks on an idle connection answers a question nobody asked: the next visitor must not get that answer. */
   override keepSocketAlive(socket: Duplex): boolean {
+    if (this.#isRetired) return false;
     const kept = super.keepSocketAlive(socket) as unknown as boolean;
     if (kept) socket.on("data", refuseUnasked);
     return kept;

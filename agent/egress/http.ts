@@ -48,8 +48,9 @@ export function serveHttp(stream: Stream, dial: Dial, pools: HttpPools, dialled:
         const ours = reader.push(bytes);
         if (ours > 0) stream.consumed(ours);
       } catch (error) {
-        if (!(error instanceof SessionError)) throw error;
-        fail(stream, { code: "internal", reason: error.message });
+        // Whatever a relay says, it costs this stream and never the agent.
+        const reason = error instanceof Error ? error.message : String(error);
+        fail(stream, { code: "internal", reason });
       }
     },
     fin: () => conversation?.fin(),
@@ -62,7 +63,8 @@ export function serveHttp(stream: Stream, dial: Dial, pools: HttpPools, dialled:
       resolve(failure);
     },
   };
-  if (way === null) stream.reject("target-denied", `${dial.target} is no target of a HTTP endpoint`);
+  if (way === null)
+    stream.reject("target-denied", `${dial.target}, with the options of this DIAL, is no target of a HTTP endpoint`);
   return ended;
 }
 

@@ -15,6 +15,9 @@ const TOKENS = "test/unit/tokens.test.ts";
 const SCOPE = "test/e2e/scope.test.ts";
 const HTTP = "test/e2e/http-hostile.test.ts";
 const RELAY = "test/e2e/hostile-relay.test.ts";
+const RELAY_ORDER = "test/e2e/hostile-edge.test.ts";
+const RENEWAL = "test/unit/token-renewal.test.ts";
+const SUCCESSION = "test/unit/succession.test.ts";
 
 export const VULNERABILITIES: readonly Vulnerability[] = [
   {
@@ -107,6 +110,48 @@ export const VULNERABILITIES: readonly Vulnerability[] = [
     find: "if (!mayReach(policy.claims, address, port)) return false;",
     put: "",
     test: [RELAY, "an agent dials nothing but what its token and its own rules allow"],
+  },
+  {
+    name: "a connection that was kept alive outlives the rules that allowed it",
+    file: "agent/egress/http-pools.ts",
+    find: "    this.#judgeAnew();",
+    put: "",
+    test: [RELAY, "rules that a reload narrows hold"],
+  },
+  {
+    name: "an agent takes a token that it has not asked for",
+    file: "link/token-renewal.ts",
+    find: "if (!isAsked) return log(",
+    put: "if (!isAsked && kind === undefined) return log(",
+    test: [RENEWAL, "a token that was never asked for is not taken"],
+  },
+  {
+    name: "an agent takes a token that grants more",
+    file: "shared/succession.ts",
+    find: "if (different.length > 0) {",
+    put: "if (different.length > 9) {",
+    test: [RELAY_ORDER, "an agent whose"],
+  },
+  {
+    name: "an agent takes a token that lives longer",
+    file: "shared/succession.ts",
+    find: "if (life > longest)",
+    put: "if (life > 2 * longest)",
+    test: [SUCCESSION, "a successor lives no longer"],
+  },
+  {
+    name: "a renewed token sends an agent to a plain port of its own machine",
+    file: "shared/succession.ts",
+    find: "if (after.value.isLoopback) return before.value.isLoopback;",
+    put: "if (after.value.isLoopback) return true;",
+    test: [SUCCESSION, "an end at"],
+  },
+  {
+    name: "whatever was kept beside a token is used at the next start",
+    file: "link/token-store.ts",
+    find: "return next.ok && next.value.exp > given.value.exp ? kept : token;",
+    put: "return next.ok || kept.length > 0 ? kept : token;",
+    test: [RENEWAL, "a token that was kept aside"],
   },
   {
     name: "a grant's address is compared as text",

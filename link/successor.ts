@@ -1,0 +1,41 @@
+import { parseClaims, typeOf, type ClaimsOf } from "../shared/claims.ts";
+import { fault, type Result } from "../shared/result.ts";
+import { successor } from "../shared/succession.ts";
+import { isTokenText } from "../shared/token-text.ts";
+
+/** Kinds of tokens that their holders renew. */
+export type RenewableKind = "agent" | "gateway";
+
+/** Characters of the longest token that an edge looks at. */
+const MAX_TOKEN = 8192;
+/** Bytes of an Ed25519 signature. */
+const SIGNATURE = 64;
+
+/** Reads the claims of the token that is to follow `present`. Answers fault(bad-claims) if it is none, or says anything else. */
+export function readSuccessor<K extends RenewableKind>(
+  kind: K,
+  present: ClaimsOf<K>,
+  token: string,
+): Result<ClaimsOf<K>> {
+  const payload = payloadOf(token, typeOf(kind));
+  if (payload === undefined) return fault("bad-claims", "it does not have the form of a token");
+  const offered = parseClaims(kind, payload);
+  return offered.ok ? successor(present, offered.value) : offered;
+}
+
+/** What was signed; undefined unless the text is the one spelling of a token of this type, such as an edge writes. */
+function payloadOf(token: string, typ: string): unknown {
+  if (token.length > MAX_TOKEN || !isTokenText(token)) return undefined;
+  const [head = "", payload = "", signature = ""] = token.split(".");
+  if (Buffer.from(signature, "base64url").byteLength !== SIGNATURE) return undefined;
+  try {
+    const { alg, typ: found } = decoded(head) as { alg?: unknown; typ?: unknown };
+    return alg === "EdDSA" && found === typ ? decoded(payload) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function decoded(part: string): unknown {
+  return JSON.parse(Buffer.from(part, "base64url").toString());
+}

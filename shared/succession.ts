@@ -1,0 +1,51 @@
+import type { Claims } from "./claims.ts";
+import { parseEdgeUrl } from "./edge-url.ts";
+import { fault, ok, quote, type Result } from "./result.ts";
+
+/** What a renewed token has of its own. Everything else is what the present one says: a claim that is added is bound by itself. */
+const OWN: ReadonlySet<string> = new Set(["iat", "exp", "jti", "iss"]);
+
+/**
+ * Judges what an edge calls the successor of a token, for the end that holds it: the end can't verify a signature, and an edge
+ * in hostile hands signs whatever it likes. The successor must say the same as `present`, live no longer, and name a URL that is
+ * no less protected. Answers `offered`, or fault(bad-claims) with the difference.
+ */
+export function successor<C extends Claims>(present: C, offered: C): Result<C> {
+  const [before, after] = [claimTexts(present), claimTexts(offered)];
+  const different = [...new Set([...before.keys(), ...after.keys()])].filter(
+    (name) => !OWN.has(name) && before.get(name) !== after.get(name),
+  );
+  if (different.length > 0) {
+    const said = different.map((name) => `${name} is ${shown(after.get(name))}, and was ${shown(before.get(name))}`);
+    return refuse(said.join("; "));
+  }
+  const [life, longest] = [offered.exp - offered.iat, present.exp - present.iat];
+  if (life > longest) return refuse(`it lives ${life} s, and the present one ${longest} s`);
+  if (offered.exp < present.exp) return refuse("it ends before the present one");
+  if (!mayMove(present.iss, offered.iss)) return refuse(`iss is ${quote(offered.iss)}, and was ${quote(present.iss)}`);
+  return ok(offered);
+}
+
+/**
+ * Whether an edge may send an end that knows it by one URL to another, which the next start dials: an encrypted one, where a
+ * certificate proves the name, or one as plain as before. The end's own machine is dialled by those alone that did so before.
+ */
+function mayMove(from: string, to: string): boolean {
+  const [before, after] = [parseEdgeUrl(from), parseEdgeUrl(to)];
+  if (!before.ok || !after.ok) return from === to;
+  if (after.value.isLoopback) return before.value.isLoopback;
+  return !after.value.isPlain || (before.value.isPlain && !before.value.isLoopback);
+}
+
+function refuse<C>(difference: string): Result<C> {
+  return fault("bad-claims", `it is no successor of the present token: ${difference}`);
+}
+
+/** Each claim as text, to be compared: parsed claims have one spelling. */
+function claimTexts(claims: Claims): Map<string, string> {
+  return new Map(Object.entries(claims).map(([name, value]) => [name, JSON.stringify(value)]));
+}
+
+function shown(text: string | undefined): string {
+  return text === undefined ? "absent" : quote(text);
+}
