@@ -5,7 +5,10 @@ const MOST_NAMES = 1_000;
 
 export type Lookup = (host: string) => Promise<readonly { address: string }[]>;
 
-type Asked = { answer: Promise<readonly string[]>; until: number };
+/** Addresses in the resolver's order, none of a name that does not exist; null: the resolver could not tell. */
+export type Found = readonly string[] | null;
+
+type Asked = { answer: Promise<Found>; until: number };
 
 /**
  * Asks the resolver for each name once at a time, and at most once a second: visitors of one mapping can't flood the
@@ -22,8 +25,8 @@ export class Names {
     this.#now = now;
   }
 
-  /** Addresses in the resolver's order; none when the name does not resolve. */
-  resolve(host: string): Promise<readonly string[]> {
+  /** Never rejects. */
+  resolve(host: string): Promise<Found> {
     const before = this.#asked.get(host);
     if (before !== undefined && this.#now() < before.until) return before.answer;
     this.#asked.delete(host);
@@ -35,12 +38,11 @@ export class Names {
     return asked.answer;
   }
 
-  async #ask(host: string): Promise<readonly string[]> {
+  async #ask(host: string): Promise<Found> {
     try {
       return (await this.#lookup(host)).map(({ address }) => address);
-    } catch {
-      // Which resolver error it was does not change what to do.
-      return [];
+    } catch (error) {
+      return (error as NodeJS.ErrnoException).code === "ENOTFOUND" ? [] : null;
     }
   }
 }

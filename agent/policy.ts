@@ -1,21 +1,33 @@
 import { lookup } from "node:dns/promises";
 import { type Address, parseAddress } from "../shared/address.ts";
-import { classify } from "../shared/address-class.ts";
+import { classify, isLoopback } from "../shared/address-class.ts";
 import { type AgentClaims, mayReach } from "../shared/claims.ts";
 import type { Failure } from "../shared/errors.ts";
-import { forbids, permits, permitsSocket, type TargetRule } from "../shared/target-rule.ts";
+import {
+  forbids,
+  leavesLoopback,
+  type Meanings,
+  namesIn,
+  namingLoopback,
+  permits,
+  permitsSocket,
+  type TargetRule,
+} from "../shared/target-rule.ts";
 import { Names } from "./names.ts";
 
 /** What this agent may dial: its token's targets, and its own rules, which the edge can't widen. */
 export type TargetPolicy = {
   claims: AgentClaims;
-  /** `--allow`; none: private and loopback addresses. */
+  /** `--allow`; none: private addresses, and loopback where the token names it. */
   allow: readonly TargetRule[];
   deny: readonly TargetRule[];
 };
 
 /** The resolver of this machine, for all mappings together. */
 const names = new Names((host) => lookup(host, { all: true, verbatim: true }));
+
+/** What names in `--deny` last led to: a resolver that is away must not open what they forbid, nor close everything else. */
+const lastMeant = new Map<string, readonly Address[]>();
 
 /** Addresses that may be dialled, in the resolver's order, or why there is none. */
 export type Judged = { ok: true; addresses: Address[] } | { ok: false; failure: Failure };
@@ -25,13 +37,13 @@ export type Judged = { ok: true; addresses: Address[] } | { ok: false; failure: 
  * so that a name can't mean one thing when it is judged and another when it is dialled. What was asked a moment ago is not asked again.
  */
 export async function judge(policy: TargetPolicy, host: string, port: number): Promise<Judged> {
-  const resolved = await resolve(host);
+  const [resolved, meanings] = await Promise.all([resolve(host), meaningsOf(policy.deny, port)]);
   if (!resolved.ok) return resolved;
-  const allowed = resolved.addresses.filter((address) => isAllowed(policy, host, address, port));
+  const allowed = resolved.addresses.filter((address) => isAllowed(policy, host, address, port, meanings));
   if (allowed.length > 0) return { ok: true, addresses: allowed };
   const shown = resolved.addresses.map((address) => address.text).join(", ");
   const [first] = resolved.addresses;
-  const reason = first === undefined ? "" : whyNot(policy, first, port);
+  const reason = first === undefined ? "" : whyNot(policy, first, port, meanings);
   return {
     ok: false,
     failure: {
@@ -43,36 +55,66 @@ export async function judge(policy: TargetPolicy, host: string, port: number): P
 
 /** Whether a socket of this machine may be connected to: only by name, in `--allow`. */
 export function mayConnect(policy: TargetPolicy, path: string): boolean {
-  return permitsSocket(policy.allow, path);
+  return permitsSocket(policy.allow, path) && !permitsSocket(policy.deny, path);
 }
 
-function isAllowed(policy: TargetPolicy, host: string, address: Address, port: number): boolean {
-  if (!mayReach(policy.claims, address, port)) return false;
+/** What the names in `--deny` lead to now, of those that count for a port. */
+export async function meaningsOf(deny: readonly TargetRule[], port: number): Promise<Meanings> {
+  const meanings = new Map<string, readonly Address[]>();
+  const ask = async (name: string): Promise<void> => {
+    const found = await names.resolve(name);
+    if (found !== null) lastMeant.set(name, addressesOf(found));
+    const meant = lastMeant.get(name);
+    if (meant !== undefined) meanings.set(name, meant);
+  };
+  await Promise.all(namesIn(deny, port).map(ask));
+  return meanings;
+}
+
+/** Whether token and rules both let the agent dial this address, which `host` has resolved to. */
+export function isAllowed(
+  { claims, allow, deny }: TargetPolicy,
+  host: string,
+  address: Address,
+  port: number,
+  meanings: Meanings,
+): boolean {
   const dialling = { host, address, port };
-  if (forbids(policy.deny, dialling)) return false;
-  return policy.allow.length > 0 ? permits(policy.allow, dialling) : isOrdinary(address);
+  if (!mayReach(claims, address, port) || forbids(deny, dialling, meanings)) return false;
+  if (isLoopback(address) && leavesLoopback(claims.targets)) return permits(namingLoopback(allow), dialling);
+  return allow.length > 0 ? permits(allow, dialling) : isOrdinary(address);
 }
 
-/** What an agent dials without being told: the LAN and its own machine. Never link-local or metadata addresses. */
+/** What an agent dials without being told: the LAN, and what its token names of its own machine. Never link-local or metadata addresses. */
 function isOrdinary(address: Address): boolean {
   const kind = classify(address);
   return kind === "private" || kind === "loopback";
 }
 
-function whyNot(policy: TargetPolicy, address: Address, port: number): string {
-  if (!mayReach(policy.claims, address, port)) return "not among the targets of the agent's token";
-  if (policy.allow.length > 0) return "not allowed by the agent's own --allow and --deny";
-  if (policy.deny.length > 0 && isOrdinary(address)) return "forbidden by the agent's own --deny";
-  return `a ${classify(address)} address; start the agent with --allow to permit it`;
+function whyNot({ claims, allow, deny }: TargetPolicy, address: Address, port: number, meanings: Meanings): string {
+  if (!mayReach(claims, address, port)) return "not among the targets of the agent's token";
+  const unknown = namesIn(deny, port).find((name) => !meanings.has(name));
+  if (unknown !== undefined) return `${unknown}, which the agent's own --deny forbids, can't be resolved now`;
+  if (forbids(deny, { host: "", address, port }, meanings)) return "forbidden by the agent's own --deny";
+  if (isLoopback(address) && leavesLoopback(claims.targets))
+    return "the agent's own machine, which neither its token nor its --allow names: --allow localhost, or a token with --target";
+  if (allow.length > 0) return "not allowed by the agent's own --allow and --deny";
+  return isOrdinary(address)
+    ? "forbidden by the agent's own --deny"
+    : `a ${classify(address)} address; start the agent with --allow to permit it`;
 }
 
 async function resolve(host: string): Promise<Judged> {
   const literal = parseAddress(host);
   if (literal.ok) return { ok: true, addresses: [literal.value] };
-  const found = (await names.resolve(host)).map(parseAddress).filter((each) => each.ok);
-  if (found.length > 0) return { ok: true, addresses: found.map((each) => each.value) };
+  const addresses = addressesOf((await names.resolve(host)) ?? []);
+  if (addresses.length > 0) return { ok: true, addresses };
   return {
     ok: false,
     failure: { code: "target-unresolved", reason: `the name ${host} does not resolve on the agent's network` },
   };
+}
+
+function addressesOf(texts: readonly string[]): Address[] {
+  return texts.map(parseAddress).flatMap((each) => (each.ok ? [each.value] : []));
 }

@@ -33,8 +33,12 @@ export function withSettings(command: Command): Command {
   command
     .option("--token <jwt>", "the site's token, or - to read it from standard input (prefer --token-file)")
     .option("--token-file <file>", "a file with the token")
-    .option("--allow <rule>", `a target it may dial, ${rule}; without it, private and loopback addresses`, collect)
-    .option("--deny <rule>", "a target it may not dial; repeatable", collect)
+    .option(
+      "--allow <rule>",
+      `a target it may dial, ${rule}; without it, private addresses, and loopback where the token names it`,
+      collect,
+    )
+    .option("--deny <rule>", "a target it may not dial, a name with all it leads to; repeatable", collect)
     .option("--edge <url>", "the edge, if not the one that issued the token")
     .option("--insecure", "permit an edge without TLS that is not on this machine");
   for (const [flag, what] of DIAL_FLAGS) command.option(flag, what);

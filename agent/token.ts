@@ -89,7 +89,7 @@ function fromFile(file: string, log: Log): TokenSource {
       EXIT.configuration,
       "token-empty",
       `the token file ${file} is empty`,
-      "issue a token into it: sallyport token agent SITE > FILE",
+      "issue a token into it: sallyport token agent SITE --out FILE --force",
     );
   return { token, file };
 }

@@ -1,3 +1,4 @@
+import { fstatSync } from "node:fs";
 import type { Problem } from "../link/problem.ts";
 import { clean } from "../shared/text.ts";
 
@@ -5,11 +6,20 @@ import { clean } from "../shared/text.ts";
 const MAX_LINE = 4096;
 
 /** Where a command writes: results to `out`, everything else to `err`. */
-export type Output = { out: (text: string) => void; err: (text: string) => void };
+export type Output = {
+  out: (text: string) => void;
+  err: (text: string) => void;
+  /** Whether results go to a file that other users of this machine can read. */
+  isOpenFile?: () => boolean;
+};
 
 export const stdio: Output = {
   out: (text) => void process.stdout.write(text),
   err: (text) => void process.stderr.write(text),
+  isOpenFile: () => {
+    const result = fstatSync(1);
+    return process.platform !== "win32" && result.isFile() && (result.mode & 0o077) !== 0;
+  },
 };
 
 /** The result of a read: JSON for scripts, else the text for people. */

@@ -24,7 +24,7 @@ Examples:
   sallyport serve --data ./edge --tcp 8080,8090-8099
   sallyport login http://127.0.0.1:8787 --secret-file ./edge/admin-secret
   sallyport site add warehouse-3
-  sallyport token agent warehouse-3 > token
+  sallyport token agent warehouse-3 --out agent.token
   sallyport map add 8080/tcp warehouse-3 192.168.2.101:8080
   sallyport status
 

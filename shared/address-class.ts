@@ -63,3 +63,13 @@ export function isNoTarget(address: Address): boolean {
   const name = classify(address);
   return name === "unspecified" || name === "multicast" || name === "broadcast";
 }
+
+/** Whether an address is this very machine's own, or one that is inside it: 127.0.0.0/8, ::1. */
+export function isLoopback(address: Address): boolean {
+  return readings(address).some((reading) => classOfOne(reading) === "loopback");
+}
+
+/** Whether a canonical host name is this very machine by definition (RFC 6761 section 6.3), whatever a resolver says. */
+export function isLoopbackName(host: string): boolean {
+  return host === "localhost" || host.endsWith(".localhost");
+}

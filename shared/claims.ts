@@ -1,12 +1,13 @@
 import * as z from "zod";
 import { type Address, parseAddress } from "./address.ts";
+import { isLoopback } from "./address-class.ts";
 import { allows, parseCidr } from "./cidr.ts";
 import type { Endpoint } from "./endpoint.ts";
 import { parseName } from "./name.ts";
 import { all, fault, known, type Result } from "./result.ts";
 import { conform, spelled } from "./schema.ts";
 import { covers, formatScope, parseScope } from "./scope.ts";
-import { formatTargetRule, parseNetworkRule, permits } from "./target-rule.ts";
+import { formatTargetRule, leavesLoopback, type NetworkRule, parseNetworkRule, permits } from "./target-rule.ts";
 
 export const TOKEN_KINDS = ["agent", "visitor", "gateway", "admin"] as const;
 export type TokenKind = (typeof TOKEN_KINDS)[number];
@@ -69,7 +70,7 @@ const SCHEMAS = {
       (text) => parseName(text, "site"),
       (name) => name,
     ),
-    /** CIDR:PORTS, never empty: all targets are written as such (EVERY_TARGET). */
+    /** CIDR:PORTS, never empty: all targets are written as such (OTHER_MACHINES, EVERY_TARGET). */
     targets: rules,
     /** Endpoints it may create mappings for; absent: none. */
     publish: scopes.optional(),
@@ -119,9 +120,18 @@ export function mayServe(claims: AgentClaims, site: string): boolean {
   return claims.site === site;
 }
 
-/** Whether an agent may dial this address, as resolved, at this port. */
-export function mayReach(claims: AgentClaims, address: Address, port: number): boolean {
-  return permits(known(all(claims.targets, parseNetworkRule)), { host: address.text, address, port });
+/** Rules of targets that were parsed before: an agent judges every dial by the same ones. */
+const parsedTargets = new WeakMap<readonly string[], readonly NetworkRule[]>();
+
+/**
+ * Whether an agent may dial this address, as resolved, at this port, as far as its token says: of the agent's own loopback, a token
+ * without targets says nothing (`leavesLoopback`).
+ */
+export function mayReach({ targets }: Pick<AgentClaims, "targets">, address: Address, port: number): boolean {
+  if (isLoopback(address) && leavesLoopback(targets)) return true;
+  const parsed = parsedTargets.get(targets) ?? known(all(targets, parseNetworkRule));
+  parsedTargets.set(targets, parsed);
+  return permits(parsed, { host: address.text, address, port });
 }
 
 /** Whether an agent may create a mapping at this endpoint. */

@@ -1,5 +1,5 @@
 import { parseAddress } from "./address.ts";
-import { classify } from "./address-class.ts";
+import { classify, isLoopbackName } from "./address-class.ts";
 import { parseEndpoint } from "./endpoint.ts";
 import { fault, ok, quote, type Result } from "./result.ts";
 import { bracketed } from "./socket-address.ts";
@@ -39,7 +39,7 @@ export function parseEdgeUrl(text: string): Result<EdgeUrl> {
 
 /** Whether a canonical host is this very machine. */
 export function isLoopbackHost(host: string): boolean {
-  if (host === "localhost" || host.endsWith(".localhost")) return true;
+  if (isLoopbackName(host)) return true;
   const address = parseAddress(host);
   return address.ok && classify(address.value) === "loopback";
 }

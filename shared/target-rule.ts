@@ -1,5 +1,5 @@
 import type { Address } from "./address.ts";
-import { classify, isNoTarget } from "./address-class.ts";
+import { classify, isLoopback, isLoopbackName, isNoTarget } from "./address-class.ts";
 import { type Cidr, cidrContains, parseCidr } from "./cidr.ts";
 import { readings } from "./disguise.ts";
 import { parseHostName } from "./host.ts";
@@ -31,8 +31,34 @@ export interface SocketRule {
 /** What an agent's own `--allow` and `--deny` may say. A token says networks only: names and sockets are the machine's affair. */
 export type TargetRule = NetworkRule | NameRule | SocketRule;
 
-/** All there is, for a token that leaves the choice to the agent's own `--allow`. */
+/** All there is, the agent's own machine too: a token that was asked for with these, or issued before there were others. */
 export const EVERY_TARGET: readonly string[] = ["0.0.0.0/0", "[::/0]"];
+
+/**
+ * Other machines only: a token that was asked for without targets. Whether its agent reaches its own loopback, where services
+ * trust whoever comes, is left to that agent's `--allow`. Written as networks, so that agents that know no more keep to them.
+ */
+export const OTHER_MACHINES: readonly string[] = [
+  ...["0.0.0.0/2", "64.0.0.0/3", "96.0.0.0/4", "112.0.0.0/5", "120.0.0.0/6", "124.0.0.0/7", "126.0.0.0/8"],
+  ...["128.0.0.0/1", "[2000::/3]", "[fc00::/7]", "[fe80::/9]", "[64:ff9b::/32]"],
+];
+
+/** Whether a token's targets are those of one that was asked for without any. */
+export function leavesLoopback(targets: readonly string[]): boolean {
+  return targets.length === OTHER_MACHINES.length && targets.every((text, at) => text === OTHER_MACHINES[at]);
+}
+
+/** What a token's targets are called where the networks would say little; undefined for those that say it best themselves. */
+export function targetsName(targets: readonly string[]): string | undefined {
+  if (leavesLoopback(targets)) return "any target but the agent's own loopback";
+  return targets.join(" ") === EVERY_TARGET.join(" ") ? "any target" : undefined;
+}
+
+/** What is asked for in a token, as networks: `localhost[:PORTS]` is what it leads to on every machine, anything else itself. */
+export function networksAsked(text: string): string[] {
+  const [, ports] = /^localhost\.?((?::.*)?)$/is.exec(text) ?? [];
+  return ports === undefined ? [text] : [`127.0.0.1${ports}`, `[::1]${ports}`];
+}
 
 /** A rule of a token. */
 export function parseNetworkRule(text: string): Result<NetworkRule> {
@@ -104,13 +130,40 @@ export function permits(rules: readonly TargetRule[], dialling: Dialling): boole
   });
 }
 
-/** Whether any of the rules forbids this: by name, by address, by an address inside the address. */
-export function forbids(rules: readonly TargetRule[], dialling: Dialling): boolean {
+/**
+ * The rules that name an agent's own loopback: a network within it, or `localhost`. A wide network is no such word, nor is a
+ * name that happens to lead there.
+ */
+export function namingLoopback(rules: readonly TargetRule[]): TargetRule[] {
+  return rules.filter((rule) => {
+    if (rule.kind === "socket") return false;
+    if (rule.kind === "name") return isLoopbackName(rule.host);
+    return rule.cidr.bits >= 8 && isLoopback(rule.cidr.network);
+  });
+}
+
+/** What names lead to now, by the name; a name that is missing may lead anywhere. */
+export type Meanings = ReadonlyMap<string, readonly Address[]>;
+
+/** The names whose meaning decides whether `rules` forbid a port. `localhost` has one that no resolver can change. */
+export function namesIn(rules: readonly TargetRule[], port: number): string[] {
+  return rules.flatMap((rule) => {
+    const counts = rule.kind === "name" && containsPort(rule.ports, port) && !isLoopbackName(rule.host);
+    return counts ? [rule.host] : [];
+  });
+}
+
+/** Whether any of the rules forbids this: by name, by what that name leads to, by address, by an address inside the address. */
+export function forbids(rules: readonly TargetRule[], dialling: Dialling, meanings: Meanings): boolean {
   const { host, address, port } = dialling;
+  const own = readings(address);
   return rules.some((rule) => {
     if (rule.kind === "socket" || !containsPort(rule.ports, port)) return false;
-    if (rule.kind === "name") return rule.host === host;
-    return readings(address).some((reading) => cidrContains(rule.cidr, reading));
+    if (rule.kind === "network") return own.some((reading) => cidrContains(rule.cidr, reading));
+    if (rule.host === host) return true;
+    if (isLoopbackName(rule.host)) return isLoopback(address);
+    const meant = meanings.get(rule.host)?.flatMap(readings);
+    return meant === undefined || meant.some(({ text }) => own.some((reading) => reading.text === text));
   });
 }
 

@@ -1,10 +1,12 @@
 import { createLog } from "../../link/log.ts";
+import type { Address } from "../../shared/address.ts";
+import type { Meanings } from "../../shared/target-rule.ts";
 import { clean } from "../../shared/text.ts";
 import { announced } from "../discover/multicast.ts";
 import { probe } from "../discover/probe.ts";
-import { isAllowed, MOST_ADDRESSES, scopeOf } from "../discover/scope.ts";
+import { MOST_ADDRESSES, scopeOf } from "../discover/scope.ts";
 import { USUAL, type Usual } from "../discover/usual.ts";
-import type { TargetPolicy } from "../policy.ts";
+import { isAllowed, meaningsOf, type TargetPolicy } from "../policy.ts";
 import { settingsOf, type Options } from "../settings.ts";
 
 export type DiscoverOptions = Options & { json?: boolean };
@@ -31,7 +33,7 @@ export async function discover(options: DiscoverOptions, env: NodeJS.ProcessEnv)
     service,
     what,
   }));
-  const candidates = [...told, ...usual].filter(({ address, service }) => isAllowed(policy, address, service.port));
+  const candidates = await allowed(policy, [...told, ...usual]);
   if (isCut)
     process.stderr.write(`only the first ${MOST_ADDRESSES} addresses are looked at; name fewer with --allow\n`);
 
@@ -48,6 +50,19 @@ export async function discover(options: DiscoverOptions, env: NodeJS.ProcessEnv)
   });
   const proposals = [...found.values()].toSorted((a, b) => a.target.localeCompare(b.target, "en", { numeric: true }));
   return json === true ? `${JSON.stringify(proposals, undefined, 2)}\n` : text(proposals);
+}
+
+/** Those that the agent may dial, by token and rules both, as for a stream. Nothing else is ever sent a byte. */
+async function allowed<T extends { address: Address; service: Usual }>(
+  policy: TargetPolicy,
+  all: readonly T[],
+): Promise<T[]> {
+  const ports = [...new Set(all.map(({ service }) => service.port))];
+  const meanings = new Map<number, Meanings>();
+  for (const port of ports) meanings.set(port, await meaningsOf(policy.deny, port));
+  return all.filter(({ address, service: { port } }) =>
+    isAllowed(policy, address.text, address, port, meanings.get(port) ?? new Map()),
+  );
 }
 
 function serviceAt(port: number): Usual {

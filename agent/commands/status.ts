@@ -1,4 +1,5 @@
 import { EXIT, Problem } from "../../link/problem.ts";
+import { targetsName } from "../../shared/target-rule.ts";
 import { clean } from "../../shared/text.ts";
 import { reload, runningAgents } from "../control/client.ts";
 import type { AgentReport } from "../control/report.ts";
@@ -51,8 +52,8 @@ function statusText(report: AgentReport, now: number): string {
       "token",
       `${token.jti}, until ${token.expires.slice(0, 10)} (${daysLeft} days)${token.file === null ? "" : `, from ${token.file}`}`,
     ],
-    ["targets", report.targets.join(" ")],
-    ["allow", report.allow.join(" ") || "private and loopback addresses"],
+    ["targets", targetsName(report.targets) ?? report.targets.join(" ")],
+    ["allow", report.allow.join(" ") || "private addresses, and loopback where the token names it"],
     ["deny", report.deny.join(" ")],
     ["streams", `${report.streams} open; ${trafficText(report)}`],
     [

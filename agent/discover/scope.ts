@@ -1,9 +1,7 @@
 import { networkInterfaces } from "node:os";
 import { addressOf, parseAddress, type Address } from "../../shared/address.ts";
-import { classify } from "../../shared/address-class.ts";
-import { mayReach } from "../../shared/claims.ts";
 import { parseCidr, type Cidr } from "../../shared/cidr.ts";
-import { forbids, parseNetworkRule, permits, type TargetRule } from "../../shared/target-rule.ts";
+import { parseNetworkRule, type TargetRule } from "../../shared/target-rule.ts";
 import type { TargetPolicy } from "../policy.ts";
 
 /** Addresses looked at in one go: more would take minutes, and look like an attack. */
@@ -12,13 +10,6 @@ export const MOST_ADDRESSES = 1_024;
 const WIDEST_BITS = 10;
 
 export type Scope = { addresses: Address[]; isCut: boolean };
-
-/** Whether the agent may dial there: token and rules both, as for a stream. Nothing else is ever sent a byte. */
-export function isAllowed({ claims, allow, deny }: TargetPolicy, address: Address, port: number): boolean {
-  const dialling = { host: address.text, address, port };
-  if (!mayReach(claims, address, port) || forbids(deny, dialling)) return false;
-  return allow.length > 0 ? permits(allow, dialling) : classify(address) === "private";
-}
 
 /** The addresses to look at: of the allowed networks, and of this machine's own where those are too wide. IPv4 only: IPv6 networks can't be walked. */
 export function scopeOf(policy: TargetPolicy): Scope {

@@ -1,20 +1,22 @@
 import { randomBytes } from "node:crypto";
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Command } from "commander";
 import workerSource from "worker:source";
 import { EXIT, Problem } from "../../link/problem.ts";
-import type { IssuedView, LoginView, SiteView } from "../../shared/api.ts";
+import type { LoginView, SiteView } from "../../shared/api.ts";
 import { parseEdgeUrl } from "../../shared/edge-url.ts";
 import { parseHostName } from "../../shared/host.ts";
 import { collect, dialledBy, type Context } from "../context.ts";
 import { hostNotes, wranglerConfig } from "../deploy/config.ts";
 import { Wrangler } from "../deploy/wrangler.ts";
 import { allPages, checkedUrl, openEdge, type Edge } from "../edge.ts";
+import { issueInto } from "../issue.ts";
 import { loginsFile, rememberLogin } from "../logins.ts";
 import { ask } from "../prompt.ts";
+import { newSecretFile } from "../secret-file.ts";
 
 type Options = { host?: string[]; name?: string; site?: string; secretFile?: string; url?: string; dryRun?: boolean };
 
@@ -153,8 +155,7 @@ async function firstSite(edge: Edge, { site: given }: Options, say: (text: strin
   if (existsSync(file)) return say(`${file} is there already: agent --token-file ${site}.token`);
   const parsed = parseEdgeUrl(edge.url);
   const local = parsed.ok && parsed.value.isLoopback;
-  const { token } = await edge.call<IssuedView>("POST", "/tokens", { kind: "agent", site, local });
-  writeFileSync(file, `${token}\n`, { mode: 0o600 });
-  chmodSync(file, 0o600);
+  using kept = newSecretFile(file, false);
+  await issueInto(kept, edge, { kind: "agent", site, local });
   say(`carry ${file} into the LAN of ${site}, and there: agent --token-file ${site}.token`);
 }

@@ -13,7 +13,9 @@ export function siteCommand(context: Context): Command {
       .argument("<name>", "lower case letters, digits and hyphens")
       .action(async (name: string, options: EdgeOptions) => {
         await edgeOf(context, options).call<SiteView>("POST", "/sites", { name });
-        context.output.err(`site ${name} added; now issue a token for its agent: sallyport token agent ${name}\n`);
+        context.output.err(
+          `site ${name} added; now issue a token for its agent: sallyport token agent ${name} --out ${name}.token\n`,
+        );
       }),
   );
   site.addCommand(

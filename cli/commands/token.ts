@@ -1,23 +1,25 @@
 import { Command } from "commander";
 import type { TokenKind } from "../../shared/claims.ts";
 import type { IssuedView, TokenView } from "../../shared/api.ts";
-import { EVERY_TARGET } from "../../shared/target-rule.ts";
+import { targetsName } from "../../shared/target-rule.ts";
 import { formatBytes, parseBytes, wholeNumber } from "../amount.ts";
 import { collect, edgeCommand, edgeOf, readCommand, type Context, type EdgeOptions } from "../context.ts";
 import { parseDuration } from "../duration.ts";
 import { allPages } from "../edge.ts";
+import { issueInto } from "../issue.ts";
 import { keysCommand } from "./keys.ts";
 import { printResult } from "../output.ts";
+import { newSecretFile } from "../secret-file.ts";
 import { table } from "../table.ts";
 
-/** What the edge is asked for; `undefined` fields are left out on the way. */
+/** What a token of its kind is asked for; `undefined` fields are left out on the way. */
 type Scope = Record<string, unknown>;
-type IssueOptions = EdgeOptions & { expires?: number };
+type IssueOptions = EdgeOptions & { expires?: number; out?: string; force?: boolean };
 type VisitorOptions = IssueOptions & { endpoint: string[]; from?: string[]; maxStreams?: number; maxBytes?: number };
 
 /** `sallyport token agent SITE | visitor | gateway | admin | ls | revoke JTI` */
 export function tokenCommand(context: Context): Command {
-  const token = new Command("token").description("Tokens: issued once, to standard output; revoked for ever.");
+  const token = new Command("token").description("Tokens: shown once, when they are issued; revoked for ever.");
   token.addCommand(agentCommand(context));
   token.addCommand(
     issuing("visitor", "Issue a token that opens endpoints.")
@@ -67,7 +69,7 @@ function agentCommand(context: Context): Command {
     .argument("<site>")
     .option(
       "--target <cidr:ports>",
-      "what it may dial, as 192.168.2.0/24:80,443; repeatable; without it, its own --allow decides",
+      "what it may dial, as 192.168.2.0/24:80,443, of its own machine as localhost:3000; repeatable; without it, other machines, as its own --allow decides",
       collect,
     )
     .option("--publish <endpoint>", "where it may make mappings of its own; repeatable", collect)
@@ -81,17 +83,27 @@ function agentCommand(context: Context): Command {
 }
 
 function issuing(name: string, description: string): Command {
-  return edgeCommand(name, description).option("--expires <time>", "how long it lives, as 12h or 90d", parseDuration);
+  return edgeCommand(name, description)
+    .option("--expires <time>", "how long it lives, as 12h or 90d", parseDuration)
+    .option("--out <file>", "a new file for the token, which only you can read; without it, standard output")
+    .option("--force", "replace that file if it is there");
 }
 
-/** Prints the token alone on standard output, so that it can be sent into a file. */
+/** Writes the token into the file asked for, else alone to standard output. */
 async function issue(context: Context, kind: TokenKind, options: IssueOptions, scope: Scope): Promise<void> {
+  const { output } = context;
   const life = options.expires === undefined ? undefined : Math.floor(options.expires / 1000);
-  const issued = await edgeOf(context, options).call<IssuedView>("POST", "/tokens", { kind, ...scope, life });
-  context.output.out(`${issued.token}\n`);
-  context.output.err(
-    `${kind} token ${issued.jti} for ${issued.sub}, good until ${issued.expires.slice(0, 10)}; it is not shown again\n`,
-  );
+  using file = options.out === undefined ? null : newSecretFile(options.out, options.force === true);
+  const edge = edgeOf(context, options);
+  const request = { kind, ...scope, life };
+  const issued =
+    file === null ? await edge.call<IssuedView>("POST", "/tokens", request) : await issueInto(file, edge, request);
+  if (file === null) output.out(`${issued.token}\n`);
+  const where = file === null ? "it is not shown again" : `it is in ${file.path}`;
+  const until = issued.expires.slice(0, 10);
+  output.err(`${kind} token ${issued.jti} for ${issued.sub}, good until ${until}; ${where}\n`);
+  if (file === null && output.isOpenFile?.() === true)
+    output.err("warning: others on this machine can read the file it went to: chmod 600 it; next time --out FILE\n");
 }
 
 function listCommand(context: Context): Command {
@@ -113,10 +125,8 @@ function listCommand(context: Context): Command {
   );
 }
 
-/** An agent that may dial everything its own `--allow` permits has a scope that says little. */
 function scopeText({ kind, scope }: TokenView): string {
-  if (kind === "agent" && scope.join(" ") === EVERY_TARGET.join(" ")) return "any target";
-  return scope.join(" ");
+  return (kind === "agent" ? targetsName(scope) : undefined) ?? scope.join(" ");
 }
 
 /** Of a token that may carry so much only. */

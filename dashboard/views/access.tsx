@@ -1,7 +1,7 @@
 import type { JSX } from "preact";
 import { useState } from "preact/hooks";
 import type { GrantView, TokenView } from "../../shared/api.ts";
-import { EVERY_TARGET } from "../../shared/target-rule.ts";
+import { targetsName } from "../../shared/target-rule.ts";
 import { call } from "../api.ts";
 import { moment } from "../format.ts";
 import { refresh } from "../load.ts";
@@ -126,10 +126,8 @@ function Token({ token, now, readOnly }: TokenProps): JSX.Element {
   );
 }
 
-/** An agent that may dial everything its own `--allow` permits has a scope that says little. */
 function scopeText({ kind, scope }: TokenView): string {
-  if (kind === "agent")
-    return scope.join(" ") === EVERY_TARGET.join(" ") ? "dial any target" : `dial ${scope.join(", ")}`;
+  if (kind === "agent") return `dial ${targetsName(scope) ?? scope.join(", ")}`;
   if (kind === "admin")
     return scope.includes("read-only") ? `look${browser(scope)}` : `change everything${browser(scope)}`;
   return `${kind === "gateway" ? "own" : "open"} ${scope.includes("*") ? "all endpoints" : scope.join(", ")}`;

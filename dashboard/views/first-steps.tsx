@@ -42,7 +42,7 @@ export function FirstSteps({ status }: { status: StatusView }): JSX.Element | nu
             </button>
           )}
           <Copyable
-            text={`sallyport token agent ${site ?? "warehouse-3"} > agent.token\nagent --token-file agent.token`}
+            text={`sallyport token agent ${site ?? "warehouse-3"} --out agent.token\nagent --token-file agent.token`}
             label="Commands that connect an agent"
           />
         </Step>

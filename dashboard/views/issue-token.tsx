@@ -133,7 +133,7 @@ function TokenForm({ start, onIssued, onClose }: FormProps): JSX.Element {
 const SCOPES: Readonly<Record<Exclude<TokenKind, "admin">, { label: string; hint: string }>> = {
   agent: {
     label: "Targets it may dial",
-    hint: "As 192.168.2.0/24:80,443, several with spaces between. Empty: all that the agent's own --allow permits.",
+    hint: "As 192.168.2.0/24:80,443, several with spaces between; of the agent's own machine as localhost:3000. Empty: other machines, as its own --allow permits.",
   },
   visitor: {
     label: "Endpoints it opens",

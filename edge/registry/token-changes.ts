@@ -2,7 +2,7 @@ import { audienceOf, parseClaims, type Claims, type TokenKind } from "../../shar
 import { parseEdgeUrl } from "../../shared/edge-url.ts";
 import { known } from "../../shared/result.ts";
 import { CLOCK_SKEW, lifeOf, renewAt } from "../../shared/token-life.ts";
-import { EVERY_TARGET } from "../../shared/target-rule.ts";
+import { networksAsked, OTHER_MACHINES } from "../../shared/target-rule.ts";
 import { done, invalid, refused, type Outcome, type Problem } from "../problem.ts";
 import { signToken } from "../tokens.ts";
 import { randomHex } from "./random.ts";
@@ -202,7 +202,11 @@ function subjectOf(request: TokenRequest): string {
 function scopeOf(request: TokenRequest): object {
   switch (request.kind) {
     case "agent":
-      return { site: request.site, targets: request.targets ?? EVERY_TARGET, ...given({ publish: request.publish }) };
+      return {
+        site: request.site,
+        targets: request.targets?.flatMap(networksAsked) ?? OTHER_MACHINES,
+        ...given({ publish: request.publish }),
+      };
     case "visitor":
       return { endpoints: request.endpoints, ...given({ from: request.from, caps: request.caps }) };
     case "gateway":

@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { formatHostPort } from "../../shared/socket-address.ts";
 import { formatTarget } from "../../shared/target.ts";
+import { EVERY_TARGET } from "../../shared/target-rule.ts";
 import { SALLYPORT, SYSTEM_NODE } from "../tool.ts";
 import type { Pair } from "./options.ts";
 import { standIn } from "./stand-ins.ts";
@@ -49,8 +50,7 @@ export class Edge {
       const isLive = tokens.some((token) => token.jti === before && !token.revoked);
       if (isLive && existsSync(scopeFile) && readFileSync(scopeFile, "utf8") === scope.join(" ")) return file;
     }
-    const token = await this.#sallyport("token", "agent", SITE, "--local", ...scope);
-    writeFileSync(file, token, { mode: 0o600 });
+    await this.#sallyport("token", "agent", SITE, "--local", ...scope, "--out", file, "--force");
     writeFileSync(scopeFile, scope.join(" "));
     return file;
   }
@@ -93,10 +93,10 @@ export class Edge {
   }
 }
 
-/** Only these targets, as far as they are addresses; what a name stands for is the agent's to find out. */
+/** Only these targets, as far as they are addresses; what a name stands for, `localhost` too, is the agent's to find out. */
 function tokenScope(pairs: readonly Pair[]): string[] {
   const targets = pairs.map((pair) => pair.target);
-  if (targets.some((target) => isIP(target.host) === 0)) return [];
+  if (targets.some((target) => isIP(target.host) === 0)) return EVERY_TARGET.flatMap((target) => ["--target", target]);
   return targets.flatMap(({ host, first }) => [
     "--target",
     formatHostPort(`${host}/${isIP(host) === 4 ? 32 : 128}`, first),

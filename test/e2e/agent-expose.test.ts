@@ -6,13 +6,14 @@ import type { MappingView } from "../../shared/api.ts";
 import { testEdge } from "../support/edge.ts";
 import { echoServer, exchange } from "../support/lan.ts";
 import { execute, run } from "../support/run.ts";
+import { ANYWHERE } from "../support/targets.ts";
 
 test("what an agent exposes is there until it is stopped, and only where its token permits", async () => {
   await using edge = await testEdge({ tcp: "8080,8081" });
   await using echo = await echoServer();
   await edge.ok("site", "add", "lab");
   const tokenFile = join(edge.data, "token");
-  await writeFile(tokenFile, await edge.ok("token", "agent", "lab", "--local", "--publish", "8080/tcp"), {
+  await writeFile(tokenFile, await edge.ok("token", "agent", "lab", "--local", ...ANYWHERE, "--publish", "8080/tcp"), {
     mode: 0o600,
   });
   const env = { SALLYPORT_RUN_DIR: join(edge.data, "run") };

@@ -9,6 +9,7 @@ import { testEdge, type TestEdge } from "../support/edge.ts";
 import { link } from "../support/link.ts";
 import { loopback } from "../support/net.ts";
 import { run, type Run } from "../support/run.ts";
+import { ANYWHERE } from "../support/targets.ts";
 
 test("visitors are spread over the agents of a site; when one dies, new ones go to the other", async () => {
   await using edge = await testEdge({ tcp: "8080" });
@@ -163,7 +164,7 @@ test("a second signal stops an agent now", async () => {
 test("a token on the command line is gone from the process list once the agent runs", async () => {
   await using edge = await testEdge({ tcp: "8080" });
   await edge.ok("site", "add", "lab");
-  const token = await edge.ok("token", "agent", "lab", "--local");
+  const token = await edge.ok("token", "agent", "lab", "--local", ...ANYWHERE);
   await using started = run(SYSTEM_NODE, [AGENT, "--token", token, "--log", "json"]);
   await started.until(/"msg":"ready"/);
   const shown = await readFile(`/proc/${started.pid}/cmdline`, "utf8");
@@ -174,7 +175,7 @@ test("a token on the command line is gone from the process list once the agent r
 
 async function tokenFile(edge: TestEdge, name: string): Promise<string> {
   const file = join(edge.data, `token-${name}`);
-  await writeFile(file, await edge.ok("token", "agent", "lab", "--local"), { mode: 0o600 });
+  await writeFile(file, await edge.ok("token", "agent", "lab", "--local", ...ANYWHERE), { mode: 0o600 });
   return file;
 }
 

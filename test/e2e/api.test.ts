@@ -4,6 +4,7 @@ import { expect, test } from "vitest";
 import { testEdge, type TestEdge } from "../support/edge.ts";
 import { broken, complaint, valuesOf, type Schema, type Words } from "../support/json-schema.ts";
 import { testSite } from "../support/site.ts";
+import { ANYWHERE } from "../support/targets.ts";
 
 type Content = { content: Record<string, { schema: Schema }> };
 type Operation = {
@@ -56,7 +57,7 @@ test("whatever is asked of any operation, the answer is what the OpenAPI documen
   await using site = await testSite({ tcp: "8080-8099" });
   const { edge } = site;
   const secret = (await readFile(edge.secretFile, "utf8")).trim();
-  const agent = await edge.ok("token", "agent", "lab", "--local", "--publish", "lab/*");
+  const agent = await edge.ok("token", "agent", "lab", "--local", ...ANYWHERE, "--publish", "lab/*");
   const document = (await (await edge.api("GET", "/openapi.json", null)).json()) as Document;
   expect(document.openapi).toBe("3.1.0");
   const operations = Object.entries(document.paths).flatMap(([path, methods]) =>

@@ -11,6 +11,7 @@ import { loopback } from "../support/net.ts";
 import { tcpServer } from "../support/peers.ts";
 import { testSite, type TestSite } from "../support/site.ts";
 import { residentOf } from "../support/soundness.ts";
+import { ANYWHERE } from "../support/targets.ts";
 
 // X misbehaves, Y doesn't notice.
 
@@ -134,7 +135,7 @@ test("one token's ends are refused before they take the place of others", async 
   expect(ends).toBeLessThan(128);
   await using neighbour = await join(site, await visitor(site));
   expect(await neighbour.open(1, "lab/echo")).toBe("open");
-  const agentToken = await site.edge.ok("token", "agent", "lab", "--local");
+  const agentToken = await site.edge.ok("token", "agent", "lab", "--local", ...ANYWHERE);
   await using agent = await new HandMade({ url: site.edge.url, token: agentToken, kind: "agent" }).join();
   expect(agent.slot).toBeGreaterThan(0);
 });
@@ -153,7 +154,7 @@ test("an agent that floods its edge with reports fills its own site's log, and n
   const { id } = (await site.edge.json<StatusView>("status")).mappings.find(({ site: of }) => of === "shop") ?? {
     id: 0,
   };
-  const token = await site.edge.ok("token", "agent", "shop", "--local");
+  const token = await site.edge.ok("token", "agent", "shop", "--local", ...ANYWHERE);
   await using agent = await new HandMade({ url: site.edge.url, token, kind: "agent" }).join();
   const report = {
     at: 1,

@@ -11,6 +11,7 @@ import { loopback } from "../support/net.ts";
 import { ask, tcpServer, udpServer } from "../support/peers.ts";
 import { run } from "../support/run.ts";
 import { listeningAt, testSite, type TestSite } from "../support/site.ts";
+import { ANYWHERE } from "../support/targets.ts";
 
 const WEB = "app.localhost:8787";
 
@@ -115,7 +116,7 @@ test("streams at once are counted over all agents and all ways in: of a mapping,
 /** A second agent of the site. */
 async function another(site: TestSite) {
   const file = join(site.edge.data, "second-token");
-  await writeFile(file, await site.edge.ok("token", "agent", "lab", "--local"), { mode: 0o600 });
+  await writeFile(file, await site.edge.ok("token", "agent", "lab", "--local", ...ANYWHERE), { mode: 0o600 });
   const agent = run(SYSTEM_NODE, [AGENT, "--token-file", file, "--log", "json"]);
   await agent.until(/"msg":"ready"/);
   return agent;

@@ -8,6 +8,7 @@ import { AGENT, SYSTEM_NODE } from "../../scripts/tool.ts";
 import type { ConnectionView, StatusView } from "../../shared/api.ts";
 import { testEdge, type TestEdge } from "../support/edge.ts";
 import { run } from "../support/run.ts";
+import { ANYWHERE } from "../support/targets.ts";
 
 test("a mapping on a held port works at once, and ends at once when it is removed", async () => {
   await using edge = await testEdge({ tcp: "8080" });
@@ -74,7 +75,7 @@ test("why a visitor was refused is said per mapping", async () => {
 /** A running agent of the site `lab`, which is made for it. */
 async function agentOf(edge: TestEdge) {
   await edge.ok("site", "add", "lab");
-  const token = await edge.ok("token", "agent", "lab", "--local");
+  const token = await edge.ok("token", "agent", "lab", "--local", ...ANYWHERE);
   const tokenFile = join(edge.data, "token");
   await writeFile(tokenFile, token, { mode: 0o600 });
   const agent = run(SYSTEM_NODE, [AGENT, "--token-file", tokenFile, "--log", "json"]);

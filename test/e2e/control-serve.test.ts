@@ -10,6 +10,7 @@ import { loopback } from "../support/net.ts";
 import { execute, run } from "../support/run.ts";
 import { tempDir } from "../support/temp-dir.ts";
 import { SALLYPORT, SYSTEM_NODE } from "../../scripts/tool.ts";
+import { ANYWHERE } from "../support/targets.ts";
 
 test("what it keeps is its owner's alone", async () => {
   await using edge = await testEdge();
@@ -106,7 +107,7 @@ test("SIGTERM ends launcher and workerd, even while an agent is connected", asyn
   await using edge = await testEdge();
   await edge.ok("site", "add", "lab");
   const token = join(edge.data, "token");
-  await writeFile(token, await edge.ok("token", "agent", "lab", "--local"), { mode: 0o600 });
+  await writeFile(token, await edge.ok("token", "agent", "lab", "--local", ...ANYWHERE), { mode: 0o600 });
   await using agent = run(SYSTEM_NODE, [SALLYPORT, "agent", "--token-file", token, "--log", "json"]);
   await agent.until(/"msg":"ready"/);
   expect((await edge.json<StatusView>("status")).sites).toMatchObject([{ state: "online" }]);

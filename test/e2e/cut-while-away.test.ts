@@ -9,6 +9,7 @@ import { link } from "../support/link.ts";
 import { loopback } from "../support/net.ts";
 import { tcpServer } from "../support/peers.ts";
 import { run } from "../support/run.ts";
+import { ANYWHERE } from "../support/targets.ts";
 
 test("a rule removed while its agent is away ends what clients have open, as soon as the agent is back", async () => {
   await using edge = await testEdge();
@@ -27,7 +28,7 @@ test("a rule removed while its agent is away ends what clients have open, as soo
   );
   await edge.ok("site", "add", "lab");
   const file = join(edge.data, "token");
-  await writeFile(file, await edge.ok("token", "agent", "lab", "--local"), { mode: 0o600 });
+  await writeFile(file, await edge.ok("token", "agent", "lab", "--local", ...ANYWHERE), { mode: 0o600 });
   await edge.ok("map", "add", "lab/a", "lab", `${removed.host}:${removed.port}`);
   await edge.ok("map", "add", "lab/b", "lab", `${stays.host}:${stays.port}`);
   const token = await edge.ok("token", "visitor", "--endpoint", "lab/*");

@@ -8,6 +8,7 @@ import { ask, tcpServer } from "../support/peers.ts";
 import { loopback } from "../support/net.ts";
 import { run } from "../support/run.ts";
 import { tempDir } from "../support/temp-dir.ts";
+import { ANYWHERE } from "../support/targets.ts";
 
 test("who was refused before a site's first agent came is served as soon as it says that it is ready", async () => {
   await using edge = await testEdge({ tcp: "8080-8083" });
@@ -20,7 +21,7 @@ test("who was refused before a site's first agent came is served as soon as it s
     await edge.ok("map", "add", `http://${host}`, name, web.url);
     await edge.ok("map", "add", `${port}/tcp`, name, `${echo.host}:${echo.port}`);
     const file = join(folder.path, name);
-    await writeFile(file, await edge.ok("token", "agent", name, "--local"), { mode: 0o600 });
+    await writeFile(file, await edge.ok("token", "agent", name, "--local", ...ANYWHERE), { mode: 0o600 });
     expect((await askHttp(edge.url, host)).status).toBe(503);
     await using agent = run(SYSTEM_NODE, [AGENT, "--token-file", file, "--log", "json"]);
     // Again and again, so that some copy of what was refused is never older than a few milliseconds.

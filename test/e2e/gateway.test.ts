@@ -14,6 +14,7 @@ import { ask, tcpServer, udpServer, UdpVisitor } from "../support/peers.ts";
 import { run } from "../support/run.ts";
 import { testSite } from "../support/site.ts";
 import { tempDir } from "../support/temp-dir.ts";
+import { ANYWHERE } from "../support/targets.ts";
 
 test("ports follow the mappings live: opened when mapped, closed when not", async () => {
   await using site = await testSite();
@@ -169,7 +170,7 @@ test("serve's own gateway works beside TLS", async () => {
   await said("login", url, "--secret-file", edge.secretFile);
   await said("site", "add", "lab");
   const file = join(folder.path, "agent-token");
-  await writeFile(file, await said("token", "agent", "lab", "--local"), { mode: 0o600 });
+  await writeFile(file, await said("token", "agent", "lab", "--local", ...ANYWHERE), { mode: 0o600 });
   const agent = stack.use(run(SYSTEM_NODE, [AGENT, "--token-file", file, "--log", "json"], { env }));
   await agent.until(/"msg":"ready"/);
   const [tcp, udp] = [stack.use(await tcpServer(loopback())), stack.use(await udpServer(loopback()))];

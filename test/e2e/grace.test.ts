@@ -11,6 +11,7 @@ import { loopback } from "../support/net.ts";
 import { tcpServer } from "../support/peers.ts";
 import { execute, run, type Run } from "../support/run.ts";
 import { listeningAt, testSite } from "../support/site.ts";
+import { ANYWHERE } from "../support/targets.ts";
 
 // How long streams wait for those who carried them, and what their ports do after that.
 
@@ -68,7 +69,7 @@ test("a grace period beyond ten minutes is refused, with what may be said", asyn
 async function agentThrough(edge: TestEdge, url: string): Promise<Run> {
   await edge.ok("site", "add", "lab");
   const file = join(edge.data, "token");
-  await writeFile(file, await edge.ok("token", "agent", "lab", "--local"), { mode: 0o600 });
+  await writeFile(file, await edge.ok("token", "agent", "lab", "--local", ...ANYWHERE), { mode: 0o600 });
   const agent = run(SYSTEM_NODE, [AGENT, "--token-file", file, "--edge", url, "--log", "json"]);
   await agent.until(/"msg":"ready"/);
   return agent;

@@ -14,6 +14,7 @@ import { requestFrom } from "../support/request.ts";
 import { run, type Run } from "../support/run.ts";
 import { listeningAt, testSite } from "../support/site.ts";
 import { tempDir } from "../support/temp-dir.ts";
+import { ANYWHERE } from "../support/targets.ts";
 
 test("an administrator's token scrapes the edge, and nobody else's", async () => {
   await using edge = await testEdge({ tcp: "8080" });
@@ -86,7 +87,7 @@ test("a webhook is told that a token is about to end", async () => {
   await edge.login();
   const told = once(server, "request") as Promise<[IncomingMessage, { end: () => void }]>;
   await edge.ok("site", "add", "lab");
-  await edge.ok("token", "agent", "lab", "--local", "--expires", "3d");
+  await edge.ok("token", "agent", "lab", "--local", ...ANYWHERE, "--expires", "3d");
   await edge.ok("map", "add", "lab/ssh", "lab", "10.0.0.5:22", "--expires", "2d");
   const [request, response] = await told;
   const event = JSON.parse(await text(request)) as { event: string; site: string };
@@ -190,7 +191,9 @@ test("status warns of an agent's token that ends within a month, apart from what
   await using edge = await testEdge();
   await edge.ok("site", "add", "lab");
   const file = join(edge.data, "token");
-  await writeFile(file, await edge.ok("token", "agent", "lab", "--local", "--expires", "20d"), { mode: 0o600 });
+  await writeFile(file, await edge.ok("token", "agent", "lab", "--local", ...ANYWHERE, "--expires", "20d"), {
+    mode: 0o600,
+  });
   await using agent = run(SYSTEM_NODE, [AGENT, "--token-file", file, "--log", "json"]);
   await agent.until(/"msg":"ready"/);
   const { code, stdout, stderr } = await edge.cli(["status", "--json"]);

@@ -11,12 +11,13 @@ import { testEdge, type TestEdge } from "../support/edge.ts";
 import { loopback } from "../support/net.ts";
 import { ask, tcpServer } from "../support/peers.ts";
 import { run, type Run } from "../support/run.ts";
+import { ANYWHERE } from "../support/targets.ts";
 
 test("an agent renews its token in the file, and serves on under the new one", async () => {
   await using edge = await labEdge("8080");
   await using echo = await tcpServer(loopback());
   await edge.ok("map", "add", "8080/tcp", "lab", `${echo.host}:${echo.port}`);
-  const { file, token } = await tokenFile(edge, "agent", "lab", "--local", "--expires", "6s");
+  const { file, token } = await tokenFile(edge, "agent", "lab", "--local", ...ANYWHERE, "--expires", "6s");
   await using agent = startAgent(edge, "--token-file", file);
   await agent.until(/"msg":"ready"/);
   const visitor = connect(8080, edge.host);
@@ -49,8 +50,8 @@ test("an agent renews its token in the file, and serves on under the new one", a
 
 test("a lapsed token renews itself first, then serves; a revoked one does neither", async () => {
   await using edge = await labEdge();
-  const { file, token } = await tokenFile(edge, "agent", "lab", "--local", "--expires", "1s");
-  const other = await tokenFile(edge, "agent", "lab", "--local", "--expires", "1s");
+  const { file, token } = await tokenFile(edge, "agent", "lab", "--local", ...ANYWHERE, "--expires", "1s");
+  const other = await tokenFile(edge, "agent", "lab", "--local", ...ANYWHERE, "--expires", "1s");
   await past(decodeJwt(other.token).exp);
   await edge.ok("token", "revoke", String(decodeJwt(other.token).jti));
 
@@ -65,7 +66,7 @@ test("a lapsed token renews itself first, then serves; a revoked one does neithe
 
 test("a token that came by the environment is kept in the state directory, and found there at the next start", async () => {
   await using edge = await labEdge();
-  const token = await edge.ok("token", "agent", "lab", "--local", "--expires", "1s");
+  const token = await edge.ok("token", "agent", "lab", "--local", ...ANYWHERE, "--expires", "1s");
   await past(decodeJwt(token).exp);
   const env = { SALLYPORT_TOKEN: token, XDG_STATE_HOME: join(edge.data, "state") };
   {
@@ -81,7 +82,7 @@ test("a token that came by the environment is kept in the state directory, and f
 
 test("revoking a token revokes what it was renewed into", async () => {
   await using edge = await labEdge();
-  const { file, token } = await tokenFile(edge, "agent", "lab", "--local", "--expires", "1s");
+  const { file, token } = await tokenFile(edge, "agent", "lab", "--local", ...ANYWHERE, "--expires", "1s");
   await past(decodeJwt(token).exp);
   await using agent = startAgent(edge, "--token-file", file);
   await agent.until(/"msg":"ready"/);
@@ -94,7 +95,7 @@ test("revoking a token revokes what it was renewed into", async () => {
 test("a gateway renews its token too, a lapsed one before it listens", async () => {
   await using edge = await labEdge();
   await using echo = await tcpServer(loopback());
-  const agentToken = await tokenFile(edge, "agent", "lab", "--local");
+  const agentToken = await tokenFile(edge, "agent", "lab", "--local", ...ANYWHERE);
   await using agent = startAgent(edge, "--token-file", agentToken.file);
   await agent.until(/"msg":"ready"/);
   const { file, token } = await tokenFile(edge, "gateway", "--expires", "5s");
@@ -110,7 +111,7 @@ test("a gateway renews its token too, a lapsed one before it listens", async () 
 test("keys rotate with no token lost; a withdrawn key takes along all that it has signed", async () => {
   await using edge = await labEdge();
   const [first = { kid: "" }] = await edge.json<{ kid: string }[]>("token", "keys", "ls");
-  const { file } = await tokenFile(edge, "agent", "lab", "--local");
+  const { file } = await tokenFile(edge, "agent", "lab", "--local", ...ANYWHERE);
   await edge.ok("token", "keys", "rotate");
   expect(await edge.json<{ kid: string }[]>("token", "keys", "ls")).toHaveLength(2);
   await using agent = startAgent(edge, "--token-file", file);

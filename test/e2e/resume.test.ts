@@ -11,6 +11,7 @@ import { testEdge, type TestEdge } from "../support/edge.ts";
 import { link, type Link } from "../support/link.ts";
 import { loopback } from "../support/net.ts";
 import { run, type Run } from "../support/run.ts";
+import { ANYWHERE } from "../support/targets.ts";
 
 const MIB = 1024 * 1024;
 
@@ -135,7 +136,7 @@ async function serve(handle: (socket: net.Socket) => void | Promise<void>) {
 async function siteOf(edge: TestEdge, target: string): Promise<string> {
   await edge.ok("site", "add", "lab");
   const tokenFile = join(edge.data, "token");
-  await writeFile(tokenFile, await edge.ok("token", "agent", "lab", "--local"), { mode: 0o600 });
+  await writeFile(tokenFile, await edge.ok("token", "agent", "lab", "--local", ...ANYWHERE), { mode: 0o600 });
   await edge.ok("map", "add", "8080/tcp", "lab", target);
   return tokenFile;
 }

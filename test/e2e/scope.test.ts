@@ -12,6 +12,7 @@ import { PROTOCOL } from "../../shared/version.ts";
 import { loopback } from "../support/net.ts";
 import { tcpServer } from "../support/peers.ts";
 import { testSite, type TestSite } from "../support/site.ts";
+import { ANYWHERE } from "../support/targets.ts";
 
 // A peer made by hand, which says whatever it likes: what a token does not open stays closed.
 
@@ -209,7 +210,7 @@ test("lanes are for tokens that have something at the site, from where they may 
   await site.map("lab/a", "127.0.0.1:9");
   const elsewhere = await site.token("visitor", "--endpoint", "other/a");
   const away = await site.token("visitor", "--endpoint", "lab/a", "--from", "203.0.113.0/24");
-  const agent = await site.token("agent", "lab", "--local");
+  const agent = await site.token("agent", "lab", "--local", ...ANYWHERE);
   const admin = await site.token("admin");
   const cases: [string, string, number][] = [
     [elsewhere, "?site=lab", 403],

@@ -8,6 +8,7 @@ import { testEdge } from "../support/edge.ts";
 import { loopback } from "../support/net.ts";
 import { ask, tcpServer } from "../support/peers.ts";
 import { run } from "../support/run.ts";
+import { ANYWHERE } from "../support/targets.ts";
 
 test("an agent that is behind serves and is named; one of another protocol is refused, and told what to update", async () => {
   await using edge = await testEdge({ tcp: "8080" });
@@ -15,7 +16,7 @@ test("an agent that is behind serves and is named; one of another protocol is re
   await edge.ok("site", "add", "lab");
   await edge.ok("map", "add", "8080/tcp", "lab", `${echo.host}:${echo.port}`);
   const token = join(edge.data, "token");
-  await writeFile(token, await edge.ok("token", "agent", "lab", "--local"), { mode: 0o600 });
+  await writeFile(token, await edge.ok("token", "agent", "lab", "--local", ...ANYWHERE), { mode: 0o600 });
   const start = async (version: string, protocol: number) => {
     const program = join(edge.data, `agent-${version}-${protocol}.mjs`);
     await writeFile(program, asVersion(await readFile(AGENT, "utf8"), version, protocol));

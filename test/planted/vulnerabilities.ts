@@ -16,6 +16,7 @@ const SCOPE = "test/e2e/scope.test.ts";
 const HTTP = "test/e2e/http-hostile.test.ts";
 const RELAY = "test/e2e/hostile-relay.test.ts";
 const RELAY_ORDER = "test/e2e/hostile-edge.test.ts";
+const POLICY = "test/unit/policy.test.ts";
 const RENEWAL = "test/unit/token-renewal.test.ts";
 const SUCCESSION = "test/unit/succession.test.ts";
 
@@ -100,16 +101,52 @@ export const VULNERABILITIES: readonly Vulnerability[] = [
   {
     name: "an agent does not judge what a name resolved to",
     file: "agent/policy.ts",
-    find: "resolved.addresses.filter((address) => isAllowed(policy, host, address, port))",
-    put: "resolved.addresses.filter((address) => isAllowed(policy, host, address, port) || address.text !== host)",
+    find: "resolved.addresses.filter((address) => isAllowed(policy, host, address, port, meanings))",
+    put: "resolved.addresses.filter((address) => isAllowed(policy, host, address, port, meanings) || address.text !== host)",
     test: [RELAY, "an agent dials nothing but what its token and its own rules allow"],
   },
   {
     name: "an agent forgets its token's targets",
     file: "agent/policy.ts",
-    find: "if (!mayReach(policy.claims, address, port)) return false;",
-    put: "",
+    find: "if (!mayReach(claims, address, port) || forbids(",
+    put: "if (forbids(",
     test: [RELAY, "an agent dials nothing but what its token and its own rules allow"],
+  },
+  {
+    name: "--deny localhost leaves 127.0.0.1 open",
+    file: "shared/target-rule.ts",
+    find: "if (isLoopbackName(rule.host)) return isLoopback(address);",
+    put: "if (isLoopbackName(rule.host)) return false;",
+    test: [POLICY, "is judged by what the name leads to"],
+  },
+  {
+    name: "a name in --deny forbids its own spelling only",
+    file: "shared/target-rule.ts",
+    find: "return meant === undefined || meant.some(",
+    put: "return rule.host === host && (meant ?? []).some(",
+    test: [POLICY, "is judged by what the name leads to"],
+  },
+  {
+    name: "a wide network in --allow opens an agent's own loopback",
+    file: "shared/target-rule.ts",
+    find: "return rule.cidr.bits >= 8 && isLoopback(rule.cidr.network);",
+    put: "return rule.cidr.bits >= 0;",
+    test: [POLICY, "the agent's own 127.0.0.1:80"],
+  },
+  {
+    name: "a token without targets opens its agent's own loopback",
+    file: "edge/registry/token-changes.ts",
+    find: "request.targets?.flatMap(networksAsked) ?? OTHER_MACHINES",
+    put: 'request.targets?.flatMap(networksAsked) ?? (OTHER_MACHINES.length > 0 ? ["0.0.0.0/0", "[::/0]"] : [])',
+    test: ["test/e2e/loopback.test.ts", "an agent's own loopback is dialled only"],
+  },
+  {
+    name: "the file of a token is everybody's to read",
+    file: "cli/secret-file.ts",
+    find: 'openSync(draft, "wx", 0o600)',
+    put: 'openSync(draft, "wx", 0o644)',
+    also: [{ file: "cli/secret-file.ts", find: "fchmodSync(handle, 0o600);", put: "fchmodSync(handle, 0o644);" }],
+    test: ["test/e2e/token-file.test.ts", "makes a file that only its owner can read"],
   },
   {
     name: "a connection that was kept alive outlives the rules that allowed it",

@@ -6,6 +6,7 @@ import { TestEdge } from "./edge.ts";
 import { loopback } from "./net.ts";
 import { execute, run, type Ended, type Run } from "./run.ts";
 import { tempDir } from "./temp-dir.ts";
+import { ANYWHERE } from "./targets.ts";
 
 /** The edge's name, which resolves nowhere but at a proxy: what reaches the edge by it has gone that way. */
 const EDGE_NAME = "edge.test";
@@ -78,7 +79,7 @@ export class Corporation implements AsyncDisposable {
   async site(...how: readonly string[]): Promise<string> {
     await this.edge.ok("login", this.url, "--secret-file", this.edge.secretFile, ...this.ca, ...how);
     await this.edge.ok("site", "add", "lab");
-    return this.file("agent.token", await this.edge.ok("token", "agent", "lab", "--local"));
+    return this.file("agent.token", await this.edge.ok("token", "agent", "lab", "--local", ...ANYWHERE));
   }
 
   [Symbol.asyncDispose](): Promise<void> {

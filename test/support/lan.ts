@@ -6,6 +6,7 @@ import { AGENT, SYSTEM_NODE } from "../../scripts/tool.ts";
 import { loopback } from "./net.ts";
 import type { TestEdge } from "./edge.ts";
 import { execute, run, type Ended, type Run } from "./run.ts";
+import { ANYWHERE } from "./targets.ts";
 
 /** An agent of a test, and the commands that ask it. */
 export interface TestAgent extends AsyncDisposable {
@@ -19,7 +20,7 @@ export interface TestAgent extends AsyncDisposable {
 export async function testAgent(edge: TestEdge, ...more: readonly string[]): Promise<TestAgent> {
   await edge.ok("site", "add", "lab");
   const tokenFile = join(edge.data, "token");
-  await writeFile(tokenFile, await edge.ok("token", "agent", "lab", "--local"), { mode: 0o600 });
+  await writeFile(tokenFile, await edge.ok("token", "agent", "lab", "--local", ...ANYWHERE), { mode: 0o600 });
   return againAgent(edge, { tokenFile }, ...more);
 }
 

@@ -19,6 +19,7 @@ import { ask, tcpServer, udpServer, UdpVisitor } from "./peers.ts";
 import type { Run } from "./run.ts";
 import { testSite, type TestSite } from "./site.ts";
 import { expectSound, quiet, residentOf } from "./soundness.ts";
+import { ANYWHERE } from "./targets.ts";
 
 const MIB = 1024 * 1024;
 /** A try that takes longer has failed, however busy the machine. */
@@ -77,7 +78,7 @@ export async function mixedLoad(minutes: number, judge: (figures: Figures) => Pr
   const token = readFileSync(await site.token("visitor", "--endpoint", "lab/*"), "utf8");
   // Visitors are free to be sent to any agent of their site, so a hostile one has a site of its own.
   await site.edge.ok("site", "add", "evil");
-  const agentToken = await site.edge.ok("token", "agent", "evil", "--local");
+  const agentToken = await site.edge.ok("token", "agent", "evil", "--local", ...ANYWHERE);
   const before = await quiet(site);
   const printed = new Printed({ edge: site.edge.serve, agent: site.agent, gateway: listener });
   const load = new Load(site, minutes, printed);

@@ -5,6 +5,7 @@ import { testEdge, type TestEdge } from "./edge.ts";
 import { link, type Link } from "./link.ts";
 import { run, type Run } from "./run.ts";
 import { listeningAt } from "./site.ts";
+import { ANYWHERE } from "./targets.ts";
 
 /** An edge that owns port 8080, an agent of its site `lab`, and clients; each on a path of its own that can be cut and darkened. */
 export class Rig implements AsyncDisposable {
@@ -66,7 +67,7 @@ export async function rig(): Promise<Rig> {
   const outer = stack.use(await link(edge.url));
   await edge.ok("site", "add", "lab");
   const file = join(edge.data, "token");
-  await writeFile(file, await edge.ok("token", "agent", "lab", "--local"), { mode: 0o600 });
+  await writeFile(file, await edge.ok("token", "agent", "lab", "--local", ...ANYWHERE), { mode: 0o600 });
   const agent = stack.use(run(SYSTEM_NODE, [AGENT, "--token-file", file, "--edge", inner.url, "--log", "json"]));
   await agent.until(/"msg":"ready"/);
   const owned = stack.move();

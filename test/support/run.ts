@@ -9,6 +9,8 @@ export interface RunOptions {
   readonly env?: Readonly<Record<string, string | undefined>>;
   /** Written to its standard input, which is then closed. */
   readonly input?: string | Uint8Array;
+  /** A file that its standard output goes to, instead of to us. */
+  readonly stdout?: number;
   /** Its standard input stays open for `type`. */
   readonly interactive?: boolean;
 }
@@ -31,7 +33,7 @@ export class Run implements AsyncDisposable {
   /** Fulfilled when it has ended and its output is complete. */
   readonly ended: Promise<Ended>;
   readonly #name: string;
-  readonly #child: ChildProcessByStdio<Writable, Readable, Readable>;
+  readonly #child: ChildProcessByStdio<Writable, Readable | null, Readable>;
   readonly #exited: Promise<unknown>;
   #changed = Promise.withResolvers<void>();
   #over = false;
@@ -42,12 +44,12 @@ export class Run implements AsyncDisposable {
       ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
       env: { ...process.env, ...options.env },
       detached: true,
-      stdio: ["pipe", "pipe", "pipe"],
-    });
+      stdio: ["pipe", options.stdout ?? "pipe", "pipe"],
+    }) as ChildProcessByStdio<Writable, Readable | null, Readable>;
     // It may end without having read its input.
     this.#child.stdin.on("error", () => undefined);
     if (options.interactive !== true) this.#child.stdin.end(options.input);
-    this.#child.stdout.setEncoding("utf8").on("data", (text: string) => {
+    this.#child.stdout?.setEncoding("utf8").on("data", (text: string) => {
       this.stdout += text;
       this.#change();
     });

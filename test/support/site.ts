@@ -4,6 +4,7 @@ import { AGENT, SALLYPORT, SYSTEM_NODE } from "../../scripts/tool.ts";
 import { testEdge, type EdgeOptions, type TestEdge } from "./edge.ts";
 import { run, type Run } from "./run.ts";
 import { tempDir } from "./temp-dir.ts";
+import { ANYWHERE } from "./targets.ts";
 
 export interface SiteOptions extends EdgeOptions {
   /** More words for the agent: `--allow` and what it may dial. */
@@ -69,7 +70,7 @@ export async function testSite(options: SiteOptions = {}, ...serve: readonly str
   const edge = stack.use(await testEdge(options, ...serve));
   await edge.ok("site", "add", "lab");
   const file = join(folder.path, "agent-token");
-  await writeFile(file, await edge.ok("token", "agent", "lab", "--local"), { mode: 0o600 });
+  await writeFile(file, await edge.ok("token", "agent", "lab", "--local", ...ANYWHERE), { mode: 0o600 });
   const agent = stack.use(run(SYSTEM_NODE, [AGENT, "--token-file", file, "--log", "json", ...(options.agent ?? [])]));
   await agent.until(/"msg":"ready"/);
   const owned = stack.move();

@@ -32,6 +32,7 @@ test("from the empty page to a first mapping, its test, its traffic, a grant, an
   await page.getByRole("button", { name: "Add the site" }).click();
 
   await page.getByRole("button", { name: "Issue its token" }).click();
+  await page.getByLabel("Targets it may dial").fill(echo.address);
   await page.getByRole("button", { name: "Issue the token" }).click();
   // The test's edge is on loopback: the refusal says so, and what to do about it.
   await page.getByLabel(/The agent runs on the edge's own machine/).check();

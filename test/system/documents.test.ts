@@ -10,6 +10,7 @@ import { echoServer, exchange } from "../support/lan.ts";
 import { loopback } from "../support/net.ts";
 import { run } from "../support/run.ts";
 import { tempDir } from "../support/temp-dir.ts";
+import { ANYWHERE } from "../support/targets.ts";
 
 /** Commands that go on until they are told to stop: they run beside what follows them. */
 const STAYS = /^(?:sallyport (?:serve|connect|gateway) |agent --token-file |sallyport log --follow)/;
@@ -45,7 +46,7 @@ test.for([...documents])("every command of %s runs, from top to bottom", async (
   await writeFile(join(folder.path, "spare.token"), await edge.ok("token", "visitor", "--endpoint", "home/x"));
   const [spare] = (await edge.json<TokenView[]>("token", "ls")).filter(({ kind }) => kind === "visitor");
   const token = join(folder.path, "own.token");
-  await writeFile(token, await edge.ok("token", "agent", "warehouse-3", "--local"), { mode: 0o600 });
+  await writeFile(token, await edge.ok("token", "agent", "warehouse-3", "--local", ...ANYWHERE), { mode: 0o600 });
   const env = { SALLYPORT_RUN_DIR: join(folder.path, "run"), SALLYPORT_TOKEN_FILE: token };
   const agent = stack.use(run(SYSTEM_NODE, [AGENT, "--log", "json"], { env }));
   await agent.until(/"msg":"ready"/);

@@ -7,6 +7,7 @@ import { counted } from "../support/counted.ts";
 import { testEdge } from "../support/edge.ts";
 import { echoServer, exchange } from "../support/lan.ts";
 import { run } from "../support/run.ts";
+import { ANYWHERE } from "../support/targets.ts";
 
 /** What an idle site costs on Cloudflare is what wakes its relay: messages other than pings, and whoever asks it. */
 test("an agent of an idle site sends nothing but pings, and its relay leaves memory", async () => {
@@ -16,7 +17,7 @@ test("an agent of an idle site sends nothing but pings, and its relay leaves mem
   await edge.ok("site", "add", "lab");
   await edge.ok("map", "add", "8080/tcp", "lab", echo.address);
   const token = join(edge.data, "token");
-  await writeFile(token, await edge.ok("token", "agent", "lab", "--local"), { mode: 0o600 });
+  await writeFile(token, await edge.ok("token", "agent", "lab", "--local", ...ANYWHERE), { mode: 0o600 });
   await using agent = run(SYSTEM_NODE, [AGENT, "--token-file", token, "--edge", path.url, "--log", "json"]);
   await agent.until(/"msg":"ready"/);
   // There was a visitor, once.

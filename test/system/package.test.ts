@@ -12,6 +12,7 @@ import { echoServer, exchange } from "../support/lan.ts";
 import { execute, run } from "../support/run.ts";
 import { tempDir } from "../support/temp-dir.ts";
 import { writeFile } from "node:fs/promises";
+import { ANYWHERE } from "../support/targets.ts";
 
 const PROGRAMS = ["agent", "sallyport"];
 
@@ -79,7 +80,9 @@ test("the single executables serve and ask from an empty folder, with no Node on
   await edge.ok("map", "add", "8080/tcp", "lab", echo.address);
   const empty = join(folder.path, "empty");
   await mkdir(empty);
-  await writeFile(join(empty, "token"), await edge.ok("token", "agent", "lab", "--local"), { mode: 0o600 });
+  await writeFile(join(empty, "token"), await edge.ok("token", "agent", "lab", "--local", ...ANYWHERE), {
+    mode: 0o600,
+  });
   const options = { cwd: empty, env: { PATH: "/nowhere", SALLYPORT_CONFIG_DIR: join(edge.data, "../config") } };
   for (const program of PROGRAMS) await copyFile(join(folder.path, `${program}-linux-x64`), join(empty, program));
   await using agent = run(join(empty, "agent"), ["--token-file", "token", "--log", "json"], options);

@@ -13,6 +13,7 @@ import { ask, tcpServer, udpServer, UdpVisitor } from "../support/peers.ts";
 import { requestFrom } from "../support/request.ts";
 import { execute, run } from "../support/run.ts";
 import { tempDir } from "../support/temp-dir.ts";
+import { ANYWHERE } from "../support/targets.ts";
 
 const MIB = 1024 * 1024;
 
@@ -53,7 +54,7 @@ async function serves(context: TestContext, name: keyof typeof RUNTIMES): Promis
   await edge.ok("map", "add", "9000/udp", "lab", `${answers.host}:${answers.port}`);
   await edge.ok("map", "add", "http://web.example", "lab", web.url);
   const token = join(folder.path, "token");
-  await writeFile(token, await edge.ok("token", "agent", "lab", "--local"), { mode: 0o600 });
+  await writeFile(token, await edge.ok("token", "agent", "lab", "--local", ...ANYWHERE), { mode: 0o600 });
 
   const words = [...RUNTIMES[name].words(folder.path), AGENT, "--token-file", token, "--log", "json"];
   const env = { DENO_DIR: join(folder.path, "cache"), XDG_RUNTIME_DIR: folder.path };

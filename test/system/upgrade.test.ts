@@ -11,6 +11,7 @@ import { ask, tcpServer } from "../support/peers.ts";
 import { run, type Run } from "../support/run.ts";
 import { listeningAt } from "../support/site.ts";
 import { tempDir } from "../support/temp-dir.ts";
+import { ANYWHERE } from "../support/targets.ts";
 
 const FROM = {
   "the commit before this one": ["--skip=1"],
@@ -37,7 +38,7 @@ test.for(Object.entries(FROM))("an edge of %s is upgraded in place under live st
   const before = await facts(edge);
 
   const [agentToken, visitorToken] = ["agent", "visitor"].map((name) => join(folder.path, name)) as [string, string];
-  await writeFile(agentToken, await edge.ok("token", "agent", "lab", "--local"), { mode: 0o600 });
+  await writeFile(agentToken, await edge.ok("token", "agent", "lab", "--local", ...ANYWHERE), { mode: 0o600 });
   await writeFile(visitorToken, await edge.ok("token", "visitor", "--endpoint", "lab/*"), { mode: 0o600 });
   const start = async (...words: string[]): Promise<Run> => {
     const started = stack.use(run(SYSTEM_NODE, [...words, "--log", "json"]));

@@ -6,6 +6,7 @@ import { loopback } from "../support/net.ts";
 import { ask, tcpServer } from "../support/peers.ts";
 import { execute, run } from "../support/run.ts";
 import { tempDir } from "../support/temp-dir.ts";
+import { ANYWHERE } from "../support/targets.ts";
 
 test("wrangler dev runs the same Worker, with its TCP ports from [[connect]]", async () => {
   await using folder = await tempDir();
@@ -55,7 +56,7 @@ test("wrangler dev runs the same Worker, with its TCP ports from [[connect]]", a
   await using echo = await tcpServer(loopback());
   await sallyport(["map", "add", `${port}/tcp`, "lab", `${echo.host}:${echo.port}`]);
   const tokenFile = join(folder.path, "token");
-  await writeFile(tokenFile, await sallyport(["token", "agent", "lab", "--local"]), { mode: 0o600 });
+  await writeFile(tokenFile, await sallyport(["token", "agent", "lab", "--local", ...ANYWHERE]), { mode: 0o600 });
   await using agent = run(SYSTEM_NODE, [AGENT, "--token-file", tokenFile, "--log", "json"]);
   await agent.until(/"msg":"ready"/);
   expect(await ask("127.0.0.1", port, "through wrangler dev")).toBe("through wrangler dev");

@@ -25,8 +25,16 @@ test("a thousand visitors of a name whose server is silent are one question, and
   pending.get("camera.lan")?.resolve([{ address: "10.0.0.5" }]);
   expect(await other).toEqual(["10.0.0.5"]);
   expect(asked).toEqual(["silent.lan", "camera.lan"]);
-  pending.get("silent.lan")?.reject(new Error("ETIMEOUT"));
-  expect(await Promise.all(waiting)).toEqual(Array.from({ length: 1_000 }, () => []));
+  pending.get("silent.lan")?.reject(Object.assign(new Error("try again"), { code: "EAI_AGAIN" }));
+  expect(await Promise.all(waiting)).toEqual(Array.from({ length: 1_000 }, () => null));
+});
+
+test("a name that does not exist is told from a resolver that can't say", async () => {
+  const { pending, names } = resolver();
+  const [none, unknown] = [names.resolve("none.lan"), names.resolve("unknown.lan")];
+  pending.get("none.lan")?.reject(Object.assign(new Error("not found"), { code: "ENOTFOUND" }));
+  pending.get("unknown.lan")?.reject(new Error("no answer"));
+  expect([await none, await unknown]).toEqual([[], null]);
 });
 
 test("an answer, a refusal too, serves for a second, then the name is asked for again", async () => {

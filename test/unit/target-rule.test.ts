@@ -6,6 +6,11 @@ import {
   EVERY_TARGET,
   forbids,
   formatTargetRule,
+  leavesLoopback,
+  namesIn,
+  namingLoopback,
+  networksAsked,
+  OTHER_MACHINES,
   parseNetworkRule,
   parseTargetRule,
   permits,
@@ -147,16 +152,101 @@ test("a rule for every target is every target but the forbidden few", () => {
   );
 });
 
+test("what a token without targets means is every other machine, in networks that any agent keeps to", () => {
+  const rules = good(all(OTHER_MACHINES, parseNetworkRule));
+  expect(good(all(OTHER_MACHINES, parseNetworkRule)).map(formatTargetRule)).toEqual(OTHER_MACHINES);
+  expect(leavesLoopback(OTHER_MACHINES)).toBe(true);
+  expect(leavesLoopback(EVERY_TARGET)).toBe(false);
+  expect(leavesLoopback(OTHER_MACHINES.slice(1))).toBe(false);
+  const ipv4 = fc.tuple(fc.nat(255), fc.nat(255), fc.nat(255), fc.nat(255)).map((bytes) => bytes.join("."));
+  fc.assert(
+    fc.property(ipv4, fc.integer({ min: 1, max: 65535 }), (text, port) => {
+      const every = good(all(EVERY_TARGET, parseNetworkRule));
+      const other = !text.startsWith("127.") && permits(every, dialling(text, text, port));
+      expect(permits(rules, dialling(text, text, port))).toBe(other);
+    }),
+    { numRuns: 2_000 },
+  );
+  for (const text of ["127.0.0.1", "127.255.255.254", "::1", "64:ff9b::7f00:1", "2002:7f00:1::", "::ffff:0:127.0.0.1"])
+    expect(permits(rules, dialling(text, text, 80))).toBe(false);
+  for (const text of ["fd00::5", "fe80::1", "fec0::1", "2606:4700::1", "64:ff9b::a00:1", "64:ff9b:1::a00:1"])
+    expect(permits(rules, dialling(text, text, 80))).toBe(true);
+});
+
 test.each([
+  ["127.0.0.0/8", true],
+  ["127.0.0.1", true],
+  ["127.9.9.9:80", true],
+  ["[::1]:80", true],
+  ["localhost", true],
+  ["LOCALHOST.:3000", true],
+  ["app.localhost", true],
+  ["0.0.0.0/0", false],
+  ["126.0.0.0/7", false],
+  ["[::/0]", false],
+  ["10.0.0.1", false],
+  ["nvr.lan", false],
+  ["localhost.lan", false],
+  ["unix:/run/app.sock", false],
+])("rule %s names an agent's own loopback: %s", (rule, names) => {
+  expect(namingLoopback([good(parseTargetRule(rule))])).toHaveLength(names ? 1 : 0);
+});
+
+test.each([
+  ["localhost:3000", ["127.0.0.1:3000", "[::1]:3000"]],
+  ["LocalHost.", ["127.0.0.1", "[::1]"]],
+  ["localhost:80,443", ["127.0.0.1:80,443", "[::1]:80,443"]],
+  ["localhost.lan:80", ["localhost.lan:80"]],
+  ["10.0.0.1:80", ["10.0.0.1:80"]],
+])("a token that is asked for with %s has %j", (text, networks) => {
+  expect(networksAsked(text)).toEqual(networks);
+});
+
+test.each([
+  // rules, host as written, resolved to, port, forbidden
   ["10.0.0.0/8", "x", "10.0.0.1", 80, true],
   ["10.0.0.0/8:22", "x", "10.0.0.1", 80, false],
   ["10.0.0.0/8", "x", "64:ff9b::a00:1", 80, true],
   ["10.0.0.0/8", "x", "2002:a00:1::1", 80, true],
   ["nvr.lan", "nvr.lan", "10.0.0.1", 80, true],
   ["nvr.lan", "other.lan", "10.0.0.1", 80, false],
+  ["nvr.lan", "other.lan", "10.0.0.7", 80, true],
+  ["nvr.lan", "10.0.0.7", "10.0.0.7", 80, true],
+  ["nvr.lan", "fd00::7", "fd00::7", 80, true],
+  ["nvr.lan", "64:ff9b::a00:7", "64:ff9b::a00:7", 80, true],
+  ["nvr.lan:22", "10.0.0.7", "10.0.0.7", 80, false],
+  ["nvr.lan:22", "10.0.0.7", "10.0.0.7", 22, true],
+  ["NVR.lan.", "10.0.0.7", "10.0.0.7", 22, true],
+  ["nat64.lan", "10.0.0.8", "10.0.0.8", 80, true],
+  ["nowhere.lan", "10.0.0.7", "10.0.0.7", 80, false],
+  ["unasked.lan", "10.0.0.7", "10.0.0.7", 80, true],
+  ["unasked.lan:22", "10.0.0.7", "10.0.0.7", 80, false],
+  ["localhost", "localhost", "127.0.0.1", 80, true],
+  ["localhost", "127.0.0.1", "127.0.0.1", 80, true],
+  ["localhost", "127.9.9.9", "127.9.9.9", 80, true],
+  ["localhost", "::1", "::1", 80, true],
+  ["localhost", "::ffff:127.0.0.1", "::ffff:127.0.0.1", 80, true],
+  ["localhost", "x", "64:ff9b::7f00:1", 80, true],
+  ["LOCALHOST.", "x", "127.0.0.1", 80, true],
+  ["app.localhost", "x", "127.0.0.1", 80, true],
+  ["localhost:22", "x", "127.0.0.1", 80, false],
+  ["localhost:22", "x", "127.0.0.1", 22, true],
+  ["localhost", "x", "10.0.0.1", 80, false],
   ["unix:/run/app.sock", "x", "10.0.0.1", 80, false],
 ])("rule [%s] forbids %s (%s) port %d: %s", (rules, host, address, port, forbidden) => {
-  expect(forbids(rulesOf(rules, ","), dialling(host, address, port))).toBe(forbidden);
+  const meanings = new Map([
+    ["nvr.lan", ["10.0.0.7", "fd00::7"]],
+    ["nat64.lan", ["64:ff9b::a00:8"]],
+    ["nowhere.lan", []],
+  ]);
+  const known = new Map([...meanings].map(([name, texts]) => [name, good(all(texts, parseAddress))]));
+  expect(forbids(rulesOf(rules, ","), dialling(host, address, port), known)).toBe(forbidden);
+});
+
+test("only names that count for a port have to be asked for, and localhost never", () => {
+  const rules = rulesOf("nvr.lan nas.lan:22 localhost app.localhost 10.0.0.1 unix:/x", " ");
+  expect(namesIn(rules, 80)).toEqual(["nvr.lan"]);
+  expect(namesIn(rules, 22)).toEqual(["nvr.lan", "nas.lan"]);
 });
 
 test("a socket is permitted by its own path only", () => {

@@ -1,0 +1,23 @@
+import { Problem } from "../link/problem.ts";
+import type { IssuedView } from "../shared/api.ts";
+import type { TokenKind } from "../shared/claims.ts";
+import type { Edge } from "./edge.ts";
+import type { SecretFile } from "./secret-file.ts";
+
+/** What the edge is asked for; `undefined` fields are left out on the way. */
+export type IssueRequest = { kind: TokenKind; [field: string]: unknown };
+
+/** Has the edge issue a token into a file. One that can't be kept would be good for nobody: it is revoked. Throws Problem. */
+export async function issueInto(file: SecretFile, edge: Edge, request: IssueRequest): Promise<IssuedView> {
+  const issued = await edge.call<IssuedView>("POST", "/tokens", request);
+  try {
+    file.write(issued.token);
+  } catch (error) {
+    await edge.call("DELETE", `/tokens/${encodeURIComponent(issued.jti)}`).catch(() => {
+      const cause = error instanceof Error ? error.message : String(error);
+      throw Problem.configuration("token-lost", `${cause}; the token is good`, `sallyport token revoke ${issued.jti}`);
+    });
+    throw error;
+  }
+  return issued;
+}
