@@ -4,6 +4,7 @@ import { isLoopback } from "./address-class.ts";
 import { allows, parseCidr } from "./cidr.ts";
 import type { Endpoint } from "./endpoint.ts";
 import { parseName } from "./name.ts";
+import { isWide, isWithin, parseScopes, scopesFor } from "./reach.ts";
 import { all, fault, known, type Result } from "./result.ts";
 import { conform, spelled } from "./schema.ts";
 import { covers, formatScope, parseScope } from "./scope.ts";
@@ -142,6 +143,20 @@ export function mayPublish(claims: AgentClaims, endpoint: Endpoint): boolean {
 /** Whether a client or a gateway may open this endpoint. */
 export function mayOpen(claims: VisitorClaims | GatewayClaims, endpoint: Endpoint): boolean {
   return claims.endpoints === "*" || inScopes(claims.endpoints, endpoint);
+}
+
+/**
+ * Whether a visitor's token may open a concrete endpoint of the mapping at `mapped`, whose it is since a moment in milliseconds since
+ * 1970 (`scopesFor`).
+ */
+export function mayOpenAt(claims: VisitorClaims, endpoint: Endpoint, mapped: Endpoint, since: number): boolean {
+  return isWithin(endpoint, scopesFor(parseScopes(claims.endpoints), mapped, claims.iat, since));
+}
+
+/** Whether a visitor's token opens a concrete endpoint of the mapping at `mapped` whatever is mapped there, and not by its name. */
+export function isWideFor(claims: VisitorClaims, endpoint: Endpoint, mapped: Endpoint): boolean {
+  const wide = known(all(claims.endpoints, parseScope)).filter((scope) => isWide(scope, mapped));
+  return isWithin(endpoint, wide);
 }
 
 /** Whether a visitor's token may be used from this address. */

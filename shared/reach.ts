@@ -31,6 +31,31 @@ export function reachOf(endpoint: Endpoint, scopes: Scopes): Reach[] {
   });
 }
 
+/**
+ * The scopes of a token that count for the mapping at `endpoint`: all of them if the token was `issued` (seconds since 1970) since
+ * the endpoint became this mapping's (milliseconds; 0: it never was another's), else those that do not name it alone. What a token
+ * names is what was mapped there then. Gateways, which own ports whatever is mapped there, have null for `issued`.
+ */
+export function scopesFor(scopes: Scopes, endpoint: Endpoint, issued: number | null, since: number): Scopes {
+  if (scopes === "*" || issued === null || issued * 1000 >= since) return scopes;
+  return scopes.filter((scope) => isWide(scope, endpoint));
+}
+
+/** Whether a scope means whatever is mapped within it: all services of a site, hosts with a star, ranges that are wider than the mapping. */
+export function isWide(scope: Scope, endpoint: Endpoint): boolean {
+  switch (scope.kind) {
+    case "services":
+      return true;
+    case "service":
+      return false;
+    case "http":
+      return scope.host.startsWith("*.");
+    case "port":
+      if (scope.first === scope.last) return false;
+      return endpoint.kind !== "port" || scope.first < endpoint.first || scope.last > endpoint.last;
+  }
+}
+
 /** Whether a concrete endpoint, one port and transport, a service or a URL, lies within the scopes. */
 export function isWithin(endpoint: Endpoint, scopes: Scopes): boolean {
   return scopes === "*" || scopes.some((scope) => covers(scope, endpoint));

@@ -6,7 +6,7 @@ import { differences } from "../../shared/register.ts";
 import { warnings } from "../../shared/warnings.ts";
 import type { BodyRule } from "../body.ts";
 import { registryOf } from "../env.ts";
-import { problemResponse } from "../problem.ts";
+import { problemResponse, type Outcome } from "../problem.ts";
 import type { Applied, Change } from "../registry/apply.ts";
 import { etagOf } from "../registry/etag.ts";
 import { answer, askerOf, bodyOf, type ApiContext, type ApiEnv } from "./context.ts";
@@ -46,7 +46,8 @@ export const mappingRoutes = new Hono<ApiEnv>()
   .post("/", async (c) => {
     const body = await bodyOf(c, MappingBody);
     if (!body.ok) return body.response;
-    return answer(c, await registryOf(c.env).addMapping(body.value, askerOf(c)), accepted(c), 201);
+    const outcome = await registryOf(c.env).addMapping(body.value, askerOf(c));
+    return answer(c, outcome, accepted(c, { about: await aboutTokens(c, outcome) }), 201);
   })
   /** The whole register at once: what is in it after this is what was given. */
   .put("/", async (c) => {
@@ -59,14 +60,14 @@ export const mappingRoutes = new Hono<ApiEnv>()
   .get("/:endpoint", async (c) => {
     const registry = registryOf(c.env);
     const [found, { uses }] = await Promise.all([registry.mapping(c.req.param("endpoint")), registry.register()]);
-    return answer(c, found, accepted(c, uses));
+    return answer(c, found, accepted(c, { uses }));
   })
   .patch("/:endpoint", async (c) => {
     const body = await bodyOf(c, MappingBody);
     if (!body.ok) return body.response;
     const { endpoint } = c.req.param();
     const outcome = await registryOf(c.env).changeMapping(endpoint, body.value, askerOf(c), c.req.header("if-match"));
-    return answer(c, outcome, accepted(c));
+    return answer(c, outcome, accepted(c, { about: await aboutTokens(c, outcome) }));
   })
   .delete("/:endpoint", async (c) => {
     const { endpoint } = c.req.param();
@@ -78,11 +79,28 @@ export const mappingRoutes = new Hono<ApiEnv>()
     );
   });
 
-function accepted(c: ApiContext, uses?: ReadonlyMap<number, number>): (mapping: Mapping) => MappingAnswer {
+/** `about`: warnings that are not about the mapping alone. */
+type Known = { uses?: ReadonlyMap<number, number>; about?: readonly string[] };
+
+function accepted(c: ApiContext, { uses, about = [] }: Known): (mapping: Mapping) => MappingAnswer {
   return (mapping) => {
     c.header("etag", etagOf(mapping));
-    return { mapping: mappingView(mapping, uses?.get(mapping.id)), warnings: warnings(mapping) };
+    return { mapping: mappingView(mapping, uses?.get(mapping.id)), warnings: [...warnings(mapping), ...about] };
   };
+}
+
+/** Tokens that a warning names. */
+const MOST_NAMED = 5;
+
+/** What whoever makes a mapping anew might not expect of tokens that name its endpoint. */
+async function aboutTokens(c: ApiContext, outcome: Outcome<Mapping>): Promise<string[]> {
+  const stale = outcome.ok ? await registryOf(c.env).staleTokens(outcome.value) : [];
+  if (!outcome.ok || stale.length === 0) return [];
+  const { endpoint } = outcome.value;
+  const shown = `${stale.slice(0, MOST_NAMED).join(", ")}${stale.length > MOST_NAMED ? " and others" : ""}`;
+  return [
+    `Tokens that name ${endpoint} were issued for what was mapped there before, and do not open this: ${shown}. Issue new ones: sallyport token visitor --endpoint ${endpoint}`,
+  ];
 }
 
 function applied({ changes, unchanged, tag }: Applied, dryRun: boolean): ApplyAnswer {

@@ -19,7 +19,7 @@ export async function admitCaller(request: Request, env: Env): Promise<Response>
   const address = visitorOf(request, env);
   const caller = await callerOf(bearerOf(request), address, env, true);
   if ("status" in caller) return problemResponse(caller, caller.status === 401 ? BEARER : {});
-  const reached = await registryOf(env).reach(caller.claims.endpoints);
+  const reached = await registryOf(env).reach(caller.claims.endpoints, issuedOf(caller));
   if (request.headers.get("upgrade")?.toLowerCase() !== "websocket") return listing(caller, reached);
   const wrong = notALane(request);
   if (wrong !== undefined) return problemResponse(wrong);
@@ -62,11 +62,18 @@ export async function callerOf(
   return { kind: "client", claims: visitor.claims };
 }
 
-function passOf({ kind, claims }: Caller, { site }: SiteReach, address: string): LanePass {
+function passOf(caller: Caller, { site }: SiteReach, address: string): LanePass {
+  const { kind, claims } = caller;
   const { sub: identity, jti, exp: expires, endpoints } = claims;
   const scope = kind === "client" ? { from: claims.from, caps: claims.caps } : {};
   const renewOnly = expires * 1000 <= Date.now();
-  return { kind, site, identity, jti, expires, renewOnly, address, endpoints, ...scope };
+  const issued = issuedOf(caller);
+  return { kind, site, identity, jti, issued, expires, renewOnly, address, endpoints, ...scope };
+}
+
+/** What a visitor's token names is what was mapped when it was issued; a gateway owns ports, whatever is mapped there. */
+function issuedOf({ kind, claims }: Caller): number | null {
+  return kind === "client" ? claims.iat : null;
 }
 
 function listing({ kind, claims }: Caller, reached: readonly SiteReach[]): Response {

@@ -1,5 +1,5 @@
 import type { Address } from "../../shared/address.ts";
-import { mayComeFrom, mayOpen, type Caps, type VisitorClaims } from "../../shared/claims.ts";
+import { isWideFor, mayComeFrom, mayOpenAt, type Caps, type VisitorClaims } from "../../shared/claims.ts";
 import { parseEndpoint } from "../../shared/endpoint.ts";
 import type { Authority } from "../../shared/http-authority.ts";
 import { cookieName, cookieValue } from "../../shared/http-credentials.ts";
@@ -11,6 +11,7 @@ import { LOGIN_BODY, readBody } from "../body.ts";
 import { registryOf, type Env } from "../env.ts";
 import { errorPage, newRequestId } from "../http-error.ts";
 import { escapeHtml, page, prefersHtml } from "../http-page.ts";
+import type { Route } from "../registry/types.ts";
 import { bearerOf, verifyToken } from "../tokens.ts";
 import { isSameRoute } from "./http-routes.ts";
 import type { ReservedVisit } from "./reserved-visit.ts";
@@ -22,6 +23,9 @@ const LONGEST_LOGIN = 12 * 3600;
 /** `token` by its jti; `until` is its end, in milliseconds since 1970. */
 type Held = { ok: true; token: string; caps: Caps; until: number } | { ok: false; response: Response };
 
+/** The mapping that a token is to open, and since when its endpoint is this mapping's (`scopesFor`). */
+type Opened = Pick<Route, "mapping" | "since">;
+
 /**
  * The token that lets a request through to a mapping: a bearer's, or the one that a login put into a cookie.
  * `bearerOnly`: at a host that is the edge's own as well, cookies count for nothing.
@@ -29,24 +33,24 @@ type Held = { ok: true; token: string; caps: Caps; until: number } | { ok: false
 export async function tokenFor(
   request: Request,
   env: Env,
-  mapping: Mapping,
+  target: Opened,
   address: Address,
   authority: Authority,
   bearerOnly: boolean,
 ): Promise<Held> {
   const bearer = bearerOf(request);
   if (bearer !== null) {
-    const claims = await claimsFor(bearer, env, mapping, address);
+    const claims = await claimsFor(bearer, env, target, address);
     if (claims !== null) return heldBy(claims);
   }
   const { headers, method } = request;
-  const cookie = bearerOnly ? null : cookieValue(headers.get("cookie"), loginCookie(mapping, authority));
+  const cookie = bearerOnly ? null : cookieValue(headers.get("cookie"), loginCookie(target.mapping, authority));
   if (cookie === null) return { ok: false, response: askForToken(request, bearerOnly) };
   const upgrade = headers.get("upgrade") !== null;
   const asker = { method, upgrade, origin: headers.get("origin"), secFetchSite: headers.get("sec-fetch-site") };
   if (!isCookieGood(asker, authority))
     return { ok: false, response: errorPage({ request, id: newRequestId(), code: "bad-origin" }) };
-  const claims = await claimsFor(cookie, env, mapping, address);
+  const claims = await claimsFor(cookie, env, target, address);
   return claims === null ? { ok: false, response: askForToken(request, bearerOnly) } : heldBy(claims);
 }
 
@@ -69,11 +73,13 @@ export async function loginPage({ request, env, routes, authority, visitor }: Re
   const to = /^\/(?![/\\])[\x21-\x7e]*$/.test(fields.get("to") ?? "") ? (fields.get("to") ?? "/") : "/";
   const routed = routeHttp(routes, { scheme, host, port, path: to.replace(/[?#].*$/, "") }, isSameRoute);
   if (!routed.ok || routed.value === undefined) return nothing("no-such-host");
-  const { mapping } = routed.value.route;
-  const claims = await claimsFor((fields.get("token") ?? "").trim(), env, mapping, visitor.address);
+  const { mapping, since } = routed.value.route;
+  const claims = await claimsFor((fields.get("token") ?? "").trim(), env, { mapping, since }, visitor.address);
   if (claims === null) return form(to, "This token does not open this service.", 403);
   const expires = Math.min(claims.exp, Math.floor(Date.now() / 1000) + LONGEST_LOGIN);
-  const pass = await registryOf(env).signPass({ ...claims, endpoints: [mapping.endpoint], exp: expires });
+  const narrowed = { ...claims, endpoints: [mapping.endpoint], exp: expires };
+  const endpoint = known(parseEndpoint(mapping.endpoint));
+  const pass = await registryOf(env).signPass(narrowed, isWideFor(claims, endpoint, endpoint));
   const headers = new Headers({ location: to, "cache-control": "no-store" });
   const secure = scheme === "https" ? "; Secure" : "";
   headers.append(
@@ -87,11 +93,16 @@ export async function loginPage({ request, env, routes, authority, visitor }: Re
 const verified = new Map<string, { at: number; claims: VisitorClaims }>();
 const VERIFIED_MS = 10_000;
 
-async function claimsFor(token: string, env: Env, mapping: Mapping, address: Address): Promise<VisitorClaims | null> {
+async function claimsFor(
+  token: string,
+  env: Env,
+  { mapping, since }: Opened,
+  address: Address,
+): Promise<VisitorClaims | null> {
   const claims = await claimsOf(token, env);
   if (claims === null || claims.exp * 1000 <= Date.now()) return null;
-  if (!mayOpen(claims, known(parseEndpoint(mapping.endpoint))) || !mayComeFrom(claims, address)) return null;
-  return claims;
+  const endpoint = known(parseEndpoint(mapping.endpoint));
+  return mayOpenAt(claims, endpoint, endpoint, since) && mayComeFrom(claims, address) ? claims : null;
 }
 
 async function claimsOf(token: string, env: Env): Promise<VisitorClaims | null> {

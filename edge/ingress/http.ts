@@ -66,7 +66,7 @@ async function enter(
   path: string,
   isShared: boolean,
 ): Promise<Response> {
-  const { mapping, grants } = route;
+  const { mapping, grants, since } = route;
   const at = Date.now();
   const refuse = (failure: Failure, status?: number): Response => {
     const id = newRequestId();
@@ -79,7 +79,7 @@ async function enter(
   let until: number | null = null;
   let verdict = decide(mapping, grants, { address: visitor.address, via: "public", now: at });
   if (!verdict.ok && mapping.access === "token") {
-    const held = await tokenFor(request, env, mapping, visitor.address, authority, isShared);
+    const held = await tokenFor(request, env, { mapping, since }, visitor.address, authority, isShared);
     if (!held.ok) return held.response;
     ({ token, caps, until } = held);
     verdict = decide(mapping, grants, { address: visitor.address, via: "token", now: at });
@@ -100,6 +100,7 @@ async function enter(
     path,
     via: visitor.via,
     token,
+    judged: token === "" ? 0 : mapping.id,
     caps,
     until,
     key,

@@ -1,13 +1,13 @@
 import { formatEndpoint, parseEndpoint, type Endpoint } from "../../shared/endpoint.ts";
-import { mayOpen, type VisitorClaims } from "../../shared/claims.ts";
+import { isWideFor, mayOpen, mayOpenAt, type VisitorClaims } from "../../shared/claims.ts";
 import type { Authority } from "../../shared/http-authority.ts";
 import { cookieName, cookieValue } from "../../shared/http-credentials.ts";
 import { isOrigin } from "../../shared/http-origin.ts";
-import { isWithin } from "../../shared/reach.ts";
 import { fault, known, type Result } from "../../shared/result.ts";
 import { bracketed } from "../../shared/socket-address.ts";
 import { registryOf, type Env } from "../env.ts";
 import { problemResponse, type Problem } from "../problem.ts";
+import type { Route } from "../registry/types.ts";
 import { encodeVisit } from "../relay/visit.ts";
 import { bearerOf } from "../tokens.ts";
 import { callerOf } from "./caller.ts";
@@ -44,11 +44,17 @@ export async function admitRaw({ request, env, kind, authority, path }: Reserved
       : null);
   const caller = await callerOf(token, address, env);
   if ("status" in caller) return problemResponse({ ...caller, title: "Refused" });
-  if (caller.kind !== "client" || !mayOpen(caller.claims, endpoint.value)) {
-    return refusal(403, "denied", `This token does not open ${formatEndpoint(endpoint.value)}.`);
-  }
-  if (!isUpgrade) return giveCookie(env, caller.claims, endpoint.value, authority, path);
-  return connect(request, env, caller.claims, endpoint.value, address);
+  const text = formatEndpoint(endpoint.value);
+  if (caller.kind !== "client" || !mayOpen(caller.claims, endpoint.value))
+    return refusal(403, "denied", `This token does not open ${text}.`);
+  const route = isByteStream(endpoint.value) ? await registryOf(env).route(text) : null;
+  if (route === null) return refusal(403, "denied", `Nothing is mapped to ${text}, or it is no byte stream.`);
+  const mapped = known(parseEndpoint(route.mapping.endpoint));
+  if (!mayOpenAt(caller.claims, endpoint.value, mapped, route.since))
+    return refusal(403, "denied", `This token was issued for what was mapped to ${text} before.`);
+  const isWide = isWideFor(caller.claims, endpoint.value, mapped);
+  if (!isUpgrade) return giveCookie(env, caller.claims, isWide, endpoint.value, authority, path);
+  return connect(request, env, caller.claims, route, text, address);
 }
 
 /** The endpoint that a path names, escaped or not. Strangers write anything here. */
@@ -60,22 +66,22 @@ function endpointIn(path: string): Result<Endpoint> {
   }
 }
 
-async function connect(
+function isByteStream(endpoint: Endpoint): boolean {
+  return endpoint.kind === "service" || (endpoint.kind === "port" && endpoint.transport === "tcp");
+}
+
+function connect(
   request: Request,
   env: Env,
   claims: VisitorClaims,
-  endpoint: Endpoint,
+  { site, relay, relaySeen, mapping }: Route,
+  text: string,
   address: string,
-): Promise<Response> {
-  const text = formatEndpoint(endpoint);
-  const sites = await registryOf(env).reach([text]);
-  const site = sites.find(({ endpoints }) =>
-    endpoints.some((each) => each.kind === "tcp" && isWithin(endpoint, [known(parseEndpoint(each.endpoint))])),
-  );
-  if (site === undefined) return refusal(403, "denied", `Nothing is mapped to ${text}, or it is no byte stream.`);
-  if (!site.relaySeen) return refusal(503, "no-agent", `No agent of ${site.site} has ever been online.`);
-  const visit = { endpoint: text, visitor: bracketed(address), token: claims.jti, caps: claims.caps ?? {} };
-  const socket = env.RELAY.getByName(site.relay).connect(encodeVisit(visit));
+): Response {
+  if (!relaySeen) return refusal(503, "no-agent", `No agent of ${site} has ever been online.`);
+  const { jti: token, caps = {} } = claims;
+  const visit = { endpoint: text, visitor: bracketed(address), token, caps, judged: mapping.id };
+  const socket = env.RELAY.getByName(relay).connect(encodeVisit(visit));
   const [visitor, server] = Object.values(new WebSocketPair()) as [WebSocket, WebSocket];
   bridge(server, socket, claims.exp * 1000, address);
   const offered = (request.headers.get("sec-websocket-protocol") ?? "").split(",").map((each) => each.trim());
@@ -87,13 +93,14 @@ async function connect(
 async function giveCookie(
   env: Env,
   claims: VisitorClaims,
+  isWide: boolean,
   endpoint: Endpoint,
   authority: Authority,
   path: string,
 ): Promise<Response> {
   const now = Math.floor(Date.now() / 1000);
   const exp = Math.min(claims.exp, now + COOKIE_LIFE);
-  const pass = await registryOf(env).signPass({ ...claims, endpoints: [formatEndpoint(endpoint)], exp });
+  const pass = await registryOf(env).signPass({ ...claims, endpoints: [formatEndpoint(endpoint)], exp }, isWide);
   // Names with `__Host-` count for the whole host, or the browser drops them.
   const where = authority.scheme === "https" ? "; Path=/; Secure" : `; Path=${path}`;
   const cookie = `${cookieFor(endpoint, authority)}=${pass}${where}; HttpOnly; SameSite=Strict; Max-Age=${exp - now}`;

@@ -67,7 +67,7 @@ function write(store: Store, changes: readonly Change[], actor: Actor): void {
   for (const { before, after } of changes) {
     const revision = revisions.get(after?.site ?? "") ?? 0;
     if (after === undefined && before !== undefined) {
-      store.mappings.remove(before.id);
+      store.mappings.remove(before.id, actor.now);
       store.journal.forget(before.id);
       auditMapping(store, actor, "map rm", before);
     } else if (after !== undefined && before !== undefined) {

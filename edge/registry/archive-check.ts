@@ -12,6 +12,7 @@ const KEYS = [
   ["keys", "kid"],
   ["sites", "name"],
   ["mappings", "id"],
+  ["reassigned", "mapping"],
   ["uses", "mapping"],
   ["refused", "mapping"],
   ["grants", "id"],
@@ -30,6 +31,13 @@ export function contradictions(tables: Archive["tables"]): Contradiction[] {
       ...repeated(values).map((row): Contradiction => ({ path: [table, row, column], message: "is there twice" })),
     );
   }
+  const vacated = tables.vacated.map(({ mapping, endpoint }) => `${mapping} ${endpoint}`);
+  found.push(
+    ...repeated(vacated).map((row): Contradiction => ({
+      path: ["vacated", row, "mapping"],
+      message: "is there twice",
+    })),
+  );
   const days = tables.usage.map(({ site, day }) => `${site} ${day}`);
   found.push(
     ...repeated(days).map((row): Contradiction => ({ path: ["usage", row, "day"], message: "is there twice" })),

@@ -2,6 +2,7 @@ import * as z from "zod";
 import { parseAddress } from "../../shared/address.ts";
 import { parseClaims, TOKEN_KINDS } from "../../shared/claims.ts";
 import { parseEdgeUrl } from "../../shared/edge-url.ts";
+import { formatEndpoint, parseEndpoint } from "../../shared/endpoint.ts";
 import { parseMapping } from "../../shared/mapping.ts";
 import { parseName } from "../../shared/name.ts";
 import type { Result } from "../../shared/result.ts";
@@ -74,6 +75,9 @@ export const ROWS = {
         params: { fault },
       });
     }),
+  /** Which mappings had an endpoint that is another's now, and since when: what tokens that name it mean. */
+  vacated: z.strictObject({ mapping: id, endpoint: spelt(parseEndpoint, formatEndpoint), owner: word, ended: ms }),
+  reassigned: z.strictObject({ mapping: id, since: ms }),
   uses: z.strictObject({ mapping: id, last: ms }),
   refused: z.strictObject({ mapping: id, count }),
   grants: z.strictObject({

@@ -23,7 +23,7 @@ const TABLES = Object.keys(ROWS) as Table[];
  */
 export const Archive = z.strictObject({
   sallyport: z.literal("export"),
-  /** Format 1 has no counts in its audit. */
+  /** Format 1 has no counts in its audit, and does not say which endpoints were another mapping's. */
   format: z.union([z.literal(1), z.literal(FORMAT)]),
   version: z.string().max(100),
   at: z.iso.datetime(),
@@ -33,6 +33,8 @@ export const Archive = z.strictObject({
       keys: z.array(ROWS.keys),
       sites: z.array(ROWS.sites),
       mappings: z.array(ROWS.mappings),
+      vacated: z.array(ROWS.vacated).default([]),
+      reassigned: z.array(ROWS.reassigned).default([]),
       uses: z.array(ROWS.uses),
       refused: z.array(ROWS.refused),
       grants: z.array(ROWS.grants),
@@ -76,7 +78,17 @@ export function imported(store: Store, sql: Sql, { tables, version }: Archive, a
     store.mappings.put(id, draft, { at: created, by: created_by }, { at: changed, by: changed_by }, revision);
   }
   for (const row of tables.keys) insert(sql, "keys", { ...row, jwk: publicKey(row.jwk) });
-  for (const table of ["uses", "refused", "grants", "tokens", "spent", "usage", "audit"] as const)
+  for (const table of [
+    "vacated",
+    "reassigned",
+    "uses",
+    "refused",
+    "grants",
+    "tokens",
+    "spent",
+    "usage",
+    "audit",
+  ] as const)
     for (const row of tables[table]) insert(sql, table, row);
   const { length: mappings } = tables.mappings;
   const sites = tables.sites.filter(({ removed }) => removed === null).length;

@@ -26,13 +26,14 @@ export function httpTable(store: Store, tag: string): HttpTable | null {
   ].join(" ");
   if (newest === tag) return null;
   const routes = sites.flatMap((site) => {
-    const { grants, mappings } = store.rulesOf(site, Date.now());
+    const { grants, mappings, reassigned = {} } = store.rulesOf(site, Date.now());
     return mappings.filter(isHttp).map((mapping) => ({
       site: site.name,
       relay: site.relay,
       relaySeen: site.relaySeen,
       mapping,
       grants: grants.filter((grant) => grant.mappings.includes(mapping.id)),
+      since: reassigned[mapping.id] ?? 0,
       revision: site.revision,
     }));
   });

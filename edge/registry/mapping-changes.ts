@@ -56,7 +56,7 @@ export function removeMapping(store: Store, endpoint: string, actor: Actor, ifMa
   const found = findMapping(store, endpoint);
   if (!found.ok) return found;
   if (!matches(ifMatch, etagOf(found.value))) return refused(changedMeanwhile(found.value));
-  store.mappings.remove(found.value.id);
+  store.mappings.remove(found.value.id, actor.now);
   store.journal.forget(found.value.id);
   store.sites.touch(found.value.site);
   auditMapping(store, actor, "map rm", found.value);
@@ -65,7 +65,7 @@ export function removeMapping(store: Store, endpoint: string, actor: Actor, ifMa
 
 /** Removes a rule that can't be read; of what it was, only its endpoint is known. */
 function removeUnreadable(store: Store, { id, endpoint, site }: Unreadable, actor: Actor): Outcome<null> {
-  store.mappings.remove(id);
+  store.mappings.remove(id, actor.now);
   store.journal.forget(id);
   store.sites.touch(site);
   store.journal.audit(actor, "map rm", endpoint, "could not be read");

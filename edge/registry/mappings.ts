@@ -2,6 +2,7 @@ import { parseEndpoint, transports, type Endpoint } from "../../shared/endpoint.
 import type { MappingDraft } from "../../shared/mapping-input.ts";
 import { parseMapping, type Mapping, type Stamp } from "../../shared/mapping.ts";
 import { known, type Fault } from "../../shared/result.ts";
+import { Reassignments, type Holder } from "./reassignments.ts";
 import type { Sql, SqlValue } from "./sql.ts";
 
 type Row = {
@@ -22,9 +23,11 @@ const COLUMNS = "id, rule, revision, created, created_by, changed, changed_by";
 /** The table of mappings. A rule is kept as JSON of its draft; `ports` says which ports it holds. */
 export class Mappings {
   readonly #sql: Sql;
+  readonly reassignments: Reassignments;
 
   constructor(sql: Sql) {
     this.#sql = sql;
+    this.reassignments = new Reassignments(sql);
   }
 
   list(): Mapping[] {
@@ -90,6 +93,7 @@ export class Mappings {
       )
       .one();
     this.#holdPorts(id, known(parseEndpoint(draft.endpoint)));
+    this.reassignments.began({ id, endpoint: draft.endpoint, site: draft.site, by: stamp.by });
     return { ...draft, id, created: stamp, changed: stamp, revision };
   }
 
@@ -113,6 +117,9 @@ export class Mappings {
 
   /** Replaces the rule of a mapping, which keeps its id. */
   change(id: number, draft: MappingDraft, stamp: Stamp, revision: number): void {
+    const before = this.#holder(id);
+    if (before !== undefined)
+      this.reassignments.changed(before, { ...before, endpoint: draft.endpoint, site: draft.site }, stamp.at);
     this.#sql.exec(
       "UPDATE mappings SET endpoint = ?, site = ?, rule = ?, revision = ?, changed = ?, changed_by = ? WHERE id = ?",
       ...cellsOf(draft, stamp, revision),
@@ -122,9 +129,18 @@ export class Mappings {
     this.#holdPorts(id, known(parseEndpoint(draft.endpoint)));
   }
 
-  remove(id: number): void {
+  /** `now` in milliseconds since 1970. */
+  remove(id: number, now: number): void {
+    const before = this.#holder(id);
+    if (before !== undefined) this.reassignments.ended(before, now);
     this.#sql.exec("DELETE FROM mappings WHERE id = ?", id);
     this.#sql.exec("DELETE FROM ports WHERE mapping = ?", id);
+  }
+
+  #holder(id: number): Holder | undefined {
+    return this.#sql
+      .exec<Holder>('SELECT id, endpoint, site, created_by AS "by" FROM mappings WHERE id = ?', id)
+      .toArray()[0];
   }
 
   #holdPorts(id: number, endpoint: Endpoint): void {

@@ -1,5 +1,6 @@
 import { parseEndpoint } from "../../shared/endpoint.ts";
-import { parseScopes, reachOf, type Reach } from "../../shared/reach.ts";
+import type { Mapping } from "../../shared/mapping.ts";
+import { parseScopes, reachOf, scopesFor, type Reach } from "../../shared/reach.ts";
 import { known } from "../../shared/result.ts";
 import type { Store } from "./store.ts";
 
@@ -14,7 +15,7 @@ export type SiteReach = {
 };
 
 /** Every site that a client or a gateway may dial with these endpoints in its token: for "*", those without mappings too. */
-export function reachedBy(store: Store, endpoints: "*" | readonly string[]): SiteReach[] {
+export function reachedBy(store: Store, endpoints: "*" | readonly string[], issued: number | null): SiteReach[] {
   const scopes = parseScopes(endpoints);
   const reached = new Map(
     store.sites
@@ -24,8 +25,24 @@ export function reachedBy(store: Store, endpoints: "*" | readonly string[]): Sit
         { site: name, relay, relaySeen, endpoints: [] },
       ]),
   );
+  const since = store.mappings.reassignments.all();
   for (const mapping of store.mappings.list()) {
-    reached.get(mapping.site)?.endpoints.push(...reachOf(known(parseEndpoint(mapping.endpoint)), scopes));
+    const endpoint = known(parseEndpoint(mapping.endpoint));
+    const counting = scopesFor(scopes, endpoint, issued, since.get(mapping.id) ?? 0);
+    reached.get(mapping.site)?.endpoints.push(...reachOf(endpoint, counting));
   }
   return [...reached.values()].filter((each) => scopes === "*" || each.endpoints.length > 0);
+}
+
+/** `jti` of visitors' tokens that name a mapping's endpoint, but were issued for what was mapped there before. */
+export function staleTokens(store: Store, { id, endpoint: text }: Mapping, now: number): string[] {
+  const since = store.mappings.reassignments.since(id);
+  if (since === 0) return [];
+  const endpoint = known(parseEndpoint(text));
+  return store.tokens.current().flatMap(({ jti, claims, expires }) => {
+    if (claims.aud !== "sallyport:visitor" || expires <= now) return [];
+    const scopes = parseScopes(claims.endpoints);
+    const counting = scopesFor(scopes, endpoint, claims.iat, since);
+    return reachOf(endpoint, scopes).length > 0 && reachOf(endpoint, counting).length === 0 ? [jti] : [];
+  });
 }

@@ -2,6 +2,7 @@ import { DurableObject } from "cloudflare:workers";
 import type { VisitorClaims } from "../../shared/claims.ts";
 import { parseAddress } from "../../shared/address.ts";
 import { parseEdgeUrl } from "../../shared/edge-url.ts";
+import { formatEndpoint, parseEndpoint } from "../../shared/endpoint.ts";
 import { LIVE_PROTOCOL, type LiveMessage } from "../../shared/live.ts";
 import type { Mapping } from "../../shared/mapping.ts";
 import type { Env } from "../env.ts";
@@ -33,7 +34,7 @@ import { addMapping, changeMapping, findMapping, removeMapping } from "./mapping
 import type { Unreadable } from "./mappings.ts";
 import { Notices } from "./notices.ts";
 import { Penalties } from "./penalties.ts";
-import { reachedBy, type SiteReach } from "./reach.ts";
+import { reachedBy, staleTokens, type SiteReach } from "./reach.ts";
 import { RefusedLogins, type RefusedLogin } from "./refused-logins.ts";
 import { Relays } from "./relays.ts";
 import { retentionOf } from "./retention.ts";
@@ -97,16 +98,33 @@ export class Registry extends DurableObject<Env> {
   /** Where a public port leads. Access and expiry are for the caller to judge; a `token` mapping is answered like any other. */
   routePort(port: number, transport: "tcp" | "udp"): Route | null {
     const mapping = this.#store.mappings.holding(port, transport);
-    const site = mapping === undefined ? undefined : this.#store.sites.find(mapping.site);
-    if (mapping === undefined || site === undefined) return null;
+    return mapping === undefined ? null : this.#routeTo(mapping);
+  }
+
+  #routeTo(mapping: Mapping): Route | null {
+    const site = this.#store.sites.find(mapping.site);
+    if (site === undefined) return null;
     return {
       site: site.name,
       relay: site.relay,
       relaySeen: site.relaySeen,
       mapping,
       grants: this.#store.grants.live(Date.now()).filter((grant) => grant.mappings.includes(mapping.id)),
+      since: this.#store.mappings.reassignments.since(mapping.id),
       revision: site.revision,
     };
+  }
+
+  /** Where a concrete endpoint leads that is reached by token: a port of one transport, or a service. */
+  route(text: string): Route | null {
+    const endpoint = parseEndpoint(text);
+    if (!endpoint.ok) return null;
+    if (endpoint.value.kind === "port")
+      return endpoint.value.transport === "tcp+udp"
+        ? null
+        : this.routePort(endpoint.value.first, endpoint.value.transport);
+    const mapping = this.#store.mappings.find(formatEndpoint(endpoint.value));
+    return mapping === undefined ? null : this.#routeTo(mapping);
   }
 
   /** Hosts and where they lead; null when nothing has changed since the table with this tag. */
@@ -114,9 +132,14 @@ export class Registry extends DurableObject<Env> {
     return httpTable(this.#store, tag);
   }
 
-  /** A visitor's token for one endpoint of those that `claims`, which have been verified, cover: what a login cookie holds. */
-  async signPass(claims: VisitorClaims): Promise<string> {
-    return signToken("visitor", claims, await this.#store.keys.current(Date.now()));
+  /**
+   * A visitor's token for one endpoint of those that `claims`, which have been verified, cover: what a login cookie holds. `isFresh`: the
+   * endpoint lies within a wide scope, whose holder is given what is mapped now; else the pass is as old as the token.
+   */
+  async signPass(claims: VisitorClaims, isFresh: boolean): Promise<string> {
+    const now = Date.now();
+    const iat = isFresh ? Math.min(this.#store.mappings.reassignments.issueAt(now), claims.exp - 1) : claims.iat;
+    return signToken("visitor", { ...claims, iat }, await this.#store.keys.current(now));
   }
 
   /** What the relay of a site has to know; null when there is no such site. */
@@ -158,9 +181,9 @@ export class Registry extends DurableObject<Env> {
     return this.#store.tokens.state(jti);
   }
 
-  /** Where the endpoints of a client's or gateway's token lead. */
-  reach(endpoints: "*" | readonly string[]): SiteReach[] {
-    return reachedBy(this.#store, endpoints);
+  /** Where the endpoints of a client's or gateway's token lead; `issued` as `scopesFor` has it. */
+  reach(endpoints: "*" | readonly string[], issued: number | null): SiteReach[] {
+    return reachedBy(this.#store, endpoints, issued);
   }
 
   /** Connections that ended or were refused; of a relay, with how its site does. Answers whether somebody watches. */
@@ -284,7 +307,7 @@ export class Registry extends DurableObject<Env> {
     const now = Date.now();
     const issued = await issueToken(this.#store, url, request, { ...asker, now });
     await this.#notices.foresee(now);
-    this.#tell({ type: "changed", what: "rules" });
+    await this.#changed(now);
     return issued;
   }
 
@@ -344,6 +367,11 @@ export class Registry extends DurableObject<Env> {
 
   async addMapping(input: object, asker: Asker): Promise<Outcome<Mapping>> {
     return this.#change(asker, (by) => addMapping(this.#store, this.env, input, by));
+  }
+
+  /** `jti` of visitors' tokens that name a mapping's endpoint, and do not open it. */
+  staleTokens(mapping: Mapping): string[] {
+    return staleTokens(this.#store, mapping, Date.now());
   }
 
   async changeMapping(endpoint: string, changes: object, asker: Asker, ifMatch?: string): Promise<Outcome<Mapping>> {

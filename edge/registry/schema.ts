@@ -79,6 +79,12 @@ export const MIGRATIONS: readonly string[] = [
     since INTEGER NOT NULL DEFAULT 0, told INTEGER NOT NULL DEFAULT 0, source TEXT NOT NULL DEFAULT ''
   );
   `,
+  `
+  CREATE TABLE vacated (
+    mapping INTEGER NOT NULL, endpoint TEXT NOT NULL, owner TEXT NOT NULL, ended INTEGER NOT NULL, PRIMARY KEY (mapping, endpoint)
+  );
+  CREATE TABLE reassigned (mapping INTEGER PRIMARY KEY, since INTEGER NOT NULL);
+  `,
 ];
 
 /** Brings the tables up to date. `transaction` makes each migration whole or nothing. */

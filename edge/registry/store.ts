@@ -46,10 +46,12 @@ export class Store {
   /** What the relay of a site has to know. Of a removed site: that nothing is allowed any more. */
   rulesOf(site: Site, now: number): SiteRules {
     const mappings = this.mappings.ofSite(site.name);
+    const since = this.mappings.reassignments.all();
     return {
       site: site.name,
       revision: site.revision,
       mappings,
+      reassigned: Object.fromEntries(mappings.flatMap(({ id }) => (since.has(id) ? [[id, since.get(id) ?? 0]] : []))),
       grants: this.grants.live(now).filter((grant) => mappings.some(({ id }) => grant.mappings.includes(id))),
       revoked: this.tokens.revokedAt(site.name, now),
     };

@@ -34,7 +34,8 @@ export async function issueToken(
   const obstacle = inTheWay(store, url, request);
   if (obstacle !== undefined) return refused(obstacle);
   const { kind } = request;
-  const iat = Math.floor(actor.now / 1000);
+  if (store.mappings.reassignments.settle(actor.now)) store.sites.touchAll();
+  const iat = kind === "visitor" ? store.mappings.reassignments.issueAt(actor.now) : Math.floor(actor.now / 1000);
   const claims = parseClaims(kind, {
     iss: url,
     sub: browser.sub ?? subjectOf(request),

@@ -16,6 +16,8 @@ export type Route = {
   mapping: Mapping;
   /** The grants of this mapping that have not ended: the Worker must not refuse whom they admit. */
   grants: Grant[];
+  /** Since when the endpoint is this mapping's and not another's (`scopesFor`). */
+  since: number;
   revision: number;
 };
 
@@ -24,6 +26,8 @@ export type SiteRules = {
   site: string;
   revision: number;
   mappings: Mapping[];
+  /** By id, since when an endpoint that was another mapping's is this one's (`scopesFor`); absent from what older versions stored. */
+  reassigned?: Readonly<Record<string, number>>;
   grants: Grant[];
   /** `jti` of revoked tokens that would otherwise still be good at this site. */
   revoked: string[];

@@ -18,6 +18,8 @@ export type LanePass = {
   renewOnly?: boolean | undefined;
   /** Address of the end. */
   address: string;
+  /** When a visitor's token was issued, in seconds since 1970; null for other kinds. */
+  issued?: number | null | undefined;
   /** Scope of visitor and gateway tokens, as in their claims. */
   endpoints?: "*" | readonly string[] | undefined;
   from?: readonly string[] | undefined;

@@ -10,7 +10,7 @@ import { OPEN_BURST, OPENS_PER_SECOND } from "../../shared/limits.ts";
 import type { Mapping } from "../../shared/mapping.ts";
 import { decodeOpen, encodeDial, encodeFailure, type Open } from "../../shared/open.ts";
 import { decide } from "../../shared/policy.ts";
-import { isWithin, parseScopes, reachOf, type Scopes } from "../../shared/reach.ts";
+import { isWithin, parseScopes, reachOf, scopesFor, type Scopes } from "../../shared/reach.ts";
 import { refuseRecords } from "../../shared/resume.ts";
 import { all, known } from "../../shared/result.ts";
 import { bracketed, formatSocketAddress, parseSocketAddress } from "../../shared/socket-address.ts";
@@ -96,7 +96,7 @@ export class Callers {
       if (mapping === 0) return good;
       const rule = rules.byId(mapping);
       if (rule === undefined || !good || (rule.expires !== null && rule.expires <= now)) return false;
-      return reachOf(known(parseEndpoint(rule.endpoint)), this.#scopesOf(attachment)).length > 0;
+      return reachOf(known(parseEndpoint(rule.endpoint)), this.#scopesFor(attachment, rule)).length > 0;
     });
   }
 
@@ -174,14 +174,13 @@ export class Callers {
     const { mappings, grants } = this.#host.rules.current;
     const now = Date.now();
     const granted = new Set(grants.filter(({ until }) => until > now).flatMap((grant) => grant.mappings));
-    const scopes = this.#scopesOf(attachment);
     return mappings.flatMap((mapping) => {
       if (mapping.expires !== null && mapping.expires <= now) return [];
       const endpoint = known(parseEndpoint(mapping.endpoint));
       if (attachment.kind === "gateway" && endpoint.kind !== "port") return [];
       if (attachment.kind === "gateway" && mapping.access === "token" && !granted.has(mapping.id)) return [];
       const rest = { access: mapping.access, needsOne: needsOne(mapping, attachment.caps) };
-      return reachOf(endpoint, scopes).map((each) => ({ ...each, ...rest }));
+      return reachOf(endpoint, this.#scopesFor(attachment, mapping)).map((each) => ({ ...each, ...rest }));
     });
   }
 
@@ -196,8 +195,15 @@ export class Callers {
     });
     // Nothing is said of mappings that the token does not reach, not even whether they are there.
     const endpoint = parseEndpoint(open.endpoint);
-    if (!endpoint.ok || !isWithin(endpoint.value, this.#scopesOf(attachment))) {
-      return refuse("denied", `the token does not open ${open.endpoint.slice(0, 100)}`);
+    const scopes = this.#scopesOf(attachment);
+    const counting = mapping === undefined ? scopes : this.#scopesFor(attachment, mapping);
+    if (!endpoint.ok || !isWithin(endpoint.value, counting)) {
+      const text = open.endpoint.slice(0, 100);
+      const isNamed = endpoint.ok && isWithin(endpoint.value, scopes);
+      const reason = isNamed
+        ? `the token was issued for what was mapped to ${text} before`
+        : `the token does not open ${text}`;
+      return refuse("denied", reason);
     }
     if (attachment.expires * 1000 <= now) return refuse("expired", "the token has expired");
     if (rules.isRevoked(attachment.jti) || this.#host.spending.isOver(attachment.jti))
@@ -247,6 +253,15 @@ export class Callers {
 
   #isHeard(agent: End, now: number): boolean {
     return isServing(agent, (lane) => this.#host.heard(lane), now);
+  }
+
+  /** Those that count for a mapping; of a lane that an older version let in, it is not known when its token was issued. */
+  #scopesFor(attachment: Attachment, { id, endpoint }: Mapping): Scopes {
+    const { kind, issued } = attachment;
+    const since = this.#host.rules.since(id);
+    const at = kind === "gateway" ? null : (issued ?? 0);
+    const scopes = this.#scopesOf(attachment);
+    return since === 0 ? scopes : scopesFor(scopes, known(parseEndpoint(endpoint)), at, since);
   }
 
   #scopesOf({ jti, endpoints }: Attachment): Scopes {

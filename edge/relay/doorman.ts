@@ -129,8 +129,8 @@ export class Doorman {
     if (this.#host.rules.revision < 0) await this.#host.refresh();
     if (!this.attended) await this.#host.arrival();
     const mapping = this.#host.rules.at(visit.endpoint);
-    const { token = "", caps = {} } = visit;
-    const admitted = this.admit(mapping, { ...visit, token, caps });
+    const { token = "", caps = {}, judged = 0 } = visit;
+    const admitted = this.admit(mapping, { ...visit, token, caps, judged });
     if (!admitted.ok || mapping === undefined) {
       const failure: Failure = admitted.ok ? { code: "no-mapping", reason: "no such mapping" } : admitted.failure;
       this.write(visit, mapping, at, { bytesIn: 0, bytesOut: 0 }, failure);
@@ -202,6 +202,9 @@ export class Doorman {
     if (!address.ok) return refuse("denied", "the visitor's address is not known");
     const { rules, spending } = this.#host;
     if (rules.isRevoked(visit.token) || spending.isOver(visit.token)) return refuse("denied", "the token is revoked");
+    // Since the Worker looked, another mapping may have come to that endpoint.
+    if (visit.judged !== 0 && visit.judged !== mapping.id)
+      return refuse("denied", `the token was judged for what was mapped to ${visit.endpoint} before`);
     const via = visit.token === "" ? "public" : "token";
     const verdict = decide(mapping, rules.current.grants, { address: address.value, via, now: Date.now() });
     if (!verdict.ok) return verdict;

@@ -21,6 +21,8 @@ export type HttpVisit = {
   via: string[];
   /** `jti` of the token it came with; "" for none. */
   token: string;
+  /** The mapping that this token has been found to open; 0 without one. */
+  judged: number;
   /** Of that token. */
   caps: Caps;
   /** When that token ends, in milliseconds since 1970; null without one. */
@@ -30,7 +32,7 @@ export type HttpVisit = {
 };
 
 export function encodeHttpVisit(visit: HttpVisit): string {
-  const { endpoint, visitor, scheme, host, port, path, via, token, caps, until, key } = visit;
+  const { endpoint, visitor, scheme, host, port, path, via, token, judged, caps, until, key } = visit;
   const parts = [
     endpoint,
     visitor,
@@ -44,6 +46,7 @@ export function encodeHttpVisit(visit: HttpVisit): string {
     String(caps.streams ?? ""),
     String(caps.bytes ?? ""),
     path,
+    judged === 0 ? "" : String(judged),
   ];
   return BASE + parts.map((part) => encodeURIComponent(part)).join("&");
 }
@@ -57,7 +60,7 @@ export function decodeHttpVisit(url: string): HttpVisit | undefined {
     .map((part) => decodeURIComponent(part));
   const [endpoint = "", visitor = "", scheme, host = "", port, via = "", token = "", until = "", key = "", ...rest] =
     parts;
-  const [streams = "", bytes = "", path = "/"] = rest;
+  const [streams = "", bytes = "", path = "/", judged = ""] = rest;
   return {
     endpoint,
     visitor,
@@ -67,6 +70,7 @@ export function decodeHttpVisit(url: string): HttpVisit | undefined {
     path,
     via: via === "" ? [] : via.split(","),
     token,
+    judged: Number(judged),
     caps: capsOf(streams, bytes),
     until: until === "" ? null : Number(until),
     key,

@@ -38,6 +38,11 @@ export class Rules {
     return this.#byId.get(id);
   }
 
+  /** Since when a mapping has its endpoint, in milliseconds since 1970; 0: no other mapping ever had it. */
+  since(id: number): number {
+    return this.#load().reassigned?.[id] ?? 0;
+  }
+
   grant(id: string): Grant | undefined {
     return this.#load().grants.find((grant) => grant.id === id);
   }

@@ -59,9 +59,30 @@ export const VULNERABILITIES: readonly Vulnerability[] = [
   {
     name: "a client opens what its token does not name",
     file: "edge/relay/callers.ts",
-    find: "if (!endpoint.ok || !isWithin(endpoint.value, this.#scopesOf(attachment))) {",
+    find: "if (!endpoint.ok || !isWithin(endpoint.value, counting)) {",
     put: "if (!endpoint.ok) {",
     test: [SCOPE, "a visitor's token opens its endpoints, and nothing else by any spelling"],
+  },
+  {
+    name: "a token opens what is mapped later at the endpoint that it names",
+    file: "shared/reach.ts",
+    find: "return scopes.filter((scope) => isWide(scope, endpoint));",
+    put: "return scopes;",
+    test: ["test/e2e/reassigned.test.ts", "a visitor's token opens what was mapped when it was issued"],
+  },
+  {
+    name: "a mapping that leads to another site keeps its tokens",
+    file: "edge/registry/reassignments.ts",
+    find: "if (before.site !== after.site) this.#raise(after.id, now + 1);",
+    put: "",
+    test: ["test/unit/reassignments.test.ts", "a mapping that is edited is the same one"],
+  },
+  {
+    name: "a relay takes a token that was judged for another mapping",
+    file: "edge/relay/doorman.ts",
+    find: "if (visit.judged !== 0 && visit.judged !== mapping.id)",
+    put: "if (visit.judged < 0)",
+    test: ["test/unit/judged-visits.test.ts", "a token that was judged for mapping"],
   },
   {
     name: "a client states the visitor's address",

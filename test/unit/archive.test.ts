@@ -23,7 +23,7 @@ test("all that an edge has written down is taken by another one, and is the same
   const storage = sqlStore();
   expect(value(imported(new Store(storage), storage.sql, parsed, BY))).toEqual({
     sites: 1,
-    mappings: 2,
+    mappings: 3,
     tokens: 4,
     grants: 1,
   });
@@ -39,8 +39,9 @@ test("all that an edge has written down is taken by another one, and is the same
 
 test("a document of a version that counted nothing is taken, too", async () => {
   const { document } = await full();
-  const audit = document.tables.audit.map(({ payer: _payer, count: _count, last: _last, ...row }) => row);
-  const older = Archive.parse({ ...document, format: 1, tables: { ...document.tables, audit } });
+  const { vacated: _vacated, reassigned: _reassigned, ...tables } = document.tables;
+  const audit = tables.audit.map(({ payer: _payer, count: _count, last: _last, ...row }) => row);
+  const older = Archive.parse({ ...document, format: 1, tables: { ...tables, audit } });
   const storage = sqlStore();
   const store = new Store(storage);
   value(imported(store, storage.sql, older, BY));
@@ -112,6 +113,9 @@ test.each<[table: string, changes: Record<string, unknown>, said: string]>([
   ["tokens", { jti: "0123456789abcdef" }, "tokens.0.claims: jti"],
   ["tokens", { revoked: true }, "tokens.0.revoked"],
   ["tokens", { revoked: 9e15 }, "tokens.0.revoked"],
+  ["vacated", { endpoint: "8090/TCP" }, "vacated.0.endpoint"],
+  ["vacated", { ended: 9e15 }, "vacated.0.ended"],
+  ["reassigned", { since: -1 }, "reassigned.0.since"],
   ["spent", { bytes: -5 }, "spent.0.bytes"],
   ["usage", { day: "yesterday" }, "usage.0.day"],
   ["usage", { requests: "many" }, "usage.0.requests"],
@@ -127,19 +131,28 @@ test.each<[table: string, changes: Record<string, unknown>, said: string]>([
   expect(`${issue?.path.join(".")}: ${issue?.message}`).toContain(`tables.${said}`);
 });
 
-test.each(["keys", "sites", "mappings", "uses", "refused", "grants", "tokens", "spent", "usage"])(
-  "a row of %s that is there twice is one too many",
-  async (table) => {
-    const { document } = await full();
-    const tables = structuredClone(document.tables) as unknown as Tables;
-    const rows = tables[table] ?? [];
-    tables[table] = [...rows, { ...rows[0] }];
-    const parsed = Archive.safeParse({ ...document, tables });
-    expect(parsed.error?.issues.map(({ path, message }) => `${path.join(".")}: ${message}`)).toContainEqual(
-      expect.stringMatching(new RegExp(`^tables\\.${table}\\.${rows.length}\\.\\w+: .*(twice|overlaps)`)),
-    );
-  },
-);
+test.each([
+  "keys",
+  "sites",
+  "mappings",
+  "vacated",
+  "reassigned",
+  "uses",
+  "refused",
+  "grants",
+  "tokens",
+  "spent",
+  "usage",
+])("a row of %s that is there twice is one too many", async (table) => {
+  const { document } = await full();
+  const tables = structuredClone(document.tables) as unknown as Tables;
+  const rows = tables[table] ?? [];
+  tables[table] = [...rows, { ...rows[0] }];
+  const parsed = Archive.safeParse({ ...document, tables });
+  expect(parsed.error?.issues.map(({ path, message }) => `${path.join(".")}: ${message}`)).toContainEqual(
+    expect.stringMatching(new RegExp(`^tables\\.${table}\\.${rows.length}\\.\\w+: .*(twice|overlaps)`)),
+  );
+});
 
 test("neither another document nor another table is taken", async () => {
   const { document } = await full();
@@ -166,6 +179,7 @@ async function full() {
   for (const endpoint of ["8080/tcp", "8081-8089/tcp", "8090/tcp"])
     value(addMapping(store, HELD, { ...RULE, endpoint, target: "10.0.0.5:8081" }, BY));
   value(removeMapping(store, "8090/tcp", BY));
+  value(addMapping(store, HELD, { ...RULE, endpoint: "8090/tcp" }, BY));
   value(addGrant(store, { endpoints: ["8080/tcp"], life: 3600, to: "Ann" }, "1".repeat(64), BY));
   for (const address of ["203.0.113.9", "2001:db8::1"])
     useGrant(store, "1".repeat(64), { address: good(parseAddress(address)), browser: "a" }, "a", NOW);
