@@ -73,6 +73,10 @@ export type KeyView = z.infer<typeof KeyView>;
 export const WithdrawnKey = z.object({ kid: z.string(), revoked: texts });
 export type WithdrawnKey = z.infer<typeof WithdrawnKey>;
 
+/** How many were good until now, of what another state of the edge had ended. */
+export const CarriedOverView = z.object({ tokens: count, keys: count, grants: count });
+export type CarriedOverView = z.infer<typeof CarriedOverView>;
+
 export const StampView = z.object({ by: z.string(), at: moment });
 export type StampView = z.infer<typeof StampView>;
 

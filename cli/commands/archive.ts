@@ -1,6 +1,8 @@
 import { readFileSync } from "node:fs";
 import { Problem } from "../../link/problem.ts";
 import type { ImportedView } from "../../shared/api.ts";
+import { carryOver } from "../carry-over.ts";
+import { revokedSince, stateOf, type Since } from "../revoked-since.ts";
 import { edgeCommand, edgeOf, type Context, type EdgeOptions } from "../context.ts";
 import type { Command } from "commander";
 
@@ -15,19 +17,30 @@ export function exportCommand(context: Context): Command {
   });
 }
 
-/** `sallyport import FILE` */
+type ImportOptions = EdgeOptions & { former?: string; revokeAgents?: boolean };
+
+/** `sallyport import FILE [--former FILE] [--revoke-agents]` */
 export function importCommand(context: Context): Command {
   return edgeCommand("import", "Put what export printed into an edge that has no sites yet; its tokens stay good.")
     .argument("<file>", "trust it as you trust whoever made it: the keys in it verify tokens; - for standard input")
-    .action(async (file: string, options: EdgeOptions) => {
+    .option("--former <file>", "a later export of the same edge: what was revoked there is revoked here")
+    .option("--revoke-agents", "end every token that comes along: agents', gateways', visitors' and admins'")
+    .action(async (file: string, { former, revokeAgents, ...options }: ImportOptions) => {
+      const began = context.now();
       const archive = read(file);
-      const { sites, mappings, tokens, grants } = await edgeOf(context, options).call<ImportedView>(
-        "POST",
-        "/archive",
-        archive,
-      );
+      // Before anything is changed: what can't be read would come too late then.
+      const since = former === undefined ? null : sinceIn(former, archive, file, began);
+      const edge = edgeOf(context, options);
+      const { sites, mappings, tokens, grants } = await edge.call<ImportedView>("POST", "/archive", archive);
       context.output.err(`imported ${sites} sites, ${mappings} mappings, ${tokens} tokens, ${grants} grants\n`);
+      const later = since === null ? null : { since, name: former ?? "" };
+      const carried = { later, revokeAll: revokeAgents === true, began };
+      for (const text of await carryOver(edge, stateOf(archive, file), carried)) context.output.err(text);
     });
+}
+
+function sinceIn(former: string, archive: unknown, file: string, began: number): Since {
+  return revokedSince(stateOf(archive, file), stateOf(read(former), former), began);
 }
 
 function read(file: string): unknown {

@@ -1,6 +1,9 @@
 import { Command } from "commander";
+import workerSource from "worker:source";
+import { createLog } from "../../link/log.ts";
 import type { Context } from "../context.ts";
 import { backup, restore } from "../serve/backup.ts";
+import { settle } from "../serve/settle.ts";
 
 /** `sallyport backup FOLDER --data DIR` */
 export function backupCommand({ output }: Context): Command {
@@ -14,13 +17,27 @@ export function backupCommand({ output }: Context): Command {
     });
 }
 
-/** `sallyport restore FOLDER --data DIR` */
-export function restoreCommand({ output }: Context): Command {
+type RestoreOptions = { data: string; former?: string; revokeAgents?: boolean };
+
+/** `sallyport restore FOLDER --data DIR [--former DIR] [--revoke-agents]` */
+export function restoreCommand({ env, output }: Context): Command {
   return new Command("restore")
-    .description("Put a backup into a new data folder, for serve to run.")
+    .description(
+      "Put a backup into a new data folder, for serve to run; what was revoked since stays revoked if that is known.",
+    )
     .argument("<folder>", "what backup has made")
     .requiredOption("--data <dir>", "a data folder that is empty or does not exist")
-    .action((folder: string, { data }: { data: string }) => {
-      output.err(`restored the state of ${restore(folder, data)}: sallyport serve --data ${data}\n`);
+    .option(
+      "--former <dir>",
+      "the data folder that this replaces, or a later backup: what was revoked there is revoked here; without it, the folder that was backed up, if it is there",
+    )
+    .option("--revoke-agents", "end every token that the backup knows: agents', gateways', visitors' and admins'")
+    .action(async (source: string, { data, former, revokeAgents }: RestoreOptions) => {
+      const log = createLog({ format: "pretty", level: "warn", write: output.err });
+      const revokeAll = revokeAgents === true;
+      using settled = await settle({ source, data, former, revokeAll, worker: workerSource, env, log });
+      const at = restore(settled.folder, data);
+      output.err(`restored the state of ${at}: sallyport serve --data ${data}\n`);
+      for (const text of settled.told) output.err(text);
     });
 }

@@ -52,7 +52,8 @@ export function backup(dataPath: string, target: string): number {
       if (running !== undefined) process.kill(running, "SIGCONT");
       stood = performance.now() - began;
     }
-    writeFileSync(join(draft, NOTE), `${JSON.stringify({ version: VERSION, at: new Date().toISOString() })}\n`, {
+    const made = { version: VERSION, at: new Date().toISOString(), from: root };
+    writeFileSync(join(draft, NOTE), `${JSON.stringify(made)}\n`, {
       mode: 0o600,
     });
     renameSync(draft, folder);

@@ -14,6 +14,7 @@ import { loginRoutes } from "./login.ts";
 import { mappingRoutes } from "./mappings.ts";
 import { usageRoutes } from "./metrics.ts";
 import { openApi } from "./openapi.ts";
+import { revocationRoutes } from "./revocations.ts";
 import { sessionRoutes } from "./session.ts";
 import { siteRoutes } from "./sites.ts";
 import { statusRoutes } from "./status.ts";
@@ -32,6 +33,7 @@ export const api = new Hono<ApiEnv>()
   .route("/sites", siteRoutes)
   .route("/tokens", tokenRoutes)
   .route("/keys", keyRoutes)
+  .route("/revocations", revocationRoutes)
   .route("/mappings", mappingRoutes)
   .route("/grants", grantRoutes)
   .route("/status", statusRoutes)

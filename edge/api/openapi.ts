@@ -5,6 +5,7 @@ import { MappingInput } from "../../shared/mapping-input.ts";
 import { VERSION } from "../../shared/version.ts";
 import { Archive } from "../registry/archive.ts";
 import { GrantRequest } from "../registry/grant-changes.ts";
+import { Revocations } from "../registry/carry-over.ts";
 import { TokenRequest } from "../registry/token-request.ts";
 import { AuditQuery } from "./audit.ts";
 import { LogQuery } from "./log.ts";
@@ -77,6 +78,13 @@ const OPERATIONS: readonly Operation[] = [
     path: "/tokens/{jti}",
     summary: "Revoke a token, and cut what it opened",
     answer: api.TokenView,
+  },
+  {
+    method: "post",
+    path: "/revocations",
+    summary: "End what a later state of this edge had ended, after a backup or an export was put in place",
+    body: Revocations,
+    answer: api.CarriedOverView,
   },
   {
     method: "get",

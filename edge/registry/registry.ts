@@ -12,6 +12,7 @@ import { signToken } from "../tokens.ts";
 import type { ImportedView } from "../../shared/api.ts";
 import { exported, imported, type Archive } from "./archive.ts";
 import { applyRules, type Applied, type ApplyRequest } from "./apply.ts";
+import { carryOver, type CarriedOver, type Revocations } from "./carry-over.ts";
 import {
   addGrant,
   endGrants,
@@ -334,6 +335,13 @@ export class Registry extends DurableObject<Env> {
     const outcome = await withdrawKey(this.#store, kid, { ...asker, now });
     if (outcome.ok) await this.#changed(now);
     return outcome;
+  }
+
+  async carryOver(revocations: Revocations, asker: Asker): Promise<CarriedOver> {
+    const now = Date.now();
+    const carried = await carryOver(this.#store, revocations, { ...asker, now });
+    await this.#changed(now);
+    return carried;
   }
 
   async revokeToken(jti: string, asker: Asker): Promise<Outcome<IssuedToken>> {

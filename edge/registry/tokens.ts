@@ -85,9 +85,14 @@ export class Tokens {
     this.#sql.exec("UPDATE tokens SET revoked = ? WHERE sub = ? AND revoked IS NULL", now, sub);
   }
 
-  /** Revokes this one alone: others of its identity go on. */
-  revoke(jti: string, now: number): void {
-    this.#sql.exec("UPDATE tokens SET revoked = ? WHERE jti = ? AND revoked IS NULL", now, jti);
+  /** Revokes this one alone: others of its identity go on. Answers whether it was good until now. */
+  revoke(jti: string, now: number): boolean {
+    const rows = this.#sql.exec<{ jti: string }>(
+      "UPDATE tokens SET revoked = ? WHERE jti = ? AND revoked IS NULL RETURNING jti",
+      now,
+      jti,
+    );
+    return rows.toArray().length > 0;
   }
 
   /** Revokes all that a key has signed; tokens of which that is not known count as its. Answers those that were good. */

@@ -47,6 +47,7 @@ const GOOD: readonly [operation: string, words: Record<string, string>, body?: o
   ["delete /tokens/{jti}", {}],
   ["post /keys", {}],
   ["get /keys", {}],
+  ["post /revocations", {}, { tokens: ["nosuch"], keys: [], grants: [] }],
   ["get /status", {}],
   ["get /log", {}],
   ["get /audit", {}],

@@ -51,6 +51,7 @@ const ROUTES: Readonly<Record<string, readonly Holder[]>> = {
   "GET api/v1/keys": ADMINS,
   "POST api/v1/keys": ["admin"],
   "DELETE api/v1/keys/:kid": ["admin"],
+  "POST api/v1/revocations": ["admin"],
   "GET api/v1/mappings": ADMINS,
   "POST api/v1/mappings": ["admin"],
   "PUT api/v1/mappings": ["admin"],

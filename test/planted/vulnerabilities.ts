@@ -85,6 +85,20 @@ export const VULNERABILITIES: readonly Vulnerability[] = [
     test: ["test/unit/judged-visits.test.ts", "a token that was judged for mapping"],
   },
   {
+    name: "a restored backup takes for good what was revoked since",
+    file: "cli/revoked-since.ts",
+    find: "?? null) === null ? [] : [jti]",
+    put: "?? null) === null || jti !== null ? [] : [jti]",
+    test: ["test/unit/revoked-since.test.ts", "what a later state has revoked"],
+  },
+  {
+    name: "a restored edge keeps its keys when every token is to end",
+    file: "cli/carry-over.ts",
+    find: "const keys = revokeAll ? then.tables.keys.map(({ kid }) => kid) : some;",
+    put: "const keys = some;",
+    test: ["test/e2e/restore.test.ts", "ends every token, and says what to do next"],
+  },
+  {
     name: "a client states the visitor's address",
     file: "edge/relay/callers.ts",
     find: 'if (kind === "gateway") {',

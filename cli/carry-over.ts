@@ -1,0 +1,71 @@
+import type { CarriedOverView } from "../shared/api.ts";
+import type { Edge } from "./edge.ts";
+import { goodIn, tokensToLookAt, tokenTable, type Since, type State } from "./revoked-since.ts";
+
+/** What becomes of the tokens of a state that is put in place again. */
+export type CarryOver = {
+  /** What a later state of the same edge has ended, and what that is called; null where there is none. */
+  later: { since: Since; name: string } | null;
+  /** Ends every token. */
+  revokeAll: boolean;
+  /** When this was begun, in milliseconds since 1970. */
+  began: number;
+};
+
+/**
+ * Ends in an edge whose state is `then` what ended later, or everything; answers what its administrator has to know: one line or table a
+ * text. Without a later state that is which tokens are good again. Throws Problem.
+ */
+export async function carryOver(edge: Edge, then: State, { later, revokeAll, began }: CarryOver): Promise<string[]> {
+  if (!revokeAll && later === null) return goodIn(then, began).length === 0 ? [] : againGood(then, began);
+  const { tokens = [], grants = [], keys: some = [], issued = [] } = later?.since ?? {};
+  const keys = revokeAll ? then.tables.keys.map(({ kid }) => kid) : some;
+  const carried = await edge.call<CarriedOverView>("POST", "/revocations", { tokens, keys, grants });
+  if (revokeAll) return [...afterAll(then), ...aboutGrants(carried)];
+  return [...afterSome(carried, later?.name ?? ""), ...issuedSince(issued)];
+}
+
+function againGood(then: State, began: number): string[] {
+  return [
+    `warning: what was revoked after ${then.at} is good again, for this state can't know of it. Look through its tokens:\n`,
+    tokensToLookAt(then, began),
+    "  fix: sallyport token revoke JTI for each that should not be; or do this again with --former, which takes over what a later state has revoked, or with --revoke-agents, which ends every token\n",
+    "tokens that were issued after it are refused: their holders need new ones\n",
+  ];
+}
+
+function afterSome({ tokens, keys, grants }: CarriedOverView, name: string): string[] {
+  return [
+    `revoked here too, as in ${name}: ${counted(tokens, "token")}, ${counted(keys, "signing key")}, ${counted(grants, "grant")}\n`,
+  ];
+}
+
+function issuedSince(issued: Since["issued"]): string[] {
+  if (issued.length === 0) return [];
+  return [
+    "warning: these were issued later, so they are refused, agents whose token was renewed among them: issue new ones\n",
+    tokenTable(issued),
+  ];
+}
+
+function afterAll({ tables }: State): string[] {
+  const sites = tables.sites.filter(({ removed }) => removed === null).map(({ name }) => name);
+  const agents = sites.map((site) => `  sallyport token agent ${site} --out ${site}.token\n`);
+  return [
+    "every token is ended: of agents, gateways, visitors and administrators. New ones, with the options that they had:\n",
+    "  sallyport login URL --secret-file FILE\n",
+    ...agents,
+    "  sallyport token gateway, and sallyport token visitor, for those who had one\n",
+    "the admin secret is no token, and stays\n",
+  ];
+}
+
+function aboutGrants({ grants }: CarriedOverView): string[] {
+  return grants === 0
+    ? []
+    : [`${counted(grants, "grant")} that ended later, or whose link was used since, ended too\n`];
+}
+
+function counted(count: number, name: string): string {
+  return `${count} ${name}${count === 1 ? "" : "s"}`;
+}

@@ -1,0 +1,96 @@
+import { randomBytes } from "node:crypto";
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { Dialler } from "../../link/dial/dialler.ts";
+import type { Log } from "../../link/log.ts";
+import { EXIT, Problem } from "../../link/problem.ts";
+import type { IssuedView } from "../../shared/api.ts";
+import { openEdge, type Edge } from "../edge.ts";
+import { startWorkerd } from "./child.ts";
+import { HTTP_SOCKET, workerdConfig } from "./config.ts";
+import { isHealthy } from "./health.ts";
+import { findWorkerd } from "./workerd.ts";
+
+const HEALTH_TIMEOUT_MS = 60_000;
+const STOP_GRACE_MS = 5_000;
+/** Seconds that the login lives by which this edge is asked. */
+const ERRAND_S = 600;
+/** What is kept of the past: all, whatever the edge itself is told to keep. */
+const KEEP = "1000000";
+
+export type ShortEdgeOptions = {
+  /** A folder with `storage`, as a backup or a data folder has it; nobody else may use it. */
+  folder: string;
+  /** Source of the built Worker. */
+  worker: string;
+  env: NodeJS.ProcessEnv;
+  log: Log;
+};
+
+/**
+ * Runs an edge on a folder, on loopback and for nobody else, while `work` asks it as an administrator. It serves no ports, and
+ * the login that it is asked by ends with it. Null for an edge that nobody has logged in to: it has nothing. Throws Problem.
+ */
+export async function withShortEdge<T>(
+  { folder, worker, env, log }: ShortEdgeOptions,
+  work: (edge: Edge) => Promise<T>,
+): Promise<T | null> {
+  const run = `${folder}.run`;
+  mkdirSync(run, { recursive: true, mode: 0o700 });
+  writeFileSync(join(run, "worker.js"), worker);
+  const config = workerdConfig({
+    worker: "worker.js",
+    storage: join(folder, "storage"),
+    listen: { host: "127.0.0.1", port: 0 },
+    localPort: null,
+    tls: null,
+    bind: "127.0.0.1",
+    tcp: [],
+    dialsOut: false,
+    vars: { SELF_HOSTED: "1", LOG_KEEP: KEEP, AUDIT_KEEP: KEEP },
+    secrets: ["ADMIN_SECRET"],
+  });
+  writeFileSync(join(run, "config.capnp"), config, { mode: 0o600 });
+  // Whatever its own secret is: this one is good for this run, and known here alone.
+  const secret = randomBytes(32).toString("base64url");
+  const binary = findWorkerd(env, (message) => log("info", message));
+  const workerd = startWorkerd({
+    binary,
+    folder: run,
+    sockets: [HTTP_SOCKET],
+    secrets: { ADMIN_SECRET: secret },
+    log,
+  });
+  try {
+    const port = (await workerd.listening).get(HTTP_SOCKET) ?? 0;
+    if (!(await isHealthy({ host: "127.0.0.1", port }, false, HEALTH_TIMEOUT_MS)))
+      throw new Error("workerd listens, but the Worker in it does not answer");
+    return await asked(`http://127.0.0.1:${port}`, secret, work);
+  } catch (error) {
+    if (error instanceof Problem) throw error;
+    const cause = error instanceof Error ? error.message : String(error);
+    throw new Problem(EXIT.failed, "workerd-failed", `${folder}: ${cause}`, "the lines above say why");
+  } finally {
+    await workerd.stop(STOP_GRACE_MS);
+  }
+}
+
+async function asked<T>(url: string, secret: string, work: (edge: Edge) => Promise<T>): Promise<T | null> {
+  // Its own workerd on loopback: no proxy leads there.
+  const way = { url, insecure: true, dialler: new Dialler() };
+  let login: IssuedView;
+  try {
+    login = await openEdge({ ...way, token: null }).call<IssuedView>("POST", "/login", {
+      secret,
+      life: ERRAND_S,
+    });
+  } catch (error) {
+    if (error instanceof Problem && error.code === "url-unknown") return null;
+    throw error;
+  }
+  const edge = openEdge({ ...way, token: login.token });
+  const answer = await work(edge);
+  // It may have ended itself, with all others.
+  await edge.call("DELETE", `/tokens/${encodeURIComponent(login.jti)}`).catch(() => undefined);
+  return answer;
+}
