@@ -2,7 +2,10 @@ import { callApi, type Method } from "../../link/api.ts";
 import { createLog, type Log } from "../../link/log.ts";
 import { pause } from "../../link/pause.ts";
 import { EXIT, Problem } from "../../link/problem.ts";
+import { parseTarget } from "../../shared/target.ts";
 import { runningAgents } from "../control/client.ts";
+import { judge, mayConnect, type TargetPolicy } from "../policy.ts";
+import { remedyOf } from "../remedy.ts";
 import { logSettings, merged, settingsOf, type Options, type Settings } from "../settings.ts";
 import { run } from "./run.ts";
 
@@ -26,6 +29,9 @@ export async function expose(target: string, options: ExposeOptions, env: NodeJS
   const stop = new AbortController();
   for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => stop.abort());
   const isServed = await isRunning(env, settings);
+  // An agent that runs already dials by rules of its own.
+  const reason = isServed ? undefined : await denialOf(target, settings);
+  if (reason !== undefined) throw new Problem(EXIT.denied, "target-denied", reason, remedyOf("target-denied"));
   await call(settings, "PUT", "", { endpoint, target });
   process.stdout.write(`${endpoint} leads to ${target} until Ctrl-C\n`);
   try {
@@ -33,6 +39,18 @@ export async function expose(target: string, options: ExposeOptions, env: NodeJS
   } finally {
     await call(settings, "DELETE", `/${encodeURIComponent(endpoint)}`);
   }
+}
+
+/** Says why token or rules forbid a target; undefined if they don't, or it can't be known before a visitor comes. */
+async function denialOf(text: string, policy: TargetPolicy): Promise<string | undefined> {
+  const target = parseTarget(text);
+  // The edge, which is asked next, says what is wrong with it.
+  if (!target.ok) return undefined;
+  if ("path" in target.value)
+    return mayConnect(policy, target.value.path) ? undefined : `${text} is not in the agent's --allow`;
+  const { host } = target.value;
+  const judged = await judge(policy, host, target.value.kind === "http" ? target.value.port : target.value.first);
+  return judged.ok || judged.failure.code !== "target-denied" ? undefined : judged.failure.reason;
 }
 
 /** Says again and again that it is still wanted. */

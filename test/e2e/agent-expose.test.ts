@@ -32,3 +32,18 @@ test("what an agent exposes is there until it is stopped, and only where its tok
   expect(await exposed.ended).toMatchObject({ code: 0 });
   expect(await edge.json<MappingView[]>("map", "ls")).toEqual([]);
 });
+
+test("a target that its token does not let the agent dial is refused before anything is published", async () => {
+  await using edge = await testEdge({ tcp: "8080" });
+  await edge.ok("site", "add", "lab");
+  const tokenFile = join(edge.data, "token");
+  await writeFile(tokenFile, await edge.ok("token", "agent", "lab", "--local", "--publish", "8080/tcp"), {
+    mode: 0o600,
+  });
+  const env = { SALLYPORT_RUN_DIR: join(edge.data, "run") };
+  for (const target of ["127.0.0.1:3000", "http://localhost:3000", "unix:/run/app.sock"]) {
+    const refused = await execute(SYSTEM_NODE, [AGENT, "expose", target, "--token-file", tokenFile], { env });
+    expect(refused).toMatchObject({ code: 7, stderr: expect.stringMatching(/error\[target-denied\].*--allow/) });
+  }
+  expect(await edge.json<MappingView[]>("map", "ls")).toEqual([]);
+});
