@@ -50,6 +50,29 @@ export function unbatch(frame: Frame): Frame[] {
   return frames;
 }
 
+/**
+ * Leaves entries out of a BATCH, given as it came and decoded. Answers the BATCH of the others: the very bytes if none was
+ * left out, null if all were. Throws SessionError(protocol) as `unbatch` does.
+ */
+export function thinned(bytes: Uint8Array, frame: Frame, keeps: (entry: Frame) => boolean): Uint8Array | null {
+  const entries = unbatch(frame);
+  const kept = entries.filter(keeps);
+  if (kept.length === entries.length) return bytes;
+  if (kept.length === 0) return null;
+  const parts = kept.map(({ payload }) => {
+    const end = payload.byteOffset + payload.byteLength - bytes.byteOffset;
+    return bytes.subarray(end - payload.byteLength - ENTRY_BYTES, end);
+  });
+  const out = new Uint8Array(parts.reduce((sum, part) => sum + part.byteLength, HEADER_BYTES));
+  out.set(bytes.subarray(0, HEADER_BYTES));
+  let at = HEADER_BYTES;
+  for (const part of parts) {
+    out.set(part, at);
+    at += part.byteLength;
+  }
+  return out;
+}
+
 /** Bytes a frame takes inside a BATCH. */
 export function batchedBytes(frame: Uint8Array): number {
   return ENTRY_BYTES + frame.byteLength - HEADER_BYTES;

@@ -18,6 +18,8 @@ const MOST_MARK_BYTES = 2 * 1024 * 1024;
 /** Milliseconds a measured rate, and a measured round trip, are believed. */
 const RATE_MS = 1_000;
 const ROUND_TRIP_MS = 10_000;
+/** Milliseconds of a round trip that has not been seen yet. */
+const UNKNOWN_MS = 500;
 /** Milliseconds below which clocks of Workers, which tick in whole ones, say nothing. */
 const TICK_MS = 0.5;
 
@@ -55,6 +57,18 @@ export class Path {
   /** The least round trip of late, in milliseconds; Infinity while none is known. */
   get roundTrip(): number {
     return this.#roundTrip;
+  }
+
+  /** Bytes a millisecond that arrived of late, at most. */
+  get rate(): number {
+    return this.#rate;
+  }
+
+  /** Milliseconds by which the oldest mark is overdue: what is sent now waits as long, at least. */
+  delay(now: number): number {
+    const [oldest] = this.#marks;
+    const roundTrip = Number.isFinite(this.#roundTrip) ? this.#roundTrip : UNKNOWN_MS;
+    return oldest === undefined ? 0 : Math.max(0, now - oldest.at - roundTrip);
   }
 
   /** Bytes sent after the last mark. */
@@ -113,8 +127,14 @@ export class Path {
     this.#measure(mark, now);
     this.#echoed = mark.total;
     this.#since = now;
-    this.#probe(now);
+    this.#probe(now, now - mark.at);
     return now - mark.at;
+  }
+
+  /** The far end has told what a round trip takes by now, apart from what waits. */
+  renewRoundTrip(ms: number, now: number): void {
+    this.#roundTrip = Math.max(TICK_MS, ms);
+    this.#roundTripAt = now;
   }
 
   #measure(mark: Mark, now: number): void {
@@ -133,12 +153,14 @@ export class Path {
   }
 
   /** When the round trip has been longer than its least for long, lets the queue run dry once and takes what it then is. */
-  #probe(now: number): void {
-    if (this.#probing && this.#marks.length === 0) {
+  #probe(now: number, took: number): void {
+    const isDry = this.#marks.length === 0;
+    if (this.#probing && isDry) {
       this.#probing = false;
       this.#roundTrip = Number.POSITIVE_INFINITY;
     } else if (now - this.#roundTripAt > ROUND_TRIP_MS) {
-      this.#probing = this.#marks.length > 0;
+      if (isDry) this.#roundTrip = Math.max(TICK_MS, took);
+      this.#probing = !isDry;
       this.#roundTripAt = now;
     }
   }

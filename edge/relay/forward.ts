@@ -1,15 +1,12 @@
-import { unbatch } from "../../shared/batch.ts";
+import { thinned } from "../../shared/batch.ts";
 import { SessionError } from "../../shared/errors.ts";
-import { isReserved, stamp, TYPE, typeName, type Frame } from "../../shared/frame.ts";
+import { decodeFrame, isReserved, stamp, TYPE, typeName, type Frame } from "../../shared/frame.ts";
 import { RELAY_BUDGET } from "../../shared/limits.ts";
 import type { Lane } from "./lane.ts";
 import { laneOf, type Lanes } from "./lanes.ts";
 import { carriedBy, type Spending } from "./spending.ts";
 
 // What passes between clients or gateways and agents. The relay stamps who is speaking, so nobody speaks for another.
-
-/** Bytes on their way to an end, as MARK tells, beyond which its datagrams are dropped: MARK counts in steps of 64 KiB. */
-const DATAGRAM_BACKLOG = 256 * 1024;
 
 /** Bytes on their way to an agent that it can't have granted: callers have overrun their credit; and how many more one of them may add. */
 const PRESSING_BACKLOG = RELAY_BUDGET;
@@ -56,18 +53,15 @@ export function forward(lanes: Lanes, spending: Spending, lane: Lane, bytes: Uin
   const to = far === undefined ? undefined : laneOf(far, frame.lane);
   // Nobody there: dropped. ROUTES has told the caller, and what it sent is still kept by its session.
   if (to === undefined) return;
-  // What is queued here can't be taken back, so a datagram that would be late anyway is not queued.
-  if (to.backlog > DATAGRAM_BACKLOG) {
-    const datagrams = datagramsIn(frame);
-    to.droppedDatagrams += datagrams;
-    lanes.droppedDatagrams += datagrams;
-    if (datagrams > 0) return;
-  }
+  const isTimely = isDatagrams(frame);
+  const rest = isTimely ? timely(lanes, to, number, bytes, frame) : bytes;
+  if (rest === null) return;
   const { jti, caps } = (kind === "agent" ? to : lane).attachment;
-  if (caps?.bytes !== undefined) spending.count(jti, caps.bytes, carriedBy(frame));
+  if (caps?.bytes !== undefined) spending.count(jti, caps.bytes, carriedBy(decodeFrame(rest)));
   if (kind !== "agent" && to.backlog > PRESSING_BACKLOG) press(lane, bytes.byteLength);
-  stamp(bytes, kind === "agent" ? { slot: number } : { channel: number });
-  to.send(bytes);
+  stamp(rest, kind === "agent" ? { slot: number } : { channel: number });
+  if (isTimely) to.sendDatagrams(rest);
+  else to.send(rest);
 }
 
 /** An agent whose callers send more than it granted must not lose its lane for it: whoever does it loses his. */
@@ -76,10 +70,24 @@ function press(lane: Lane, bytes: number): void {
   if (lane.pressed > MOST_PRESSED) throw new SessionError("flow-control", "more was sent than the agent granted");
 }
 
-/** How many datagrams a frame is, if it is nothing else; 0 for one that may not be dropped. */
-function datagramsIn(frame: Frame): number {
-  if (frame.type === TYPE.DGRAM) return 1;
-  if (frame.type !== TYPE.BATCH || frame.payload[0] !== TYPE.DGRAM) return 0;
-  const entries = unbatch(frame);
-  return entries.every(({ type }) => type === TYPE.DGRAM) ? entries.length : 0;
+/** True of a datagram, and of a BATCH of them. */
+function isDatagrams({ type, payload }: Frame): boolean {
+  return type === TYPE.DGRAM || (type === TYPE.BATCH && payload[0] === TYPE.DGRAM);
+}
+
+/**
+ * What of a frame of datagrams its lane still takes, from the end of this number: all of it, or what has its flow's share of a
+ * lane that is crowded; null: nothing. The others are counted.
+ */
+function timely(lanes: Lanes, to: Lane, number: number, bytes: Uint8Array, frame: Frame): Uint8Array | null {
+  const now = performance.now();
+  if (!to.crowding.isCrowded(now)) return bytes;
+  const takes = ({ type, stream, payload }: Frame): boolean => {
+    if (type !== TYPE.DGRAM || to.crowding.takes(`${number}/${stream}`, payload.byteLength, now)) return true;
+    to.droppedDatagrams += 1;
+    lanes.droppedDatagrams += 1;
+    return false;
+  };
+  if (frame.type === TYPE.BATCH) return thinned(bytes, frame, takes);
+  return takes(frame) ? bytes : null;
 }

@@ -4,9 +4,12 @@ import { USUAL_DATA } from "../../shared/limits.ts";
 import { Path } from "../../shared/path.ts";
 import type { Account, Accounts } from "./accounts.ts";
 import { attachmentOf, type Attachment } from "./attachment.ts";
+import { Crowding } from "./crowding.ts";
 
 /** Milliseconds for which a round trip that was seen says enough. */
 const FRESH_MS = 30_000;
+/** Milliseconds between two marks where datagrams go, however few: an end that stops is to be noticed. */
+const MARK_MS = 500;
 
 /** One accepted WebSocket, and how much of what was sent on it has really arrived. */
 export class Lane {
@@ -26,6 +29,8 @@ export class Lane {
   #gone = false;
   /** `send()` in workerd never blocks, so what is unechoed is the only true queue length. */
   readonly #path = new Path();
+  readonly crowding = new Crowding(this.#path);
+  #markedAt = 0;
   #roundTrip: { ms: number; at: number } | null = null;
   readonly #measuring: (() => void)[] = [];
   #patience: ReturnType<typeof setTimeout> | null = null;
@@ -58,6 +63,13 @@ export class Lane {
     return Math.min(this.#path.room, this.attachment.ready?.frameBytes ?? USUAL_DATA);
   }
 
+  /** Sends datagrams, and marks them now and then. */
+  sendDatagrams(frame: Uint8Array): void {
+    this.send(frame);
+    const isDue = performance.now() - this.#markedAt >= MARK_MS;
+    if (isDue && this.socket.readyState === WebSocket.OPEN) this.#mark();
+  }
+
   send(frame: Uint8Array): void {
     if (this.socket.readyState !== WebSocket.OPEN) return;
     this.socket.send(frame);
@@ -71,6 +83,7 @@ export class Lane {
   /** Takes an echoed MARK. One from before this instance, or one that was never sent, is ignored. `now` in milliseconds since 1970. */
   echoed(name: number, now: number): void {
     const roundTrip = this.#path.echoed(performance.now(), name);
+    this.crowding.echoed();
     this.#count();
     if (roundTrip !== null) {
       this.#roundTrip = { ms: roundTrip, at: now };
@@ -117,7 +130,8 @@ export class Lane {
     // Were it a count, an end that reads nothing could say that it has read all.
     const [high = 0, low = 0] = crypto.getRandomValues(new Uint32Array(2));
     const name = (high % 2 ** 20) * 2 ** 32 + low;
-    this.#path.mark(performance.now(), name);
+    this.#markedAt = performance.now();
+    this.#path.mark(this.#markedAt, name);
     this.socket.send(encodeFrame({ type: TYPE.MARK, offset: name }));
   }
 

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { batch, batchedBytes, unbatch } from "../../shared/batch.ts";
+import { batch, batchedBytes, thinned, unbatch } from "../../shared/batch.ts";
 import { SessionError } from "../../shared/errors.ts";
 import { decodeFrame, encodeFrame, FLAG_ACK, HEADER_BYTES, TYPE, type Frame } from "../../shared/frame.ts";
 import { bytesOf, hexOf, slowBatch } from "./slow-codec.ts";
@@ -109,4 +109,30 @@ test("nothing, and what is too large for an entry, can't be batched", () => {
   const large = encodeFrame({ type: TYPE.DATA }, new Uint8Array(65_535));
   expect(unbatch(decodeFrame(batch([large])))[0]!.payload).toHaveLength(65_535);
   expect(() => batch([encodeFrame({ type: TYPE.DATA }, new Uint8Array(65_536))])).toThrow(RangeError);
+});
+
+test("entries are left out of a batch wherever its bytes lie; the others stay as they were", () => {
+  const entry = fc.record({
+    type: fc.constantFrom(...BATCHABLE),
+    flags: fc.constantFrom(0, FLAG_ACK),
+    stream: fc.maxSafeNat(),
+    offset: fc.maxSafeNat(),
+    payload: fc.uint8Array({ maxLength: 100 }),
+    kept: fc.boolean(),
+  });
+  fc.assert(
+    fc.property(fc.array(entry, { minLength: 1, maxLength: 8 }), fc.nat(40), (entries, before) => {
+      const encoded = batch(
+        entries.map(({ payload, kept: _kept, ...header }) => encodeFrame({ ...header, ...WHO }, payload)),
+      );
+      // As a socket gives it: somewhere in a larger buffer.
+      const bytes = new Uint8Array(before + encoded.byteLength).subarray(before);
+      bytes.set(encoded);
+      let looked = 0;
+      const rest = thinned(bytes, decodeFrame(bytes), () => entries[looked++]?.kept === true);
+      const kept = entries.filter((each) => each.kept).map(({ kept: _kept, ...each }) => ({ ...each, ...WHO }));
+      if (kept.length === entries.length) expect(rest).toBe(bytes);
+      else expect(rest === null ? [] : unbatch(decodeFrame(rest))).toEqual(kept);
+    }),
+  );
 });
