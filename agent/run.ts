@@ -84,6 +84,7 @@ export async function runAgent(options: AgentOptions, state: AgentState): Promis
     now: () => performance.now(),
     gather: MOMENTS,
     dial: (stream, request) => void serve(stream, request),
+    drained: () => datagrams.flush(),
   });
   const lanes = new Lanes({
     url: new URL("/.sallyport/agent", edge),

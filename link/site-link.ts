@@ -87,6 +87,7 @@ export class SiteLink implements AsyncDisposable {
       lanes: LANES,
       dataLane: () => this.#lanes.nextDataLane(),
       random: (bytes) => randomBytes(bytes),
+      drained: () => events.drained(),
     });
     this.#timer = setInterval(() => this.#tick(), TICK_MS).unref();
     this.#running = this.#run();

@@ -22,6 +22,8 @@ export type AgentSessionsHost = {
   gather: Moments;
   /** A visitor wants this: accept or reject it, now or later. */
   dial: (stream: Stream, dial: Dial) => void;
+  /** Datagrams that waited may go. */
+  drained?: () => void;
 };
 
 /** Sessions without streams that may wait for their callers at once. */
@@ -184,15 +186,17 @@ export class AgentSessions {
     if (known?.to.channel === channel) return;
     if (known !== undefined) return this.#refuse(channel, "that session is another caller's", id);
     this.#byChannel.get(channel)?.close("done", { code: "lost", reason: "the caller began anew" });
-    const { send, room, now, gather, dial } = this.#host;
+    const { send, room, now, gather, dial, drained } = this.#host;
     const session: Session = new Session({
       role: "agent",
       frameBytes: Math.max(USUAL_DATA, numberField(fields, 3)),
+      timed: numberField(fields, 4) === 1,
       secret: new Secret(id, key),
       to: { channel, slot: 0 },
       graceMs: () => this.#graceMs,
       io: { send, room, now, gather },
       dial,
+      drained,
       demands: () => this.#budget.divide(),
       ended: () => {
         this.#gone.add(session.to.channel, id);

@@ -24,6 +24,8 @@ export type CallerSessionsHost = {
   dataLane: () => number;
   /** Bytes that cannot be guessed. */
   random: (bytes: number) => Uint8Array;
+  /** Datagrams that waited may go. */
+  drained?: () => void;
 };
 
 export type Slot = Routes["slots"][number];
@@ -142,7 +144,7 @@ export class CallerSessions {
   session(agent: Slot): Session {
     const existing = this.#sessions.get(agent.incarnation);
     if (existing !== undefined) return existing.session;
-    const { send, room, now, gather, random, lanes } = this.#host;
+    const { send, room, now, gather, random, lanes, drained } = this.#host;
     const id = random(16);
     const key = random(32);
     const to = { channel: this.#channel, slot: agent.slot };
@@ -155,6 +157,7 @@ export class CallerSessions {
       graceMs: () => this.#graceMs,
       io: { send, room, now, gather },
       demands: () => this.#budget.divide(),
+      drained,
       ended: () => {
         this.#gone.add(session.to.slot, id);
         if (this.#sessions.get(agent.incarnation) === kept) this.#sessions.delete(agent.incarnation);

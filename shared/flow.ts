@@ -1,4 +1,4 @@
-import type { Stream } from "./stream.ts";
+import type { Datagrams } from "./datagrams.ts";
 
 // What keeps datagrams fresh and flows honest. Nothing here is resent: what is late is dropped, and counted.
 
@@ -13,32 +13,48 @@ const SOCKET_BYTES = 16 * 1024;
 /** Datagrams and bytes that may wait: at 100 calls, what comes in during the deadline. */
 const WAITING_DATAGRAMS = 1_024;
 const WAITING_BYTES = 1024 * 1024;
+/** Bytes that a flow sends before those that began to wait after it come first. */
+const TURN_BYTES = 1_400;
 /** Bytes that a datagram counts beside its own, where flows are compared: many small ones crowd others out, too. */
 const DATAGRAM_COST = WAITING_BYTES / WAITING_DATAGRAMS;
 
-/** Why datagrams were dropped: no room, over the deadline, over what an unproven peer may be sent, or nobody to take them. */
-export type DropReason = "queue" | "late" | "guard" | "socket" | "refused";
+/**
+ * Why datagrams were dropped: no room, over the deadline, over the mapping's rate, over what an unproven peer may be sent,
+ * not taken by this machine's kernel, or not to be taken at all.
+ */
+export type DropReason = "queue" | "late" | "rate" | "guard" | "socket" | "refused";
 export type Drops = Record<DropReason, number>;
 
 export function noDrops(): Drops {
-  return { queue: 0, late: 0, guard: 0, socket: 0, refused: 0 };
+  return { queue: 0, late: 0, rate: 0, guard: 0, socket: 0, refused: 0 };
 }
+
+/** What a queue knows of a flow. Flows of one session have the same `datagrams`. */
+export type QueuedFlow = {
+  /** Sends one now; `age` in microseconds. */
+  readonly datagram: (bytes: Uint8Array, age: number) => void;
+  readonly datagrams?: Datagrams;
+  readonly over?: boolean;
+};
 
 type Waiting = { bytes: Uint8Array; at: number };
 
-/** What waits of one flow; the first of `datagrams` that is not taken yet is at `first`. */
-type Line = { readonly stream: Stream; datagrams: Waiting[]; first: number; bytes: number };
+/** What waits of one flow; the first of `datagrams` that is not taken yet is at `first`. `sent`: bytes since it began to wait. */
+type Line = { readonly flow: QueuedFlow; datagrams: Waiting[]; first: number; bytes: number; sent: number };
+
+/** Lines of one session, each in the order of turns: those that have sent little since they began to wait come first. */
+type Way = { readonly datagrams: Datagrams | undefined; readonly fresh: Set<Line>; readonly others: Set<Line> };
 
 /**
- * Datagrams of all flows on their way into one lane: at once if the socket is free, else in turns, so that a flow that
- * floods costs the others nothing. Without room it loses its oldest; what is late nobody gets.
+ * Datagrams of all flows on their way into one lane: at once if the socket is free and their session's path has room, else
+ * in turns, so that a flow that floods costs the others nothing. Without room it loses its oldest; what is late goes nowhere.
  */
 export class DatagramQueue {
   readonly drops: Drops;
   readonly #queued: () => number;
   readonly #now: () => number;
-  /** In the order of their turns. */
-  readonly #lines = new Map<Stream, Line>();
+  readonly #lines = new Map<QueuedFlow, Line>();
+  readonly #ways = new Map<Datagrams | undefined, Way>();
   #length = 0;
   #bytes = 0;
 
@@ -53,37 +69,82 @@ export class DatagramQueue {
     return this.#length;
   }
 
-  send(stream: Stream, bytes: Uint8Array): void {
-    if (this.#length === 0 && this.#queued() < SOCKET_BYTES) return stream.datagram(bytes, 0);
-    const line = this.#lines.get(stream) ?? { stream, datagrams: [], first: 0, bytes: 0 };
-    this.#lines.set(stream, line);
-    // The reader's buffer is its own again after this call.
-    line.datagrams.push({ bytes: bytes.slice(), at: this.#now() });
+  /** Sends one, or keeps a copy of it until there is room: the reader's buffer is its own again after this call. */
+  send(flow: QueuedFlow, bytes: Uint8Array): void {
+    const now = this.#now();
+    const waiting = this.#lines.get(flow);
+    if (waiting === undefined && this.#isFree(flow, now)) return flow.datagram(bytes, 0);
+    const line = waiting ?? this.#begin(flow);
+    line.datagrams.push({ bytes: bytes.slice(), at: now });
     line.bytes += bytes.byteLength;
     this.#length += 1;
     this.#bytes += bytes.byteLength;
+    this.#dropLate(line, now);
     while (this.#length > WAITING_DATAGRAMS || this.#bytes > WAITING_BYTES) {
       this.#take(this.#longest(line));
       this.drops.queue += 1;
     }
-    this.flush();
+    const way = this.#ways.get(flow.datagrams);
+    if (way !== undefined) this.#sendFrom([way]);
   }
 
-  /** The socket has room: sends what is still fresh, one of each flow in turn. */
+  /** The socket, or a session's path, has room: sends what is still fresh, one of each flow in turn. */
   flush(): void {
-    while (this.#queued() < SOCKET_BYTES) {
-      const [line] = this.#lines.values();
-      if (line === undefined) return;
-      const { bytes, at } = this.#take(line);
-      // Its next turn comes after those of all others.
-      if (this.#lines.delete(line.stream)) this.#lines.set(line.stream, line);
-      const age = this.#now() - at;
-      if (age > DATAGRAM_DEADLINE_MS) this.drops.late += 1;
-      else line.stream.datagram(bytes, Math.round(age * 1000));
+    this.#sendFrom([...this.#ways.values()]);
+  }
+
+  #sendFrom(ways: readonly Way[]): void {
+    let open = ways;
+    while (open.length > 0) open = open.filter((way) => this.#sendOne(way));
+  }
+
+  /** Whether one of a flow of which nothing waits goes at once. */
+  #isFree({ datagrams }: QueuedFlow, now: number): boolean {
+    if (this.#queued() >= SOCKET_BYTES) return false;
+    return (!this.#ways.has(datagrams) && datagrams?.room(now) !== false) || datagrams?.spare(now) === true;
+  }
+
+  /** False when nothing of this session may be sent now. */
+  #sendOne(way: Way): boolean {
+    const now = this.#now();
+    if (this.#queued() >= SOCKET_BYTES || way.datagrams?.room(now) === false) return false;
+    const [line] = way.fresh.size > 0 ? way.fresh : way.others;
+    if (line === undefined) return false;
+    this.#dropLate(line, now);
+    if (this.#lines.get(line.flow) === line) this.#sendFirst(way, line, now);
+    return this.#ways.has(way.datagrams);
+  }
+
+  #sendFirst(way: Way, line: Line, now: number): void {
+    const { bytes, at } = this.#take(line);
+    line.sent += bytes.byteLength;
+    // Its next turn comes after those of all others.
+    if (way.fresh.delete(line) || way.others.delete(line)) (line.sent < TURN_BYTES ? way.fresh : way.others).add(line);
+    if (line.flow.over === true) this.drops.refused += 1;
+    else line.flow.datagram(bytes, Math.round((now - at) * 1000));
+  }
+
+  #begin(flow: QueuedFlow): Line {
+    const line = { flow, datagrams: [], first: 0, bytes: 0, sent: 0 };
+    const { datagrams } = flow;
+    const way = this.#ways.get(datagrams) ?? { datagrams, fresh: new Set(), others: new Set() };
+    way.fresh.add(line);
+    this.#ways.set(datagrams, way);
+    this.#lines.set(flow, line);
+    return line;
+  }
+
+  #dropLate(line: Line, now: number): void {
+    const { datagrams } = line.flow;
+    for (let next = line.datagrams[line.first]; next !== undefined; next = line.datagrams[line.first]) {
+      const age = now - next.at;
+      if (!(datagrams?.isLate(age, now) ?? age > DATAGRAM_DEADLINE_MS)) return;
+      this.#take(line);
+      this.drops.late += 1;
     }
   }
 
-  /** Who has to lose one: `line` itself if it has its share or more, which is nearly always so in a flood. */
+  /** The line that has to lose one: `line` itself if it has its share or more, which is nearly always so in a flood. */
   #longest(line: Line): Line {
     const total = this.#length * DATAGRAM_COST + this.#bytes;
     if (costOf(line) * this.#lines.size >= total) return line;
@@ -96,12 +157,21 @@ export class DatagramQueue {
     line.bytes -= taken.bytes.byteLength;
     this.#length -= 1;
     this.#bytes -= taken.bytes.byteLength;
-    if (line.first === line.datagrams.length) this.#lines.delete(line.stream);
+    if (line.first === line.datagrams.length) this.#end(line);
     if (line.first > WAITING_DATAGRAMS) {
       line.datagrams = line.datagrams.slice(line.first);
       line.first = 0;
     }
     return taken;
+  }
+
+  #end(line: Line): void {
+    const { flow } = line;
+    const way = this.#ways.get(flow.datagrams);
+    way?.fresh.delete(line);
+    way?.others.delete(line);
+    if (way?.fresh.size === 0 && way.others.size === 0) this.#ways.delete(flow.datagrams);
+    this.#lines.delete(flow);
   }
 }
 
@@ -109,27 +179,33 @@ function costOf({ datagrams, first, bytes }: Line): number {
   return (datagrams.length - first) * DATAGRAM_COST + bytes;
 }
 
-/** Datagrams that come before there is somebody to take them: a few, the newest. */
+/** Datagrams that come before there is a socket to send them from: a few, the newest. */
 export class Early {
   readonly #most: number;
-  #datagrams: Uint8Array[] = [];
+  readonly #drops: Drops;
+  #datagrams: Waiting[] = [];
 
-  constructor(most = 16) {
+  constructor(most = 16, drops: Drops = noDrops()) {
     this.#most = most;
+    this.#drops = drops;
   }
 
-  /** False when an older one had to go. */
-  add(bytes: Uint8Array): boolean {
-    this.#datagrams.push(bytes.slice());
+  /** False when an older one had to go. `now` in milliseconds. */
+  add(bytes: Uint8Array, now = 0): boolean {
+    this.#datagrams.push({ bytes: bytes.slice(), at: now });
     if (this.#datagrams.length <= this.#most) return true;
     this.#datagrams.shift();
+    this.#drops.queue += 1;
     return false;
   }
 
-  take(): Uint8Array[] {
+  /** Those that are not too late by now. */
+  take(now = 0): Uint8Array[] {
     const taken = this.#datagrams;
+    const fresh = taken.filter(({ at }) => now - at <= DATAGRAM_DEADLINE_MS);
+    this.#drops.late += taken.length - fresh.length;
     this.#datagrams = [];
-    return taken;
+    return fresh.map(({ bytes }) => bytes);
   }
 }
 

@@ -53,6 +53,12 @@ export const TYPE = {
   BATCH: 0x40,
 } as const;
 
+/** Types that two ends agree on, and relays forward unread. */
+export const AGREED = {
+  /** Between ends that read times in DGRAM. */
+  ARRIVED: 0xe0,
+} as const;
+
 export type TypeName = keyof typeof TYPE;
 export type TypeCode = (typeof TYPE)[TypeName];
 

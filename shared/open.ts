@@ -26,8 +26,8 @@ export type Dial = {
 
 /** Where the agent really went: addresses as `ip:port`. */
 export type Accept = { target: string; local: string };
-/** The same with what logs call the stream, as in DIAL: the caller's has that name, too. */
-export type NamedAccept = Accept & { ref: string };
+/** The same with what logs call the stream, as in DIAL: the caller's has that name, too. `timed`: this agent reads times in DGRAM. */
+export type NamedAccept = Accept & { ref: string; timed?: boolean };
 
 /** A refusal; `again` permits another try at another agent. */
 export type Refusal = Failure & { again: boolean };
@@ -75,12 +75,14 @@ export function decodeDial(payload: Uint8Array): Dial {
 }
 
 export function encodeAccept(accept: NamedAccept): Uint8Array {
-  return encodeFields({ 1: accept.target, 2: accept.local, 3: accept.ref || undefined });
+  const { target, local, ref, timed = false } = accept;
+  return encodeFields({ 1: target, 2: local, 3: ref || undefined, 4: timed ? 1 : undefined });
 }
 
 export function decodeAccept(payload: Uint8Array): NamedAccept {
   const fields = decodeFields(payload);
-  return { target: textField(fields, 1), local: textField(fields, 2), ref: textField(fields, 3) };
+  const accept = { target: textField(fields, 1), local: textField(fields, 2), ref: textField(fields, 3) };
+  return numberField(fields, 4) === 1 ? { ...accept, timed: true } : accept;
 }
 
 /** Longest reason that travels, in UTF-16 units: reasons are sentences, not dumps. */

@@ -1,9 +1,10 @@
 import { unbatch } from "./batch.ts";
+import { decodeWaited } from "./datagrams.ts";
 import { NO_DEMAND, type Demand } from "./division.ts";
 import { decodeEnd, encodeEnd } from "./ending.ts";
 import { SessionError, type Failure, type SessionCode } from "./errors.ts";
 import { encodeFields } from "./fields.ts";
-import { encodeFrame, TYPE, typeName, type Frame, type Header } from "./frame.ts";
+import { AGREED, encodeFrame, TYPE, typeName, type Frame, type Header } from "./frame.ts";
 import { GRACE_MS, MAX_DATA, USUAL_DATA } from "./limits.ts";
 import type { Dial } from "./open.ts";
 import { Outlet, type Moments } from "./outlet.ts";
@@ -32,6 +33,8 @@ export type SessionInit = {
   io: SessionIo;
   /** Bytes of the largest DATA frame that the far end takes; without it USUAL_DATA. */
   frameBytes?: number;
+  /** Agents: the caller reads times in DGRAM. */
+  timed?: boolean;
   /** What proves the session after a loss; without it, a loss ends it. */
   secret?: Secret;
   /** Callers: what SESSION says to the agent, and the lanes to say it on. */
@@ -42,6 +45,8 @@ export type SessionInit = {
   dial?: (stream: Stream, dial: Dial) => void;
   /** `session.demand` has changed: ask for another window, if there is anybody to ask. */
   demands?: () => void;
+  /** Datagrams that waited may go. */
+  drained?: () => void;
   /** The session is over, by either end; all its streams have ended. */
   ended?: (code: SessionCode, reason: string) => void;
 };
@@ -75,6 +80,7 @@ export class Session {
       up: () => this.up,
       demands: () => init.demands?.(),
     });
+    this.#table.datagrams.timed = init.timed ?? false;
     this.#frames = new StreamFrames({
       role: init.role,
       dial: init.dial,
@@ -130,7 +136,7 @@ export class Session {
   introduce(): void {
     const { introduction, secret } = this.#init;
     if (introduction === undefined || secret === undefined) return;
-    const payload = encodeFields({ 1: secret.id, 2: introduction.key, 3: MAX_DATA });
+    const payload = encodeFields({ 1: secret.id, 2: introduction.key, 3: MAX_DATA, 4: 1 });
     for (const lane of introduction.lanes())
       this.#outlet.send(encodeFrame({ type: TYPE.SESSION, lane, ...this.to, offset: this.#granted }, payload), lane);
   }
@@ -281,6 +287,9 @@ export class Session {
       case TYPE.UNKNOWN_FLOW:
         this.#frames.receive(frame);
         return;
+      case AGREED.ARRIVED:
+        this.#arrived(frame);
+        return;
       default:
         throw new SessionError("protocol", `${typeName(frame.type)} has no place in a session`);
     }
@@ -304,6 +313,14 @@ export class Session {
     if (id !== undefined && own !== undefined && !equalBytes(id, own)) return;
     if (never && this.#init.introduction !== undefined) return this.#unheard(id !== undefined);
     this.close("done", { code: "lost", reason: reason === "" ? "the far end closed the session" : reason });
+  }
+
+  /** The far end has a datagram of ours that was to be echoed. Throws SessionError when nothing was to be. */
+  #arrived({ type, offset, payload }: Frame): void {
+    const { datagrams } = this.#table;
+    if (!datagrams.timed) throw new SessionError("protocol", `${typeName(type)} has no place in a session`);
+    datagrams.echoed(offset, decodeWaited(payload), this.#init.io.now());
+    this.#init.drained?.();
   }
 
   #sendOpening(stream: Stream): void {

@@ -1,8 +1,18 @@
 import { Bucket } from "./bucket.ts";
 import { SessionError } from "./errors.ts";
-import { FLAG_ACK, readU64, TYPE, typeName, viewOf, type Frame } from "./frame.ts";
+import { encodeWaited } from "./datagrams.ts";
+import { DATAGRAM_DEADLINE_MS } from "./flow.ts";
+import { AGREED, FLAG_ACK, readU64, TYPE, typeName, viewOf, type Frame } from "./frame.ts";
 import { MAX_STREAMS, NUDGE_MS, OPEN_BURST, OPENS_PER_SECOND } from "./limits.ts";
-import { decodeAccept, decodeDial, decodeFailure, encodeFailure, nameOfRejected, type Dial } from "./open.ts";
+import {
+  decodeAccept,
+  decodeDial,
+  decodeFailure,
+  encodeFailure,
+  nameOfRejected,
+  type Dial,
+  type NamedAccept,
+} from "./open.ts";
 import type { SendControl, StreamTable } from "./stream-table.ts";
 import type { Stream } from "./stream.ts";
 
@@ -30,6 +40,7 @@ export class StreamFrames {
   receive(frame: Frame): void {
     const stream = this.#init.table.live.get(frame.stream);
     if (frame.type === TYPE.DIAL) this.#dialled(frame);
+    else if (frame.type === TYPE.DGRAM) this.#datagram(stream, frame);
     else if (stream === undefined) this.#stranger(frame);
     else this.#take(stream, frame);
   }
@@ -85,7 +96,7 @@ export class StreamFrames {
       case TYPE.ACCEPT:
         if (this.#init.role !== "caller") throw new SessionError("protocol", "ACCEPT to an agent");
         stream.out.raise(frame.offset);
-        stream.answered(decodeAccept(frame.payload));
+        this.#answered(stream, decodeAccept(frame.payload));
         table.wake(stream);
         table.settle(stream);
         return;
@@ -118,13 +129,28 @@ export class StreamFrames {
         stream.out.ask(frame.offset);
         table.wake(stream);
         return;
-      case TYPE.DGRAM:
-        stream.deliverDatagram(frame.payload, frame.offset);
-        return;
       case TYPE.UNKNOWN_FLOW:
         table.forget(stream, { code: "unknown", reason: "the agent does not know this flow any more" });
         return;
     }
+  }
+
+  #answered(stream: Stream, accept: NamedAccept): void {
+    if (accept.timed === true) this.#init.table.datagrams.timed = true;
+    stream.answered(accept);
+  }
+
+  /** One that waited too long on its way is dropped; it is echoed all the same, for its sender measures the path. */
+  #datagram(stream: Stream | undefined, frame: Frame): void {
+    const { table, control } = this.#init;
+    const { age, waited, name } = table.datagrams.arrived(frame.offset, this.#init.now());
+    if ((frame.flags & FLAG_ACK) !== 0)
+      control({ type: AGREED.ARRIVED, lane: frame.lane, offset: name }, encodeWaited(waited));
+    if (stream === undefined) return this.#stranger(frame);
+    table.touch(stream);
+    if (this.#init.role === "agent") stream.lane = frame.lane;
+    if (age > DATAGRAM_DEADLINE_MS) stream.events.dropped?.("late");
+    else stream.deliverDatagram(frame.payload, age * 1000);
   }
 
   #data(stream: Stream, offset: number, bytes: Uint8Array): void {

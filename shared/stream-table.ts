@@ -1,4 +1,5 @@
 import { Allowance } from "./allowance.ts";
+import { Datagrams } from "./datagrams.ts";
 import { NO_DEMAND } from "./division.ts";
 import type { Failure } from "./errors.ts";
 import { TYPE, viewOf, writeU64, type Header } from "./frame.ts";
@@ -31,6 +32,7 @@ export class StreamTable {
   readonly live = new Map<number, Stream>();
   readonly allowance = new Allowance();
   readonly sender: Sender;
+  readonly datagrams: Datagrams;
   readonly #init: StreamTableInit;
   readonly #host: StreamHost;
   readonly #seen = new Seen();
@@ -52,7 +54,9 @@ export class StreamTable {
       acknowledge: (stream) => this.#acknowledge(stream),
       sent: (stream) => this.settle(stream),
     });
+    this.datagrams = new Datagrams(init.up);
     this.#host = {
+      datagrams: this.datagrams,
       now: init.now,
       wake: (stream) => this.wake(stream),
       consumed: (stream) => this.consumed(stream),
@@ -60,7 +64,9 @@ export class StreamTable {
       reject: (stream, failure) => this.#refuse(stream, TYPE.REJECT, { ...failure, ref: stream.ref }),
       reset: (stream, failure) => this.#refuse(stream, TYPE.RESET, failure),
       datagram: (stream, bytes, age) => {
-        if (init.up()) init.control({ type: TYPE.DGRAM, stream: stream.id, lane: stream.lane, offset: age }, bytes);
+        if (!init.up()) return stream.events.dropped?.("late");
+        const { offset, flags } = this.datagrams.sent(bytes.byteLength, age / 1000, init.now());
+        init.control({ type: TYPE.DGRAM, flags, stream: stream.id, lane: stream.lane, offset }, bytes);
       },
     };
   }
@@ -206,7 +212,7 @@ export class StreamTable {
     const patient = stream.in.finalSize !== null;
     this.#init.control(
       { type: TYPE.ACCEPT, stream: stream.id, lane: stream.lane, offset: stream.in.limit },
-      encodeAccept({ target: accept.target, local: accept.local, ref: stream.ref }),
+      encodeAccept({ ...accept, ref: stream.ref, timed: this.datagrams.timed }),
       patient,
     );
     this.wake(stream);

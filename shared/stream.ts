@@ -1,4 +1,6 @@
+import type { Datagrams } from "./datagrams.ts";
 import type { Failure, StreamCode } from "./errors.ts";
+import type { DropReason } from "./flow.ts";
 import { HEADROOM } from "./frame.ts";
 import { Incoming } from "./incoming.ts";
 import { HALF_CLOSED_MS, INITIAL_CREDIT } from "./limits.ts";
@@ -16,6 +18,8 @@ export type StreamEvents = {
   fin: () => void;
   /** Flows only: one datagram, and its age in microseconds so far. Never sent again, never charged. */
   datagram?: (bytes: Uint8Array, age: number) => void;
+  /** Flows only: one was dropped here, either way. */
+  dropped?: (reason: DropReason) => void;
   /** There is room again after `hungry` was false. */
   writable?: () => void;
   /** Exactly once: null when both directions ended in order and everything was consumed, else why not. */
@@ -24,6 +28,7 @@ export type StreamEvents = {
 
 /** What a stream needs of its session. */
 export type StreamHost = {
+  readonly datagrams: Datagrams;
   /** Monotonic milliseconds. */
   now: () => number;
   /** Something may have become sendable. */
@@ -110,6 +115,11 @@ export class Stream {
     return hungry;
   }
 
+  /** What is known of the path of its datagrams, which all flows of the session share. */
+  get datagrams(): Datagrams {
+    return this.#host.datagrams;
+  }
+
   /** Bytes that would leave at once, were the session and the lane free. */
   get credit(): number {
     return Math.max(0, this.out.limit - this.out.sent - this.out.pendingBytes);
@@ -160,7 +170,8 @@ export class Stream {
 
   /** Flows only: sends one datagram now, or never. `age` in microseconds since it was received. */
   datagram(bytes: Uint8Array, age: number): void {
-    if (this.state === "ended" || this.pace?.out.spare(bytes.byteLength) === false) return;
+    if (this.state === "ended") return;
+    if (this.pace?.out.spare(bytes.byteLength) === false) return this.events.dropped?.("rate");
     this.#host.datagram(this, bytes, age);
   }
 
@@ -214,7 +225,8 @@ export class Stream {
 
   /** For the session: a datagram that came. One over the mapping's rate is dropped: it can't wait. */
   deliverDatagram(bytes: Uint8Array, age: number): void {
-    if (this.pace?.in.spare(bytes.byteLength) !== false) this.events.datagram?.(bytes, age);
+    if (this.pace?.in.spare(bytes.byteLength) === false) this.events.dropped?.("rate");
+    else this.events.datagram?.(bytes, age);
   }
 
   /** For the session: tells a waiting writer that there is room. */

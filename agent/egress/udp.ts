@@ -8,6 +8,8 @@ import { formatHostPort } from "../../shared/socket-address.ts";
 import type { Stream } from "../../shared/stream.ts";
 import { parseTarget } from "../../shared/target.ts";
 import { deferred } from "../../link/deferred.ts";
+import { StandstillWatch } from "../../link/standstill.ts";
+import { UdpOut } from "../../link/udp-out.ts";
 import { judge, type TargetPolicy } from "../policy.ts";
 import type { Tally } from "../report.ts";
 import { failureOf } from "./dial.ts";
@@ -29,6 +31,7 @@ type Flow = { touched: number; idleMs: number; stream: Stream };
 export class UdpEgress {
   readonly #host: UdpHost;
   readonly #flows = new IdleFlows<Flow>();
+  readonly #standstill = new StandstillWatch();
   #sweep: NodeJS.Timeout | undefined;
 
   constructor(host: UdpHost) {
@@ -55,7 +58,7 @@ export class UdpEgress {
     const { policy, queue, proved } = this.#host;
     const { drops } = queue;
     const { promise, resolve } = deferred<Failure | null>();
-    const early = new Early();
+    const early = new Early(undefined, drops);
     const guard = new Guard(options.guard);
     const flow: Flow = {
       touched: performance.now(),
@@ -63,26 +66,27 @@ export class UdpEgress {
       stream,
     };
     let socket: Socket | undefined;
+    let out: UdpOut | undefined;
 
     const toTarget = (bytes: Uint8Array): void => {
       flow.touched = performance.now();
-      socket?.send(bytes, (error) => {
-        if (error !== null && error !== undefined) drops.socket += 1;
-      });
+      out?.send(bytes, null, () => (drops.socket += 1));
     };
     stream.events = {
       data: (bytes) => stream.consumed(bytes.byteLength),
       fin: () => stream.finish(),
-      datagram: (bytes) => {
+      datagram: (bytes, age) => {
         tally.bytesIn += bytes.byteLength;
         guard.heard(bytes.byteLength);
         if (socket !== undefined) toTarget(bytes);
-        else if (!early.add(bytes)) drops.queue += 1;
+        else early.add(bytes, performance.now() - age / 1000);
       },
+      dropped: (reason) => (drops[reason] += 1),
       ended: (failure) => {
         this.#remove(flow);
         socket?.close();
         socket = undefined;
+        out = undefined;
         resolve(failure);
       },
     };
@@ -101,9 +105,11 @@ export class UdpEgress {
       return promise;
     }
     socket = opened.socket;
+    out = new UdpOut(socket);
     this.#add(flow);
     socket.on("message", (bytes) => {
       flow.touched = performance.now();
+      if (this.#standstill.isStale()) return void (drops.late += 1);
       if (!guard.allows(bytes.byteLength)) {
         if (!proved(request.visitor)) return void (drops.guard += 1);
         guard.prove();
@@ -118,12 +124,13 @@ export class UdpEgress {
       stream.reset(code, reason);
     });
     stream.accept({ target: request.target, local });
-    for (const bytes of early.take()) toTarget(bytes);
+    for (const bytes of early.take(performance.now())) toTarget(bytes);
     return promise;
   }
 
   #add(flow: Flow): void {
     this.#flows.add(flow);
+    this.#standstill.begin();
     this.#sweep ??= setInterval(() => {
       for (const each of this.#flows.overdue(performance.now())) each.stream.finish();
     }, SWEEP_MS).unref();
@@ -132,6 +139,7 @@ export class UdpEgress {
   #remove(flow: Flow): void {
     this.#flows.delete(flow);
     if (this.#flows.size > 0) return;
+    this.#standstill.end();
     clearInterval(this.#sweep);
     this.#sweep = undefined;
   }

@@ -2,6 +2,7 @@ import { DatagramQueue } from "../../shared/flow.ts";
 import { Resources } from "../../link/resources.ts";
 import type { Log } from "../../link/log.ts";
 import type { SiteLink } from "../../link/site-link.ts";
+import { StandstillWatch } from "../../link/standstill.ts";
 import { TcpListener, type TcpOptions } from "./tcp.ts";
 import { UdpListener, type UdpOptions } from "./udp.ts";
 import { Visitors } from "./visitors.ts";
@@ -16,6 +17,7 @@ export class Listeners implements AsyncDisposable {
   readonly #queues = new Map<SiteLink, DatagramQueue>();
   readonly #visitors = new Map<SiteLink, Visitors>();
   readonly #all = new Set<Listener>();
+  readonly #standstill = new StandstillWatch();
 
   constructor(options: TcpOptions, log: Log) {
     this.#options = options;
@@ -31,12 +33,14 @@ export class Listeners implements AsyncDisposable {
         ? await TcpListener.open(link, endpoint, listening, { ...this.#options, visitors }, this.#log)
         : await UdpListener.open(link, endpoint, listening, { ...this.#udpOptions(link), visitors }, this.#log);
     this.#all.add(listener);
+    if (transport === "udp") this.#standstill.begin();
     this.#log("info", "listening", { endpoint, at: listener.at, site: link.site });
     return listener;
   }
 
   async close(listener: Listener): Promise<void> {
     this.#all.delete(listener);
+    if (this.listening.udp === 0) this.#standstill.end();
     await listener[Symbol.asyncDispose]();
   }
 
@@ -53,6 +57,7 @@ export class Listeners implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#standstill.end();
     await using all = new Resources();
     for (const listener of this.#all) all.use(listener);
   }
@@ -67,7 +72,7 @@ export class Listeners implements AsyncDisposable {
 
   #udpOptions(link: SiteLink): Omit<UdpOptions, "visitors"> {
     const { statesVisitors, counts } = this.#options;
-    return { states: statesVisitors, queue: this.#queueOf(link), counts };
+    return { states: statesVisitors, queue: this.#queueOf(link), counts, standstill: this.#standstill };
   }
 
   #queueOf(link: SiteLink): DatagramQueue {

@@ -8,6 +8,8 @@ import { formatHostPort } from "../../shared/socket-address.ts";
 import type { Stream } from "../../shared/stream.ts";
 import type { Log } from "../../link/log.ts";
 import type { SiteLink } from "../../link/site-link.ts";
+import type { StandstillWatch } from "../../link/standstill.ts";
+import { UdpOut } from "../../link/udp-out.ts";
 import type { Tally } from "../../link/carry.ts";
 import type { Counts } from "./counts.ts";
 import type { Shared, Where } from "./tcp.ts";
@@ -21,7 +23,12 @@ const MOST_REFUSED = 10_000;
 const SOCKET_BUFFER = 1024 * 1024;
 
 /** What the listeners of a program share. `states`: whether visitors' addresses are told, as only gateways may. */
-export type UdpOptions = Shared & { states: boolean; queue: DatagramQueue; counts: Counts };
+export type UdpOptions = Shared & {
+  states: boolean;
+  queue: DatagramQueue;
+  counts: Counts;
+  standstill: StandstillWatch;
+};
 
 type Flow = {
   stream: Stream;
@@ -34,6 +41,7 @@ type Flow = {
 export class UdpListener implements AsyncDisposable {
   readonly endpoint: string;
   readonly #socket: Socket;
+  readonly #out: UdpOut;
   readonly #flows = new Map<string, Flow>();
   readonly #refused = new Map<string, number>();
   /** Half of what a session may open: a port that is flooded leaves the other half to the others. */
@@ -42,6 +50,7 @@ export class UdpListener implements AsyncDisposable {
   private constructor(endpoint: string, socket: Socket) {
     this.endpoint = endpoint;
     this.#socket = socket;
+    this.#out = new UdpOut(socket);
   }
 
   /** Rejects with what `bind` fails with. */
@@ -81,6 +90,7 @@ export class UdpListener implements AsyncDisposable {
   }
 
   #receive(link: SiteLink, bytes: Buffer, peer: RemoteInfo, options: UdpOptions, log: Log): void {
+    if (options.standstill.isStale()) return void (options.counts.drops.late += 1);
     const visitor = formatHostPort(peer.address, peer.port);
     const flow = this.#flows.get(visitor) ?? this.#open(link, peer, visitor, options, log);
     if (flow === undefined) {
@@ -118,10 +128,9 @@ export class UdpListener implements AsyncDisposable {
       fin: () => opened.finish(),
       datagram: (bytes) => {
         tally.bytesOut += bytes.byteLength;
-        this.#socket.send(bytes, peer.port, peer.address, (error) => {
-          if (error !== null) counts.drops.socket += 1;
-        });
+        this.#out.send(bytes, peer, () => (counts.drops.socket += 1));
       },
+      dropped: (reason) => (counts.drops[reason] += 1),
       ended: (failure) => {
         if (opened.ref !== "") tally.stream = opened.ref;
         counts.end(tally, failure);

@@ -32,7 +32,15 @@ export type Pair = {
 
 export const WINDOW = 4 * 1024 * 1024;
 
-export function pair(options: { window?: number; onDial?: (stream: Stream, dial: Dial) => void } = {}): Pair {
+/** `timed`: the caller has said that it reads times in DGRAM. `drained`: datagrams that waited there may go. */
+export type PairOptions = {
+  window?: number;
+  onDial?: (stream: Stream, dial: Dial) => void;
+  timed?: boolean;
+  drained?: (end: "caller" | "agent") => void;
+};
+
+export function pair(options: PairOptions = {}): Pair {
   const window = options.window ?? WINDOW;
   const clock = { now: 0 };
   const room = { open: true };
@@ -59,6 +67,7 @@ export function pair(options: { window?: number; onDial?: (stream: Stream, dial:
     to: { channel: 0, slot: 7 },
     io: io("caller", toAgent),
     secret: secret(),
+    drained: () => options.drained?.("caller"),
     ended: (code, reason) => over.push({ end: "caller", code, reason }),
   });
   const agent = new Session({
@@ -66,6 +75,8 @@ export function pair(options: { window?: number; onDial?: (stream: Stream, dial:
     to: { channel: 3, slot: 0 },
     io: io("agent", toCaller),
     secret: secret(),
+    timed: options.timed ?? false,
+    drained: () => options.drained?.("agent"),
     dial: (stream, dial) => {
       dialled.push({ stream, dial });
       options.onDial?.(stream, dial);

@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
-import { DatagramQueue, Early, Guard, IdleFlows } from "../../shared/flow.ts";
+import type { Datagrams } from "../../shared/datagrams.ts";
+import { DatagramQueue, Early, Guard, IdleFlows, noDrops, type QueuedFlow } from "../../shared/flow.ts";
 import type { Stream } from "../../shared/stream.ts";
 
 /** A lane whose socket and clock are in our hands. */
@@ -138,4 +139,97 @@ test("flows are over when nothing passed for as long as each may be quiet", () =
   expect([...flows.overdue(15)]).toEqual([]);
   flows.delete(short);
   expect(flows.size).toBe(1);
+});
+
+/** A session whose path is in our hands. */
+function session() {
+  const path = { open: true, spare: false, sent: [] as string[] };
+  const says = { room: () => path.open, spare: () => path.spare, isLate: (age: number) => age > 50 };
+  const datagrams = says as unknown as Datagrams;
+  const flow = (name: string): QueuedFlow => ({ datagrams, datagram: () => path.sent.push(name) });
+  return { path, flow };
+}
+
+test("a session whose path takes nothing holds up no other; when it does again, what is too late by then is dropped", () => {
+  let now = 0;
+  const queue = new DatagramQueue(
+    () => 0,
+    () => now,
+  );
+  const [stopped, other] = [session(), session()];
+  stopped.path.open = false;
+  const [call, neighbour] = [stopped.flow("call"), other.flow("neighbour")];
+  for (; now < 100; now += 10) {
+    queue.send(call, Uint8Array.of(1));
+    queue.send(neighbour, Uint8Array.of(1));
+  }
+  expect([stopped.path.sent.length, other.path.sent.length]).toEqual([0, 10]);
+  stopped.path.open = true;
+  queue.flush();
+  expect([stopped.path.sent.length, queue.drops.late, queue.length]).toEqual([5, 5, 0]);
+});
+
+test("behind a flow that waits, one that has nothing waiting goes at once where there is room for little", () => {
+  const queue = new DatagramQueue(
+    () => 0,
+    () => 0,
+  );
+  const { path: state, flow } = session();
+  const [flood, call] = [flow("flood"), flow("call")];
+  state.open = false;
+  for (let n = 0; n < 10; n += 1) queue.send(flood, new Uint8Array(1_400));
+  state.spare = true;
+  queue.send(call, new Uint8Array(172));
+  queue.send(flood, new Uint8Array(1_400));
+  expect(state.sent).toEqual(["call"]);
+  state.spare = false;
+  queue.send(call, new Uint8Array(172));
+  queue.send(call, new Uint8Array(172));
+  state.open = true;
+  queue.flush();
+  // The flood has begun to wait long before, and has had its turn.
+  expect(state.sent.slice(0, 4)).toEqual(["call", "flood", "call", "call"]);
+  expect(state.sent.length).toBe(14);
+});
+
+test("many small datagrams crowd others out as large ones do: the flow that says them loses its own", () => {
+  const queue = new DatagramQueue(
+    () => 0,
+    () => 0,
+  );
+  const { path: state, flow } = session();
+  state.open = false;
+  const [film, chatter] = [flow("film"), flow("chatter")];
+  for (let n = 0; n < 20; n += 1) queue.send(film, new Uint8Array(1_400));
+  for (let n = 0; n < 2_000; n += 1) queue.send(chatter, Uint8Array.of(1));
+  state.open = true;
+  queue.flush();
+  expect(state.sent.filter((name) => name === "film")).toHaveLength(20);
+  expect([state.sent.length, queue.drops.queue]).toEqual([1_024, 996]);
+});
+
+test("what a flow that is over by then has waiting is counted as dropped", () => {
+  const queue = new DatagramQueue(
+    () => 0,
+    () => 0,
+  );
+  const { path: state, flow } = session();
+  state.open = false;
+  queue.send({ ...flow("call"), over: true }, Uint8Array.of(1));
+  state.open = true;
+  queue.flush();
+  expect([state.sent, queue.drops.refused]).toEqual([[], 1]);
+});
+
+test("what comes before there is a socket is dropped when that takes too long, and counted", () => {
+  const drops = noDrops();
+  const early = new Early(2, drops);
+  for (const [byte, at] of [
+    [1, 0],
+    [2, 50],
+    [3, 120],
+  ] as const)
+    early.add(Uint8Array.of(byte), at);
+  expect(early.take(160)).toEqual([Uint8Array.of(3)]);
+  expect(drops).toEqual({ ...noDrops(), queue: 1, late: 1 });
 });
