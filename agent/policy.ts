@@ -58,8 +58,8 @@ export function mayConnect(policy: TargetPolicy, path: string): boolean {
   return permitsSocket(policy.allow, path) && !permitsSocket(policy.deny, path);
 }
 
-/** What the names in `--deny` lead to now, of those that count for a port. */
-export async function meaningsOf(deny: readonly TargetRule[], port: number): Promise<Meanings> {
+/** What the names in `--deny` lead to now, of those that count for a port, or for any. */
+export async function meaningsOf(deny: readonly TargetRule[], port?: number): Promise<Meanings> {
   const meanings = new Map<string, readonly Address[]>();
   const ask = async (name: string): Promise<void> => {
     const found = await names.resolve(name);
@@ -91,7 +91,13 @@ function isOrdinary(address: Address): boolean {
   return kind === "private" || kind === "loopback";
 }
 
-function whyNot({ claims, allow, deny }: TargetPolicy, address: Address, port: number, meanings: Meanings): string {
+/** Why the agent may not dial an address that is not allowed. */
+export function whyNot(
+  { claims, allow, deny }: TargetPolicy,
+  address: Address,
+  port: number,
+  meanings: Meanings,
+): string {
   if (!mayReach(claims, address, port)) return "not among the targets of the agent's token";
   const unknown = namesIn(deny, port).find((name) => !meanings.has(name));
   if (unknown !== undefined) return `${unknown}, which the agent's own --deny forbids, can't be resolved now`;

@@ -34,6 +34,7 @@ const REFUSALS: ReadonlySet<string> = new Set([
   "target-unreachable",
   "target-timeout",
   "target-unresolved",
+  "denied",
   "too-many",
   "busy",
   "loop",

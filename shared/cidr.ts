@@ -48,6 +48,14 @@ export function cidrContains(cidr: Cidr, address: Address): boolean {
   return samePrefix(cidr.network.bytes, address.bytes, cidr.bits);
 }
 
+/** Bits under which a network is no list of somebody's addresses any more: 10.0.0.0/8 and fc00::/7 are. */
+const LEAST_BITS = { 4: 8, 6: 7 } as const;
+
+/** Whether it is the whole internet, or so much of it that being in it says nothing. */
+export function isWide({ network, bits }: Cidr): boolean {
+  return bits < LEAST_BITS[network.version];
+}
+
 /** Whether every address of `inner` is in `outer`. */
 export function cidrCovers(outer: Cidr, inner: Cidr): boolean {
   return outer.bits <= inner.bits && cidrContains(outer, inner.network);

@@ -1,5 +1,5 @@
 import { type Address } from "./address.ts";
-import { allows, parseCidr, type Cidr } from "./cidr.ts";
+import { allows, cidrContains, isWide, parseCidr, type Cidr } from "./cidr.ts";
 import type { Failure } from "./errors.ts";
 import { admits, type Grant } from "./grant.ts";
 import type { Mapping } from "./mapping.ts";
@@ -31,6 +31,11 @@ export function decide(mapping: Mapping, grants: readonly Grant[], applicant: Ap
   if (via === "public" && mapping.access === "token") return refuse("denied", "this endpoint needs a token or a grant");
   if (!allows(allow, [], address)) return refuse("denied", `${address.text} is not on the allow list`);
   return { ok: true, grant: undefined };
+}
+
+/** Whether a mapping's list names the network of this address: its owner knows it, whoever else may come. */
+export function isListed(mapping: Mapping, address: Address): boolean {
+  return sourcesOf(mapping).allow.some((cidr) => !isWide(cidr) && cidrContains(cidr, address));
 }
 
 /** A mapping and the grants that name it. */

@@ -145,11 +145,11 @@ export function namingLoopback(rules: readonly TargetRule[]): TargetRule[] {
 /** What names lead to now, by the name; a name that is missing may lead anywhere. */
 export type Meanings = ReadonlyMap<string, readonly Address[]>;
 
-/** The names whose meaning decides whether `rules` forbid a port. `localhost` has one that no resolver can change. */
-export function namesIn(rules: readonly TargetRule[], port: number): string[] {
+/** The names whose meaning decides whether `rules` forbid a port, or any. `localhost` has one that no resolver can change. */
+export function namesIn(rules: readonly TargetRule[], port?: number): string[] {
   return rules.flatMap((rule) => {
-    const counts = rule.kind === "name" && containsPort(rule.ports, port) && !isLoopbackName(rule.host);
-    return counts ? [rule.host] : [];
+    if (rule.kind !== "name" || isLoopbackName(rule.host)) return [];
+    return port === undefined || containsPort(rule.ports, port) ? [rule.host] : [];
   });
 }
 

@@ -1,6 +1,7 @@
+import { isWide, parseCidr } from "./cidr.ts";
 import { type Endpoint, parseEndpoint, type PortEndpoint, transports } from "./endpoint.ts";
 import type { MappingDraft } from "./mapping-input.ts";
-import { known } from "./result.ts";
+import { all, known } from "./result.ts";
 import { parseTarget } from "./target.ts";
 
 /** Ports that scanners try first, and what they hope to find there. Others below 1024 are well known too. */
@@ -97,7 +98,7 @@ function wellKnown(endpoint: PortEndpoint): string[] {
 
 function isOpenToAll(mapping: MappingDraft): boolean {
   if (mapping.access !== "public") return false;
-  return mapping.allow.length === 0 || mapping.allow.some((cidr) => cidr.endsWith("/0"));
+  return mapping.allow.length === 0 || known(all(mapping.allow, parseCidr)).some(isWide);
 }
 
 /** The reflecting service behind a UDP endpoint that is open to all, by the target's port. */

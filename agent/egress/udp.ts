@@ -1,18 +1,19 @@
-import { createSocket, type Socket } from "node:dgram";
 import type { Address } from "../../shared/address.ts";
 import type { DialOptions } from "../../shared/dial-options.ts";
 import type { Failure } from "../../shared/errors.ts";
-import { Early, FLOW_IDLE_MS, Guard, IdleFlows, type DatagramQueue } from "../../shared/flow.ts";
+import { Early, FLOW_IDLE_MS, IdleFlows, type DatagramQueue } from "../../shared/flow.ts";
 import type { Dial } from "../../shared/open.ts";
 import { formatHostPort } from "../../shared/socket-address.ts";
 import type { Stream } from "../../shared/stream.ts";
 import { parseTarget } from "../../shared/target.ts";
+import type { Meanings } from "../../shared/target-rule.ts";
 import { deferred } from "../../link/deferred.ts";
 import { StandstillWatch } from "../../link/standstill.ts";
-import { UdpOut } from "../../link/udp-out.ts";
-import { judge, type TargetPolicy } from "../policy.ts";
+import { judge, meaningsOf, type TargetPolicy } from "../policy.ts";
 import type { Tally } from "../report.ts";
 import { failureOf } from "./dial.ts";
+import { Answers } from "./udp-answers.ts";
+import { TargetSocket } from "./udp-socket.ts";
 
 const SWEEP_MS = 1_000;
 /** Milliseconds of silence that end a flow while the agent drains. */
@@ -27,7 +28,7 @@ export type UdpHost = {
 
 type Flow = { touched: number; idleMs: number; stream: Stream };
 
-/** Serves flows: a connected socket each, so that the target sees one source port and only the target is heard. */
+/** Serves flows: each has a port of its own, so that the target sees one source, and only the target's host is heard. */
 export class UdpEgress {
   readonly #host: UdpHost;
   readonly #flows = new IdleFlows<Flow>();
@@ -59,71 +60,68 @@ export class UdpEgress {
     const { drops } = queue;
     const { promise, resolve } = deferred<Failure | null>();
     const early = new Early(undefined, drops);
-    const guard = new Guard(options.guard);
     const flow: Flow = {
       touched: performance.now(),
       idleMs: (options.idleSeconds ?? FLOW_IDLE_MS / 1000) * 1000,
       stream,
     };
-    let socket: Socket | undefined;
-    let out: UdpOut | undefined;
+    let open: { socket: TargetSocket; answers: Answers } | undefined;
 
     const toTarget = (bytes: Uint8Array): void => {
       flow.touched = performance.now();
-      out?.send(bytes, null, () => (drops.socket += 1));
+      open?.socket.send(bytes, open.answers.heard(bytes), () => (drops.socket += 1));
     };
     stream.events = {
       data: (bytes) => stream.consumed(bytes.byteLength),
       fin: () => stream.finish(),
       datagram: (bytes, age) => {
         tally.bytesIn += bytes.byteLength;
-        guard.heard(bytes.byteLength);
-        if (socket !== undefined) toTarget(bytes);
+        if (open !== undefined) toTarget(bytes);
         else early.add(bytes, performance.now() - age / 1000);
       },
       dropped: (reason) => (drops[reason] += 1),
       ended: (failure) => {
         this.#remove(flow);
-        socket?.close();
-        socket = undefined;
-        out = undefined;
-        resolve(failure);
+        open?.socket.close();
+        resolve(failure ?? open?.answers.failure ?? null);
+        open = undefined;
       },
     };
 
-    const opened = await open(policy, request.target);
-    if (!opened.ok) {
+    const dial = await dialUdp(policy, request.target);
+    if (!dial.ok) {
       dialled();
-      stream.reject(opened.failure.code, opened.failure.reason);
+      stream.reject(dial.failure.code, dial.failure.reason);
       return promise;
     }
-    const { address, port } = opened.socket.address();
-    const local = formatHostPort(address, port);
-    dialled(local);
+    const { socket, ...target } = dial;
+    dialled(socket.local);
     if (stream.over) {
-      opened.socket.close();
+      socket.close();
       return promise;
     }
-    socket = opened.socket;
-    out = new UdpOut(socket);
+    const answers = new Answers({
+      ...{ ...target, policy, drops, guard: options.guard },
+      proved: () => proved(request.visitor),
+    });
+    open = { socket, answers };
     this.#add(flow);
-    socket.on("message", (bytes) => {
-      flow.touched = performance.now();
-      if (this.#standstill.isStale()) return void (drops.late += 1);
-      if (!guard.allows(bytes.byteLength)) {
-        if (!proved(request.visitor)) return void (drops.guard += 1);
-        guard.prove();
-        if (!guard.allows(bytes.byteLength)) return void (drops.guard += 1);
-      }
-      tally.bytesOut += bytes.byteLength;
-      queue.send(stream, bytes);
+    socket.listen({
+      message: (bytes, port) => {
+        flow.touched = performance.now();
+        if (this.#standstill.isStale()) return void (drops.late += 1);
+        const answer = answers.taken(bytes, port);
+        if (answer === null) return;
+        tally.bytesOut += answer.byteLength;
+        queue.send(stream, answer);
+      },
+      // The flow ends, and the next datagram opens another.
+      error: (error) => {
+        const { code, reason } = failureOf(error, request.target);
+        stream.reset(code, reason);
+      },
     });
-    // ICMP says that nobody listens there: the flow ends, and the next datagram opens another.
-    socket.on("error", (error) => {
-      const { code, reason } = failureOf(error, request.target);
-      stream.reset(code, reason);
-    });
-    stream.accept({ target: request.target, local });
+    stream.accept({ target: request.target, local: socket.local });
     for (const bytes of early.take(performance.now())) toTarget(bytes);
     return promise;
   }
@@ -145,34 +143,26 @@ export class UdpEgress {
   }
 }
 
-type Opened = { ok: true; socket: Socket } | { ok: false; failure: Failure };
+type Dialled =
+  | { ok: true; socket: TargetSocket; host: string; address: Address; port: number; meanings: Meanings }
+  | { ok: false; failure: Failure };
 
-async function open(policy: TargetPolicy, text: string): Promise<Opened> {
+/** Opens a socket to the first address of a target that may be spoken to. */
+async function dialUdp(policy: TargetPolicy, text: string): Promise<Dialled> {
   const target = parseTarget(text);
   if (!target.ok || target.value.kind !== "port") {
     return { ok: false, failure: { code: "target-denied", reason: `${text} is no target of a UDP endpoint` } };
   }
-  const { host, first } = target.value;
-  const judged = await judge(policy, host, first);
+  const { host, first: port } = target.value;
+  const judged = await judge(policy, host, port);
   if (!judged.ok) return judged;
   const [address] = judged.addresses;
   if (address === undefined)
     return { ok: false, failure: { code: "target-unresolved", reason: `${host} has no address` } };
-  return connected(address, first);
-}
-
-/** A datagram socket has nobody to answer a dial: connected means that the kernel has a route. */
-function connected(address: Address, port: number): Promise<Opened> {
-  return new Promise((resolve) => {
-    const socket = createSocket(address.version === 4 ? "udp4" : "udp6");
-    const failed = (error: NodeJS.ErrnoException): void => {
-      socket.close();
-      resolve({ ok: false, failure: failureOf(error, formatHostPort(address.text, port)) });
-    };
-    socket.once("error", failed);
-    socket.connect(port, address.text, () => {
-      socket.off("error", failed);
-      resolve({ ok: true, socket });
-    });
-  });
+  try {
+    const meanings = await meaningsOf(policy.deny);
+    return { ok: true, socket: await TargetSocket.open(address, port), host, address, port, meanings };
+  } catch (error) {
+    return { ok: false, failure: failureOf(error as NodeJS.ErrnoException, formatHostPort(address.text, port)) };
+  }
 }

@@ -9,7 +9,7 @@ import { encodeFrame, FLAG_MORE, TYPE, type Frame } from "../../shared/frame.ts"
 import { OPEN_BURST, OPENS_PER_SECOND } from "../../shared/limits.ts";
 import type { Mapping } from "../../shared/mapping.ts";
 import { decodeOpen, encodeDial, encodeFailure, type Open } from "../../shared/open.ts";
-import { decide } from "../../shared/policy.ts";
+import { decide, isListed } from "../../shared/policy.ts";
 import { isWithin, parseScopes, reachOf, scopesFor, type Scopes } from "../../shared/reach.ts";
 import { refuseRecords } from "../../shared/resume.ts";
 import { all, known } from "../../shared/result.ts";
@@ -234,7 +234,7 @@ export class Callers {
       mapping: mapping.id,
       endpoint: open.endpoint,
       visitor: visitor.text,
-      options: optionsOf(mapping, kind, attachment, grant?.until),
+      options: optionsOf(mapping, kind, attachment, visitor.address, grant?.until),
       token: attachment.jti,
       grant: grant?.id ?? "",
       hops: 0,
@@ -307,12 +307,20 @@ function mayComeFrom({ kind, from }: Attachment, address: Address): boolean {
   return kind !== "client" || from === undefined || allows(known(all(from, parseCidr)), [], address);
 }
 
-function optionsOf(mapping: Mapping, kind: "tcp" | "udp", attachment: Attachment, granted: number | undefined): string {
+function optionsOf(
+  mapping: Mapping,
+  kind: "tcp" | "udp",
+  attachment: Attachment,
+  address: Address,
+  granted: number | undefined,
+): string {
   // The relay cuts what an expired mapping leaves behind, for its end may be moved while streams are open.
   // A gateway renews its token and goes on; a visitor's token ends what it opened.
   const ends = [granted, attachment.kind === "client" ? attachment.expires * 1000 : undefined];
   const until = Math.min(...ends.map((each) => each ?? Infinity));
-  const isProved = attachment.kind === "client" || granted !== undefined || mapping.reflectorOk;
+  // Sources that somebody has named are no strangers, and nobody else can be flooded by forging them.
+  const isNamed = granted !== undefined || isListed(mapping, address);
+  const isProved = attachment.kind === "client" || isNamed || mapping.reflectorOk;
   return encodeDialOptions({
     report: true,
     ...(kind === "tcp" && mapping.proxyProtocol !== null ? { proxyProtocol: mapping.proxyProtocol } : {}),

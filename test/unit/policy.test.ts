@@ -1,6 +1,9 @@
 import { expect, test, vi } from "vitest";
-import { judge, mayConnect, type TargetPolicy } from "../../agent/policy.ts";
+import { Answers } from "../../agent/egress/udp-answers.ts";
+import { judge, mayConnect, meaningsOf, type TargetPolicy } from "../../agent/policy.ts";
+import { parseAddress } from "../../shared/address.ts";
 import { parseClaims } from "../../shared/claims.ts";
+import { noDrops } from "../../shared/flow.ts";
 import { all } from "../../shared/result.ts";
 import { EVERY_TARGET, OTHER_MACHINES, parseTargetRule } from "../../shared/target-rule.ts";
 import { good } from "./parsed.ts";
@@ -45,6 +48,24 @@ test.each<[deny: string, target: string, names: Record<string, readonly string[]
       failure: { code: "target-denied", reason: expect.stringMatching(DENIED) },
     });
   else expect(judged.ok).toBe(true);
+});
+
+test("a UDP target is heard from its other ports but for those that a denied name leads to, whatever port was dialled", async () => {
+  world.names.set("camera.lan", ["10.0.0.7"]);
+  world.names.set("unknown.lan", "EAI_AGAIN");
+  const rules = policy({ deny: ["camera.lan:7001", "unknown.lan:7002"] });
+  const drops = noDrops();
+  const answers = new Answers({
+    ...{ policy: rules, meanings: await meaningsOf(rules.deny), drops },
+    ...{ host: "10.0.0.7", address: good(parseAddress("10.0.0.7")), port: 7_000, guard: undefined },
+    proved: () => false,
+  });
+  const heard = [7_000, 7_001, 7_002, 7_003].map((port) => answers.taken(Uint8Array.of(1), port) !== null);
+  expect([heard, drops.refused]).toEqual([[true, false, false, true], 2]);
+  expect(answers.failure).toMatchObject({
+    code: "target-denied",
+    reason: expect.stringContaining("answers from port 7001 of 10.0.0.7 were dropped: forbidden by"),
+  });
 });
 
 test("of a name with several addresses, those that another name forbids are not dialled", async () => {

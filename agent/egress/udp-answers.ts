@@ -1,0 +1,94 @@
+import type { Address } from "../../shared/address.ts";
+import type { DialOptions } from "../../shared/dial-options.ts";
+import type { Failure } from "../../shared/errors.ts";
+import { Guard, type Drops } from "../../shared/flow.ts";
+import type { Meanings } from "../../shared/target-rule.ts";
+import { isAllowed, whyNot, type TargetPolicy } from "../policy.ts";
+import { truncatedAnswer } from "./dns-truncated.ts";
+
+const DNS = 53;
+const TFTP = 69;
+
+export type AnswersInit = {
+  policy: TargetPolicy;
+  /** What the names in `--deny` led to when the flow began. */
+  meanings: Meanings;
+  /** What the target is called in its mapping, and the address and port that were dialled. */
+  host: string;
+  address: Address;
+  port: number;
+  guard: DialOptions["guard"];
+  drops: Drops;
+  /** Whether the visitor's address is proved by a connection that it has open. */
+  proved: () => boolean;
+};
+
+/** What a target answers in one flow: what of it the visitor may have, and which port of the target's host it is spoken to at. */
+export class Answers {
+  readonly #init: AnswersInit;
+  readonly #guard: Guard;
+  #held = { datagrams: 0, bytes: 0 };
+  /** Why answers from another port were dropped. */
+  #denied: string | null = null;
+  #answering: number | null = null;
+
+  constructor(init: AnswersInit) {
+    this.#init = init;
+    this.#guard = new Guard(init.guard);
+  }
+
+  /** The visitor said this. Answers the port of the target's host that it is for; null: the one that was dialled. */
+  heard(bytes: Uint8Array): number | null {
+    this.#guard.heard(bytes.byteLength);
+    // TFTP answers each request from a port of its own, where what follows belongs (RFC 1350 section 4). Whatever else
+    // answers from another port is still spoken to at the one that is mapped: the visitor knows of no other.
+    return this.#init.port !== TFTP || isRequest(bytes) ? null : this.#answering;
+  }
+
+  /** The target's host said this from one of its ports. Answers what the visitor is sent; null: nothing. */
+  taken(bytes: Uint8Array, port: number): Uint8Array | null {
+    const { drops } = this.#init;
+    if (port !== this.#init.port && !this.#mayAnswer(port)) {
+      drops.refused += 1;
+      return null;
+    }
+    if (this.#allows(bytes)) return bytes;
+    drops.guard += 1;
+    this.#held.datagrams += 1;
+    this.#held.bytes += bytes.byteLength;
+    const cut = this.#init.port === DNS ? truncatedAnswer(bytes) : null;
+    return cut !== null && this.#guard.allows(cut.byteLength) ? cut : null;
+  }
+
+  /** What a flow that ends in order kept from its visitor; null: nothing. */
+  get failure(): Failure | null {
+    const { datagrams, bytes } = this.#held;
+    if (datagrams > 0) {
+      const what = `${datagrams} ${datagrams === 1 ? "answer" : "answers"} (${bytes} bytes)`;
+      const why = "over three times what a visitor sent whose address nothing proves";
+      return { code: "denied", reason: `${what} held back: ${why}; --allow-from its network, or --reflector-ok` };
+    }
+    return this.#denied === null ? null : { code: "target-denied", reason: this.#denied };
+  }
+
+  #mayAnswer(port: number): boolean {
+    const { policy, host, address, meanings } = this.#init;
+    const allowed = isAllowed(policy, host, address, port, meanings);
+    if (allowed) this.#answering = port;
+    else
+      this.#denied ??= `answers from port ${port} of ${address.text} were dropped: ${whyNot(policy, address, port, meanings)}`;
+    return allowed;
+  }
+
+  #allows({ byteLength }: Uint8Array): boolean {
+    if (this.#guard.allows(byteLength)) return true;
+    if (!this.#init.proved()) return false;
+    this.#guard.prove();
+    return this.#guard.allows(byteLength);
+  }
+}
+
+/** A read or write request of TFTP. */
+function isRequest(bytes: Uint8Array): boolean {
+  return bytes[0] === 0 && (bytes[1] === 1 || bytes[1] === 2);
+}

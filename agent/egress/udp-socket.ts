@@ -1,0 +1,131 @@
+import { createSocket, type BindOptions, type RemoteInfo, type Socket, type SocketOptions } from "node:dgram";
+import { once } from "node:events";
+import { type Address, parseAddress } from "../../shared/address.ts";
+import { formatHostPort } from "../../shared/socket-address.ts";
+import { UdpOut } from "../../link/udp-out.ts";
+
+/** Bytes the kernel holds for one flow while the agent is busy: what a flow that carries much sends in that time. */
+const RECEIVE_BUFFER = 1024 * 1024;
+
+/** From Node 22.12 on, and 23.1, only programs of the same user can share a port with us; before, any that want to. */
+const [MAJOR = 0, MINOR = 0] = process.versions.node.split(".").map(Number);
+const HAS_REUSE_PORT = MAJOR > 23 || (MAJOR === 23 && MINOR >= 1) || (MAJOR === 22 && MINOR >= 12);
+const SHARED: Omit<SocketOptions, "type"> = HAS_REUSE_PORT ? { reusePort: true } : { reuseAddr: true };
+
+export type TargetSocketEvents = {
+  /** The target's host said this from one of its ports. */
+  message: (bytes: Uint8Array, port: number) => void;
+  /** ICMP said that nothing listens there, or that there is no way. */
+  error: (error: NodeJS.ErrnoException) => void;
+};
+
+/**
+ * The near end of one flow: one local port, which hears every port of the target's host and nothing else. A connected socket
+ * speaks to the target, for only that one is told when nothing listens there; another beside it hears the other ports.
+ */
+export class TargetSocket {
+  /** As the target sees it. */
+  readonly local: string;
+  readonly #main: Socket;
+  readonly #beside: Socket | null;
+  readonly #target: Address;
+  readonly #out: UdpOut;
+  readonly #besideOut: UdpOut | null;
+
+  private constructor(target: Address, main: Socket, beside: Socket | null) {
+    const { address, port } = main.address();
+    this.local = formatHostPort(address, port);
+    this.#target = target;
+    this.#main = main;
+    this.#beside = beside;
+    this.#out = new UdpOut(main);
+    this.#besideOut = beside === null ? null : new UdpOut(beside);
+  }
+
+  /** Rejects with what `connect` fails with: there is no route. */
+  static async open(target: Address, port: number): Promise<TargetSocket> {
+    const type = target.version === 4 ? "udp4" : "udp6";
+    const shared = { type, ...SHARED } as const;
+    const own = await freePort(type);
+    // Where another program was faster, any port will do, and the target's other ports are not heard.
+    const main = await bound(shared, { port: own }).catch(() => createSocket(type));
+    try {
+      await connected(main, target, port);
+    } catch (error) {
+      main.close();
+      throw error;
+    }
+    roomy(main);
+    const { address, port: local } = main.address();
+    const beside = local === own ? await bound(shared, { port: own, address }).catch(() => null) : null;
+    return new TargetSocket(target, main, beside);
+  }
+
+  listen({ message, error }: TargetSocketEvents): void {
+    for (const socket of [this.#main, this.#beside])
+      socket?.on("message", (bytes, from) => {
+        if (this.#isTarget(from)) message(bytes, from.port);
+      });
+    this.#main.on("error", error);
+    // It sends only where the target has spoken from: nobody waits for what is wrong there.
+    this.#beside?.on("error", () => undefined);
+  }
+
+  /** Sends to the target, or to another port of its host. `failed`: this machine's kernel did not take it. */
+  send(bytes: Uint8Array, port: number | null, failed: () => void): void {
+    if (port === null || this.#besideOut === null) this.#out.send(bytes, null, failed);
+    else this.#besideOut.send(bytes, { port, address: this.#target.text }, failed);
+  }
+
+  close(): void {
+    this.#main.close();
+    this.#beside?.close();
+  }
+
+  #isTarget({ address }: RemoteInfo): boolean {
+    if (address === this.#target.text) return true;
+    const from = parseAddress(address);
+    return from.ok && from.value.text === this.#target.text;
+  }
+}
+
+/** Asks the kernel for a large buffer; where it gives none, the usual one will do. */
+function roomy(socket: Socket): void {
+  try {
+    socket.setRecvBufferSize(RECEIVE_BUFFER);
+  } catch {
+    // Over what this machine allows.
+  }
+}
+
+/** A port that no socket of this machine has. Two that share one may be given one that others share, too. */
+async function freePort(type: "udp4" | "udp6"): Promise<number> {
+  const socket = await bound({ type }, {});
+  const { port } = socket.address();
+  socket.close();
+  return port;
+}
+
+async function bound(options: SocketOptions, where: BindOptions): Promise<Socket> {
+  const socket = createSocket(options);
+  try {
+    const listening = once(socket, "listening");
+    socket.bind({ ...where, exclusive: true });
+    await listening;
+    return socket;
+  } catch (error) {
+    socket.close();
+    throw error;
+  }
+}
+
+/** Connected means that the kernel has a route: a datagram socket has nobody to answer a dial. */
+function connected(socket: Socket, { text }: Address, port: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    socket.once("error", reject);
+    socket.connect(port, text, () => {
+      socket.off("error", reject);
+      resolve();
+    });
+  });
+}
