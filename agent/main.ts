@@ -11,7 +11,7 @@ process.stdout.on("error", (error: NodeJS.ErrnoException) =>
 );
 process.on("uncaughtException", (error) => process.exit(defect(error)));
 
-process.exitCode = (await main()) ?? process.exitCode;
+void main().then((code) => (process.exitCode = code ?? process.exitCode));
 
 /** What to exit with; undefined when the command has said so itself. */
 async function main(): Promise<number | undefined> {

@@ -15,11 +15,11 @@ process.stdout.on("error", (error: NodeJS.ErrnoException) =>
   process.exit(error.code === "EPIPE" ? EXIT.done : EXIT.failed),
 );
 
-try {
+main().catch((error: unknown) => (process.exitCode = report(error)));
+
+async function main(): Promise<void> {
   if (words[0] === "agent") await runAgent(words.slice(1));
   else await program({ env: process.env, output: stdio, now: Date.now }).parseAsync(words, { from: "user" });
-} catch (error) {
-  process.exitCode = report(error);
 }
 
 /** Runs the agent that was built beside this program. */

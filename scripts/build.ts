@@ -10,7 +10,9 @@ import { dirname, join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { build as bundle, type BuildOptions, type Metafile, type Plugin } from "esbuild";
 import { buildDashboard, dashboardPlugin } from "./dashboard.ts";
+import packageJson from "../package.json" with { type: "json" };
 import { notices } from "./licences.ts";
+import { prologue } from "./prologue.ts";
 import { ROOT } from "./tool.ts";
 
 const WORKER = "dist/worker.js";
@@ -40,6 +42,7 @@ const FOR_WORKERD: BuildOptions = {
  */
 const FOR_NODE: BuildOptions = {
   ...COMMON,
+  format: "cjs",
   platform: "node",
   target: "node20",
   minify: true,
@@ -47,14 +50,8 @@ const FOR_NODE: BuildOptions = {
   lineLimit: 200,
   // Native helpers of ws, which works without them.
   external: ["bufferutil", "utf-8-validate"],
-  banner: {
-    // Bundled CommonJS packages require() Node's own modules.
-    js: [
-      "#!/usr/bin/env node",
-      'import { createRequire as createRequireForBundle } from "node:module";',
-      "const require = createRequireForBundle(import.meta.url);",
-    ].join("\n"),
-  },
+  banner: { js: prologue(packageJson.engines.node) },
+  define: { "import.meta.url": "bundleUrl" },
 };
 
 /** `import source from "worker:source"` is the text of the built Worker. */

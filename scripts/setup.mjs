@@ -19,8 +19,24 @@ const stamp = join(modules, ".sallyport-setup");
 // Beside node_modules and not in it, because `npm ci` deletes that.
 const lock = join(root, ".setup-lock");
 
+checkOwnNode();
 const wanted = fingerprint();
 if (!installed()) await withLock(install);
+
+/** npm's own Node runs the programs, and the first time this too: one that is too old is told so before half a gigabyte is fetched. */
+function checkOwnNode() {
+  const { engines } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
+  const numbers = (text) => text.replace(/^\D+/, "").split(".").map(Number);
+  const version = /\bnode\/v([\d.]+)/.exec(process.env.npm_config_user_agent ?? "")?.[1] ?? process.versions.node;
+  const [major = 0, minor = 0] = numbers(version);
+  const [leastMajor = 0, leastMinor = 0] = numbers(engines.node);
+  if (major > leastMajor || (major === leastMajor && minor >= leastMinor)) return;
+  process.stderr.write(
+    `error[node-too-old]: npm runs on Node ${version}; Node ${leastMajor}.${leastMinor} or newer is needed\n` +
+      "  fix: get one from https://nodejs.org/en/download, and run the same command again\n",
+  );
+  process.exit(3);
+}
 
 /** Changes with the locked packages and with the platform they were installed for. */
 function fingerprint() {

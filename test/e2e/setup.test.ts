@@ -18,6 +18,7 @@ async function setUp(folder: string, node: string, env: Record<string, string>):
   await mkdir(join(folder, "scripts"));
   await copyFile(join(ROOT, "scripts/setup.mjs"), join(folder, "scripts/setup.mjs"));
   await writeFile(join(folder, "package-lock.json"), "{}");
+  await copyFile(join(ROOT, "package.json"), join(folder, "package.json"));
   await writeFile(join(folder, "npm.cjs"), NPM);
   return execute(node, ["scripts/setup.mjs"], { cwd: folder, env: { npm_execpath: join(folder, "npm.cjs"), ...env } });
 }
@@ -31,6 +32,16 @@ test("the set-up installs once, and takes the Node that it brings", async () => 
     stderr: "",
   });
   await expect(stat(join(folder.path, "node_modules/.bin/node"))).resolves.toBeDefined();
+});
+
+test("an npm whose Node is too old is told so before anything is installed", async () => {
+  await using folder = await tempDir();
+  const npm_config_user_agent = "npm/9.2.0 node/v18.20.4 linux x64 workspaces/false";
+  expect(await setUp(folder.path, SYSTEM_NODE, { npm_config_user_agent })).toMatchObject({
+    code: 3,
+    stderr: expect.stringMatching(/^error\[node-too-old\]: npm runs on Node 18\.20\.4; Node 20\.19 or newer is needed/),
+  });
+  await expect(stat(join(folder.path, "node_modules"))).rejects.toThrow("ENOENT");
 });
 
 test("a Node that does not start is done without where another one will do", async () => {

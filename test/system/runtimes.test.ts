@@ -1,5 +1,4 @@
 /** The built agent under other runtimes than Node: what docs/recipes/README.md says of them. */
-import { globSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
 import { connect } from "node:net";
 import { join } from "node:path";
@@ -11,7 +10,8 @@ import { httpOrigin } from "../support/http.ts";
 import { loopback } from "../support/net.ts";
 import { ask, tcpServer, udpServer, UdpVisitor } from "../support/peers.ts";
 import { requestFrom } from "../support/request.ts";
-import { execute, run } from "../support/run.ts";
+import { installed } from "../support/registry.ts";
+import { run } from "../support/run.ts";
 import { tempDir } from "../support/temp-dir.ts";
 import { ANYWHERE } from "../support/targets.ts";
 
@@ -42,7 +42,8 @@ test("the built agent serves under Bun", (context) => serves(context, "Bun"));
 
 async function serves(context: TestContext, name: keyof typeof RUNTIMES): Promise<void> {
   await using folder = await tempDir();
-  const program = await installed(context, folder.path, RUNTIMES[name]);
+  const { pack, program: file } = RUNTIMES[name];
+  const program = await installed(context, folder.path, pack, file);
   await using edge = await testEdge({ tcp: "8080,8081" }, "--udp", "9000");
   await using echo = await tcpServer(loopback());
   await using source = await tcpServer(loopback(), 0, (socket) => void noise(8 * MIB).pipe(socket));
@@ -75,24 +76,4 @@ async function carries({ host, url }: TestEdge): Promise<void> {
     status: 200,
     body: "GET /page",
   });
-}
-
-/** A runtime from the npm registry; elsewhere than under CI the test is skipped, and says so, when it can't be had. */
-async function installed(context: TestContext, folder: string, { pack, program }: Runtime): Promise<string> {
-  const npm = await execute("npm", [
-    "install",
-    "--no-audit",
-    "--no-fund",
-    "--ignore-scripts",
-    "--prefix",
-    folder,
-    pack,
-  ]);
-  const [found = ""] = globSync(join(folder, "node_modules", program));
-  const { code, stderr } = npm.code === 0 ? await execute(found, ["--version"]) : npm;
-  if (code === 0) return found;
-  const message = `needs ${pack} from the npm registry:\n${stderr.slice(-1000)}`;
-  if (process.env.CI !== undefined) throw new Error(message);
-  console.warn(`SKIPPED: ${context.task.name}: ${message}`);
-  return context.skip(message);
 }
