@@ -2,7 +2,8 @@ import { Command } from "commander";
 import workerSource from "worker:source";
 import { createLog } from "../../link/log.ts";
 import type { Context } from "../context.ts";
-import { backup, restore } from "../serve/backup.ts";
+import { backup } from "../serve/backup.ts";
+import { checkBackup, restore } from "../serve/restore.ts";
 import { settle } from "../serve/settle.ts";
 
 /** `sallyport backup FOLDER --data DIR` */
@@ -11,9 +12,11 @@ export function backupCommand({ output }: Context): Command {
     .description("Copy all that a self-hosted edge keeps, keys too, into a new folder; the edge may run.")
     .argument("<folder>", "made by this; keep it as you keep secrets")
     .requiredOption("--data <dir>", "the edge's data folder")
-    .action((folder: string, { data }: { data: string }) => {
-      const stood = backup(data, folder);
-      output.err(`backed up into ${folder}${stood > 0 ? `; the edge stood still for ${stood.toFixed(0)} ms` : ""}\n`);
+    .action(async (folder: string, { data }: { data: string }) => {
+      const { databases, unremembered } = await backup(data, folder, untilSignal());
+      if (unremembered !== undefined)
+        output.err(`warning: the data folder does not know of this backup: ${unremembered}\n`);
+      output.err(`backed up into ${folder}: ${databases} databases, looked through; the edge went on meanwhile\n`);
     });
 }
 
@@ -35,9 +38,17 @@ export function restoreCommand({ env, output }: Context): Command {
     .action(async (source: string, { data, former, revokeAgents }: RestoreOptions) => {
       const log = createLog({ format: "pretty", level: "warn", write: output.err });
       const revokeAll = revokeAgents === true;
+      checkBackup(source, data);
       using settled = await settle({ source, data, former, revokeAll, worker: workerSource, env, log });
-      const at = restore(settled.folder, data);
+      const at = await restore(settled.folder, data, untilSignal());
       output.err(`restored the state of ${at}: sallyport serve --data ${data}\n`);
       for (const text of settled.told) output.err(text);
     });
+}
+
+/** Aborted when this process is asked to end: what is half made is taken away before. */
+function untilSignal(): AbortSignal {
+  const stop = new AbortController();
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => stop.abort());
+  return stop.signal;
 }

@@ -12,6 +12,7 @@ import { collect, type Context } from "../context.ts";
 import { parseDuration } from "../duration.ts";
 import { metricsAddress } from "../metrics.ts";
 import { bindAddress, listenAddress } from "../serve/address.ts";
+import { checkEdge } from "../serve/check.ts";
 import { serveHint } from "../serve/hint.ts";
 import { installEdge, uninstallEdge } from "../serve/install.ts";
 import { serve, type ServeOptions } from "../serve/serve.ts";
@@ -36,6 +37,7 @@ type Options = {
   keepDays?: number;
   log: "pretty" | "json";
   logLevel: Level;
+  check?: boolean;
   install?: boolean;
   uninstall?: boolean;
   start: boolean;
@@ -72,12 +74,14 @@ export function serveCommand(context: Context): Command {
         .default(process.stderr.isTTY ? "pretty" : "json"),
     )
     .addOption(new Option("--log-level <level>", "what to log").choices(LEVELS).default("info"))
+    .option("--check", "say whether all it keeps is whole and can be read, and do nothing else; an edge may be running")
     .option("--install", "make a systemd service of these options, and start it")
     .option("--no-start", "with --install: write the files only")
     .option("--uninstall", "remove that service; its data stays")
     .addOption(new Option("--root <dir>", "write under this folder, and start nothing").default("/").hideHelp())
     .action(async (options: Options) => {
       if (options.uninstall === true) return context.output.out(uninstallEdge(options));
+      if (options.check === true) return context.output.out(checkEdge(dataOf(options), tlsOf(options)));
       if (options.install === true) {
         return context.output.out(installEdge(process.argv.slice(2), settings(options, context.env), options));
       }
@@ -93,11 +97,9 @@ export function serveCommand(context: Context): Command {
 }
 
 function settings(options: Options, env: NodeJS.ProcessEnv): ServeOptions {
-  const { data, publicUrl, tcp, trustedProxy, webhook } = options;
-  if (data === undefined)
-    throw Problem.usage("data-missing", "it is not said where the edge keeps everything", "--data DIR");
+  const { publicUrl, tcp, trustedProxy, webhook } = options;
   return {
-    data,
+    data: dataOf(options),
     listen: listenAddress(options.listen),
     publicUrl: publicUrl === undefined ? null : accept(parseEdgeUrl(publicUrl), "--public-url").text,
     bind: bindAddress(options.bind),
@@ -114,6 +116,11 @@ function settings(options: Options, env: NodeJS.ProcessEnv): ServeOptions {
     worker: workerSource,
     env,
   };
+}
+
+function dataOf({ data }: Options): string {
+  if (data !== undefined) return data;
+  throw Problem.usage("data-missing", "it is not said where the edge keeps everything", "--data DIR");
 }
 
 /** How much of the past is to be kept, as the Worker is told; its own defaults where nothing is said. */

@@ -1,26 +1,48 @@
-import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
-import { join, resolve } from "node:path";
-import * as z from "zod";
+import { existsSync, mkdirSync, readdirSync, renameSync } from "node:fs";
+import { basename, dirname, join, relative, resolve } from "node:path";
 import { EXIT, Problem } from "../../link/problem.ts";
 import { VERSION } from "../../shared/version.ts";
-import { openData } from "./data.ts";
-import { lockData, readMark } from "./lock.ts";
-import { isAlive } from "./process.ts";
+import { NOTE, rememberBackup } from "./backups.ts";
+import { damaged } from "./check.ts";
+import { copyDatabase, copyFile, flushFolder } from "./copy.ts";
+import { dataFolder, SECRET } from "./data.ts";
+import { tryRemove, writeWhole } from "./disk.ts";
+import { markOf } from "./process.ts";
+import { databasesIn, inspect } from "./storage.ts";
 
-/** What a backup holds of a data folder: all that an edge can't make again. */
-const PARTS = ["storage", "admin-secret"];
-const NOTE = "backup.json";
+/** What is between a folder's name and the process that has not finished it. */
+const UNFINISHED = ".unfinished-";
 
-const note = z.object({ version: z.string(), at: z.string() });
+export type BackedUp = {
+  databases: number;
+  /** Why the data folder does not know of this backup; undefined when it does. */
+  unremembered: string | undefined;
+};
+
+/** Makes a backup, which the data folder knows of from then on. Throws Problem. */
+export async function backup(dataPath: string, target: string, signal: AbortSignal): Promise<BackedUp> {
+  const { databases, at } = await copyEdge(dataPath, target, signal);
+  try {
+    rememberBackup(dataFolder(dataPath).root, resolve(target), at);
+    return { databases, unremembered: undefined };
+  } catch (error) {
+    return { databases, unremembered: error instanceof Error ? error.message : String(error) };
+  }
+}
 
 /**
- * Copies what the edge keeps into a new folder, while it runs. workerd stands still for the copy: what lies on disk at one moment is what
- * SQLite finds after a power cut, and it mends that. Answers for how many milliseconds. Throws Problem.
+ * Copies what the edge keeps, which is all that it can't make again, into a new folder. The edge goes on meanwhile. The folder
+ * appears when it is whole and was looked through; until `signal`, or a failure, nothing is left of it. Answers how many databases
+ * there are, and when they were as they are. Throws Problem.
  */
-export function backup(dataPath: string, target: string): number {
-  const root = resolve(dataPath);
-  if (!existsSync(join(root, "storage")))
-    throw Problem.configuration("no-data", `${root} is no data folder of an edge`, "--data DIR, as serve has it");
+export async function copyEdge(
+  dataPath: string,
+  target: string,
+  signal: AbortSignal,
+): Promise<{ databases: number; at: string }> {
+  const data = dataFolder(dataPath);
+  if (!existsSync(data.storage))
+    throw Problem.configuration("no-data", `${data.root} is no data folder of an edge`, "--data DIR, as serve has it");
   const folder = resolve(target);
   if (existsSync(folder))
     throw Problem.configuration(
@@ -28,75 +50,80 @@ export function backup(dataPath: string, target: string): number {
       `${folder} is there already`,
       "name a folder that is not, so that no older backup is half overwritten",
     );
-  const draft = `${folder}.${process.pid}`;
-  const mark = readMark(join(root, "run/workerd.pid"));
-  const running = mark !== undefined && isAlive(mark) ? mark.pid : undefined;
-  if (running !== undefined && process.platform === "win32") {
-    throw Problem.configuration(
-      "edge-running",
-      "on Windows a running edge can't be stopped for a moment",
-      "stop serve first",
-    );
-  }
-  let began = 0;
-  let stood = 0;
+  if (!relative(data.storage, folder).startsWith(".."))
+    throw Problem.usage("backup-inside", `${folder} is within what is backed up`, "name a folder outside of it");
+  const at = new Date().toISOString();
+  const databases = await made(folder, signal, async (draft) => {
+    const storage = join(draft, "storage");
+    for (const file of databasesIn(data.storage))
+      await copied(file, join(storage, relative(data.storage, file)), signal);
+    await copyFile(join(data.root, SECRET), join(draft, SECRET), signal);
+    const { databases: count, faults } = inspect(storage);
+    const there = faults.map(({ file, fault }) => ({ file: join(data.storage, relative(storage, file)), fault }));
+    if (faults.length > 0) throw damaged(data.root, there);
+    writeWhole(join(draft, NOTE), `${JSON.stringify({ version: VERSION, at, from: data.root })}\n`);
+    return count;
+  });
+  return { databases, at };
+}
+
+/** Copies one database of an edge that may run; one that is gone by then is left out. Throws Problem, or the disk's error. */
+async function copied(file: string, to: string, signal: AbortSignal): Promise<void> {
+  mkdirSync(dirname(to), { recursive: true, mode: 0o700 });
   try {
-    mkdirSync(draft, { recursive: true, mode: 0o700 });
-    began = performance.now();
-    if (running !== undefined) process.kill(running, "SIGSTOP");
-    try {
-      for (const part of PARTS)
-        if (existsSync(join(root, part)))
-          cpSync(join(root, part), join(draft, part), { recursive: true, preserveTimestamps: true });
-    } finally {
-      if (running !== undefined) process.kill(running, "SIGCONT");
-      stood = performance.now() - began;
-    }
-    const made = { version: VERSION, at: new Date().toISOString(), from: root };
-    writeFileSync(join(draft, NOTE), `${JSON.stringify(made)}\n`, {
-      mode: 0o600,
-    });
-    renameSync(draft, folder);
+    if (await copyDatabase(file, to, signal)) return;
   } catch (error) {
-    rmSync(draft, { recursive: true, force: true });
-    if (error instanceof Problem) throw error;
-    throw new Problem(
-      EXIT.failed,
-      "backup-failed",
-      error instanceof Error ? error.message : String(error),
-      "check the space and the rights of the folder it goes to",
-    );
+    // A relay that was removed meanwhile.
+    if (existsSync(file)) throw error;
+    return;
   }
-  return running === undefined ? 0 : stood;
+  throw new Problem(
+    EXIT.failed,
+    "backup-outrun",
+    `the edge writes to ${file} faster than it can be copied`,
+    "try again when less is going on, or on a faster disk, or stop serve first",
+  );
 }
 
-/** Puts a backup into a data folder that has nothing in it yet. Answers when it was made. Throws Problem. */
-export function restore(source: string, dataPath: string): string {
-  const from = resolve(source);
-  const made = readNote(from);
-  const data = openData(dataPath);
-  using _lock = lockData(data);
-  const taken = readdirSync(data.storage).length > 0 || existsSync(join(data.root, "admin-secret"));
-  if (taken)
-    throw Problem.configuration(
-      "data-not-empty",
-      `${data.root} holds an edge's data already`,
-      "give another --data, or move that one away first",
-    );
-  for (const part of PARTS)
-    if (existsSync(join(from, part)))
-      cpSync(join(from, part), join(data.root, part), { recursive: true, preserveTimestamps: true });
-  return made.at;
-}
-
-function readNote(folder: string): z.infer<typeof note> {
+/** Makes a folder whole or not at all: `fill` is given a draft of it. Throws Problem. */
+async function made<T>(folder: string, signal: AbortSignal, fill: (draft: string) => Promise<T>): Promise<T> {
+  const draft = `${folder}${UNFINISHED}${process.pid}`;
   try {
-    return note.parse(JSON.parse(readFileSync(join(folder, NOTE), "utf8")));
-  } catch {
-    throw Problem.configuration(
-      "no-backup",
-      `${folder} is no backup of ours`,
-      "name a folder that sallyport backup has made",
-    );
+    removeUnfinished(folder);
+    mkdirSync(draft, { recursive: true, mode: 0o700 });
+    const answer = await fill(draft);
+    signal.throwIfAborted();
+    renameSync(draft, folder);
+    flushFolder(dirname(folder));
+    return answer;
+  } catch (error) {
+    tryRemove(draft);
+    throw problemOf(error, signal, folder);
+  }
+}
+
+function problemOf(error: unknown, signal: AbortSignal, folder: string): Problem {
+  if (error instanceof Problem) return error;
+  if (signal.aborted) return interrupted(`no ${folder} was made`);
+  return new Problem(
+    EXIT.failed,
+    "backup-failed",
+    error instanceof Error ? error.message : String(error),
+    `check the space and the rights of ${dirname(folder)}`,
+  );
+}
+
+export function interrupted(what: string): Problem {
+  return new Problem(EXIT.failed, "interrupted", `interrupted: ${what}`, "run it again");
+}
+
+/** Removes what a process that was killed left of this folder: it holds keys, and nobody else will. */
+function removeUnfinished(folder: string): void {
+  if (!existsSync(dirname(folder))) return;
+  for (const name of readdirSync(dirname(folder))) {
+    const pid = name.startsWith(`${basename(folder)}${UNFINISHED}`)
+      ? Number(name.split(UNFINISHED).at(-1))
+      : Number.NaN;
+    if (Number.isInteger(pid) && markOf(pid) === undefined) tryRemove(join(dirname(folder), name));
   }
 }

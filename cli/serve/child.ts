@@ -3,6 +3,7 @@ import { createInterface } from "node:readline";
 import type { Readable } from "node:stream";
 import * as z from "zod";
 import type { Log } from "../../link/log.ts";
+import { handOver } from "./handover.ts";
 import { relayLine } from "./workerd-log.ts";
 
 export type Ended = { code: number | null; signal: NodeJS.Signals | null };
@@ -18,8 +19,9 @@ export type WorkerdProcess = {
 
 export type WorkerdOptions = {
   binary: string;
-  /** Folder of `config.capnp` and the Worker. */
+  /** Where it works. */
   folder: string;
+  config: string;
   /** Names of all sockets in the config. */
   sockets: readonly string[];
   /** Environment variables that the config takes secrets from. Nothing else is passed on. */
@@ -30,12 +32,13 @@ export type WorkerdOptions = {
 const anyEvent = z.looseObject({ event: z.string() });
 const listenEvent = z.object({ event: z.literal("listen"), socket: z.string(), port: z.int() });
 
-/** Starts workerd in a session of its own, so that Ctrl-C in a terminal reaches the launcher alone. */
+/** Starts workerd in a session of its own, so that Ctrl-C in a terminal reaches the launcher alone. Throws Problem. */
 export function startWorkerd(options: WorkerdOptions): WorkerdProcess {
-  const child = spawn(options.binary, ["serve", "--control-fd=3", "config.capnp", "config"], {
+  const config = handOver(options.config, options.folder);
+  const child = spawn(options.binary, ["serve", "--control-fd=3", config.path, "config"], {
     cwd: options.folder,
     env: { ...options.secrets },
-    stdio: ["ignore", "pipe", "pipe", "pipe"],
+    stdio: ["ignore", "pipe", "pipe", "pipe", config.file ?? "ignore"],
     detached: true,
   });
   const ended = new Promise<Ended>((resolve) => {
@@ -51,13 +54,15 @@ export function startWorkerd(options: WorkerdOptions): WorkerdProcess {
       last.splice(0, last.length - 4, relayLine(line, options.log)),
     );
   }
+  const listening = Promise.race([
+    allListening(child.stdio[3] as Readable, options.sockets),
+    ended.then((end) => Promise.reject(new Error(endText(end, last)))),
+  ]);
+  void listening.catch(() => undefined).then(config.done);
   return {
     pid: child.pid ?? -1,
     ended,
-    listening: Promise.race([
-      allListening(child.stdio[3] as Readable, options.sockets),
-      ended.then((end) => Promise.reject(new Error(endText(end, last)))),
-    ]),
+    listening,
     stop: async (graceMs) => {
       const kill = setTimeout(() => child.kill("SIGKILL"), graceMs);
       child.kill("SIGTERM");

@@ -33,7 +33,7 @@ const PLATFORM_HEADERS = [
 ];
 
 export type EdgeConfig = {
-  /** File of the built Worker, beside the config. */
+  /** Source of the built Worker. */
   worker: string;
   /** Absolute path of the folder that holds the Durable Objects' storage. */
   storage: string;
@@ -82,8 +82,7 @@ export function workerdConfig(config: EdgeConfig): string {
     ...config.secrets.map((name) => `(name = ${quote(name)}, fromEnvironment = ${quote(name)})`),
     ...Object.entries(config.vars).map(([name, value]) => `(name = ${quote(name)}, text = ${quote(value)})`),
   ];
-  return `# Written by \`sallyport serve\` at every start; changes here are lost.
-using Workerd = import "/workerd/workerd.capnp";
+  return `using Workerd = import "/workerd/workerd.capnp";
 
 const config :Workerd.Config = (
   logging = (structuredLogging = true),
@@ -100,7 +99,7 @@ ${indented(sockets)}
 );
 
 const edge :Workerd.Worker = (
-  modules = [(name = "worker.js", esModule = embed ${quote(config.worker)})],
+  modules = [(name = "worker.js", esModule = ${quote(config.worker)})],
   compatibilityDate = ${quote(COMPATIBILITY_DATE)},
   compatibilityFlags = [${COMPATIBILITY_FLAGS.map(quote).join(", ")}],
   durableObjectNamespaces = [

@@ -1,10 +1,18 @@
 import { randomBytes } from "node:crypto";
-import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
-import { join, resolve } from "node:path";
+import { existsSync, mkdirSync, readFileSync, statSync } from "node:fs";
+import { dirname, join, resolve } from "node:path";
 import { Problem } from "../../link/problem.ts";
+import { codeOf, writeWhole } from "./disk.ts";
+import { shellWord } from "./hint.ts";
 
 /** What `serve --data DIR` keeps: `storage` and the admin secret for ever, `run` anew at every start. */
 export type DataFolder = { root: string; storage: string; run: string };
+
+/** The file of the admin secret in a data folder, and in a backup. */
+export const SECRET = "admin-secret";
+
+/** What a restore that is under way, or was ended, has in a data folder. */
+export const UNFINISHED_RESTORE = "unfinished-restore";
 
 export type AdminSecret = {
   file: string;
@@ -16,30 +24,42 @@ export type AdminSecret = {
   isOpen: boolean;
 };
 
-/** Opens the folder, making what is missing, for its owner alone. Throws Problem(data-unusable). */
-export function openData(path: string): DataFolder {
+/** The folder's parts, there or not. */
+export function dataFolder(path: string): DataFolder {
   const root = resolve(path);
-  const folder = { root, storage: join(root, "storage"), run: join(root, "run") };
+  return { root, storage: join(root, "storage"), run: join(root, "run") };
+}
+
+/** Opens the folder, making what is missing, for its owner alone. Throws Problem. */
+export function openData(path: string): DataFolder {
+  const folder = dataFolder(path);
   try {
-    mkdirSync(folder.storage, { recursive: true, mode: 0o700 });
-    mkdirSync(folder.run, { recursive: true, mode: 0o700 });
+    makeFolder(folder.storage);
+    makeFolder(folder.run);
   } catch (error) {
-    throw unusable(root, error);
+    throw dataProblem(folder.root, error);
   }
   return folder;
 }
 
+/** Makes a folder and those above it. With `recursive`, Node says of a read-only disk that the folder above is missing. */
+function makeFolder(path: string): void {
+  if (existsSync(path)) return;
+  makeFolder(dirname(path));
+  mkdirSync(path, { mode: 0o700 });
+}
+
 /** Reads the admin secret, making it at the first start. Throws Problem when it can't be used. */
 export function adminSecret(data: DataFolder): AdminSecret {
-  const file = join(data.root, "admin-secret");
+  const file = join(data.root, SECRET);
   const isNew = !existsSync(file);
   try {
-    if (isNew) writeFileSync(file, `${randomBytes(32).toString("base64url")}\n`, { mode: 0o600, flag: "wx" });
+    if (isNew) writeWhole(file, `${randomBytes(32).toString("base64url")}\n`);
     const value = readFileSync(file, "utf8").trim();
     if (value.length >= 16)
       return { file, value, isNew, isOpen: process.platform !== "win32" && (statSync(file).mode & 0o077) !== 0 };
   } catch (error) {
-    throw unusable(data.root, error);
+    throw dataProblem(data.root, error);
   }
   throw Problem.configuration(
     "admin-secret-short",
@@ -48,11 +68,28 @@ export function adminSecret(data: DataFolder): AdminSecret {
   );
 }
 
-function unusable(root: string, error: unknown): Problem {
+/** What to tell of a disk that the data folder can't be used on. */
+export function dataProblem(root: string, error: unknown): Problem {
   const cause = error instanceof Error ? error.message : String(error);
-  return Problem.configuration(
-    "data-unusable",
-    `${root} can't be used as data folder: ${cause}`,
-    "give a folder that this user may write with --data DIR",
-  );
+  switch (codeOf(error)) {
+    case "EROFS":
+      return Problem.configuration(
+        "data-read-only",
+        `the disk of ${root} is read-only: ${cause}`,
+        "the kernel makes a disk read-only when it fails (see dmesg): mend it and mount it for writing, or restore a backup on another one",
+      );
+    case "ENOSPC":
+    case "EDQUOT":
+      return Problem.configuration(
+        "disk-full",
+        `the disk of ${root} is full: ${cause}`,
+        `make room on it (see df ${shellWord(root)}) and start again; nothing that was confirmed is lost`,
+      );
+    default:
+      return Problem.configuration(
+        "data-unusable",
+        `${root} can't be used as data folder: ${cause}`,
+        "give a folder that this user may write with --data DIR",
+      );
+  }
 }

@@ -1,20 +1,10 @@
-import { linkSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import * as z from "zod";
 import { Problem } from "../../link/problem.ts";
-import type { DataFolder } from "./data.ts";
+import { dataProblem, type DataFolder } from "./data.ts";
+import { tryRemove } from "./disk.ts";
+import { createMark, readMark, restoreMark } from "./mark.ts";
 import { isAlive, markOf, type ProcessMark } from "./process.ts";
-
-const mark = z.object({ pid: z.int().positive(), started: z.string() });
-
-/** Reads a process mark from a file; undefined when it is missing or damaged. */
-export function readMark(path: string): ProcessMark | undefined {
-  try {
-    return mark.parse(JSON.parse(readFileSync(path, "utf8")));
-  } catch {
-    return undefined;
-  }
-}
 
 /**
  * Takes the data folder for this process: two workerds on one storage would damage it.
@@ -23,30 +13,23 @@ export function readMark(path: string): ProcessMark | undefined {
 export function lockData({ root, run }: DataFolder): Disposable {
   const path = join(run, "serve.lock");
   const own = markOf(process.pid) ?? { pid: process.pid, started: "unknown" };
-  const draft = `${path}.${process.pid}`;
-  writeFileSync(draft, JSON.stringify(own), { mode: 0o600 });
   try {
-    // link() is the atomic step: the lock appears with its content, or not at all.
-    if (!tryLink(draft, path)) {
+    if (!createMark(path, own)) {
       const holder = readMark(path);
       if (holder !== undefined && isAlive(holder)) throw inUse(root, holder);
       setAside(path, holder);
-      if (!tryLink(draft, path)) throw inUse(root, readMark(path));
+      if (!createMark(path, own)) throw inUse(root, readMark(path));
     }
-  } finally {
-    rmSync(draft, { force: true });
+  } catch (error) {
+    throw error instanceof Problem ? error : dataProblem(root, error);
   }
-  return { [Symbol.dispose]: () => rmSync(path, { force: true }) };
+  return { [Symbol.dispose]: () => tryRemove(path) };
 }
 
-function tryLink(from: string, to: string): boolean {
-  try {
-    linkSync(from, to);
-    return true;
-  } catch (error) {
-    if (error instanceof Error && "code" in error && error.code === "EEXIST") return false;
-    throw error;
-  }
+/** The process that serves this folder now; undefined: none does. */
+export function holderOf({ run }: DataFolder): ProcessMark | undefined {
+  const holder = readMark(join(run, "serve.lock"));
+  return holder !== undefined && isAlive(holder) ? holder : undefined;
 }
 
 /** Removes a stale lock, but not the fresh one of a process that was quicker to see it was stale. */
@@ -58,8 +41,8 @@ function setAside(path: string, stale: ProcessMark | undefined): void {
     return;
   }
   const taken = readMark(aside);
-  if (taken !== undefined && (taken.pid !== stale?.pid || taken.started !== stale.started)) tryLink(aside, path);
-  rmSync(aside, { force: true });
+  if (taken !== undefined && (taken.pid !== stale?.pid || taken.started !== stale.started)) restoreMark(aside, path);
+  else rmSync(aside, { force: true });
 }
 
 function inUse(root: string, holder: ProcessMark | undefined): Problem {

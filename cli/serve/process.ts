@@ -6,7 +6,7 @@ export type ProcessMark = { pid: number; started: string };
 
 /** Marks a live process. Undefined when there is none of that id, or its start can't be told. */
 export function markOf(pid: number): ProcessMark | undefined {
-  const started = process.platform === "linux" ? linuxStart(pid) : psStart(pid);
+  const started = process.platform === "linux" ? linuxStart(pid) : psField(pid, "lstart");
   return started === undefined ? undefined : { pid, started };
 }
 
@@ -15,12 +15,35 @@ export function isAlive(mark: ProcessMark): boolean {
   return markOf(mark.pid)?.started === mark.started;
 }
 
+/** Has a process go on that a signal has stopped, as a debugger or an earlier `sallyport backup` does it; false: none had. */
+export function resume(pid: number): boolean {
+  if (stateOf(pid) !== "T") return false;
+  try {
+    process.kill(pid, "SIGCONT");
+  } catch {
+    // It has ended meanwhile.
+    return false;
+  }
+  return true;
+}
+
+/** A letter as `ps` shows it: T is stopped by a signal, t by a debugger, which has its reasons. */
+function stateOf(pid: number): string | undefined {
+  if (process.platform === "linux") return linuxFields(pid)?.[0];
+  return process.platform === "win32" ? undefined : psField(pid, "stat")?.[0];
+}
+
 function linuxStart(pid: number): string | undefined {
+  const fields = linuxFields(pid);
+  return fields?.[0] === "Z" && isWhollyDead(pid) ? undefined : fields?.[19];
+}
+
+/** What the kernel says of a process, from its state on; the start in clock ticks is the 20th. */
+function linuxFields(pid: number): string[] | undefined {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
-    // The second field is the command in brackets and may hold anything; the start in clock ticks is the 20th after it.
-    const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-    return fields[0] === "Z" && isWhollyDead(pid) ? undefined : fields[19];
+    // Before it is the command in brackets, which may hold anything.
+    return stat.slice(stat.lastIndexOf(")") + 2).split(" ");
   } catch {
     return undefined;
   }
@@ -28,17 +51,20 @@ function linuxStart(pid: number): string | undefined {
 
 /** Nobody has waited for it yet. While other threads of it are still ending, so are its sockets. */
 function isWhollyDead(pid: number): boolean {
-  return readdirSync(`/proc/${pid}/task`).length <= 1;
+  try {
+    return readdirSync(`/proc/${pid}/task`).length <= 1;
+  } catch {
+    return true;
+  }
 }
 
-function psStart(pid: number): string | undefined {
+function psField(pid: number, field: "lstart" | "stat"): string | undefined {
   try {
-    return (
-      execFileSync("ps", ["-o", "lstart=", "-p", String(pid)], {
-        encoding: "utf8",
-        stdio: ["ignore", "pipe", "ignore"],
-      }).trim() || undefined
-    );
+    const said = execFileSync("ps", ["-o", `${field}=`, "-p", String(pid)], {
+      encoding: "utf8",
+      stdio: ["ignore", "pipe", "ignore"],
+    });
+    return said.trim() || undefined;
   } catch {
     return undefined;
   }

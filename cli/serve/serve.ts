@@ -1,24 +1,30 @@
 import { once } from "node:events";
-import { writeFileSync } from "node:fs";
 import { createServer, type AddressInfo } from "node:net";
 import { join } from "node:path";
-import { formatPorts, type Ports } from "../../shared/ports.ts";
+import type { Ports } from "../../shared/ports.ts";
 import { formatHostPort, type SocketAddress } from "../../shared/socket-address.ts";
 import { EXIT, Problem } from "../../link/problem.ts";
 import { reachable, type Address } from "./address.ts";
 import { startWorkerd, type WorkerdProcess } from "./child.ts";
 import { HTTP_SOCKET, LOCAL_SOCKET, tcpSocket, workerdConfig } from "./config.ts";
-import { adminSecret, openData, type AdminSecret } from "./data.ts";
+import { edgeConfig, showConfig } from "./edge-config.ts";
+import { announce } from "./announce.ts";
+import { checkStorage, diagnosing } from "./check.ts";
+import { adminSecret, openData } from "./data.ts";
+import { tryRemove } from "./disk.ts";
 import { runGateway } from "./gateway.ts";
 import { isHealthy } from "./health.ts";
+import { shellWord } from "./hint.ts";
+import { warnOfLimits } from "./limits.ts";
 import { lockData } from "./lock.ts";
 import type { Log } from "../../link/log.ts";
 import { probe } from "./probe.ts";
+import { resume } from "./process.ts";
+import { Reserve } from "./reserve.ts";
 import { endStaleWorkerd, rememberWorkerd } from "./stale.ts";
-import { checkStorage } from "./storage.ts";
 import { supervise } from "./supervise.ts";
 import { Renewal } from "./renewal.ts";
-import type { Tls, TlsFiles } from "./tls.ts";
+import type { TlsFiles } from "./tls.ts";
 import { findWorkerd } from "./workerd.ts";
 
 export type ServeOptions = {
@@ -74,7 +80,9 @@ export async function serve(
   const data = openData(options.data);
   using _lock = lockData(data);
   await endStaleWorkerd(data.run, log);
-  checkStorage(data.storage);
+  // Versions before put the Worker there, and the key of the certificate into the other one.
+  for (const name of ["worker.js", "config.capnp"]) tryRemove(join(data.run, name));
+  checkStorage(data);
   const secret = adminSecret(data);
   if (secret.isOpen) log("warn", `other users of this machine can read ${secret.file}: chmod 600 it`);
   const ports = options.tcp.flatMap(({ first, last }) =>
@@ -83,15 +91,27 @@ export async function serve(
   const metrics = options.metrics === null ? [] : [{ host: options.metrics.address.text, port: options.metrics.port }];
   await probe([options.listen, ...metrics, ...ports.map((port) => ({ host: options.bind, port }))]);
   const binary = findWorkerd(options.env, (message) => log("info", message));
+  warnOfLimits(log);
 
-  writeFileSync(join(data.run, "worker.js"), options.worker);
   // The gateway is on this machine: certificates are made for the names that others use.
   const localPort = options.tls !== null && ownsPorts(options) ? await freePort() : null;
   const sockets = [HTTP_SOCKET, ...(localPort === null ? [] : [LOCAL_SOCKET]), ...ports.map(tcpSocket)];
+  const reserve = new Reserve(data, log);
+  let running = -1;
   const start = async () => {
     const config = edgeConfig(options, renewal?.current ?? null, data.storage, ports, localPort);
-    writeFileSync(join(data.run, "config.capnp"), config, { mode: 0o600 });
-    const workerd = startWorkerd({ binary, folder: data.run, sockets, secrets: { ADMIN_SECRET: secret.value }, log });
+    reserve.release();
+    showConfig(data.run, config);
+    const secrets = { ADMIN_SECRET: secret.value };
+    const workerd = startWorkerd({
+      binary,
+      folder: data.run,
+      config: workerdConfig(config),
+      sockets,
+      secrets,
+      log: diagnosing(data, log),
+    });
+    running = workerd.pid;
     rememberWorkerd(data.run, workerd.pid);
     const abandon = () => void workerd.stop(0);
     signal.addEventListener("abort", abandon);
@@ -108,6 +128,7 @@ export async function serve(
   const first = await start().catch((error: unknown) => {
     if (signal.aborted) return undefined;
     if (error instanceof Problem) throw error;
+    if (!reserve.release()) throw fullDisk(data.root, error);
     throw new Problem(
       EXIT.failed,
       "workerd-failed",
@@ -116,6 +137,7 @@ export async function serve(
     );
   });
   if (first === undefined) return;
+  reserve.keep(signal);
   announce(options, first.listen, secret, log);
   const local = localPort === null ? reachable(first.listen) : { host: "127.0.0.1", port: localPort };
   const edge = `http://${formatHostPort(local.host, local.port)}`;
@@ -124,19 +146,29 @@ export async function serve(
   const supervised = {
     first: first.workerd,
     start: async () => (await start()).workerd,
-    isAnswering: () => isHealthy(reachable(first.listen), options.tls !== null, CHECK_TIMEOUT_MS),
+    isAnswering: () => {
+      if (resume(running)) log("warn", "a signal had stopped workerd: it goes on", { pid: running });
+      return isHealthy(reachable(first.listen), options.tls !== null, CHECK_TIMEOUT_MS);
+    },
     wanted: () => renewal?.renewed ?? NEVER,
   };
   await supervise(supervised, signal, log);
   await gateway;
 }
 
-function ownsPorts({ gateway }: ServeOptions): boolean {
-  return gateway.tcp.length + gateway.udp.length > 0;
+/** What workerd ends with when SQLite can't write beside a file. With room it starts by itself: systemd tries again. */
+function fullDisk(root: string, error: unknown): Problem {
+  const cause = error instanceof Error ? error.message : String(error);
+  return new Problem(
+    EXIT.failed,
+    "disk-full",
+    `the disk of ${root} is full, and workerd can't start: ${cause}`,
+    `make room on it (see df ${shellWord(root)}) and start again; nothing that was confirmed is lost`,
+  );
 }
 
-function portsOf(name: string, ports: Ports): Record<string, string> {
-  return ports.length === 0 ? {} : { [name]: formatPorts(ports) };
+function ownsPorts({ gateway }: ServeOptions): boolean {
+  return gateway.tcp.length + gateway.udp.length > 0;
 }
 
 async function freePort(): Promise<number> {
@@ -148,40 +180,6 @@ async function freePort(): Promise<number> {
   return port;
 }
 
-function edgeConfig(
-  options: ServeOptions,
-  tls: Tls | null,
-  storage: string,
-  ports: readonly number[],
-  localPort: number | null,
-): string {
-  const vars: Record<string, string> = {
-    SELF_HOSTED: "1",
-    TCP_PORTS: formatPorts(options.tcp),
-    GRACE_SECONDS: String(Math.ceil(options.graceMs / 1000)),
-    SERVE_HINT: options.hint,
-    ...portsOf("GATEWAY_TCP", options.gateway.tcp),
-    ...portsOf("GATEWAY_UDP", options.gateway.udp),
-    ...options.retention,
-  };
-  if (options.publicUrl !== null) vars["PUBLIC_URL"] = options.publicUrl;
-  if (options.shareControlHost) vars["SHARE_CONTROL_HOST"] = "1";
-  if (options.trustedProxies.length > 0) vars["TRUSTED_PROXIES"] = options.trustedProxies.join(",");
-  if (options.webhook !== null) vars["WEBHOOK_URL"] = options.webhook;
-  return workerdConfig({
-    worker: "worker.js",
-    storage,
-    listen: options.listen,
-    localPort,
-    tls,
-    bind: options.bind,
-    tcp: ports,
-    dialsOut: options.webhook !== null,
-    vars,
-    secrets: ["ADMIN_SECRET"],
-  });
-}
-
 async function healthy(workerd: WorkerdProcess, listen: Address, tls: boolean): Promise<void> {
   if (await isHealthy(reachable(listen), tls, HEALTH_TIMEOUT_MS)) return;
   await workerd.stop(0);
@@ -191,17 +189,4 @@ async function healthy(workerd: WorkerdProcess, listen: Address, tls: boolean): 
     "workerd listens, but the Worker in it does not answer",
     "the lines above say why",
   );
-}
-
-function announce(options: ServeOptions, listen: Address, secret: AdminSecret, log: Log): void {
-  const url =
-    options.publicUrl ??
-    `${options.tls === null ? "http" : "https"}://${formatHostPort(reachable(listen).host, listen.port)}`;
-  if (secret.isNew) log("info", `first start: now log in with \`sallyport login ${url} --secret-file ${secret.file}\``);
-  const tcp = options.tcp.length === 0 ? undefined : formatHostPort(options.bind, formatPorts(options.tcp));
-  log("info", "ready", {
-    url,
-    listen: formatHostPort(listen.host, listen.port),
-    ...(tcp === undefined ? {} : { tcp }),
-  });
 }

@@ -1,19 +1,14 @@
 import { cpSync, existsSync, readFileSync, realpathSync } from "node:fs";
 import { join, resolve } from "node:path";
-import * as z from "zod";
 import type { Log } from "../../link/log.ts";
 import { Problem } from "../../link/problem.ts";
 import { carryOver, type CarryOver } from "../carry-over.ts";
 import { revokedSince, stateOf, type State } from "../revoked-since.ts";
-import { backup } from "./backup.ts";
+import { copyEdge } from "./backup.ts";
+import { readNote, type Note } from "./backups.ts";
+import { SECRET } from "./data.ts";
 import { secretFolder } from "./secret-folder.ts";
 import { withShortEdge } from "./short-edge.ts";
-
-const NOTE = "backup.json";
-const SECRET = "admin-secret";
-
-/** What a backup says of itself; earlier versions did not say of which folder they are. */
-const Note = z.object({ at: z.string(), from: z.string().optional() });
 
 export type SettleOptions = {
   /** What `sallyport backup` has made. */
@@ -32,6 +27,9 @@ export type SettleOptions = {
 /** A backup as it is to be restored, and what its administrator has to know. Gone when disposed of. */
 export type Settled = Disposable & { folder: string; told: string[] };
 
+/** A signal ends this process while nothing is where it is to stay: see `secretFolder`. */
+const NEVER = new AbortController().signal;
+
 /** The state of what a restored edge replaces, and its folder. */
 type Former = { state: State; name: string };
 
@@ -40,7 +38,7 @@ type Former = { state: State; name: string };
  * edge could serve it as it was. The backup stays as it is. Throws Problem, and then there is nothing to be restored.
  */
 export async function settle(options: SettleOptions): Promise<Settled> {
-  const note = noteOf(options.source);
+  const note = readNote(options.source);
   // What is no backup is for the restore to refuse.
   if (note === undefined) return { folder: options.source, told: [], [Symbol.dispose]: () => undefined };
   const room = secretFolder();
@@ -48,6 +46,7 @@ export async function settle(options: SettleOptions): Promise<Settled> {
     const folder = join(room.path, "backup");
     copyFolder(options.source, folder);
     const told = await settled(options, note, room.path, folder);
+    room.leaveSignals();
     return { folder, told, [Symbol.dispose]: () => room[Symbol.dispose]() };
   } catch (error) {
     room[Symbol.dispose]();
@@ -57,7 +56,7 @@ export async function settle(options: SettleOptions): Promise<Settled> {
 
 async function settled(
   options: SettleOptions,
-  { at, from }: z.output<typeof Note>,
+  { at, from }: Note,
   room: string,
   folder: string,
 ): Promise<string[]> {
@@ -94,7 +93,7 @@ async function formerOf(
       throw Problem.configuration("no-data", `${name} is neither data folder nor backup of an edge`, "name another");
     const copy = join(room, "former");
     // An edge may be running on a data folder; a backup is nobody's.
-    if (noteOf(name) === undefined) backup(name, copy);
+    if (readNote(name) === undefined) await copyEdge(name, copy, NEVER);
     else copyFolder(name, copy);
     const archive = await withShortEdge({ ...options, folder: copy }, (edge) => edge.call<object>("GET", "/archive"));
     return archive === null ? null : { state: stateOf(archive, name), name };
@@ -142,12 +141,4 @@ function isAnother(path: string, data: string): boolean {
 
 function copyFolder(from: string, to: string): void {
   cpSync(resolve(from), to, { recursive: true, preserveTimestamps: true });
-}
-
-function noteOf(folder: string): z.output<typeof Note> | undefined {
-  try {
-    return Note.safeParse(JSON.parse(readFileSync(join(folder, NOTE), "utf8"))).data;
-  } catch {
-    return undefined;
-  }
 }

@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { Dialler } from "../../link/dial/dialler.ts";
 import type { Log } from "../../link/log.ts";
@@ -37,9 +37,8 @@ export async function withShortEdge<T>(
 ): Promise<T | null> {
   const run = `${folder}.run`;
   mkdirSync(run, { recursive: true, mode: 0o700 });
-  writeFileSync(join(run, "worker.js"), worker);
   const config = workerdConfig({
-    worker: "worker.js",
+    worker,
     storage: join(folder, "storage"),
     listen: { host: "127.0.0.1", port: 0 },
     localPort: null,
@@ -50,13 +49,13 @@ export async function withShortEdge<T>(
     vars: { SELF_HOSTED: "1", LOG_KEEP: KEEP, AUDIT_KEEP: KEEP },
     secrets: ["ADMIN_SECRET"],
   });
-  writeFileSync(join(run, "config.capnp"), config, { mode: 0o600 });
   // Whatever its own secret is: this one is good for this run, and known here alone.
   const secret = randomBytes(32).toString("base64url");
   const binary = findWorkerd(env, (message) => log("info", message));
   const workerd = startWorkerd({
     binary,
     folder: run,
+    config,
     sockets: [HTTP_SOCKET],
     secrets: { ADMIN_SECRET: secret },
     log,

@@ -1,42 +1,83 @@
-import { closeSync, existsSync, openSync, readdirSync, readSync, statSync } from "node:fs";
-import { join } from "node:path";
-import { Problem } from "../../link/problem.ts";
+import { readdirSync, statSync } from "node:fs";
+import { join, sep } from "node:path";
+import { codeOf } from "./disk.ts";
+import { faultIn } from "./sqlite/check.ts";
+import { generationOf } from "./sqlite/generation.ts";
 
-/** The first bytes of every SQLite file. */
-const MAGIC = Buffer.from("SQLite format 3\0");
-const HEADER = 100;
+/** The folder of the relays' databases; each takes its rules from the registry, whose own are in the other one. */
+const RELAYS = "sallyport-relay";
+const REGISTRY = "sallyport-registry";
+/** The database of each folder that holds the alarms of its objects. */
+const ALARMS = "metadata.sqlite";
+
+/** Looks at one database that is written to meanwhile, before it is left as it is. */
+const MOST_LOOKS = 5;
+
+export type Fault = { file: string; fault: string };
+
+/** What is in a storage folder, and what is wrong with it. */
+export type Inspection = { databases: number; bytes: number; faults: readonly Fault[] };
+
+/** Paths of a storage folder's databases. Throws the disk's error. */
+export function databasesIn(storage: string): string[] {
+  return readdirSync(storage, { recursive: true, encoding: "utf8" })
+    .filter((name) => name.endsWith(".sqlite"))
+    .toSorted()
+    .map((name) => join(storage, name));
+}
 
 /**
- * Looks at the files of the objects before workerd opens them: it would only say that something failed, and take an empty
- * file for a new edge. Finds what a full disk, a broken copy or a careless hand leaves. Throws Problem(data-damaged).
+ * Looks at every page of every database, and writes nothing; the edge may run. Throws the disk's error when the folder can't be
+ * read.
  */
-export function checkStorage(storage: string): void {
-  for (const name of readdirSync(storage, { recursive: true, encoding: "utf8" })) {
-    const fault = name.endsWith(".sqlite") ? faultOf(join(storage, name)) : undefined;
-    if (fault === undefined) continue;
-    const anew = name.startsWith("sallyport-relay/")
-      ? "or move this one away: a relay takes its rules from the registry again"
-      : "or move this folder away to begin anew";
-    throw Problem.configuration(
-      "data-damaged",
-      `${join(storage, name)} ${fault}`,
-      `put a backup in place: sallyport restore BACKUP --data NEW-FOLDER; ${anew}`,
-    );
+export function inspect(storage: string): Inspection {
+  const files = databasesIn(storage);
+  const faults = files.flatMap((file): Fault[] => {
+    const fault = isUnused(file, files) ? undefined : read(file);
+    return fault === undefined ? [] : [{ file, fault }];
+  });
+  return { databases: files.length, bytes: files.reduce((sum, file) => sum + bytesOf(file), 0), faults };
+}
+
+/** Whether a database is a relay's: that one can be done without. */
+export function isRelays(file: string): boolean {
+  return file.includes(`${sep}${RELAYS}${sep}`);
+}
+
+/**
+ * Whether an empty file is one that was being made when the machine stopped, and no loss: it holds no rules. The registry's own
+ * is that only before there is any relay.
+ */
+function isUnused(file: string, files: readonly string[]): boolean {
+  if (bytesOf(file) > 0) return false;
+  const isRegistry = file.includes(`${sep}${REGISTRY}${sep}`) && !file.endsWith(ALARMS);
+  return !isRegistry || !files.some((each) => isRelays(each) && !each.endsWith(ALARMS));
+}
+
+/** What is wrong with a database, if it is the same while it is looked at: workerd may be writing to it. */
+function read(file: string): string | undefined {
+  try {
+    for (let look = 0; look < MOST_LOOKS; look += 1) {
+      const before = stateOf(file);
+      const fault = faultIn(file);
+      if (fault === undefined || stateOf(file) === before) return fault;
+    }
+    return undefined;
+  } catch (error) {
+    // A relay that was removed meanwhile.
+    if (codeOf(error) === "ENOENT") return undefined;
+    return `can't be read: ${error instanceof Error ? error.message : String(error)}`;
   }
 }
 
-function faultOf(file: string): string | undefined {
-  const { size } = statSync(file);
-  // What was written last may still be beside it; SQLite joins the two.
-  if (size === 0) return existsSync(`${file}-wal`) && statSync(`${file}-wal`).size > 0 ? undefined : "is empty";
-  const header = Buffer.alloc(HEADER);
-  const handle = openSync(file, "r");
-  const length = readSync(handle, header, 0, HEADER, 0);
-  closeSync(handle);
-  if (length < HEADER || !header.subarray(0, MAGIC.length).equals(MAGIC)) return "is no database";
-  // https://sqlite.org/fileformat2.html section 1.3: 1 stands for 65,536; the count of pages holds if the two numbers are the same.
-  const page = header.readUInt16BE(16) === 1 ? 65_536 : header.readUInt16BE(16);
-  const isCounted = header.readUInt32BE(24) === header.readUInt32BE(92);
-  const expected = header.readUInt32BE(28) * page;
-  return isCounted && size < expected ? `has lost its end: ${size} of ${expected} bytes` : undefined;
+/** Differs after what is in the file itself has changed. */
+function stateOf(file: string): string {
+  const { size, mtimeNs } = statSync(file, { bigint: true });
+  return `${size} ${mtimeNs} ${generationOf(file)}`;
+}
+
+/** Bytes of a database and its log. */
+function bytesOf(file: string): number {
+  const size = (path: string): number => statSync(path, { throwIfNoEntry: false })?.size ?? 0;
+  return size(file) + size(`${file}-wal`);
 }

@@ -4,7 +4,10 @@ import type { Log } from "../../link/log.ts";
 
 /** Milliseconds workerd gets to end by itself; while an agent is connected it never does. */
 const STOP_GRACE_MS = 500;
-const FIRST_DELAY_MS = 500;
+const FIRST_DELAY_MS = 100;
+/** The longest wait for one that was ready: whatever ended it, perhaps a stranger, visitors come back within a second. */
+const LONGEST_AFTER_READY_MS = 500;
+/** The longest wait for one that never was. */
 const LONGEST_DELAY_MS = 30_000;
 /** Milliseconds after which a workerd counts as stable and the next end is retried quickly again. */
 const STABLE_MS = 60_000;
@@ -35,7 +38,7 @@ export async function supervise(
     signal.addEventListener("abort", () => resolve(), { once: true });
   });
   let current: WorkerdProcess | undefined = first;
-  let since = Date.now();
+  let since = performance.now();
   let delay = FIRST_DELAY_MS;
   while (!signal.aborted) {
     if (current !== undefined) {
@@ -43,12 +46,13 @@ export async function supervise(
       const ended = await Promise.race([current.ended, stopped, hung(isAnswering, watching.signal), wanted()]);
       watching.abort();
       if (ended === undefined) break;
-      if (Date.now() - since >= STABLE_MS) delay = FIRST_DELAY_MS;
+      const isStable = performance.now() - since >= STABLE_MS;
+      delay = isStable ? FIRST_DELAY_MS : Math.min(delay, LONGEST_AFTER_READY_MS);
       if (typeof ended === "string") {
         log("warn", `${ended}; starting workerd again`);
         await current.stop(STOP_GRACE_MS);
         current = await again(start, log);
-        since = Date.now();
+        since = performance.now();
         continue;
       }
       log("error", `${endText(ended)}; starting it again`, { inMs: delay });
@@ -58,7 +62,7 @@ export async function supervise(
     if (signal.aborted) break;
     delay = Math.min(delay * 2, LONGEST_DELAY_MS);
     current = await again(start, log);
-    since = Date.now();
+    since = performance.now();
   }
   await current?.stop(STOP_GRACE_MS);
 }

@@ -1,6 +1,7 @@
 import { Hono } from "hono";
 import { logFault } from "../fault.ts";
-import { problemResponse } from "../problem.ts";
+import { problemResponse, type Problem } from "../problem.ts";
+import { storageProblem } from "../storage-problem.ts";
 import { archiveRoutes } from "./archive.ts";
 import { auditRoutes } from "./audit.ts";
 import type { ApiEnv } from "./context.ts";
@@ -49,22 +50,15 @@ export const api = new Hono<ApiEnv>()
     return problemResponse({ status: 404, code: "no-such-route", title: "Not found", detail });
   });
 
+const DEFECT: Problem = {
+  status: 500,
+  code: "internal",
+  title: "A defect",
+  detail: "Something unexpected went wrong.",
+  fix: "Try again; if it stays, look at the edge's log.",
+};
+
 api.onError((error) => {
   logFault("the API", error);
-  if (error.message.includes("SQLITE_FULL")) {
-    return problemResponse({
-      status: 503,
-      code: "disk-full",
-      title: "No room",
-      detail: "The disk of the edge is full: nothing was changed.",
-      fix: "Make room on it and try again; what is mapped goes on meanwhile.",
-    });
-  }
-  return problemResponse({
-    status: 500,
-    code: "internal",
-    title: "A defect",
-    detail: "Something unexpected went wrong.",
-    fix: "Try again; if it stays, look at the edge's log.",
-  });
+  return problemResponse(storageProblem(error) ?? DEFECT);
 });

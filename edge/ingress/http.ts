@@ -7,8 +7,10 @@ import type { Failure } from "../../shared/errors.ts";
 import { decide } from "../../shared/policy.ts";
 import type { Env } from "../env.ts";
 import { errorPage, newRequestId } from "../http-error.ts";
+import { problemResponse } from "../problem.ts";
 import { encodeHttpVisit } from "../relay/http-visit.ts";
 import type { Relay } from "../relay/relay.ts";
+import { storageProblem } from "../storage-problem.ts";
 import { tokenFor } from "./http-login.ts";
 import { rates } from "./rates.ts";
 import { askAgain, hostsOf, isSameRoute, type HttpRoute } from "./http-routes.ts";
@@ -23,6 +25,9 @@ export async function admitHttp(request: Request, env: Env, ctx: ExecutionContex
   } catch (error) {
     const id = newRequestId();
     console.error(`request ${id}: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
+    // Commands ask for what can be done about it; visitors can do nothing.
+    const problem = isReserved(new URL(request.url).pathname) ? storageProblem(error) : undefined;
+    if (problem !== undefined) return problemResponse(problem);
     return errorPage({ request, id, code: "internal" });
   }
 }

@@ -1,10 +1,11 @@
 import { once } from "node:events";
-import { mkdir, readFile, stat, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, stat, writeFile } from "node:fs/promises";
 import { connect, createServer, type Socket } from "node:net";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import type { MappingView, StatusView } from "../../shared/api.ts";
 import { markOf } from "../../cli/serve/process.ts";
+import { certificate } from "../support/certificates.ts";
 import { testEdge } from "../support/edge.ts";
 import { loopback } from "../support/net.ts";
 import { execute, run } from "../support/run.ts";
@@ -23,6 +24,28 @@ test("what it keeps is its owner's alone", async () => {
   expect((await stat(join(edge.data, "../config/logins.json"))).mode & 0o777).toBe(0o600);
   const config = await readFile(join(edge.data, "run/config.capnp"), "utf8");
   expect(config).not.toContain((await readFile(edge.secretFile, "utf8")).trim());
+});
+
+test("the key of its certificate is in no file of its, and in nothing that other users can see of workerd", async () => {
+  await using dir = await tempDir();
+  const host = loopback();
+  const { cert, key } = await certificate(dir.path, host, 1);
+  const data = join(dir.path, "edge");
+  // As an earlier version left it.
+  await mkdir(join(data, "run"), { recursive: true });
+  await writeFile(join(data, "run/config.capnp"), await readFile(key));
+  const words = ["--data", data, "--listen", `${host}:8443`, "--tls-cert", cert, "--tls-key", key, "--log", "json"];
+  await using serve = run(SYSTEM_NODE, [SALLYPORT, "serve", ...words]);
+  await serve.until(/"msg":"ready"/);
+  const [, secret = ""] = (await readFile(key, "utf8")).split("\n");
+  expect(secret.length).toBeGreaterThan(40);
+  const files = await readdir(data, { recursive: true, withFileTypes: true });
+  expect(files.map(({ name }) => name)).toContain("config.capnp");
+  for (const file of files.filter((each) => each.isFile()))
+    expect((await readFile(join(file.parentPath, file.name))).includes(secret), file.name).toBe(false);
+  const { pid } = JSON.parse(await readFile(join(data, "run/workerd.pid"), "utf8")) as { pid: number };
+  for (const file of ["cmdline", "environ"])
+    expect((await readFile(`/proc/${pid}/${file}`, "utf8")).includes(secret), file).toBe(false);
 });
 
 test("taken ports are all named before anything starts", async () => {
@@ -166,26 +189,8 @@ test("HTTP CONNECT at the HTTP socket reaches nothing", async () => {
 
 test("with a certificate the control address speaks HTTPS", async () => {
   await using dir = await tempDir();
-  const [cert, key] = [join(dir.path, "cert.pem"), join(dir.path, "key.pem")];
-  const made = await execute("openssl", [
-    "req",
-    "-x509",
-    "-newkey",
-    "ec",
-    "-pkeyopt",
-    "ec_paramgen_curve:P-256",
-    "-nodes",
-    "-days",
-    "2",
-    "-subj",
-    "/CN=edge",
-    "-keyout",
-    key,
-    "-out",
-    cert,
-  ]);
-  expect(made.stderr + String(made.code)).toMatch(/0$/);
   const host = loopback();
+  const { cert, key } = await certificate(dir.path, host, 1);
   await using serve = run(SYSTEM_NODE, [
     SALLYPORT,
     "serve",

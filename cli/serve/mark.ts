@@ -1,0 +1,75 @@
+import { linkSync, readFileSync, readlinkSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
+import * as z from "zod";
+import { codeOf, isFull, writeWhole } from "./disk.ts";
+import type { ProcessMark } from "./process.ts";
+
+// Files that name a process. A full disk has no room for a new file with content, but for a link: then the mark is what the link
+// says.
+
+/** Bytes of a mark, always: an older one is overwritten whole. */
+const SIZE = 256;
+
+const shape = z.object({ pid: z.int().positive(), started: z.string() });
+
+/** Reads a mark; undefined when it is missing or damaged. */
+export function readMark(path: string): ProcessMark | undefined {
+  try {
+    return shape.parse(JSON.parse(textAt(path)));
+  } catch {
+    return undefined;
+  }
+}
+
+/** Makes a mark in one step: it appears with its content, or not at all. False: there is one. Throws the disk's error. */
+export function createMark(path: string, mark: ProcessMark): boolean {
+  const draft = `${path}.${process.pid}`;
+  const text = JSON.stringify(mark);
+  try {
+    writeFileSync(draft, text, { mode: 0o600 });
+    return isNew(() => linkSync(draft, path));
+  } catch (error) {
+    if (isFull(error)) return isNew(() => symlinkSync(text, path));
+    throw error;
+  } finally {
+    rmSync(draft, { force: true });
+  }
+}
+
+/** Makes a mark in place of what is there. Throws the disk's error. */
+export function replaceMark(path: string, mark: ProcessMark): void {
+  const text = JSON.stringify(mark).padEnd(SIZE);
+  try {
+    writeWhole(path, text);
+  } catch (error) {
+    if (!isFull(error)) throw error;
+    // The file that is there has room for it still.
+    if (statSync(path, { throwIfNoEntry: false })?.size === SIZE) return writeFileSync(path, text, { flag: "r+" });
+    rmSync(path, { force: true });
+    symlinkSync(text.trim(), path);
+  }
+}
+
+/** Gives a mark that was set aside its name back, unless another has taken it. */
+export function restoreMark(aside: string, path: string): void {
+  const mark = readMark(aside);
+  if (mark !== undefined) createMark(path, mark);
+  rmSync(aside, { force: true });
+}
+
+function isNew(make: () => void): boolean {
+  try {
+    make();
+    return true;
+  } catch (error) {
+    if (codeOf(error) === "EEXIST") return false;
+    throw error;
+  }
+}
+
+function textAt(path: string): string {
+  try {
+    return readlinkSync(path);
+  } catch {
+    return readFileSync(path, "utf8");
+  }
+}

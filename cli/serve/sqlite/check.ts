@@ -1,0 +1,93 @@
+import type { Cell } from "./cell.ts";
+import { Damage } from "./damage.ts";
+import { Pages } from "./pages.ts";
+import { numberOf, readRecord, textOf } from "./record.ts";
+import { Tree, Uses } from "./tree.ts";
+
+/** Where SQLite puts its locks: the page there holds nothing. */
+const LOCKS = 0x4000_0000;
+
+/**
+ * Checks a database and its log as `PRAGMA quick_check` does, without opening it: what is damaged must not be written to, and
+ * a disk that is full or read-only can be looked at too. Answers what is wrong with it; undefined: nothing.
+ * Throws when the files can't be read.
+ */
+export function faultIn(path: string): string | undefined {
+  try {
+    using pages = new Pages(path);
+    checkPages(pages);
+    return undefined;
+  } catch (error) {
+    if (error instanceof Damage) return error.message;
+    throw error;
+  }
+}
+
+function checkPages(pages: Pages): void {
+  const uses = new Uses(pages.count);
+  const locks = LOCKS / pages.pageSize + 1;
+  if (locks <= pages.count) uses.use(locks, "SQLite's locks");
+  freePages(pages, uses);
+  const objects: SchemaObject[] = [];
+  new Tree(pages, uses, "the schema", "table", (page, cell) => objects.push(...objectOf(page, cell))).walk(1);
+  const rows = new Map<string, number>();
+  // Tables first: it is their rows that indices have an entry for each of.
+  const isIndex = ({ kind }: SchemaObject): number => (kind === "index" ? 1 : 0);
+  for (const { name, table, root, kind, entries } of objects.toSorted((one, other) => isIndex(one) - isIndex(other))) {
+    const found = new Tree(pages, uses, name, kind).walk(root);
+    if (entries === "some") continue;
+    const expected = rows.get(table) ?? found;
+    if (found !== expected) throw new Damage(`${name} has ${found} entries for ${expected} rows`);
+    rows.set(table, expected);
+  }
+  // Databases that shrink by themselves keep pages with a map, which is nobody's.
+  const isMapped = pages.header.readUInt32BE(52) !== 0;
+  if (!isMapped && uses.unused > 0) throw new Damage(`page ${uses.unused} belongs to nothing`);
+}
+
+/**
+ * A table or an index. `kind` is that of its pages, where its definition says so; `entries` whether there is one for each row of
+ * its table.
+ */
+type SchemaObject = {
+  name: string;
+  table: string;
+  root: number;
+  kind: "table" | "index" | undefined;
+  entries: "all" | "some";
+};
+
+/** What an entry of the schema describes; nothing for views and triggers, which have no pages. */
+function objectOf(page: Buffer, cell: Cell): SchemaObject[] {
+  const [type, name, table, root, sql] = readRecord(page, cell) ?? [];
+  if (type === undefined || name === undefined || table === undefined || root === undefined || sql === undefined)
+    throw new Damage("an entry that is none");
+  const at = numberOf(page, root);
+  if (at === null || at === 0) return [];
+  // A long definition goes on elsewhere, unread. Indices that a table has by itself are without.
+  const definition = cell.overflow === 0 ? textOf(page, sql) : undefined;
+  if (typeof definition === "string" && !/^CREATE [\w ]*(TABLE|INDEX)/i.test(definition))
+    throw new Damage("a definition that is none");
+  const about = { name: textOf(page, name) ?? "", table: textOf(page, table) ?? "", root: at };
+  const says = (words: RegExp): boolean => definition !== null && (definition === undefined || words.test(definition));
+  if (textOf(page, type) === "index")
+    return [{ ...about, kind: "index", entries: says(/\bwhere\b/i) ? "some" : "all" }];
+  return [{ ...about, kind: says(/\bwithout\b/i) ? undefined : "table", entries: "all" }];
+}
+
+/** Pages that no table uses any more: a list of lists. */
+function freePages(pages: Pages, uses: Uses): void {
+  let left = pages.header.readUInt32BE(36);
+  let trunk = pages.header.readUInt32BE(32);
+  while (trunk !== 0 && left > 0) {
+    uses.use(trunk, "the list of free pages");
+    const page = pages.read(trunk);
+    const leaves = page.readUInt32BE(4);
+    if (leaves > pages.usable / 4 - 2) throw new Damage(`page ${trunk}: a list of free pages that is too long`);
+    for (let index = 0; index < leaves; index += 1)
+      uses.use(page.readUInt32BE(8 + 4 * index), "the list of free pages");
+    left -= 1 + leaves;
+    trunk = page.readUInt32BE(0);
+  }
+  if (left !== 0 || trunk !== 0) throw new Damage("the list of free pages is not as long as it says");
+}

@@ -1,0 +1,160 @@
+import { KIND, readCell, type Cell } from "./cell.ts";
+import { Damage } from "./damage.ts";
+import type { Pages } from "./pages.ts";
+import { readRecord } from "./record.ts";
+
+/** Levels that no tree has: with two cells to a page, fewer pages than there can be. */
+const DEEPEST = 40;
+
+/** Pages and who uses them: none may be used twice, and none left over. */
+export class Uses {
+  readonly #used: Uint8Array;
+
+  constructor(count: number) {
+    this.#used = new Uint8Array(count + 1);
+  }
+
+  /** Notes that a page is used. Throws Damage when there is no such page, or it is used already. */
+  use(page: number, what: string): void {
+    if (page < 1 || page >= this.#used.length)
+      throw new Damage(`${what} leads to page ${page}, which does not exist`, true);
+    if (this.#used[page] === 1) throw new Damage(`page ${page} of ${what} is used twice`, true);
+    this.#used[page] = 1;
+  }
+
+  /** A page that nothing has used; 0: none. */
+  get unused(): number {
+    const found = this.#used.indexOf(0, 1);
+    return Math.max(0, found);
+  }
+}
+
+/** Walks one B-tree: all its pages, cells and values. */
+export class Tree {
+  readonly #pages: Pages;
+  readonly #uses: Uses;
+  readonly #name: string;
+  readonly #visit: (page: Buffer, cell: Cell) => void;
+  #kind: "table" | "index" | undefined;
+  #entries = 0;
+  #last = Number.NEGATIVE_INFINITY;
+
+  /** `kind` is what it has to be, if that is known; `visit` is given each cell that has content. */
+  constructor(
+    pages: Pages,
+    uses: Uses,
+    name: string,
+    kind: "table" | "index" | undefined,
+    visit: (page: Buffer, cell: Cell) => void = () => {},
+  ) {
+    this.#pages = pages;
+    this.#uses = uses;
+    this.#name = name;
+    this.#kind = kind;
+    this.#visit = visit;
+  }
+
+  /** Walks the tree from its root, and answers how many rows or entries it has. Throws Damage. */
+  walk(root: number): number {
+    this.#walk(root, 0);
+    return this.#entries;
+  }
+
+  #walk(number: number, level: number): number {
+    this.#uses.use(number, this.#name);
+    if (level > DEEPEST) throw new Damage(`${this.#name} is deeper than any table`, true);
+    const page = this.#pages.read(number);
+    try {
+      return this.#look(page, number === 1 ? 100 : 0, level);
+    } catch (error) {
+      const place = `page ${number} of ${this.#name}`;
+      if (error instanceof RangeError) throw new Damage(`${place} points past its own end`, true);
+      if (error instanceof Damage && !error.isPlaced) throw new Damage(`${place} has ${error.message}`, true);
+      throw error;
+    }
+  }
+
+  #look(page: Buffer, start: number, level: number): number {
+    const { usable } = this.#pages;
+    const kind = page.readUInt8(start);
+    const isInterior = kind === KIND.tableInterior || kind === KIND.indexInterior;
+    const isTable = kind === KIND.tableInterior || kind === KIND.tableLeaf;
+    if (!isInterior && !isTable && kind !== KIND.indexLeaf) throw new Damage("no kind");
+    this.#kind ??= isTable ? "table" : "index";
+    if (isTable !== (this.#kind === "table")) throw new Damage(`pages that are none of a ${this.#kind}`);
+    const cells = page.readUInt16BE(start + 3);
+    const pointers = start + (isInterior ? 12 : 8);
+    // 0 stands for 65,536.
+    const content = page.readUInt16BE(start + 5) || 65_536;
+    if (pointers + 2 * cells > content || content > usable) throw new Damage("no place for its content");
+    const taken = freeBlocks(page, start, content, usable);
+    let depth: number | undefined;
+    const descend = (child: number): void => {
+      const below = this.#walk(child, level + 1);
+      if (depth !== undefined && depth !== below) throw new Damage("branches of different depth");
+      depth = below;
+    };
+    for (let index = 0; index < cells; index += 1) {
+      const at = page.readUInt16BE(pointers + 2 * index);
+      if (at < content || at > usable - 4) throw new Damage("a cell outside of its page's content");
+      const cell = readCell(page, at, kind, usable);
+      taken.push([at, cell.size]);
+      if (isInterior) descend(cell.child);
+      if (cell.row !== undefined) this.#order(cell.row, isInterior);
+      if (kind !== KIND.tableInterior) {
+        if (cell.overflow !== 0 || cell.local < cell.length) this.#chain(cell);
+        readRecord(page, cell);
+        this.#entries += 1;
+        this.#visit(page, cell);
+      }
+    }
+    if (isInterior) descend(page.readUInt32BE(start + 8));
+    covered(taken, content, usable, page.readUInt8(start + 7));
+    return (depth ?? 0) + 1;
+  }
+
+  /** Rows ascend; one above a page may be the page's last. */
+  #order(row: number, mayBeLast: boolean): void {
+    const isSame = row === this.#last && Number.isSafeInteger(row);
+    if (row < this.#last || (isSame && !mayBeLast)) throw new Damage("a row out of order");
+    this.#last = row;
+  }
+
+  /** Follows what did not fit on the page. */
+  #chain({ overflow, length, local }: Cell): void {
+    const each = this.#pages.usable - 4;
+    let next = overflow;
+    for (let left = Math.ceil((length - local) / each); left > 0; left -= 1) {
+      this.#uses.use(next, this.#name);
+      next = this.#pages.read(next).readUInt32BE(0);
+    }
+    if (next !== 0) throw new Damage("a value that goes on after its end");
+  }
+}
+
+/** The free blocks of a page, as places with their sizes. */
+function freeBlocks(page: Buffer, start: number, content: number, usable: number): [number, number][] {
+  const found: [number, number][] = [];
+  let before = content - 1;
+  for (let at = page.readUInt16BE(start + 1); at !== 0; at = page.readUInt16BE(at)) {
+    if (at <= before || at > usable - 4) throw new Damage("a free block out of place");
+    const size = page.readUInt16BE(at + 2);
+    if (size < 4 || at + size > usable) throw new Damage("a free block of no size");
+    found.push([at, size]);
+    // Blocks with fewer than four bytes between them would be one.
+    before = at + size + 3;
+  }
+  return found;
+}
+
+/** Every byte of a page's content is used once, but for the fragments that its header counts. */
+function covered(taken: [number, number][], content: number, usable: number, fragments: number): void {
+  let end = content;
+  let gaps = 0;
+  for (const [at, size] of taken.toSorted(([one], [other]) => one - other)) {
+    if (at < end) throw new Damage("cells that overlap");
+    gaps += at - end;
+    end = at + size;
+  }
+  if (gaps + usable - end !== fragments) throw new Damage("fragments that don't add up");
+}
