@@ -6,13 +6,16 @@ import type { Stream } from "../shared/stream.ts";
 /** What a stream carried: in from the visitor, out to it. */
 export type Tally = { bytesIn: number; bytesOut: number };
 
+/** When a stream began, in milliseconds since 1970 by the edge's clock, and for how many milliseconds it lived. */
+export type Life = { at: number; ms: number };
+
 /** The record of a stream that a client or gateway opened. `datagrams`: what passed beside the stream's own bytes. */
-export function reportOf(stream: Stream, dial: Dial, at: number, datagrams: Tally, failure: Failure | null): Report {
+export function reportOf(stream: Stream, dial: Dial, life: Life, datagrams: Tally, failure: Failure | null): Report {
   const bytesOut = stream.out.sent + datagrams.bytesOut;
   const refused = bytesOut === 0 && failure !== null && REFUSALS.has(failure.code);
   return {
-    at,
-    ended: Date.now(),
+    at: life.at,
+    ended: life.at + life.ms,
     mapping: dial.mapping,
     token: dial.token,
     endpoint: dial.endpoint.slice(0, 200),

@@ -154,7 +154,8 @@ export async function runAgent(options: AgentOptions, state: AgentState): Promis
       own = local;
       if (local) ownEnds.add(request.kind, local, request.target, turns);
     };
-    const at = Date.now();
+    const at = lanes.edgeTime ?? Date.now();
+    const began = performance.now();
     const tally = { bytesIn: 0, bytesOut: 0 };
     counters.opened(stream, request, tally);
     const pace = paces.enter(request.mapping, wanted.bytesPerSecond);
@@ -169,8 +170,10 @@ export async function runAgent(options: AgentOptions, state: AgentState): Promis
     if (own) ownEnds.delete(request.kind, own, request.target);
     counters.ended(stream, failure);
     // Of the edge's own visitors the relay keeps the record itself.
-    if (wanted.report === true)
-      lanes.send(encodeControl(TYPE.REPORT, reportOf(stream, request, at, tally, failure)), 0);
+    if (wanted.report === true) {
+      const life = { at, ms: Math.round(performance.now() - began) };
+      lanes.send(encodeControl(TYPE.REPORT, reportOf(stream, request, life, tally, failure)), 0);
+    }
     logEnd(log, request, failure);
   }
   function carry(
@@ -212,8 +215,11 @@ export async function runAgent(options: AgentOptions, state: AgentState): Promis
     sessions.tick();
     // A client that has lost its power says nothing, and neither does a relay that sleeps: streams would wait for ever.
     if (sessions.streams > 0 && lanes.silentMs >= DEAD_MS) sessions.wakeRelay();
-    admission.sweep(Date.now());
-    const renew = lanes.connected ? renewal.due(Date.now()) : undefined;
+    // Grants and tokens end by the edge's clock, whatever ours says.
+    const now = lanes.edgeTime;
+    if (now === undefined) return;
+    admission.sweep(now);
+    const renew = lanes.connected ? renewal.due(now) : undefined;
     if (renew !== undefined) lanes.send(renew, 0);
   }, TICK_MS);
   try {

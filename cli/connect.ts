@@ -19,8 +19,10 @@ const LOOPBACK = "127.0.0.1";
 const RETRY_MS = 1_000;
 const LONGEST_RETRY_MS = 15_000;
 
-/** Milliseconds of the longest timer there is: a token that lives longer is looked at again then. */
-const LONGEST_TIMER_MS = 0x7fff_ffff;
+/** Milliseconds between looks whether the token is over. */
+const LOOK_MS = 1_000;
+/** Milliseconds that the edge's time, as we know it, may be behind. */
+const CLOSE_MS = 5_000;
 
 /** `expires`: of the token, in milliseconds since 1970. */
 export type ConnectOptions = {
@@ -60,9 +62,11 @@ export async function connect(
     await opened(listeners, client.use(siteFor(listing, listening.endpoint)), listening);
   }
   log("info", "ready", { endpoints: wanted.map(({ text }) => text).join(" ") });
-  await Promise.race([ended(stopped.promise, signal), expired(expires, signal)]).catch((error: unknown) => {
+  // Our own clock may be wrong: the edge's says when the token ends.
+  const isOver = (early: number): boolean => [...client.links].some(({ edgeTime = 0 }) => edgeTime + early >= expires);
+  await Promise.race([ended(stopped.promise, signal), expired(() => isOver(0), signal)]).catch((error: unknown) => {
     // The edge may have been the first to say so.
-    throw Date.now() >= expires ? tokenExpired() : error;
+    throw isOver(CLOSE_MS) ? tokenExpired() : error;
   });
 }
 
@@ -150,12 +154,9 @@ export function problemOf({ code, reason, fix }: LinkStopped): Problem {
   return new Problem(exit, code, reason, fix.replace("token agent SITE", "token visitor --endpoint E"));
 }
 
-/** Throws Problem at the end of the token's life; resolves when `signal` comes before. */
-async function expired(expires: number, signal: AbortSignal): Promise<void> {
-  while (!signal.aborted && Date.now() < expires) {
-    const wait = Math.min(expires - Date.now(), LONGEST_TIMER_MS);
-    await sleep(wait, undefined, { signal, ref: false }).catch(() => {});
-  }
+/** Throws Problem when the token is over; resolves when `signal` comes before. */
+async function expired(isOver: () => boolean, signal: AbortSignal): Promise<void> {
+  while (!signal.aborted && !isOver()) await sleep(LOOK_MS, undefined, { signal, ref: false }).catch(() => {});
   if (!signal.aborted) throw tokenExpired();
 }
 

@@ -76,7 +76,7 @@ export async function gateway(options: GatewayOptions, signal: AbortSignal): Pro
   const renewal = new TokenRenewal({ ...options, kind: "gateway" });
   const ageing = setInterval(() => {
     const link = [...client.links].find(({ isConnected }) => isConnected);
-    const renew = link === undefined ? undefined : renewal.due(Date.now());
+    const renew = link?.edgeTime === undefined ? undefined : renewal.due(link.edgeTime);
     if (renew !== undefined) link?.send(renew);
   }, AGEING_MS);
   const ports = new Ports(options, listeners);

@@ -79,10 +79,10 @@ export async function verifyToken<K extends TokenKind>(
   }
   const claims = parseClaims(kind, payload);
   if (!claims.ok) return { ok: false, code: "token-invalid", reason: claims.error.message };
-  return alive<K>(claims.value, now, lapsed);
+  return alive<K>(claims.value, trust, now, lapsed);
 }
 
-function alive<K extends TokenKind>(claims: ClaimsOf<K>, now: number, lapsed: boolean): Verified<K> {
+function alive<K extends TokenKind>(claims: ClaimsOf<K>, trust: Trust, now: number, lapsed: boolean): Verified<K> {
   const life = lifeOf(claims, now / 1000);
   switch (life) {
     case "live":
@@ -92,6 +92,8 @@ function alive<K extends TokenKind>(claims: ClaimsOf<K>, now: number, lapsed: bo
       if (lapsed) return { ok: true, claims };
       return { ok: false, code: "token-expired", reason: `expired ${at(claims.exp)}; it may only renew` };
     case "early":
+      // It is our clock that was set back since we issued it: an agent that is refused does not come again.
+      if (claims.iat * 1000 <= (trust.latest ?? 0)) return { ok: true, claims };
       return { ok: false, code: "token-early", reason: `issued in the future (${at(claims.iat)}): is a clock wrong?` };
     case "dead":
       return { ok: false, code: "token-expired", reason: `expired ${at(claims.exp)}` };

@@ -6,6 +6,7 @@ import { Keepalive } from "../shared/keepalive.ts";
 import { HELLO_TIMEOUT_MS, USUAL_DATA } from "../shared/limits.ts";
 import type { Dialler } from "./dial/dialler.ts";
 import { onRefusal, openSocket } from "./dial/websocket.ts";
+import { sinceBoot } from "./edge-time.ts";
 import { releaseReads } from "./reads.ts";
 import { Path } from "../shared/path.ts";
 import { faultOfClose, faultOfError, type LinkFault } from "./fault.ts";
@@ -207,7 +208,7 @@ export class Lane implements AsyncDisposable {
   #look(): void {
     if (this.#socket.readyState !== WebSocket.OPEN) return;
     const waiting = this.#options.waiting() || this.#socket.bufferedAmount > 0;
-    const { ping, suspect, dead, silentMs } = this.#keepalive.look(performance.now(), Date.now(), waiting);
+    const { ping, suspect, dead, silentMs } = this.#keepalive.look(performance.now(), sinceBoot(), waiting);
     if (dead)
       return this.#end({
         retryable: true,

@@ -2,6 +2,7 @@ import { Backoff } from "../shared/backoff.ts";
 import type { Hello, Welcome } from "../shared/control.ts";
 import type { Frame } from "../shared/frame.ts";
 import type { Dialler } from "./dial/dialler.ts";
+import { EdgeTime } from "./edge-time.ts";
 import type { LinkFault, LinkStopped } from "./fault.ts";
 import { dialLane, Lane } from "./lane.ts";
 import { pause } from "./pause.ts";
@@ -56,6 +57,7 @@ export class Lanes {
   readonly #options: LanesOptions;
   readonly #live = new LaneSet<Lane>();
   readonly #stop = new AbortController();
+  readonly #time = new EdgeTime();
   #stopped: LinkStopped | null = null;
   #followers: Promise<void>[] = [];
   /** Another process with this token serves: from now on this one asks to take over when that one is gone. */
@@ -83,6 +85,11 @@ export class Lanes {
   /** Milliseconds since this end has sent a frame: pings are answered without the relay. */
   get silentMs(): number {
     return performance.now() - this.#sentAt;
+  }
+
+  /** Milliseconds since 1970 by the edge's clock; undefined until it has said its time. */
+  get edgeTime(): number | undefined {
+    return this.#time.now;
   }
 
   /** Sends on the lane named, else on the lowest live one; nowhere while there is none. */
@@ -209,6 +216,7 @@ export class Lanes {
     const { index } = first;
     let lane = first;
     for (;;) {
+      this.#time.said(lane.welcome.time);
       const arrival = this.#live.enter(index, lane);
       if (arrival === "first") {
         this.#told = { reason: "", at: Number.NEGATIVE_INFINITY };

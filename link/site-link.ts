@@ -98,6 +98,11 @@ export class SiteLink implements AsyncDisposable {
     return this.#sessions.endpoints;
   }
 
+  /** Milliseconds since 1970 by the edge's clock; undefined until it has said its time. */
+  get edgeTime(): number | undefined {
+    return this.#lanes.edgeTime;
+  }
+
   get agents(): number {
     return this.#sessions.slots.length;
   }

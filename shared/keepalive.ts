@@ -1,6 +1,6 @@
 import { BUSY_DEAD_MS, BUSY_PING_MS, DEAD_MS, PING_MS, SUSPECT_MS } from "./limits.ts";
 
-/** A clock that jumps by more than this between two looks was asleep: a suspended laptop, a stopped process. */
+/** More than this between two looks is sleep: a suspended laptop, a stopped process. */
 const ASLEEP_MS = 5_000;
 
 /** What to do about a lane now. `suspect`: dial a replacement, but keep this one until the new one is there. */
@@ -31,16 +31,19 @@ export class Keepalive {
     return rtt;
   }
 
-  /** Called at least once a second. `wall` goes on while the machine sleeps; `waiting`: bytes of ours are not consumed yet. */
-  look(now: number, wall: number, waiting: boolean): Verdict {
-    const gap = this.#lookedAt === null ? 0 : wall - this.#lookedAt;
-    this.#lookedAt = wall;
-    if (gap > ASLEEP_MS || gap < 0) {
+  /**
+   * Called at least once a second. `sinceBoot`: milliseconds since the machine was started, its sleep included; a clock that is set
+   * does not change it. `waiting`: bytes of ours are not consumed yet.
+   */
+  look(now: number, sinceBoot: number, waiting: boolean): Verdict {
+    const gap = this.#lookedAt === null ? 0 : sinceBoot - this.#lookedAt;
+    this.#lookedAt = sinceBoot;
+    if (gap > ASLEEP_MS) {
       // What was on its way is old, and what we heard last says nothing: ask before judging.
       this.#heardAt = now;
       this.#unansweredSince = null;
       this.#pingedAt = null;
-      this.#asleep = gap > ASLEEP_MS;
+      this.#asleep = true;
     }
     const silentMs = now - this.#heardAt;
     const interval = waiting ? BUSY_PING_MS : PING_MS * this.#jitter;

@@ -50,21 +50,24 @@ async function examine(
     return tell(fail("token", error.exit, error.message, error.fix));
   }
   const { source, claims, edge, dialler } = settings;
-  tell(tokenLife(claims, Date.now()));
   tell(descriptors());
+  // The edge judges the token, by its own clock: this machine's may be what is wrong.
+  let time: number | null = null;
   if (await isReached(settings, env, tell)) {
     tell(
       isSecure(edge)
         ? await checkTls(dialler, edge, Date.now())
         : warn("tls", "this edge is spoken to in plain text", "use https:// unless the way is safe by other means"),
     );
-    const answers = await checkEdge(dialler, edge, Date.now);
-    tell(answers);
-    if (answers[0]?.outcome === "ok") {
+    const answer = await checkEdge(dialler, edge, Date.now);
+    tell(answer.findings);
+    time = answer.time;
+    if (answer.findings[0]?.outcome === "ok") {
       tell(await checkSignature(dialler, edge, source.token));
       tell(await checkLane(dialler, edge, source.token));
     }
   }
+  tell(tokenLife(claims, time ?? Date.now()));
   const targets = new Set([
     ...(options.target ?? []),
     ...namedTargets(claims.targets),

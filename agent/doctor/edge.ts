@@ -12,43 +12,40 @@ const MOST_BYTES = 256 * 1024;
 /** Tokens are refused beyond this; see shared/token-life.ts. */
 const SKEW_MS = 60_000;
 
+/** What answers. `time`: by its clock, in milliseconds since 1970; null: it is no edge, or did not say. */
+export type EdgeCheck = { findings: Finding[]; time: number | null };
+
 /** Whether what answers is an edge, and what it says the time is. */
-export async function checkEdge(dialler: Dialler, edge: URL, now: () => number): Promise<Finding[]> {
+export async function checkEdge(dialler: Dialler, edge: URL, now: () => number): Promise<EdgeCheck> {
   try {
     const { status, body } = await ask(dialler, new URL("/.sallyport/healthz", edge), {
       limit: MOST_BYTES,
       timeoutMs: TIMEOUT_MS,
     });
     const { ok: isOk, time } = (body ?? {}) as { ok?: unknown; time?: unknown };
-    if (status === 200 && isOk === true)
-      return [
-        ok("edge", `${edge.origin.replace(/^ws/, "http")} is one`),
-        clock(typeof time === "number" ? time : NaN, now()),
-      ];
-    return [
-      fail(
-        "edge",
-        EXIT.unreachable,
-        `something other than an edge answered ${status} at ${edge.host}`,
-        "a captive portal or a proxy may be in between: open the URL in a browser on this network",
-      ),
-    ];
+    if (status === 200 && isOk === true) {
+      const said = typeof time === "number" ? time : null;
+      return { findings: [ok("edge", `${edge.origin.replace(/^ws/, "http")} is one`), clock(said, now())], time: said };
+    }
+    const reason = `something other than an edge answered ${status} at ${edge.host}`;
+    const fix = "a captive portal or a proxy may be in between: open the URL in a browser on this network";
+    return { findings: [fail("edge", EXIT.unreachable, reason, fix)], time: null };
   } catch (error) {
     const { reason, fix = "the checks above say more" } = faultOfError(error as Error);
-    return [fail("edge", EXIT.unreachable, `${edge.host} does not answer: ${reason}`, fix)];
+    return { findings: [fail("edge", EXIT.unreachable, `${edge.host} does not answer: ${reason}`, fix)], time: null };
   }
 }
 
 /** `time`: the edge's, in milliseconds since 1970. */
-function clock(time: number, now: number): Finding {
+function clock(time: number | null, now: number): Finding {
+  if (time === null) return ok("clock", "the edge did not say its time");
   const off = time - now;
-  if (Number.isNaN(off)) return ok("clock", "the edge did not say its time");
   const seconds = Math.round(Math.abs(off) / 1000);
   if (Math.abs(off) <= SKEW_MS)
     return ok("clock", seconds <= 1 ? "agrees with the edge's" : `${seconds} s beside the edge's`);
   return warn(
     "clock",
-    `this machine is ${seconds} s ${off > 0 ? "behind" : "ahead of"} the edge: tokens may seem expired or not yet good`,
+    `this machine is ${seconds} s ${off > 0 ? "behind" : "ahead of"} the edge: certificates may seem expired or not yet good`,
     "set the clock: timedatectl set-ntp true",
   );
 }

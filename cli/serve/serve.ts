@@ -10,6 +10,7 @@ import { HTTP_SOCKET, LOCAL_SOCKET, tcpSocket, workerdConfig } from "./config.ts
 import { edgeConfig, showConfig } from "./edge-config.ts";
 import { announce } from "./announce.ts";
 import { checkStorage, diagnosing } from "./check.ts";
+import { ClockWatch } from "./clock.ts";
 import { adminSecret, openData } from "./data.ts";
 import { tryRemove } from "./disk.ts";
 import { runGateway } from "./gateway.ts";
@@ -138,6 +139,8 @@ export async function serve(
   });
   if (first === undefined) return;
   reserve.keep(signal);
+  const clock = new ClockWatch(log);
+  clock.watch(signal);
   announce(options, first.listen, secret, log);
   const local = localPort === null ? reachable(first.listen) : { host: "127.0.0.1", port: localPort };
   const edge = `http://${formatHostPort(local.host, local.port)}`;
@@ -150,7 +153,7 @@ export async function serve(
       if (resume(running)) log("warn", "a signal had stopped workerd: it goes on", { pid: running });
       return isHealthy(reachable(first.listen), options.tls !== null, CHECK_TIMEOUT_MS);
     },
-    wanted: () => renewal?.renewed ?? NEVER,
+    wanted: () => Promise.race([renewal?.renewed ?? NEVER, clock.setBack]),
   };
   await supervise(supervised, signal, log);
   await gateway;

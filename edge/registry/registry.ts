@@ -170,7 +170,8 @@ export class Registry extends DurableObject<Env> {
   }
 
   trust(): Trust {
-    return { keys: this.#store.keys.verifying(), issuers: this.#store.urls.list() };
+    const { keys, urls, tokens } = this.#store;
+    return { keys: keys.verifying(), issuers: urls.list(), latest: tokens.latest };
   }
 
   /** Nobody has added a site yet. */

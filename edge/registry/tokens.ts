@@ -35,9 +35,16 @@ const COLUMNS = "jti, kind, sub, site, issued, expires, issued_by, claims, revok
 /** The table of tokens. */
 export class Tokens {
   readonly #sql: Sql;
+  #latest: number | undefined;
 
   constructor(sql: Sql) {
     this.#sql = sql;
+  }
+
+  /** When the latest of them was issued, in milliseconds since 1970: it may lie ahead, if the clock was set back since. */
+  get latest(): number {
+    this.#latest ??= this.#sql.exec<{ at: number | null }>("SELECT MAX(issued) AS at FROM tokens").one().at ?? 0;
+    return this.#latest;
   }
 
   list(): IssuedToken[] {
@@ -60,6 +67,7 @@ export class Tokens {
 
   /** `kid`: the key it was signed with. */
   add(kind: TokenKind, claims: Claims, issuedBy: string, kid: string): void {
+    this.#latest = Math.max(this.latest, claims.iat * 1000);
     this.#sql.exec(
       "INSERT INTO tokens (jti, kind, sub, site, issued, expires, issued_by, claims, kid) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
       claims.jti,

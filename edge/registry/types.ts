@@ -36,8 +36,11 @@ export type SiteRules = {
 /** A public key that verifies tokens. */
 export type PublicKey = { kid: string; kty: "OKP"; crv: "Ed25519"; x: string; alg: "EdDSA"; use: "sig" };
 
-/** Whom to believe: the keys, and the edge's URLs, the canonical one first. No URL: nobody has logged in yet. */
-export type Trust = { keys: PublicKey[]; issuers: string[] };
+/**
+ * Whom to believe: the keys, and the edge's URLs, the canonical one first. No URL: nobody has logged in yet. `latest`: when the
+ * latest token was issued, in milliseconds since 1970; one from before is not early, however late our clock says it is.
+ */
+export type Trust = { keys: PublicKey[]; issuers: string[]; latest?: number };
 
 export type TokenState = "live" | "revoked" | "unknown";
 

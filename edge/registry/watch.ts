@@ -90,7 +90,8 @@ export class Watch {
       .exec<Presence>("SELECT site, online, since, told FROM presence WHERE online != told")
       .toArray();
     for (const { site, online, since } of changed) {
-      if (online === 0 && now - since < OFFLINE_AFTER_MS) continue;
+      // One that lies ahead is of a clock that was set back since.
+      if (online === 0 && since <= now && now - since < OFFLINE_AFTER_MS) continue;
       this.#sql.exec("UPDATE presence SET told = ? WHERE site = ?", online, site);
       const what = online === 1 ? "is back" : "has no agent: nothing behind it can be reached";
       this.#put(
@@ -142,7 +143,7 @@ export class Watch {
     const waiting = this.#sql.exec<{ due: number }>("SELECT due FROM outbox").toArray();
     const refused = this.#refused;
     const times = [
-      ...offline.map(({ online, since }) => (online === 1 ? now : since + OFFLINE_AFTER_MS)),
+      ...offline.map(({ online, since }) => (online === 1 || since > now ? now : since + OFFLINE_AFTER_MS)),
       ...waiting.map(({ due }) => due),
       ...(refused === undefined || refused.untold === 0 ? [] : [Math.max(now, refused.told + HOUR_MS)]),
       ...ends(mappings, tokens, now)

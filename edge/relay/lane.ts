@@ -1,13 +1,13 @@
 import { LANE_CLOSE } from "../../shared/errors.ts";
 import { encodeFrame, TYPE } from "../../shared/frame.ts";
-import { USUAL_DATA } from "../../shared/limits.ts";
+import { DEAD_MS, USUAL_DATA } from "../../shared/limits.ts";
 import { Path } from "../../shared/path.ts";
 import type { Account, Accounts } from "./accounts.ts";
 import { attachmentOf, type Attachment } from "./attachment.ts";
 import { Crowding } from "./crowding.ts";
 
-/** Milliseconds for which a round trip that was seen says enough. */
-const FRESH_MS = 30_000;
+/** Milliseconds for which a round trip that was seen says enough. Of a lane that is silent none does. */
+const FRESH_MS = DEAD_MS;
 /** Milliseconds between two marks where datagrams go, however few: an end that stops is to be noticed. */
 const MARK_MS = 500;
 

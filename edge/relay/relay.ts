@@ -100,7 +100,7 @@ export class Relay extends DurableObject<Env> {
       traffic: this.#traffic,
       heard: (lane: Lane) => this.#silence.heard(lane, Date.now()),
       refresh: () => this.#refresh(),
-      arrival: () => this.#reception.arrival(),
+      arrival: () => this.#arrival(),
       offlineSince: () => Number(this.#memory.get("offline-since") ?? "0") || null,
     };
     this.#host = host;
@@ -162,7 +162,7 @@ export class Relay extends DurableObject<Env> {
   /** A visitor's request, or a lane that the Worker has let through. */
   override async fetch(request: Request): Promise<Response> {
     this.#meter.request(Date.now());
-    this.#silence.look(Date.now());
+    this.#look(Date.now());
     const visit = decodeHttpVisit(request.url);
     if (visit !== undefined) return this.#httpDoor.visit(visit, request);
     const pass = JSON.parse(request.headers.get(PASS_HEADER) ?? "null") as LanePass | null;
@@ -191,7 +191,7 @@ export class Relay extends DurableObject<Env> {
   /** A visitor at one of the Worker's TCP ports, handed over by `stub.connect(name)`. */
   override async connect(socket: Socket): Promise<void> {
     this.#meter.request(Date.now());
-    this.#silence.look(Date.now());
+    this.#look(Date.now());
     const { localAddress } = await socket.opened;
     const visit = decodeVisit(localAddress ?? "");
     if (visit === null) return void (await socket.close());
@@ -204,7 +204,7 @@ export class Relay extends DurableObject<Env> {
     const now = Date.now();
     this.#meter.message(now);
     lane.heardAt = now;
-    this.#silence.look(now);
+    this.#look(now);
     receive(this.#post, lane, message);
   }
 
@@ -288,7 +288,7 @@ export class Relay extends DurableObject<Env> {
 
   async status(): Promise<RelayStatus> {
     const now = Date.now();
-    this.#silence.look(now);
+    this.#look(now);
     await measure(this.#lanes);
     return {
       instance: this.#instance,
@@ -309,7 +309,7 @@ export class Relay extends DurableObject<Env> {
 
   /** A second has passed, and there are visitors. */
   #tick(now: number): void {
-    this.#silence.look(now);
+    this.#look(now);
     this.#doorman.sweep(now);
     this.#traffic.look(this.#doorman.live);
     // What is not told now is told with the next.
@@ -349,6 +349,20 @@ export class Relay extends DurableObject<Env> {
     this.#cuts.add(cut, told, Date.now());
     for (const end of this.#lanes.ends) laneOf(end, 0)?.send(frame);
     this.#doorman.cut(cut);
+  }
+
+  /**
+   * Finds what should have been noticed by now: silent lanes; and ends that have come, if the clock was set on, since an alarm of
+   * workerd waits for as long as was said when it was set.
+   */
+  #look(now: number): void {
+    this.#silence.look(now);
+    if (typeof this.#foreseen === "number" && this.#foreseen <= now) this.ctx.waitUntil(this.alarm());
+  }
+
+  /** Resolves when an agent comes, or shows that it is there; or when waiting for one is pointless. */
+  #arrival(): Promise<void> {
+    return this.#lanes.agents.length === 0 ? this.#reception.arrival() : measure(this.#lanes);
   }
 }
 

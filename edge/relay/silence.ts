@@ -50,13 +50,17 @@ export class Silence {
   }
 
   /**
-   * Looks for silent lanes. They are dismissed by a second look some seconds later: after a standstill of this machine their
-   * pings may wait to be read. `now` in milliseconds since 1970.
+   * Looks for silent lanes, and asks their ends whether they are there. Those that don't answer are dismissed by a second look some
+   * seconds later: after a standstill of this machine their pings may wait to be read, and after its clock was set on all that was
+   * heard seems long ago. `now` in milliseconds since 1970.
    */
   look(now: number): void {
     if (Math.abs(now - this.#lookedAt) < LOOK_MS) return;
     this.#lookedAt = now;
-    if (this.#second !== null || this.#silent(now).length === 0) return;
+    if (this.#second !== null) return;
+    const silent = this.#silent(now);
+    if (silent.length === 0) return;
+    for (const lane of silent) void lane.measure(now);
     this.#second = setTimeout(() => {
       this.#second = null;
       const reason = `nothing was heard for ${DEAD_MS / 1000} s`;

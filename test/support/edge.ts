@@ -25,6 +25,8 @@ export class TestEdge implements AsyncDisposable {
   readonly data: string;
   /** The file of the `sallyport` whose `serve` is run: another version's, for upgrades. */
   program = SALLYPORT;
+  /** More of the environment that `serve` is started in. */
+  env: Readonly<Record<string, string>> = {};
   readonly #options: EdgeOptions;
   readonly #stack: AsyncDisposableStack;
   #serve: Run | undefined;
@@ -121,8 +123,9 @@ export class TestEdge implements AsyncDisposable {
   }
 
   #command(words: readonly string[], options: RunOptions = {}): Run {
-    const env = { ...this.#environment(), ...options.env };
-    const program = words[0] === "serve" ? this.program : SALLYPORT;
+    const isServe = words[0] === "serve";
+    const env = { ...this.#environment(), ...(isServe ? this.env : {}), ...options.env };
+    const program = isServe ? this.program : SALLYPORT;
     return this.#stack.use(run(SYSTEM_NODE, [program, ...words], { ...options, env }));
   }
 

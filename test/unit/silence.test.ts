@@ -1,7 +1,12 @@
 import { expect, test, vi } from "vitest";
 import { DEAD_MS, PING_MS, SUSPECT_MS } from "../../shared/limits.ts";
 
-type Lane = { heardAt: number; setBackAt: number | null; attachment: { since: number; ready: object | null } };
+type Lane = {
+  heardAt: number;
+  setBackAt: number | null;
+  attachment: { since: number; ready: object | null };
+  measure: () => Promise<void>;
+};
 type End = { lanes: Map<number, Lane> };
 type SilenceClass = new (host: object) => {
   heard: (lane: Lane, now: number) => number;
@@ -69,6 +74,16 @@ test("an hour after the clock was set back by two days, a lane that lives is her
   expect(relay.isGone(lives)).toBe(false);
 });
 
+test("after the clock was set on by two days, lanes that answer stay, and one that died does not", () => {
+  using relay = aRelay();
+  const [lives, dead] = [relay.lane({}, true), relay.lane()];
+  vi.setSystemTime(Date.now() + 2 * 86_400_000);
+  relay.look();
+  expect(relay.isGone(lives)).toBe(false);
+  relay.passes(SUSPECT_MS);
+  expect(relay.dismissed).toEqual([dead]);
+});
+
 test("the next look that an alarm is worth is when the first agent may be silent", () => {
   using relay = aRelay();
   expect(relay.silence.next(Date.now())).toBeNull();
@@ -105,8 +120,13 @@ function aRelay() {
     look,
     isGone: (lane: Lane) => silence.isGone({ lanes: new Map([[0, lane]]) }, Date.now()),
     ping: (lane: Lane) => void pinged.set(lane, Date.now()),
-    lane(ready: object | null = {}): Lane {
-      const lane = { heardAt: 0, setBackAt: null, attachment: { since: Date.now(), ready } };
+    /** `answers`: when it is asked whether it is there. */
+    lane(ready: object | null = {}, answers = false): Lane {
+      const measure = (): Promise<void> => {
+        if (answers) lane.heardAt = Date.now();
+        return Promise.resolve();
+      };
+      const lane = { heardAt: 0, setBackAt: null, attachment: { since: Date.now(), ready }, measure };
       lanes.add(lane);
       return lane;
     },

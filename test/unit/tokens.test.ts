@@ -65,6 +65,16 @@ test("a clock may be a minute off, not more", async () => {
   expect(await verifyToken(await issued(70), "admin", trust, NOW)).toMatchObject({ ok: false, code: "token-early" });
 });
 
+test("a token of before the clock was set back is not early, one of later than any that was issued is", async () => {
+  const { key, trust } = authority();
+  const latest = NOW + 2 * DAY * 1000;
+  const issued = async (at: number) => signToken("agent", claims("agent", { iat: at / 1000 }), key);
+  for (const at of [latest, latest - 1_000, NOW + 61_000])
+    expect(await verifyToken(await issued(at), "agent", { ...trust, latest }, NOW)).toMatchObject({ ok: true });
+  const later = await issued(latest + 1_000);
+  expect(await verifyToken(later, "agent", { ...trust, latest }, NOW)).toMatchObject({ code: "token-early" });
+});
+
 test("headers that lead to another algorithm or key are refused", async () => {
   const { kid, x, privateKey, pem, trust } = authority();
   const rogue = generateKeyPairSync("ed25519");

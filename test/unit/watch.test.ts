@@ -56,6 +56,15 @@ test("a site that is back within a minute is no news", async () => {
   expect(seen).toEqual([]);
 });
 
+test("a site that went away before the clock was set back is told at once, not when that time comes again", async () => {
+  const { watched, seen, ring } = watch();
+  watched.presence("lab", true, NOW);
+  watched.presence("lab", false, NOW + 2 * DAY);
+  expect(watched.next([], [], NOW)).toBe(NOW);
+  await ring(NOW);
+  expect(seen.map(({ event }) => event)).toEqual(["site-offline"]);
+});
+
 test("an end is told a week ahead, once; and the alarm is set for that day", async () => {
   const { watched, seen, ring } = watch();
   const mapping = { endpoint: "8080/tcp", site: "lab", expires: NOW + 30 * DAY } as Mapping;
