@@ -14,6 +14,7 @@ import {
   type TargetRule,
 } from "../shared/target-rule.ts";
 import { Names } from "./names.ts";
+import { mayOpenFile, noFiles } from "./open-files.ts";
 
 /** What this agent may dial: its token's targets, and its own rules, which the edge can't widen. */
 export type TargetPolicy = {
@@ -115,6 +116,7 @@ async function resolve(host: string): Promise<Judged> {
   if (literal.ok) return { ok: true, addresses: [literal.value] };
   const addresses = addressesOf((await names.resolve(host)) ?? []);
   if (addresses.length > 0) return { ok: true, addresses };
+  if (!mayOpenFile()) return { ok: false, failure: noFiles() };
   return {
     ok: false,
     failure: { code: "target-unresolved", reason: `the name ${host} does not resolve on the agent's network` },

@@ -23,6 +23,7 @@ import { HttpPools } from "./egress/http-pools.ts";
 import { serveHttp } from "./egress/http.ts";
 import { serveTcp } from "./egress/tcp.ts";
 import { UdpEgress } from "./egress/udp.ts";
+import { FilesWarning } from "./open-files.ts";
 import { OwnEnds } from "./own-ends.ts";
 import { Paces } from "./paces.ts";
 import type { TargetPolicy } from "./policy.ts";
@@ -73,6 +74,7 @@ export async function runAgent(options: AgentOptions, state: AgentState): Promis
   const admission = new Admission();
   const paces = new Paces();
   const ownEnds = new OwnEnds();
+  const files = new FilesWarning(log);
   /** By mapping: one whose target answers nobody must not keep others from being dialled. */
   const dials = new Places<number>(DIALS_IN_FLIGHT);
   let announced = false;
@@ -175,6 +177,7 @@ export async function runAgent(options: AgentOptions, state: AgentState): Promis
       lanes.send(encodeControl(TYPE.REPORT, reportOf(stream, request, life, tally, failure)), 0);
     }
     logEnd(log, request, failure);
+    files.ended(failure, performance.now());
   }
   function carry(
     stream: Stream,

@@ -11,6 +11,7 @@ import { fail, ok, skipped, warn, type Finding } from "../doctor/finding.ts";
 import { checkConnect, checkName, checkProxy, checkTcp, checkTls, type FirstHop } from "../doctor/path.ts";
 import { checkTarget, namedTargets } from "../doctor/targets.ts";
 import type { AgentClaims } from "../../shared/claims.ts";
+import { openFilesLimit } from "../open-files.ts";
 import { settingsOf, type Options, type Settings } from "../settings.ts";
 
 export type DoctorOptions = Options & { target?: string[]; json?: boolean };
@@ -126,16 +127,14 @@ function tokenLife(claims: AgentClaims, now: number): Finding {
 }
 
 function descriptors(): Finding {
-  type Report = { userLimits?: Record<string, { soft: number | string }> };
-  const report = process.report?.getReport() as Report | undefined;
-  const soft = report?.userLimits?.["open_files"]?.soft ?? "unlimited";
-  if (typeof soft === "number" && soft < FEW_FILES)
+  const limit = openFilesLimit() ?? Number.POSITIVE_INFINITY;
+  if (limit < FEW_FILES)
     return warn(
       "files",
-      `this shell allows ${soft} open files`,
+      `this shell allows ${limit} open files`,
       "the unit of agent install allows enough; else: ulimit -n 65536",
     );
-  return ok("files", `${soft} may be open`);
+  return ok("files", `${limit === Number.POSITIVE_INFINITY ? "any number" : limit} may be open`);
 }
 
 /** What this agent, if it runs, has been asked to dial. */

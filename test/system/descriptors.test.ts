@@ -3,7 +3,7 @@ import { readFile } from "node:fs/promises";
 import { connect, type Socket } from "node:net";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { SALLYPORT, SYSTEM_NODE } from "../../scripts/tool.ts";
+import { AGENT, SALLYPORT, SYSTEM_NODE } from "../../scripts/tool.ts";
 import { testEdge } from "../support/edge.ts";
 import { echoServer, exchange, testAgent } from "../support/lan.ts";
 import { loopback } from "../support/net.ts";
@@ -44,6 +44,26 @@ test("more visitors than files may be open end workerd, and it is back for the n
   const [, delay] = await serve.until(/starting it again","inMs":(\d+)/);
   expect(Number(delay)).toBe(100);
   await serve.until(/"msg":"workerd is back"/);
+  for (const visitor of visitors) visitor.destroy();
+  while ((await exchange(edge.host, 8080, "after")) !== "after") continue;
+});
+
+test("an agent that may open no more files warns with its limit, and does not blame names or targets", async () => {
+  await using edge = await testEdge({ tcp: "8080,8090" });
+  await using echo = await echoServer();
+  // Makes the site and its token.
+  const { run: usual, tokenFile } = await testAgent(edge);
+  await usual[Symbol.asyncDispose]();
+  await edge.ok("map", "add", "8080/tcp", "lab", echo.address);
+  await edge.ok("map", "add", "8090/tcp", "lab", `localhost:${echo.address.split(":").at(-1)}`);
+  const words = [SYSTEM_NODE, AGENT, "--token-file", tokenFile, "--log", "json"];
+  const env = { SALLYPORT_RUN_DIR: edge.data };
+  await using agent = run("sh", ["-c", 'ulimit -n 64 && exec "$@"', "sh", ...words], { env });
+  await agent.until(/"msg":"ready"/);
+  const visitors = await Promise.all(Array.from({ length: 64 }, () => connected(edge.host, 8080)));
+  await agent.until(/"level":"warn","msg":"the agent has no file descriptors left","limit":64,"fix":"[^"]*LimitNOFILE/);
+  visitors.push(await connected(edge.host, 8090));
+  await agent.until(/"endpoint":"8090\/tcp"[^\n]*"reason":"the agent has no file descriptors left"/);
   for (const visitor of visitors) visitor.destroy();
   while ((await exchange(edge.host, 8080, "after")) !== "after") continue;
 });

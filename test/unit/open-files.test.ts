@@ -1,0 +1,24 @@
+import { expect, test } from "vitest";
+import { FilesWarning, noFiles } from "../../agent/open-files.ts";
+
+test("an agent without descriptors warns once a minute, with its limit and what to do, and of nothing else", () => {
+  const told: unknown[] = [];
+  const warning = new FilesWarning(
+    (level, message, fields) => told.push({ level, message, ...fields }),
+    () => 1024,
+  );
+  warning.ended(null, 0);
+  warning.ended({ code: "busy", reason: "64 of 64 dials in flight are for this mapping" }, 0);
+  expect(told).toEqual([]);
+  for (const now of [0, 1, 59_999]) warning.ended(noFiles(), now);
+  expect(told).toEqual([
+    {
+      level: "warn",
+      message: "the agent has no file descriptors left",
+      limit: 1024,
+      fix: expect.stringMatching(/LimitNOFILE.*ulimit -n/) as string,
+    },
+  ]);
+  warning.ended(noFiles(), 60_000);
+  expect(told).toHaveLength(2);
+});
