@@ -35,15 +35,13 @@ export function installEdge(
       `--data ${STATE}sallyport; take existing data along with sallyport backup and restore`,
     );
   }
+  // All that may be refused, before anything is put down.
+  const credentials = options.tls === null ? {} : credentialsOf(options.tls);
+  const workerd = findWorkerd(options.env, () => {});
   const root = new Root(place.root);
   const command = installedCommand(root, ["sallyport.js"]);
   // The service has no home folder to fetch it into.
-  root.copy(
-    findWorkerd(options.env, () => {}),
-    WORKERD,
-    0o755,
-  );
-  const credentials = options.tls === null ? {} : credentialsOf(options.tls);
+  root.copy(workerd, WORKERD, 0o755);
   const ports = [options.listen, ...options.tcp.map(({ first }) => ({ port: first }))].map(({ port }) => port);
   const text = unitText({
     description: "Sallyport edge",

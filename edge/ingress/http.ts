@@ -15,7 +15,7 @@ import { tokenFor } from "./http-login.ts";
 import { rates } from "./rates.ts";
 import { askAgain, hostsOf, isSameRoute, type HttpRoute } from "./http-routes.ts";
 import { httpVisitorOf, type HttpVisitor } from "./http-visitor.ts";
-import { healthz, isHealthz, isReserved, serveReserved } from "./reserved.ts";
+import { healthz, isHealthz, isReserved, RESERVED, serveReserved } from "./reserved.ts";
 import { writeRefusal } from "./write-refusal.ts";
 
 /** A request at any host: for the edge itself, refused early, or passed to the relay of a site. */
@@ -53,6 +53,8 @@ async function admit(request: Request, env: Env, ctx: ExecutionContext): Promise
   const isStrange = host.kind === "unknown" || (host.kind === "address" && !isReserved(path));
   if (isStrange || host.routes.some(({ route }) => !route.relaySeen)) host = await askAgain(env, authority.host, host);
   if (isReserved(path)) return serveReserved({ request, env, ctx, ...host, authority, visitor, path });
+  if (host.kind === "control" && path === "/" && (request.method === "GET" || request.method === "HEAD"))
+    return new Response(null, { status: 302, headers: { location: RESERVED, "cache-control": "no-store" } });
   if (host.routes.length === 0) return refuse("no-such-host");
   if (visitor === undefined) return refuse("denied");
   const routed = routeHttp(host.routes, { scheme, host: authority.host, port: authority.port, path }, isSameRoute);

@@ -17,7 +17,7 @@ import type { ReservedVisit } from "./reserved-visit.ts";
 import { forgetRoutes } from "./routes.ts";
 
 /** What the edge keeps for itself on every host. */
-const RESERVED = "/.sallyport/";
+export const RESERVED = "/.sallyport/";
 
 export type ReservedPath = {
   /** Under RESERVED; with a slash at its end, all that is below it. */

@@ -4,7 +4,7 @@ import { parsePort } from "../../shared/ports.ts";
 import { splitHostPort } from "../../shared/socket-address.ts";
 import { formatTarget, parseTarget, type PortTarget } from "../../shared/target.ts";
 import { ROOT } from "../tool.ts";
-import { isStandIn, STAND_INS } from "./stand-ins.ts";
+import { STAND_INS } from "./stand-ins.ts";
 
 /** A public port and the private server behind it. */
 export interface Pair {
@@ -25,7 +25,7 @@ export interface Options {
 export const USAGE = `npm start -- [--map PUBLIC=HOST:PORT]… [--bind ADDRESS] [--listen HOST:PORT] [--data DIR]
 
   --map PUBLIC=HOST:PORT  map this public port to that private server; without any, to three stand-ins on this machine
-  --bind ADDRESS          open public ports on this address; default: all (0.0.0.0), but 127.0.0.1 with stand-ins
+  --bind ADDRESS          open public ports on this address; default 127.0.0.1: this machine alone; 0.0.0.0: all
   --listen HOST:PORT      the edge's own HTTP address; default 127.0.0.1:8787
   --data DIR              where everything is kept; default .sallyport`;
 
@@ -35,7 +35,7 @@ export function parseOptions(args: readonly string[]): Options | undefined {
     args: [...args],
     options: {
       map: { type: "string", multiple: true },
-      bind: { type: "string" },
+      bind: { type: "string", default: "127.0.0.1" },
       listen: { type: "string", default: "127.0.0.1:8787" },
       data: { type: "string", default: join(ROOT, ".sallyport") },
       help: { type: "boolean", short: "h" },
@@ -46,9 +46,7 @@ export function parseOptions(args: readonly string[]): Options | undefined {
   const pairs = (values.map ?? STAND_INS.map((standIn) => `${standIn.port}=${standIn.host}:${standIn.port}`)).map(
     parsePair,
   );
-  // Listening on every address would include the stand-ins' own.
-  const bind = values.bind ?? (pairs.some((pair) => isStandIn(pair.target)) ? "127.0.0.1" : "0.0.0.0");
-  return { pairs, listen: values.listen, bind, data: resolve(values.data) };
+  return { pairs, listen: values.listen, bind: values.bind, data: resolve(values.data) };
 }
 
 function parsePair(text: string): Pair {

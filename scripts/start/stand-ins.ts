@@ -46,10 +46,6 @@ export const STAND_INS: readonly StandIn[] = [
   },
 ];
 
-export function isStandIn(target: PortTarget): boolean {
-  return standIn(target) !== undefined;
-}
-
 export function standIn(target: PortTarget): StandIn | undefined {
   return STAND_INS.find(({ host, port }) => host === target.host && port === target.first);
 }

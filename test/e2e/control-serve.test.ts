@@ -246,6 +246,18 @@ test("a data folder that can't be made is named", async () => {
   });
 });
 
+test.each([
+  ["a workerd that does not start", [], { SALLYPORT_WORKERD: "/no/workerd" }],
+  ["a certificate that is not there", ["--tls-cert", "/no/cert", "--tls-key", "/no/key"], {}],
+  ["data where a service keeps none", ["--data", "/srv/edge"], {}],
+])("serve --install puts nothing down when it refuses %s", async (_what, words, env) => {
+  await using folder = await tempDir();
+  const args = ["serve", "--install", "--root", folder.path, "--data", "/var/lib/sallyport", ...words];
+  const { code, stderr } = await execute(SYSTEM_NODE, [SALLYPORT, ...args], { env });
+  expect({ code, stderr }).not.toMatchObject({ code: 0 });
+  expect(await readdir(folder.path)).toEqual([]);
+});
+
 test("SALLYPORT_WORKERD that does not start is named, with the way out", async () => {
   await using dir = await tempDir();
   const fake = join(dir.path, "workerd");

@@ -42,6 +42,15 @@ test("the edge's own host carries its API, others their logins, and strangers' n
     for (const path of PATHS) if ((await status(edge, host, path)) !== 404) served.push(path);
     expect({ kind, served }).toEqual({ kind, served: SERVED[kind] });
   }
+  // The way to the dashboard is from the edge's own host alone.
+  for (const [kind, host] of Object.entries(hosts)) {
+    const { status: code, headers } = await requestFrom(loopback(), "GET", `${edge.url}/`, { host });
+    expect({ kind, code, location: headers["location"] }).toEqual(
+      kind === "control"
+        ? { kind, code: 302, location: "/.sallyport/" }
+        : { kind, code: kind === "endpoint" ? 503 : 404, location: undefined },
+    );
+  }
   // No target is ever mapped where an administrator's cookie could be.
   const { code, stderr } = await edge.cli(["map", "add", edge.url, "lab", "http://127.0.0.1:9"]);
   expect({ code, stderr }).toEqual({ code: 3, stderr: expect.stringMatching(/control-host[^]*--share-control-host/) });
