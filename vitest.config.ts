@@ -1,12 +1,14 @@
 import { readFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
+import { npmLockText } from "./scripts/npm-lock.ts";
 import { defineConfig, type TestProjectConfiguration } from "vitest/config";
 
 /** As in scripts/build.ts: tests of sources meet the built Worker's text here too, and of the dashboard, which is built into it, nothing. */
 const builtSources = {
   name: "built-sources",
-  resolveId: (id: string) => (id === "worker:source" || id === "dashboard:files" ? `\0${id}` : undefined),
+  resolveId: (id: string) => (["worker:source", "dashboard:files", "npm:lock"].includes(id) ? `\0${id}` : undefined),
   load(id: string) {
+    if (id === "\0npm:lock") return `export default ${npmLockText()};`;
     if (id === "\0dashboard:files") return "export default [];";
     if (id !== "\0worker:source") return undefined;
     const text = readFileSync(new URL("dist/worker.js", import.meta.url), "utf8");

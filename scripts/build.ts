@@ -13,6 +13,7 @@ import { buildDashboard, dashboardPlugin } from "./dashboard.ts";
 import packageJson from "../package.json" with { type: "json" };
 import { notices } from "./licences.ts";
 import { prologue } from "./prologue.ts";
+import { npmLock } from "./npm-lock.ts";
 import { ROOT } from "./tool.ts";
 
 const WORKER = "dist/worker.js";
@@ -83,7 +84,7 @@ export async function build(report: (line: string) => void): Promise<void> {
   report(`${"dashboard".padEnd(18)} ${"".padStart(8)}  ${(size / 1024).toFixed(0)} KiB gzipped`);
   report(await program("edge/worker.ts", WORKER, { ...FOR_WORKERD, plugins: [dashboardPlugin(files)] }));
   report(await program("agent/main.ts", "dist/agent.js", FOR_NODE));
-  report(await program("cli/main.ts", "dist/sallyport.js", { ...FOR_NODE, plugins: [workerSource] }));
+  report(await program("cli/main.ts", "dist/sallyport.js", { ...FOR_NODE, plugins: [workerSource, npmLock] }));
   replace(join(ROOT, "dist/THIRD-PARTY.txt"), Buffer.from(notices(bundles)), 0o644);
 }
 

@@ -43,7 +43,7 @@ async function deploy(context: Context, options: Options): Promise<void> {
   const say = (text: string): void => output.err(`${text}\n`);
   const folder = mkdtempSync(join(tmpdir(), "sallyport-deploy-"));
   try {
-    const wrangler = new Wrangler(folder, env);
+    const wrangler = new Wrangler(folder, env, say);
     wrangler.check();
     if (options.dryRun !== true && !wrangler.isLoggedIn()) logIn(wrangler);
     const name = await nameOf(options);

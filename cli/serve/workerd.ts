@@ -1,21 +1,13 @@
-import { execFileSync, spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
-import { homedir } from "node:os";
 import { join } from "node:path";
 import { Problem } from "../../link/problem.ts";
-import { npmEnv } from "../npm-env.ts";
+import { fetchPackages } from "../fetch-packages.ts";
+import { WORKERDS } from "../fetched.ts";
 
 /** The one workerd this program is built and tested with; the same as in package.json. */
 export const WORKERD_VERSION = "1.20261117.1";
-
-const PACKAGES: Record<string, string> = {
-  "linux x64": "@cloudflare/workerd-linux-64",
-  "linux arm64": "@cloudflare/workerd-linux-arm64",
-  "darwin x64": "@cloudflare/workerd-darwin-64",
-  "darwin arm64": "@cloudflare/workerd-darwin-arm64",
-  "win32 x64": "@cloudflare/workerd-windows-64",
-};
 
 /**
  * Path of a workerd that runs on this machine: SALLYPORT_WORKERD, else the one installed beside this program,
@@ -28,7 +20,7 @@ export function findWorkerd(env: NodeJS.ProcessEnv, say: (message: string) => vo
 }
 
 function packageName(): string {
-  const name = PACKAGES[`${process.platform} ${process.arch}`];
+  const name = WORKERDS[`${process.platform} ${process.arch}`];
   if (name !== undefined) return name;
   throw Problem.configuration(
     "workerd-platform",
@@ -49,27 +41,15 @@ function installed(): string | undefined {
 }
 
 function fetched(env: NodeJS.ProcessEnv, say: (message: string) => void): string {
-  const cache = join(env["XDG_CACHE_HOME"] || join(homedir(), ".cache"), "sallyport");
-  const folder = join(cache, `workerd-${WORKERD_VERSION}`);
-  const path = join(folder, "node_modules", packageName(), binary);
-  if (existsSync(path)) return path;
-  say(`fetching workerd ${WORKERD_VERSION} with npm into ${folder} (about 50 MB, once)`);
-  mkdirSync(cache, { recursive: true });
-  const draft = mkdtempSync(`${folder}.`);
+  const name = packageName();
   try {
-    const flags = ["--no-save", "--no-package-lock", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"];
-    const npm = spawnSync("npm", ["install", "--prefix", draft, ...flags, `${packageName()}@${WORKERD_VERSION}`], {
-      stdio: ["ignore", "pipe", "pipe"],
-      encoding: "utf8",
-      env: npmEnv(env),
-      shell: process.platform === "win32",
-    });
-    if (npm.status !== 0) throw new Error(npm.error?.message ?? npm.stderr.trim());
-    renameSync(draft, folder);
+    return join(
+      fetchPackages([name], env, (message) => say(`${message} (about 50 MB)`)),
+      "node_modules",
+      name,
+      binary,
+    );
   } catch (error) {
-    rmSync(draft, { recursive: true, force: true });
-    // Another start may have been quicker.
-    if (existsSync(path)) return path;
     const cause = error instanceof Error ? error.message : String(error);
     throw Problem.configuration(
       "workerd-missing",
@@ -77,7 +57,6 @@ function fetched(env: NodeJS.ProcessEnv, say: (message: string) => void): string
       "install it (npm install -g workerd) or set SALLYPORT_WORKERD to its binary",
     );
   }
-  return path;
 }
 
 /** Starts `workerd --version`: what can't start now would only fail later and less clearly. */

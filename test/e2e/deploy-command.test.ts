@@ -3,7 +3,6 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 import { ROOT, SALLYPORT, SYSTEM_NODE, toolFile } from "../../scripts/tool.ts";
 import { wranglerConfig } from "../../cli/deploy/config.ts";
-import { NODE, WRANGLER } from "../../cli/deploy/wrangler.ts";
 import { testEdge } from "../support/edge.ts";
 import { fakeWrangler } from "../support/fake-wrangler.ts";
 import { execute } from "../support/run.ts";
@@ -60,14 +59,6 @@ test("a wrangler that does not start is told apart from one that nobody is logge
   const { code, stderr } = await execute(SYSTEM_NODE, [SALLYPORT, "deploy"], { env });
   expect(code).toBe(3);
   expect(stderr).toMatch(/error\[wrangler-unusable\]: .* does not start: Wrangler requires at least Node\.js v22/);
-});
-
-test("wrangler is fetched with the versions that this project is built with", async () => {
-  const { devDependencies, optionalDependencies } = JSON.parse(
-    await readFile(join(ROOT, "package.json"), "utf8"),
-  ) as Record<string, Record<string, string>>;
-  expect(devDependencies?.["wrangler"]).toBe(WRANGLER);
-  expect(new Set(Object.values(optionalDependencies ?? {}))).toEqual(new Set([NODE]));
 });
 
 test("hosts become custom domains and wildcard routes, and what DNS must have is said", async () => {

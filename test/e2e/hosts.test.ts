@@ -1,5 +1,7 @@
+import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
+import { quote } from "../../cli/serve/capnp.ts";
 import { ROOT } from "../../scripts/tool.ts";
 import { testEdge, type TestEdge } from "../support/edge.ts";
 import { loopback } from "../support/net.ts";
@@ -80,7 +82,14 @@ test("without a secret nothing works but the question whether it runs", async ()
   const token = await edge.ok("token", "admin");
   await edge.stop();
   const env = { ADMIN_SECRET: undefined };
-  await using bare = run(join(ROOT, "node_modules/workerd/bin/workerd"), ["serve", "config.capnp"], {
+  // What is shown of the configuration is all of it but the Worker.
+  const shown = await readFile(join(edge.data, "run/config.capnp"), "utf8");
+  const worker = quote(await readFile(join(ROOT, "dist/worker.js"), "utf8"));
+  await writeFile(
+    join(edge.data, "run/bare.capnp"),
+    shown.replace(quote("(not shown)"), () => worker),
+  );
+  await using bare = run(join(ROOT, "node_modules/workerd/bin/workerd"), ["serve", "bare.capnp"], {
     cwd: join(edge.data, "run"),
     env,
   });

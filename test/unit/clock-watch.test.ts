@@ -11,8 +11,10 @@ function watched() {
     (_level, message) => said.push(message),
     () => at,
   );
-  const hear = (): unknown => watch.setBack.then((reason) => (said.push(reason), hear()));
-  hear();
+  const hear = async (): Promise<never> => {
+    for (;;) said.push(await watch.setBack);
+  };
+  void hear();
   return async (passed: number, set: number): Promise<string[]> => {
     at.wall += passed + set;
     at.boot += passed;

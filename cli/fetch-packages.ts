@@ -1,0 +1,48 @@
+import entries from "npm:lock";
+import { spawnSync } from "node:child_process";
+import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { homedir } from "node:os";
+import { dirname, join } from "node:path";
+import { npmEnv } from "./npm-env.ts";
+import { neededBy } from "./package-lock.ts";
+
+/**
+ * Folder of the cache whose `node_modules` has these packages, and all that they need: fetched with npm, once, in the versions that
+ * this program was built with. npm takes nothing whose hash is another than it was then, whatever the registry says.
+ * `say` hears of the fetch. Throws Error.
+ */
+export function fetchPackages(
+  names: readonly string[],
+  env: NodeJS.ProcessEnv,
+  say: (message: string) => void,
+): string {
+  const versions = Object.fromEntries(names.map((name) => [name, entries[`node_modules/${name}`]?.version ?? ""]));
+  const [main = ""] = names;
+  const cache = env["XDG_CACHE_HOME"] || join(homedir(), ".cache");
+  const folder = join(cache, "sallyport", `${main.replace(/^@.*\//, "")}-${versions[main]}`);
+  if (existsSync(folder)) return folder;
+  say(`fetching ${main} ${versions[main]} with npm into ${folder}, once`);
+  mkdirSync(dirname(folder), { recursive: true });
+  const draft = mkdtempSync(`${folder}.`);
+  try {
+    const root = { name: "fetched", private: true, dependencies: versions };
+    const packages = { "": root, ...neededBy(names, entries) };
+    const lock = { name: "fetched", lockfileVersion: 3, requires: true, packages };
+    writeFileSync(join(draft, "package.json"), JSON.stringify(root));
+    writeFileSync(join(draft, "package-lock.json"), JSON.stringify(lock));
+    const npm = spawnSync("npm", ["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"], {
+      cwd: draft,
+      stdio: ["ignore", "pipe", "pipe"],
+      encoding: "utf8",
+      env: npmEnv(env),
+      shell: process.platform === "win32",
+    });
+    if (npm.status !== 0) throw new Error(npm.error?.message ?? npm.stderr.trim());
+    renameSync(draft, folder);
+  } catch (error) {
+    rmSync(draft, { recursive: true, force: true });
+    // Another process may have been quicker.
+    if (!existsSync(folder)) throw error;
+  }
+  return folder;
+}
