@@ -3,7 +3,7 @@ import workerSource from "worker:source";
 import { createLog } from "../../link/log.ts";
 import type { Context } from "../context.ts";
 import { backup } from "../serve/backup.ts";
-import { checkBackup, restore } from "../serve/restore.ts";
+import { restore } from "../serve/restore.ts";
 import { settle } from "../serve/settle.ts";
 
 /** `sallyport backup FOLDER --data DIR` */
@@ -38,7 +38,6 @@ export function restoreCommand({ env, output }: Context): Command {
     .action(async (source: string, { data, former, revokeAgents }: RestoreOptions) => {
       const log = createLog({ format: "pretty", level: "warn", write: output.err });
       const revokeAll = revokeAgents === true;
-      checkBackup(source, data);
       using settled = await settle({ source, data, former, revokeAll, worker: workerSource, env, log });
       const at = await restore(settled.folder, data, untilSignal());
       output.err(`restored the state of ${at}: sallyport serve --data ${data}\n`);

@@ -7,6 +7,7 @@ import { revokedSince, stateOf, type State } from "../revoked-since.ts";
 import { copyEdge } from "./backup.ts";
 import { readNote, type Note } from "./backups.ts";
 import { SECRET } from "./data.ts";
+import { checkBackup } from "./restore.ts";
 import { secretFolder } from "./secret-folder.ts";
 import { withShortEdge } from "./short-edge.ts";
 
@@ -38,9 +39,7 @@ type Former = { state: State; name: string };
  * edge could serve it as it was. The backup stays as it is. Throws Problem, and then there is nothing to be restored.
  */
 export async function settle(options: SettleOptions): Promise<Settled> {
-  const note = readNote(options.source);
-  // What is no backup is for the restore to refuse.
-  if (note === undefined) return { folder: options.source, told: [], [Symbol.dispose]: () => undefined };
+  const note = checkBackup(options.source, options.data);
   const room = secretFolder();
   try {
     const folder = join(room.path, "backup");
@@ -54,12 +53,7 @@ export async function settle(options: SettleOptions): Promise<Settled> {
   }
 }
 
-async function settled(
-  options: SettleOptions,
-  { at, from }: Note,
-  room: string,
-  folder: string,
-): Promise<string[]> {
+async function settled(options: SettleOptions, { at, from }: Note, room: string, folder: string): Promise<string[]> {
   const { source, former, revokeAll } = options;
   const began = Date.now();
   const told: string[] = [];
