@@ -3,7 +3,7 @@ import { mayComeFrom, type GatewayClaims, type VisitorClaims } from "../../share
 import { registryOf, type Env } from "../env.ts";
 import type { SiteReach } from "../registry/reach.ts";
 import { problemResponse, type Problem } from "../problem.ts";
-import { PASS_HEADER, type LanePass } from "../relay/attachment.ts";
+import { PASS_HEADER, type LanePass } from "../relay/lanes/attachment.ts";
 import { BEARER, bearerOf, TOKEN_REFUSED, verifyToken } from "../tokens.ts";
 import { NO_SITES, notALane } from "./lane.ts";
 import { visitorOf } from "./visitor.ts";

@@ -8,7 +8,7 @@ import { decide } from "../../shared/policy.ts";
 import type { Env } from "../env.ts";
 import { errorPage, newRequestId } from "../http-error.ts";
 import { problemResponse } from "../problem.ts";
-import { encodeHttpVisit } from "../relay/http-visit.ts";
+import { encodeHttpVisit } from "../relay/doors/http-visit.ts";
 import type { Relay } from "../relay/relay.ts";
 import { storageProblem } from "../storage-problem.ts";
 import { tokenFor } from "./http-login.ts";

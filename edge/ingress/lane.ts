@@ -1,6 +1,6 @@
 import { registryOf, type Env } from "../env.ts";
 import { problemResponse, type Problem } from "../problem.ts";
-import { PASS_HEADER, type LanePass } from "../relay/attachment.ts";
+import { PASS_HEADER, type LanePass } from "../relay/lanes/attachment.ts";
 import { bearerOf, tokenRefused, verifyToken } from "../tokens.ts";
 import { visitorOf } from "./visitor.ts";
 

@@ -1,6 +1,6 @@
 import type { Waiter } from "../../shared/backlog.ts";
 import { backlog } from "../backlog.ts";
-import { SocketQueue } from "../relay/http-held.ts";
+import { SocketQueue } from "../relay/doors/http-held.ts";
 
 /** Bytes of a visitor that may wait for the target: WebSockets of workerd can't be paused, so more of them end the stream. */
 const MAX_WAITING = 8 * 1024 * 1024;
@@ -68,7 +68,7 @@ class Bridge implements Waiter {
     }
   }
 
-  /** Answers whether all that the target had to say was passed on. Lengths come before chunks (edge/relay/socket.ts). */
+  /** Answers whether all that the target had to say was passed on. Lengths come before chunks (edge/relay/doors/socket.ts). */
   async #carry(): Promise<boolean> {
     const reader = this.#socket.readable.getReader({ mode: "byob" });
     const length = new Uint8Array(4);

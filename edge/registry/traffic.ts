@@ -1,4 +1,4 @@
-import type { Moved } from "../relay/traffic-report.ts";
+import type { Moved } from "../relay/site/traffic-report.ts";
 import type { Sql } from "./sql.ts";
 
 /** Minutes that are kept of each mapping. */

@@ -1,7 +1,7 @@
 import type { Grant } from "../../shared/grant.ts";
 import type { Mapping } from "../../shared/mapping.ts";
 import type { Usage } from "../relay/meter.ts";
-import type { TrafficReport } from "../relay/traffic-report.ts";
+import type { TrafficReport } from "../relay/site/traffic-report.ts";
 
 // What the registry tells the rest of the edge. All of it crosses RPC, so it is plain data.
 

@@ -1,4 +1,4 @@
-import { laneOf, type Lanes } from "./lanes.ts";
+import { laneOf, type Lanes } from "./lanes/lanes.ts";
 
 /** Milliseconds that a status waits for agents to answer: those that are alive do, and the others are no news. */
 const PATIENCE_MS = 300;

@@ -3,14 +3,14 @@ import { LANE_CLOSE, SessionError } from "../../shared/errors.ts";
 import { decodeFrame, TYPE, typeName, type Frame } from "../../shared/frame.ts";
 import { MAX_CONTROL, MAX_FRAME } from "../../shared/limits.ts";
 import { logFault } from "../fault.ts";
-import type { Callers } from "./callers.ts";
-import type { Doorman } from "./doorman.ts";
-import { forward } from "./forward.ts";
-import type { Ingress } from "./ingress.ts";
-import type { Lane } from "./lane.ts";
-import type { Lanes } from "./lanes.ts";
+import type { Callers } from "./doors/forwarded.ts";
+import type { Doorman } from "./doors/tcp.ts";
+import { forward } from "./doors/forward.ts";
+import type { Ingress } from "./site/sessions.ts";
+import type { Lane } from "./lanes/lane.ts";
+import type { Lanes } from "./lanes/lanes.ts";
 import type { Reception } from "./reception.ts";
-import type { Spending } from "./spending.ts";
+import type { Spending } from "./site/spending.ts";
 
 /** Who is handed what lanes bring. */
 export type Post = {

@@ -3,17 +3,17 @@ import { TYPE, type Frame } from "../../shared/frame.ts";
 import { encodeControl, type Hello } from "../../shared/control.ts";
 import { DRAIN_MS, HELLOS_PER_SECOND, MAX_DATA, MAX_STREAMS, OPENS_PER_SECOND } from "../../shared/limits.ts";
 import { ASKS_FOR_BUDGET, HAS_STANDBY, PROTOCOL, VERSION } from "../../shared/version.ts";
-import { Absences } from "./absences.ts";
-import type { Callers } from "./callers.ts";
-import type { Cuts } from "./cuts.ts";
-import type { Doorman } from "./doorman.ts";
+import { Absences } from "./site/absences.ts";
+import type { Callers } from "./doors/forwarded.ts";
+import type { Cuts } from "./site/cuts.ts";
+import type { Doorman } from "./doors/tcp.ts";
 import { Hellos } from "./hellos.ts";
-import type { Ingress } from "./ingress.ts";
-import type { Lane } from "./lane.ts";
-import { dataLane } from "./lane-choice.ts";
-import { laneOf, type End, type Lanes } from "./lanes.ts";
-import type { Memory } from "./memory.ts";
-import type { Shares } from "./shares.ts";
+import type { Ingress } from "./site/sessions.ts";
+import type { Lane } from "./lanes/lane.ts";
+import { dataLane } from "./lanes/lane-choice.ts";
+import { laneOf, type End, type Lanes } from "./lanes/lanes.ts";
+import type { Memory } from "./site/memory.ts";
+import type { Shares } from "./site/shares.ts";
 import { Swaps } from "./swaps.ts";
 
 export type ReceptionHost = {

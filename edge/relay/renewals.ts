@@ -2,8 +2,8 @@ import { encodeControl } from "../../shared/control.ts";
 import { LANE_CLOSE } from "../../shared/errors.ts";
 import { TYPE } from "../../shared/frame.ts";
 import type { Renewed } from "../registry/token-changes.ts";
-import type { Lane } from "./lane.ts";
-import type { Lanes } from "./lanes.ts";
+import type { Lane } from "./lanes/lane.ts";
+import type { Lanes } from "./lanes/lanes.ts";
 
 export type RenewalsHost = {
   lanes: Lanes;

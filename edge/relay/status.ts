@@ -1,4 +1,4 @@
-import type { End } from "./lanes.ts";
+import type { End } from "./lanes/lanes.ts";
 import type { EndStatus } from "./types.ts";
 
 /** What `status` says of an agent, client or gateway. */

@@ -1,4 +1,4 @@
-import { Memory } from "../../edge/relay/memory.ts";
+import { Memory } from "../../edge/relay/site/memory.ts";
 import type { Sql, SqlValue } from "../../edge/registry/sql.ts";
 
 let relays = 0;

@@ -99,7 +99,7 @@ test("beyond their number, the body that has been open longest gives way to the 
 });
 
 /** Files that read what they have made themselves. */
-const OWN_BODIES = ["edge/relay/turn.ts"];
+const OWN_BODIES = ["edge/relay/site/turn.ts"];
 
 test("nothing reads a body to its end but what counts its bytes", () => {
   const files = globSync("{edge,link,cli,agent}/**/*.ts", { cwd: ROOT });

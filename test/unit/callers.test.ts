@@ -7,7 +7,9 @@ type Lane = { attachment: object; send: (frame: Uint8Array) => void };
 type CallersClass = new (host: object) => { open: (lane: Lane, frame: Frame) => void };
 
 /** The relay's part, whose types are of another world than these. */
-const { Callers } = (await import(/* @vite-ignore */ new URL("../../edge/relay/callers.ts", import.meta.url).href)) as {
+const { Callers } = (await import(
+  /* @vite-ignore */ new URL("../../edge/relay/doors/forwarded.ts", import.meta.url).href
+)) as {
   Callers: CallersClass;
 };
 

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { Crowding } from "../../edge/relay/crowding.ts";
+import { Crowding } from "../../edge/relay/lanes/crowding.ts";
 import { DATAGRAM_DEADLINE_MS } from "../../shared/flow.ts";
 import { Path } from "../../shared/path.ts";
 

@@ -6,7 +6,7 @@ import { routeOf, hrefOf, type Route } from "../../dashboard/route.ts";
 import { chosen, rowsOf, worstFirst } from "../../dashboard/rows.ts";
 import { rulesIn } from "../../dashboard/rules-text.ts";
 import { shifted, withHours, withReport, type Traffic } from "../../dashboard/traffic.ts";
-import { Traffic as RelayTraffic } from "../../edge/relay/traffic.ts";
+import { Traffic as RelayTraffic } from "../../edge/relay/site/traffic.ts";
 import { TrafficTable } from "../../edge/registry/traffic.ts";
 import { Store } from "../../edge/registry/store.ts";
 import { parseMapping } from "../../shared/mapping.ts";

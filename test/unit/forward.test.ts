@@ -5,7 +5,9 @@ import { decodeFrame, encodeFrame, TYPE, type Frame } from "../../shared/frame.t
 type Forward = (lanes: object, spending: object, lane: object, bytes: Uint8Array, frame: Frame) => void;
 
 /** The relay's part, whose types are of another world than these. */
-const { forward } = (await import(/* @vite-ignore */ new URL("../../edge/relay/forward.ts", import.meta.url).href)) as {
+const { forward } = (await import(
+  /* @vite-ignore */ new URL("../../edge/relay/doors/forward.ts", import.meta.url).href
+)) as {
   forward: Forward;
 };
 

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { Held, MOST_QUEUED, queuedAt, SocketQueue } from "../../edge/relay/http-held.ts";
+import { Held, MOST_QUEUED, queuedAt, SocketQueue } from "../../edge/relay/doors/http-held.ts";
 
 /** A visitor whose queue is as long as is said, and a clock that is turned by hand. */
 function slowVisitor() {

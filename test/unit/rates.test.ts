@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { Rates } from "../../edge/relay/rates.ts";
+import { Rates } from "../../edge/relay/site/rates.ts";
 import { parseAddress } from "../../shared/address.ts";
 import { parseMapping, type Mapping } from "../../shared/mapping.ts";
 import { known } from "../../shared/result.ts";

@@ -9,7 +9,7 @@ import { addSite, removeSite } from "../../edge/registry/site-changes.ts";
 import { Store } from "../../edge/registry/store.ts";
 import { issueToken, revokeToken, type Issued } from "../../edge/registry/token-changes.ts";
 import type { ConnectionRecord, SiteRules, Trust } from "../../edge/registry/types.ts";
-import { Rules } from "../../edge/relay/rules.ts";
+import { Rules } from "../../edge/relay/site/rules.ts";
 import { verifyToken } from "../../edge/tokens.ts";
 import type { Outcome } from "../../edge/problem.ts";
 import { relayMemory } from "../support/relay-memory.ts";

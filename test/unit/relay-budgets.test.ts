@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
-import { Accounts } from "../../edge/relay/accounts.ts";
-import { isDecent, partOf } from "../../edge/relay/budget.ts";
-import { Cuts } from "../../edge/relay/cuts.ts";
+import { Accounts } from "../../edge/relay/lanes/accounts.ts";
+import { isDecent, partOf } from "../../edge/relay/site/budget.ts";
+import { Cuts } from "../../edge/relay/site/cuts.ts";
 import { demandOf, divide, type Demand } from "../../shared/division.ts";
 import { MAX_GRACE_MS, MAX_STREAM_WINDOW as MOST, MIN_BUDGET, RELAY_BUDGET } from "../../shared/limits.ts";
 

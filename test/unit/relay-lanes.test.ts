@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { requestLane, type Choice } from "../../edge/relay/lane-choice.ts";
+import { requestLane, type Choice } from "../../edge/relay/lanes/lane-choice.ts";
 
 const KIB = 1024;
 

@@ -1,5 +1,5 @@
 import { expect, test, vi } from "vitest";
-import { Severing } from "../../edge/relay/severing.ts";
+import { Severing } from "../../edge/relay/doors/severing.ts";
 
 /** Whether a promise is settled by now. */
 async function isDue(promise: Promise<void>): Promise<boolean> {

@@ -16,7 +16,9 @@ type SilenceClass = new (host: object) => {
 };
 
 /** The relay's part, whose types are of another world than these. */
-const { Silence } = (await import(/* @vite-ignore */ new URL("../../edge/relay/silence.ts", import.meta.url).href)) as {
+const { Silence } = (await import(
+  /* @vite-ignore */ new URL("../../edge/relay/lanes/silence.ts", import.meta.url).href
+)) as {
   Silence: SilenceClass;
 };
 

@@ -1,5 +1,5 @@
 import { expect, test, vi } from "vitest";
-import { carriedBy, Spending } from "../../edge/relay/spending.ts";
+import { carriedBy, Spending } from "../../edge/relay/site/spending.ts";
 import { batch } from "../../shared/batch.ts";
 import { decodeFrame, encodeFrame, TYPE } from "../../shared/frame.ts";
 

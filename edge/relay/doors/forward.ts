@@ -1,0 +1,93 @@
+import { thinned } from "../../../shared/batch.ts";
+import { SessionError } from "../../../shared/errors.ts";
+import { decodeFrame, isReserved, stamp, TYPE, typeName, type Frame } from "../../../shared/frame.ts";
+import { RELAY_BUDGET } from "../../../shared/limits.ts";
+import type { Lane } from "../lanes/lane.ts";
+import { laneOf, type Lanes } from "../lanes/lanes.ts";
+import { carriedBy, type Spending } from "../site/spending.ts";
+
+// What passes between clients or gateways and agents. The relay stamps who is speaking, so nobody speaks for another.
+
+/** Bytes on their way to an agent that it can't have granted: callers have overrun their credit; and how many more one of them may add. */
+const PRESSING_BACKLOG = RELAY_BUDGET;
+const MOST_PRESSED = 2 * 1024 * 1024;
+
+const FROM_CALLERS: ReadonlySet<number> = new Set([
+  TYPE.SESSION,
+  TYPE.WINDOW,
+  TYPE.RESUME,
+  TYPE.END,
+  TYPE.DATA,
+  TYPE.FIN,
+  TYPE.RESET,
+  TYPE.CREDIT,
+  TYPE.ASK,
+  TYPE.DGRAM,
+  TYPE.BATCH,
+]);
+const FROM_AGENTS: ReadonlySet<number> = new Set([
+  TYPE.WINDOW,
+  TYPE.RESUMED,
+  TYPE.NUDGE,
+  TYPE.END,
+  TYPE.ACCEPT,
+  TYPE.REJECT,
+  TYPE.DATA,
+  TYPE.FIN,
+  TYPE.RESET,
+  TYPE.CREDIT,
+  TYPE.ASK,
+  TYPE.DGRAM,
+  TYPE.UNKNOWN_FLOW,
+  TYPE.BATCH,
+]);
+
+/** Passes a frame on, unchanged but for the stamp. Throws SessionError on one that this kind of end may not send. */
+export function forward(lanes: Lanes, spending: Spending, lane: Lane, bytes: Uint8Array, frame: Frame): void {
+  const { ready, kind } = lane.attachment;
+  const number = ready?.number ?? 0;
+  const allowed = kind === "agent" ? FROM_AGENTS : FROM_CALLERS;
+  if (!allowed.has(frame.type) && !isReserved(frame.type))
+    throw new SessionError("protocol", `${typeName(frame.type)} from a ${kind}`);
+  const far = kind === "agent" ? lanes.caller(frame.channel) : lanes.agent(frame.slot);
+  const to = far === undefined ? undefined : laneOf(far, frame.lane);
+  // Nobody there: dropped. ROUTES has told the caller, and what it sent is still kept by its session.
+  if (to === undefined) return;
+  const isTimely = isDatagrams(frame);
+  const rest = isTimely ? timely(lanes, to, number, bytes, frame) : bytes;
+  if (rest === null) return;
+  const { jti, caps } = (kind === "agent" ? to : lane).attachment;
+  if (caps?.bytes !== undefined) spending.count(jti, caps.bytes, carriedBy(decodeFrame(rest)));
+  if (kind !== "agent" && to.backlog > PRESSING_BACKLOG) press(lane, bytes.byteLength);
+  stamp(rest, kind === "agent" ? { slot: number } : { channel: number });
+  if (isTimely) to.sendDatagrams(rest);
+  else to.send(rest);
+}
+
+/** An agent whose callers send more than it granted must not lose its lane for it: whoever does it loses his. */
+function press(lane: Lane, bytes: number): void {
+  lane.pressed += bytes;
+  if (lane.pressed > MOST_PRESSED) throw new SessionError("flow-control", "more was sent than the agent granted");
+}
+
+/** True of a datagram, and of a BATCH of them. */
+function isDatagrams({ type, payload }: Frame): boolean {
+  return type === TYPE.DGRAM || (type === TYPE.BATCH && payload[0] === TYPE.DGRAM);
+}
+
+/**
+ * What of a frame of datagrams its lane still takes, from the end of this number: all of it, or what has its flow's share of a
+ * lane that is crowded; null: nothing. The others are counted.
+ */
+function timely(lanes: Lanes, to: Lane, number: number, bytes: Uint8Array, frame: Frame): Uint8Array | null {
+  const now = performance.now();
+  if (!to.crowding.isCrowded(now)) return bytes;
+  const takes = ({ type, stream, payload }: Frame): boolean => {
+    if (type !== TYPE.DGRAM || to.crowding.takes(`${number}/${stream}`, payload.byteLength, now)) return true;
+    to.droppedDatagrams += 1;
+    lanes.droppedDatagrams += 1;
+    return false;
+  };
+  if (frame.type === TYPE.BATCH) return thinned(bytes, frame, takes);
+  return takes(frame) ? bytes : null;
+}

@@ -1,0 +1,164 @@
+import { LANE_CLOSE } from "../../../shared/errors.ts";
+import { NO_DEMAND, type Demand } from "../../../shared/division.ts";
+import { DEAD_MS } from "../../../shared/limits.ts";
+import type { Attachment } from "./attachment.ts";
+import { Accounts } from "./accounts.ts";
+import { Lane } from "./lane.ts";
+
+/** The lanes of one agent incarnation, or of one caller. */
+export type End = {
+  readonly kind: "agent" | "client" | "gateway";
+  readonly identity: string;
+  readonly incarnation: string;
+  /** Slot of an agent, channel of a caller. */
+  readonly number: number;
+  readonly lanes: Map<number, Lane>;
+  /** What it has asked for. */
+  demand: Demand;
+};
+
+/** Every socket of a relay, indexed; rebuilt from attachments after hibernation. */
+export class Lanes {
+  /** Refused because too much was on its way, over all lanes there were. */
+  droppedDatagrams = 0;
+  readonly accounts = new Accounts();
+  readonly #bySocket = new Map<WebSocket, Lane>();
+  /** Closed by us, while their ends don't let go. */
+  readonly #closing = new Map<WebSocket, Lane>();
+  readonly #agents = new Map<number, End>();
+  readonly #callers = new Map<number, End>();
+
+  constructor(sockets: WebSocket[]) {
+    for (const socket of sockets) {
+      const lane = this.add(socket);
+      const { ready, renewOnly, standby } = lane.attachment;
+      if (ready !== null && renewOnly !== true && standby !== true) this.enter(lane);
+    }
+  }
+
+  get agents(): End[] {
+    return [...this.#agents.values()];
+  }
+
+  get callers(): End[] {
+    return [...this.#callers.values()];
+  }
+
+  /** Agents and callers. */
+  get ends(): End[] {
+    return [...this.#agents.values(), ...this.#callers.values()];
+  }
+
+  /** Boot id of the lanes that outlived a former instance, if any did. */
+  get boot(): string | undefined {
+    for (const lane of this.#bySocket.values()) if (lane.attachment.ready !== null) return lane.attachment.ready.boot;
+    return undefined;
+  }
+
+  add(socket: WebSocket): Lane {
+    const lane = new Lane(socket, this.accounts);
+    this.#bySocket.set(socket, lane);
+    return lane;
+  }
+
+  of(socket: WebSocket): Lane | undefined {
+    return this.#bySocket.get(socket);
+  }
+
+  all(): Iterable<Lane> {
+    return this.#bySocket.values();
+  }
+
+  agent(slot: number): End | undefined {
+    return this.#agents.get(slot);
+  }
+
+  caller(channel: number): End | undefined {
+    return this.#callers.get(channel);
+  }
+
+  /** Sends to an agent on the lane named, else its lowest live one; to one that is gone, nothing. */
+  send(slot: number, frame: Uint8Array, lane: number): void {
+    const end = this.agent(slot);
+    if (end !== undefined) laneOf(end, lane)?.send(frame);
+  }
+
+  /** Bytes of the largest frame of bulk that that lane of an agent takes now; 0: none. */
+  room(slot: number, lane: number): number {
+    const end = this.agent(slot);
+    return end === undefined ? 0 : (laneOf(end, lane)?.room ?? 0);
+  }
+
+  /** The end of this identity and incarnation, if it has lanes here. */
+  find(attachment: Attachment, incarnation: string): End | undefined {
+    const ends = attachment.kind === "agent" ? this.#agents : this.#callers;
+    for (const end of ends.values())
+      if (end.identity === attachment.identity && end.incarnation === incarnation) return end;
+    return undefined;
+  }
+
+  /** Puts a lane that has said HELLO among those of its end; an older one of its index is closed, and what was on its way there is lost. */
+  enter(lane: Lane): { end: End; replaced: boolean } {
+    const { kind, identity, ready } = lane.attachment;
+    if (ready === null) throw new Error("a lane enters after HELLO");
+    const ends = kind === "agent" ? this.#agents : this.#callers;
+    let end = ends.get(ready.number);
+    if (end === undefined) {
+      end = {
+        kind,
+        identity,
+        incarnation: ready.incarnation,
+        number: ready.number,
+        lanes: new Map(),
+        demand: NO_DEMAND,
+      };
+      ends.set(ready.number, end);
+    }
+    end.demand = lane.attachment.demand ?? end.demand;
+    const older = end.lanes.get(ready.lane);
+    end.lanes.set(ready.lane, lane);
+    const replaced = older !== undefined && older !== lane;
+    if (replaced) {
+      this.#bySocket.delete(older.socket);
+      this.#closing.set(older.socket, older);
+      older.close(LANE_CLOSE.replaced, "a newer lane of this index took over");
+    }
+    return { end, replaced };
+  }
+
+  /** A socket is closed at both ends: nothing is queued for it any more. */
+  gone(socket: WebSocket): void {
+    (this.#bySocket.get(socket) ?? this.#closing.get(socket))?.gone();
+    this.#closing.delete(socket);
+  }
+
+  /** Forgets a socket; answers its end if that has no lane left. */
+  leave(socket: WebSocket): End | undefined {
+    const lane = this.#bySocket.get(socket);
+    this.#bySocket.delete(socket);
+    if (lane !== undefined && !lane.isGone) this.#closing.set(socket, lane);
+    const ready = lane?.attachment.ready;
+    if (lane === undefined || ready === null || ready === undefined) return undefined;
+    const ends = lane.attachment.kind === "agent" ? this.#agents : this.#callers;
+    const end = ends.get(ready.number);
+    if (end?.lanes.get(ready.lane) !== lane) return undefined;
+    end.lanes.delete(ready.lane);
+    if (end.lanes.size > 0) return undefined;
+    ends.delete(ready.number);
+    return end;
+  }
+}
+
+/** Whether an agent takes new streams: it has been heard of late, and its token has not run out. `now` in milliseconds since 1970. */
+export function isServing(end: End, heard: (lane: Lane) => number, now: number): boolean {
+  return [...end.lanes.values()].some((lane) => heard(lane) >= now - DEAD_MS && lane.attachment.expires * 1000 > now);
+}
+
+/** The lane named, else the lowest live one. */
+export function laneOf(end: End, index: number): Lane | undefined {
+  const named = end.lanes.get(index);
+  if (named !== undefined) return named;
+  let lowest: number | undefined;
+  for (const each of end.lanes.keys()) if (lowest === undefined || each < lowest) lowest = each;
+  return lowest === undefined ? undefined : end.lanes.get(lowest);
+}

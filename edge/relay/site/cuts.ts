@@ -1,0 +1,55 @@
+import type { Cut } from "../../../shared/control.ts";
+import { MAX_GRACE_MS } from "../../../shared/limits.ts";
+
+/** Milliseconds a cut is kept: no stream outlives its agent's absence for longer. */
+const KEEP_MS = MAX_GRACE_MS;
+/** Cuts kept; with more at once, an agent that was away is better told to begin anew than not told. */
+const MOST = 1_000;
+
+type Kept = { cut: Cut; at: number; /** Incarnations of the agents that have heard it. */ told: string[] };
+
+export type CutsStore = { get: (key: string) => string | undefined; put: (key: string, value: string) => void };
+
+/**
+ * What was cut lately, for agents that were away: the streams of clients wait at the agents, and a rule that was
+ * removed meanwhile must end them. Outlives the instance; written only when rules change or an agent comes.
+ */
+export class Cuts {
+  readonly #store: CutsStore;
+
+  constructor(store: CutsStore) {
+    this.#store = store;
+  }
+
+  /** Notes a cut, and who hears it now. `now` in milliseconds since 1970. */
+  add(cut: Cut, told: readonly string[], now: number): void {
+    const kept = this.#recent(now);
+    kept.push({ cut, at: now, told: [...told] });
+    this.#save(kept.slice(-MOST));
+  }
+
+  /** What this agent has not heard; it counts as told. */
+  missed(incarnation: string, now: number): Cut[] {
+    const kept = this.#recent(now);
+    const missed = kept.filter(({ told }) => !told.includes(incarnation));
+    if (missed.length === 0) return [];
+    for (const { told } of missed) told.push(incarnation);
+    this.#save(kept);
+    return missed.map(({ cut }) => cut);
+  }
+
+  /** Whether this mapping was cut lately: what agents still say of its streams is true. */
+  has(mapping: number, now: number): boolean {
+    return this.#recent(now).some(({ cut }) => cut.mapping === mapping);
+  }
+
+  #recent(now: number): Kept[] {
+    const text = this.#store.get("cuts");
+    const kept = text === undefined ? [] : (JSON.parse(text) as Kept[]);
+    return kept.filter(({ at }) => at > now - KEEP_MS);
+  }
+
+  #save(kept: readonly Kept[]): void {
+    this.#store.put("cuts", JSON.stringify(kept));
+  }
+}
