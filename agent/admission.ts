@@ -1,6 +1,9 @@
+import { parseAddress } from "../shared/address.ts";
+import type { Cut, Keep } from "../shared/control.ts";
 import type { DialOptions } from "../shared/dial-options.ts";
-import type { Failure } from "../shared/errors.ts";
+import { streamCode, type Failure } from "../shared/errors.ts";
 import type { Dial } from "../shared/open.ts";
+import { staysOpen } from "../shared/policy.ts";
 import { splitHostPort } from "../shared/socket-address.ts";
 import type { Stream } from "../shared/stream.ts";
 
@@ -43,6 +46,25 @@ export class Admission {
     return this.#byVisitor.has(hostOf(visitor));
   }
 
+  /** Ends what a rule, a token or a grant allowed, but for what the rule that took its place allows still. */
+  cut(cut: Cut): void {
+    const failure: Failure = { code: streamCode(cut.code), reason: cut.reason };
+    const hit = [...this.#served].filter(([, { dial }]) => {
+      return (
+        dial.mapping === cut.mapping ||
+        (cut.token !== undefined && dial.token === cut.token) ||
+        (cut.grant !== undefined && dial.grant === cut.grant)
+      );
+    });
+    const { keep } = cut;
+    // Streams have come in the order in which they stand here: over a lower limit, the newest end.
+    let left = keep?.maxStreams ?? Number.POSITIVE_INFINITY;
+    for (const [stream, { dial, options }] of hit) {
+      if (keep !== undefined && isKept(keep, dial, options) && left > 0) left -= 1;
+      else stream.reset(failure.code, failure.reason);
+    }
+  }
+
   /** Ends what its rule, grant or token allowed until now only. `now` in milliseconds since 1970. */
   sweep(now: number): void {
     for (const [stream, { options }] of [...this.#served]) {
@@ -50,6 +72,13 @@ export class Admission {
         stream.reset("expired", "the rule, grant or token behind it has ended");
     }
   }
+}
+
+/** Whether a changed rule leaves a stream open. The edge judges its own visitors itself: here are only those of clients and gateways. */
+function isKept(keep: Keep, { visitor, grant }: Dial, { report, via }: DialOptions): boolean {
+  if (report !== true) return true;
+  const address = parseAddress(hostOf(visitor));
+  return address.ok && staysOpen(keep, { address: address.value, via: via ?? "public", granted: grant !== "" });
 }
 
 function hostOf(visitor: string): string {

@@ -3,26 +3,30 @@ import { type Address, parseAddress } from "../shared/address.ts";
 import { classify, isLoopback } from "../shared/address-class.ts";
 import { type AgentClaims, mayReach } from "../shared/claims.ts";
 import type { Failure } from "../shared/errors.ts";
+import { isOrdinary, mayDial, type TargetPolicy as SharedPolicy } from "../shared/target-policy.ts";
 import {
   forbids,
+  formatTargetRule,
   leavesLoopback,
   type Meanings,
   namesIn,
-  namingLoopback,
-  permits,
   permitsSocket,
   type TargetRule,
 } from "../shared/target-rule.ts";
 import { Names } from "./names.ts";
 import { mayOpenFile, noFiles } from "./open-files.ts";
 
-/** What this agent may dial: its token's targets, and its own rules, which the edge can't widen. */
-export type TargetPolicy = {
-  claims: AgentClaims;
-  /** `--allow`; none: private addresses, and loopback where the token names it. */
-  allow: readonly TargetRule[];
-  deny: readonly TargetRule[];
-};
+/** What this agent may dial, by the token it has. */
+export type TargetPolicy = SharedPolicy & { claims: AgentClaims };
+
+/** Rules beyond these are not said: the relay then asks, and is refused. */
+const MOST_SAID = 500;
+
+/** What HELLO says of the agent's own rules; undefined for lists that are too long for it. */
+export function saidRules({ allow, deny }: TargetPolicy): { allow: string[]; deny: string[] } | undefined {
+  if (allow.length + deny.length > MOST_SAID) return undefined;
+  return { allow: allow.map(formatTargetRule), deny: deny.map(formatTargetRule) };
+}
 
 /** The resolver of this machine, for all mappings together. */
 const names = new Names((host) => lookup(host, { all: true, verbatim: true }));
@@ -40,7 +44,7 @@ export type Judged = { ok: true; addresses: Address[] } | { ok: false; failure: 
 export async function judge(policy: TargetPolicy, host: string, port: number): Promise<Judged> {
   const [resolved, meanings] = await Promise.all([resolve(host), meaningsOf(policy.deny, port)]);
   if (!resolved.ok) return resolved;
-  const allowed = resolved.addresses.filter((address) => isAllowed(policy, host, address, port, meanings));
+  const allowed = resolved.addresses.filter((address) => mayDial(policy, { host, address, port }, meanings));
   if (allowed.length > 0) return { ok: true, addresses: allowed };
   const shown = resolved.addresses.map((address) => address.text).join(", ");
   const [first] = resolved.addresses;
@@ -70,26 +74,6 @@ export async function meaningsOf(deny: readonly TargetRule[], port?: number): Pr
   };
   await Promise.all(namesIn(deny, port).map(ask));
   return meanings;
-}
-
-/** Whether token and rules both let the agent dial this address, which `host` has resolved to. */
-export function isAllowed(
-  { claims, allow, deny }: TargetPolicy,
-  host: string,
-  address: Address,
-  port: number,
-  meanings: Meanings,
-): boolean {
-  const dialling = { host, address, port };
-  if (!mayReach(claims, address, port) || forbids(deny, dialling, meanings)) return false;
-  if (isLoopback(address) && leavesLoopback(claims.targets)) return permits(namingLoopback(allow), dialling);
-  return allow.length > 0 ? permits(allow, dialling) : isOrdinary(address);
-}
-
-/** What an agent dials without being told: the LAN, and what its token names of its own machine. Never link-local or metadata addresses. */
-function isOrdinary(address: Address): boolean {
-  const kind = classify(address);
-  return kind === "private" || kind === "loopback";
 }
 
 /** Why the agent may not dial an address that is not allowed. */

@@ -26,7 +26,7 @@ import { UdpEgress } from "./egress/udp.ts";
 import { FilesWarning } from "./open-files.ts";
 import { OwnEnds } from "./own-ends.ts";
 import { Paces } from "./paces.ts";
-import type { TargetPolicy } from "./policy.ts";
+import { saidRules, type TargetPolicy } from "./policy.ts";
 import { serveProbe } from "./probe/probe.ts";
 import { reportOf, type Tally } from "./report.ts";
 
@@ -61,6 +61,8 @@ export type AgentState = {
   lastFault: string | null;
   streams: () => number;
   rtt: () => number | null;
+  /** Tells the edge that this agent's own rules of targets have changed. */
+  rulesChanged: () => void;
 };
 
 /**
@@ -87,19 +89,21 @@ export async function runAgent(options: AgentOptions, state: AgentState): Promis
     gather: MOMENTS,
     dial: (stream, request) => void serve(stream, request),
     drained: () => datagrams.flush(),
+    cut: (cut) => admission.cut(cut),
   });
   const lanes = new Lanes({
     url: new URL("/.sallyport/agent", edge),
     dialler: options.dialler,
     token: options.token,
-    hello: {
+    hello: () => ({
       protocol: PROTOCOL,
       kind: "agent",
       incarnation: options.incarnation,
       version: VERSION,
       frameBytes: MAX_DATA,
       features: [],
-    },
+      reach: saidRules(options.policy),
+    }),
     renew: () => renewal.ask(Date.now()),
     waiting: () => sessions.waiting,
     frame: (frame) => (frame.type === TYPE.RENEW ? renewal.answered(frame, Date.now()) : sessions.receive(frame)),
@@ -148,7 +152,6 @@ export async function runAgent(options: AgentOptions, state: AgentState): Promis
         "busy",
         `${dials.of(request.mapping)} of ${dials.taken} dials in flight are for this mapping`,
       );
-    sessions.track(stream, request);
     let own: string | undefined;
     const turns = ownEnds.turns(request.kind, request.visitor, request.endpoint);
     const dialled = (local?: string): void => {
@@ -168,7 +171,6 @@ export async function runAgent(options: AgentOptions, state: AgentState): Promis
       : refuse(stream, excess, dialled));
     admission.leave(stream);
     paces.leave(request.mapping, pace);
-    sessions.untrack(stream);
     if (own) ownEnds.delete(request.kind, own, request.target);
     counters.ended(stream, failure);
     // Of the edge's own visitors the relay keeps the record itself.
@@ -199,7 +201,11 @@ export async function runAgent(options: AgentOptions, state: AgentState): Promis
   function loopOf({ target }: Dial): Failure {
     return { code: "loop", reason: `${target} leads back to this endpoint: the visitor is this agent` };
   }
-  Object.assign(state, { streams: () => sessions.streams, rtt: () => lanes.rtt });
+  Object.assign(state, {
+    streams: () => sessions.streams,
+    rtt: () => lanes.rtt,
+    rulesChanged: () => lanes.introduceAgain(),
+  });
 
   /** Says GOAWAY, takes what is on its way by then, lets open streams finish for a while, then ends. */
   async function drained(): Promise<void> {

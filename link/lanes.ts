@@ -1,12 +1,12 @@
 import { Backoff } from "../shared/backoff.ts";
-import type { Hello, Welcome } from "../shared/control.ts";
-import type { Frame } from "../shared/frame.ts";
+import { encodeControl, type Hello, type Welcome } from "../shared/control.ts";
+import { TYPE, type Frame } from "../shared/frame.ts";
 import type { Dialler } from "./dial/dialler.ts";
 import { EdgeTime } from "./edge-time.ts";
 import type { LinkFault, LinkStopped } from "./fault.ts";
 import { dialLane, Lane } from "./lane.ts";
 import { pause } from "./pause.ts";
-import { HAS_STANDBY } from "../shared/version.ts";
+import { HAS_STANDBY, HEARS_RULES } from "../shared/version.ts";
 import { LaneSet } from "../shared/lane-set.ts";
 import { Lull, LULL_MS } from "../shared/lull.ts";
 import type { Path } from "../shared/path.ts";
@@ -32,7 +32,8 @@ export type LanesOptions = {
   dialler: () => Dialler;
   /** Read at every dial: it may have been renewed. */
   token: () => string;
-  hello: Omit<Hello, "lane">;
+  /** Read at every dial: the rules in it may have changed. */
+  hello: () => Omit<Hello, "lane">;
   /** The frame that asks for the successor of a lapsed token; absent for ends that don't renew theirs. */
   renew?: () => Uint8Array;
   /** True while the sessions have bytes the far ends have not consumed. */
@@ -102,6 +103,13 @@ export class Lanes {
       this.#lull.breakOff(performance.now());
       this.#options.room();
     }, LULL_MS).unref();
+  }
+
+  /** Says HELLO again, because what it says has changed; a relay of an earlier version hears of it at the next dial. */
+  introduceAgain(): void {
+    const lane = this.#live.at(0);
+    if (lane === undefined || !this.#features.includes(HEARS_RULES)) return;
+    lane.send(encodeControl(TYPE.HELLO, { ...this.#options.hello(), lane: lane.index }));
   }
 
   /** Resolves when the edge has all that was sent on the lane until now, or the lane is over, or at `end`. */
@@ -207,7 +215,7 @@ export class Lanes {
 
   #hello(lane: number): Hello {
     const alone = !this.connected;
-    return { ...this.#options.hello, lane, ...(alone ? { alone } : {}), ...(this.#standby ? { standby: true } : {}) };
+    return { ...this.#options.hello(), lane, ...(alone ? { alone } : {}), ...(this.#standby ? { standby: true } : {}) };
   }
 
   /** Carries a lane, and those that replace it, until none is left. */

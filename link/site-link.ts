@@ -63,7 +63,7 @@ export class SiteLink implements AsyncDisposable {
       url,
       dialler: () => dialler,
       token,
-      hello: { protocol: PROTOCOL, kind, incarnation, version: VERSION, frameBytes: MAX_DATA, features: [] },
+      hello: () => ({ protocol: PROTOCOL, kind, incarnation, version: VERSION, frameBytes: MAX_DATA, features: [] }),
       ...(events.renew === undefined ? {} : { renew: events.renew }),
       waiting: () => this.#sessions.waiting,
       frame: (frame) => this.#receive(frame),

@@ -1,7 +1,7 @@
 import { Budget } from "./budget.ts";
 import { Cut, decodeControl, type Welcome } from "./control.ts";
 import { encodeEnd } from "./ending.ts";
-import { SessionError, streamCode, type Failure } from "./errors.ts";
+import { SessionError, type Failure } from "./errors.ts";
 import { decodeFields, numberField } from "./fields.ts";
 import { encodeFrame, FLAG_MORE, TYPE, type Frame } from "./frame.ts";
 import { GoneSessions } from "./gone-sessions.ts";
@@ -24,6 +24,8 @@ export type AgentSessionsHost = {
   dial: (stream: Stream, dial: Dial) => void;
   /** Datagrams that waited may go. */
   drained?: () => void;
+  /** A rule, a token or a grant is no more, or says something else: what it allowed ends. */
+  cut: (cut: Cut) => void;
 };
 
 /** Sessions without streams that may wait for their callers at once. */
@@ -36,7 +38,6 @@ export class AgentSessions {
   /** A session is found again by its id, whatever its channel is by then. */
   readonly #byId = new Map<string, Session>();
   readonly #gone = new GoneSessions();
-  readonly #dials = new Map<Stream, Dial>();
   /** RESUMEs whose last page has not come, by channel. */
   readonly #pages = new Map<number, Resume>();
   #boot: string | undefined;
@@ -93,7 +94,7 @@ export class AgentSessions {
         this.#budget.grant(frame.offset);
         return;
       case TYPE.CUT:
-        this.#cut(decodeControl(frame, Cut));
+        this.#host.cut(decodeControl(frame, Cut));
         return;
       case TYPE.AWAY:
         this.#away(frame);
@@ -126,15 +127,6 @@ export class AgentSessions {
   /** Ends everything: the path is gone for good, or the agent stops. */
   close(failure: Failure): void {
     for (const session of this.#sessions) session.close("done", failure);
-  }
-
-  /** Notes what a stream was opened for, so that a CUT finds it; forget it when it ends. */
-  track(stream: Stream, dial: Dial): void {
-    this.#dials.set(stream, dial);
-  }
-
-  untrack(stream: Stream): void {
-    this.#dials.delete(stream);
   }
 
   get #sessions(): Session[] {
@@ -249,16 +241,6 @@ export class AgentSessions {
     if (frame.type === TYPE.END) return;
     const answer = this.#gone.answer(frame.channel, this.#host.now());
     if (answer !== null) this.#refuse(frame.channel, "no session on this channel", answer.id, answer.id === undefined);
-  }
-
-  #cut(cut: Cut): void {
-    for (const [stream, dial] of this.#dials) {
-      const hit =
-        dial.mapping === cut.mapping ||
-        (cut.token !== undefined && dial.token === cut.token) ||
-        (cut.grant !== undefined && dial.grant === cut.grant);
-      if (hit) stream.reset(streamCode(cut.code), cut.reason);
-    }
   }
 }
 

@@ -128,7 +128,11 @@ const parsedTargets = new WeakMap<readonly string[], readonly NetworkRule[]>();
  * Whether an agent may dial this address, as resolved, at this port, as far as its token says: of the agent's own loopback, a token
  * without targets says nothing (`leavesLoopback`).
  */
-export function mayReach({ targets }: Pick<AgentClaims, "targets">, address: Address, port: number): boolean {
+export function mayReach(
+  { targets }: { readonly targets: readonly string[] },
+  address: Address,
+  port: number,
+): boolean {
   if (isLoopback(address) && leavesLoopback(targets)) return true;
   const parsed = parsedTargets.get(targets) ?? known(all(targets, parseNetworkRule));
   parsedTargets.set(targets, parsed);

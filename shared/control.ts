@@ -7,6 +7,7 @@ import { GRACE_MS, MAX_CONTROL, MAX_GRACE_MS, MAX_LANES, USUAL_DATA } from "./li
 
 const text = z.string().max(200);
 const count = z.int().min(0);
+const rules = z.array(z.string().max(300)).max(1_000);
 /** An end that does not say takes what all take. */
 const frameBytes = count.min(USUAL_DATA).default(USUAL_DATA);
 
@@ -26,6 +27,8 @@ export const Hello = z.object({
   alone: z.boolean().optional(),
   /** Another process with this token was serving: this one takes over only when that one is gone. */
   standby: z.boolean().optional(),
+  /** Agents: their own rules of targets, `--allow` and `--deny`. The relay chooses by them; they let nothing in. */
+  reach: z.object({ allow: rules, deny: rules }).optional(),
 });
 export type Hello = z.infer<typeof Hello>;
 
@@ -70,6 +73,15 @@ export type Routes = z.infer<typeof Routes>;
 export const Goaway = z.object({ code: text, reason: text });
 export type Goaway = z.infer<typeof Goaway>;
 
+/** What of a mapping's rule decides on streams that are open already. */
+export const Keep = z.object({
+  access: z.enum(["public", "token"]),
+  allow: z.array(text),
+  deny: z.array(text),
+  maxStreams: count.nullable(),
+});
+export type Keep = z.infer<typeof Keep>;
+
 /** Ends all that a removed rule allowed: exactly one subject. */
 export const Cut = z
   .object({
@@ -77,6 +89,8 @@ export const Cut = z
     token: text.optional(),
     session: text.optional(),
     grant: text.optional(),
+    /** With `mapping`: what its changed rule still allows stays open. Agents that don't know this end all of it. */
+    keep: Keep.optional(),
     code: text,
     reason: z.string().max(300),
   })

@@ -21,6 +21,8 @@ export const DialOptions = z.object({
   idleSeconds: z.number().optional(),
   /** UDP: answers stay within three times what the visitor sent; `first`: only until it has answered. */
   guard: z.enum(["first", "always"]).optional(),
+  /** The visitor came by a token that opens the endpoint; absent: as the public does, or by a grant. */
+  via: z.literal("token").optional(),
   /** Milliseconds since 1970 at which the rule, grant or token behind it ends. */
   until: z.number().optional(),
 });

@@ -1,5 +1,6 @@
 import { type Address } from "./address.ts";
 import { allows, cidrContains, isWide, parseCidr, type Cidr } from "./cidr.ts";
+import type { Keep } from "./control.ts";
 import type { Failure } from "./errors.ts";
 import { admits, type Grant } from "./grant.ts";
 import type { Mapping } from "./mapping.ts";
@@ -24,13 +25,38 @@ export function decide(mapping: Mapping, grants: readonly Grant[], applicant: Ap
   const refuse = (code: Failure["code"], reason: string): Verdict => ({ ok: false, failure: { code, reason } });
   const { address, via, now } = applicant;
   if (mapping.expires !== null && now >= mapping.expires) return refuse("expired", "the mapping has expired");
-  const { allow, deny } = sourcesOf(mapping);
-  if (!allows([], deny, address)) return refuse("denied", `${address.text} is on the deny list`);
   const grant = admits(grants, mapping.id, address, now);
-  if (grant !== undefined) return { ok: true, grant };
-  if (via === "public" && mapping.access === "token") return refuse("denied", "this endpoint needs a token or a grant");
-  if (!allows(allow, [], address)) return refuse("denied", `${address.text} is not on the allow list`);
-  return { ok: true, grant: undefined };
+  const reason = whyClosed(mapping, { address, via, granted: grant !== undefined });
+  return reason === null ? { ok: true, grant } : refuse("denied", reason);
+}
+
+/** Whether a stream that is open stays open under the rule as it is now. `granted`: a grant that has not ended let it in. */
+export function staysOpen(
+  rule: Keep,
+  visitor: { address: Address; via: "public" | "token"; granted: boolean },
+): boolean {
+  return whyClosed(rule, visitor) === null;
+}
+
+/** Whether a changed rule may close the door to visitors whom the former one let in. */
+export function narrows(before: Keep, now: Keep): boolean {
+  if (before.access === "public" && now.access === "token") return true;
+  if (now.deny.some((each) => !before.deny.includes(each))) return true;
+  if (now.maxStreams !== null && (before.maxStreams === null || now.maxStreams < before.maxStreams)) return true;
+  if (now.allow.length === 0) return false;
+  return before.allow.length === 0 || before.allow.some((each) => !now.allow.includes(each));
+}
+
+/** Why the lists and the access of a rule keep a visitor out; null when they don't. */
+function whyClosed(
+  rule: Pick<Keep, "access" | "allow" | "deny">,
+  { address, via, granted }: { address: Address; via: Applicant["via"]; granted: boolean },
+): string | null {
+  const { allow, deny } = sourcesOf(rule);
+  if (!allows([], deny, address)) return `${address.text} is on the deny list`;
+  if (granted) return null;
+  if (via === "public" && rule.access === "token") return "this endpoint needs a token or a grant";
+  return allows(allow, [], address) ? null : `${address.text} is not on the allow list`;
 }
 
 /** Whether a mapping's list names the network of this address: its owner knows it, whoever else may come. */
@@ -62,12 +88,12 @@ function admissionOf({ mapping, grants }: Rule): string {
 type Sources = { readonly allow: readonly Cidr[]; readonly deny: readonly Cidr[] };
 
 /** By the object that a revision of a mapping is: a flood of visitors must not have the same lists parsed again and again. */
-const parsed = new WeakMap<Mapping, Sources>();
+const parsed = new WeakMap<object, Sources>();
 
-function sourcesOf(mapping: Mapping): Sources {
-  const before = parsed.get(mapping);
+function sourcesOf(rule: Pick<Keep, "allow" | "deny">): Sources {
+  const before = parsed.get(rule);
   if (before !== undefined) return before;
-  const sources = { allow: known(all(mapping.allow, parseCidr)), deny: known(all(mapping.deny, parseCidr)) };
-  parsed.set(mapping, sources);
+  const sources = { allow: known(all(rule.allow, parseCidr)), deny: known(all(rule.deny, parseCidr)) };
+  parsed.set(rule, sources);
   return sources;
 }

@@ -10,6 +10,9 @@ export const ASKS_FOR_BUDGET = "ask-budget";
 /** Feature of a relay, said in WELCOME: an agent whose place another process has taken may wait there to take over again. */
 export const HAS_STANDBY = "standby";
 
+/** Feature of a relay, said in WELCOME: an agent may say HELLO again on a lane when its own rules of targets have changed. */
+export const HEARS_RULES = "rules";
+
 /** Whether a version is older than another, by their numbers; a word for people only, never what decides whether two understand each other. */
 export function isOlder(version: string, than: string): boolean {
   const [one, other] = [version, than].map((text) => text.split(/[.+-]/).map(Number));

@@ -6,7 +6,8 @@ import { announced } from "../discover/multicast.ts";
 import { probe } from "../discover/probe.ts";
 import { MOST_ADDRESSES, scopeOf } from "../discover/scope.ts";
 import { USUAL, type Usual } from "../discover/usual.ts";
-import { isAllowed, meaningsOf, type TargetPolicy } from "../policy.ts";
+import { mayDial } from "../../shared/target-policy.ts";
+import { meaningsOf, type TargetPolicy } from "../policy.ts";
 import { settingsOf, type Options } from "../settings.ts";
 
 export type DiscoverOptions = Options & { json?: boolean };
@@ -61,7 +62,7 @@ async function allowed<T extends { address: Address; service: Usual }>(
   const meanings = new Map<number, Meanings>();
   for (const port of ports) meanings.set(port, await meaningsOf(policy.deny, port));
   return all.filter(({ address, service: { port } }) =>
-    isAllowed(policy, address.text, address, port, meanings.get(port) ?? new Map()),
+    mayDial(policy, { host: address.text, address, port }, meanings.get(port) ?? new Map()),
   );
 }
 

@@ -55,7 +55,14 @@ class RunningAgent {
   draining = false;
   readonly policy: TargetPolicy;
   readonly counters = new Counters();
-  readonly state: AgentState = { connected: false, since: null, lastFault: null, streams: () => 0, rtt: () => null };
+  readonly state: AgentState = {
+    connected: false,
+    since: null,
+    lastFault: null,
+    streams: () => 0,
+    rtt: () => null,
+    rulesChanged: () => undefined,
+  };
   readonly #flags: Options;
   readonly #env: NodeJS.ProcessEnv;
   #log: Log;
@@ -117,6 +124,7 @@ class RunningAgent {
     this.settings = after;
     const { claims, allow, deny } = after;
     Object.assign(this.policy, { claims, allow, deny });
+    this.state.rulesChanged();
     this.#log = logTo(after);
     const changed = changes(before, after);
     this.log("info", "reloaded", { changed });

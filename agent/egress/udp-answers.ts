@@ -3,7 +3,8 @@ import type { DialOptions } from "../../shared/dial-options.ts";
 import type { Failure } from "../../shared/errors.ts";
 import { Guard, type Drops } from "../../shared/flow.ts";
 import type { Meanings } from "../../shared/target-rule.ts";
-import { isAllowed, whyNot, type TargetPolicy } from "../policy.ts";
+import { mayDial } from "../../shared/target-policy.ts";
+import { whyNot, type TargetPolicy } from "../policy.ts";
 import { truncatedAnswer } from "./dns-truncated.ts";
 
 const DNS = 53;
@@ -73,7 +74,7 @@ export class Answers {
 
   #mayAnswer(port: number): boolean {
     const { policy, host, address, meanings } = this.#init;
-    const allowed = isAllowed(policy, host, address, port, meanings);
+    const allowed = mayDial(policy, { host, address, port }, meanings);
     if (allowed) this.#answering = port;
     else
       this.#denied ??= `answers from port ${port} of ${address.text} were dropped: ${whyNot(policy, address, port, meanings)}`;

@@ -36,6 +36,7 @@ export async function admitAgent(request: Request, env: Env): Promise<Response> 
     jti: claims.jti,
     expires: claims.exp,
     renewOnly: claims.exp * 1000 <= now,
+    targets: claims.targets,
     address: visitorOf(request, env),
   };
   const headers = new Headers({ upgrade: "websocket", [PASS_HEADER]: JSON.stringify(pass) });

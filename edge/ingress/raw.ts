@@ -8,7 +8,7 @@ import { bracketed } from "../../shared/socket-address.ts";
 import { registryOf, type Env } from "../env.ts";
 import { problemResponse, type Problem } from "../problem.ts";
 import type { Route } from "../registry/types.ts";
-import { encodeVisit } from "../relay/doors/visit.ts";
+import { encodeVisit } from "../relay/doors/tcp-visit.ts";
 import { bearerOf } from "../tokens.ts";
 import { callerOf } from "./caller.ts";
 import { bridge } from "./raw-bridge.ts";

@@ -1,5 +1,5 @@
 import type { Env } from "../env.ts";
-import { encodeVisit } from "../relay/doors/visit.ts";
+import { encodeVisit } from "../relay/doors/tcp-visit.ts";
 import { parseAddress } from "../../shared/address.ts";
 import type { Failure } from "../../shared/errors.ts";
 import { decide } from "../../shared/policy.ts";

@@ -3,23 +3,18 @@ import { LANE_CLOSE, SessionError } from "../../shared/errors.ts";
 import { decodeFrame, TYPE, typeName, type Frame } from "../../shared/frame.ts";
 import { MAX_CONTROL, MAX_FRAME } from "../../shared/limits.ts";
 import { logFault } from "../fault.ts";
-import type { Callers } from "./doors/forwarded.ts";
-import type { Doorman } from "./doors/tcp.ts";
+import type { Forwarded } from "./doors/forwarded.ts";
 import { forward } from "./doors/forward.ts";
-import type { Ingress } from "./site/sessions.ts";
 import type { Lane } from "./lanes/lane.ts";
-import type { Lanes } from "./lanes/lanes.ts";
 import type { Reception } from "./reception.ts";
-import type { Spending } from "./site/spending.ts";
+import { tellAll } from "./site/routes.ts";
+import type { Site } from "./site/site.ts";
 
 /** Who is handed what lanes bring. */
 export type Post = {
-  readonly lanes: Lanes;
-  readonly ingress: Ingress;
+  readonly site: Site;
   readonly reception: Reception;
-  readonly doorman: Doorman;
-  readonly callers: Callers;
-  readonly spending: Spending;
+  readonly forwarded: Forwarded;
   /** Sends a token's successor down its lane. */
   renew: (lane: Lane) => void;
 };
@@ -60,7 +55,7 @@ function route(post: Post, lane: Lane, bytes: Uint8Array, frame: Frame): void {
   }
   if (frame.type === TYPE.MARK) {
     lane.echoed(frame.offset, Date.now());
-    if (lane.attachment.kind === "agent") post.ingress.pump(ready.number);
+    if (lane.attachment.kind === "agent") post.site.sessions.pump(ready.number);
     return;
   }
   if (frame.type < TYPE.SESSION) {
@@ -68,29 +63,30 @@ function route(post: Post, lane: Lane, bytes: Uint8Array, frame: Frame): void {
     return;
   }
   if (lane.attachment.kind !== "agent" && frame.type === TYPE.OPEN) {
-    post.callers.open(lane, frame);
+    post.forwarded.open(lane, frame);
     return;
   }
-  if (lane.attachment.kind !== "agent" && frame.type === TYPE.RESUME) post.callers.authoriseAgain(lane, frame);
-  if (lane.attachment.kind === "agent" && frame.channel === 0) post.ingress.receive(ready.number, frame);
-  else forward(post.lanes, post.spending, lane, bytes, frame);
+  if (lane.attachment.kind !== "agent" && frame.type === TYPE.RESUME) post.forwarded.resume(lane, frame);
+  if (lane.attachment.kind === "agent" && frame.channel === 0) post.site.sessions.receive(ready.number, frame);
+  else forward(post.site.lanes, post.site.spending, lane, bytes, frame);
 }
 
 /** What an end says of a lane, not of a stream. */
 function laneFrame(post: Post, lane: Lane, frame: Frame): void {
   switch (frame.type) {
     case TYPE.HELLO:
-      throw new SessionError("protocol", "a second HELLO");
+      post.reception.helloAgain(lane, decodeControl(frame, Hello));
+      return;
     case TYPE.GOAWAY:
-      post.doorman.draining(lane.attachment.ready?.number ?? 0);
-      post.callers.tellAll();
+      post.site.agents.drain(lane.attachment.ready?.number ?? 0);
+      tellAll(post.site);
       return;
     case TYPE.BUDGET:
       post.reception.ask(lane, frame);
       return;
     case TYPE.REPORT:
       if (lane.attachment.kind !== "agent") throw new SessionError("protocol", "REPORT from a caller");
-      post.callers.report(decodeControl(frame, Report), lane.attachment.site);
+      post.forwarded.report(decodeControl(frame, Report), lane.attachment.site);
       return;
     case TYPE.RENEW:
       if (lane.attachment.kind === "client") throw new SessionError("protocol", "RENEW from a client");

@@ -1,19 +1,19 @@
-import { LANE_CLOSE } from "../../shared/errors.ts";
+import { LANE_CLOSE, SessionError } from "../../shared/errors.ts";
 import { TYPE, type Frame } from "../../shared/frame.ts";
 import { encodeControl, type Hello } from "../../shared/control.ts";
 import { DRAIN_MS, HELLOS_PER_SECOND, MAX_DATA, MAX_STREAMS, OPENS_PER_SECOND } from "../../shared/limits.ts";
-import { ASKS_FOR_BUDGET, HAS_STANDBY, PROTOCOL, VERSION } from "../../shared/version.ts";
+import { ASKS_FOR_BUDGET, HAS_STANDBY, HEARS_RULES, PROTOCOL, VERSION } from "../../shared/version.ts";
 import { Absences } from "./site/absences.ts";
-import type { Callers } from "./doors/forwarded.ts";
-import type { Cuts } from "./site/cuts.ts";
-import type { Doorman } from "./doors/tcp.ts";
 import { Hellos } from "./hellos.ts";
-import type { Ingress } from "./site/sessions.ts";
 import type { Lane } from "./lanes/lane.ts";
 import { dataLane } from "./lanes/lane-choice.ts";
-import { laneOf, type End, type Lanes } from "./lanes/lanes.ts";
+import { laneOf, type End } from "./lanes/lanes.ts";
+import { nudge, sayAway } from "./lanes/notices.ts";
 import type { Memory } from "./site/memory.ts";
+import type { Reach } from "./site/reach.ts";
+import { tell, tellAll } from "./site/routes.ts";
 import type { Shares } from "./site/shares.ts";
+import type { Site } from "./site/site.ts";
 import { Swaps } from "./swaps.ts";
 
 export type ReceptionHost = {
@@ -23,13 +23,10 @@ export type ReceptionHost = {
   instance: string;
   /** Milliseconds that sessions outlive their lanes. */
   graceMs: number;
-  lanes: Lanes;
+  site: Site;
   memory: Memory;
+  reach: Reach;
   shares: Shares;
-  cuts: Cuts;
-  ingress: Ingress;
-  doorman: Doorman;
-  callers: Callers;
   /** An agent has come: its site's rules may have changed. */
   refresh: () => void;
   /** A lane is in, whose token will end some day. */
@@ -62,7 +59,8 @@ export class Reception {
   /** Takes the HELLO of a lane: it is welcome, or closed with the reason. */
   hello(lane: Lane, hello: Hello): void {
     const { attachment } = lane;
-    const { lanes, memory, ingress, callers, shares } = this.#host;
+    const { site, memory, shares } = this.#host;
+    const { lanes, sessions } = site;
     if (hello.protocol !== PROTOCOL) {
       const behind = hello.protocol < PROTOCOL ? hello.kind : "edge";
       const both = `this ${hello.kind} speaks protocol ${hello.protocol}, the edge (${VERSION}) ${PROTOCOL}`;
@@ -110,8 +108,10 @@ export class Reception {
     memory.put("epoch", String(epoch));
     const number = known?.number ?? this.#absences.slotOf(attachment.identity, hello.incarnation) ?? epoch;
     const { incarnation, version, frameBytes } = hello;
+    const said = this.#host.reach.keep(hello.reach, incarnation);
     lane.save({
       ...attachment,
+      said,
       ready: { boot: this.#host.boot, epoch, number, incarnation, lane: hello.lane, version, frameBytes },
     });
     const { end, replaced } = lanes.enter(lane);
@@ -121,14 +121,29 @@ export class Reception {
     if (known === undefined && end.kind === "agent") this.#catchUp(lane, end);
     if (known === undefined) this.#joined(end);
     else if (replaced) {
-      ingress.move(number, hello.lane, hello.lane);
+      sessions.move(number, hello.lane, hello.lane);
       // An agent whose former lane was dead does not know what was sent into it: not even that a session has begun.
-      if (end.kind === "agent") callers.nudge(end);
+      if (end.kind === "agent") nudge(lanes, end);
     }
     // What had to use the realtime lane meanwhile leaves it.
-    else if (hello.lane > 0) ingress.spread(number, 0, hello.lane);
+    else if (hello.lane > 0) sessions.spread(number, 0, hello.lane);
     // On every lane: an end that lost all of its own may be known here still.
-    if (end.kind !== "agent") callers.tell(lane);
+    if (end.kind !== "agent") tell(site, lane);
+  }
+
+  /** An agent's own rules have changed: new streams are spread by them. Throws SessionError for anything else that says HELLO twice. */
+  helloAgain(lane: Lane, { kind, incarnation, reach }: Hello): void {
+    const { attachment } = lane;
+    const { lanes } = this.#host.site;
+    const end = attachment.kind === "agent" && kind === "agent" ? lanes.find(attachment, incarnation) : undefined;
+    if (end === undefined || incarnation !== attachment.ready?.incarnation)
+      throw new SessionError("protocol", "a second HELLO");
+    if (!this.#hellos.permit(attachment.identity, Date.now()))
+      return this.dismiss(lane, LANE_CLOSE.busy, `more than ${HELLOS_PER_SECOND} HELLOs of this token a second`);
+    this.#host.reach.forget(end);
+    const said = this.#host.reach.keep(reach, incarnation);
+    for (const each of end.lanes.values()) each.save({ ...each.attachment, said });
+    tellAll(this.#host.site);
   }
 
   /** Lets go of lanes that their end has lost: what is sent from now on must not go into them. */
@@ -136,8 +151,8 @@ export class Reception {
     for (const [index, lane] of [...end.lanes]) {
       if (index === but) continue;
       lane.close(LANE_CLOSE.replaced, "its end had lost it");
-      this.#host.lanes.leave(lane.socket);
-      if (end.kind === "agent") this.#host.ingress.move(end.number, index, but);
+      this.#host.site.lanes.leave(lane.socket);
+      if (end.kind === "agent") this.#host.site.sessions.move(end.number, index, but);
     }
   }
 
@@ -149,7 +164,8 @@ export class Reception {
 
   /** A socket is no more. */
   gone(socket: WebSocket): void {
-    const { lanes, memory, ingress, callers } = this.#host;
+    const { site, memory } = this.#host;
+    const { lanes, sessions } = site;
     const lane = lanes.of(socket);
     const end = lanes.leave(socket);
     if (end === undefined) {
@@ -157,25 +173,27 @@ export class Reception {
       return;
     }
     if (end.kind === "agent") {
-      this.#absences.left(end, ingress.suspend(end.number));
+      this.#absences.left(end, sessions.suspend(end.number));
+      this.#host.reach.forget(end);
       if (lanes.agents.length === 0) memory.put("offline-since", String(Date.now()));
       this.#host.left(lanes.agents.length);
-      callers.tellAll();
+      tellAll(site);
       this.#callStandby(end.identity);
     } else {
-      callers.left(end);
+      sayAway(lanes, end);
     }
     this.redivide();
   }
 
   /** A lane is gone; its end has others, unless it never had this one. */
   #thinned({ attachment: { kind, ready } }: Lane): void {
-    const { lanes, ingress, callers } = this.#host;
+    const { site } = this.#host;
+    const { lanes, sessions } = site;
     if (ready === null) return;
     const end = kind === "agent" ? lanes.agent(ready.number) : lanes.caller(ready.number);
     if (end === undefined || end.lanes.has(ready.lane)) return;
-    if (kind === "agent") ingress.move(end.number, ready.lane, dataLane(end));
-    callers.nudge(end);
+    if (kind === "agent") sessions.move(end.number, ready.lane, dataLane(end));
+    nudge(lanes, end);
   }
 
   /** Keeps a lane that stands for no agent and no caller, and takes nobody's place. */
@@ -191,13 +209,13 @@ export class Reception {
 
   /** Whether an agent process with this identity is there. */
   #isServed(identity: string): boolean {
-    return this.#host.lanes.agents.some((end) => end.identity === identity);
+    return this.#host.site.lanes.agents.some((end) => end.identity === identity);
   }
 
   /** The process that served an identity is gone: one that stands by takes over. */
   #callStandby(identity: string): void {
     if (this.#isServed(identity)) return;
-    for (const lane of [...this.#host.lanes.all()])
+    for (const lane of [...this.#host.site.lanes.all()])
       if (lane.attachment.standby === true && lane.attachment.identity === identity)
         this.dismiss(lane, LANE_CLOSE.draining, "the other process with this token is gone");
   }
@@ -221,54 +239,55 @@ export class Reception {
         graceMs,
         version: VERSION,
         limits: { frameBytes: MAX_DATA, streams: MAX_STREAMS, opensPerSecond: OPENS_PER_SECOND },
-        features: [ASKS_FOR_BUDGET, HAS_STANDBY],
+        features: [ASKS_FOR_BUDGET, HAS_STANDBY, HEARS_RULES],
       }),
     );
   }
 
   /** An agent is back, or new: what its streams stood on may have been removed meanwhile. */
   #catchUp(lane: Lane, end: End): void {
-    for (const cut of this.#host.cuts.missed(end.incarnation, Date.now())) lane.send(encodeControl(TYPE.CUT, cut));
+    for (const cut of this.#host.site.cuts.missed(end.incarnation, Date.now())) lane.send(encodeControl(TYPE.CUT, cut));
   }
 
   /** A new end: older incarnations of it are over, and the budget is divided anew. */
   #joined(end: End): void {
-    const { lanes, ingress, callers } = this.#host;
+    const { site } = this.#host;
+    const { lanes, sessions } = site;
     this.redivide();
     if (end.kind !== "agent") return;
-    callers.tellAll();
+    tellAll(site);
     for (const other of lanes.agents) {
       if (other.identity === end.identity && other.number !== end.number) this.#retire(other);
     }
     for (const slot of this.#absences.former(end.identity, end.incarnation)) {
-      ingress.drop(slot, { code: "lost", reason: "the agent was restarted" });
+      sessions.drop(slot, { code: "lost", reason: "the agent was restarted" });
     }
     this.#host.refresh();
     this.#absences.forget(end.number);
-    ingress.resume(end.number);
+    sessions.resume(end.number);
     this.#absences.arrived();
   }
 
   /** A newer process of an agent took over: the older one gets nothing new, and may finish what it has. */
   #retire(end: End): void {
-    const { ingress, doorman, lanes } = this.#host;
+    const { sessions, agents, lanes } = this.#host.site;
     const reason = "a newer process of this agent took over";
-    doorman.draining(end.number);
+    agents.drain(end.number);
     laneOf(end, 0)?.send(encodeControl(TYPE.GOAWAY, { code: "superseded", reason }, DRAIN_MS));
     const dismiss = (): void => {
-      ingress.drop(end.number, { code: "lost", reason });
+      sessions.drop(end.number, { code: "lost", reason });
       for (const lane of [...end.lanes.values()]) this.dismiss(lane, LANE_CLOSE.superseded, reason);
     };
     // What clients and gateways have open with it is known at the ends alone.
-    const isIdle = ingress.streams(end.number) === 0 && lanes.callers.length === 0;
+    const isIdle = sessions.streams(end.number) === 0 && lanes.callers.length === 0;
     if (isIdle) dismiss();
     else setTimeout(dismiss, DRAIN_MS);
   }
 
   /** An end could use more than its share, or needs it no longer. Throws SessionError when it says so too often. */
   ask(lane: Lane, frame: Frame): void {
-    const { lanes, shares } = this.#host;
-    const end = lanes.find(lane.attachment, lane.attachment.ready?.incarnation ?? "");
+    const { site, shares } = this.#host;
+    const end = site.lanes.find(lane.attachment, lane.attachment.ready?.incarnation ?? "");
     if (end === undefined) return;
     shares.ask(end, frame, performance.now());
     lane.save({ ...lane.attachment, demand: end.demand });
@@ -278,6 +297,6 @@ export class Reception {
   /** An end has come or gone, or somebody wants more or less than before. */
   redivide(): void {
     this.#host.shares.divide();
-    this.#host.ingress.regrant();
+    this.#host.site.sessions.regrant();
   }
 }

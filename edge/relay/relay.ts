@@ -3,37 +3,42 @@ import { LANE_CLOSE } from "../../shared/errors.ts";
 import { TYPE } from "../../shared/frame.ts";
 import { encodeControl, type Cut } from "../../shared/control.ts";
 import { HELLO_PATIENCE_MS } from "../../shared/limits.ts";
+import type { Mapping } from "../../shared/mapping.ts";
 import type { ProbeOutcome } from "../../shared/probe.ts";
 import type { ConnectionRecord, SiteRules } from "../registry/types.ts";
 import { registryOf, type Env } from "../env.ts";
-import { PASS_HEADER, type LanePass } from "./lanes/attachment.ts";
-import { Callers } from "./doors/forwarded.ts";
-import { Cuts } from "./site/cuts.ts";
-import { Doorman, type DoormanHost } from "./doors/tcp.ts";
-import { endedBy, endOfToken, nextEnd } from "./site/expiry.ts";
-import { graceOf } from "./grace.ts";
-import { HttpDoor } from "./doors/http.ts";
+import { Forwarded } from "./doors/forwarded.ts";
 import { decodeHttpVisit } from "./doors/http-visit.ts";
-import { Ingress } from "./site/sessions.ts";
-import type { Lane } from "./lanes/lane.ts";
-import { laneOf, Lanes } from "./lanes/lanes.ts";
+import { HttpDoor } from "./doors/http.ts";
+import { probe } from "./doors/probe.ts";
+import { decodeVisit } from "./doors/tcp-visit.ts";
+import { serveTcp } from "./doors/tcp.ts";
+import { graceOf } from "./grace.ts";
+import { PASS_HEADER, type LanePass } from "./lanes/attachment.ts";
+import { laneOf, Lanes, type End } from "./lanes/lanes.ts";
+import { Silence } from "./lanes/silence.ts";
 import { measure } from "./measure.ts";
 import { Meter } from "./meter.ts";
-import { probe } from "./doors/probe.ts";
-import { Rates } from "./site/rates.ts";
 import { receive, type Post } from "./receive.ts";
 import { Reception } from "./reception.ts";
-import { Records } from "./site/records.ts";
 import { Renewals } from "./renewals.ts";
+import { Agents } from "./site/agents.ts";
+import { Cuts } from "./site/cuts.ts";
+import { endedBy, endOfToken, nextEnd } from "./site/expiry.ts";
 import { Memory } from "./site/memory.ts";
+import { Rates } from "./site/rates.ts";
+import { Reach } from "./site/reach.ts";
+import { Records } from "./site/records.ts";
+import { tellAll } from "./site/routes.ts";
 import { Rules } from "./site/rules.ts";
+import { Sessions } from "./site/sessions.ts";
 import { Shares } from "./site/shares.ts";
-import { Silence } from "./lanes/silence.ts";
+import type { Site } from "./site/site.ts";
 import { Spending } from "./site/spending.ts";
-import { statusOf } from "./status.ts";
 import { Traffic } from "./site/traffic.ts";
+import { Visits } from "./site/visits.ts";
+import { statusOf } from "./status.ts";
 import type { RelayStatus } from "./types.ts";
-import { decodeVisit } from "./doors/visit.ts";
 
 function randomHex(bytes: number): string {
   return [...crypto.getRandomValues(new Uint8Array(bytes))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
@@ -43,21 +48,12 @@ function randomHex(bytes: number): string {
 export class Relay extends DurableObject<Env> {
   readonly #instance = randomHex(8);
   readonly #boot: string;
-  readonly #lanes: Lanes;
-  readonly #rules: Rules;
-  readonly #records: Records;
-  readonly #ingress: Ingress;
-  readonly #host: DoormanHost;
-  readonly #doorman: Doorman;
+  readonly #site: Site;
   readonly #httpDoor: HttpDoor;
   readonly #meter = new Meter();
-  readonly #spending: Spending;
-  readonly #traffic = new Traffic();
-  readonly #callers: Callers;
   readonly #reception: Reception;
   /** Who is handed what lanes bring. */
   readonly #post: Post;
-  readonly #cuts: Cuts;
   readonly #memory: Memory;
   readonly #silence: Silence;
   /** What the alarm is known to be set to; undefined after hibernation. */
@@ -67,59 +63,50 @@ export class Relay extends DurableObject<Env> {
     super(ctx, env);
     // Answered by the platform without waking the object; it costs nothing while idle.
     ctx.setWebSocketAutoResponse(new WebSocketRequestResponsePair("ping", "pong"));
-    this.#lanes = new Lanes(ctx.getWebSockets());
-    this.#boot = this.#lanes.boot ?? randomHex(8);
-    const shares = new Shares(this.#lanes, () => this.#ingress.demand);
+    const lanes = new Lanes(ctx.getWebSockets());
+    this.#boot = lanes.boot ?? randomHex(8);
+    const shares = new Shares(lanes, () => sessions.demand);
     const graceMs = graceOf(env.GRACE_SECONDS);
     this.#memory = new Memory(ctx.storage, env.SELF_HOSTED === "1" ? ctx.id.toString() : "");
-    this.#rules = new Rules(this.#memory);
-    this.#cuts = new Cuts(this.#memory);
-    this.#records = new Records((records) => this.#report(records));
-    this.#ingress = new Ingress({
-      send: (slot, frame, lane) => this.#lanes.send(slot, frame, lane),
-      room: (slot, lane) => this.#lanes.room(slot, lane),
-      lanes: (slot) => this.#lanes.agent(slot)?.lanes.keys() ?? [],
+    const sessions = new Sessions({
+      lanes,
       ended: (slot) => this.#reception.forget(slot),
       tick: () => this.#tick(Date.now()),
       budget: () => shares.own,
       demands: () => this.#reception.redivide(),
       graceMs,
     });
-    const rates = new Rates();
-    this.#spending = new Spending({
+    const rules = new Rules(this.#memory);
+    const records = new Records((ended) => this.#report(ended));
+    const spending = new Spending({
       tell: (told) => registryOf(env).spend(told),
       over: (jti) => this.cutToken(jti, "the token has carried all it may"),
     });
-    const host: DoormanHost = {
-      rules: this.#rules,
-      lanes: this.#lanes,
-      ingress: this.#ingress,
-      records: this.#records,
-      rates,
-      spending: this.#spending,
-      traffic: this.#traffic,
-      heard: (lane: Lane) => this.#silence.heard(lane, Date.now()),
-      refresh: () => this.#refresh(),
-      arrival: () => this.#arrival(),
+    const traffic = new Traffic();
+    const reach = new Reach(this.#memory);
+    const agents = new Agents({
+      lanes,
+      reach,
+      streams: (slot) => sessions.streams(slot),
+      heard: (lane) => this.#silence.heard(lane, Date.now()),
+    });
+    this.#site = {
+      rules,
+      cuts: new Cuts(this.#memory),
+      lanes,
+      agents,
+      sessions,
+      visits: new Visits({ rules, records, spending, traffic }),
+      rates: new Rates(),
+      spending,
+      records,
+      traffic,
+      ready: () => this.#ready(),
       offlineSince: () => Number(this.#memory.get("offline-since") ?? "0") || null,
     };
-    this.#host = host;
-    this.#doorman = new Doorman(host);
-    this.#httpDoor = new HttpDoor(host, this.#doorman, this.#boot, env.SELF_HOSTED !== "1");
-    this.#callers = new Callers({
-      rules: this.#rules,
-      cuts: this.#cuts,
-      lanes: this.#lanes,
-      records: this.#records,
-      rates,
-      traffic: this.#traffic,
-      heard: (lane) => this.#silence.heard(lane, Date.now()),
-      draining: (slot) => this.#doorman.isDraining(slot),
-      elder: () => this.#doorman.elder,
-      spending: this.#spending,
-    });
+    this.#httpDoor = new HttpDoor(this.#site, this.#boot, env.SELF_HOSTED !== "1");
     const renewals = new Renewals({
-      lanes: this.#lanes,
+      lanes,
       renew: (jti) => registryOf(env).renewToken(jti),
       dismiss: (lane, code, reason) => this.#reception.dismiss(lane, code, reason),
     });
@@ -127,34 +114,28 @@ export class Relay extends DurableObject<Env> {
       boot: this.#boot,
       instance: this.#instance,
       graceMs,
-      lanes: this.#lanes,
+      site: this.#site,
       memory: this.#memory,
+      reach,
       shares,
-      cuts: this.#cuts,
-      ingress: this.#ingress,
-      doorman: this.#doorman,
-      callers: this.#callers,
       refresh: () => ctx.waitUntil(this.#refresh()),
       entered: () => ctx.waitUntil(this.#foresee()),
       // Out of reach, the registry is told when an agent is back: then all is well anyway.
-      left: (agents) => {
-        if (agents > 0 && !this.#isWatched) return;
-        const told = registryOf(env).agentGone(this.#memory.get("site") ?? "", agents);
+      left: (count) => {
+        if (count > 0 && !this.#isWatched) return;
+        const told = registryOf(env).agentGone(this.#memory.get("site") ?? "", count);
         ctx.waitUntil(told.catch(() => undefined));
       },
     });
     this.#silence = new Silence({
-      lanes: this.#lanes,
+      lanes,
       pinged: ({ socket }) => ctx.getWebSocketAutoResponseTimestamp(socket)?.getTime() ?? 0,
       dismiss: (lane, code, reason) => this.#reception.dismiss(lane, code, reason),
     });
     this.#post = {
-      lanes: this.#lanes,
-      ingress: this.#ingress,
+      site: this.#site,
       reception: this.#reception,
-      doorman: this.#doorman,
-      callers: this.#callers,
-      spending: this.#spending,
+      forwarded: new Forwarded(this.#site),
       renew: (lane) => ctx.waitUntil(renewals.renew(lane)),
     };
   }
@@ -164,7 +145,7 @@ export class Relay extends DurableObject<Env> {
     this.#meter.request(Date.now());
     this.#look(Date.now());
     const visit = decodeHttpVisit(request.url);
-    if (visit !== undefined) return this.#httpDoor.visit(visit, request);
+    if (visit !== undefined) return this.#httpDoor.serve(visit, request);
     const pass = JSON.parse(request.headers.get(PASS_HEADER) ?? "null") as LanePass | null;
     if (pass === null || request.headers.get("upgrade") !== "websocket")
       return new Response("not a lane", { status: 400 });
@@ -172,7 +153,7 @@ export class Relay extends DurableObject<Env> {
     const [client, socket] = Object.values(new WebSocketPair()) as [WebSocket, WebSocket];
     this.ctx.acceptWebSocket(socket);
     socket.serializeAttachment({ ...pass, since: Date.now(), ready: null });
-    const lane = this.#lanes.add(socket);
+    const lane = this.#site.lanes.add(socket);
     lane.expectHello(HELLO_PATIENCE_MS, () =>
       this.#reception.dismiss(lane, LANE_CLOSE.helloTimeout, "no HELLO in time"),
     );
@@ -195,11 +176,11 @@ export class Relay extends DurableObject<Env> {
     const { localAddress } = await socket.opened;
     const visit = decodeVisit(localAddress ?? "");
     if (visit === null) return void (await socket.close());
-    await this.#doorman.visit(visit, socket);
+    await serveTcp(this.#site, visit, socket);
   }
 
   override webSocketMessage(socket: WebSocket, message: ArrayBuffer | string): void {
-    const lane = this.#lanes.of(socket);
+    const lane = this.#site.lanes.of(socket);
     if (lane === undefined) return;
     const now = Date.now();
     this.#meter.message(now);
@@ -216,24 +197,26 @@ export class Relay extends DurableObject<Env> {
     } catch {
       // Closed by us before.
     }
-    this.#lanes.gone(socket);
+    this.#site.lanes.gone(socket);
     this.#reception.gone(socket);
   }
 
   override webSocketError(socket: WebSocket): void {
-    this.#lanes.gone(socket);
+    this.#site.lanes.gone(socket);
     this.#reception.gone(socket);
   }
 
   /** New rules from the registry: they apply to new streams at once, and end what they no longer allow. */
   push(rules: SiteRules): void {
-    const changes = this.#rules.replace(rules);
+    const changes = this.#site.rules.replace(rules);
     if (changes === null) return;
     for (const mapping of changes.removed)
       this.#cut({ mapping: mapping.id, code: "cut", reason: "the mapping was removed" });
     for (const grant of changes.grants) this.#cut({ grant, code: "cut", reason: "the grant has ended" });
     for (const jti of changes.revoked) this.cutToken(jti);
-    this.#callers.tellAll();
+    for (const mapping of changes.narrowed) this.#narrow(mapping);
+    this.#site.visits.judgeAgain(Date.now());
+    tellAll(this.#site);
     this.ctx.waitUntil(this.#foresee());
   }
 
@@ -242,10 +225,10 @@ export class Relay extends DurableObject<Env> {
     const now = Date.now();
     this.#foreseen = undefined;
     this.#silence.look(now);
-    const ended = endedBy(this.#rules.current, now);
+    const ended = endedBy(this.#site.rules.current, now);
     for (const mapping of ended) this.#cut({ mapping, code: "cut", reason: "the mapping has expired" });
-    if (ended.length > 0) this.#callers.tellAll();
-    for (const lane of [...this.#lanes.all()]) {
+    if (ended.length > 0) tellAll(this.#site);
+    for (const lane of [...this.#site.lanes.all()]) {
       const end = endOfToken(lane.attachment, now);
       if (end !== undefined) this.#reception.dismiss(lane, ...end);
     }
@@ -256,7 +239,7 @@ export class Relay extends DurableObject<Env> {
   async #foresee(): Promise<void> {
     const now = Date.now();
     const silent = this.env.WEBHOOK_URL ? this.#silence.next(now) : null;
-    const next = earliest(nextEnd(this.#rules.current, this.#lanes.all(), now), silent);
+    const next = earliest(nextEnd(this.#site.rules.current, this.#site.lanes.all(), now), silent);
     if (next === this.#foreseen) return;
     this.#foreseen = next;
     await this.#memory.alarm(next);
@@ -265,44 +248,44 @@ export class Relay extends DurableObject<Env> {
   /** A token is not good any more: its lanes close, and what they carried ends. */
   cutToken(jti: string, reason = "the token was revoked"): void {
     this.#cut({ token: jti, code: "cut", reason });
-    for (const lane of [...this.#lanes.all()]) {
+    for (const lane of [...this.#site.lanes.all()]) {
       if (lane.attachment.jti !== jti) continue;
       // What was open through it does not wait for it to come back.
       const { kind, ready } = lane.attachment;
       if (kind === "agent" && ready !== null)
-        this.#ingress.drop(ready.number, { code: "cut", reason: "the agent's token was revoked" });
+        this.#site.sessions.drop(ready.number, { code: "cut", reason: "the agent's token was revoked" });
       this.#reception.dismiss(lane, LANE_CLOSE.token, reason);
     }
   }
 
   /** Has an agent try the target behind a concrete endpoint. */
   probe(endpoint: string): Promise<ProbeOutcome> {
-    return probe(this.#host, this.#doorman, endpoint);
+    return probe(this.#site, endpoint);
   }
 
   /** Somebody watches the edge: from now on the registry hears every two seconds what visitors do, as long as there are any. */
   async watch(): Promise<void> {
     this.#memory.put("watched", "1");
-    if (this.#doorman.live.length > 0) await this.#report([]);
+    if (this.#site.visits.live.length > 0) await this.#report([]);
   }
 
   async status(): Promise<RelayStatus> {
     const now = Date.now();
     this.#look(now);
-    await measure(this.#lanes);
+    await measure(this.#site.lanes);
     return {
       instance: this.#instance,
       boot: this.#boot,
-      revision: this.#rules.revision,
-      agents: this.#lanes.agents
+      revision: this.#site.rules.revision,
+      agents: this.#site.lanes.agents
         .filter((end) => !this.#silence.isGone(end, now))
-        .map((end) => ({ ...statusOf(end), streams: this.#ingress.streams(end.number) })),
-      callers: this.#lanes.callers.filter((end) => !this.#silence.isGone(end, now)).map((end) => statusOf(end)),
-      droppedDatagrams: this.#lanes.droppedDatagrams,
-      live: this.#doorman.live,
-      refusals: Object.fromEntries(this.#records.refusals),
-      recent: this.#records.waiting,
-      droppedRecords: this.#records.dropped,
+        .map((end) => ({ ...statusOf(end), streams: this.#site.sessions.streams(end.number) })),
+      callers: this.#site.lanes.callers.filter((end) => !this.#silence.isGone(end, now)).map((end) => statusOf(end)),
+      droppedDatagrams: this.#site.lanes.droppedDatagrams,
+      live: this.#site.visits.live,
+      refusals: Object.fromEntries(this.#site.records.refusals),
+      recent: this.#site.records.waiting,
+      droppedRecords: this.#site.records.dropped,
       usage: this.#meter.usage,
     };
   }
@@ -310,16 +293,16 @@ export class Relay extends DurableObject<Env> {
   /** A second has passed, and there are visitors. */
   #tick(now: number): void {
     this.#look(now);
-    this.#doorman.sweep(now);
-    this.#traffic.look(this.#doorman.live);
+    this.#site.visits.sweep(now);
+    this.#site.traffic.look(this.#site.visits.live);
     // What is not told now is told with the next.
-    if (this.#traffic.isDue(now, this.#isWatched)) this.ctx.waitUntil(this.#report([]).catch(() => undefined));
+    if (this.#site.traffic.isDue(now, this.#isWatched)) this.ctx.waitUntil(this.#report([]).catch(() => undefined));
   }
 
   /** Tells the registry what ended, and how the site does; it says whether to tell it often. */
   async #report(records: ConnectionRecord[]): Promise<void> {
     const watched = this.#isWatched;
-    const traffic = this.#traffic.take(this.#doorman.live, Date.now(), watched);
+    const traffic = this.#site.traffic.take(this.#site.visits.live, Date.now(), watched);
     const report = { site: this.#memory.get("site") ?? "", usage: this.#meter.take(), traffic };
     const isWatched = await registryOf(this.env).record(records, report);
     if (watched !== isWatched) this.#memory.put("watched", isWatched ? "1" : "");
@@ -327,6 +310,12 @@ export class Relay extends DurableObject<Env> {
 
   get #isWatched(): boolean {
     return this.#memory.get("watched") === "1";
+  }
+
+  /** A relay that never had rules may be a moment too early; one that had them never waits for them. */
+  async #ready(): Promise<void> {
+    if (this.#site.rules.revision < 0) await this.#refresh();
+    if (this.#site.agents.serving.length === 0) await this.#arrival();
   }
 
   /** Pulls the site's rules; the registry hears that somebody is there. */
@@ -343,12 +332,27 @@ export class Relay extends DurableObject<Env> {
     }
   }
 
+  /** Ends what a rule, grant or token allowed: here, at the agents, and at agents that are away once they are back. */
   #cut(cut: Cut): void {
+    this.#tellOf(cut, this.#site.lanes.ends);
+    this.#site.visits.cut(cut);
+  }
+
+  /** A rule lets in fewer visitors than before. The agents judge again what clients and gateways have open, of which a relay knows nothing. */
+  #narrow({ id, access, allow, deny, maxStreams }: Mapping): void {
+    const keep = { access, allow, deny, maxStreams };
+    this.#tellOf(
+      { mapping: id, keep, code: "cut", reason: "no longer allowed: the rule has changed" },
+      this.#site.lanes.agents,
+    );
+  }
+
+  #tellOf(cut: Cut, ends: readonly End[]): void {
+    const { cuts, lanes } = this.#site;
+    const told = lanes.agents.map(({ incarnation }) => incarnation);
+    cuts.add(cut, told, Date.now());
     const frame = encodeControl(TYPE.CUT, cut);
-    const told = this.#lanes.agents.map(({ incarnation }) => incarnation);
-    this.#cuts.add(cut, told, Date.now());
-    for (const end of this.#lanes.ends) laneOf(end, 0)?.send(frame);
-    this.#doorman.cut(cut);
+    for (const end of ends) laneOf(end, 0)?.send(frame);
   }
 
   /**
@@ -362,7 +366,7 @@ export class Relay extends DurableObject<Env> {
 
   /** Resolves when an agent comes, or shows that it is there; or when waiting for one is pointless. */
   #arrival(): Promise<void> {
-    return this.#lanes.agents.length === 0 ? this.#reception.arrival() : measure(this.#lanes);
+    return this.#site.lanes.agents.length === 0 ? this.#reception.arrival() : measure(this.#site.lanes);
   }
 }
 

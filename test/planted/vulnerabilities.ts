@@ -20,6 +20,9 @@ const POLICY = "test/unit/policy.test.ts";
 const RENEWAL = "test/unit/token-renewal.test.ts";
 const SUCCESSION = "test/unit/succession.test.ts";
 
+const DOORS = "test/unit/doors.test.ts";
+const TABLE = "$name: $door $told";
+
 export const VULNERABILITIES: readonly Vulnerability[] = [
   {
     name: "a token's signature is not verified",
@@ -57,10 +60,52 @@ export const VULNERABILITIES: readonly Vulnerability[] = [
     test: [SCOPE, "a caller that speaks as an agent or a relay is cut off"],
   },
   {
+    name: "an agent is chosen by what it says of itself alone",
+    file: "shared/target-policy.ts",
+    find: 'if (!mayReach(claims, address.value, port)) return "no";',
+    put: "",
+    test: [DOORS, TABLE],
+    also: [
+      {
+        file: "shared/target-policy.ts",
+        find: "if (!mayReach(claims, address, port) || forbids(",
+        put: "if (forbids(",
+      },
+    ],
+  },
+  {
+    name: "what is open outlives the rules that allowed it",
+    file: "edge/relay/relay.ts",
+    find: "this.#site.visits.judgeAgain(Date.now());",
+    put: "",
+    test: ["test/e2e/narrowing.test.ts", "what a narrower rule lets in no more ends at every door"],
+  },
+  {
+    name: "agents hear nothing of a narrower rule",
+    file: "edge/relay/relay.ts",
+    find: "for (const mapping of changes.narrowed) this.#narrow(mapping);",
+    put: "",
+    test: ["test/e2e/narrowing.test.ts", "what a narrower rule lets in no more ends at every door"],
+  },
+  {
+    name: "a stream is resumed, whatever the rules say of its client today",
+    file: "edge/relay/site/admission.ts",
+    find: "return address.ok && judge(",
+    put: "return address.ok || judge(",
+    test: [DOORS, TABLE],
+  },
+  {
+    name: "callers are let in without the rules being asked",
+    file: "shared/policy.ts",
+    find: 'return reason === null ? { ok: true, grant } : refuse("denied", reason);',
+    put: "return { ok: true, grant };",
+    test: [DOORS, TABLE],
+  },
+  {
     name: "a client opens what its token does not name",
-    file: "edge/relay/doors/forwarded.ts",
-    find: "if (!endpoint.ok || !isWithin(endpoint.value, counting)) {",
-    put: "if (!endpoint.ok) {",
+    file: "edge/relay/site/admission.ts",
+    find: "const isNamed = endpoint.ok && isWithin(endpoint.value, parsedScopes(pass));",
+    put: "const isNamed = endpoint.ok;",
     test: [SCOPE, "a visitor's token opens its endpoints, and nothing else by any spelling"],
   },
   {
@@ -79,10 +124,10 @@ export const VULNERABILITIES: readonly Vulnerability[] = [
   },
   {
     name: "a relay takes a token that was judged for another mapping",
-    file: "edge/relay/doors/tcp.ts",
-    find: "if (visit.judged !== 0 && visit.judged !== mapping.id)",
-    put: "if (visit.judged < 0)",
-    test: ["test/unit/judged-visits.test.ts", "a token that was judged for mapping"],
+    file: "edge/relay/site/admission.ts",
+    find: "by.mapping !== 0 && by.mapping !== mapping.id",
+    put: "by.mapping < 0",
+    test: [DOORS, TABLE],
   },
   {
     name: "a restored backup takes for good what was revoked since",
@@ -136,13 +181,13 @@ export const VULNERABILITIES: readonly Vulnerability[] = [
   {
     name: "an agent does not judge what a name resolved to",
     file: "agent/policy.ts",
-    find: "resolved.addresses.filter((address) => isAllowed(policy, host, address, port, meanings))",
-    put: "resolved.addresses.filter((address) => isAllowed(policy, host, address, port, meanings) || address.text !== host)",
+    find: "resolved.addresses.filter((address) => mayDial(policy, { host, address, port }, meanings))",
+    put: "resolved.addresses.filter((address) => mayDial(policy, { host, address, port }, meanings) || address.text !== host)",
     test: [RELAY, "an agent dials nothing but what its token and its own rules allow"],
   },
   {
     name: "an agent forgets its token's targets",
-    file: "agent/policy.ts",
+    file: "shared/target-policy.ts",
     find: "if (!mayReach(claims, address, port) || forbids(",
     put: "if (forbids(",
     test: [RELAY, "an agent dials nothing but what its token and its own rules allow"],

@@ -69,14 +69,14 @@ class Herd {
         url: new URL("/.sallyport/agent", url.replace("http", "ws")),
         dialler: () => new Dialler(),
         token: () => token,
-        hello: {
+        hello: () => ({
           protocol: PROTOCOL,
           kind: "agent",
           incarnation: randomBytes(16).toString("hex"),
           version: VERSION,
           frameBytes: MAX_DATA,
           features: [],
-        },
+        }),
         waiting: () => false,
         frame: () => {},
         room: () => {},

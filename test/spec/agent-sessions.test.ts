@@ -63,6 +63,7 @@ function anAgent() {
     now: () => clock.now,
     gather: { soon: (run) => run(), later: (run) => run() },
     dial: () => undefined,
+    cut: () => undefined,
   });
   const hear = (header: Parameters<typeof encodeFrame>[0], payload?: Uint8Array): void =>
     sessions.receive(decodeFrame(encodeFrame(header, payload)));

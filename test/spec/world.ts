@@ -48,7 +48,7 @@ export class World {
       now: () => this.now,
       gather: moments,
     });
-    this.#agent = new AgentSessions({ ...host("agent"), dial: (stream) => this.#dialled(stream) });
+    this.#agent = new AgentSessions({ ...host("agent"), dial: (stream) => this.#dialled(stream), cut: () => {} });
     this.#caller = new CallerSessions({
       ...host("caller"),
       lanes: LANES,

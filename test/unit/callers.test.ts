@@ -4,14 +4,12 @@ import { OPEN_BURST, OPENS_PER_SECOND } from "../../shared/limits.ts";
 import { decodeFailure, encodeOpen } from "../../shared/open.ts";
 
 type Lane = { attachment: object; send: (frame: Uint8Array) => void };
-type CallersClass = new (host: object) => { open: (lane: Lane, frame: Frame) => void };
+type ForwardedClass = new (site: object) => { open: (lane: Lane, frame: Frame) => void };
 
 /** The relay's part, whose types are of another world than these. */
-const { Callers } = (await import(
+const { Forwarded } = (await import(
   /* @vite-ignore */ new URL("../../edge/relay/doors/forwarded.ts", import.meta.url).href
-)) as {
-  Callers: CallersClass;
-};
+)) as { Forwarded: ForwardedClass };
 
 test("more new streams a second than anybody needs are refused without being judged; others' are judged", () => {
   vi.useFakeTimers({ now: 1_000_000 });
@@ -44,14 +42,14 @@ function openFrame(stream: number): Uint8Array {
 function relay() {
   let judged = 0;
   const ends = new Map([1, 2].map((number) => [number, { number }]));
-  const host = {
+  const site = {
     rules: { at: () => void (judged += 1), isRevoked: () => false, revision: 1 },
     lanes: { caller: (number: number) => ends.get(number) },
     records: { add: () => undefined },
     spending: { isOver: () => false },
   };
   // Only what a refusal touches.
-  const callers = new Callers(host);
+  const callers = new Forwarded(site);
   const lane = (number: number) => {
     const sent: Uint8Array[] = [];
     const attachment = {

@@ -6,7 +6,7 @@ import { parseMapping } from "../../shared/mapping.ts";
 // and none gets in by `allow`.
 
 const { decodeVisit } = (await import(
-  /* @vite-ignore */ new URL("../../edge/relay/doors/visit.ts", import.meta.url).href
+  /* @vite-ignore */ new URL("../../edge/relay/doors/tcp-visit.ts", import.meta.url).href
 )) as {
   decodeVisit: (name: string) => { visitor: string } | null;
 };

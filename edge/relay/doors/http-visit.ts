@@ -1,5 +1,5 @@
 import type { Caps } from "../../../shared/claims.ts";
-import { capsOf } from "./visit.ts";
+import { capsOf } from "./tcp-visit.ts";
 
 // How the Worker tells a relay of a request at one of the site's hosts. All of it is in the URL, which visitors have no
 // part in, so that their headers go over as they are: copying them would cost more than anything else here.

@@ -1,4 +1,5 @@
-import type { Caps } from "../../../shared/claims.ts";
+import { parseAddress } from "../../../shared/address.ts";
+import type { Failure } from "../../../shared/errors.ts";
 import { withoutCredentials } from "../../../shared/http-credentials.ts";
 import { forwardedHeaders } from "../../../shared/http-forwarded.ts";
 import {
@@ -11,42 +12,38 @@ import {
 import { requestHeaders } from "../../../shared/http-headers.ts";
 import { MAX_HEAD, MAX_HEADERS } from "../../../shared/http-limits.ts";
 import { RECORD, RECORD_HEADER, writeRecordHeader } from "../../../shared/http-record.ts";
-import type { Failure } from "../../../shared/errors.ts";
-import { TYPE } from "../../../shared/frame.ts";
 import type { Mapping } from "../../../shared/mapping.ts";
-import { encodeFields } from "../../../shared/fields.ts";
-import { encodeDial } from "../../../shared/open.ts";
 import { splitHostPort } from "../../../shared/socket-address.ts";
 import { errorPage, newRequestId } from "../../http-error.ts";
-import { limitsOf, type Doorman, type DoormanHost } from "./tcp.ts";
+import { requestLane } from "../lanes/lane-choice.ts";
+import { admit, type Admitted } from "../site/admission.ts";
+import { dialHttp } from "../site/dial.ts";
+import type { Site } from "../site/site.ts";
+import type { Visit } from "../site/visit.ts";
+import type { LiveStream } from "../types.ts";
 import { Exchange } from "./http-exchange.ts";
 import { upload } from "./http-upload.ts";
 import type { HttpVisit } from "./http-visit.ts";
-import { requestLane } from "../lanes/lane-choice.ts";
+import { openStream } from "./open-stream.ts";
 import { Severing } from "./severing.ts";
-import type { LiveStream } from "../types.ts";
 
-/** Lets requests at the site's hosts in, as the doorman does connections at its ports. */
+/** Lets requests at the site's hosts in. */
 export class HttpDoor {
-  readonly #host: DoormanHost;
-  readonly #doorman: Doorman;
+  readonly #site: Site;
   readonly #trustCf: boolean;
   readonly #boot: string;
   readonly #severing = new Severing();
 
   /** `boot`: of the relay; requests are marked by it, so that those that come back are known. */
-  constructor(host: DoormanHost, doorman: Doorman, boot: string, trustCf: boolean) {
-    this.#host = host;
-    this.#doorman = doorman;
+  constructor(site: Site, boot: string, trustCf: boolean) {
+    this.#site = site;
     this.#boot = boot;
     this.#trustCf = trustCf;
   }
 
   /** The life of one request up to the head of its answer; the rest goes on by itself. */
-  async visit(visit: HttpVisit, request: Request): Promise<Response> {
-    // A relay that never had rules may be a moment too early; one that had them never waits.
-    if (this.#host.rules.revision < 0) await this.#host.refresh();
-    if (!this.#doorman.attended) await this.#host.arrival();
+  async serve(visit: HttpVisit, request: Request): Promise<Response> {
+    await this.#site.ready();
     return this.#enter(visit, request);
   }
 
@@ -55,62 +52,78 @@ export class HttpDoor {
     return this.#severing.due(key);
   }
 
-  #enter(visit: HttpVisit, request: Request): Promise<Response> | Response {
+  #enter(http: HttpVisit, request: Request): Promise<Response> | Response {
     const at = Date.now();
-    const mapping = this.#host.rules.at(visit.endpoint);
-    const admitted = this.#doorman.admit(mapping, visit);
-    if (!admitted.ok || mapping === undefined) {
-      const failure: Failure = admitted.ok ? { code: "no-mapping", reason: "no such mapping" } : admitted.failure;
-      return this.#refuse(request, visit, mapping, at, failure);
-    }
+    const visit = visitOf(http);
+    const admitted = admit(this.#site, visit, at);
+    if (!admitted.ok) return this.#refuse(request, http, admitted.mapping, at, admitted.failure);
+    const { mapping } = admitted;
     // Read once: each look into the platform's headers costs as much as all that is done with them here.
     const received = [...request.headers];
     const passes = passesOf(received);
     const own = `${this.#boot}.${mapping.id}`;
     if (passes.filter((each) => each === own).length >= MOST_PASSES) {
       const failure: Failure = { code: "loop", reason: `${mapping.target} leads back to this endpoint` };
-      return this.#refuse(request, visit, mapping, at, failure);
+      return this.#refuse(request, http, mapping, at, failure);
     }
-    const head = this.#headOf(visit, request, received, [...passes, own]);
+    const head = this.#headOf(http, request, received, [...passes, own]);
     if (sizeOfHeaders(head.headers) + head.path.length > MAX_HEAD - 1024 || head.headers.length > 2 * MAX_HEADERS) {
       return errorPage({ request, status: 431, id: newRequestId(), code: "head-too-large", site: mapping.site });
     }
-    const { agent, grant, source } = admitted;
-    const ref = this.#host.records.name();
-    const session = this.#host.ingress.session(agent.number);
-    const init = { mapping: mapping.id, kind: 3, lane: requestLane(agent) };
-    const stream = session.open(TYPE.DIAL, dialOf(mapping, visit, grant, ref), init);
+    return this.#exchange(http, visit, admitted, request, head, at);
+  }
+
+  #exchange(
+    http: HttpVisit,
+    visit: Visit,
+    admitted: Admitted,
+    request: Request,
+    head: RequestHead,
+    at: number,
+  ): Promise<Response> {
+    const { visits, records } = this.#site;
+    const { mapping, source } = admitted;
     const live: LiveStream = {
-      ref,
+      ref: records.name(),
       at,
       mapping: mapping.id,
-      endpoint: visit.endpoint,
+      endpoint: http.endpoint,
       target: mapping.target,
-      visitor: visit.visitor,
-      agent: agent.identity,
+      visitor: http.visitor,
+      agent: admitted.agent.identity,
       bytesIn: 0,
       bytesOut: 0,
     };
-    const end = ({ code, reason }: Failure): void => stream.reset(code, reason);
-    this.#doorman.enter(live, { source, grant, token: visit.token, caps: visit.caps, until: visit.until, end });
-    this.#host.ingress.keepTime();
-
-    const upgrade = head.upgrade ? { source, begin: () => this.#severing.begin(visit.key) } : null;
-    const exchange = new Exchange(stream, request, upgrade, live, (failure, id) => {
-      this.#doorman.leave(live);
-      this.#write(visit, mapping, at, live, failure, id);
+    const isWhole = head.framing === "none" && !head.upgrade;
+    return new Promise((resolve) => {
+      openStream(this.#site, admitted, visit, live, {
+        dial: dialHttp(admitted, visit, live),
+        init: { mapping: mapping.id, kind: 3 },
+        lane: requestLane,
+        first: (stream) => {
+          if (!isWhole) return stream.write(encodeRequestHead(head));
+          // All there is to say, in one frame.
+          const chunk = encodeRequestHead(head, RECORD_HEADER);
+          writeRecordHeader(chunk, chunk.byteLength - RECORD_HEADER, RECORD.END, 0);
+          stream.write(chunk);
+          stream.finish();
+        },
+        begin: (stream) => {
+          const upgrade = head.upgrade ? { source, begin: () => this.#severing.begin(http.key) } : null;
+          const exchange = new Exchange(stream, request, upgrade, live, (failure, id) => {
+            visits.leave(live);
+            this.#write(http, mapping, at, live, failure, id);
+          });
+          if (!isWhole && request.body !== null && !head.upgrade)
+            void upload(request.body, head, exchange, stream, live);
+          resolve(exchange.response);
+        },
+        failed: (failure) => {
+          visits.leave(live);
+          resolve(this.#refuse(request, http, mapping, at, failure));
+        },
+      });
     });
-    if (head.framing === "none" && !head.upgrade) {
-      // All there is to say, in one frame.
-      const chunk = encodeRequestHead(head, RECORD_HEADER);
-      writeRecordHeader(chunk, chunk.byteLength - RECORD_HEADER, RECORD.END, 0);
-      stream.write(chunk);
-      stream.finish();
-    } else {
-      stream.write(encodeRequestHead(head));
-      if (request.body !== null && !head.upgrade) void upload(request.body, head, exchange, stream, live);
-    }
-    return exchange.response;
   }
 
   #headOf(
@@ -143,7 +156,7 @@ export class HttpDoor {
   #refuse(request: Request, visit: HttpVisit, mapping: Mapping | undefined, at: number, failure: Failure): Response {
     const id = newRequestId();
     this.#write(visit, mapping, at, { bytesIn: 0, bytesOut: 0 }, failure, id);
-    const since = failure.code === "no-agent" ? this.#host.offlineSince() : null;
+    const since = failure.code === "no-agent" ? this.#site.offlineSince() : null;
     return errorPage({ request, id, code: failure.code, site: mapping?.site ?? "", since });
   }
 
@@ -159,7 +172,7 @@ export class HttpDoor {
       failure === null
         ? null
         : { ...failure, reason: id === "" ? failure.reason : `${failure.reason} [request ${id}]` };
-    this.#doorman.write(visit, mapping, at, tally, told);
+    this.#site.visits.write(visit, mapping, at, tally, told);
   }
 }
 
@@ -180,24 +193,11 @@ function passesOf(received: readonly [string, string][]): string[] {
   return parts.filter((part) => MARK.test(part)).slice(-MAX_MARKS);
 }
 
-/** The part of DIAL that is the same for all visitors, once for each revision of a mapping. */
-const fixedParts = new WeakMap<Mapping, Uint8Array>();
-
-function dialOf(mapping: Mapping, { visitor, token, caps }: HttpVisit, grant: string, ref: string): Uint8Array {
-  const isUsual = caps.streams === undefined;
-  const fixed = (isUsual ? fixedParts.get(mapping) : undefined) ?? fixedPart(mapping, caps);
-  if (isUsual) fixedParts.set(mapping, fixed);
-  const own = encodeFields({ 5: visitor, 7: token || undefined, 8: grant || undefined, 10: ref });
-  const dial = new Uint8Array(fixed.byteLength + own.byteLength);
-  dial.set(fixed);
-  dial.set(own, fixed.byteLength);
-  return dial;
-}
-
-function fixedPart(mapping: Mapping, caps: Caps): Uint8Array {
-  const { endpoint, http, id, target } = mapping;
-  const prefix = http?.prefix === "strip" ? endpoint.replace(/^https?:\/\/[^/]*/, "") : "";
-  const options = JSON.stringify({ ...http, prefix, ...limitsOf(mapping, caps) });
-  const unsaid = { visitor: "", token: "", grant: "", hops: 0, ref: "" };
-  return encodeDial({ target, kind: "http", mapping: id, endpoint, options, ...unsaid });
+function visitOf({ endpoint, visitor, token, judged, caps, until }: HttpVisit): Visit {
+  const address = parseAddress(splitHostPort(visitor)?.host ?? "");
+  return {
+    endpoint,
+    address: address.ok ? address.value : undefined,
+    by: token === "" ? { kind: "public" } : { kind: "judged", token, caps, mapping: judged, until },
+  };
 }

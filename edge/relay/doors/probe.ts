@@ -1,56 +1,40 @@
-import { encodeDialOptions } from "../../../shared/dial-options.ts";
-import { parseEndpoint } from "../../../shared/endpoint.ts";
 import { TYPE } from "../../../shared/frame.ts";
-import { encodeDial } from "../../../shared/open.ts";
 import { ProbeReport, type ProbeOutcome } from "../../../shared/probe.ts";
-import { known } from "../../../shared/result.ts";
-import { targetOf, type Doorman, type DoormanHost } from "./tcp.ts";
 import { dataLane } from "../lanes/lane-choice.ts";
+import { chooseAgent } from "../site/admission.ts";
+import { dialProbe, targetOf } from "../site/dial.ts";
+import type { Site } from "../site/site.ts";
 
 /** Milliseconds an agent gets for a report: its own steps end before that. */
 const REPORT_MS = 25_000;
 /** Bytes of one. */
 const MOST = 64 * 1024;
 
-/** Has an agent try the target of an endpoint, over the way that visitors take, and carries nothing. */
-export async function probe(host: DoormanHost, doorman: Doorman, endpoint: string): Promise<ProbeOutcome> {
-  if (host.rules.revision < 0) await host.refresh();
-  const mapping = host.rules.at(endpoint);
+/** Has the agent that a visitor would get try the target of an endpoint, over the way that visitors take, and carries nothing. */
+export async function probe(site: Site, endpoint: string): Promise<ProbeOutcome> {
+  await site.ready();
+  const mapping = site.rules.at(endpoint);
   const none = { agent: null, target: "", ms: 0, report: null };
   if (mapping === undefined)
     return { ...none, failure: { code: "no-mapping", reason: `the relay knows no mapping at ${endpoint}` } };
   const target = targetOf(mapping, endpoint);
-  const end = doorman.choose();
-  if (end === undefined)
-    return { ...none, target, failure: { code: "no-agent", reason: `no agent of ${mapping.site} is online` } };
-  const version = [...end.lanes.values()][0]?.attachment.ready?.version ?? "";
-  const at = known(parseEndpoint(endpoint));
-  const kind = at.kind === "http" ? "http" : at.kind === "port" && at.transport === "udp" ? "udp" : "tcp";
-  const dial = encodeDial({
-    target,
-    kind,
-    mapping: mapping.id,
-    endpoint,
-    visitor: "",
-    options: kind === "http" ? JSON.stringify({ ...mapping.http, probe: true }) : encodeDialOptions({ probe: true }),
-    token: "",
-    grant: "",
-    hops: 0,
-    ref: host.records.name(),
-  });
+  const choice = chooseAgent(site, mapping, { endpoint, address: undefined, by: { kind: "public" } });
+  if (!choice.ok) return { ...none, target, failure: choice.failure };
+  const dial = dialProbe(mapping, endpoint, site.records.name());
   const began = performance.now();
-  const { text, failure } = await ask(host, end.number, dial, mapping.id, dataLane(end));
-  return {
-    agent: { identity: end.identity, version },
-    target,
-    ms: performance.now() - began,
-    report: reportIn(text),
-    failure,
-  };
+  for (const [at, agent] of [choice.agent, ...choice.others].entries()) {
+    const version = [...agent.lanes.values()][0]?.attachment.ready?.version ?? "";
+    const { text, failure } = await ask(site, agent.number, dial, mapping.id, dataLane(agent));
+    const report = reportIn(text);
+    const isDenied = failure?.code === "target-denied" || report?.failure?.code === "target-denied";
+    if (isDenied && at < choice.others.length) continue;
+    return { agent: { identity: agent.identity, version }, target, ms: performance.now() - began, report, failure };
+  }
+  throw new Error("the last agent's answer is returned");
 }
 
 function ask(
-  { ingress }: DoormanHost,
+  { sessions }: Site,
   slot: number,
   dial: Uint8Array,
   mapping: number,
@@ -59,7 +43,7 @@ function ask(
   return new Promise((resolve) => {
     const decoder = new TextDecoder();
     let text = "";
-    const stream = ingress.session(slot).open(TYPE.DIAL, dial, { mapping, lane });
+    const stream = sessions.session(slot).open(TYPE.DIAL, dial, { mapping, lane });
     // An agent that knows no probes connects and waits: what it heard meanwhile is no report.
     const late = setTimeout(() => stream.reset("target-timeout", "no report came in time"), REPORT_MS);
     stream.events = {
@@ -74,7 +58,7 @@ function ask(
         resolve({ text, failure });
       },
     };
-    ingress.keepTime();
+    sessions.keepTime();
   });
 }
 

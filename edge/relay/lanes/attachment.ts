@@ -1,4 +1,5 @@
 import type { Demand } from "../../../shared/division.ts";
+import type { Said } from "../site/reach.ts";
 import type { Caps } from "../../../shared/claims.ts";
 
 // What a relay must know of a lane after hibernation (docs/protocol.md section 7). Kept in the socket; 16 KiB at most.
@@ -20,6 +21,8 @@ export type LanePass = {
   address: string;
   /** When a visitor's token was issued, in seconds since 1970; null for other kinds. */
   issued?: number | null | undefined;
+  /** Targets of an agent's token, as in its claims. */
+  targets?: readonly string[] | undefined;
   /** Scope of visitor and gateway tokens, as in their claims. */
   endpoints?: "*" | readonly string[] | undefined;
   from?: readonly string[] | undefined;
@@ -33,6 +36,8 @@ export type Attachment = LanePass & {
   demand?: Demand | undefined;
   /** Its process waits until another one with the same token is gone. */
   standby?: boolean | undefined;
+  /** What an agent has said of its own rules: here, or in the relay's storage. */
+  said?: Said | "stored" | undefined;
   /** Null until HELLO. */
   ready: {
     boot: string;

@@ -1,11 +1,20 @@
 import { endpointKeys, parseEndpoint } from "../../../shared/endpoint.ts";
 import type { Grant } from "../../../shared/grant.ts";
 import { storedMapping, type Mapping } from "../../../shared/mapping.ts";
+import { narrows } from "../../../shared/policy.ts";
 import { known } from "../../../shared/result.ts";
 import type { SiteRules } from "../../registry/types.ts";
 import type { Memory } from "./memory.ts";
 
 const NO_RULES: SiteRules = { site: "", revision: -1, mappings: [], grants: [], revoked: [] };
+
+/** What new rules have taken away. `narrowed`: mappings as they are now, which may keep out visitors whom they let in before. */
+export type Changes = {
+  readonly removed: readonly Mapping[];
+  readonly narrowed: readonly Mapping[];
+  readonly revoked: readonly string[];
+  readonly grants: readonly string[];
+};
 
 /** The rules of a site as its relay holds them: in its memory for the next instance, parsed for this one. */
 export class Rules {
@@ -52,7 +61,7 @@ export class Rules {
   }
 
   /** Takes newer rules; answers what was allowed before and is no more, or null when they are not newer. */
-  replace(rules: SiteRules): { removed: Mapping[]; revoked: string[]; grants: string[] } | null {
+  replace(rules: SiteRules): Changes | null {
     const before = this.#load();
     if (rules.revision <= before.revision) return null;
     // The registry has just written them: the disk has room again.
@@ -63,6 +72,10 @@ export class Rules {
     const grants = new Set(rules.grants.map((grant) => grant.id));
     return {
       removed: before.mappings.filter((mapping) => !sameReach(mapping, kept.get(mapping.id))),
+      narrowed: before.mappings.flatMap((mapping) => {
+        const now = kept.get(mapping.id);
+        return now !== undefined && sameReach(mapping, now) && narrows(mapping, now) ? [now] : [];
+      }),
       revoked: rules.revoked.filter((jti) => !before.revoked.includes(jti)),
       grants: before.grants.filter((grant) => !grants.has(grant.id)).map((grant) => grant.id),
     };

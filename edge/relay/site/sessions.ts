@@ -5,15 +5,13 @@ import { TYPE, type Frame } from "../../../shared/frame.ts";
 import { MAX_DATA } from "../../../shared/limits.ts";
 import { Secret } from "../../../shared/resume.ts";
 import { Session } from "../../../shared/session.ts";
+import type { Lanes } from "../lanes/lanes.ts";
 import { endOfTurn } from "./turn.ts";
 
 const TICK_MS = 1_000;
 
-export type IngressHost = {
-  send: (slot: number, frame: Uint8Array, lane: number) => void;
-  room: (slot: number, lane: number) => number;
-  /** The live lanes of an agent. */
-  lanes: (slot: number) => Iterable<number>;
+export type SessionsHost = {
+  lanes: Lanes;
   /** The session with an agent is over. */
   ended: (slot: number) => void;
   /** A second has passed, and there are visitors. */
@@ -27,12 +25,12 @@ export type IngressHost = {
 };
 
 /** The relay's own caller, channel 0: one session with each agent, for visitors at the edge's ports and hosts. */
-export class Ingress {
-  readonly #host: IngressHost;
+export class Sessions {
+  readonly #host: SessionsHost;
   readonly #sessions = new Map<number, Session>();
   #timer: ReturnType<typeof setInterval> | undefined;
 
-  constructor(host: IngressHost) {
+  constructor(host: SessionsHost) {
     this.#host = host;
   }
 
@@ -58,14 +56,14 @@ export class Ingress {
     const session: Session = new Session({
       role: "caller",
       secret: new Secret(id, key),
-      introduction: { key, lanes: () => this.#host.lanes(slot) },
+      introduction: { key, lanes: () => this.#host.lanes.agent(slot)?.lanes.keys() ?? [] },
       to: { channel: 0, slot },
       graceMs: () => this.#host.graceMs,
       // What the agent takes, its lanes know.
       frameBytes: MAX_DATA,
       io: {
-        send: (frame, lane) => this.#host.send(slot, frame, lane),
-        room: (lane) => this.#host.room(slot, lane),
+        send: (frame, lane) => this.#host.lanes.send(slot, frame, lane),
+        room: (lane) => this.#host.lanes.room(slot, lane),
         now: () => performance.now(),
         gather: {
           // One alone has nobody to wait for. workerd's own queueMicrotask costs several times as much as a promise.
@@ -147,16 +145,6 @@ export class Ingress {
   drop(slot: number, failure: Failure): void {
     this.#sessions.get(slot)?.close("done", failure);
     this.#sessions.delete(slot);
-  }
-
-  /** Ends live streams for which `hit` answers a failure. */
-  cut(hit: (mapping: number) => Failure | undefined): void {
-    for (const session of this.#sessions.values()) {
-      for (const stream of session.streams.values()) {
-        const failure = hit(stream.mapping);
-        if (failure !== undefined) stream.reset(failure.code, failure.reason);
-      }
-    }
   }
 
   /** Runs the clock while streams live: a timer keeps the object awake, but so does every live visitor. */

@@ -7,16 +7,16 @@ import type { Caps } from "../../../shared/claims.ts";
  * `endpoint` is the concrete key (`10003/udp`), `visitor` is `ip:port`. `token`: the `jti` of a token that has been found
  * to open the endpoint of mapping `judged`; such a visitor is told when its stream breaks, as a socket of the Worker's can't be.
  */
-export type Visit = { endpoint: string; visitor: string; token?: string; caps?: Caps; judged?: number };
+export type TcpVisit = { endpoint: string; visitor: string; token?: string; caps?: Caps; judged?: number };
 
-export function encodeVisit({ endpoint, visitor, token = "", caps = {}, judged = 0 }: Visit): string {
+export function encodeVisit({ endpoint, visitor, token = "", caps = {}, judged = 0 }: TcpVisit): string {
   const { streams = "", bytes = "" } = caps;
   const parts = [escape(endpoint), escape(visitor), escape(token), streams, bytes];
   return judged === 0 ? `${parts.join(".")}.v3:1` : `${[...parts, judged].join(".")}.v4:1`;
 }
 
 /** Null for anything but what `encodeVisit` wrote. */
-export function decodeVisit(name: string): Visit | null {
+export function decodeVisit(name: string): TcpVisit | null {
   const match = /^([a-z0-9_-]*)\.([a-z0-9_-]*)\.([a-z0-9_-]*)\.(\d*)\.(\d*)(?:\.v3|\.(\d+)\.v4):1$/.exec(name);
   if (match === null) return null;
   const [endpoint = "", visitor = "", token = "", streams = "", bytes = "", judged = ""] = match

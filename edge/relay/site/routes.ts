@@ -1,0 +1,56 @@
+import { encodeControl, type Routes as Told } from "../../../shared/control.ts";
+import { parseEndpoint } from "../../../shared/endpoint.ts";
+import { FLAG_MORE, TYPE } from "../../../shared/frame.ts";
+import { known } from "../../../shared/result.ts";
+import type { Attachment } from "../lanes/attachment.ts";
+import type { Lane } from "../lanes/lane.ts";
+import { laneOf } from "../lanes/lanes.ts";
+import { reachedBy } from "./admission.ts";
+import { needsOne, targetOf } from "./dial.ts";
+import type { Site } from "./site.ts";
+
+/** Endpoints on one page of ROUTES: well within the size of a control frame. */
+const PAGE = 200;
+
+/** Tells all callers what they may open, and through which agents. */
+export function tellAll(site: Site): void {
+  for (const end of site.lanes.callers) {
+    const lane = laneOf(end, 0);
+    if (lane !== undefined) tell(site, lane);
+  }
+}
+
+/** Tells one caller. `slots` are the agents that are there, those of an endpoint the ones that take new streams. */
+export function tell(site: Site, lane: Lane): void {
+  const slots = site.lanes.agents.map((end) => ({
+    slot: end.number,
+    incarnation: end.incarnation,
+    agent: end.identity,
+    frameBytes: laneOf(end, 0)?.attachment.ready?.frameBytes,
+  }));
+  const endpoints = endpointsFor(site, lane.attachment);
+  for (let first = 0; first === 0 || first < endpoints.length; first += PAGE) {
+    const flags = first + PAGE < endpoints.length ? FLAG_MORE : 0;
+    const page = { slots, endpoints: endpoints.slice(first, first + PAGE) };
+    lane.send(encodeControl(TYPE.ROUTES, page, Math.max(0, site.rules.revision), flags));
+  }
+}
+
+/** Gateways own the ports of public mappings, and of those that a grant opens. */
+function endpointsFor(site: Site, pass: Attachment): Told["endpoints"] {
+  const { mappings, grants } = site.rules.current;
+  const now = Date.now();
+  const { serving } = site.agents;
+  const granted = new Set(grants.filter(({ until }) => until > now).flatMap((grant) => grant.mappings));
+  return mappings.flatMap((mapping) => {
+    const { access, expires, id } = mapping;
+    if (expires !== null && expires <= now) return [];
+    const endpoint = known(parseEndpoint(mapping.endpoint));
+    if (pass.kind === "gateway" && (endpoint.kind !== "port" || (access === "token" && !granted.has(id)))) return [];
+    const single = needsOne(mapping, pass.caps ?? {});
+    return reachedBy(pass, mapping, endpoint, site.rules).map((each) => {
+      const target = targetOf(mapping, each.endpoint);
+      return { ...each, access, slots: site.agents.slotsFor({ site: mapping.site, target, single }, serving) };
+    });
+  });
+}

@@ -1,0 +1,175 @@
+import type { Cut } from "../../../shared/control.ts";
+import { streamCode, type Failure } from "../../../shared/errors.ts";
+import { MAX_STREAMS } from "../../../shared/limits.ts";
+import type { Mapping } from "../../../shared/mapping.ts";
+import { Places } from "../../../shared/places.ts";
+import type { ConnectionRecord } from "../../registry/types.ts";
+import type { LiveStream } from "../types.ts";
+import { permit, type Admitted } from "./admission.ts";
+import { targetOf } from "./dial.ts";
+import type { Records } from "./records.ts";
+import type { Rules } from "./rules.ts";
+import type { Spending } from "./spending.ts";
+import type { Traffic } from "./traffic.ts";
+import { capsOf, tokenOf, type Visit } from "./visit.ts";
+
+export type VisitsHost = {
+  readonly rules: Rules;
+  readonly records: Records;
+  readonly spending: Spending;
+  readonly traffic: Traffic;
+};
+
+/** A visitor that is in, and how to end what it has open. */
+type Entry = {
+  readonly visit: Visit;
+  readonly source: string;
+  readonly grant: string;
+  readonly end: (failure: Failure) => void;
+};
+
+/** Visitors at the edge's own ports and hosts: what is open, what still may be, and how it ended. */
+export class Visits {
+  readonly #host: VisitsHost;
+  readonly #live = new Map<LiveStream, Entry>();
+  /** Bytes of live streams that have been counted, of those whose tokens may carry so many only. */
+  readonly #counted = new WeakMap<LiveStream, number>();
+  /** By source: one must not take all streams that the edge's own visitors may have. */
+  readonly #places = new Places<string>(MAX_STREAMS);
+
+  constructor(host: VisitsHost) {
+    this.#host = host;
+  }
+
+  get live(): LiveStream[] {
+    return [...this.#live.keys()];
+  }
+
+  /** Why one more visitor would be too many; null when it isn't. */
+  excess(mapping: Mapping, source: string): Failure | null {
+    const { maxStreams } = mapping;
+    if (maxStreams !== null && this.#of(mapping.id).length >= maxStreams)
+      return { code: "too-many", reason: `${maxStreams} streams are open already` };
+    if (!this.#places.hasRoom(source))
+      return { code: "too-many", reason: `${source} has as many streams as are left for all others` };
+    return null;
+  }
+
+  /** A visitor is in. `end` ends what it has open. */
+  enter(live: LiveStream, visit: Visit, { source, grant }: Admitted, end: Entry["end"]): void {
+    this.#live.set(live, { visit, source, grant: grant?.id ?? "", end });
+    this.#places.enter(source);
+  }
+
+  leave(live: LiveStream): void {
+    const entry = this.#live.get(live);
+    this.#host.traffic.look([live]);
+    this.#live.delete(live);
+    if (entry === undefined) return;
+    this.#places.leave(entry.source);
+    this.#count(live, entry);
+  }
+
+  /** Ends what its rule, grant or token allowed until now only. `now` in milliseconds since 1970. */
+  sweep(now: number): void {
+    const { rules } = this.#host;
+    for (const [live, entry] of this.#live) {
+      const { grant, visit, end } = entry;
+      this.#count(live, entry);
+      const until = visit.by.kind === "judged" ? visit.by.until : null;
+      const ends = [rules.byId(live.mapping)?.expires, grant === "" ? null : rules.grant(grant)?.until, until];
+      if (ends.some((at) => typeof at === "number" && at <= now))
+        end({ code: "expired", reason: "the rule, grant or token behind it has ended" });
+    }
+  }
+
+  /** Judges again what is open: rules, grants or tokens have changed. `now` in milliseconds since 1970. */
+  judgeAgain(now: number): void {
+    for (const [live, { visit, end }] of this.#live) {
+      const permitted = permit(this.#host, visit, now);
+      if (!permitted.ok) end({ code: "cut", reason: `no longer allowed: ${permitted.failure.reason}` });
+      else if (permitted.mapping.id !== live.mapping) end({ code: "cut", reason: "the mapping was removed" });
+    }
+    for (const { id, maxStreams } of this.#host.rules.current.mappings) {
+      if (maxStreams === null) continue;
+      // In the order in which they came: over a lower limit, the newest end.
+      for (const [, { end }] of this.#of(id).slice(maxStreams))
+        end({ code: "cut", reason: `no longer allowed: ${maxStreams} streams at once` });
+    }
+  }
+
+  /** Ends what a removed rule, grant or token allowed. */
+  cut(cut: Cut): void {
+    const failure: Failure = { code: streamCode(cut.code), reason: cut.reason };
+    for (const [live, { grant, visit, end }] of this.#live) {
+      const isHit =
+        live.mapping === cut.mapping ||
+        (cut.grant !== undefined && grant === cut.grant) ||
+        (cut.token !== undefined && tokenOf(visit.by) === cut.token);
+      if (isHit) end(failure);
+    }
+  }
+
+  /** Writes down how a visit ended. */
+  write(
+    { endpoint, visitor }: { endpoint: string; visitor: string },
+    mapping: Mapping | undefined,
+    at: number,
+    tally: { bytesIn: number; bytesOut: number; ref?: string },
+    failure: Failure | null,
+  ): void {
+    const record: ConnectionRecord = {
+      at,
+      ended: Date.now(),
+      site: mapping?.site ?? "",
+      mapping: mapping?.id ?? null,
+      endpoint,
+      target: mapping === undefined ? "" : targetOf(mapping, endpoint),
+      visitor,
+      bytesIn: tally.bytesIn,
+      bytesOut: tally.bytesOut,
+      outcome: outcomeOf(failure, tally.bytesOut),
+      code: failure?.code ?? "",
+      reason: failure?.reason ?? "",
+    };
+    if (tally.ref !== undefined) record.ref = tally.ref;
+    this.#host.records.add(record);
+  }
+
+  #of(mapping: number): [LiveStream, Entry][] {
+    return [...this.#live].filter(([live]) => live.mapping === mapping);
+  }
+
+  #count(live: LiveStream, { visit }: Entry): void {
+    const { bytes } = capsOf(visit.by);
+    if (bytes === undefined) return;
+    const carried = live.bytesIn + live.bytesOut;
+    const before = this.#counted.get(live) ?? 0;
+    this.#counted.set(live, carried);
+    this.#host.spending.count(tokenOf(visit.by), bytes, carried - before);
+  }
+}
+
+function outcomeOf(failure: Failure | null, bytesOut: number): ConnectionRecord["outcome"] {
+  if (failure === null) return "done";
+  if (bytesOut === 0 && REFUSALS.has(failure.code)) return "refused";
+  return failure.code === "lost" || failure.code === "cut" ? failure.code : "reset";
+}
+
+/** Failures that mean the stream never was. */
+const REFUSALS: ReadonlySet<string> = new Set([
+  "no-mapping",
+  "denied",
+  "expired",
+  "no-agent",
+  "slot-gone",
+  "target-denied",
+  "target-refused",
+  "target-unreachable",
+  "target-timeout",
+  "target-unresolved",
+  "target-tls",
+  "too-many",
+  "busy",
+  "loop",
+]);
