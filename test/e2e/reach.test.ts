@@ -17,10 +17,9 @@ test("an agent whose token does not name the target is chosen by no door, and as
   await using site = await testSite({ tcp: "8081-8082" });
   await using echo = await tcpServer(loopback());
   await using datagrams = await udpServer(loopback());
-  await using origin = await httpOrigin(async (request, response) => {
+  await using origin = await httpOrigin((request, response) => {
     let body = "";
-    for await (const chunk of request) body += String(chunk);
-    response.end(`heard ${body}`);
+    request.on("data", (chunk) => (body += String(chunk))).on("end", () => response.end(`heard ${body}`));
   });
   const { edge } = site;
   const file = join(edge.data, "narrow-token");
