@@ -1,18 +1,9 @@
 import { lookup } from "node:dns/promises";
 import { type Address, parseAddress } from "../shared/address.ts";
-import { classify, isLoopback } from "../shared/address-class.ts";
-import { type AgentClaims, mayReach } from "../shared/claims.ts";
+import type { AgentClaims } from "../shared/claims.ts";
 import type { Failure } from "../shared/errors.ts";
-import { isOrdinary, mayDial, type TargetPolicy as SharedPolicy } from "../shared/target-policy.ts";
-import {
-  forbids,
-  formatTargetRule,
-  leavesLoopback,
-  type Meanings,
-  namesIn,
-  permitsSocket,
-  type TargetRule,
-} from "../shared/target-rule.ts";
+import { mayDial, whyNot, type TargetPolicy as SharedPolicy } from "../shared/target-policy.ts";
+import { formatTargetRule, type Meanings, namesIn, permitsSocket, type TargetRule } from "../shared/target-rule.ts";
 import { Names } from "./names.ts";
 import { mayOpenFile, noFiles } from "./open-files.ts";
 
@@ -74,25 +65,6 @@ export async function meaningsOf(deny: readonly TargetRule[], port?: number): Pr
   };
   await Promise.all(namesIn(deny, port).map(ask));
   return meanings;
-}
-
-/** Why the agent may not dial an address that is not allowed. */
-export function whyNot(
-  { claims, allow, deny }: TargetPolicy,
-  address: Address,
-  port: number,
-  meanings: Meanings,
-): string {
-  if (!mayReach(claims, address, port)) return "not among the targets of the agent's token";
-  const unknown = namesIn(deny, port).find((name) => !meanings.has(name));
-  if (unknown !== undefined) return `${unknown}, which the agent's own --deny forbids, can't be resolved now`;
-  if (forbids(deny, { host: "", address, port }, meanings)) return "forbidden by the agent's own --deny";
-  if (isLoopback(address) && leavesLoopback(claims.targets))
-    return "the agent's own machine, which neither its token nor its --allow names: --allow localhost, or a token with --target";
-  if (allow.length > 0) return "not allowed by the agent's own --allow and --deny";
-  return isOrdinary(address)
-    ? "forbidden by the agent's own --deny"
-    : `a ${classify(address)} address; start the agent with --allow to permit it`;
 }
 
 async function resolve(host: string): Promise<Judged> {

@@ -3,8 +3,8 @@ import type { DialOptions } from "../../shared/dial-options.ts";
 import type { Failure } from "../../shared/errors.ts";
 import { Guard, type Drops } from "../../shared/flow.ts";
 import type { Meanings } from "../../shared/target-rule.ts";
-import { mayDial } from "../../shared/target-policy.ts";
-import { whyNot, type TargetPolicy } from "../policy.ts";
+import { mayDial, whyNot } from "../../shared/target-policy.ts";
+import type { TargetPolicy } from "../policy.ts";
 import { truncatedAnswer } from "./dns-truncated.ts";
 
 const DNS = 53;

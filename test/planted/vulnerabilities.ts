@@ -62,7 +62,7 @@ export const VULNERABILITIES: readonly Vulnerability[] = [
   {
     name: "an agent is chosen by what it says of itself alone",
     file: "shared/target-policy.ts",
-    find: 'if (!mayReach(claims, address.value, port)) return "no";',
+    find: 'if (!mayReach(claims, address, port)) return { is: "no", why: NOT_IN_TOKEN };',
     put: "",
     test: [DOORS, TABLE],
     also: [

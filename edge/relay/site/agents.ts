@@ -53,15 +53,16 @@ export class Agents {
   /** The agent for a stream of a visitor at the edge's own doors: among those that are known to reach the target, the one with the fewest streams. */
   choose(wanted: Wanted): Choice {
     const { serving } = this;
-    const { site, target, single } = wanted;
+    const { site, target } = wanted;
     if (serving.length === 0) return refuse("no-agent", `no agent of ${site} is online`);
-    const judged = serving.map((end) => ({ end, reaches: this.reaches(end, target) }));
-    const certain = judged.flatMap(({ end, reaches: said }) => (said === "yes" ? [end] : []));
-    const uncertain = judged.flatMap(({ end, reaches: said }) => (said === "unknown" ? [end] : []));
-    const ends = [...this.#ordered(certain, single), ...this.#ordered(uncertain, single)];
-    const [agent, ...others] = ends;
-    if (agent === undefined) return refuse("target-denied", `no agent of ${site} that is online may dial ${target}`);
-    return { ok: true, agent, others: certain.length > 0 ? [] : others };
+    const { certain, ordered } = this.#able(serving, wanted);
+    const [agent, ...others] = ordered;
+    if (agent !== undefined) return { ok: true, agent, others: certain ? [] : others };
+    const [why = ""] = serving.flatMap((end) => {
+      const said = this.reaches(end, target);
+      return said.is === "no" ? [said.why] : [];
+    });
+    return refuse("target-denied", `no agent of ${site} that is online dials ${target}: ${why}`);
   }
 
   /** Whether a caller may open a stream at the agent that it names. */
@@ -70,23 +71,20 @@ export class Agents {
     const agent = this.#host.lanes.agent(slot);
     if (agent === undefined || !this.isServing(agent))
       return refuse("slot-gone", `that agent of ${site} is not online`);
-    if (this.reaches(agent, target) === "no")
-      return refuse("slot-gone", `that agent of ${site} may not dial ${target}`);
+    if (this.reaches(agent, target).is === "no") {
+      const other = this.choose(wanted);
+      return other.ok ? refuse("slot-gone", `that agent of ${site} may not dial ${target}`) : other;
+    }
     if (single && this.slotsFor(wanted)[0] !== slot)
       return refuse("slot-gone", "another agent counts the streams of this endpoint");
     return { ok: true, agent, others: [] };
   }
 
-  /** The slots of the agents that take new streams to a target: what ROUTES says. */
-  slotsFor({ target, single }: Wanted, serving: readonly End[] = this.serving): number[] {
-    const judged = serving.map((end) => ({ end, reaches: this.reaches(end, target) }));
-    const certain = judged.filter(({ reaches: said }) => said === "yes");
-    const able = certain.length > 0 ? certain : judged.filter(({ reaches: said }) => said === "unknown");
-    const slots = this.#ordered(
-      able.map(({ end }) => end),
-      single,
-    ).map(({ number }) => number);
-    return single ? slots.slice(0, 1) : slots;
+  /** The slots of the agents that take new streams to a target: what ROUTES says. When none may dial it, all: callers hear why. */
+  slotsFor(wanted: Wanted, serving: readonly End[] = this.serving): number[] {
+    const { ordered } = this.#able(serving, wanted);
+    const slots = (ordered.length > 0 ? ordered : serving).map(({ number }) => number);
+    return wanted.single ? slots.slice(0, 1) : slots;
   }
 
   /** Whether an agent may dial a target, by the token that the Worker has verified and by what the agent says of its own rules. */
@@ -95,11 +93,15 @@ export class Agents {
     return reaches({ targets }, said, known(parseTarget(target)));
   }
 
-  /** The agent that has been here longest takes what one has to count; else streams are spread. */
-  #ordered(ends: readonly End[], single: boolean): End[] {
-    const { streams } = this.#host;
-    const loads = new Map(ends.map((end) => [end, single ? end.number : streams(end.number)]));
-    return ends.toSorted((one, other) => (loads.get(one) ?? 0) - (loads.get(other) ?? 0));
+  /** The agents for a target, the best first: those that are known to dial it, or else those of which it isn't known. */
+  #able(serving: readonly End[], { target, single }: Wanted): { certain: boolean; ordered: End[] } {
+    const those = (is: Reaches["is"]): End[] => serving.filter((end) => this.reaches(end, target).is === is);
+    const certain = those("yes");
+    const ends = certain.length > 0 ? certain : those("unknown");
+    // The agent that has been here longest takes what one has to count; else streams are spread.
+    const loads = new Map(ends.map((end) => [end, single ? end.number : this.#host.streams(end.number)]));
+    const ordered = ends.toSorted((one, other) => (loads.get(one) ?? 0) - (loads.get(other) ?? 0));
+    return { certain: certain.length > 0, ordered };
   }
 }
 
