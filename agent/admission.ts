@@ -1,11 +1,11 @@
-import { parseAddress } from "../shared/address.ts";
-import type { Cut, Keep } from "../shared/control.ts";
-import type { DialOptions } from "../shared/dial-options.ts";
-import { streamCode, type Failure } from "../shared/errors.ts";
-import type { Dial } from "../shared/open.ts";
-import { staysOpen } from "../shared/policy.ts";
-import { splitHostPort } from "../shared/socket-address.ts";
-import type { Stream } from "../shared/stream.ts";
+import { parseAddress } from "../shared/address/address.ts";
+import type { Cut, Keep } from "../shared/wire/control.ts";
+import type { DialOptions } from "../shared/wire/dial-options.ts";
+import { streamCode, type Failure } from "../shared/wire/errors.ts";
+import type { Dial } from "../shared/wire/open.ts";
+import { staysOpen } from "../shared/rule/policy.ts";
+import { splitHostPort } from "../shared/address/socket-address.ts";
+import type { Stream } from "../shared/session/stream.ts";
 
 type Served = { dial: Dial; options: DialOptions };
 

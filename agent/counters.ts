@@ -1,7 +1,7 @@
-import type { Failure } from "../shared/errors.ts";
-import { noDrops } from "../shared/flow.ts";
-import type { Dial, Kind } from "../shared/open.ts";
-import type { Stream } from "../shared/stream.ts";
+import type { Failure } from "../shared/wire/errors.ts";
+import { noDrops } from "../shared/session/flow.ts";
+import type { Dial, Kind } from "../shared/wire/open.ts";
+import type { Stream } from "../shared/session/stream.ts";
 
 /** Of one kind of stream, since the agent started. `in` is towards targets. */
 export type KindCounts = { opened: number; ended: number; bytesIn: number; bytesOut: number };

@@ -1,4 +1,4 @@
-import { parseEdgeUrl } from "../shared/edge-url.ts";
+import { parseEdgeUrl } from "../shared/address/edge-url.ts";
 import { EXIT, Problem } from "../link/problem.ts";
 
 /** The WebSocket URL of an edge, from `--edge` or the token's issuer. Plain text only to loopback or when told so: it shows the token to whoever is on the way. */

@@ -1,6 +1,6 @@
 import { closeSync, openSync } from "node:fs";
 import type { Log } from "../link/log.ts";
-import type { Failure } from "../shared/errors.ts";
+import type { Failure } from "../shared/wire/errors.ts";
 
 /** Milliseconds between two warnings. */
 const TELL_MS = 60_000;

@@ -1,4 +1,4 @@
-import type { Kind } from "../shared/open.ts";
+import type { Kind } from "../shared/wire/open.ts";
 
 /** Turns after which it is a loop. One alone may be chance: on a machine of its own, two connections can have the same near end. */
 const MOST_TURNS = 2;

@@ -1,4 +1,4 @@
-import { Pacer, type Pace } from "../shared/pacer.ts";
+import { Pacer, type Pace } from "../shared/session/pacer.ts";
 
 const HOST = {
   now: () => performance.now(),

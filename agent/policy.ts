@@ -1,9 +1,15 @@
 import { lookup } from "node:dns/promises";
-import { type Address, parseAddress } from "../shared/address.ts";
-import type { AgentClaims } from "../shared/claims.ts";
-import type { Failure } from "../shared/errors.ts";
-import { mayDial, whyNot, type TargetPolicy as SharedPolicy } from "../shared/target-policy.ts";
-import { formatTargetRule, type Meanings, namesIn, permitsSocket, type TargetRule } from "../shared/target-rule.ts";
+import { type Address, parseAddress } from "../shared/address/address.ts";
+import type { AgentClaims } from "../shared/rule/claims.ts";
+import type { Failure } from "../shared/wire/errors.ts";
+import { mayDial, whyNot, type TargetPolicy as SharedPolicy } from "../shared/rule/target-policy.ts";
+import {
+  formatTargetRule,
+  type Meanings,
+  namesIn,
+  permitsSocket,
+  type TargetRule,
+} from "../shared/address/target-rule.ts";
 import { Names } from "./names.ts";
 import { mayOpenFile, noFiles } from "./open-files.ts";
 

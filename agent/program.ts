@@ -1,5 +1,5 @@
 import { Command, Option } from "commander";
-import { VERSION } from "../shared/version.ts";
+import { VERSION } from "../shared/wire/version.ts";
 import { discover, type DiscoverOptions } from "./commands/discover.ts";
 import { doctor, type DoctorOptions } from "./commands/doctor.ts";
 import { expose, type ExposeOptions } from "./commands/expose.ts";

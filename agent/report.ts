@@ -1,7 +1,7 @@
-import type { Report } from "../shared/control.ts";
-import type { Failure } from "../shared/errors.ts";
-import type { Dial } from "../shared/open.ts";
-import type { Stream } from "../shared/stream.ts";
+import type { Report } from "../shared/wire/control.ts";
+import type { Failure } from "../shared/wire/errors.ts";
+import type { Dial } from "../shared/wire/open.ts";
+import type { Stream } from "../shared/session/stream.ts";
 
 /** What a stream carried: in from the visitor, out to it. */
 export type Tally = { bytesIn: number; bytesOut: number };

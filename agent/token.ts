@@ -1,8 +1,8 @@
 import { readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { decodeJwt } from "jose";
-import { parseClaims, type AgentClaims } from "../shared/claims.ts";
-import { isTokenText } from "../shared/token-text.ts";
+import { parseClaims, type AgentClaims } from "../shared/rule/claims.ts";
+import { isTokenText } from "../shared/rule/token-text.ts";
 import { EXIT, Problem } from "../link/problem.ts";
 import type { Log } from "../link/log.ts";
 

@@ -1,9 +1,9 @@
 /** `npm run bench:core`: what the codec and the core cost by themselves, in one process and without sockets. */
-import { batch, unbatch } from "../shared/batch.ts";
-import { decodeFrame, encodeFrame, HEADROOM, TYPE } from "../shared/frame.ts";
-import { encodeDial } from "../shared/open.ts";
-import { MAX_DATA } from "../shared/limits.ts";
-import { Session } from "../shared/session.ts";
+import { batch, unbatch } from "../shared/wire/batch.ts";
+import { decodeFrame, encodeFrame, HEADROOM, TYPE } from "../shared/wire/frame.ts";
+import { encodeDial } from "../shared/wire/open.ts";
+import { MAX_DATA } from "../shared/wire/limits.ts";
+import { Session } from "../shared/session/session.ts";
 import { tableText } from "./harness/report.ts";
 import { median, spread } from "./harness/stats.ts";
 

@@ -1,4 +1,4 @@
-import type { CarriedOverView } from "../shared/api.ts";
+import type { CarriedOverView } from "../shared/rule/api.ts";
 import type { Edge } from "./edge.ts";
 import { goodIn, tokensToLookAt, tokenTable, type Since, type State } from "./revoked-since.ts";
 

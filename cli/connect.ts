@@ -1,19 +1,20 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { closeSync } from "node:fs";
-import type { SocketAddress } from "../shared/socket-address.ts";
+import type { SocketAddress } from "../shared/address/socket-address.ts";
 import { deferred } from "../link/deferred.ts";
 import { Client, siteOf, type Listing } from "../link/client.ts";
 import type { Dialler } from "../link/dial/dialler.ts";
+import { aborted, ended, problemOf } from "../link/stopped.ts";
 import { logFields, type LinkStopped } from "../link/fault.ts";
 import type { Log } from "../link/log.ts";
 import { EXIT, Problem } from "../link/problem.ts";
 import { Resources } from "../link/resources.ts";
 import type { SiteLink } from "../link/site-link.ts";
-import { Counts } from "./listen/counts.ts";
-import { Listeners } from "./listen/listeners.ts";
-import { tunnel } from "./listen/tunnel.ts";
-import { listenings, showListening, type Listening, type Wanted } from "./listen/wanted.ts";
-import { callerMetrics } from "./metrics.ts";
+import { Counts } from "../gateway/counts.ts";
+import { Listeners } from "../gateway/listeners.ts";
+import { tunnel } from "../gateway/tunnel.ts";
+import { listenings, showListening, type Listening, type Wanted } from "../gateway/wanted.ts";
+import { callerMetrics } from "../gateway/metrics.ts";
 
 const LOOPBACK = "127.0.0.1";
 const RETRY_MS = 1_000;
@@ -144,16 +145,6 @@ async function opened(listeners: Listeners, link: SiteLink, listening: Listening
   }
 }
 
-export async function ended(stopped: Promise<LinkStopped>, signal: AbortSignal): Promise<void> {
-  const fault = await Promise.race([stopped, aborted(signal)]);
-  if (fault !== undefined) throw problemOf(fault);
-}
-
-export function problemOf({ code, reason, fix }: LinkStopped): Problem {
-  const exit = code === "token" ? EXIT.token : code === "forbidden" ? EXIT.denied : EXIT.failed;
-  return new Problem(exit, code, reason, fix.replace("token agent SITE", "token visitor --endpoint E"));
-}
-
 /** Throws Problem when the token is over; resolves when `signal` comes before. */
 async function expired(isOver: () => boolean, signal: AbortSignal): Promise<void> {
   while (!signal.aborted && !isOver()) await sleep(LOOK_MS, undefined, { signal, ref: false }).catch(() => {});
@@ -163,11 +154,4 @@ async function expired(isOver: () => boolean, signal: AbortSignal): Promise<void
 function tokenExpired(): Problem {
   const fix = "ask for a new one: sallyport token visitor --endpoint E";
   return new Problem(EXIT.token, "token-expired", "the token has expired", fix);
-}
-
-function aborted(signal: AbortSignal): Promise<undefined> {
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve(undefined);
-    signal.addEventListener("abort", () => resolve(undefined), { once: true });
-  });
 }

@@ -1,7 +1,7 @@
 import { clean } from "../shared/text.ts";
-import type { MappingView } from "../shared/api.ts";
-import { ruleOf } from "../shared/register.ts";
-import { ruleFrom } from "../shared/register-text.ts";
+import type { MappingView } from "../shared/rule/api.ts";
+import { ruleOf } from "../shared/rule/register.ts";
+import { ruleFrom } from "../shared/rule/register-text.ts";
 
 /** Fields that have a line of their own in any case. */
 const SHOWN: ReadonlySet<string> = new Set([

@@ -2,7 +2,7 @@ import { callApi, type Method } from "../link/api.ts";
 import type { Dialler } from "../link/dial/dialler.ts";
 import type { HttpProxy } from "../link/dial/proxy.ts";
 import { Problem } from "../link/problem.ts";
-import { parseEdgeUrl } from "../shared/edge-url.ts";
+import { parseEdgeUrl } from "../shared/address/edge-url.ts";
 import type { Login } from "./logins.ts";
 
 /** The API of one edge. Every call answers the body, or throws Problem. `ifMatch`: change only what is still in the state with this tag. */

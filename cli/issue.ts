@@ -1,6 +1,6 @@
 import { Problem } from "../link/problem.ts";
-import type { IssuedView } from "../shared/api.ts";
-import type { TokenKind } from "../shared/claims.ts";
+import type { IssuedView } from "../shared/rule/api.ts";
+import type { TokenKind } from "../shared/rule/claims.ts";
 import type { Edge } from "./edge.ts";
 import type { SecretFile } from "./secret-file.ts";
 

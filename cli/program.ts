@@ -1,5 +1,5 @@
 import { Command } from "commander";
-import { VERSION } from "../shared/version.ts";
+import { VERSION } from "../shared/wire/version.ts";
 import { connectCommand } from "./commands/connect.ts";
 import { gatewayCommand } from "./commands/gateway.ts";
 import { exportCommand, importCommand } from "./commands/archive.ts";

@@ -1,5 +1,5 @@
 import { EXIT, Problem } from "../link/problem.ts";
-import { readRules, type FileFault, type FileRule } from "../shared/rules-file.ts";
+import { readRules, type FileFault, type FileRule } from "../shared/rule/rules-file.ts";
 
 /** The rules of a file. Throws Problem(configuration) that names the first line that is wrong. */
 export function rulesFrom(text: string, file: string): FileRule[] {

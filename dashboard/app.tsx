@@ -1,6 +1,6 @@
 import type { JSX } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
-import type { MappingView } from "../shared/api.ts";
+import type { MappingView } from "../shared/rule/api.ts";
 import { Header } from "./parts/header.tsx";
 import { Toasts } from "./parts/toast.tsx";
 import { hrefOf, useRoute, type Route } from "./route.ts";

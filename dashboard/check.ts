@@ -1,7 +1,7 @@
-import type { MappingView } from "../shared/api.ts";
-import { conflict, parseMapping, type Mapping } from "../shared/mapping.ts";
-import { ruleFrom } from "../shared/register-text.ts";
-import { warnings } from "../shared/warnings.ts";
+import type { MappingView } from "../shared/rule/api.ts";
+import { conflict, parseMapping, type Mapping } from "../shared/rule/mapping.ts";
+import { ruleFrom } from "../shared/rule/register-text.ts";
+import { warnings } from "../shared/rule/warnings.ts";
 import { Refusal } from "./api.ts";
 import { inputOf, type Form } from "./form.ts";
 

@@ -1,4 +1,4 @@
-import type { IssuedView } from "../shared/api.ts";
+import type { IssuedView } from "../shared/rule/api.ts";
 
 // Commands that are ready to be pasted into a shell.
 

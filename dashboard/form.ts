@@ -1,4 +1,4 @@
-import type { MappingDraft } from "../shared/mapping-input.ts";
+import type { MappingDraft } from "../shared/rule/mapping-input.ts";
 
 /** The fields of a mapping as a form has them: what people type. */
 export interface Form {

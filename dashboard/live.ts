@@ -1,4 +1,4 @@
-import { KEY_PROTOCOL, LIVE_PROTOCOL, type LiveMessage } from "../shared/live.ts";
+import { KEY_PROTOCOL, LIVE_PROTOCOL, type LiveMessage } from "../shared/rule/live.ts";
 import { API } from "./api.ts";
 import { sessionKey } from "./key.ts";
 import { store } from "./state.ts";

@@ -1,4 +1,11 @@
-import type { MappingList, MappingView, SessionView, StatusView, TrafficView, OpenedSession } from "../shared/api.ts";
+import type {
+  MappingList,
+  MappingView,
+  SessionView,
+  StatusView,
+  TrafficView,
+  OpenedSession,
+} from "../shared/rule/api.ts";
 import { call, Refusal, whenLoggedOut } from "./api.ts";
 import { forgetKey, keepKey, sessionKey } from "./key.ts";
 import { follow, unfollow } from "./live.ts";

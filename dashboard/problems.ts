@@ -1,4 +1,4 @@
-import type { StatusView } from "../shared/api.ts";
+import type { StatusView } from "../shared/rule/api.ts";
 import { count, relative } from "./format.ts";
 
 /** Something to look at, the worst first. */

@@ -1,5 +1,5 @@
-import type { MappingStatus, MappingView } from "../shared/api.ts";
-import { parseEndpoint } from "../shared/endpoint.ts";
+import type { MappingStatus, MappingView } from "../shared/rule/api.ts";
+import { parseEndpoint } from "../shared/address/endpoint.ts";
 import { known } from "../shared/result.ts";
 import type { Hour, Rate, Traffic } from "./traffic.ts";
 

@@ -1,6 +1,6 @@
-import { readRules, lineOf } from "../shared/rules-file.ts";
-import { parseMapping, draftOf } from "../shared/mapping.ts";
-import type { MappingDraft } from "../shared/mapping-input.ts";
+import { readRules, lineOf } from "../shared/rule/rules-file.ts";
+import { parseMapping, draftOf } from "../shared/rule/mapping.ts";
+import type { MappingDraft } from "../shared/rule/mapping-input.ts";
 
 /** Rules out of a text that somebody pasted, or what is wrong with it and where. */
 export type Read =

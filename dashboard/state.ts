@@ -1,5 +1,5 @@
 import { useEffect, useState } from "preact/hooks";
-import type { ConnectionView, MappingView, SessionView, StatusView } from "../shared/api.ts";
+import type { ConnectionView, MappingView, SessionView, StatusView } from "../shared/rule/api.ts";
 import type { Traffic } from "./traffic.ts";
 
 /** What the page knows of the edge. Replaced, never changed in place. */

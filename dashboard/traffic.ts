@@ -1,5 +1,5 @@
-import type { TrafficView } from "../shared/api.ts";
-import type { LiveMessage, MappingTraffic } from "../shared/live.ts";
+import type { TrafficView } from "../shared/rule/api.ts";
+import type { LiveMessage, MappingTraffic } from "../shared/rule/live.ts";
 
 /** What a mapping carries now, in bytes a second, and how that was lately, the newest last. */
 export interface Rate {

@@ -1,5 +1,5 @@
 import { Backlog } from "../shared/backlog.ts";
-import { MAX_WAITING } from "../shared/http-limits.ts";
+import { MAX_WAITING } from "../shared/http/limits.ts";
 
 /**
  * What waits in this isolate for and from WebSocket visitors: the platform takes whatever a visitor sends, and keeps whatever

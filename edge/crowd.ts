@@ -1,5 +1,5 @@
-import { parseAddress, sourceBucket } from "../shared/address.ts";
-import { splitHostPort } from "../shared/socket-address.ts";
+import { parseAddress, sourceBucket } from "../shared/address/address.ts";
+import { splitHostPort } from "../shared/address/socket-address.ts";
 import type { ConnectionRecord } from "./registry/types.ts";
 
 /** Kinds of refusals told apart in one delivery; the rest of it is one number for each mapping and code. */

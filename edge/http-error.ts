@@ -1,4 +1,4 @@
-import type { StreamCode } from "../shared/errors.ts";
+import type { StreamCode } from "../shared/wire/errors.ts";
 import { escapeHtml, page, prefersHtml } from "./http-page.ts";
 
 // What a visitor is told when there is no answer of the target's. Private addresses and reasons stay in the edge's own log,

@@ -1,7 +1,7 @@
 import { importJWK, jwtVerify, SignJWT, type CryptoKey, type JWK } from "jose";
-import { audienceOf, parseClaims, typeOf, type Claims, type ClaimsOf, type TokenKind } from "../shared/claims.ts";
-import { isTokenText } from "../shared/token-text.ts";
-import { CLOCK_SKEW, lifeOf, RENEWABLE_FOR } from "../shared/token-life.ts";
+import { audienceOf, parseClaims, typeOf, type Claims, type ClaimsOf, type TokenKind } from "../shared/rule/claims.ts";
+import { isTokenText } from "../shared/rule/token-text.ts";
+import { CLOCK_SKEW, lifeOf, RENEWABLE_FOR } from "../shared/rule/token-life.ts";
 import { problemResponse, type Problem } from "./problem.ts";
 import type { PublicKey, Trust } from "./registry/types.ts";
 

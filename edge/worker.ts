@@ -1,7 +1,7 @@
 import { setupAnswer, setupProblem } from "./api/setup.ts";
 import type { Env } from "./env.ts";
 import { admitHttp } from "./ingress/http.ts";
-import { healthz, isHealthz } from "./ingress/reserved.ts";
+import { healthz, isHealthz } from "./reserved.ts";
 import { admitTcp } from "./ingress/tcp.ts";
 import { Registry } from "./registry/registry.ts";
 import { Relay } from "./relay/relay.ts";

@@ -1,6 +1,6 @@
 import type { Readable, Writable } from "node:stream";
-import type { Failure } from "../shared/errors.ts";
-import { chunkOf, type Stream } from "../shared/stream.ts";
+import type { Failure } from "../shared/wire/errors.ts";
+import { chunkOf, type Stream } from "../shared/session/stream.ts";
 import { deferred } from "./deferred.ts";
 
 /** A visitor's connection on this machine: both directions, and how to break it off so that the visitor sees that bytes are missing. */

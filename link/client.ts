@@ -1,8 +1,8 @@
 import { randomBytes } from "node:crypto";
 import * as z from "zod";
-import { parseEndpoint } from "../shared/endpoint.ts";
-import type { Frame } from "../shared/frame.ts";
-import { isWithin } from "../shared/reach.ts";
+import { parseEndpoint } from "../shared/address/endpoint.ts";
+import type { Frame } from "../shared/wire/frame.ts";
+import { isWithin } from "../shared/rule/reach.ts";
 import { known } from "../shared/result.ts";
 import { ask } from "./dial/ask.ts";
 import type { Dialler } from "./dial/dialler.ts";

@@ -1,4 +1,4 @@
-import { LANE_CLOSE } from "../shared/errors.ts";
+import { LANE_CLOSE } from "../shared/wire/errors.ts";
 import type { Fields, Log } from "./log.ts";
 
 /** Why a lane could not be had, or ended. Only `retryable` ones are dialled again; `fix` is what helps, where that is known. */

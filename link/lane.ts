@@ -1,14 +1,14 @@
 import WebSocket from "ws";
-import { decodeControl, encodeControl, Welcome, type Hello } from "../shared/control.ts";
-import { SessionError } from "../shared/errors.ts";
-import { decodeFrame, encodeFrame, TYPE, type Frame } from "../shared/frame.ts";
-import { Keepalive } from "../shared/keepalive.ts";
-import { HELLO_TIMEOUT_MS, USUAL_DATA } from "../shared/limits.ts";
+import { decodeControl, encodeControl, Welcome, type Hello } from "../shared/wire/control.ts";
+import { SessionError } from "../shared/wire/errors.ts";
+import { decodeFrame, encodeFrame, TYPE, type Frame } from "../shared/wire/frame.ts";
+import { Keepalive } from "../shared/session/keepalive.ts";
+import { HELLO_TIMEOUT_MS, USUAL_DATA } from "../shared/wire/limits.ts";
 import type { Dialler } from "./dial/dialler.ts";
 import { onRefusal, openSocket } from "./dial/websocket.ts";
 import { sinceBoot } from "./edge-time.ts";
 import { releaseReads } from "./reads.ts";
-import { Path } from "../shared/path.ts";
+import { Path } from "../shared/session/path.ts";
 import { faultOfClose, faultOfError, type LinkFault } from "./fault.ts";
 
 const DIAL_TIMEOUT_MS = 10_000;

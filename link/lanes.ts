@@ -1,15 +1,15 @@
 import { Backoff } from "../shared/backoff.ts";
-import { encodeControl, type Hello, type Welcome } from "../shared/control.ts";
-import { TYPE, type Frame } from "../shared/frame.ts";
+import { encodeControl, type Hello, type Welcome } from "../shared/wire/control.ts";
+import { TYPE, type Frame } from "../shared/wire/frame.ts";
 import type { Dialler } from "./dial/dialler.ts";
 import { EdgeTime } from "./edge-time.ts";
 import type { LinkFault, LinkStopped } from "./fault.ts";
 import { dialLane, Lane } from "./lane.ts";
 import { pause } from "./pause.ts";
-import { HAS_STANDBY, HEARS_RULES } from "../shared/version.ts";
-import { LaneSet } from "../shared/lane-set.ts";
-import { Lull, LULL_MS } from "../shared/lull.ts";
-import type { Path } from "../shared/path.ts";
+import { HAS_STANDBY, HEARS_RULES } from "../shared/wire/version.ts";
+import { LaneSet } from "../shared/session/lane-set.ts";
+import { Lull, LULL_MS } from "../shared/session/lull.ts";
+import type { Path } from "../shared/session/path.ts";
 
 /** Lane 0 carries datagrams and small control only; the others carry streams, so that bulk is never ahead of a voice packet. */
 export const LANES = 3;

@@ -1,6 +1,6 @@
 import { createServer } from "node:http";
 import { exposition, type Metric } from "../shared/exposition.ts";
-import { formatSocketAddress, type SocketAddress } from "../shared/socket-address.ts";
+import { formatSocketAddress, type SocketAddress } from "../shared/address/socket-address.ts";
 import { EXIT, Problem } from "./problem.ts";
 
 /** What a program says of itself. */

@@ -1,4 +1,4 @@
-import type { Moments } from "../shared/outlet.ts";
+import type { Moments } from "../shared/session/outlet.ts";
 
 /** When gathered frames leave: after the sockets of this turn, so that what several of them caused leaves together. */
 export const MOMENTS: Moments = {

@@ -1,4 +1,4 @@
-import { BEAT_MS, Standstill } from "../shared/standstill.ts";
+import { BEAT_MS, Standstill } from "../shared/session/standstill.ts";
 
 /** The standstills of this process, watched while somebody has UDP sockets open. */
 export class StandstillWatch {

@@ -1,7 +1,7 @@
-import { parseClaims, typeOf, type ClaimsOf } from "../shared/claims.ts";
+import { parseClaims, typeOf, type ClaimsOf } from "../shared/rule/claims.ts";
 import { fault, type Result } from "../shared/result.ts";
 import { successor } from "../shared/succession.ts";
-import { isTokenText } from "../shared/token-text.ts";
+import { isTokenText } from "../shared/rule/token-text.ts";
 
 /** Kinds of tokens that their holders renew. */
 export type RenewableKind = "agent" | "gateway";

@@ -1,7 +1,7 @@
-import type { ClaimsOf } from "../shared/claims.ts";
-import { decodeControl, encodeControl, Renew } from "../shared/control.ts";
-import { TYPE, type Frame } from "../shared/frame.ts";
-import { renewAt } from "../shared/token-life.ts";
+import type { ClaimsOf } from "../shared/rule/claims.ts";
+import { decodeControl, encodeControl, Renew } from "../shared/wire/control.ts";
+import { TYPE, type Frame } from "../shared/wire/frame.ts";
+import { renewAt } from "../shared/rule/token-life.ts";
 import type { Log } from "./log.ts";
 import { readSuccessor, type RenewableKind } from "./successor.ts";
 

@@ -13,7 +13,7 @@ import {
 import { homedir } from "node:os";
 import { dirname, join } from "node:path";
 import { decodeJwt } from "jose";
-import { parseClaims } from "../shared/claims.ts";
+import { parseClaims } from "../shared/rule/claims.ts";
 import { readSuccessor, type RenewableKind } from "./successor.ts";
 
 // Renewed tokens: in the file that the token came from, else in the state directory, where the next start finds them.

@@ -1,4 +1,4 @@
-import { MAX_GRACE_MS } from "./limits.ts";
+import { MAX_GRACE_MS } from "./wire/limits.ts";
 
 /** Milliseconds below which the first tries of a minute come: a blip must not cost a visitor anything. */
 const FAST_MS = 400;

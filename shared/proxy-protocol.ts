@@ -1,5 +1,5 @@
-import { addressOf, parseAddress, type Address } from "./address.ts";
-import { splitHostPort } from "./socket-address.ts";
+import { addressOf, parseAddress, type Address } from "./address/address.ts";
+import { splitHostPort } from "./address/socket-address.ts";
 
 // The PROXY protocol, versions 1 and 2: who a connection is really from, said before its first byte
 // (https://www.haproxy.org/download/3.0/doc/proxy-protocol.txt).

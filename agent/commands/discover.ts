@@ -1,12 +1,12 @@
 import { createLog } from "../../link/log.ts";
-import type { Address } from "../../shared/address.ts";
-import type { Meanings } from "../../shared/target-rule.ts";
+import type { Address } from "../../shared/address/address.ts";
+import type { Meanings } from "../../shared/address/target-rule.ts";
 import { clean } from "../../shared/text.ts";
 import { announced } from "../discover/multicast.ts";
 import { probe } from "../discover/probe.ts";
 import { MOST_ADDRESSES, scopeOf } from "../discover/scope.ts";
 import { USUAL, type Usual } from "../discover/usual.ts";
-import { mayDial } from "../../shared/target-policy.ts";
+import { mayDial } from "../../shared/rule/target-policy.ts";
 import { meaningsOf, type TargetPolicy } from "../policy.ts";
 import { settingsOf, type Options } from "../settings.ts";
 

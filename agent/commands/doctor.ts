@@ -3,14 +3,14 @@ import { unbracketed } from "../../link/dial/no-proxy.ts";
 import { isSecure, portOf } from "../../link/dial/proxy.ts";
 import { createLog } from "../../link/log.ts";
 import { EXIT, Problem } from "../../link/problem.ts";
-import { renewAt } from "../../shared/token-life.ts";
+import { renewAt } from "../../shared/rule/token-life.ts";
 import { clean } from "../../shared/text.ts";
 import { runningAgents } from "../control/client.ts";
 import { checkEdge, checkLane, checkSignature } from "../doctor/edge.ts";
 import { fail, ok, skipped, warn, type Finding } from "../doctor/finding.ts";
 import { checkConnect, checkName, checkProxy, checkTcp, checkTls, type FirstHop } from "../doctor/path.ts";
 import { checkTarget, namedTargets } from "../doctor/targets.ts";
-import type { AgentClaims } from "../../shared/claims.ts";
+import type { AgentClaims } from "../../shared/rule/claims.ts";
 import { openFilesLimit } from "../open-files.ts";
 import { settingsOf, type Options, type Settings } from "../settings.ts";
 

@@ -2,7 +2,7 @@ import { callApi, type Method } from "../../link/api.ts";
 import { createLog, type Log } from "../../link/log.ts";
 import { pause } from "../../link/pause.ts";
 import { EXIT, Problem } from "../../link/problem.ts";
-import { parseTarget } from "../../shared/target.ts";
+import { parseTarget } from "../../shared/address/target.ts";
 import { runningAgents } from "../control/client.ts";
 import { judge, mayConnect, type TargetPolicy } from "../policy.ts";
 import { remedyOf } from "../remedy.ts";

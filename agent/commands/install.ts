@@ -6,7 +6,7 @@ import { createLog } from "../../link/log.ts";
 import { installedCommand, PROGRAMS, readableFile, Root } from "../../link/place.ts";
 import { Problem } from "../../link/problem.ts";
 import { systemctl, unitText } from "../../link/unit.ts";
-import { DRAIN_MS } from "../../shared/limits.ts";
+import { DRAIN_MS } from "../../shared/wire/limits.ts";
 import { merged, settingsOf, type Options } from "../settings.ts";
 
 export type InstallOptions = Options & { root: string; start: boolean };

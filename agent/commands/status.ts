@@ -1,5 +1,5 @@
 import { EXIT, Problem } from "../../link/problem.ts";
-import { targetsName } from "../../shared/target-rule.ts";
+import { targetsName } from "../../shared/address/target-rule.ts";
 import { clean } from "../../shared/text.ts";
 import { reload, runningAgents } from "../control/client.ts";
 import type { AgentReport } from "../control/report.ts";

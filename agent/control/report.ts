@@ -1,5 +1,5 @@
-import type { Drops } from "../../shared/flow.ts";
-import type { Kind } from "../../shared/open.ts";
+import type { Drops } from "../../shared/session/flow.ts";
+import type { Kind } from "../../shared/wire/open.ts";
 import type { KindCounts } from "../counters.ts";
 
 /** What `agent status --json` prints. Moments are ISO 8601, lengths of time milliseconds. */

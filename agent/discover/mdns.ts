@@ -1,4 +1,4 @@
-import { addressOf } from "../../shared/address.ts";
+import { addressOf } from "../../shared/address/address.ts";
 import { clean } from "../../shared/text.ts";
 import { decodeAnswer } from "./dns.ts";
 import type { Announced, Usual } from "./usual.ts";

@@ -1,5 +1,5 @@
 import { createSocket } from "node:dgram";
-import { parseAddress } from "../../shared/address.ts";
+import { parseAddress } from "../../shared/address/address.ts";
 import { clean } from "../../shared/text.ts";
 import { encodeQuery } from "./dns.ts";
 import { announcedBy, SERVICE_NAMES } from "./mdns.ts";

@@ -1,7 +1,7 @@
 import { networkInterfaces } from "node:os";
-import { addressOf, parseAddress, type Address } from "../../shared/address.ts";
-import { parseCidr, type Cidr } from "../../shared/cidr.ts";
-import { parseNetworkRule, type TargetRule } from "../../shared/target-rule.ts";
+import { addressOf, parseAddress, type Address } from "../../shared/address/address.ts";
+import { parseCidr, type Cidr } from "../../shared/address/cidr.ts";
+import { parseNetworkRule, type TargetRule } from "../../shared/address/target-rule.ts";
 import type { TargetPolicy } from "../policy.ts";
 
 /** Addresses looked at in one go: more would take minutes, and look like an attack. */

@@ -1,4 +1,4 @@
-import type { Address } from "../../shared/address.ts";
+import type { Address } from "../../shared/address/address.ts";
 
 /** What usually listens at a port, and how it is asked who it is. */
 export type Usual = { port: number; name: string; ask: "banner" | "http" | "https" | "rtsp" | "none" };

@@ -9,7 +9,7 @@ import { fail, ok, warn, type Finding } from "./finding.ts";
 const TIMEOUT_MS = 10_000;
 /** Limit in bytes for an answer: an edge sends its clock or its keys, and another server may send without end. */
 const MOST_BYTES = 256 * 1024;
-/** Tokens are refused beyond this; see shared/token-life.ts. */
+/** Tokens are refused beyond this; see shared/rule/token-life.ts. */
 const SKEW_MS = 60_000;
 
 /** What answers. `time`: by its clock, in milliseconds since 1970; null: it is no edge, or did not say. */

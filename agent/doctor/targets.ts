@@ -1,7 +1,7 @@
 import { EXIT } from "../../link/problem.ts";
-import { formatHostPort } from "../../shared/socket-address.ts";
-import { parseTarget, type Target } from "../../shared/target.ts";
-import { parseNetworkRule } from "../../shared/target-rule.ts";
+import { formatHostPort } from "../../shared/address/socket-address.ts";
+import { parseTarget, type Target } from "../../shared/address/target.ts";
+import { parseNetworkRule } from "../../shared/address/target-rule.ts";
 import { dial, dialPath } from "../egress/dial.ts";
 import { judge, mayConnect, type TargetPolicy } from "../policy.ts";
 import { remedyOf } from "../remedy.ts";

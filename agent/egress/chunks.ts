@@ -1,5 +1,5 @@
-import { HEADROOM } from "../../shared/frame.ts";
-import { MAX_DATA } from "../../shared/limits.ts";
+import { HEADROOM } from "../../shared/wire/frame.ts";
+import { MAX_DATA } from "../../shared/wire/limits.ts";
 
 /** Reads below this get a chunk of their own size. */
 const LARGE_BYTES = 32 * 1024;

@@ -1,8 +1,8 @@
 import net from "node:net";
-import type { Address } from "../../shared/address.ts";
-import type { Failure } from "../../shared/errors.ts";
-import { DIAL_TIMEOUT_MS, MAX_DATA } from "../../shared/limits.ts";
-import { formatHostPort } from "../../shared/socket-address.ts";
+import type { Address } from "../../shared/address/address.ts";
+import type { Failure } from "../../shared/wire/errors.ts";
+import { DIAL_TIMEOUT_MS, MAX_DATA } from "../../shared/wire/limits.ts";
+import { formatHostPort } from "../../shared/address/socket-address.ts";
 import { noFiles } from "../open-files.ts";
 
 /** Milliseconds before the next address is tried beside a slow one (RFC 8305 section 5). */

@@ -1,4 +1,4 @@
-import { viewOf } from "../../shared/frame.ts";
+import { viewOf } from "../../shared/wire/frame.ts";
 
 const HEADER_BYTES = 12;
 const MOST_LABEL = 63;

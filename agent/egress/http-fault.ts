@@ -1,5 +1,5 @@
-import type { Failure } from "../../shared/errors.ts";
-import type { Stream } from "../../shared/stream.ts";
+import type { Failure } from "../../shared/wire/errors.ts";
+import type { Stream } from "../../shared/session/stream.ts";
 import { failureOf } from "./dial.ts";
 import { DialError } from "./http-pool.ts";
 

@@ -1,5 +1,5 @@
-import type { Dial } from "../../shared/open.ts";
-import { parseTarget } from "../../shared/target.ts";
+import type { Dial } from "../../shared/wire/open.ts";
+import { parseTarget } from "../../shared/address/target.ts";
 import type { TargetPolicy } from "../policy.ts";
 import { parseHttpOptions, type HttpDialOptions } from "./http-options.ts";
 import { TargetPool } from "./http-pool.ts";

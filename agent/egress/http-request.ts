@@ -1,5 +1,5 @@
 import http from "node:http";
-import type { RequestHead } from "../../shared/http-head.ts";
+import type { RequestHead } from "../../shared/http/head.ts";
 import type { Way } from "./http-pools.ts";
 
 /** Host as the mapping wants the target to see it. */

@@ -5,12 +5,12 @@ import {
   headerOf,
   sizeOfHeaders,
   type RequestHead,
-} from "../../shared/http-head.ts";
-import { responseHeaders } from "../../shared/http-headers.ts";
-import { CONTINUE_MS, MAX_HEAD, MAX_HEADERS, MAX_INTERIM } from "../../shared/http-limits.ts";
-import { RECORD } from "../../shared/http-record.ts";
-import { rewriteResponse } from "../../shared/http-rewrite.ts";
-import type { Stream } from "../../shared/stream.ts";
+} from "../../shared/http/head.ts";
+import { responseHeaders } from "../../shared/http/headers.ts";
+import { CONTINUE_MS, MAX_HEAD, MAX_HEADERS, MAX_INTERIM } from "../../shared/http/limits.ts";
+import { RECORD } from "../../shared/http/record.ts";
+import { rewriteResponse } from "../../shared/http/rewrite.ts";
+import type { Stream } from "../../shared/session/stream.ts";
 import type { Way } from "./http-pools.ts";
 import { hostFor } from "./http-request.ts";
 import type { RecordWriter } from "./http-writer.ts";

@@ -1,11 +1,11 @@
 import type http from "node:http";
 import { WebSocket } from "ws";
 import { Backlog, type Waiter } from "../../shared/backlog.ts";
-import { SessionError } from "../../shared/errors.ts";
-import type { RequestHead } from "../../shared/http-head.ts";
-import { MAX_MESSAGE, MAX_WAITING } from "../../shared/http-limits.ts";
-import { RECORD, recordChunks, type RecordKind } from "../../shared/http-record.ts";
-import type { Stream } from "../../shared/stream.ts";
+import { SessionError } from "../../shared/wire/errors.ts";
+import type { RequestHead } from "../../shared/http/head.ts";
+import { MAX_MESSAGE, MAX_WAITING } from "../../shared/http/limits.ts";
+import { RECORD, recordChunks, type RecordKind } from "../../shared/http/record.ts";
+import type { Stream } from "../../shared/session/stream.ts";
 import type { Conversation } from "./http-conversation.ts";
 import { errorOf, fail } from "./http-fault.ts";
 import type { Way } from "./http-pools.ts";

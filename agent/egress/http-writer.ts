@@ -1,7 +1,7 @@
-import { HEADROOM } from "../../shared/frame.ts";
-import { MAX_DATA } from "../../shared/limits.ts";
-import { RECORD_HEADER, writeRecordHeader, type RecordKind } from "../../shared/http-record.ts";
-import type { Stream } from "../../shared/stream.ts";
+import { HEADROOM } from "../../shared/wire/frame.ts";
+import { MAX_DATA } from "../../shared/wire/limits.ts";
+import { RECORD_HEADER, writeRecordHeader, type RecordKind } from "../../shared/http/record.ts";
+import type { Stream } from "../../shared/session/stream.ts";
 
 const SMALL = 2 * 1024;
 

@@ -1,10 +1,10 @@
 import http from "node:http";
-import { SessionError, type Failure } from "../../shared/errors.ts";
-import { decodeRequestHead, type RequestHead } from "../../shared/http-head.ts";
-import { RECORD, RecordReader } from "../../shared/http-record.ts";
-import type { Dial } from "../../shared/open.ts";
-import { formatHostPort } from "../../shared/socket-address.ts";
-import type { Stream } from "../../shared/stream.ts";
+import { SessionError, type Failure } from "../../shared/wire/errors.ts";
+import { decodeRequestHead, type RequestHead } from "../../shared/http/head.ts";
+import { RECORD, RecordReader } from "../../shared/http/record.ts";
+import type { Dial } from "../../shared/wire/open.ts";
+import { formatHostPort } from "../../shared/address/socket-address.ts";
+import type { Stream } from "../../shared/session/stream.ts";
 import type { Conversation } from "./http-conversation.ts";
 import { errorOf, fail } from "./http-fault.ts";
 import type { HttpPools, Way } from "./http-pools.ts";

@@ -1,11 +1,11 @@
 import type net from "node:net";
-import type { DialOptions } from "../../shared/dial-options.ts";
-import type { Failure } from "../../shared/errors.ts";
-import type { Dial } from "../../shared/open.ts";
+import type { DialOptions } from "../../shared/wire/dial-options.ts";
+import type { Failure } from "../../shared/wire/errors.ts";
+import type { Dial } from "../../shared/wire/open.ts";
 import { proxyHeader } from "../../shared/proxy-protocol.ts";
-import { formatHostPort } from "../../shared/socket-address.ts";
-import type { Stream } from "../../shared/stream.ts";
-import { parseTarget } from "../../shared/target.ts";
+import { formatHostPort } from "../../shared/address/socket-address.ts";
+import type { Stream } from "../../shared/session/stream.ts";
+import { parseTarget } from "../../shared/address/target.ts";
 import { judge, mayConnect, type TargetPolicy } from "../policy.ts";
 import { chunkFor, recycle } from "./chunks.ts";
 import { dial, dialPath, failureOf, type Dialled, type OnRead } from "./dial.ts";

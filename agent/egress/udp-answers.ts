@@ -1,9 +1,9 @@
-import type { Address } from "../../shared/address.ts";
-import type { DialOptions } from "../../shared/dial-options.ts";
-import type { Failure } from "../../shared/errors.ts";
-import { Guard, type Drops } from "../../shared/flow.ts";
-import type { Meanings } from "../../shared/target-rule.ts";
-import { mayDial, whyNot } from "../../shared/target-policy.ts";
+import type { Address } from "../../shared/address/address.ts";
+import type { DialOptions } from "../../shared/wire/dial-options.ts";
+import type { Failure } from "../../shared/wire/errors.ts";
+import { Guard, type Drops } from "../../shared/session/flow.ts";
+import type { Meanings } from "../../shared/address/target-rule.ts";
+import { mayDial, whyNot } from "../../shared/rule/target-policy.ts";
 import type { TargetPolicy } from "../policy.ts";
 import { truncatedAnswer } from "./dns-truncated.ts";
 

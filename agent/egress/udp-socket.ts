@@ -1,7 +1,7 @@
 import { createSocket, type BindOptions, type RemoteInfo, type Socket, type SocketOptions } from "node:dgram";
 import { once } from "node:events";
-import { type Address, parseAddress } from "../../shared/address.ts";
-import { formatHostPort } from "../../shared/socket-address.ts";
+import { type Address, parseAddress } from "../../shared/address/address.ts";
+import { formatHostPort } from "../../shared/address/socket-address.ts";
 import { UdpOut } from "../../link/udp-out.ts";
 
 /** Bytes the kernel holds for one flow while the agent is busy: what a flow that carries much sends in that time. */

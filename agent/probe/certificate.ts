@@ -1,6 +1,6 @@
 import type { TLSSocket } from "node:tls";
 import { namesOf, shortName, troubleOf } from "../../link/dial/certificate.ts";
-import type { ProbeReport } from "../../shared/probe.ts";
+import type { ProbeReport } from "../../shared/wire/probe.ts";
 
 type Certificate = NonNullable<NonNullable<ProbeReport["tls"]>["certificate"]>;
 

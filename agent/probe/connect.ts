@@ -1,6 +1,6 @@
 import net from "node:net";
 import tls from "node:tls";
-import type { Address } from "../../shared/address.ts";
+import type { Address } from "../../shared/address/address.ts";
 
 /** Milliseconds for each step: a probe is an answer to somebody who waits. */
 const STEP_MS = 5_000;

@@ -1,4 +1,4 @@
-import type { ProbeReport } from "../../shared/probe.ts";
+import type { ProbeReport } from "../../shared/wire/probe.ts";
 
 /** What was found at a target. */
 export type Findings = Omit<ProbeReport, "tookMs">;

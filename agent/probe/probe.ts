@@ -1,11 +1,11 @@
 import type net from "node:net";
 import * as z from "zod";
-import type { Failure } from "../../shared/errors.ts";
-import { HEADROOM } from "../../shared/frame.ts";
-import type { Dial } from "../../shared/open.ts";
-import { formatHostPort } from "../../shared/socket-address.ts";
-import type { Stream } from "../../shared/stream.ts";
-import { parseTarget } from "../../shared/target.ts";
+import type { Failure } from "../../shared/wire/errors.ts";
+import { HEADROOM } from "../../shared/wire/frame.ts";
+import type { Dial } from "../../shared/wire/open.ts";
+import { formatHostPort } from "../../shared/address/socket-address.ts";
+import type { Stream } from "../../shared/session/stream.ts";
+import { parseTarget } from "../../shared/address/target.ts";
 import { failureOf } from "../egress/dial.ts";
 import { judge, type TargetPolicy } from "../policy.ts";
 import { remedyOf } from "../remedy.ts";

@@ -1,6 +1,6 @@
 import { createSocket } from "node:dgram";
-import type { Address } from "../../shared/address.ts";
-import { formatHostPort } from "../../shared/socket-address.ts";
+import type { Address } from "../../shared/address/address.ts";
+import { formatHostPort } from "../../shared/address/socket-address.ts";
 import type { Findings } from "./findings.ts";
 import { firstLine, sipOptions } from "./words.ts";
 

@@ -1,8 +1,8 @@
 import { randomBytes } from "node:crypto";
 import { Dialler } from "../../link/dial/dialler.ts";
 import { dialLane, Lane } from "../../link/lane.ts";
-import { MAX_DATA } from "../../shared/limits.ts";
-import { PROTOCOL, VERSION } from "../../shared/version.ts";
+import { MAX_DATA } from "../../shared/wire/limits.ts";
+import { PROTOCOL, VERSION } from "../../shared/wire/version.ts";
 
 const DIRECT = new Dialler();
 /** Dials at once. */

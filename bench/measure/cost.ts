@@ -1,5 +1,5 @@
 import { setTimeout as pause } from "node:timers/promises";
-import type { UsageList } from "../../shared/api.ts";
+import type { UsageList } from "../../shared/rule/api.ts";
 import { startEdge, type Edge } from "../adapters/sallyport.ts";
 import type { Bench } from "../harness/context.ts";
 import { iperf } from "../harness/iperf.ts";

@@ -1,7 +1,7 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
-import type { StatusView } from "../../shared/api.ts";
+import type { StatusView } from "../../shared/rule/api.ts";
 import { run } from "../../test/support/run.ts";
 import { tempDir } from "../../test/support/temp-dir.ts";
 import { SYSTEM_NODE } from "../../scripts/tool.ts";

@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import net from "node:net";
 import { setTimeout as pause } from "node:timers/promises";
-import { RELAY_BUDGET } from "../../shared/limits.ts";
+import { RELAY_BUDGET } from "../../shared/wire/limits.ts";
 import { loopback } from "../../test/support/net.ts";
 import { attempt } from "../harness/attempt.ts";
 import { OURS, type Bench } from "../harness/context.ts";

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { Problem } from "../../link/problem.ts";
-import type { ImportedView } from "../../shared/api.ts";
+import type { ImportedView } from "../../shared/rule/api.ts";
 import { carryOver } from "../carry-over.ts";
 import { revokedSince, stateOf, type Since } from "../revoked-since.ts";
 import { edgeCommand, edgeOf, type Context, type EdgeOptions } from "../context.ts";

@@ -1,5 +1,5 @@
 import { Command } from "commander";
-import type { AuditList, AuditView } from "../../shared/api.ts";
+import type { AuditList, AuditView } from "../../shared/rule/api.ts";
 import { wholeNumber } from "../amount.ts";
 import { edgeOf, readCommand, type Context, type EdgeOptions } from "../context.ts";
 import { parsePast } from "../duration.ts";

@@ -1,12 +1,12 @@
 import { Command, Option } from "commander";
 import { diallerOf, type DialFlags } from "../../link/dial/options.ts";
 import { createLog, LEVELS, type Level } from "../../link/log.ts";
-import { claimsOf, readToken } from "../caller-token.ts";
+import { claimsOf, readToken } from "../../gateway/caller-token.ts";
 import { connect, connectStdio } from "../connect.ts";
 import { withDialFlags, type Context } from "../context.ts";
 import { checkedUrl } from "../edge.ts";
-import { parseWanted } from "../listen/wanted.ts";
-import { metricsAddress } from "../metrics.ts";
+import { parseWanted } from "../../gateway/wanted.ts";
+import { metricsAddress } from "../../gateway/metrics.ts";
 
 type Options = DialFlags & {
   token?: string;

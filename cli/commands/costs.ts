@@ -1,4 +1,4 @@
-import type { UsageView } from "../../shared/api.ts";
+import type { UsageView } from "../../shared/rule/api.ts";
 import { edgeOf, readCommand, type Context, type EdgeOptions } from "../context.ts";
 import { printResult } from "../output.ts";
 import { table } from "../table.ts";

@@ -1,18 +1,18 @@
 import { networkInterfaces } from "node:os";
 import { Command, Option } from "commander";
-import { parseAddress } from "../../shared/address.ts";
-import { allows, parseCidr } from "../../shared/cidr.ts";
+import { parseAddress } from "../../shared/address/address.ts";
+import { allows, parseCidr } from "../../shared/address/cidr.ts";
 import { all } from "../../shared/result.ts";
 import { diallerOf, type DialFlags } from "../../link/dial/options.ts";
 import { createLog, LEVELS, type Level } from "../../link/log.ts";
 import { Problem } from "../../link/problem.ts";
-import { readToken } from "../caller-token.ts";
+import { readToken } from "../../gateway/caller-token.ts";
 import { collect, withDialFlags, type Context } from "../context.ts";
 import { checkedUrl } from "../edge.ts";
-import { GatewayToken } from "../gateway-token.ts";
-import { gateway } from "../gateway.ts";
-import { parseWanted } from "../listen/wanted.ts";
-import { metricsAddress } from "../metrics.ts";
+import { GatewayToken } from "../../gateway/gateway-token.ts";
+import { gateway } from "../../gateway/gateway.ts";
+import { parseWanted } from "../../gateway/wanted.ts";
+import { metricsAddress } from "../../gateway/metrics.ts";
 
 type Options = DialFlags & {
   token?: string;

@@ -1,5 +1,5 @@
 import { Command } from "commander";
-import type { GrantView, MadeGrantView } from "../../shared/api.ts";
+import type { GrantView, MadeGrantView } from "../../shared/rule/api.ts";
 import { edgeCommand, edgeOf, readCommand, type Context, type EdgeOptions } from "../context.ts";
 import { allPages } from "../edge.ts";
 import { Problem } from "../../link/problem.ts";

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { Command, Option } from "commander";
-import type { ConnectionList, ConnectionView } from "../../shared/api.ts";
+import type { ConnectionList, ConnectionView } from "../../shared/rule/api.ts";
 import { formatBytes, wholeNumber } from "../amount.ts";
 import { edgeOf, readCommand, type Context, type EdgeOptions } from "../context.ts";
 import type { Edge } from "../edge.ts";

@@ -3,7 +3,7 @@ import { resolve } from "node:path";
 import { Command } from "commander";
 import type { DialFlags } from "../../link/dial/options.ts";
 import { Problem } from "../../link/problem.ts";
-import type { LoginView } from "../../shared/api.ts";
+import type { LoginView } from "../../shared/rule/api.ts";
 import { dialledBy, withDialFlags, type Context } from "../context.ts";
 import { checkedUrl, openEdge } from "../edge.ts";
 import { loginsFile, rememberLogin } from "../logins.ts";

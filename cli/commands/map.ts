@@ -1,6 +1,6 @@
 import { Command, Option } from "commander";
-import type { MappingAnswer, RemovedAnswer, MappingView } from "../../shared/api.ts";
-import { FORMATS, registerText, type Format } from "../../shared/register-text.ts";
+import type { MappingAnswer, RemovedAnswer, MappingView } from "../../shared/rule/api.ts";
+import { FORMATS, registerText, type Format } from "../../shared/rule/register-text.ts";
 import { edgeCommand, edgeOf, readCommand, type Context, type EdgeOptions } from "../context.ts";
 import { formatSpan, parseDuration } from "../duration.ts";
 import { allPages } from "../edge.ts";

@@ -1,5 +1,5 @@
 import { Command } from "commander";
-import type { SiteView } from "../../shared/api.ts";
+import type { SiteView } from "../../shared/rule/api.ts";
 import { edgeCommand, edgeOf, readCommand, type Context, type EdgeOptions } from "../context.ts";
 import { allPages } from "../edge.ts";
 import { printResult } from "../output.ts";

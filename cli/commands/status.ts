@@ -1,5 +1,5 @@
 import { Command } from "commander";
-import type { AgentView, MappingStatus, SiteStatus, StatusView } from "../../shared/api.ts";
+import type { AgentView, MappingStatus, SiteStatus, StatusView } from "../../shared/rule/api.ts";
 import { edgeOf, readCommand, type Context, type EdgeOptions } from "../context.ts";
 import { formatSpan } from "../duration.ts";
 import { printResult, printWarnings } from "../output.ts";

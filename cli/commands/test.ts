@@ -1,7 +1,7 @@
 import { Command } from "commander";
 import { EXIT, Problem, type ExitCode } from "../../link/problem.ts";
-import type { MappingView, TestAnswer } from "../../shared/api.ts";
-import type { Hop } from "../../shared/hop.ts";
+import type { MappingView, TestAnswer } from "../../shared/rule/api.ts";
+import type { Hop } from "../../shared/rule/hop.ts";
 import { clean } from "../../shared/text.ts";
 import { edgeOf, readCommand, type Context, type EdgeOptions } from "../context.ts";
 import { allPages, type Edge } from "../edge.ts";

@@ -1,7 +1,7 @@
 import { Command } from "commander";
-import type { TokenKind } from "../../shared/claims.ts";
-import type { IssuedView, TokenView } from "../../shared/api.ts";
-import { targetsName } from "../../shared/target-rule.ts";
+import type { TokenKind } from "../../shared/rule/claims.ts";
+import type { IssuedView, TokenView } from "../../shared/rule/api.ts";
+import { targetsName } from "../../shared/address/target-rule.ts";
 import { formatBytes, parseBytes, wholeNumber } from "../amount.ts";
 import { collect, edgeCommand, edgeOf, readCommand, type Context, type EdgeOptions } from "../context.ts";
 import { parseDuration } from "../duration.ts";

@@ -1,5 +1,5 @@
 import { Command } from "commander";
-import { PROTOCOL, VERSION } from "../../shared/version.ts";
+import { PROTOCOL, VERSION } from "../../shared/wire/version.ts";
 import type { Context } from "../context.ts";
 import { printResult } from "../output.ts";
 import { WORKERD_VERSION } from "../serve/workerd.ts";

@@ -1,5 +1,5 @@
-import { parseAddress, type Address as IpAddress } from "../../shared/address.ts";
-import { parseListen } from "../../shared/socket-address.ts";
+import { parseAddress, type Address as IpAddress } from "../../shared/address/address.ts";
+import { parseListen } from "../../shared/address/socket-address.ts";
 import type { Result } from "../../shared/result.ts";
 import { Problem } from "../../link/problem.ts";
 

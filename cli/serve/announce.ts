@@ -1,7 +1,7 @@
-import { parseAddress } from "../../shared/address.ts";
-import { classify } from "../../shared/address-class.ts";
-import { formatPorts } from "../../shared/ports.ts";
-import { formatHostPort } from "../../shared/socket-address.ts";
+import { parseAddress } from "../../shared/address/address.ts";
+import { classify } from "../../shared/address/address-class.ts";
+import { formatPorts } from "../../shared/address/ports.ts";
+import { formatHostPort } from "../../shared/address/socket-address.ts";
 import type { Log } from "../../link/log.ts";
 import { reachable, type Address } from "./address.ts";
 import type { AdminSecret } from "./data.ts";

@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, readdirSync, renameSync } from "node:fs";
 import { basename, dirname, join, relative, resolve } from "node:path";
 import { EXIT, Problem } from "../../link/problem.ts";
-import { VERSION } from "../../shared/version.ts";
+import { VERSION } from "../../shared/wire/version.ts";
 import { NOTE, rememberBackup } from "./backups.ts";
 import { damaged } from "./check.ts";
 import { copyDatabase, copyFile, flushFolder } from "./copy.ts";

@@ -1,4 +1,4 @@
-import { formatHostPort } from "../../shared/socket-address.ts";
+import { formatHostPort } from "../../shared/address/socket-address.ts";
 import type { Address } from "./address.ts";
 import { quote } from "./capnp.ts";
 

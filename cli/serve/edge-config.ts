@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { formatPorts, type Ports } from "../../shared/ports.ts";
+import { formatPorts, type Ports } from "../../shared/address/ports.ts";
 import { workerdConfig, type EdgeConfig } from "./config.ts";
 import { writeWhole } from "./disk.ts";
 import type { ServeOptions } from "./serve.ts";

@@ -3,15 +3,15 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { Dialler } from "../../link/dial/dialler.ts";
 import { EXIT, Problem } from "../../link/problem.ts";
 import type { Log } from "../../link/log.ts";
-import type { IssuedView } from "../../shared/api.ts";
-import { parseScope, formatScope } from "../../shared/scope.ts";
-import { formatPortRange, type Ports } from "../../shared/ports.ts";
+import type { IssuedView } from "../../shared/rule/api.ts";
+import { parseScope, formatScope } from "../../shared/rule/scope.ts";
+import { formatPortRange, type Ports } from "../../shared/address/ports.ts";
 import { known } from "../../shared/result.ts";
-import type { SocketAddress } from "../../shared/socket-address.ts";
-import { claimsOf } from "../caller-token.ts";
+import type { SocketAddress } from "../../shared/address/socket-address.ts";
+import { claimsOf } from "../../gateway/caller-token.ts";
 import { openEdge } from "../edge.ts";
-import { GatewayToken } from "../gateway-token.ts";
-import { gateway } from "../gateway.ts";
+import { GatewayToken } from "../../gateway/gateway-token.ts";
+import { gateway } from "../../gateway/gateway.ts";
 
 /** Milliseconds between tries, and between looks for new sites: the edge is on this machine. */
 const LOOK_MS = 1_000;

@@ -1,6 +1,6 @@
 import { request as plainRequest } from "node:http";
 import { request as tlsRequest } from "node:https";
-import { formatHostPort } from "../../shared/socket-address.ts";
+import { formatHostPort } from "../../shared/address/socket-address.ts";
 import type { Address } from "./address.ts";
 
 /** Whether the edge at `address` answers its health check with 200. The certificate is not looked at: this is our own socket. */

@@ -1,5 +1,5 @@
 import { createServer, type Server } from "node:net";
-import { formatHostPort } from "../../shared/socket-address.ts";
+import { formatHostPort } from "../../shared/address/socket-address.ts";
 import { Problem } from "../../link/problem.ts";
 import type { Address } from "./address.ts";
 

@@ -1,8 +1,8 @@
 import { once } from "node:events";
 import { createServer, type AddressInfo } from "node:net";
 import { join } from "node:path";
-import type { Ports } from "../../shared/ports.ts";
-import { formatHostPort, type SocketAddress } from "../../shared/socket-address.ts";
+import type { Ports } from "../../shared/address/ports.ts";
+import { formatHostPort, type SocketAddress } from "../../shared/address/socket-address.ts";
 import { EXIT, Problem } from "../../link/problem.ts";
 import { reachable, type Address } from "./address.ts";
 import { startWorkerd, type WorkerdProcess } from "./child.ts";

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { Dialler } from "../../link/dial/dialler.ts";
 import type { Log } from "../../link/log.ts";
 import { EXIT, Problem } from "../../link/problem.ts";
-import type { IssuedView } from "../../shared/api.ts";
+import type { IssuedView } from "../../shared/rule/api.ts";
 import { openEdge, type Edge } from "../edge.ts";
 import { startWorkerd } from "./child.ts";
 import { HTTP_SOCKET, workerdConfig } from "./config.ts";

@@ -1,7 +1,7 @@
 import { lookup } from "node:dns/promises";
 import { hostname, networkInterfaces } from "node:os";
 import type { HttpProxy } from "../../link/dial/proxy.ts";
-import { passed, warned, type Hop } from "../../shared/hop.ts";
+import { passed, warned, type Hop } from "../../shared/rule/hop.ts";
 
 /** Where a test is made from, as far as that decides what it can show. */
 export type Here = { hop: Hop; host: string; isEdge: boolean; proxy: HttpProxy | null };

@@ -3,11 +3,11 @@ import { request as httpsRequest } from "node:https";
 import net from "node:net";
 import type { TLSSocket } from "node:tls";
 import { troubleOf } from "../../link/dial/certificate.ts";
-import type { TestAnswer } from "../../shared/api.ts";
-import { parseEndpoint, transports, type HttpEndpoint, type PortEndpoint } from "../../shared/endpoint.ts";
-import { failed, notTested, passed, warned, type Hop } from "../../shared/hop.ts";
+import type { TestAnswer } from "../../shared/rule/api.ts";
+import { parseEndpoint, transports, type HttpEndpoint, type PortEndpoint } from "../../shared/address/endpoint.ts";
+import { failed, notTested, passed, warned, type Hop } from "../../shared/rule/hop.ts";
 import { known } from "../../shared/result.ts";
-import { bracketed } from "../../shared/socket-address.ts";
+import { bracketed } from "../../shared/address/socket-address.ts";
 import type { Here } from "./here.ts";
 
 const TIMEOUT_MS = 10_000;

@@ -1,7 +1,7 @@
 import type { JSX } from "preact";
 import { useState } from "preact/hooks";
-import type { GrantView, TokenView } from "../../shared/api.ts";
-import { targetsName } from "../../shared/target-rule.ts";
+import type { GrantView, TokenView } from "../../shared/rule/api.ts";
+import { targetsName } from "../../shared/address/target-rule.ts";
 import { call } from "../api.ts";
 import { moment } from "../format.ts";
 import { refresh } from "../load.ts";

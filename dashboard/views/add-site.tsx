@@ -1,6 +1,6 @@
 import type { JSX } from "preact";
 import { useState } from "preact/hooks";
-import { parseName } from "../../shared/name.ts";
+import { parseName } from "../../shared/address/name.ts";
 import { call } from "../api.ts";
 import { refresh } from "../load.ts";
 import { Dialog } from "../parts/dialog.tsx";

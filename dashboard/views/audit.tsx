@@ -1,6 +1,6 @@
 import type { JSX } from "preact";
 import { useState } from "preact/hooks";
-import type { AuditList } from "../../shared/api.ts";
+import type { AuditList } from "../../shared/rule/api.ts";
 import { clock } from "../format.ts";
 import { Fault } from "../parts/fault.tsx";
 import { ChoiceFilter, TextFilter } from "../parts/filter.tsx";

@@ -1,5 +1,5 @@
 import type { JSX } from "preact";
-import type { ApplyAnswer, RuleChange } from "../../shared/api.ts";
+import type { ApplyAnswer, RuleChange } from "../../shared/rule/api.ts";
 import { inWords } from "../check.ts";
 import { Badge, type Tone } from "../parts/badge.tsx";
 

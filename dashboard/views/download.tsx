@@ -1,6 +1,6 @@
 import type { JSX } from "preact";
 import { useRef } from "preact/hooks";
-import { FORMATS, registerText, type Format } from "../../shared/register-text.ts";
+import { FORMATS, registerText, type Format } from "../../shared/rule/register-text.ts";
 import { Icon } from "../parts/icon.tsx";
 import { store } from "../state.ts";
 

@@ -1,7 +1,7 @@
 import type { JSX } from "preact";
 import { useState } from "preact/hooks";
-import type { TestAnswer } from "../../shared/api.ts";
-import type { Hop, HopName } from "../../shared/hop.ts";
+import type { TestAnswer } from "../../shared/rule/api.ts";
+import type { Hop, HopName } from "../../shared/rule/hop.ts";
 import { call } from "../api.ts";
 import { Copyable } from "../parts/copy.tsx";
 import { Fault } from "../parts/fault.tsx";

@@ -1,7 +1,7 @@
 import type { JSX } from "preact";
 import { useState } from "preact/hooks";
-import type { ApplyAnswer } from "../../shared/api.ts";
-import { registerText } from "../../shared/register-text.ts";
+import type { ApplyAnswer } from "../../shared/rule/api.ts";
+import { registerText } from "../../shared/rule/register-text.ts";
 import { call, Refusal } from "../api.ts";
 import { count } from "../format.ts";
 import { messageOf, refresh } from "../load.ts";

@@ -1,7 +1,7 @@
 import type { JSX } from "preact";
 import { useState } from "preact/hooks";
-import type { IssuedView } from "../../shared/api.ts";
-import { TOKEN_KINDS, type TokenKind } from "../../shared/claims.ts";
+import type { IssuedView } from "../../shared/rule/api.ts";
+import { TOKEN_KINDS, type TokenKind } from "../../shared/rule/claims.ts";
 import { call, Refusal } from "../api.ts";
 import { refresh } from "../load.ts";
 import { Dialog } from "../parts/dialog.tsx";

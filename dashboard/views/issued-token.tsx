@@ -1,6 +1,6 @@
 import type { JSX } from "preact";
 import { useState } from "preact/hooks";
-import type { IssuedView } from "../../shared/api.ts";
+import type { IssuedView } from "../../shared/rule/api.ts";
 import { adminCommand, agentCommand, connectCommand, gatewayCommand, installCommand } from "../commands.ts";
 import { moment } from "../format.ts";
 import { Copyable } from "../parts/copy.tsx";

@@ -1,6 +1,6 @@
 import type { JSX } from "preact";
 import { useMemo, useState } from "preact/hooks";
-import type { ConnectionList, ConnectionView } from "../../shared/api.ts";
+import type { ConnectionList, ConnectionView } from "../../shared/rule/api.ts";
 import { bytes, clock, span } from "../format.ts";
 import { Badge, type Tone } from "../parts/badge.tsx";
 import { Fault } from "../parts/fault.tsx";

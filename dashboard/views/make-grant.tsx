@@ -1,6 +1,6 @@
 import type { JSX } from "preact";
 import { useState } from "preact/hooks";
-import type { MadeGrantView } from "../../shared/api.ts";
+import type { MadeGrantView } from "../../shared/rule/api.ts";
 import { call } from "../api.ts";
 import { moment } from "../format.ts";
 import { refresh } from "../load.ts";

@@ -1,7 +1,7 @@
 import type { JSX } from "preact";
 import { useMemo, useState } from "preact/hooks";
-import type { MappingAnswer, MappingView, SiteStatus } from "../../shared/api.ts";
-import { ruleFrom } from "../../shared/register-text.ts";
+import type { MappingAnswer, MappingView, SiteStatus } from "../../shared/rule/api.ts";
+import { ruleFrom } from "../../shared/rule/register-text.ts";
 import { call, mappingPath } from "../api.ts";
 import { checked, faultOf } from "../check.ts";
 import { EMPTY, formOf, inputOf, type Form } from "../form.ts";

@@ -1,5 +1,5 @@
 import type { JSX } from "preact";
-import { parseEndpoint, transports } from "../../shared/endpoint.ts";
+import { parseEndpoint, transports } from "../../shared/address/endpoint.ts";
 import { EMPTY, type Form } from "../form.ts";
 import { Field } from "../parts/field.tsx";
 import { Lines, Text, type FormProps } from "./mapping-field.tsx";

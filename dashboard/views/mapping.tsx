@@ -1,6 +1,6 @@
 import type { JSX } from "preact";
 import { useState } from "preact/hooks";
-import type { MappingStatus, MappingView } from "../../shared/api.ts";
+import type { MappingStatus, MappingView } from "../../shared/rule/api.ts";
 import { call, mappingPath } from "../api.ts";
 import { clock, count, moment } from "../format.ts";
 import { refresh } from "../load.ts";

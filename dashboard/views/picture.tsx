@@ -1,5 +1,5 @@
 import type { JSX } from "preact";
-import type { MappingStatus, MappingView } from "../../shared/api.ts";
+import type { MappingStatus, MappingView } from "../../shared/rule/api.ts";
 import { bytes, count, rate } from "../format.ts";
 import { Chart } from "../parts/chart.tsx";
 import { useStore } from "../state.ts";

@@ -1,6 +1,6 @@
 import type { JSX } from "preact";
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
-import type { MappingStatus } from "../../shared/api.ts";
+import type { MappingStatus } from "../../shared/rule/api.ts";
 import { Badge, type Tone } from "../parts/badge.tsx";
 import { Icon } from "../parts/icon.tsx";
 import { Pager } from "../parts/pager.tsx";

@@ -1,6 +1,6 @@
 import type { JSX } from "preact";
 import { useState } from "preact/hooks";
-import type { AgentView, SiteStatus, StatusView } from "../../shared/api.ts";
+import type { AgentView, SiteStatus, StatusView } from "../../shared/rule/api.ts";
 import { call } from "../api.ts";
 import { count, moment, span } from "../format.ts";
 import { refresh } from "../load.ts";

@@ -1,6 +1,6 @@
 import { Hono } from "hono";
 import * as z from "zod";
-import type { AuditList, AuditView } from "../../shared/api.ts";
+import type { AuditList, AuditView } from "../../shared/rule/api.ts";
 import { registryOf } from "../env.ts";
 import type { NumberedEntry } from "../registry/journal.ts";
 import type { ApiEnv } from "./context.ts";

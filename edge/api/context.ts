@@ -1,7 +1,7 @@
 import type { Context } from "hono";
 import * as z from "zod";
-import { parseAddress, sourceBucket } from "../../shared/address.ts";
-import { mayChange, type AdminClaims } from "../../shared/claims.ts";
+import { parseAddress, sourceBucket } from "../../shared/address/address.ts";
+import { mayChange, type AdminClaims } from "../../shared/rule/claims.ts";
 import type { Fault } from "../../shared/result.ts";
 import { ADMIN_BODY, readBody, type BodyRule } from "../body.ts";
 import { problemResponse, type Outcome, type Problem } from "../problem.ts";

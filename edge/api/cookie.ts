@@ -1,5 +1,5 @@
-import { cookieName, cookieValue } from "../../shared/http-credentials.ts";
-import { KEY_PROTOCOL } from "../../shared/live.ts";
+import { cookieName, cookieValue } from "../../shared/http/credentials.ts";
+import { KEY_PROTOCOL } from "../../shared/rule/live.ts";
 import { secretHash } from "../registry/secret.ts";
 import type { ApiContext } from "./context.ts";
 

@@ -1,9 +1,9 @@
 import { Hono } from "hono";
 import * as z from "zod";
-import type { MappingAnswer, RemovedAnswer } from "../../shared/api.ts";
-import { mayPublish, type AgentClaims } from "../../shared/claims.ts";
-import { parseEndpoint } from "../../shared/endpoint.ts";
-import { warnings } from "../../shared/warnings.ts";
+import type { MappingAnswer, RemovedAnswer } from "../../shared/rule/api.ts";
+import { mayPublish, type AgentClaims } from "../../shared/rule/claims.ts";
+import { parseEndpoint } from "../../shared/address/endpoint.ts";
+import { warnings } from "../../shared/rule/warnings.ts";
 import { AGENT_BODY } from "../body.ts";
 import { registryOf } from "../env.ts";
 import { visitorOf } from "../ingress/visitor.ts";

@@ -1,5 +1,5 @@
 import { Hono } from "hono";
-import type { GrantList, MadeGrantView } from "../../shared/api.ts";
+import type { GrantList, MadeGrantView } from "../../shared/rule/api.ts";
 import { registryOf } from "../env.ts";
 import { GrantRequest } from "../registry/grant-changes.ts";
 import { answer, askerOf, bodyOf, type ApiEnv } from "./context.ts";

@@ -1,5 +1,5 @@
 import type { MiddlewareHandler } from "hono";
-import { mayChange, type AdminClaims } from "../../shared/claims.ts";
+import { mayChange, type AdminClaims } from "../../shared/rule/claims.ts";
 import { registryOf } from "../env.ts";
 import { problemResponse } from "../problem.ts";
 import { bearerOf, verifyToken } from "../tokens.ts";

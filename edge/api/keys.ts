@@ -1,5 +1,5 @@
 import { Hono } from "hono";
-import type { KeyList } from "../../shared/api.ts";
+import type { KeyList } from "../../shared/rule/api.ts";
 import { registryOf } from "../env.ts";
 import { answer, askerOf, type ApiEnv } from "./context.ts";
 import { iso } from "./views.ts";

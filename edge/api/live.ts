@@ -1,11 +1,11 @@
 import { Hono } from "hono";
-import { LIVE_PROTOCOL } from "../../shared/live.ts";
+import { LIVE_PROTOCOL } from "../../shared/rule/live.ts";
 import { registryOf } from "../env.ts";
 import { problemResponse } from "../problem.ts";
 import { WATCH_HEADER, type WatchPass } from "../registry/watchers.ts";
 import type { ApiEnv } from "./context.ts";
 
-/** GET /live, upgraded: a WebSocket that says what changes (shared/live.ts). It asks nothing of anybody while nothing does. */
+/** GET /live, upgraded: a WebSocket that says what changes (shared/rule/live.ts). It asks nothing of anybody while nothing does. */
 export const liveRoutes = new Hono<ApiEnv>().get("/", async (c) => {
   const offered = (c.req.header("sec-websocket-protocol") ?? "").split(",").map((each) => each.trim());
   if (c.req.header("upgrade")?.toLowerCase() !== "websocket" || !offered.includes(LIVE_PROTOCOL)) {

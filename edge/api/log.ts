@@ -1,8 +1,8 @@
 import { Hono } from "hono";
 import * as z from "zod";
-import type { ConnectionList } from "../../shared/api.ts";
-import { parseCidr } from "../../shared/cidr.ts";
-import { formatEndpoint, parseEndpoint } from "../../shared/endpoint.ts";
+import type { ConnectionList } from "../../shared/rule/api.ts";
+import { parseCidr } from "../../shared/address/cidr.ts";
+import { formatEndpoint, parseEndpoint } from "../../shared/address/endpoint.ts";
 import { registryOf } from "../env.ts";
 import { connectionView } from "../registry/connection-view.ts";
 import { matcherOf, type ConnectionFilter } from "../registry/connections.ts";

@@ -1,6 +1,6 @@
 import { Hono } from "hono";
 import * as z from "zod";
-import type { LoginView } from "../../shared/api.ts";
+import type { LoginView } from "../../shared/rule/api.ts";
 import { LOGIN_BODY } from "../body.ts";
 import { registryOf } from "../env.ts";
 import { visitorOf } from "../ingress/visitor.ts";

@@ -1,9 +1,9 @@
 import { Hono } from "hono";
 import * as z from "zod";
-import type { ApplyAnswer, MappingAnswer, MappingList, RemovedAnswer } from "../../shared/api.ts";
-import type { Mapping } from "../../shared/mapping.ts";
-import { differences } from "../../shared/register.ts";
-import { warnings } from "../../shared/warnings.ts";
+import type { ApplyAnswer, MappingAnswer, MappingList, RemovedAnswer } from "../../shared/rule/api.ts";
+import type { Mapping } from "../../shared/rule/mapping.ts";
+import { differences } from "../../shared/rule/register.ts";
+import { warnings } from "../../shared/rule/warnings.ts";
 import type { BodyRule } from "../body.ts";
 import { registryOf } from "../env.ts";
 import { problemResponse, type Outcome } from "../problem.ts";

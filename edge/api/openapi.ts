@@ -1,8 +1,8 @@
 import * as z from "zod";
-import * as api from "../../shared/api.ts";
-import { LiveMessage } from "../../shared/live.ts";
-import { MappingInput } from "../../shared/mapping-input.ts";
-import { VERSION } from "../../shared/version.ts";
+import * as api from "../../shared/rule/api.ts";
+import { LiveMessage } from "../../shared/rule/live.ts";
+import { MappingInput } from "../../shared/rule/mapping-input.ts";
+import { VERSION } from "../../shared/wire/version.ts";
 import { Archive } from "../registry/archive.ts";
 import { GrantRequest } from "../registry/grant-changes.ts";
 import { Revocations } from "../registry/carry-over.ts";

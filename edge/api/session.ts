@@ -1,7 +1,7 @@
 import { Hono } from "hono";
 import * as z from "zod";
-import type { EndedSession, OpenedSession, SessionView } from "../../shared/api.ts";
-import { parseEdgeUrl } from "../../shared/edge-url.ts";
+import type { EndedSession, OpenedSession, SessionView } from "../../shared/rule/api.ts";
+import { parseEdgeUrl } from "../../shared/address/edge-url.ts";
 import { LOGIN_BODY } from "../body.ts";
 import { registryOf } from "../env.ts";
 import { visitorOf } from "../ingress/visitor.ts";

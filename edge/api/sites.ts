@@ -1,6 +1,6 @@
 import { Hono } from "hono";
 import * as z from "zod";
-import type { RemovedSite, SiteList } from "../../shared/api.ts";
+import type { RemovedSite, SiteList } from "../../shared/rule/api.ts";
 import { registryOf } from "../env.ts";
 import { answer, askerOf, bodyOf, type ApiEnv } from "./context.ts";
 import { pageOf, PageQuery, queryOf } from "./pages.ts";

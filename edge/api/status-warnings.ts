@@ -1,7 +1,7 @@
-import type { AgentView, SiteStatus } from "../../shared/api.ts";
-import type { TokenKind } from "../../shared/claims.ts";
-import { isExpired, type Mapping } from "../../shared/mapping.ts";
-import { isOlder, VERSION } from "../../shared/version.ts";
+import type { AgentView, SiteStatus } from "../../shared/rule/api.ts";
+import type { TokenKind } from "../../shared/rule/claims.ts";
+import { isExpired, type Mapping } from "../../shared/rule/mapping.ts";
+import { isOlder, VERSION } from "../../shared/wire/version.ts";
 import type { Unreadable } from "../registry/mappings.ts";
 import type { IssuedToken } from "../registry/tokens.ts";
 import { iso } from "./views.ts";

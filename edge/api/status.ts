@@ -1,7 +1,14 @@
 import { Hono } from "hono";
-import type { AgentView, CallerView, MappingStatus, RefusalView, SiteStatus, StatusView } from "../../shared/api.ts";
-import { isExpired, type Mapping } from "../../shared/mapping.ts";
-import { VERSION } from "../../shared/version.ts";
+import type {
+  AgentView,
+  CallerView,
+  MappingStatus,
+  RefusalView,
+  SiteStatus,
+  StatusView,
+} from "../../shared/rule/api.ts";
+import { isExpired, type Mapping } from "../../shared/rule/mapping.ts";
+import { VERSION } from "../../shared/wire/version.ts";
 import { registryOf, type Env } from "../env.ts";
 import { isUnguessable } from "../registry/secret.ts";
 import type { Site } from "../registry/sites.ts";

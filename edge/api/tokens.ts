@@ -1,5 +1,5 @@
 import { Hono } from "hono";
-import type { TokenList } from "../../shared/api.ts";
+import type { TokenList } from "../../shared/rule/api.ts";
 import { registryOf } from "../env.ts";
 import { TokenRequest } from "../registry/token-request.ts";
 import { answer, askerOf, bodyOf, type ApiEnv } from "./context.ts";

@@ -1,5 +1,5 @@
 import { Hono } from "hono";
-import type { TrafficView } from "../../shared/api.ts";
+import type { TrafficView } from "../../shared/rule/api.ts";
 import { registryOf } from "../env.ts";
 import { TRAFFIC_MINUTES } from "../registry/traffic.ts";
 import type { ApiEnv } from "./context.ts";

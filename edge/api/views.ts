@@ -1,6 +1,6 @@
-import type { GrantView, IssuedView, MappingView, SiteView, StampView, TokenView } from "../../shared/api.ts";
-import type { Claims } from "../../shared/claims.ts";
-import type { Mapping, Stamp } from "../../shared/mapping.ts";
+import type { GrantView, IssuedView, MappingView, SiteView, StampView, TokenView } from "../../shared/rule/api.ts";
+import type { Claims } from "../../shared/rule/claims.ts";
+import type { Mapping, Stamp } from "../../shared/rule/mapping.ts";
 import { etagOf } from "../registry/etag.ts";
 import type { GrantOf } from "../registry/grant-changes.ts";
 import type { Site } from "../registry/sites.ts";

@@ -1,5 +1,5 @@
-import { parseAddress } from "../../shared/address.ts";
-import { mayComeFrom, type GatewayClaims, type VisitorClaims } from "../../shared/claims.ts";
+import { parseAddress } from "../../shared/address/address.ts";
+import { mayComeFrom, type GatewayClaims, type VisitorClaims } from "../../shared/rule/claims.ts";
 import { registryOf, type Env } from "../env.ts";
 import type { SiteReach } from "../registry/reach.ts";
 import { problemResponse, type Problem } from "../problem.ts";

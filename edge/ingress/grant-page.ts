@@ -1,10 +1,10 @@
-import { parseEndpoint } from "../../shared/endpoint.ts";
-import { cookieName, cookieValue } from "../../shared/http-credentials.ts";
-import { isOrigin } from "../../shared/http-origin.ts";
-import type { Mapping } from "../../shared/mapping.ts";
-import { formatPortRange } from "../../shared/ports.ts";
+import { parseEndpoint } from "../../shared/address/endpoint.ts";
+import { cookieName, cookieValue } from "../../shared/http/credentials.ts";
+import { isOrigin } from "../../shared/http/origin.ts";
+import type { Mapping } from "../../shared/rule/mapping.ts";
+import { formatPortRange } from "../../shared/address/ports.ts";
 import { known } from "../../shared/result.ts";
-import { bracketed } from "../../shared/socket-address.ts";
+import { bracketed } from "../../shared/address/socket-address.ts";
 import { registryOf } from "../env.ts";
 import { errorPage, newRequestId } from "../http-error.ts";
 import { escapeHtml, page, prefersHtml } from "../http-page.ts";

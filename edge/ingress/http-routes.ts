@@ -1,8 +1,8 @@
-import { parseAddress } from "../../shared/address.ts";
-import { parseEndpoint, type HttpEndpoint } from "../../shared/endpoint.ts";
-import { isSameRule } from "../../shared/policy.ts";
+import { parseAddress } from "../../shared/address/address.ts";
+import { parseEndpoint, type HttpEndpoint } from "../../shared/address/endpoint.ts";
+import { isSameRule } from "../../shared/rule/policy.ts";
 import { known } from "../../shared/result.ts";
-import { hostMatches } from "../../shared/scope.ts";
+import { hostMatches } from "../../shared/rule/scope.ts";
 import { registryOf, type Env } from "../env.ts";
 import type { Route } from "../registry/types.ts";
 

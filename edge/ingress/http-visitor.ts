@@ -1,6 +1,6 @@
-import { parseAddress, type Address } from "../../shared/address.ts";
-import { allows, parseCidr, type Cidr } from "../../shared/cidr.ts";
-import { formatHostPort, splitHostPort } from "../../shared/socket-address.ts";
+import { parseAddress, type Address } from "../../shared/address/address.ts";
+import { allows, parseCidr, type Cidr } from "../../shared/address/cidr.ts";
+import { formatHostPort, splitHostPort } from "../../shared/address/socket-address.ts";
 import type { Env } from "../env.ts";
 
 /** Who asks, how, and through whom. */

@@ -1,10 +1,10 @@
-import type { Caps } from "../../shared/claims.ts";
-import { parseAuthority, type Authority } from "../../shared/http-authority.ts";
-import { MAX_PATH } from "../../shared/http-limits.ts";
-import { routeHttp } from "../../shared/http-route.ts";
-import { readTarget } from "../../shared/http-target.ts";
-import type { Failure } from "../../shared/errors.ts";
-import { decide } from "../../shared/policy.ts";
+import type { Caps } from "../../shared/rule/claims.ts";
+import { parseAuthority, type Authority } from "../../shared/address/http-authority.ts";
+import { MAX_PATH } from "../../shared/http/limits.ts";
+import { routeHttp } from "../../shared/http/route.ts";
+import { readTarget } from "../../shared/http/target.ts";
+import type { Failure } from "../../shared/wire/errors.ts";
+import { decide } from "../../shared/rule/policy.ts";
 import type { Env } from "../env.ts";
 import { errorPage, newRequestId } from "../http-error.ts";
 import { problemResponse } from "../problem.ts";
@@ -15,7 +15,7 @@ import { tokenFor } from "./http-login.ts";
 import { rates } from "./rates.ts";
 import { askAgain, hostsOf, isSameRoute, type HttpRoute } from "./http-routes.ts";
 import { httpVisitorOf, type HttpVisitor } from "./http-visitor.ts";
-import { healthz, isHealthz, isReserved, RESERVED, serveReserved } from "./reserved.ts";
+import { healthz, isHealthz, isReserved, RESERVED, serveReserved } from "../reserved.ts";
 import { writeRefusal } from "./write-refusal.ts";
 
 /** A request at any host: for the edge itself, refused early, or passed to the relay of a site. */

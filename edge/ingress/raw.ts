@@ -1,10 +1,10 @@
-import { formatEndpoint, parseEndpoint, type Endpoint } from "../../shared/endpoint.ts";
-import { isWideFor, mayOpen, mayOpenAt, type VisitorClaims } from "../../shared/claims.ts";
-import type { Authority } from "../../shared/http-authority.ts";
-import { cookieName, cookieValue } from "../../shared/http-credentials.ts";
-import { isOrigin } from "../../shared/http-origin.ts";
+import { formatEndpoint, parseEndpoint, type Endpoint } from "../../shared/address/endpoint.ts";
+import { isWideFor, mayOpen, mayOpenAt, type VisitorClaims } from "../../shared/rule/claims.ts";
+import type { Authority } from "../../shared/address/http-authority.ts";
+import { cookieName, cookieValue } from "../../shared/http/credentials.ts";
+import { isOrigin } from "../../shared/http/origin.ts";
 import { fault, known, type Result } from "../../shared/result.ts";
-import { bracketed } from "../../shared/socket-address.ts";
+import { bracketed } from "../../shared/address/socket-address.ts";
 import { registryOf, type Env } from "../env.ts";
 import { problemResponse, type Problem } from "../problem.ts";
 import type { Route } from "../registry/types.ts";

@@ -1,4 +1,4 @@
-import type { Authority } from "../../shared/http-authority.ts";
+import type { Authority } from "../../shared/address/http-authority.ts";
 import type { Env } from "../env.ts";
 import type { HostKind, HttpRoute } from "./http-routes.ts";
 import type { HttpVisitor } from "./http-visitor.ts";

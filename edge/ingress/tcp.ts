@@ -1,9 +1,9 @@
 import type { Env } from "../env.ts";
 import { encodeVisit } from "../relay/doors/tcp-visit.ts";
-import { parseAddress } from "../../shared/address.ts";
-import type { Failure } from "../../shared/errors.ts";
-import { decide } from "../../shared/policy.ts";
-import { formatHostPort, splitHostPort } from "../../shared/socket-address.ts";
+import { parseAddress } from "../../shared/address/address.ts";
+import type { Failure } from "../../shared/wire/errors.ts";
+import { decide } from "../../shared/rule/policy.ts";
+import { formatHostPort, splitHostPort } from "../../shared/address/socket-address.ts";
 import { rates } from "./rates.ts";
 import { routePort } from "./routes.ts";
 import type { Route } from "../registry/types.ts";

@@ -1,4 +1,4 @@
-import type { Failure } from "../../shared/errors.ts";
+import type { Failure } from "../../shared/wire/errors.ts";
 import { registryOf, type Env } from "../env.ts";
 import type { ConnectionRecord, Route } from "../registry/types.ts";
 import { Refusals } from "./refusals.ts";

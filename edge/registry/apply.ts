@@ -1,7 +1,7 @@
-import { parseEndpoint } from "../../shared/endpoint.ts";
-import { parseMapping, type Mapping } from "../../shared/mapping.ts";
-import type { MappingDraft } from "../../shared/mapping-input.ts";
-import { differences } from "../../shared/register.ts";
+import { parseEndpoint } from "../../shared/address/endpoint.ts";
+import { parseMapping, type Mapping } from "../../shared/rule/mapping.ts";
+import type { MappingDraft } from "../../shared/rule/mapping-input.ts";
+import { differences } from "../../shared/rule/register.ts";
 import { known } from "../../shared/result.ts";
 import { done, invalid, refused, type Outcome, type Problem } from "../problem.ts";
 import { matches } from "./etag.ts";

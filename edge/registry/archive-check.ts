@@ -1,5 +1,5 @@
-import { parseEndpoint } from "../../shared/endpoint.ts";
-import { parseMapping } from "../../shared/mapping.ts";
+import { parseEndpoint } from "../../shared/address/endpoint.ts";
+import { parseMapping } from "../../shared/rule/mapping.ts";
 import type { Archive } from "./archive.ts";
 import { Occupied } from "./occupied.ts";
 

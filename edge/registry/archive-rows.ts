@@ -1,10 +1,10 @@
 import * as z from "zod";
-import { parseAddress } from "../../shared/address.ts";
-import { parseClaims, TOKEN_KINDS } from "../../shared/claims.ts";
-import { parseEdgeUrl } from "../../shared/edge-url.ts";
-import { formatEndpoint, parseEndpoint } from "../../shared/endpoint.ts";
-import { parseMapping } from "../../shared/mapping.ts";
-import { parseName } from "../../shared/name.ts";
+import { parseAddress } from "../../shared/address/address.ts";
+import { parseClaims, TOKEN_KINDS } from "../../shared/rule/claims.ts";
+import { parseEdgeUrl } from "../../shared/address/edge-url.ts";
+import { formatEndpoint, parseEndpoint } from "../../shared/address/endpoint.ts";
+import { parseMapping } from "../../shared/rule/mapping.ts";
+import { parseName } from "../../shared/address/name.ts";
 import type { Result } from "../../shared/result.ts";
 import { conform } from "../../shared/schema.ts";
 import { GrantMappings } from "./grants.ts";

@@ -1,13 +1,13 @@
 import * as z from "zod";
-import { parseMapping } from "../../shared/mapping.ts";
+import { parseMapping } from "../../shared/rule/mapping.ts";
 import { known } from "../../shared/result.ts";
-import { VERSION } from "../../shared/version.ts";
+import { VERSION } from "../../shared/wire/version.ts";
 import { done, refused, type Outcome, type Problem } from "../problem.ts";
 import { contradictions } from "./archive-check.ts";
 import { ROWS } from "./archive-rows.ts";
 import { publicKey } from "./keys.ts";
 import type { Sql, SqlValue } from "./sql.ts";
-import type { ImportedView } from "../../shared/api.ts";
+import type { ImportedView } from "../../shared/rule/api.ts";
 import type { Actor } from "./actor.ts";
 import type { Store } from "./store.ts";
 

@@ -1,4 +1,4 @@
-import type { ConnectionView } from "../../shared/api.ts";
+import type { ConnectionView } from "../../shared/rule/api.ts";
 import type { ConnectionRecord } from "./types.ts";
 
 /** How a connection that is over looks from outside. `n`: its number in the journal; without one, it is not there yet. */

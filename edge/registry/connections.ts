@@ -1,7 +1,7 @@
-import type { Address } from "../../shared/address.ts";
-import { cidrContains, parseCidr, type Cidr } from "../../shared/cidr.ts";
+import type { Address } from "../../shared/address/address.ts";
+import { cidrContains, parseCidr, type Cidr } from "../../shared/address/cidr.ts";
 import { known } from "../../shared/result.ts";
-import { parseHostAddress, splitHostPort } from "../../shared/socket-address.ts";
+import { parseHostAddress, splitHostPort } from "../../shared/address/socket-address.ts";
 import { level } from "./level.ts";
 import type { Sql, SqlValue } from "./sql.ts";
 import type { ConnectionRecord } from "./types.ts";

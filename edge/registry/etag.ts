@@ -1,4 +1,4 @@
-import type { Mapping } from "../../shared/mapping.ts";
+import type { Mapping } from "../../shared/rule/mapping.ts";
 import type { Problem } from "../problem.ts";
 
 /** Names one state of one mapping: it is another after every change. */

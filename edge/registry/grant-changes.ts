@@ -1,8 +1,8 @@
 import * as z from "zod";
-import { parseAddress, type Address } from "../../shared/address.ts";
-import { parseEndpoint } from "../../shared/endpoint.ts";
-import { sourceOf, type Grant } from "../../shared/grant.ts";
-import type { Mapping } from "../../shared/mapping.ts";
+import { parseAddress, type Address } from "../../shared/address/address.ts";
+import { parseEndpoint } from "../../shared/address/endpoint.ts";
+import { sourceOf, type Grant } from "../../shared/rule/grant.ts";
+import type { Mapping } from "../../shared/rule/mapping.ts";
 import { known } from "../../shared/result.ts";
 import { line } from "../../shared/schema.ts";
 import { done, refused, type Outcome, type Problem } from "../problem.ts";

@@ -1,5 +1,5 @@
 import * as z from "zod";
-import type { Grant } from "../../shared/grant.ts";
+import type { Grant } from "../../shared/rule/grant.ts";
 import type { Sql } from "./sql.ts";
 
 type Row = {

@@ -1,6 +1,6 @@
-import { parseEdgeUrl } from "../../shared/edge-url.ts";
-import { parseEndpoint } from "../../shared/endpoint.ts";
-import type { Mapping } from "../../shared/mapping.ts";
+import { parseEdgeUrl } from "../../shared/address/edge-url.ts";
+import { parseEndpoint } from "../../shared/address/endpoint.ts";
+import type { Mapping } from "../../shared/rule/mapping.ts";
 import { known } from "../../shared/result.ts";
 import type { Store } from "./store.ts";
 import type { Route } from "./types.ts";

@@ -1,6 +1,6 @@
 import { exportJWK, generateKeyPair, type JWK } from "jose";
 import * as z from "zod";
-import { RENEWABLE_FOR } from "../../shared/token-life.ts";
+import { RENEWABLE_FOR } from "../../shared/rule/token-life.ts";
 import { randomHex } from "./random.ts";
 import type { Sql } from "./sql.ts";
 import type { PublicKey } from "./types.ts";

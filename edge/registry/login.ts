@@ -1,4 +1,4 @@
-import { parseEdgeUrl } from "../../shared/edge-url.ts";
+import { parseEdgeUrl } from "../../shared/address/edge-url.ts";
 import { invalid, refused, type Outcome, type Problem } from "../problem.ts";
 import type { Penalties } from "./penalties.ts";
 import { isUnguessable, sameSecret } from "./secret.ts";

@@ -1,6 +1,6 @@
-import type { Mapping } from "../../shared/mapping.ts";
-import type { MappingDraft } from "../../shared/mapping-input.ts";
-import { differences } from "../../shared/register.ts";
+import type { Mapping } from "../../shared/rule/mapping.ts";
+import type { MappingDraft } from "../../shared/rule/mapping-input.ts";
+import { differences } from "../../shared/rule/register.ts";
 import type { Actor } from "./actor.ts";
 import type { Store } from "./store.ts";
 

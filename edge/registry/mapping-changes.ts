@@ -1,8 +1,8 @@
-import type { GatewayClaims } from "../../shared/claims.ts";
-import { formatEndpoint, overlap, parseEndpoint } from "../../shared/endpoint.ts";
-import { conflict, editMapping, parseMapping, type Mapping } from "../../shared/mapping.ts";
-import type { MappingDraft } from "../../shared/mapping-input.ts";
-import { parseScopes, type Scopes } from "../../shared/reach.ts";
+import type { GatewayClaims } from "../../shared/rule/claims.ts";
+import { formatEndpoint, overlap, parseEndpoint } from "../../shared/address/endpoint.ts";
+import { conflict, editMapping, parseMapping, type Mapping } from "../../shared/rule/mapping.ts";
+import type { MappingDraft } from "../../shared/rule/mapping-input.ts";
+import { parseScopes, type Scopes } from "../../shared/rule/reach.ts";
 import { known } from "../../shared/result.ts";
 import { done, invalid, refused, type Outcome, type Problem } from "../problem.ts";
 import { changedMeanwhile, etagOf, matches } from "./etag.ts";

@@ -1,6 +1,6 @@
-import { parseEndpoint, transports, type Endpoint } from "../../shared/endpoint.ts";
-import type { MappingDraft } from "../../shared/mapping-input.ts";
-import { parseMapping, type Mapping, type Stamp } from "../../shared/mapping.ts";
+import { parseEndpoint, transports, type Endpoint } from "../../shared/address/endpoint.ts";
+import type { MappingDraft } from "../../shared/rule/mapping-input.ts";
+import { parseMapping, type Mapping, type Stamp } from "../../shared/rule/mapping.ts";
 import { known, type Fault } from "../../shared/result.ts";
 import { Reassignments, type Holder } from "./reassignments.ts";
 import type { Sql, SqlValue } from "./sql.ts";

@@ -1,4 +1,4 @@
-import { type Endpoint, transports } from "../../shared/endpoint.ts";
+import { type Endpoint, transports } from "../../shared/address/endpoint.ts";
 
 /** Ports and hosts that endpoints occupy, for one pass over many: comparing each with each would take too long. */
 export class Occupied {

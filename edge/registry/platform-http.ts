@@ -1,7 +1,7 @@
-import { parseAddress } from "../../shared/address.ts";
-import { parseEdgeUrl } from "../../shared/edge-url.ts";
-import { formatEndpoint, type HttpEndpoint } from "../../shared/endpoint.ts";
-import { bracketed } from "../../shared/socket-address.ts";
+import { parseAddress } from "../../shared/address/address.ts";
+import { parseEdgeUrl } from "../../shared/address/edge-url.ts";
+import { formatEndpoint, type HttpEndpoint } from "../../shared/address/endpoint.ts";
+import { bracketed } from "../../shared/address/socket-address.ts";
 import type { Problem } from "../problem.ts";
 
 /** What Cloudflare proxies, on every plan. */

@@ -1,7 +1,7 @@
-import { parseEndpoint, transports, type PortEndpoint, type Transport } from "../../shared/endpoint.ts";
-import type { MappingDraft } from "../../shared/mapping-input.ts";
-import { containsRange, formatPortRange, formatPorts, parsePorts, type PortRange } from "../../shared/ports.ts";
-import { isWithin, type Scopes } from "../../shared/reach.ts";
+import { parseEndpoint, transports, type PortEndpoint, type Transport } from "../../shared/address/endpoint.ts";
+import type { MappingDraft } from "../../shared/rule/mapping-input.ts";
+import { containsRange, formatPortRange, formatPorts, parsePorts, type PortRange } from "../../shared/address/ports.ts";
+import { isWithin, type Scopes } from "../../shared/rule/reach.ts";
 import { known } from "../../shared/result.ts";
 import type { Problem } from "../problem.ts";
 import { unservedHttp } from "./platform-http.ts";

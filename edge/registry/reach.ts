@@ -1,6 +1,6 @@
-import { parseEndpoint } from "../../shared/endpoint.ts";
-import type { Mapping } from "../../shared/mapping.ts";
-import { parseScopes, reachOf, scopesFor, type Reach } from "../../shared/reach.ts";
+import { parseEndpoint } from "../../shared/address/endpoint.ts";
+import type { Mapping } from "../../shared/rule/mapping.ts";
+import { parseScopes, reachOf, scopesFor, type Reach } from "../../shared/rule/reach.ts";
 import { known } from "../../shared/result.ts";
 import type { Store } from "./store.ts";
 

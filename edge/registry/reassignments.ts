@@ -1,4 +1,4 @@
-import { overlap, parseEndpoint, type Endpoint } from "../../shared/endpoint.ts";
+import { overlap, parseEndpoint, type Endpoint } from "../../shared/address/endpoint.ts";
 import type { Sql } from "./sql.ts";
 
 /** A mapping as far as it matters to those that come after it at its endpoint. */

@@ -1,4 +1,4 @@
-import { mayChange } from "../../shared/claims.ts";
+import { mayChange } from "../../shared/rule/claims.ts";
 import { done, refused, type Outcome } from "../problem.ts";
 import { issueToken, type Issued } from "./token-changes.ts";
 import type { Actor } from "./actor.ts";

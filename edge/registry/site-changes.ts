@@ -1,4 +1,4 @@
-import { parseName } from "../../shared/name.ts";
+import { parseName } from "../../shared/address/name.ts";
 import { done, invalid, refused, type Outcome, type Problem } from "../problem.ts";
 import type { Site } from "./sites.ts";
 import type { Actor } from "./actor.ts";

@@ -1,8 +1,8 @@
-import { audienceOf, parseClaims, type Claims, type TokenKind } from "../../shared/claims.ts";
-import { parseEdgeUrl } from "../../shared/edge-url.ts";
+import { audienceOf, parseClaims, type Claims, type TokenKind } from "../../shared/rule/claims.ts";
+import { parseEdgeUrl } from "../../shared/address/edge-url.ts";
 import { known } from "../../shared/result.ts";
-import { CLOCK_SKEW, lifeOf, renewAt } from "../../shared/token-life.ts";
-import { networksAsked, OTHER_MACHINES } from "../../shared/target-rule.ts";
+import { CLOCK_SKEW, lifeOf, renewAt } from "../../shared/rule/token-life.ts";
+import { networksAsked, OTHER_MACHINES } from "../../shared/address/target-rule.ts";
 import { done, invalid, refused, type Outcome, type Problem } from "../problem.ts";
 import { signToken } from "../tokens.ts";
 import { randomHex } from "./random.ts";

@@ -6,7 +6,7 @@ const MAX_LIFE = 10 * 365 * 24 * 3600;
 const life = z.int().positive().max(MAX_LIFE).optional();
 const list = z.array(z.string()).min(1).optional();
 
-/** What may be asked for when a token is issued. Words in it are parsed as claims (shared/claims.ts). `life` in seconds. */
+/** What may be asked for when a token is issued. Words in it are parsed as claims (shared/rule/claims.ts). `life` in seconds. */
 export const TokenRequest = z.discriminatedUnion("kind", [
   z.strictObject({
     kind: z.literal("agent"),

@@ -1,5 +1,5 @@
-import type { Claims, TokenKind } from "../../shared/claims.ts";
-import { RENEWABLE_FOR } from "../../shared/token-life.ts";
+import type { Claims, TokenKind } from "../../shared/rule/claims.ts";
+import { RENEWABLE_FOR } from "../../shared/rule/token-life.ts";
 import type { Sql } from "./sql.ts";
 import type { TokenState } from "./types.ts";
 

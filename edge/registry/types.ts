@@ -1,5 +1,5 @@
-import type { Grant } from "../../shared/grant.ts";
-import type { Mapping } from "../../shared/mapping.ts";
+import type { Grant } from "../../shared/rule/grant.ts";
+import type { Mapping } from "../../shared/rule/mapping.ts";
 import type { Usage } from "../relay/meter.ts";
 import type { TrafficReport } from "../relay/site/traffic-report.ts";
 

@@ -1,4 +1,4 @@
-import type { Mapping } from "../../shared/mapping.ts";
+import type { Mapping } from "../../shared/rule/mapping.ts";
 import type { Sql } from "./sql.ts";
 import type { IssuedToken } from "./tokens.ts";
 

@@ -1,4 +1,4 @@
-import type { LiveMessage } from "../../shared/live.ts";
+import type { LiveMessage } from "../../shared/rule/live.ts";
 import type { TokenState } from "./types.ts";
 
 /** Pages and programs that may watch at once: each change is told to each of them. */

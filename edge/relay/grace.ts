@@ -1,4 +1,4 @@
-import { GRACE_MS, MAX_GRACE_MS } from "../../shared/limits.ts";
+import { GRACE_MS, MAX_GRACE_MS } from "../../shared/wire/limits.ts";
 
 /** Milliseconds of GRACE_SECONDS. What makes no sense is reported, and taken for the default: a site must not go dark for it. */
 export function graceOf(seconds: string | undefined): number {

@@ -1,5 +1,5 @@
 import { Buckets } from "../../shared/buckets.ts";
-import { HELLO_BURST, HELLOS_PER_SECOND } from "../../shared/limits.ts";
+import { HELLO_BURST, HELLOS_PER_SECOND } from "../../shared/wire/limits.ts";
 
 /** Identities remembered. */
 const MOST = 1_000;

@@ -1,7 +1,7 @@
-import { decodeControl, Hello, Report } from "../../shared/control.ts";
-import { LANE_CLOSE, SessionError } from "../../shared/errors.ts";
-import { decodeFrame, TYPE, typeName, type Frame } from "../../shared/frame.ts";
-import { MAX_CONTROL, MAX_FRAME } from "../../shared/limits.ts";
+import { decodeControl, Hello, Report } from "../../shared/wire/control.ts";
+import { LANE_CLOSE, SessionError } from "../../shared/wire/errors.ts";
+import { decodeFrame, TYPE, typeName, type Frame } from "../../shared/wire/frame.ts";
+import { MAX_CONTROL, MAX_FRAME } from "../../shared/wire/limits.ts";
 import { logFault } from "../fault.ts";
 import type { Forwarded } from "./doors/forwarded.ts";
 import { forward } from "./doors/forward.ts";

@@ -1,8 +1,8 @@
-import { LANE_CLOSE, SessionError } from "../../shared/errors.ts";
-import { TYPE, type Frame } from "../../shared/frame.ts";
-import { encodeControl, type Hello } from "../../shared/control.ts";
-import { DRAIN_MS, HELLOS_PER_SECOND, MAX_DATA, MAX_STREAMS, OPENS_PER_SECOND } from "../../shared/limits.ts";
-import { ASKS_FOR_BUDGET, HAS_STANDBY, HEARS_RULES, PROTOCOL, VERSION } from "../../shared/version.ts";
+import { LANE_CLOSE, SessionError } from "../../shared/wire/errors.ts";
+import { TYPE, type Frame } from "../../shared/wire/frame.ts";
+import { encodeControl, type Hello } from "../../shared/wire/control.ts";
+import { DRAIN_MS, HELLOS_PER_SECOND, MAX_DATA, MAX_STREAMS, OPENS_PER_SECOND } from "../../shared/wire/limits.ts";
+import { ASKS_FOR_BUDGET, HAS_STANDBY, HEARS_RULES, PROTOCOL, VERSION } from "../../shared/wire/version.ts";
 import { Absences } from "./site/absences.ts";
 import { Hellos } from "./hellos.ts";
 import type { Lane } from "./lanes/lane.ts";

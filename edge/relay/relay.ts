@@ -1,10 +1,10 @@
 import { DurableObject } from "cloudflare:workers";
-import { LANE_CLOSE } from "../../shared/errors.ts";
-import { TYPE } from "../../shared/frame.ts";
-import { encodeControl, type Cut } from "../../shared/control.ts";
-import { HELLO_PATIENCE_MS } from "../../shared/limits.ts";
-import type { Mapping } from "../../shared/mapping.ts";
-import type { ProbeOutcome } from "../../shared/probe.ts";
+import { LANE_CLOSE } from "../../shared/wire/errors.ts";
+import { TYPE } from "../../shared/wire/frame.ts";
+import { encodeControl, type Cut } from "../../shared/wire/control.ts";
+import { HELLO_PATIENCE_MS } from "../../shared/wire/limits.ts";
+import type { Mapping } from "../../shared/rule/mapping.ts";
+import type { ProbeOutcome } from "../../shared/wire/probe.ts";
 import type { ConnectionRecord, SiteRules } from "../registry/types.ts";
 import { registryOf, type Env } from "../env.ts";
 import { Forwarded } from "./doors/forwarded.ts";

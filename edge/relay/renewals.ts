@@ -1,6 +1,6 @@
-import { encodeControl } from "../../shared/control.ts";
-import { LANE_CLOSE } from "../../shared/errors.ts";
-import { TYPE } from "../../shared/frame.ts";
+import { encodeControl } from "../../shared/wire/control.ts";
+import { LANE_CLOSE } from "../../shared/wire/errors.ts";
+import { TYPE } from "../../shared/wire/frame.ts";
 import type { Renewed } from "../registry/token-changes.ts";
 import type { Lane } from "./lanes/lane.ts";
 import type { Lanes } from "./lanes/lanes.ts";

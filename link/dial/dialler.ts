@@ -1,6 +1,6 @@
 import type { Socket } from "node:net";
 import type { SecureContext, TLSSocket } from "node:tls";
-import { formatHostPort } from "../../shared/socket-address.ts";
+import { formatHostPort } from "../../shared/address/socket-address.ts";
 import { codeOf, DialError, faultOfError, retry } from "../fault.ts";
 import { troubleOf, type CertificateTrouble } from "./certificate.ts";
 import { unbracketed } from "./no-proxy.ts";

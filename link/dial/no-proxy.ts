@@ -1,5 +1,5 @@
-import { parseAddress, samePrefix } from "../../shared/address.ts";
-import { splitHostPort } from "../../shared/socket-address.ts";
+import { parseAddress, samePrefix } from "../../shared/address/address.ts";
+import { splitHostPort } from "../../shared/address/socket-address.ts";
 
 /**
  * Says whether a NO_PROXY list exempts a host, by the rules that curl and Go share: entries are parted by commas or spaces; `*` is
@@ -32,7 +32,7 @@ function covers(entry: string, host: string, port: number): boolean {
   return name !== "" && `.${host}`.endsWith(`.${name}`);
 }
 
-/** Bits after the prefix are ignored, as Go does: shared/cidr.ts is for rules, where they are a mistake. */
+/** Bits after the prefix are ignored, as Go does: shared/address/cidr.ts is for rules, where they are a mistake. */
 function isWithin(network: string, host: string): boolean {
   const [base = "", bits = ""] = network.split("/");
   const [named, asked] = [parseAddress(unbracketed(base)), parseAddress(host)];

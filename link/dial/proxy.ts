@@ -1,5 +1,5 @@
-import { isLoopbackHost } from "../../shared/edge-url.ts";
-import { formatHostPort } from "../../shared/socket-address.ts";
+import { isLoopbackHost } from "../../shared/address/edge-url.ts";
+import { formatHostPort } from "../../shared/address/socket-address.ts";
 import { Problem } from "../problem.ts";
 import { isExempt, unbracketed } from "./no-proxy.ts";
 

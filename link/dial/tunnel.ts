@@ -1,7 +1,7 @@
 import http, { type IncomingMessage } from "node:http";
 import type { Socket } from "node:net";
 import { clean } from "../../shared/text.ts";
-import { VERSION } from "../../shared/version.ts";
+import { VERSION } from "../../shared/wire/version.ts";
 import { codeOf, DialError, retry, SLOW_MS, type ProxyFault } from "../fault.ts";
 import type { HttpProxy } from "./proxy.ts";
 import { within } from "./socket.ts";

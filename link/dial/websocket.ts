@@ -1,7 +1,7 @@
 import type { ClientRequestArgs } from "node:http";
 import WebSocket from "ws";
-import { isLoopbackHost } from "../../shared/edge-url.ts";
-import { MAX_CONTROL, MAX_FRAME } from "../../shared/limits.ts";
+import { isLoopbackHost } from "../../shared/address/edge-url.ts";
+import { MAX_CONTROL, MAX_FRAME } from "../../shared/wire/limits.ts";
 import { faultOfUpgrade, type LinkFault } from "../fault.ts";
 import type { Dialler } from "./dialler.ts";
 import { unbracketed } from "./no-proxy.ts";

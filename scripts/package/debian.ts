@@ -12,7 +12,7 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { ROOT } from "../tool.ts";
-import { VERSION } from "../../shared/version.ts";
+import { VERSION } from "../../shared/wire/version.ts";
 
 /** The Debian package: both programs in /usr/lib/sallyport. Services are made by `agent install` and `serve --install`, for only they know tokens. */
 export function packDebian(folder: string): void {

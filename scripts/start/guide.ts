@@ -1,5 +1,5 @@
-import { formatHostPort } from "../../shared/socket-address.ts";
-import { formatTarget } from "../../shared/target.ts";
+import { formatHostPort } from "../../shared/address/socket-address.ts";
+import { formatTarget } from "../../shared/address/target.ts";
 import type { Options } from "./options.ts";
 import { standIn } from "./stand-ins.ts";
 

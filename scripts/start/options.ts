@@ -1,8 +1,8 @@
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
-import { parsePort } from "../../shared/ports.ts";
-import { splitHostPort } from "../../shared/socket-address.ts";
-import { formatTarget, parseTarget, type PortTarget } from "../../shared/target.ts";
+import { parsePort } from "../../shared/address/ports.ts";
+import { splitHostPort } from "../../shared/address/socket-address.ts";
+import { formatTarget, parseTarget, type PortTarget } from "../../shared/address/target.ts";
 import { ROOT } from "../tool.ts";
 import { STAND_INS } from "./stand-ins.ts";
 

@@ -1,6 +1,6 @@
 import { once } from "node:events";
 import { createServer, type Server } from "node:net";
-import { formatHostPort, splitHostPort } from "../../shared/socket-address.ts";
+import { formatHostPort, splitHostPort } from "../../shared/address/socket-address.ts";
 import type { Options, Pair } from "./options.ts";
 import { startStandIn, standIn } from "./stand-ins.ts";
 

@@ -2,7 +2,7 @@
 import { once } from "node:events";
 import { createServer as createHttpServer } from "node:http";
 import { createServer, type Server, type Socket } from "node:net";
-import type { PortTarget } from "../../shared/target.ts";
+import type { PortTarget } from "../../shared/address/target.ts";
 
 export interface StandIn {
   readonly host: string;

@@ -2,7 +2,7 @@ import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { decodeJwt } from "jose";
 import { expect, test } from "vitest";
-import type { AuditView, GrantView, MappingView, StatusView, TokenView } from "../../shared/api.ts";
+import type { AuditView, GrantView, MappingView, StatusView, TokenView } from "../../shared/rule/api.ts";
 import { TestEdge, testEdge } from "../support/edge.ts";
 import { echoServer, exchange, testAgent } from "../support/lan.ts";
 import { tempDir } from "../support/temp-dir.ts";

@@ -2,7 +2,7 @@ import { copyFile, mkdir, readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { SALLYPORT, SYSTEM_NODE } from "../../scripts/tool.ts";
-import type { MappingView, SiteView, StatusView } from "../../shared/api.ts";
+import type { MappingView, SiteView, StatusView } from "../../shared/rule/api.ts";
 import { makeDatabase } from "../support/database.ts";
 import { TestEdge, testEdge } from "../support/edge.ts";
 import { echoServer, exchange, testAgent } from "../support/lan.ts";

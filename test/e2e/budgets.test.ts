@@ -1,11 +1,11 @@
 import { readFileSync } from "node:fs";
 import { setTimeout as pause } from "node:timers/promises";
 import { expect, test } from "vitest";
-import type { ConnectionView, StatusView } from "../../shared/api.ts";
-import { encodeControl } from "../../shared/control.ts";
-import { encodeFrame, TYPE, viewOf, writeU64 } from "../../shared/frame.ts";
-import { RELAY_BUDGET } from "../../shared/limits.ts";
-import { encodeOpen } from "../../shared/open.ts";
+import type { ConnectionView, StatusView } from "../../shared/rule/api.ts";
+import { encodeControl } from "../../shared/wire/control.ts";
+import { encodeFrame, TYPE, viewOf, writeU64 } from "../../shared/wire/frame.ts";
+import { RELAY_BUDGET } from "../../shared/wire/limits.ts";
+import { encodeOpen } from "../../shared/wire/open.ts";
 import { HandMade } from "../support/hand-made.ts";
 import { loopback } from "../support/net.ts";
 import { tcpServer } from "../support/peers.ts";

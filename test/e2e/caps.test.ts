@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { decodeJwt } from "jose";
 import { expect, test } from "vitest";
 import { AGENT, SYSTEM_NODE } from "../../scripts/tool.ts";
-import type { StatusView, TokenList, TokenView } from "../../shared/api.ts";
+import type { StatusView, TokenList, TokenView } from "../../shared/rule/api.ts";
 import { endlessOrigin } from "../support/endless.ts";
 import { heldFlow, heldResponse, heldSocket, heldTcp, type Held } from "../support/held.ts";
 import { askHttp, httpOrigin } from "../support/http.ts";

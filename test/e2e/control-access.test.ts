@@ -2,7 +2,7 @@ import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { decodeJwt } from "jose";
 import { expect, test } from "vitest";
-import type { TokenView } from "../../shared/api.ts";
+import type { TokenView } from "../../shared/rule/api.ts";
 import { testEdge } from "../support/edge.ts";
 
 test("only a live admin token opens the API, and every other gets the same answer", async () => {

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { decodeJwt } from "jose";
 import { expect, test } from "vitest";
 import { AGENT, SYSTEM_NODE } from "../../scripts/tool.ts";
-import type { ConnectionView, StatusView } from "../../shared/api.ts";
+import type { ConnectionView, StatusView } from "../../shared/rule/api.ts";
 import { testEdge, type TestEdge } from "../support/edge.ts";
 import { run } from "../support/run.ts";
 import { ANYWHERE } from "../support/targets.ts";

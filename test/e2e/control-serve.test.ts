@@ -3,7 +3,7 @@ import { mkdir, readdir, readFile, stat, writeFile } from "node:fs/promises";
 import { connect, createServer, type Socket } from "node:net";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import type { MappingView, StatusView } from "../../shared/api.ts";
+import type { MappingView, StatusView } from "../../shared/rule/api.ts";
 import { markOf } from "../../cli/serve/process.ts";
 import { certificate } from "../support/certificates.ts";
 import { testEdge } from "../support/edge.ts";

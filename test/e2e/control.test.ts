@@ -1,6 +1,6 @@
 import { decodeJwt, decodeProtectedHeader } from "jose";
 import { expect, test } from "vitest";
-import type { IssuedView, MappingView, SiteView, StatusView, TokenView } from "../../shared/api.ts";
+import type { IssuedView, MappingView, SiteView, StatusView, TokenView } from "../../shared/rule/api.ts";
 import { testEdge } from "../support/edge.ts";
 
 test("sites, tokens, mappings and keys survive a restart", async () => {

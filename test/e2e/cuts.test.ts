@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { readFile } from "node:fs/promises";
 import { decodeJwt } from "jose";
 import { expect, test } from "vitest";
-import type { ConnectionList, MadeGrantView, TokenList } from "../../shared/api.ts";
+import type { ConnectionList, MadeGrantView, TokenList } from "../../shared/rule/api.ts";
 import { endlessOrigin } from "../support/endless.ts";
 import { heldFlow, heldResponse, heldSocket, heldTcp, type Held } from "../support/held.ts";
 import { loopback } from "../support/net.ts";

@@ -4,8 +4,8 @@ import { gunzipSync } from "node:zlib";
 import { buffer } from "node:stream/consumers";
 import { expect, test } from "vitest";
 import WebSocket, { type ClientOptions } from "ws";
-import type { OpenedSession, StatusView } from "../../shared/api.ts";
-import { KEY_PROTOCOL, LIVE_PROTOCOL, type LiveMessage } from "../../shared/live.ts";
+import type { OpenedSession, StatusView } from "../../shared/rule/api.ts";
+import { KEY_PROTOCOL, LIVE_PROTOCOL, type LiveMessage } from "../../shared/rule/live.ts";
 import { testEdge, type TestEdge } from "../support/edge.ts";
 import { exchange, echoServer, testAgent } from "../support/lan.ts";
 

@@ -1,8 +1,8 @@
 import { expect, test } from "vitest";
 import WebSocket from "ws";
-import { encodeControl } from "../../shared/control.ts";
-import { decodeFrame, encodeFrame, TYPE } from "../../shared/frame.ts";
-import { encodeOpen } from "../../shared/open.ts";
+import { encodeControl } from "../../shared/wire/control.ts";
+import { decodeFrame, encodeFrame, TYPE } from "../../shared/wire/frame.ts";
+import { encodeOpen } from "../../shared/wire/open.ts";
 import { REPORT } from "../support/bad-frames.ts";
 import { testEdge, type TestEdge } from "../support/edge.ts";
 import { welcomeLane } from "../support/lane.ts";

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import type { ConnectionView, StatusView } from "../../shared/api.ts";
+import type { ConnectionView, StatusView } from "../../shared/rule/api.ts";
 import { testEdge } from "../support/edge.ts";
 import { loopback } from "../support/net.ts";
 import { ask } from "../support/peers.ts";

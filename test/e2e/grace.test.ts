@@ -4,7 +4,7 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { AGENT, SALLYPORT, SYSTEM_NODE } from "../../scripts/tool.ts";
-import type { ConnectionView } from "../../shared/api.ts";
+import type { ConnectionView } from "../../shared/rule/api.ts";
 import { testEdge, type TestEdge } from "../support/edge.ts";
 import { link } from "../support/link.ts";
 import { loopback } from "../support/net.ts";

@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { readFile } from "node:fs/promises";
 import { connect } from "node:net";
 import { expect, test } from "vitest";
-import type { ConnectionView, GrantView } from "../../shared/api.ts";
+import type { ConnectionView, GrantView } from "../../shared/rule/api.ts";
 import { HandMade } from "../support/hand-made.ts";
 import { askHttp, httpOrigin } from "../support/http.ts";
 import { loopback } from "../support/net.ts";

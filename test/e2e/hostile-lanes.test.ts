@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
-import type { ConnectionView, StatusView } from "../../shared/api.ts";
-import { encodeFrame, TYPE } from "../../shared/frame.ts";
+import type { ConnectionView, StatusView } from "../../shared/rule/api.ts";
+import { encodeFrame, TYPE } from "../../shared/wire/frame.ts";
 import { badFrames } from "../support/bad-frames.ts";
 import { HandMade, type HandKind } from "../support/hand-made.ts";
 import { loopback } from "../support/net.ts";

@@ -3,7 +3,7 @@ import { request as httpRequest, type IncomingMessage } from "node:http";
 import type { Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect, test } from "vitest";
-import type { StatusView } from "../../shared/api.ts";
+import type { StatusView } from "../../shared/rule/api.ts";
 import { askHttp, httpOrigin, rawTarget } from "../support/http.ts";
 import { openFiles } from "../support/process.ts";
 import { testSite, type TestSite } from "../support/site.ts";

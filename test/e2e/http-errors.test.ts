@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { createServer, type AddressInfo, type Socket } from "node:net";
 import { expect, test } from "vitest";
-import type { ConnectionView } from "../../shared/api.ts";
+import type { ConnectionView } from "../../shared/rule/api.ts";
 import { askHttp, httpOrigin, rawTarget, type Answer } from "../support/http.ts";
 import { loopback } from "../support/net.ts";
 import { testSite } from "../support/site.ts";

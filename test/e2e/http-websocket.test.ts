@@ -5,7 +5,7 @@ import { connect, type Socket } from "node:net";
 import { expect, test } from "vitest";
 import { WebSocket, WebSocketServer } from "ws";
 import { sha256 } from "../support/bytes.ts";
-import type { ConnectionView } from "../../shared/api.ts";
+import type { ConnectionView } from "../../shared/rule/api.ts";
 import { httpOrigin } from "../support/http.ts";
 import { loopback } from "../support/net.ts";
 import { testSite, type TestSite } from "../support/site.ts";

@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { request as httpRequest, type IncomingMessage, type RequestListener } from "node:http";
 import { gzipSync } from "node:zlib";
 import { expect, test } from "vitest";
-import type { ConnectionView } from "../../shared/api.ts";
+import type { ConnectionView } from "../../shared/rule/api.ts";
 import { digest, noise, sha256 } from "../support/bytes.ts";
 import { askHttp, httpOrigin, rawTarget, rawVisit } from "../support/http.ts";
 import { testSite } from "../support/site.ts";

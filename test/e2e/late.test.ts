@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { setTimeout as pause } from "node:timers/promises";
 import { expect, test } from "vitest";
 import type { AgentReport } from "../../agent/control/report.ts";
-import type { StatusView } from "../../shared/api.ts";
+import type { StatusView } from "../../shared/rule/api.ts";
 import { testEdge, type TestEdge } from "../support/edge.ts";
 import { testAgent, type TestAgent } from "../support/lan.ts";
 import { link } from "../support/link.ts";

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import type { ConnectionView } from "../../shared/api.ts";
+import type { ConnectionView } from "../../shared/rule/api.ts";
 import { SALLYPORT, SYSTEM_NODE } from "../../scripts/tool.ts";
 import { askHttp, httpOrigin } from "../support/http.ts";
 import { loopback } from "../support/net.ts";

@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { get, type IncomingMessage } from "node:http";
 import { text as textOf } from "node:stream/consumers";
 import { expect, test } from "vitest";
-import type { ConnectionView } from "../../shared/api.ts";
+import type { ConnectionView } from "../../shared/rule/api.ts";
 import { loopback } from "../support/net.ts";
 import { ask, UdpVisitor } from "../support/peers.ts";
 import { testSite, type TestSite } from "../support/site.ts";

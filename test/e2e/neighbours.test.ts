@@ -1,8 +1,8 @@
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
-import type { AuditView, TokenView } from "../../shared/api.ts";
-import { TYPE } from "../../shared/frame.ts";
-import { encodeOpen } from "../../shared/open.ts";
+import type { AuditView, TokenView } from "../../shared/rule/api.ts";
+import { TYPE } from "../../shared/wire/frame.ts";
+import { encodeOpen } from "../../shared/wire/open.ts";
 import { testEdge } from "../support/edge.ts";
 import { HandMade } from "../support/hand-made.ts";
 import { heldTcp } from "../support/held.ts";

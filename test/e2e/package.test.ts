@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 import { AGENT, SYSTEM_NODE } from "../../scripts/tool.ts";
 import { packArchive } from "../../scripts/package/archive.ts";
-import { VERSION } from "../../shared/version.ts";
+import { VERSION } from "../../shared/wire/version.ts";
 import { execute } from "../support/run.ts";
 import { tempDir } from "../support/temp-dir.ts";
 

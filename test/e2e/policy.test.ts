@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { connect, type Socket } from "node:net";
 import { expect, test } from "vitest";
 import WebSocket from "ws";
-import type { ConnectionView } from "../../shared/api.ts";
+import type { ConnectionView } from "../../shared/rule/api.ts";
 import { askHttp, httpOrigin } from "../support/http.ts";
 import { loopback } from "../support/net.ts";
 import { ask, tcpServer, udpServer, UdpVisitor } from "../support/peers.ts";

@@ -5,7 +5,7 @@ import { createServer } from "node:tls";
 import { expect, test } from "vitest";
 import { certificateOf } from "../../agent/probe/certificate.ts";
 import { connectTo, secure } from "../../agent/probe/connect.ts";
-import { parseAddress } from "../../shared/address.ts";
+import { parseAddress } from "../../shared/address/address.ts";
 import { known } from "../../shared/result.ts";
 import { authority } from "../support/certificates.ts";
 import { loopback } from "../support/net.ts";

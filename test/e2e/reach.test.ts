@@ -2,7 +2,7 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { AGENT, SYSTEM_NODE } from "../../scripts/tool.ts";
-import type { StatusView, TestAnswer } from "../../shared/api.ts";
+import type { StatusView, TestAnswer } from "../../shared/rule/api.ts";
 import { heldFlow, heldTcp } from "../support/held.ts";
 import { askHttp, httpOrigin } from "../support/http.ts";
 import { loopback } from "../support/net.ts";

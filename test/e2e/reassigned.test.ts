@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { readFile } from "node:fs/promises";
 import { expect, test } from "vitest";
 import WebSocket from "ws";
-import type { ConnectionView } from "../../shared/api.ts";
+import type { ConnectionView } from "../../shared/rule/api.ts";
 import { askHttp, httpOrigin } from "../support/http.ts";
 import { HandMade } from "../support/hand-made.ts";
 import { exchange } from "../support/lan.ts";

@@ -2,7 +2,7 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { parse } from "smol-toml";
 import { expect, test } from "vitest";
-import type { ApplyAnswer, MappingAnswer, MappingList, MappingView } from "../../shared/api.ts";
+import type { ApplyAnswer, MappingAnswer, MappingList, MappingView } from "../../shared/rule/api.ts";
 import { testEdge } from "../support/edge.ts";
 
 const COUNT = 500;

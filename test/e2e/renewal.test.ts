@@ -6,7 +6,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { decodeJwt } from "jose";
 import { expect, test } from "vitest";
 import { AGENT, SALLYPORT, SYSTEM_NODE } from "../../scripts/tool.ts";
-import type { StatusView, TokenView } from "../../shared/api.ts";
+import type { StatusView, TokenView } from "../../shared/rule/api.ts";
 import { testEdge, type TestEdge } from "../support/edge.ts";
 import { loopback } from "../support/net.ts";
 import { ask, tcpServer } from "../support/peers.ts";

@@ -5,8 +5,8 @@ import { expect, test } from "vitest";
 import { WebSocketServer, type WebSocket } from "ws";
 import { Dialler } from "../../link/dial/dialler.ts";
 import { Lanes } from "../../link/lanes.ts";
-import { decodeControl, encodeControl, Hello } from "../../shared/control.ts";
-import { decodeFrame, TYPE } from "../../shared/frame.ts";
+import { decodeControl, encodeControl, Hello } from "../../shared/wire/control.ts";
+import { decodeFrame, TYPE } from "../../shared/wire/frame.ts";
 import { loopback } from "../support/net.ts";
 import { WELCOME } from "../support/welcome.ts";
 

@@ -2,7 +2,7 @@ import { existsSync } from "node:fs";
 import { mkdir, readdir, readFile, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import type { GrantView, TokenView } from "../../shared/api.ts";
+import type { GrantView, TokenView } from "../../shared/rule/api.ts";
 import { TestEdge, testEdge } from "../support/edge.ts";
 import { testAgent } from "../support/lan.ts";
 import type { Ended } from "../support/run.ts";

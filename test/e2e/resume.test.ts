@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { Transform } from "node:stream";
 import { expect, test } from "vitest";
 import { AGENT, SYSTEM_NODE } from "../../scripts/tool.ts";
-import type { ConnectionView } from "../../shared/api.ts";
+import type { ConnectionView } from "../../shared/rule/api.ts";
 import { digest, noise } from "../support/bytes.ts";
 import { testEdge, type TestEdge } from "../support/edge.ts";
 import { link, type Link } from "../support/link.ts";

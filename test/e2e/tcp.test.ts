@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import { expect, test } from "vitest";
-import type { ConnectionView, StatusView } from "../../shared/api.ts";
+import type { ConnectionView, StatusView } from "../../shared/rule/api.ts";
 import { digest, noise } from "../support/bytes.ts";
 import { loopback } from "../support/net.ts";
 import { ask, tcpServer, type TcpPeer } from "../support/peers.ts";

@@ -2,7 +2,7 @@ import { mkdir, open, readdir, readFile, stat, symlink, writeFile } from "node:f
 import { join } from "node:path";
 import { decodeJwt } from "jose";
 import { expect, test } from "vitest";
-import type { TokenView } from "../../shared/api.ts";
+import type { TokenView } from "../../shared/rule/api.ts";
 import { testEdge } from "../support/edge.ts";
 import { tempDir } from "../support/temp-dir.ts";
 

@@ -1,7 +1,7 @@
 import { setTimeout as pause } from "node:timers/promises";
 import { expect, test } from "vitest";
 import type { AgentReport } from "../../agent/control/report.ts";
-import type { ConnectionView } from "../../shared/api.ts";
+import type { ConnectionView } from "../../shared/rule/api.ts";
 import { testEdge } from "../support/edge.ts";
 import { testAgent } from "../support/lan.ts";
 import { loopback } from "../support/net.ts";

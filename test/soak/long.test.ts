@@ -4,7 +4,7 @@ import net from "node:net";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { AGENT, SYSTEM_NODE } from "../../scripts/tool.ts";
-import type { ConnectionView, StatusView } from "../../shared/api.ts";
+import type { ConnectionView, StatusView } from "../../shared/rule/api.ts";
 import { digest, noise } from "../support/bytes.ts";
 import { needs } from "../support/debian.ts";
 import { testEdge, type TestEdge } from "../support/edge.ts";

@@ -1,8 +1,8 @@
 import { expect, test } from "vitest";
-import { AgentSessions } from "../../shared/agent-sessions.ts";
-import { decodeFields, encodeFields, numberField, textField } from "../../shared/fields.ts";
-import { decodeFrame, encodeFrame, TYPE, type Frame } from "../../shared/frame.ts";
-import { encodeResume, Secret } from "../../shared/resume.ts";
+import { AgentSessions } from "../../shared/session/agent-sessions.ts";
+import { decodeFields, encodeFields, numberField, textField } from "../../shared/wire/fields.ts";
+import { decodeFrame, encodeFrame, TYPE, type Frame } from "../../shared/wire/frame.ts";
+import { encodeResume, Secret } from "../../shared/wire/resume.ts";
 
 test("when a lane is lost, every caller is asked to resume", () => {
   const agent = anAgent();

@@ -6,9 +6,9 @@ import {
   MAX_STREAM_WINDOW,
   STREAM_WINDOW,
   USUAL_DATA,
-} from "../../shared/limits.ts";
-import { decodeFrame, TYPE } from "../../shared/frame.ts";
-import { chunkOf, type Stream } from "../../shared/stream.ts";
+} from "../../shared/wire/limits.ts";
+import { decodeFrame, TYPE } from "../../shared/wire/frame.ts";
+import { chunkOf, type Stream } from "../../shared/session/stream.ts";
 import { connect, pair, write, type Pair, type Sink } from "./pair.ts";
 import { ask, codeOf, credit, data, End, fin, reset, window, type Role } from "./wire.ts";
 

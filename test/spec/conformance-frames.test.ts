@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
-import { batch } from "../../shared/batch.ts";
-import { encodeFields } from "../../shared/fields.ts";
-import { decodeFrame, encodeFrame, FLAG_ACK, TYPE, type Frame } from "../../shared/frame.ts";
+import { batch } from "../../shared/wire/batch.ts";
+import { encodeFields } from "../../shared/wire/fields.ts";
+import { decodeFrame, encodeFrame, FLAG_ACK, TYPE, type Frame } from "../../shared/wire/frame.ts";
 import {
   MAX_DATA,
   MAX_STREAMS,
@@ -9,10 +9,10 @@ import {
   OPENS_PER_SECOND,
   REMEMBERED_RESETS,
   RESUME_BURST,
-} from "../../shared/limits.ts";
-import { Secret } from "../../shared/resume.ts";
-import { Session } from "../../shared/session.ts";
-import { chunkOf } from "../../shared/stream.ts";
+} from "../../shared/wire/limits.ts";
+import { Secret } from "../../shared/wire/resume.ts";
+import { Session } from "../../shared/session/session.ts";
+import { chunkOf } from "../../shared/session/stream.ts";
 import { text, write } from "./pair.ts";
 import {
   accept,

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
-import { TYPE } from "../../shared/frame.ts";
-import { INITIAL_CREDIT } from "../../shared/limits.ts";
+import { TYPE } from "../../shared/wire/frame.ts";
+import { INITIAL_CREDIT } from "../../shared/wire/limits.ts";
 import { connect, open, pair, Sink, text, write } from "./pair.ts";
 import { accept, codeOf, credit, data, End, fin, reject, reset, type Role } from "./wire.ts";
 

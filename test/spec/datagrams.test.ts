@@ -1,9 +1,9 @@
 import { expect, test } from "vitest";
-import type { DropReason } from "../../shared/flow.ts";
-import { AGREED, FLAG_ACK, TYPE } from "../../shared/frame.ts";
-import { encodeDial } from "../../shared/open.ts";
-import { Pacer } from "../../shared/pacer.ts";
-import type { Stream } from "../../shared/stream.ts";
+import type { DropReason } from "../../shared/session/flow.ts";
+import { AGREED, FLAG_ACK, TYPE } from "../../shared/wire/frame.ts";
+import { encodeDial } from "../../shared/wire/open.ts";
+import { Pacer } from "../../shared/session/pacer.ts";
+import type { Stream } from "../../shared/session/stream.ts";
 import { DIAL, pair, type Pair, type PairOptions } from "./pair.ts";
 import { rawFrame } from "./wire.ts";
 

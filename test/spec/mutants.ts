@@ -86,7 +86,7 @@ async function plant({ name, file, find, put }: Mutant, judges: readonly string[
       {
         name: "plant",
         setup: (bundle) => {
-          bundle.onLoad({ filter: /[\\/]shared[\\/][\w-]+\.ts$/ }, ({ path: loaded }) =>
+          bundle.onLoad({ filter: /[\\/]shared[\\/][\w\\/-]+\.ts$/ }, ({ path: loaded }) =>
             loaded === path ? { contents: `${before}${put}${after}`, loader: "ts" } : undefined,
           );
         },

@@ -1,12 +1,12 @@
-import { decodeFrame, FLAG_MORE, stamp, type Frame } from "../../shared/frame.ts";
-import type { Dial } from "../../shared/open.ts";
-import { encodeDial } from "../../shared/open.ts";
-import { TYPE } from "../../shared/frame.ts";
-import { USUAL_DATA } from "../../shared/limits.ts";
-import { decodeResume, Secret, type StreamRecord } from "../../shared/resume.ts";
-import { Session } from "../../shared/session.ts";
-import { chunkOf, type Stream } from "../../shared/stream.ts";
-import type { Failure, SessionCode } from "../../shared/errors.ts";
+import { decodeFrame, FLAG_MORE, stamp, type Frame } from "../../shared/wire/frame.ts";
+import type { Dial } from "../../shared/wire/open.ts";
+import { encodeDial } from "../../shared/wire/open.ts";
+import { TYPE } from "../../shared/wire/frame.ts";
+import { USUAL_DATA } from "../../shared/wire/limits.ts";
+import { decodeResume, Secret, type StreamRecord } from "../../shared/wire/resume.ts";
+import { Session } from "../../shared/session/session.ts";
+import { chunkOf, type Stream } from "../../shared/session/stream.ts";
+import type { Failure, SessionCode } from "../../shared/wire/errors.ts";
 
 /** A caller and an agent joined by two queues that deliver when told to. The clock stands still unless moved. */
 export type Pair = {

@@ -5,7 +5,7 @@ import { judge, OUTAGES, type Mutant } from "./mutants.ts";
 
 const SOUND: Mutant = {
   name: "nothing is wrong",
-  file: "lane-set.ts",
+  file: "session/lane-set.ts",
   find: "export class LaneSet<L> {",
   put: "export class LaneSet<L> { ",
 };
@@ -13,37 +13,37 @@ const SOUND: Mutant = {
 const MUTANTS: Mutant[] = [
   {
     name: "a lane that comes again is reported only if its end still had the former one",
-    file: "lane-set.ts",
+    file: "session/lane-set.ts",
     find: "const first = this.#live.size === 0;\n    this.#live.set(index, lane);",
     put: "const first = this.#live.size === 0;\n    if (!this.#live.has(index)) this.#dials.set(index, 1);\n    this.#live.set(index, lane);",
   },
   {
     name: "an agent that has lost a lane asks no caller to resume",
-    file: "agent-sessions.ts",
+    file: "session/agent-sessions.ts",
     find: "for (const session of this.#sessions) this.#nudge(session);",
     put: "",
   },
   {
     name: "an agent whose lanes are there again asks no caller to resume",
-    file: "agent-sessions.ts",
+    file: "session/agent-sessions.ts",
     find: "for (const session of this.#sessions) if (!session.up) this.#nudge(session);",
     put: "",
   },
   {
     name: "only a DIAL for a session that is gone is answered",
-    file: "agent-sessions.ts",
+    file: "session/agent-sessions.ts",
     find: "if (frame.type === TYPE.END) return;",
     put: "if (frame.type !== TYPE.DIAL) return;",
   },
   {
     name: "a client does not answer for a session that is gone",
-    file: "caller-sessions.ts",
+    file: "session/caller-sessions.ts",
     find: "if (answer === null) return;",
     put: "if (answer !== undefined) return;",
   },
   {
     name: "a session whose SESSION was lost is over",
-    file: "ending.ts",
+    file: "wire/ending.ts",
     find: "numberField(fields, 6) === 1",
     put: "false",
   },

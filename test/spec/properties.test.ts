@@ -1,9 +1,9 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { batch } from "../../shared/batch.ts";
-import { decodeFrame, encodeFrame, TYPE, type Frame } from "../../shared/frame.ts";
-import { FRAME_CHARGE, INITIAL_CREDIT, MAX_DATA } from "../../shared/limits.ts";
-import { chunkOf } from "../../shared/stream.ts";
+import { batch } from "../../shared/wire/batch.ts";
+import { decodeFrame, encodeFrame, TYPE, type Frame } from "../../shared/wire/frame.ts";
+import { FRAME_CHARGE, INITIAL_CREDIT, MAX_DATA } from "../../shared/wire/limits.ts";
+import { chunkOf } from "../../shared/session/stream.ts";
 import { connect, pair, type Sink } from "./pair.ts";
 import { accept, ask, credit, data, dial, End, fin, over, rawFrame, reject, reset, window, type Role } from "./wire.ts";
 

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
-import { decodeFrame, stamp } from "../../shared/frame.ts";
-import { USUAL_DATA } from "../../shared/limits.ts";
-import { chunkOf, type Stream } from "../../shared/stream.ts";
+import { decodeFrame, stamp } from "../../shared/wire/frame.ts";
+import { USUAL_DATA } from "../../shared/wire/limits.ts";
+import { chunkOf, type Stream } from "../../shared/session/stream.ts";
 import { connect, pair, write, type Pair } from "./pair.ts";
 
 // What a reader has consumed is told together with how far its sender may go on. If it is told without that, there is nothing left

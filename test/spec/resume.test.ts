@@ -1,8 +1,8 @@
 import { createHmac } from "node:crypto";
 import { expect, test } from "vitest";
-import { GRACE_MS } from "../../shared/limits.ts";
-import { decodeFrame, encodeFrame, stamp, TYPE } from "../../shared/frame.ts";
-import type { Stream } from "../../shared/stream.ts";
+import { GRACE_MS } from "../../shared/wire/limits.ts";
+import { decodeFrame, encodeFrame, stamp, TYPE } from "../../shared/wire/frame.ts";
+import type { Stream } from "../../shared/session/stream.ts";
 import {
   decodeResume,
   decodeResumed,
@@ -11,7 +11,7 @@ import {
   refuseRecords,
   Secret,
   type StreamRecord,
-} from "../../shared/resume.ts";
+} from "../../shared/wire/resume.ts";
 import { connect, open, pair, Sink, text, write, type Pair } from "./pair.ts";
 
 test("a stream goes on after a loss: bytes on their way both ways are neither lost nor doubled", () => {

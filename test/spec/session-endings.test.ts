@@ -1,8 +1,8 @@
 import { expect, test } from "vitest";
-import { batch } from "../../shared/batch.ts";
-import { decodeFrame, encodeFrame, TYPE } from "../../shared/frame.ts";
-import { encodeDial } from "../../shared/open.ts";
-import { chunkOf } from "../../shared/stream.ts";
+import { batch } from "../../shared/wire/batch.ts";
+import { decodeFrame, encodeFrame, TYPE } from "../../shared/wire/frame.ts";
+import { encodeDial } from "../../shared/wire/open.ts";
+import { chunkOf } from "../../shared/session/stream.ts";
 import { DIAL, Sink } from "./pair.ts";
 import { data, End } from "./wire.ts";
 

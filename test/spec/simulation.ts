@@ -1,9 +1,9 @@
-import { decodeFrame, FLAG_MORE, stamp, TYPE, type Frame } from "../../shared/frame.ts";
-import { GRACE_MS, MAX_DATA, USUAL_DATA } from "../../shared/limits.ts";
-import { encodeDial } from "../../shared/open.ts";
-import { decodeResume, Secret, type StreamRecord } from "../../shared/resume.ts";
-import { Session } from "../../shared/session.ts";
-import type { Stream } from "../../shared/stream.ts";
+import { decodeFrame, FLAG_MORE, stamp, TYPE, type Frame } from "../../shared/wire/frame.ts";
+import { GRACE_MS, MAX_DATA, USUAL_DATA } from "../../shared/wire/limits.ts";
+import { encodeDial } from "../../shared/wire/open.ts";
+import { decodeResume, Secret, type StreamRecord } from "../../shared/wire/resume.ts";
+import { Session } from "../../shared/session/session.ts";
+import type { Stream } from "../../shared/session/stream.ts";
 import { dice } from "./dice.ts";
 import { DIAL, WINDOW } from "./pair.ts";
 import { finish, listen, side, take, write, type Both, type Way } from "./traffic.ts";

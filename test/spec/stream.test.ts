@@ -1,8 +1,8 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { FRAME_CHARGE, INITIAL_CREDIT, USUAL_DATA } from "../../shared/limits.ts";
-import { TYPE } from "../../shared/frame.ts";
-import { chunkOf } from "../../shared/stream.ts";
+import { FRAME_CHARGE, INITIAL_CREDIT, USUAL_DATA } from "../../shared/wire/limits.ts";
+import { TYPE } from "../../shared/wire/frame.ts";
+import { chunkOf } from "../../shared/session/stream.ts";
 import { connect, open, pair, Sink, text, write } from "./pair.ts";
 
 test("bytes written before ACCEPT reach the target, and the answer comes back", () => {

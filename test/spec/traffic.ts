@@ -1,5 +1,5 @@
-import { MAX_DATA } from "../../shared/limits.ts";
-import { chunkOf, type Stream } from "../../shared/stream.ts";
+import { MAX_DATA } from "../../shared/wire/limits.ts";
+import { chunkOf, type Stream } from "../../shared/session/stream.ts";
 import { dice } from "./dice.ts";
 
 // Streams whose every byte is known by its stream, its direction and its offset; and what each end of them has met.

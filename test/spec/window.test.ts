@@ -1,10 +1,10 @@
 import { expect, test } from "vitest";
-import { divide, NO_DEMAND } from "../../shared/division.ts";
-import { decodeFrame, HEADROOM, stamp, TYPE } from "../../shared/frame.ts";
-import { MAX_DATA, RELAY_BUDGET, STREAM_WINDOW } from "../../shared/limits.ts";
-import { encodeDial } from "../../shared/open.ts";
-import { Session } from "../../shared/session.ts";
-import type { Stream } from "../../shared/stream.ts";
+import { divide, NO_DEMAND } from "../../shared/session/division.ts";
+import { decodeFrame, HEADROOM, stamp, TYPE } from "../../shared/wire/frame.ts";
+import { MAX_DATA, RELAY_BUDGET, STREAM_WINDOW } from "../../shared/wire/limits.ts";
+import { encodeDial } from "../../shared/wire/open.ts";
+import { Session } from "../../shared/session/session.ts";
+import type { Stream } from "../../shared/session/stream.ts";
 import { DIAL } from "./pair.ts";
 
 // How windows follow the path: a caller and an agent with a long line between them, on a clock of their own. The agent's targets

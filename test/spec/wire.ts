@@ -1,9 +1,9 @@
-import { encodeFailure, encodeAccept, encodeDial } from "../../shared/open.ts";
-import type { SessionCode, StreamCode } from "../../shared/errors.ts";
-import { decodeFields, encodeFields, textField } from "../../shared/fields.ts";
-import { decodeFrame, FLAG_ACK, TYPE, viewOf, writeU64, type Frame } from "../../shared/frame.ts";
-import { MAX_DATA, USUAL_DATA } from "../../shared/limits.ts";
-import { Session } from "../../shared/session.ts";
+import { encodeFailure, encodeAccept, encodeDial } from "../../shared/wire/open.ts";
+import type { SessionCode, StreamCode } from "../../shared/wire/errors.ts";
+import { decodeFields, encodeFields, textField } from "../../shared/wire/fields.ts";
+import { decodeFrame, FLAG_ACK, TYPE, viewOf, writeU64, type Frame } from "../../shared/wire/frame.ts";
+import { MAX_DATA, USUAL_DATA } from "../../shared/wire/limits.ts";
+import { Session } from "../../shared/session/session.ts";
 import { DIAL, Sink } from "./pair.ts";
 
 // One end of a session, and a far end that is us: it says whatever we like, frame by frame.

@@ -1,7 +1,7 @@
-import { decodeFrame, type Frame } from "../../shared/frame.ts";
-import { Keepalive } from "../../shared/keepalive.ts";
-import { LaneSet } from "../../shared/lane-set.ts";
-import { DEAD_MS, MAX_DATA } from "../../shared/limits.ts";
+import { decodeFrame, type Frame } from "../../shared/wire/frame.ts";
+import { Keepalive } from "../../shared/session/keepalive.ts";
+import { LaneSet } from "../../shared/session/lane-set.ts";
+import { DEAD_MS, MAX_DATA } from "../../shared/wire/limits.ts";
 import { Wire } from "./world-wire.ts";
 
 /** As in link/: lanes of one end, milliseconds between two looks, and for a dial, one that replaces a lane, and its HELLO. */

@@ -1,7 +1,7 @@
-import { encodeControl } from "../../shared/control.ts";
-import { decodeFrame, encodeFrame, stamp, TYPE, type Frame } from "../../shared/frame.ts";
-import { DEAD_MS, SUSPECT_MS } from "../../shared/limits.ts";
-import { encodeDial } from "../../shared/open.ts";
+import { encodeControl } from "../../shared/wire/control.ts";
+import { decodeFrame, encodeFrame, stamp, TYPE, type Frame } from "../../shared/wire/frame.ts";
+import { DEAD_MS, SUSPECT_MS } from "../../shared/wire/limits.ts";
+import { encodeDial } from "../../shared/wire/open.ts";
 import { DIAL } from "./pair.ts";
 import type { Wire } from "./world-wire.ts";
 

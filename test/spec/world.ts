@@ -1,10 +1,10 @@
-import { AgentSessions } from "../../shared/agent-sessions.ts";
-import { CallerSessions } from "../../shared/caller-sessions.ts";
-import type { Welcome } from "../../shared/control.ts";
-import { TYPE } from "../../shared/frame.ts";
-import { encodeOpen } from "../../shared/open.ts";
-import type { Moments } from "../../shared/outlet.ts";
-import type { Stream } from "../../shared/stream.ts";
+import { AgentSessions } from "../../shared/session/agent-sessions.ts";
+import { CallerSessions } from "../../shared/session/caller-sessions.ts";
+import type { Welcome } from "../../shared/wire/control.ts";
+import { TYPE } from "../../shared/wire/frame.ts";
+import { encodeOpen } from "../../shared/wire/open.ts";
+import type { Moments } from "../../shared/session/outlet.ts";
+import type { Stream } from "../../shared/session/stream.ts";
 import { dice } from "./dice.ts";
 import { WINDOW } from "./pair.ts";
 import { finish, listen, side, take, write, type Both, type Way } from "./traffic.ts";

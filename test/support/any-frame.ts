@@ -1,6 +1,6 @@
-import { batch } from "../../shared/batch.ts";
-import { encodeFields } from "../../shared/fields.ts";
-import { encodeFrame, TYPE } from "../../shared/frame.ts";
+import { batch } from "../../shared/wire/batch.ts";
+import { encodeFields } from "../../shared/wire/fields.ts";
+import { encodeFrame, TYPE } from "../../shared/wire/frame.ts";
 
 export type Random = (below: number) => number;
 

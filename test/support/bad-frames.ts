@@ -1,9 +1,9 @@
 /** Messages no relay should take, or should take and make nothing of: by name, with what must become of the lane. */
-import { encodeControl } from "../../shared/control.ts";
-import { encodeFields } from "../../shared/fields.ts";
-import { encodeFrame, HEADER_BYTES, TYPE, viewOf, type TypeName } from "../../shared/frame.ts";
-import { MAX_CONTROL, MAX_FRAME } from "../../shared/limits.ts";
-import { encodeOpen } from "../../shared/open.ts";
+import { encodeControl } from "../../shared/wire/control.ts";
+import { encodeFields } from "../../shared/wire/fields.ts";
+import { encodeFrame, HEADER_BYTES, TYPE, viewOf, type TypeName } from "../../shared/wire/frame.ts";
+import { MAX_CONTROL, MAX_FRAME } from "../../shared/wire/limits.ts";
+import { encodeOpen } from "../../shared/wire/open.ts";
 import type { HandKind } from "./hand-made.ts";
 
 /** `ends`: the lane is closed with 4400; `lives`: it goes on. */

@@ -2,12 +2,12 @@
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import WebSocket from "ws";
-import { unbatch } from "../../shared/batch.ts";
-import { encodeControl } from "../../shared/control.ts";
-import { encodeFields } from "../../shared/fields.ts";
-import { decodeFrame, encodeFrame, TYPE, type Frame } from "../../shared/frame.ts";
-import { decodeFailure, encodeOpen } from "../../shared/open.ts";
-import { PROTOCOL } from "../../shared/version.ts";
+import { unbatch } from "../../shared/wire/batch.ts";
+import { encodeControl } from "../../shared/wire/control.ts";
+import { encodeFields } from "../../shared/wire/fields.ts";
+import { decodeFrame, encodeFrame, TYPE, type Frame } from "../../shared/wire/frame.ts";
+import { decodeFailure, encodeOpen } from "../../shared/wire/open.ts";
+import { PROTOCOL } from "../../shared/wire/version.ts";
 
 export type HandKind = "client" | "gateway" | "agent";
 

@@ -1,9 +1,9 @@
 import { once } from "node:events";
 import { randomBytes } from "node:crypto";
 import WebSocket from "ws";
-import { encodeControl } from "../../shared/control.ts";
-import { TYPE } from "../../shared/frame.ts";
-import { PROTOCOL, VERSION } from "../../shared/version.ts";
+import { encodeControl } from "../../shared/wire/control.ts";
+import { TYPE } from "../../shared/wire/frame.ts";
+import { PROTOCOL, VERSION } from "../../shared/wire/version.ts";
 import type { TestEdge } from "./edge.ts";
 
 /** How a peer made by hand introduces itself. */

@@ -1,5 +1,5 @@
-import type { Grant } from "../../shared/grant.ts";
-import type { Mapping } from "../../shared/mapping.ts";
+import type { Grant } from "../../shared/rule/grant.ts";
+import type { Mapping } from "../../shared/rule/mapping.ts";
 
 // A relay's site for tests of its doors: rules, visits and the choice of agents are the relay's own; lanes and sessions are made by hand.
 // The relay's types are of another world than those of tests.

@@ -1,7 +1,7 @@
 /** What must be true of an edge and its agent after any attack: nobody crashed, nothing is left, nothing secret was written down. */
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { expect } from "vitest";
-import type { StatusView } from "../../shared/api.ts";
+import type { StatusView } from "../../shared/rule/api.ts";
 import type { TestSite } from "./site.ts";
 
 /** Milliseconds in which everything an attack left must be gone: sessions whose callers vanished wait for a minute. */

@@ -2,7 +2,7 @@ import { mkdtemp, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import type { GrantView, TokenView } from "../../shared/api.ts";
+import type { GrantView, TokenView } from "../../shared/rule/api.ts";
 import { needs } from "../support/debian.ts";
 import { loopback } from "../support/net.ts";
 import { tcpServer } from "../support/peers.ts";

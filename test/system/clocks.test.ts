@@ -4,7 +4,7 @@ import { connect, type Socket } from "node:net";
 import { join } from "node:path";
 import { expect, test, type TestContext } from "vitest";
 import { AGENT, SALLYPORT, SYSTEM_NODE } from "../../scripts/tool.ts";
-import type { ConnectionList } from "../../shared/api.ts";
+import type { ConnectionList } from "../../shared/rule/api.ts";
 import { testClock, type Clock } from "../support/clock.ts";
 import { TestEdge } from "../support/edge.ts";
 import { ANYWHERE } from "../support/targets.ts";

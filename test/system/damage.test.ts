@@ -3,7 +3,7 @@ import { mkdir, readdir, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { expect, test } from "vitest";
-import type { MappingView } from "../../shared/api.ts";
+import type { MappingView } from "../../shared/rule/api.ts";
 import { alter, randomOf } from "../support/database.ts";
 import { testEdge, type TestEdge } from "../support/edge.ts";
 import { testAgent } from "../support/lan.ts";

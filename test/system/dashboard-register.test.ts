@@ -2,7 +2,7 @@ import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Page } from "playwright-core";
 import { expect, test } from "vitest";
-import type { MappingView } from "../../shared/api.ts";
+import type { MappingView } from "../../shared/rule/api.ts";
 import { accessible, dashboard, logIn } from "../support/dashboard.ts";
 import { needs } from "../support/debian.ts";
 import { execute } from "../support/run.ts";

@@ -1,7 +1,7 @@
 import { mkdir, readdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test, type TestContext } from "vitest";
-import type { MappingView } from "../../shared/api.ts";
+import type { MappingView } from "../../shared/rule/api.ts";
 import { smallDisk, type Disk } from "../support/disk.ts";
 import { TestEdge } from "../support/edge.ts";
 import { againAgent, echoServer, exchange, testAgent, type TestAgent } from "../support/lan.ts";

@@ -2,7 +2,7 @@ import { chmod, mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { AGENT, ROOT, SALLYPORT, SYSTEM_NODE } from "../../scripts/tool.ts";
-import type { TokenView } from "../../shared/api.ts";
+import type { TokenView } from "../../shared/rule/api.ts";
 import { needs } from "../support/debian.ts";
 import { fences } from "../support/documents.ts";
 import { TestEdge, testEdge } from "../support/edge.ts";

@@ -4,7 +4,7 @@ import { connect } from "node:net";
 import { join } from "node:path";
 import { setImmediate as turn } from "node:timers/promises";
 import { expect, test } from "vitest";
-import type { MappingView, SiteView } from "../../shared/api.ts";
+import type { MappingView, SiteView } from "../../shared/rule/api.ts";
 import { randomOf } from "../support/database.ts";
 import { testEdge } from "../support/edge.ts";
 import { echoServer, exchange, testAgent } from "../support/lan.ts";

@@ -1,6 +1,6 @@
 import { setTimeout as pause } from "node:timers/promises";
 import { expect, test } from "vitest";
-import type { StatusView } from "../../shared/api.ts";
+import type { StatusView } from "../../shared/rule/api.ts";
 import { needs } from "../support/debian.ts";
 import { rig } from "../support/rig.ts";
 import { Shell } from "../support/shell.ts";

@@ -2,7 +2,7 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { AGENT, SYSTEM_NODE } from "../../scripts/tool.ts";
-import type { StatusView } from "../../shared/api.ts";
+import type { StatusView } from "../../shared/rule/api.ts";
 import { counted } from "../support/counted.ts";
 import { testEdge } from "../support/edge.ts";
 import { echoServer, exchange } from "../support/lan.ts";

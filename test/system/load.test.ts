@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect, test } from "vitest";
-import type { StatusView } from "../../shared/api.ts";
+import type { StatusView } from "../../shared/rule/api.ts";
 import { loopback } from "../support/net.ts";
 import { ask, tcpServer, udpServer, UdpVisitor } from "../support/peers.ts";
 import { openFiles, residentMiB } from "../support/process.ts";

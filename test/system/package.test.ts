@@ -5,7 +5,7 @@ import { expect, test } from "vitest";
 import { packArchive } from "../../scripts/package/archive.ts";
 import { packDebian } from "../../scripts/package/debian.ts";
 import { packExecutables } from "../../scripts/package/executables.ts";
-import { VERSION } from "../../shared/version.ts";
+import { VERSION } from "../../shared/wire/version.ts";
 import { needs } from "../support/debian.ts";
 import { testEdge } from "../support/edge.ts";
 import { echoServer, exchange } from "../support/lan.ts";

@@ -1,6 +1,6 @@
 import { setTimeout as pause } from "node:timers/promises";
 import { describe, expect, test } from "vitest";
-import type { StatusView } from "../../shared/api.ts";
+import type { StatusView } from "../../shared/rule/api.ts";
 import { Judgement } from "../support/chaos/judge.ts";
 import { Load, type Carried, type Look } from "../support/chaos/load.ts";
 import { world, type World } from "../support/chaos/world.ts";

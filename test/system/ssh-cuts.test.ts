@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { decodeJwt } from "jose";
 import { expect, test } from "vitest";
-import type { MadeGrantView, TokenList } from "../../shared/api.ts";
+import type { MadeGrantView, TokenList } from "../../shared/rule/api.ts";
 import { needs } from "../support/debian.ts";
 import { requestFrom } from "../support/request.ts";
 import { run, type Run } from "../support/run.ts";

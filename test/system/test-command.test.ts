@@ -4,7 +4,7 @@ import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { connect, type AddressInfo, type Socket } from "node:net";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import type { Hop } from "../../shared/hop.ts";
+import type { Hop } from "../../shared/rule/hop.ts";
 import { httpOrigin } from "../support/http.ts";
 import { loopback } from "../support/net.ts";
 import { tcpServer, udpServer } from "../support/peers.ts";

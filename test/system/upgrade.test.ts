@@ -3,7 +3,7 @@ import { connect, type Socket } from "node:net";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { AGENT, SALLYPORT, SYSTEM_NODE } from "../../scripts/tool.ts";
-import type { MappingView, StatusView, TokenView } from "../../shared/api.ts";
+import type { MappingView, StatusView, TokenView } from "../../shared/rule/api.ts";
 import { TestEdge } from "../support/edge.ts";
 import { loopback } from "../support/net.ts";
 import { programsOf } from "../support/older.ts";

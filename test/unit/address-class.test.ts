@@ -1,9 +1,9 @@
 import fc from "fast-check";
 import ipaddr from "ipaddr.js";
 import { expect, test } from "vitest";
-import { parseAddress } from "../../shared/address.ts";
-import { type AddressClass, classify, isNoTarget } from "../../shared/address-class.ts";
-import { disguised } from "../../shared/disguise.ts";
+import { parseAddress } from "../../shared/address/address.ts";
+import { type AddressClass, classify, isNoTarget } from "../../shared/address/address-class.ts";
+import { disguised } from "../../shared/address/disguise.ts";
 import { good } from "./parsed.ts";
 
 const EXPECTED: [AddressClass, string[]][] = [

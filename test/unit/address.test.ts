@@ -2,7 +2,7 @@ import { isIPv4, isIPv6 } from "node:net";
 import fc from "fast-check";
 import ipaddr from "ipaddr.js";
 import { expect, test } from "vitest";
-import { addressOf, parseAddress, prefixOf, samePrefix, sourceBucket } from "../../shared/address.ts";
+import { addressOf, parseAddress, prefixOf, samePrefix, sourceBucket } from "../../shared/address/address.ts";
 import { anyText, good, refused } from "./parsed.ts";
 
 test.each([

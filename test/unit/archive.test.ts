@@ -6,7 +6,7 @@ import { addSite, removeSite } from "../../edge/registry/site-changes.ts";
 import { Store } from "../../edge/registry/store.ts";
 import { issueToken, revokeToken } from "../../edge/registry/token-changes.ts";
 import type { Outcome } from "../../edge/problem.ts";
-import { parseAddress } from "../../shared/address.ts";
+import { parseAddress } from "../../shared/address/address.ts";
 import { sqlStore } from "../support/sql.ts";
 import { good } from "./parsed.ts";
 

@@ -1,8 +1,8 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { batch, batchedBytes, thinned, unbatch } from "../../shared/batch.ts";
-import { SessionError } from "../../shared/errors.ts";
-import { decodeFrame, encodeFrame, FLAG_ACK, HEADER_BYTES, TYPE, type Frame } from "../../shared/frame.ts";
+import { batch, batchedBytes, thinned, unbatch } from "../../shared/wire/batch.ts";
+import { SessionError } from "../../shared/wire/errors.ts";
+import { decodeFrame, encodeFrame, FLAG_ACK, HEADER_BYTES, TYPE, type Frame } from "../../shared/wire/frame.ts";
 import { bytesOf, hexOf, slowBatch } from "./slow-codec.ts";
 
 const BATCHABLE = [TYPE.ACCEPT, TYPE.DATA, TYPE.FIN, TYPE.RESET, TYPE.CREDIT, TYPE.DGRAM];

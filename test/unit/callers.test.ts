@@ -1,7 +1,7 @@
 import { expect, test, vi } from "vitest";
-import { decodeFrame, TYPE, type Frame } from "../../shared/frame.ts";
-import { OPEN_BURST, OPENS_PER_SECOND } from "../../shared/limits.ts";
-import { decodeFailure, encodeOpen } from "../../shared/open.ts";
+import { decodeFrame, TYPE, type Frame } from "../../shared/wire/frame.ts";
+import { OPEN_BURST, OPENS_PER_SECOND } from "../../shared/wire/limits.ts";
+import { decodeFailure, encodeOpen } from "../../shared/wire/open.ts";
 
 type Lane = { attachment: object; send: (frame: Uint8Array) => void };
 type ForwardedClass = new (site: object) => { open: (lane: Lane, frame: Frame) => void };

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { addressOf, parseAddress } from "../../shared/address.ts";
-import { allows, cidrContains, cidrCovers, parseCidr } from "../../shared/cidr.ts";
+import { addressOf, parseAddress } from "../../shared/address/address.ts";
+import { allows, cidrContains, cidrCovers, parseCidr } from "../../shared/address/cidr.ts";
 import { all } from "../../shared/result.ts";
 import { good, refused } from "./parsed.ts";
 

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { parseAddress } from "../../shared/address.ts";
+import { parseAddress } from "../../shared/address/address.ts";
 import {
   audienceOf,
   mayBind,
@@ -14,8 +14,8 @@ import {
   TOKEN_KINDS,
   type TokenKind,
   typeOf,
-} from "../../shared/claims.ts";
-import { parseEndpoint } from "../../shared/endpoint.ts";
+} from "../../shared/rule/claims.ts";
+import { parseEndpoint } from "../../shared/address/endpoint.ts";
 import { good, refused } from "./parsed.ts";
 
 const SCOPES = {

@@ -9,7 +9,7 @@ import { currentLogin, loginsFile, rememberLogin } from "../../cli/logins.ts";
 import { printProblem, printWarnings } from "../../cli/output.ts";
 import { table } from "../../cli/table.ts";
 import { Problem } from "../../link/problem.ts";
-import type { StatusView } from "../../shared/api.ts";
+import type { StatusView } from "../../shared/rule/api.ts";
 
 const NOW = Date.UTC(2026, 10, 22);
 

@@ -11,10 +11,10 @@ import {
   Renew,
   Routes,
   Welcome,
-} from "../../shared/control.ts";
-import { SessionError } from "../../shared/errors.ts";
-import { decodeFrame, encodeFrame, TYPE } from "../../shared/frame.ts";
-import { MAX_CONTROL } from "../../shared/limits.ts";
+} from "../../shared/wire/control.ts";
+import { SessionError } from "../../shared/wire/errors.ts";
+import { decodeFrame, encodeFrame, TYPE } from "../../shared/wire/frame.ts";
+import { MAX_CONTROL } from "../../shared/wire/limits.ts";
 
 const HELLO = {
   protocol: 1,

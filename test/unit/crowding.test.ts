@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { Crowding } from "../../edge/relay/lanes/crowding.ts";
-import { DATAGRAM_DEADLINE_MS } from "../../shared/flow.ts";
-import { Path } from "../../shared/path.ts";
+import { DATAGRAM_DEADLINE_MS } from "../../shared/session/flow.ts";
+import { Path } from "../../shared/session/path.ts";
 
 const KIB = 1024;
 

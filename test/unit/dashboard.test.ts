@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import type { MappingStatus, MappingView } from "../../shared/api.ts";
+import type { MappingStatus, MappingView } from "../../shared/rule/api.ts";
 import { agentCommand } from "../../dashboard/commands.ts";
 import { EMPTY, formOf, inputOf, type Form } from "../../dashboard/form.ts";
 import { routeOf, hrefOf, type Route } from "../../dashboard/route.ts";
@@ -9,8 +9,8 @@ import { shifted, withHours, withReport, type Traffic } from "../../dashboard/tr
 import { Traffic as RelayTraffic } from "../../edge/relay/site/traffic.ts";
 import { TrafficTable } from "../../edge/registry/traffic.ts";
 import { Store } from "../../edge/registry/store.ts";
-import { parseMapping } from "../../shared/mapping.ts";
-import { registerText } from "../../shared/register-text.ts";
+import { parseMapping } from "../../shared/rule/mapping.ts";
+import { registerText } from "../../shared/rule/register-text.ts";
 import { known } from "../../shared/result.ts";
 import { sqlStore } from "../support/sql.ts";
 

@@ -1,7 +1,7 @@
 /** A path between two ends of a session, on a clock of its own: so many bytes a millisecond, one after the other, and what is too much waits on it. */
-import { Datagrams, decodeWaited, encodeWaited } from "../../shared/datagrams.ts";
-import { DATAGRAM_DEADLINE_MS, DatagramQueue, type Drops } from "../../shared/flow.ts";
-import { FLAG_ACK } from "../../shared/frame.ts";
+import { Datagrams, decodeWaited, encodeWaited } from "../../shared/session/datagrams.ts";
+import { DATAGRAM_DEADLINE_MS, DatagramQueue, type Drops } from "../../shared/session/flow.ts";
+import { FLAG_ACK } from "../../shared/wire/frame.ts";
 
 /** Sends a datagram of so many bytes every so often. */
 export type Talker = { bytes: number; everyMs: number };

@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { createServer, type AddressInfo } from "node:net";
 import { expect, onTestFinished, test, vi } from "vitest";
 import { dial, failureOf } from "../../agent/egress/dial.ts";
-import { parseAddress, type Address } from "../../shared/address.ts";
+import { parseAddress, type Address } from "../../shared/address/address.ts";
 import { good } from "./parsed.ts";
 
 test.each([

@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import { decodeFrame, encodeFrame, TYPE } from "../../shared/frame.ts";
-import type { Grant } from "../../shared/grant.ts";
-import { parseMapping, type Mapping } from "../../shared/mapping.ts";
-import { decodeFailure, encodeOpen } from "../../shared/open.ts";
+import { decodeFrame, encodeFrame, TYPE } from "../../shared/wire/frame.ts";
+import type { Grant } from "../../shared/rule/grant.ts";
+import { parseMapping, type Mapping } from "../../shared/rule/mapping.ts";
+import { decodeFailure, encodeOpen } from "../../shared/wire/open.ts";
 import { relayPart, relaySite, type AgentLike, type Ruling } from "../support/relay-site.ts";
 import { good } from "./parsed.ts";
 

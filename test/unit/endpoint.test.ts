@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { type Endpoint, endpointKeys, formatEndpoint, overlap, parseEndpoint } from "../../shared/endpoint.ts";
+import { type Endpoint, endpointKeys, formatEndpoint, overlap, parseEndpoint } from "../../shared/address/endpoint.ts";
 import { anyText, good, refused } from "./parsed.ts";
 
 test.each<[string, Endpoint]>([

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { SessionError } from "../../shared/errors.ts";
-import { decodeFields, encodeFields, numberField, textField, type FieldValue } from "../../shared/fields.ts";
+import { SessionError } from "../../shared/wire/errors.ts";
+import { decodeFields, encodeFields, numberField, textField, type FieldValue } from "../../shared/wire/fields.ts";
 import { bytesOf, hexOf, slowFields } from "./slow-codec.ts";
 
 test.each<[string, Record<number, FieldValue>, string]>([

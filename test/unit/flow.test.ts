@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
-import type { Datagrams } from "../../shared/datagrams.ts";
-import { DatagramQueue, Early, Guard, IdleFlows, noDrops, type QueuedFlow } from "../../shared/flow.ts";
-import type { Stream } from "../../shared/stream.ts";
+import type { Datagrams } from "../../shared/session/datagrams.ts";
+import { DatagramQueue, Early, Guard, IdleFlows, noDrops, type QueuedFlow } from "../../shared/session/flow.ts";
+import type { Stream } from "../../shared/session/stream.ts";
 
 /** A lane whose socket and clock are in our hands. */
 function lane() {

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
-import { batch, unbatch } from "../../shared/batch.ts";
-import { decodeFrame, encodeFrame, TYPE, type Frame } from "../../shared/frame.ts";
+import { batch, unbatch } from "../../shared/wire/batch.ts";
+import { decodeFrame, encodeFrame, TYPE, type Frame } from "../../shared/wire/frame.ts";
 
 type Forward = (lanes: object, spending: object, lane: object, bytes: Uint8Array, frame: Frame) => void;
 

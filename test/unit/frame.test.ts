@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { SessionError } from "../../shared/errors.ts";
+import { SessionError } from "../../shared/wire/errors.ts";
 import {
   decodeFrame,
   encodeFrame,
@@ -11,8 +11,8 @@ import {
   typeName,
   writeHeader,
   type Header,
-} from "../../shared/frame.ts";
-import { MAX_DATA, MAX_FRAME } from "../../shared/limits.ts";
+} from "../../shared/wire/frame.ts";
+import { MAX_DATA, MAX_FRAME } from "../../shared/wire/limits.ts";
 import { bytesOf, hexOf, slowDecode, slowEncode } from "./slow-codec.ts";
 
 const MOST = Number.MAX_SAFE_INTEGER;

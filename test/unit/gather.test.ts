@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
-import { encodeFrame, TYPE } from "../../shared/frame.ts";
-import { Gatherer } from "../../shared/gather.ts";
+import { encodeFrame, TYPE } from "../../shared/wire/frame.ts";
+import { Gatherer } from "../../shared/session/gather.ts";
 
 /** A gatherer whose turns and timers run when told to. */
 function gatherer() {

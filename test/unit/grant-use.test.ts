@@ -11,7 +11,7 @@ import { addMapping } from "../../edge/registry/mapping-changes.ts";
 import { addSite } from "../../edge/registry/site-changes.ts";
 import { Store } from "../../edge/registry/store.ts";
 import type { Outcome } from "../../edge/problem.ts";
-import { parseAddress } from "../../shared/address.ts";
+import { parseAddress } from "../../shared/address/address.ts";
 import { sqlStore } from "../support/sql.ts";
 import { good } from "./parsed.ts";
 

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
-import { parseAddress } from "../../shared/address.ts";
-import { admits, type Grant } from "../../shared/grant.ts";
+import { parseAddress } from "../../shared/address/address.ts";
+import { admits, type Grant } from "../../shared/rule/grant.ts";
 import { good } from "./parsed.ts";
 
 const GRANT: Grant = {

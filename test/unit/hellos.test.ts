@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { Hellos } from "../../edge/relay/hellos.ts";
-import { HELLO_BURST, HELLOS_PER_SECOND } from "../../shared/limits.ts";
+import { HELLO_BURST, HELLOS_PER_SECOND } from "../../shared/wire/limits.ts";
 
 /** How often out of so many an identity is let in, all within the same millisecond. */
 function flood(hellos: Hellos, identity: string, times: number, now: number): number {

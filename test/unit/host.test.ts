@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { parseHost, parseHostName } from "../../shared/host.ts";
-import { splitHostPort } from "../../shared/socket-address.ts";
+import { parseHost, parseHostName } from "../../shared/address/host.ts";
+import { splitHostPort } from "../../shared/address/socket-address.ts";
 import { good, refused } from "./parsed.ts";
 
 test.each([

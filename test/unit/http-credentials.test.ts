@@ -6,7 +6,7 @@ import {
   holdsOurToken,
   setsOurCookie,
   withoutCredentials,
-} from "../../shared/http-credentials.ts";
+} from "../../shared/http/credentials.ts";
 
 const encode = (value: unknown): string => Buffer.from(JSON.stringify(value)).toString("base64url");
 const jwt = (typ: unknown): string =>

@@ -1,9 +1,9 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { SessionError } from "../../shared/errors.ts";
-import { HEADROOM } from "../../shared/frame.ts";
-import { parseAuthority } from "../../shared/http-authority.ts";
-import { forwardedHeaders } from "../../shared/http-forwarded.ts";
+import { SessionError } from "../../shared/wire/errors.ts";
+import { HEADROOM } from "../../shared/wire/frame.ts";
+import { parseAuthority } from "../../shared/address/http-authority.ts";
+import { forwardedHeaders } from "../../shared/http/forwarded.ts";
 import {
   byteString,
   decodeRequestHead,
@@ -13,10 +13,10 @@ import {
   utf8Bytes,
   utf8Text,
   type RequestHead,
-} from "../../shared/http-head.ts";
-import { requestHeaders, responseHeaders } from "../../shared/http-headers.ts";
-import { RECORD_HEADER } from "../../shared/http-record.ts";
-import { rewriteCookie, rewriteLocation } from "../../shared/http-rewrite.ts";
+} from "../../shared/http/head.ts";
+import { requestHeaders, responseHeaders } from "../../shared/http/headers.ts";
+import { RECORD_HEADER } from "../../shared/http/record.ts";
+import { rewriteCookie, rewriteLocation } from "../../shared/http/rewrite.ts";
 
 const payloadOf = (chunk: Uint8Array): Uint8Array => chunk.subarray(HEADROOM + RECORD_HEADER);
 const bytes = (text: string): Uint8Array => Uint8Array.from(text, (char) => char.charCodeAt(0));

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { requestHeaders } from "../../shared/http-headers.ts";
+import { requestHeaders } from "../../shared/http/headers.ts";
 import { IDENTITY, ROUTE, spellings } from "../support/spoofed.ts";
 
 /** What looks like one of those and is a visitor's own. */

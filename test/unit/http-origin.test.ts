@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
-import { parseAuthority } from "../../shared/http-authority.ts";
-import { isCookieGood, isOrigin } from "../../shared/http-origin.ts";
+import { parseAuthority } from "../../shared/address/http-authority.ts";
+import { isCookieGood, isOrigin } from "../../shared/http/origin.ts";
 
 const OWN = parseAuthority("shop.example", "https")!;
 

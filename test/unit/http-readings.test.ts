@@ -1,8 +1,8 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { parseEndpoint, type HttpEndpoint } from "../../shared/endpoint.ts";
-import { readings } from "../../shared/http-readings.ts";
-import { routeHttp } from "../../shared/http-route.ts";
+import { parseEndpoint, type HttpEndpoint } from "../../shared/address/endpoint.ts";
+import { readings } from "../../shared/http/readings.ts";
+import { routeHttp } from "../../shared/http/route.ts";
 import { DISGUISES, SHORT_NAMES } from "../support/disguises.ts";
 import { good } from "./parsed.ts";
 

@@ -1,9 +1,9 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { SessionError } from "../../shared/errors.ts";
-import { HEADROOM } from "../../shared/frame.ts";
-import { isRecordKind, RECORD, RecordReader, recordChunks, type RecordKind } from "../../shared/http-record.ts";
-import { MAX_DATA } from "../../shared/limits.ts";
+import { SessionError } from "../../shared/wire/errors.ts";
+import { HEADROOM } from "../../shared/wire/frame.ts";
+import { isRecordKind, RECORD, RecordReader, recordChunks, type RecordKind } from "../../shared/http/record.ts";
+import { MAX_DATA } from "../../shared/wire/limits.ts";
 
 type Seen = [RecordKind | "body", string];
 

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
-import { formatEndpoint, type HttpEndpoint, parseEndpoint } from "../../shared/endpoint.ts";
-import { isUnder, routeHttp } from "../../shared/http-route.ts";
+import { formatEndpoint, type HttpEndpoint, parseEndpoint } from "../../shared/address/endpoint.ts";
+import { isUnder, routeHttp } from "../../shared/http/route.ts";
 import { good, refused } from "./parsed.ts";
 
 const SHOP = [

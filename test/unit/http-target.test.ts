@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { readTarget } from "../../shared/http-target.ts";
+import { readTarget } from "../../shared/http/target.ts";
 import { good, refused } from "./parsed.ts";
 
 /** Method, target and Host, and the path and host that they mean. */

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { Keepalive } from "../../shared/keepalive.ts";
+import { Keepalive } from "../../shared/session/keepalive.ts";
 
 /** Looks every half second from `from` to `to`; answers the seconds at which each thing was first said. */
 function watch(keepalive: Keepalive, from: number, to: number, waiting: boolean, sinceBoot = (now: number) => now) {

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
-import { Lull, LULL_MS } from "../../shared/lull.ts";
-import { Path } from "../../shared/path.ts";
+import { Lull, LULL_MS } from "../../shared/session/lull.ts";
+import { Path } from "../../shared/session/path.ts";
 
 const FRAME = 256 * 1024;
 

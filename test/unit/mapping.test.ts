@@ -9,8 +9,8 @@ import {
   type Mapping,
   parseMapping,
   targetFor,
-} from "../../shared/mapping.ts";
-import { type MappingDraft, MappingInput } from "../../shared/mapping-input.ts";
+} from "../../shared/rule/mapping.ts";
+import { type MappingDraft, MappingInput } from "../../shared/rule/mapping-input.ts";
 import { good, refused } from "./parsed.ts";
 
 const CERTIFICATE = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n";

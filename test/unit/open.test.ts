@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { SessionError, STREAM_CODES, streamCode, type StreamCode } from "../../shared/errors.ts";
-import { encodeFields } from "../../shared/fields.ts";
+import { SessionError, STREAM_CODES, streamCode, type StreamCode } from "../../shared/wire/errors.ts";
+import { encodeFields } from "../../shared/wire/fields.ts";
 import {
   decodeAccept,
   decodeDial,
@@ -13,7 +13,7 @@ import {
   encodeOpen,
   nameOfRejected,
   type Dial,
-} from "../../shared/open.ts";
+} from "../../shared/wire/open.ts";
 import { bytesOf, slowFields } from "./slow-codec.ts";
 
 const word = fc.stringMatching(/^[\w.:/[\] -]{0,40}$/);

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { Pacer } from "../../shared/pacer.ts";
+import { Pacer } from "../../shared/session/pacer.ts";
 
 test("a quarter of a second's worth goes at once, the rest in order, evenly, and none is lost", () => {
   const { pacer, advance } = paced(1_000);

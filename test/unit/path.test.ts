@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
-import { MAX_DATA, USUAL_DATA } from "../../shared/limits.ts";
-import { Path } from "../../shared/path.ts";
+import { MAX_DATA, USUAL_DATA } from "../../shared/wire/limits.ts";
+import { Path } from "../../shared/session/path.ts";
 
 const FRAME = 64 * 1024;
 

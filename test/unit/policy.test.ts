@@ -1,11 +1,11 @@
 import { expect, test, vi } from "vitest";
 import { Answers } from "../../agent/egress/udp-answers.ts";
 import { judge, mayConnect, meaningsOf, type TargetPolicy } from "../../agent/policy.ts";
-import { parseAddress } from "../../shared/address.ts";
-import { parseClaims } from "../../shared/claims.ts";
-import { noDrops } from "../../shared/flow.ts";
+import { parseAddress } from "../../shared/address/address.ts";
+import { parseClaims } from "../../shared/rule/claims.ts";
+import { noDrops } from "../../shared/session/flow.ts";
 import { all } from "../../shared/result.ts";
-import { EVERY_TARGET, OTHER_MACHINES, parseTargetRule } from "../../shared/target-rule.ts";
+import { EVERY_TARGET, OTHER_MACHINES, parseTargetRule } from "../../shared/address/target-rule.ts";
 import { good } from "./parsed.ts";
 
 /** What the network's resolver says: addresses, or the code of its error. */

@@ -10,7 +10,7 @@ import {
   parsePortRange,
   parsePorts,
   sharedPort,
-} from "../../shared/ports.ts";
+} from "../../shared/address/ports.ts";
 import { good, refused } from "./parsed.ts";
 
 test.each([

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { Rates } from "../../edge/relay/site/rates.ts";
-import { parseAddress } from "../../shared/address.ts";
-import { parseMapping, type Mapping } from "../../shared/mapping.ts";
+import { parseAddress } from "../../shared/address/address.ts";
+import { parseMapping, type Mapping } from "../../shared/rule/mapping.ts";
 import { known } from "../../shared/result.ts";
 
 test.each([

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
-import { parseEndpoint } from "../../shared/endpoint.ts";
-import { isWithin, parseScopes, reachOf } from "../../shared/reach.ts";
+import { parseEndpoint } from "../../shared/address/endpoint.ts";
+import { isWithin, parseScopes, reachOf } from "../../shared/rule/reach.ts";
 import { known } from "../../shared/result.ts";
 
 const reach = (endpoint: string, scopes: "*" | string[]): string[] =>

@@ -8,7 +8,7 @@ import { addSite } from "../../edge/registry/site-changes.ts";
 import { Store } from "../../edge/registry/store.ts";
 import { issueToken } from "../../edge/registry/token-changes.ts";
 import type { Outcome } from "../../edge/problem.ts";
-import { parseMapping } from "../../shared/mapping.ts";
+import { parseMapping } from "../../shared/rule/mapping.ts";
 import { decodeJwt } from "jose";
 import { sqlStore } from "../support/sql.ts";
 import { good } from "./parsed.ts";

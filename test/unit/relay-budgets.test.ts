@@ -2,8 +2,8 @@ import { expect, test } from "vitest";
 import { Accounts } from "../../edge/relay/lanes/accounts.ts";
 import { isDecent, partOf } from "../../edge/relay/site/budget.ts";
 import { Cuts } from "../../edge/relay/site/cuts.ts";
-import { demandOf, divide, type Demand } from "../../shared/division.ts";
-import { MAX_GRACE_MS, MAX_STREAM_WINDOW as MOST, MIN_BUDGET, RELAY_BUDGET } from "../../shared/limits.ts";
+import { demandOf, divide, type Demand } from "../../shared/session/division.ts";
+import { MAX_GRACE_MS, MAX_STREAM_WINDOW as MOST, MIN_BUDGET, RELAY_BUDGET } from "../../shared/wire/limits.ts";
 
 const MIB = 1024 * 1024;
 

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { Remembered } from "../../shared/remembered.ts";
+import { Remembered } from "../../shared/session/remembered.ts";
 
 test("the last so many are remembered, the oldest forgotten first", () => {
   const remembered = new Remembered<number>(3);

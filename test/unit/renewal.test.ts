@@ -3,8 +3,8 @@ import { addSite } from "../../edge/registry/site-changes.ts";
 import { Store } from "../../edge/registry/store.ts";
 import { issueToken, renewToken, revokeToken, withdrawKey } from "../../edge/registry/token-changes.ts";
 import { verifyToken } from "../../edge/tokens.ts";
-import { parseClaims } from "../../shared/claims.ts";
-import { renewAt } from "../../shared/token-life.ts";
+import { parseClaims } from "../../shared/rule/claims.ts";
+import { renewAt } from "../../shared/rule/token-life.ts";
 import { decodeJwt } from "jose";
 import { sqlStore } from "../support/sql.ts";
 

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { rulesFrom } from "../../cli/rules-file.ts";
-import { writeRules } from "../../shared/rules-file.ts";
-import { parseMapping } from "../../shared/mapping.ts";
+import { writeRules } from "../../shared/rule/rules-file.ts";
+import { parseMapping } from "../../shared/rule/mapping.ts";
 import { known } from "../../shared/result.ts";
 
 const RULE = `[[mapping]]

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
-import { parseEndpoint } from "../../shared/endpoint.ts";
-import { covers, formatScope, hostMatches, parseScope } from "../../shared/scope.ts";
+import { parseEndpoint } from "../../shared/address/endpoint.ts";
+import { covers, formatScope, hostMatches, parseScope } from "../../shared/rule/scope.ts";
 import { good, refused } from "./parsed.ts";
 
 test.each(["8080/tcp", "8000-8999/tcp+udp", "https://*.example.com", "lab/ssh", "lab/*"])("%s is a scope", (text) => {

@@ -1,5 +1,5 @@
 import { expect, test, vi } from "vitest";
-import { DEAD_MS, PING_MS, SUSPECT_MS } from "../../shared/limits.ts";
+import { DEAD_MS, PING_MS, SUSPECT_MS } from "../../shared/wire/limits.ts";
 
 type Lane = {
   heardAt: number;

@@ -1,5 +1,5 @@
-import type { Header } from "../../shared/frame.ts";
-import type { FieldValue } from "../../shared/fields.ts";
+import type { Header } from "../../shared/wire/frame.ts";
+import type { FieldValue } from "../../shared/wire/fields.ts";
 
 // docs/protocol.md sections 2 and 3 once more, in hexadecimal text: slow, and too plain to be wrong in the same way.
 

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { addressOf } from "../../shared/address.ts";
-import { formatSocketAddress, parseListen, parseSocketAddress } from "../../shared/socket-address.ts";
+import { addressOf } from "../../shared/address/address.ts";
+import { formatSocketAddress, parseListen, parseSocketAddress } from "../../shared/address/socket-address.ts";
 import { good, refused } from "./parsed.ts";
 
 test.each([

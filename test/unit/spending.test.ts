@@ -1,7 +1,7 @@
 import { expect, test, vi } from "vitest";
 import { carriedBy, Spending } from "../../edge/relay/site/spending.ts";
-import { batch } from "../../shared/batch.ts";
-import { decodeFrame, encodeFrame, TYPE } from "../../shared/frame.ts";
+import { batch } from "../../shared/wire/batch.ts";
+import { decodeFrame, encodeFrame, TYPE } from "../../shared/wire/frame.ts";
 
 test("a token's bytes are told a second after they came, of an unknown token at once, and it is over when the sum says so", async () => {
   const { spending, told, over } = counted([10, 40, 95]);

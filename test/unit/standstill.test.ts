@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
-import { DATAGRAM_DEADLINE_MS } from "../../shared/flow.ts";
-import { BEAT_MS, Standstill } from "../../shared/standstill.ts";
+import { DATAGRAM_DEADLINE_MS } from "../../shared/session/flow.ts";
+import { BEAT_MS, Standstill } from "../../shared/session/standstill.ts";
 
 /** A process whose clock and turns are in our hands. */
 function process() {

@@ -1,9 +1,9 @@
 import { expect, test } from "vitest";
 import { statusWarnings } from "../../edge/api/status-warnings.ts";
 import type { IssuedToken } from "../../edge/registry/tokens.ts";
-import type { TokenKind } from "../../shared/claims.ts";
-import type { AgentView, SiteStatus } from "../../shared/api.ts";
-import { VERSION } from "../../shared/version.ts";
+import type { TokenKind } from "../../shared/rule/claims.ts";
+import type { AgentView, SiteStatus } from "../../shared/rule/api.ts";
+import { VERSION } from "../../shared/wire/version.ts";
 
 const DAY = 24 * 3600_000;
 const NOW = Date.UTC(2026, 10, 22);

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { parseClaims, type AgentClaims, type GatewayClaims } from "../../shared/claims.ts";
+import { parseClaims, type AgentClaims, type GatewayClaims } from "../../shared/rule/claims.ts";
 import { successor } from "../../shared/succession.ts";
 import { good, refused } from "./parsed.ts";
 

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { parseAddress } from "../../shared/address.ts";
+import { parseAddress } from "../../shared/address/address.ts";
 import { all } from "../../shared/result.ts";
 import {
   EVERY_TARGET,
@@ -15,7 +15,7 @@ import {
   parseTargetRule,
   permits,
   permitsSocket,
-} from "../../shared/target-rule.ts";
+} from "../../shared/address/target-rule.ts";
 import { good, refused } from "./parsed.ts";
 
 test.each([

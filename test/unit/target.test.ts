@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { formatTarget, parseTarget, stretch, type Target, targetAt } from "../../shared/target.ts";
+import { formatTarget, parseTarget, stretch, type Target, targetAt } from "../../shared/address/target.ts";
 import { anyText, good, refused } from "./parsed.ts";
 
 test.each<[string, Target]>([

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
-import type { Mapping } from "../../shared/mapping.ts";
-import { parseMapping } from "../../shared/mapping.ts";
+import type { Mapping } from "../../shared/rule/mapping.ts";
+import { parseMapping } from "../../shared/rule/mapping.ts";
 
 // The whole way of a visitor through the Worker, with the platform's parts made by hand: no disguise gets past `deny`,
 // and none gets in by `allow`.

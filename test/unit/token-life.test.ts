@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
-import { type Claims, parseClaims, type TokenKind } from "../../shared/claims.ts";
-import { CLOCK_SKEW, lifeOf, RENEWABLE_FOR, renewAt } from "../../shared/token-life.ts";
+import { type Claims, parseClaims, type TokenKind } from "../../shared/rule/claims.ts";
+import { CLOCK_SKEW, lifeOf, RENEWABLE_FOR, renewAt } from "../../shared/rule/token-life.ts";
 import { good } from "./parsed.ts";
 
 const IAT = 1_000_000;

@@ -3,11 +3,11 @@ import fc from "fast-check";
 import { decodeJwt, decodeProtectedHeader, type JWK } from "jose";
 import { expect, test } from "vitest";
 import { claimsOf as agentClaims } from "../../agent/token.ts";
-import { claimsOf as callerClaims } from "../../cli/caller-token.ts";
+import { claimsOf as callerClaims } from "../../gateway/caller-token.ts";
 import type { Trust } from "../../edge/registry/types.ts";
 import { signToken, verifyToken } from "../../edge/tokens.ts";
-import { audienceOf, parseClaims, TOKEN_KINDS, typeOf, type TokenKind } from "../../shared/claims.ts";
-import { isTokenText } from "../../shared/token-text.ts";
+import { audienceOf, parseClaims, TOKEN_KINDS, typeOf, type TokenKind } from "../../shared/rule/claims.ts";
+import { isTokenText } from "../../shared/rule/token-text.ts";
 import { otherSpellings } from "../support/bad-tokens.ts";
 import { good } from "./parsed.ts";
 

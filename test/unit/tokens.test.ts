@@ -3,7 +3,7 @@ import { CompactEncrypt, type JWK } from "jose";
 import { expect, test } from "vitest";
 import type { PublicKey, Trust } from "../../edge/registry/types.ts";
 import { bearerOf, MAX_TOKEN, signToken, verifyToken } from "../../edge/tokens.ts";
-import { audienceOf, parseClaims, TOKEN_KINDS, typeOf, type Claims, type TokenKind } from "../../shared/claims.ts";
+import { audienceOf, parseClaims, TOKEN_KINDS, typeOf, type Claims, type TokenKind } from "../../shared/rule/claims.ts";
 import { good } from "./parsed.ts";
 
 const NOW = Date.UTC(2026, 10, 22);

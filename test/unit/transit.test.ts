@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { Transit } from "../../shared/transit.ts";
+import { Transit } from "../../shared/session/transit.ts";
 
 /** A far end whose clock says so much less than ours, and runs by so much slower. */
 const AWAY = 1_234_567;

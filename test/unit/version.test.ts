@@ -1,9 +1,9 @@
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
-import { VERSION } from "../../shared/version.ts";
+import { VERSION } from "../../shared/wire/version.ts";
 import { fences } from "../support/documents.ts";
 
-test.for(["package.json", "package-lock.json"])("%s says the version of shared/version.ts", (file) => {
+test.for(["package.json", "package-lock.json"])("%s says the version of shared/wire/version.ts", (file) => {
   const { version } = JSON.parse(readFileSync(file, "utf8")) as { version: string };
   expect(version).toBe(VERSION);
 });

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { Waiting, type Kind } from "../../shared/waiting.ts";
+import { Waiting, type Kind } from "../../shared/session/waiting.ts";
 
 type Some = { id: number; lane: number; over: boolean };
 

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
-import { parseMapping } from "../../shared/mapping.ts";
-import { mayReflect, warnings } from "../../shared/warnings.ts";
+import { parseMapping } from "../../shared/rule/mapping.ts";
+import { mayReflect, warnings } from "../../shared/rule/warnings.ts";
 import { good } from "./parsed.ts";
 
 test.each<[string, Record<string, unknown>, string[]]>([

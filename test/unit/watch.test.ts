@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import type { Mapping } from "../../shared/mapping.ts";
+import type { Mapping } from "../../shared/rule/mapping.ts";
 import { migrate } from "../../edge/registry/schema.ts";
 import { Watch, type WatchEvent } from "../../edge/registry/watch.ts";
 import { sqlStore } from "../support/sql.ts";

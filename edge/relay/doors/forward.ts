@@ -1,7 +1,7 @@
-import { thinned } from "../../../shared/batch.ts";
-import { SessionError } from "../../../shared/errors.ts";
-import { decodeFrame, isReserved, stamp, TYPE, typeName, type Frame } from "../../../shared/frame.ts";
-import { RELAY_BUDGET } from "../../../shared/limits.ts";
+import { thinned } from "../../../shared/wire/batch.ts";
+import { SessionError } from "../../../shared/wire/errors.ts";
+import { decodeFrame, isReserved, stamp, TYPE, typeName, type Frame } from "../../../shared/wire/frame.ts";
+import { RELAY_BUDGET } from "../../../shared/wire/limits.ts";
 import type { Lane } from "../lanes/lane.ts";
 import { laneOf, type Lanes } from "../lanes/lanes.ts";
 import { carriedBy, type Spending } from "../site/spending.ts";

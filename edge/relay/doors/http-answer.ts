@@ -1,5 +1,5 @@
-import { setsOurCookie } from "../../../shared/http-credentials.ts";
-import { utf8Text, type ResponseHead } from "../../../shared/http-head.ts";
+import { setsOurCookie } from "../../../shared/http/credentials.ts";
+import { utf8Text, type ResponseHead } from "../../../shared/http/head.ts";
 
 /**
  * What the target said, without what the platform writes itself. As a record where no name is there twice: taking pairs out

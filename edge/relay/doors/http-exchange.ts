@@ -1,8 +1,8 @@
-import { concat } from "../../../shared/concat.ts";
-import { SessionError, type Failure } from "../../../shared/errors.ts";
-import { decodeResponseHead, headerOf, type ResponseHead } from "../../../shared/http-head.ts";
-import { RECORD, RecordReader, type RecordKind } from "../../../shared/http-record.ts";
-import type { Stream } from "../../../shared/stream.ts";
+import { concat } from "../../../shared/wire/concat.ts";
+import { SessionError, type Failure } from "../../../shared/wire/errors.ts";
+import { decodeResponseHead, headerOf, type ResponseHead } from "../../../shared/http/head.ts";
+import { RECORD, RecordReader, type RecordKind } from "../../../shared/http/record.ts";
+import type { Stream } from "../../../shared/session/stream.ts";
 import { errorPage, newRequestId } from "../../http-error.ts";
 import { headersOf, reasonOf } from "./http-answer.ts";
 import { openWebSocket, type Opened } from "./http-websocket.ts";

@@ -1,9 +1,9 @@
-import { SessionError } from "../../../shared/errors.ts";
-import { HEADROOM } from "../../../shared/frame.ts";
-import { headerOf, type RequestHead } from "../../../shared/http-head.ts";
-import { BODY_IDLE_MS } from "../../../shared/http-limits.ts";
-import { MAX_PIECE, RECORD, RECORD_HEADER, recordChunks, writeRecordHeader } from "../../../shared/http-record.ts";
-import type { Stream } from "../../../shared/stream.ts";
+import { SessionError } from "../../../shared/wire/errors.ts";
+import { HEADROOM } from "../../../shared/wire/frame.ts";
+import { headerOf, type RequestHead } from "../../../shared/http/head.ts";
+import { BODY_IDLE_MS } from "../../../shared/http/limits.ts";
+import { MAX_PIECE, RECORD, RECORD_HEADER, recordChunks, writeRecordHeader } from "../../../shared/http/record.ts";
+import type { Stream } from "../../../shared/session/stream.ts";
 import type { Exchange } from "./http-exchange.ts";
 import type { Tally } from "./socket.ts";
 

@@ -1,4 +1,4 @@
-import type { Caps } from "../../../shared/claims.ts";
+import type { Caps } from "../../../shared/rule/claims.ts";
 import { capsOf } from "./tcp-visit.ts";
 
 // How the Worker tells a relay of a request at one of the site's hosts. All of it is in the URL, which visitors have no

@@ -1,11 +1,11 @@
 import { Bucket } from "../../../shared/bucket.ts";
 import type { Waiter } from "../../../shared/backlog.ts";
-import type { Failure } from "../../../shared/errors.ts";
-import type { ResponseHead } from "../../../shared/http-head.ts";
-import { MAX_MESSAGE } from "../../../shared/http-limits.ts";
-import { RECORD, recordChunks, type RecordKind } from "../../../shared/http-record.ts";
-import { MAX_DATA } from "../../../shared/limits.ts";
-import type { Stream } from "../../../shared/stream.ts";
+import type { Failure } from "../../../shared/wire/errors.ts";
+import type { ResponseHead } from "../../../shared/http/head.ts";
+import { MAX_MESSAGE } from "../../../shared/http/limits.ts";
+import { RECORD, recordChunks, type RecordKind } from "../../../shared/http/record.ts";
+import { MAX_DATA } from "../../../shared/wire/limits.ts";
+import type { Stream } from "../../../shared/session/stream.ts";
 import { backlog } from "../../backlog.ts";
 import { headersOf } from "./http-answer.ts";
 import { Held, MOST_QUEUED, SocketQueue } from "./http-held.ts";

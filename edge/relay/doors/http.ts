@@ -1,19 +1,19 @@
-import { parseAddress } from "../../../shared/address.ts";
-import type { Failure } from "../../../shared/errors.ts";
-import { withoutCredentials } from "../../../shared/http-credentials.ts";
-import { forwardedHeaders } from "../../../shared/http-forwarded.ts";
+import { parseAddress } from "../../../shared/address/address.ts";
+import type { Failure } from "../../../shared/wire/errors.ts";
+import { withoutCredentials } from "../../../shared/http/credentials.ts";
+import { forwardedHeaders } from "../../../shared/http/forwarded.ts";
 import {
   encodeRequestHead,
   sizeOfHeaders,
   utf8Bytes,
   type Framing,
   type RequestHead,
-} from "../../../shared/http-head.ts";
-import { requestHeaders } from "../../../shared/http-headers.ts";
-import { MAX_HEAD, MAX_HEADERS } from "../../../shared/http-limits.ts";
-import { RECORD, RECORD_HEADER, writeRecordHeader } from "../../../shared/http-record.ts";
-import type { Mapping } from "../../../shared/mapping.ts";
-import { splitHostPort } from "../../../shared/socket-address.ts";
+} from "../../../shared/http/head.ts";
+import { requestHeaders } from "../../../shared/http/headers.ts";
+import { MAX_HEAD, MAX_HEADERS } from "../../../shared/http/limits.ts";
+import { RECORD, RECORD_HEADER, writeRecordHeader } from "../../../shared/http/record.ts";
+import type { Mapping } from "../../../shared/rule/mapping.ts";
+import { splitHostPort } from "../../../shared/address/socket-address.ts";
 import { errorPage, newRequestId } from "../../http-error.ts";
 import { requestLane } from "../lanes/lane-choice.ts";
 import { admit, type Admitted } from "../site/admission.ts";

@@ -1,6 +1,6 @@
-import type { Failure } from "../../../shared/errors.ts";
-import { TYPE } from "../../../shared/frame.ts";
-import type { Stream, StreamInit } from "../../../shared/stream.ts";
+import type { Failure } from "../../../shared/wire/errors.ts";
+import { TYPE } from "../../../shared/wire/frame.ts";
+import type { Stream, StreamInit } from "../../../shared/session/stream.ts";
 import type { End } from "../lanes/lanes.ts";
 import type { Admitted } from "../site/admission.ts";
 import type { Site } from "../site/site.ts";

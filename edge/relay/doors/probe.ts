@@ -1,5 +1,5 @@
-import { TYPE } from "../../../shared/frame.ts";
-import { ProbeReport, type ProbeOutcome } from "../../../shared/probe.ts";
+import { TYPE } from "../../../shared/wire/frame.ts";
+import { ProbeReport, type ProbeOutcome } from "../../../shared/wire/probe.ts";
 import { dataLane } from "../lanes/lane-choice.ts";
 import { chooseAgent } from "../site/admission.ts";
 import { dialProbe, targetOf } from "../site/dial.ts";

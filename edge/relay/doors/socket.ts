@@ -1,8 +1,8 @@
-import type { Mapping } from "../../../shared/mapping.ts";
-import { HEADROOM, viewOf } from "../../../shared/frame.ts";
-import type { Failure } from "../../../shared/errors.ts";
-import { MAX_DATA } from "../../../shared/limits.ts";
-import type { Stream } from "../../../shared/stream.ts";
+import type { Mapping } from "../../../shared/rule/mapping.ts";
+import { HEADROOM, viewOf } from "../../../shared/wire/frame.ts";
+import type { Failure } from "../../../shared/wire/errors.ts";
+import { MAX_DATA } from "../../../shared/wire/limits.ts";
+import type { Stream } from "../../../shared/session/stream.ts";
 
 const SMALL_READ = 4 * 1024;
 

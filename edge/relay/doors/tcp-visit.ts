@@ -1,4 +1,4 @@
-import type { Caps } from "../../../shared/claims.ts";
+import type { Caps } from "../../../shared/rule/claims.ts";
 
 // How the Worker tells a relay who is at the door: the relay sees nothing of a visitor but the name it is connected by
 // (`stub.connect(name)`; hostname characters, about 253 of them; measured, workerd 2026-10-23).

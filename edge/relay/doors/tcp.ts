@@ -1,6 +1,6 @@
-import { parseAddress } from "../../../shared/address.ts";
-import type { Failure } from "../../../shared/errors.ts";
-import { splitHostPort } from "../../../shared/socket-address.ts";
+import { parseAddress } from "../../../shared/address/address.ts";
+import type { Failure } from "../../../shared/wire/errors.ts";
+import { splitHostPort } from "../../../shared/address/socket-address.ts";
 import { dataLane } from "../lanes/lane-choice.ts";
 import { admit, type Admitted } from "../site/admission.ts";
 import { dialStream } from "../site/dial.ts";

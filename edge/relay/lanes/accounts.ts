@@ -1,4 +1,4 @@
-import { RELAY_BUDGET } from "../../../shared/limits.ts";
+import { RELAY_BUDGET } from "../../../shared/wire/limits.ts";
 
 /** Bytes that no honest end can have on its way: all of a relay's budget, and control frames beside it. */
 const MOST_BYTES = RELAY_BUDGET + 4 * 1024 * 1024;

@@ -1,6 +1,6 @@
-import type { Demand } from "../../../shared/division.ts";
+import type { Demand } from "../../../shared/session/division.ts";
 import type { Said } from "../site/reach.ts";
-import type { Caps } from "../../../shared/claims.ts";
+import type { Caps } from "../../../shared/rule/claims.ts";
 
 // What a relay must know of a lane after hibernation (docs/protocol.md section 7). Kept in the socket; 16 KiB at most.
 

@@ -1,5 +1,5 @@
-import { DATAGRAM_DEADLINE_MS } from "../../../shared/flow.ts";
-import type { Path } from "../../../shared/path.ts";
+import { DATAGRAM_DEADLINE_MS } from "../../../shared/session/flow.ts";
+import type { Path } from "../../../shared/session/path.ts";
 
 /** Bytes on their way to an end that always may be; and at most, where the path carries more than that in time. */
 const USUAL_BYTES = 256 * 1024;

@@ -1,7 +1,7 @@
-import { LANE_CLOSE } from "../../../shared/errors.ts";
-import { encodeFrame, TYPE } from "../../../shared/frame.ts";
-import { DEAD_MS, USUAL_DATA } from "../../../shared/limits.ts";
-import { Path } from "../../../shared/path.ts";
+import { LANE_CLOSE } from "../../../shared/wire/errors.ts";
+import { encodeFrame, TYPE } from "../../../shared/wire/frame.ts";
+import { DEAD_MS, USUAL_DATA } from "../../../shared/wire/limits.ts";
+import { Path } from "../../../shared/session/path.ts";
 import type { Account, Accounts } from "./accounts.ts";
 import { attachmentOf, type Attachment } from "./attachment.ts";
 import { Crowding } from "./crowding.ts";

@@ -1,6 +1,6 @@
-import { LANE_CLOSE } from "../../../shared/errors.ts";
-import { NO_DEMAND, type Demand } from "../../../shared/division.ts";
-import { DEAD_MS } from "../../../shared/limits.ts";
+import { LANE_CLOSE } from "../../../shared/wire/errors.ts";
+import { NO_DEMAND, type Demand } from "../../../shared/session/division.ts";
+import { DEAD_MS } from "../../../shared/wire/limits.ts";
 import type { Attachment } from "./attachment.ts";
 import { Accounts } from "./accounts.ts";
 import { Lane } from "./lane.ts";

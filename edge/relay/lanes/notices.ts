@@ -1,4 +1,4 @@
-import { encodeFrame, TYPE } from "../../../shared/frame.ts";
+import { encodeFrame, TYPE } from "../../../shared/wire/frame.ts";
 import { laneOf, type End, type Lanes } from "./lanes.ts";
 
 /** A caller has no lane left: the agents let its session wait, or they would keep it for ever. */

@@ -1,5 +1,5 @@
-import { LANE_CLOSE } from "../../../shared/errors.ts";
-import { DEAD_MS, SUSPECT_MS } from "../../../shared/limits.ts";
+import { LANE_CLOSE } from "../../../shared/wire/errors.ts";
+import { DEAD_MS, SUSPECT_MS } from "../../../shared/wire/limits.ts";
 import type { Lane } from "./lane.ts";
 import type { End, Lanes } from "./lanes.ts";
 

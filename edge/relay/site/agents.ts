@@ -1,7 +1,7 @@
-import type { Failure } from "../../../shared/errors.ts";
+import type { Failure } from "../../../shared/wire/errors.ts";
 import { known } from "../../../shared/result.ts";
-import { type Reaches, reaches } from "../../../shared/target-policy.ts";
-import { parseTarget } from "../../../shared/target.ts";
+import { type Reaches, reaches } from "../../../shared/rule/target-policy.ts";
+import { parseTarget } from "../../../shared/address/target.ts";
 import type { Lane } from "../lanes/lane.ts";
 import { isServing, type End, type Lanes } from "../lanes/lanes.ts";
 import type { Reach } from "./reach.ts";

@@ -1,4 +1,4 @@
-import { MIN_BUDGET } from "../../../shared/limits.ts";
+import { MIN_BUDGET } from "../../../shared/wire/limits.ts";
 
 /**
  * What one end of an identity may grant in session windows, in bytes, of what the identity may: so whoever opens many ends with

@@ -1,5 +1,5 @@
-import type { Cut } from "../../../shared/control.ts";
-import { MAX_GRACE_MS } from "../../../shared/limits.ts";
+import type { Cut } from "../../../shared/wire/control.ts";
+import { MAX_GRACE_MS } from "../../../shared/wire/limits.ts";
 
 /** Milliseconds a cut is kept: no stream outlives its agent's absence for longer. */
 const KEEP_MS = MAX_GRACE_MS;

@@ -1,14 +1,14 @@
-import type { Caps } from "../../../shared/claims.ts";
-import { encodeDialOptions, type DialOptions } from "../../../shared/dial-options.ts";
-import { parseEndpoint } from "../../../shared/endpoint.ts";
-import { encodeFields } from "../../../shared/fields.ts";
-import type { Grant } from "../../../shared/grant.ts";
-import type { Mapping } from "../../../shared/mapping.ts";
-import { encodeDial, type Kind } from "../../../shared/open.ts";
-import { isListed } from "../../../shared/policy.ts";
+import type { Caps } from "../../../shared/rule/claims.ts";
+import { encodeDialOptions, type DialOptions } from "../../../shared/wire/dial-options.ts";
+import { parseEndpoint } from "../../../shared/address/endpoint.ts";
+import { encodeFields } from "../../../shared/wire/fields.ts";
+import type { Grant } from "../../../shared/rule/grant.ts";
+import type { Mapping } from "../../../shared/rule/mapping.ts";
+import { encodeDial, type Kind } from "../../../shared/wire/open.ts";
+import { isListed } from "../../../shared/rule/policy.ts";
 import { known } from "../../../shared/result.ts";
-import { formatTarget, parseTarget, targetAt } from "../../../shared/target.ts";
-import { mayReflect } from "../../../shared/warnings.ts";
+import { formatTarget, parseTarget, targetAt } from "../../../shared/address/target.ts";
+import { mayReflect } from "../../../shared/rule/warnings.ts";
 import { capsOf, tokenOf, viaOf, type Visit } from "./visit.ts";
 
 // What agents are told to dial. DIAL is written here alone.

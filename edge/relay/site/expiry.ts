@@ -1,4 +1,4 @@
-import { LANE_CLOSE } from "../../../shared/errors.ts";
+import { LANE_CLOSE } from "../../../shared/wire/errors.ts";
 import type { SiteRules } from "../../registry/types.ts";
 import type { Attachment } from "../lanes/attachment.ts";
 import type { Lane } from "../lanes/lane.ts";

@@ -1,7 +1,7 @@
-import { sourceBucket, type Address } from "../../../shared/address.ts";
+import { sourceBucket, type Address } from "../../../shared/address/address.ts";
 import { Buckets } from "../../../shared/buckets.ts";
-import type { Failure } from "../../../shared/errors.ts";
-import type { Mapping } from "../../../shared/mapping.ts";
+import type { Failure } from "../../../shared/wire/errors.ts";
+import type { Mapping } from "../../../shared/rule/mapping.ts";
 
 /** Sources remembered. */
 const MAX_SOURCES = 10_000;

@@ -1,6 +1,6 @@
 import { all } from "../../../shared/result.ts";
-import type { SaidRules } from "../../../shared/target-policy.ts";
-import { EVERY_TARGET, parseTargetRule } from "../../../shared/target-rule.ts";
+import type { SaidRules } from "../../../shared/rule/target-policy.ts";
+import { EVERY_TARGET, parseTargetRule } from "../../../shared/address/target-rule.ts";
 import type { Attachment } from "../lanes/attachment.ts";
 import type { End } from "../lanes/lanes.ts";
 import type { Memory } from "./memory.ts";

@@ -1,6 +1,6 @@
-import { encodeControl, type Routes as Told } from "../../../shared/control.ts";
-import { parseEndpoint } from "../../../shared/endpoint.ts";
-import { FLAG_MORE, TYPE } from "../../../shared/frame.ts";
+import { encodeControl, type Routes as Told } from "../../../shared/wire/control.ts";
+import { parseEndpoint } from "../../../shared/address/endpoint.ts";
+import { FLAG_MORE, TYPE } from "../../../shared/wire/frame.ts";
 import { known } from "../../../shared/result.ts";
 import type { Attachment } from "../lanes/attachment.ts";
 import type { Lane } from "../lanes/lane.ts";

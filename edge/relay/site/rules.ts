@@ -1,7 +1,7 @@
-import { endpointKeys, parseEndpoint } from "../../../shared/endpoint.ts";
-import type { Grant } from "../../../shared/grant.ts";
-import { storedMapping, type Mapping } from "../../../shared/mapping.ts";
-import { narrows } from "../../../shared/policy.ts";
+import { endpointKeys, parseEndpoint } from "../../../shared/address/endpoint.ts";
+import type { Grant } from "../../../shared/rule/grant.ts";
+import { storedMapping, type Mapping } from "../../../shared/rule/mapping.ts";
+import { narrows } from "../../../shared/rule/policy.ts";
 import { known } from "../../../shared/result.ts";
 import type { SiteRules } from "../../registry/types.ts";
 import type { Memory } from "./memory.ts";

@@ -1,10 +1,10 @@
 import { logFault } from "../../fault.ts";
-import type { Failure } from "../../../shared/errors.ts";
-import { divide, sumOf, type Demand } from "../../../shared/division.ts";
-import { TYPE, type Frame } from "../../../shared/frame.ts";
-import { MAX_DATA } from "../../../shared/limits.ts";
-import { Secret } from "../../../shared/resume.ts";
-import { Session } from "../../../shared/session.ts";
+import type { Failure } from "../../../shared/wire/errors.ts";
+import { divide, sumOf, type Demand } from "../../../shared/session/division.ts";
+import { TYPE, type Frame } from "../../../shared/wire/frame.ts";
+import { MAX_DATA } from "../../../shared/wire/limits.ts";
+import { Secret } from "../../../shared/wire/resume.ts";
+import { Session } from "../../../shared/session/session.ts";
 import type { Lanes } from "../lanes/lanes.ts";
 import { endOfTurn } from "./turn.ts";
 

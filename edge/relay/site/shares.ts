@@ -1,8 +1,8 @@
 import { Bucket } from "../../../shared/bucket.ts";
-import { divide, NO_DEMAND, sumOf, type Demand } from "../../../shared/division.ts";
-import { SessionError } from "../../../shared/errors.ts";
-import { encodeFrame, readU64, TYPE, viewOf, type Frame } from "../../../shared/frame.ts";
-import { MAX_STREAM_WINDOW, RELAY_BUDGET } from "../../../shared/limits.ts";
+import { divide, NO_DEMAND, sumOf, type Demand } from "../../../shared/session/division.ts";
+import { SessionError } from "../../../shared/wire/errors.ts";
+import { encodeFrame, readU64, TYPE, viewOf, type Frame } from "../../../shared/wire/frame.ts";
+import { MAX_STREAM_WINDOW, RELAY_BUDGET } from "../../../shared/wire/limits.ts";
 import { isDecent, partOf } from "./budget.ts";
 import { laneOf, type End, type Lanes } from "../lanes/lanes.ts";
 

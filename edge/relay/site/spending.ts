@@ -1,5 +1,5 @@
-import { unbatch } from "../../../shared/batch.ts";
-import { TYPE, type Frame } from "../../../shared/frame.ts";
+import { unbatch } from "../../../shared/wire/batch.ts";
+import { TYPE, type Frame } from "../../../shared/wire/frame.ts";
 import type { Spending as Told } from "../../registry/spent.ts";
 
 /** Milliseconds that bytes gather before the registry is told: off the data path, and no timer while idle. */

@@ -1,4 +1,4 @@
-import type { MappingTraffic } from "../../../shared/live.ts";
+import type { MappingTraffic } from "../../../shared/rule/live.ts";
 
 export type Bytes = { bytesIn: number; bytesOut: number };
 

@@ -1,5 +1,5 @@
-import type { Address } from "../../../shared/address.ts";
-import type { Caps } from "../../../shared/claims.ts";
+import type { Address } from "../../../shared/address/address.ts";
+import type { Caps } from "../../../shared/rule/claims.ts";
 import type { Attachment } from "../lanes/attachment.ts";
 
 /**

@@ -1,7 +1,7 @@
-import type { Cut } from "../../../shared/control.ts";
-import { streamCode, type Failure } from "../../../shared/errors.ts";
-import { MAX_STREAMS } from "../../../shared/limits.ts";
-import type { Mapping } from "../../../shared/mapping.ts";
+import type { Cut } from "../../../shared/wire/control.ts";
+import { streamCode, type Failure } from "../../../shared/wire/errors.ts";
+import { MAX_STREAMS } from "../../../shared/wire/limits.ts";
+import type { Mapping } from "../../../shared/rule/mapping.ts";
 import { Places } from "../../../shared/places.ts";
 import type { ConnectionRecord } from "../../registry/types.ts";
 import type { LiveStream } from "../types.ts";

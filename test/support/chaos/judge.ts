@@ -1,5 +1,5 @@
 import { setTimeout as pause } from "node:timers/promises";
-import type { ConnectionView } from "../../../shared/api.ts";
+import type { ConnectionView } from "../../../shared/rule/api.ts";
 import type { Carried, Load, Look } from "./load.ts";
 import type { End } from "./network.ts";
 import type { Door, World } from "./world.ts";

@@ -1,7 +1,7 @@
 import { cp, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { TestContext } from "vitest";
-import type { StatusView } from "../../../shared/api.ts";
+import type { StatusView } from "../../../shared/rule/api.ts";
 import { AGENT, SALLYPORT, SYSTEM_NODE } from "../../../scripts/tool.ts";
 import { needs } from "../debian.ts";
 import type { Machine } from "../namespaces.ts";

@@ -1,0 +1,38 @@
+import { once } from "node:events";
+import type { Socket } from "node:net";
+import { formatHostPort } from "../shared/address/socket-address.ts";
+import { readProxyHeader } from "../shared/proxy-protocol.ts";
+
+/** Milliseconds a balancer has for its header: it is the first thing it sends. */
+const HEADER_MS = 5_000;
+
+/**
+ * The visitor whom a balancer in front names in its PROXY protocol header; the balancer itself when it speaks for itself.
+ * The header is taken off the stream. Undefined when none comes: such a connection is not let in.
+ */
+export async function visitorBehind(socket: Socket): Promise<string | undefined> {
+  const timer = setTimeout(() => socket.destroy(), HEADER_MS);
+  let head = Buffer.alloc(0);
+  try {
+    for (;;) {
+      const chunk = socket.read() as Buffer | null;
+      if (chunk === null) {
+        await Promise.race([once(socket, "readable"), once(socket, "close")]);
+        if (socket.destroyed || socket.readableEnded) return undefined;
+        continue;
+      }
+      head = Buffer.concat([head, chunk]);
+      const header = readProxyHeader(head);
+      if (header.kind === "bad") return undefined;
+      if (header.kind === "more") continue;
+      const rest = head.subarray(header.bytes);
+      if (rest.byteLength > 0) socket.unshift(rest);
+      if (header.source !== null) return formatHostPort(header.source.address.text, header.source.port);
+      return formatHostPort(socket.remoteAddress ?? "", socket.remotePort ?? 0);
+    }
+  } catch {
+    return undefined;
+  } finally {
+    clearTimeout(timer);
+  }
+}

@@ -1,0 +1,212 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import type { GatewayClaims } from "../shared/rule/claims.ts";
+import { mayBind } from "../shared/rule/claims.ts";
+import { parseAddress } from "../shared/address/address.ts";
+import { parseEndpoint } from "../shared/address/endpoint.ts";
+import { known } from "../shared/result.ts";
+import { formatHostPort, type SocketAddress } from "../shared/address/socket-address.ts";
+import { isWithin } from "../shared/rule/reach.ts";
+import { Client } from "../link/client.ts";
+import { deferred } from "../link/deferred.ts";
+import type { Dialler } from "../link/dial/dialler.ts";
+import { logFields, type LinkStopped } from "../link/fault.ts";
+import type { Log } from "../link/log.ts";
+import { Resources } from "../link/resources.ts";
+import type { SiteLink } from "../link/site-link.ts";
+import { TokenRenewal } from "../link/token-renewal.ts";
+import { ended, problemOf } from "../link/stopped.ts";
+import { Counts } from "./counts.ts";
+import { Listeners, type Listener } from "./listeners.ts";
+import { listenings, type Listening, type Wanted } from "./wanted.ts";
+import { callerMetrics } from "./metrics.ts";
+
+/** Milliseconds between looks for sites that are new or gone: mappings of known sites are told at once. */
+const LOOK_MS = 5_000;
+/** Milliseconds before a port that another program holds is tried again. */
+const BUSY_MS = 10_000;
+
+/** Milliseconds between looks at the age of the token. */
+const AGEING_MS = 1_000;
+
+export type GatewayOptions = {
+  edge: URL;
+  dialler: Dialler;
+  token: () => string;
+  claims: () => GatewayClaims;
+  /** Takes a renewed token into use, and keeps it. */
+  keep: (token: string, claims: GatewayClaims) => void;
+  /** What to listen for and where; none: everything the token allows, at `bind`. */
+  wanted: readonly Wanted[];
+  /** Local addresses, when nothing else is said. */
+  bind: readonly string[];
+  isBalancer: (address: string) => boolean;
+  /** Milliseconds between looks for new sites; absent: LOOK_MS. */
+  lookMs?: number;
+  /** Where to answer Prometheus; null: nowhere. */
+  metrics: SocketAddress | null;
+  log: Log;
+};
+
+/** Owns public ports as the mappings have them, until `signal`. Throws Problem when the token is refused. */
+export async function gateway(options: GatewayOptions, signal: AbortSignal): Promise<void> {
+  const { log, edge, dialler, token, isBalancer } = options;
+  await using stack = new Resources();
+  const stopped = deferred<LinkStopped>();
+  const counts = new Counts();
+  const listeners = new Listeners({ statesVisitors: true, isBalancer, counts }, log);
+  const client = stack.use(
+    new Client(
+      { edge, kind: "gateway", dialler, token, log },
+      {
+        routes: (link) => ports.follow(link),
+        // A site that is gone is no reason to leave the others.
+        stopped: (fault) => fault.code === "forbidden" || stopped.resolve(fault),
+        drained: (link) => listeners.drained(link),
+        renew: () => renewal.ask(Date.now()),
+        renewed: (frame) => renewal.answered(frame, Date.now()),
+      },
+    ),
+  );
+  stack.use(listeners);
+  if (options.metrics !== null) {
+    const { metrics, claims } = options;
+    const report = () => ({ client, counts, listening: listeners.listening, expires: claims().exp });
+    stack.use(await callerMetrics(metrics, "gateway", report, log));
+  }
+  const renewal = new TokenRenewal({ ...options, kind: "gateway" });
+  const ageing = setInterval(() => {
+    const link = [...client.links].find(({ isConnected }) => isConnected);
+    const renew = link?.edgeTime === undefined ? undefined : renewal.due(link.edgeTime);
+    if (renew !== undefined) link?.send(renew);
+  }, AGEING_MS);
+  const ports = new Ports(options, listeners);
+  const over = new AbortController();
+  signal.addEventListener("abort", () => over.abort(), { once: true });
+  const looking = follow(client, ports, options, over.signal);
+  try {
+    await Promise.race([ended(stopped.promise, signal), looking]);
+  } finally {
+    clearInterval(ageing);
+    over.abort();
+    await ports.settled();
+  }
+}
+
+/** Uses the sites that the token reaches, as they come and go. */
+async function follow(
+  client: Client,
+  ports: Ports,
+  { lookMs = LOOK_MS, log }: GatewayOptions,
+  signal: AbortSignal,
+): Promise<void> {
+  let announced = false;
+  while (!signal.aborted) {
+    const listing = await client.list();
+    if ("sites" in listing) {
+      const sites = new Set(listing.sites.filter(({ seen }) => seen).map(({ site }) => site));
+      for (const link of [...client.links]) {
+        if (sites.has(link.site)) continue;
+        await ports.leave(link);
+        await client.leave(link.site);
+      }
+      const links = [...sites].map((site) => client.use(site));
+      if (!announced && links.every((link) => ports.follows(link))) {
+        announced = true;
+        await ports.settled();
+        log("info", "ready", { sites: [...sites].join(" ") });
+      }
+    } else if (!listing.retryable) throw problemOf(listing);
+    // Until everything is there once, somebody waits for it; a fault that does not mend within seconds is given its time.
+    const retryInMs = Math.max("sites" in listing ? 0 : listing.afterMs, announced ? lookMs : 100);
+    if (!("sites" in listing)) log("warn", "not connected", { ...logFields(listing), retryInMs });
+    await sleep(retryInMs, undefined, { signal }).catch(() => {});
+  }
+}
+
+/** The ports of a gateway: opened and closed as ROUTES says, one change after the other. */
+class Ports {
+  readonly #options: GatewayOptions;
+  readonly #listeners: Listeners;
+  readonly #open = new Map<SiteLink, Map<string, Listener>>();
+  #work: Promise<void> = Promise.resolve();
+
+  constructor(options: GatewayOptions, listeners: Listeners) {
+    this.#options = options;
+    this.#listeners = listeners;
+  }
+
+  follows(link: SiteLink): boolean {
+    return this.#open.has(link);
+  }
+
+  /** All changes asked for so far are made. */
+  settled(): Promise<void> {
+    return this.#work;
+  }
+
+  follow(link: SiteLink): void {
+    if (!this.#open.has(link)) this.#open.set(link, new Map());
+    this.#work = this.#work.then(() => this.#change(link, this.#wanted(link)));
+  }
+
+  leave(link: SiteLink): Promise<void> {
+    this.#work = this.#work.then(() => this.#change(link, new Map())).then(() => void this.#open.delete(link));
+    return this.#work;
+  }
+
+  async #change(link: SiteLink, wanted: ReadonlyMap<string, Listening>): Promise<void> {
+    const { log } = this.#options;
+    const open = this.#open.get(link) ?? new Map<string, Listener>();
+    for (const [key, listener] of [...open]) {
+      if (wanted.has(key)) continue;
+      open.delete(key);
+      await this.#listeners.close(listener);
+      log("info", "closed", { endpoint: listener.endpoint, site: link.site });
+    }
+    let failed = false;
+    for (const [key, listening] of wanted) {
+      if (open.has(key)) continue;
+      try {
+        open.set(key, await this.#listeners.open(link, listening));
+      } catch (error) {
+        failed = true;
+        const { code } = error as NodeJS.ErrnoException;
+        const reason = code === "EADDRINUSE" ? "another program has that port" : String(error);
+        log("warn", "can't listen", {
+          endpoint: listening.endpoint,
+          at: formatHostPort(listening.host, listening.port),
+          reason,
+          retryInMs: BUSY_MS,
+        });
+      }
+    }
+    if (failed) setTimeout(() => this.#open.has(link) && this.follow(link), BUSY_MS).unref();
+  }
+
+  /** The listeners that a site's ROUTES and our own words ask for, by what makes two of them different. */
+  #wanted(link: SiteLink): Map<string, Listening> {
+    const { wanted, bind, claims } = this.#options;
+    const found = new Map<string, Listening>();
+    for (const { endpoint, kind } of link.endpoints) {
+      if (kind === "http") continue;
+      const parsed = known(parseEndpoint(endpoint));
+      const each: Wanted = { text: endpoint, endpoint: parsed, host: null, port: null };
+      for (const listening of bind.flatMap((host) => listenings(each, host))) {
+        for (const at of placesOf(listening, wanted)) {
+          const address = parseAddress(at.host);
+          if (address.ok && mayBind(claims(), address.value)) found.set(`${at.endpoint} ${at.host} ${at.port}`, at);
+        }
+      }
+    }
+    return found;
+  }
+}
+
+/** Where to listen for a concrete endpoint: nowhere, if there are words and none of them means it. */
+function placesOf(listening: Listening, wanted: readonly Wanted[]): Listening[] {
+  if (wanted.length === 0) return [listening];
+  const endpoint = known(parseEndpoint(listening.endpoint));
+  return wanted
+    .filter((each) => isWithin(endpoint, [each.endpoint]))
+    .flatMap((each) => listenings(each, listening.host).filter((at) => at.endpoint === listening.endpoint));
+}

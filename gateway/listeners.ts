@@ -1,0 +1,89 @@
+import { DatagramQueue } from "../shared/session/flow.ts";
+import { Resources } from "../link/resources.ts";
+import type { Log } from "../link/log.ts";
+import type { SiteLink } from "../link/site-link.ts";
+import { StandstillWatch } from "../link/standstill.ts";
+import { TcpListener, type TcpOptions } from "./tcp.ts";
+import { UdpListener, type UdpOptions } from "./udp.ts";
+import { Visitors } from "./visitors.ts";
+import type { Listening } from "./wanted.ts";
+
+export type Listener = TcpListener | UdpListener;
+
+/** What listeners of one program share: how visitors are told of, and a queue of datagrams for each site. */
+export class Listeners implements AsyncDisposable {
+  readonly #options: TcpOptions;
+  readonly #log: Log;
+  readonly #queues = new Map<SiteLink, DatagramQueue>();
+  readonly #visitors = new Map<SiteLink, Visitors>();
+  readonly #all = new Set<Listener>();
+  readonly #standstill = new StandstillWatch();
+
+  constructor(options: TcpOptions, log: Log) {
+    this.#options = options;
+    this.#log = log;
+  }
+
+  /** Rejects with what `listen` or `bind` fails with (EADDRINUSE, EACCES, EADDRNOTAVAIL). */
+  async open(link: SiteLink, listening: Listening): Promise<Listener> {
+    const { endpoint, transport } = listening;
+    const visitors = this.#visitorsOf(link);
+    const listener =
+      transport === "tcp"
+        ? await TcpListener.open(link, endpoint, listening, { ...this.#options, visitors }, this.#log)
+        : await UdpListener.open(link, endpoint, listening, { ...this.#udpOptions(link), visitors }, this.#log);
+    this.#all.add(listener);
+    if (transport === "udp") this.#standstill.begin();
+    this.#log("info", "listening", { endpoint, at: listener.at, site: link.site });
+    return listener;
+  }
+
+  async close(listener: Listener): Promise<void> {
+    this.#all.delete(listener);
+    if (this.listening.udp === 0) this.#standstill.end();
+    await listener[Symbol.asyncDispose]();
+  }
+
+  /** The realtime lane of a site takes datagrams again. */
+  drained(link: SiteLink): void {
+    this.#queues.get(link)?.flush();
+  }
+
+  /** Ports that are open, by transport. */
+  get listening(): Record<"tcp" | "udp", number> {
+    const counts = { tcp: 0, udp: 0 };
+    for (const listener of this.#all) counts[listener instanceof TcpListener ? "tcp" : "udp"] += 1;
+    return counts;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#standstill.end();
+    await using all = new Resources();
+    for (const listener of this.#all) all.use(listener);
+  }
+
+  /** Only a gateway's visitors are strangers to each other: a client's are the programs of one machine. */
+  #visitorsOf(link: SiteLink): Visitors | null {
+    if (!this.#options.statesVisitors) return null;
+    const visitors = this.#visitors.get(link) ?? new Visitors();
+    this.#visitors.set(link, visitors);
+    return visitors;
+  }
+
+  #udpOptions(link: SiteLink): Omit<UdpOptions, "visitors"> {
+    const { statesVisitors, counts } = this.#options;
+    return { states: statesVisitors, queue: this.#queueOf(link), counts, standstill: this.#standstill };
+  }
+
+  #queueOf(link: SiteLink): DatagramQueue {
+    const existing = this.#queues.get(link);
+    if (existing !== undefined) return existing;
+    const queue = new DatagramQueue(
+      () => link.queued,
+      () => performance.now(),
+      this.#options.counts.drops,
+    );
+    this.#queues.set(link, queue);
+    return queue;
+  }
+}

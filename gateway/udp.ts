@@ -1,0 +1,150 @@
+import { createSocket, type RemoteInfo, type Socket } from "node:dgram";
+import { once } from "node:events";
+import { isIPv6 } from "node:net";
+import { Bucket } from "../shared/bucket.ts";
+import type { DatagramQueue } from "../shared/session/flow.ts";
+import { OPEN_BURST, OPENS_PER_SECOND } from "../shared/wire/limits.ts";
+import { formatHostPort } from "../shared/address/socket-address.ts";
+import type { Stream } from "../shared/session/stream.ts";
+import type { Log } from "../link/log.ts";
+import type { SiteLink } from "../link/site-link.ts";
+import type { StandstillWatch } from "../link/standstill.ts";
+import { UdpOut } from "../link/udp-out.ts";
+import type { Tally } from "../link/carry.ts";
+import type { Counts } from "./counts.ts";
+import type { Shared, Where } from "./tcp.ts";
+import { logEnd } from "./tunnel.ts";
+
+/** Milliseconds for which a peer that was refused is not asked for again: a denied flood stays on this machine. */
+const REFUSED_MS = 5_000;
+/** Refused peers remembered. */
+const MOST_REFUSED = 10_000;
+/** Bytes the kernel holds for one port while we are busy: a burst of a hundred calls. */
+const SOCKET_BUFFER = 1024 * 1024;
+
+/** What the listeners of a program share. `states`: whether visitors' addresses are told, as only gateways may. */
+export type UdpOptions = Shared & {
+  states: boolean;
+  queue: DatagramQueue;
+  counts: Counts;
+  standstill: StandstillWatch;
+};
+
+type Flow = {
+  stream: Stream;
+  tally: Tally;
+  /** Its peer has spoken. */
+  heard: () => void;
+};
+
+/** A UDP listener whose datagrams go to one endpoint: a flow for each peer, by its full address and port. */
+export class UdpListener implements AsyncDisposable {
+  readonly endpoint: string;
+  readonly #socket: Socket;
+  readonly #out: UdpOut;
+  readonly #flows = new Map<string, Flow>();
+  readonly #refused = new Map<string, number>();
+  /** Half of what a session may open: a port that is flooded leaves the other half to the others. */
+  readonly #opens = new Bucket(OPENS_PER_SECOND / 2, OPEN_BURST / 2);
+
+  private constructor(endpoint: string, socket: Socket) {
+    this.endpoint = endpoint;
+    this.#socket = socket;
+    this.#out = new UdpOut(socket);
+  }
+
+  /** Rejects with what `bind` fails with. */
+  static async open(
+    link: SiteLink,
+    endpoint: string,
+    { host, port }: Where,
+    options: UdpOptions,
+    log: Log,
+  ): Promise<UdpListener> {
+    const socket = createSocket({
+      type: isIPv6(host) ? "udp6" : "udp4",
+      recvBufferSize: SOCKET_BUFFER,
+      sendBufferSize: SOCKET_BUFFER,
+    });
+    const listener = new UdpListener(endpoint, socket);
+    socket.bind({ address: host, port, exclusive: true });
+    await once(socket, "listening");
+    socket.on("error", (error) => log("warn", "a UDP port failed", { endpoint, reason: error.message }));
+    socket.on("message", (bytes, peer) => listener.#receive(link, bytes, peer, options, log));
+    return listener;
+  }
+
+  get at(): string {
+    const { address, port } = this.#socket.address();
+    return formatHostPort(address, port);
+  }
+
+  get flows(): number {
+    return this.#flows.size;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const { stream } of [...this.#flows.values()]) stream.reset("visitor-gone", "the port was closed");
+    this.#socket.close();
+    await once(this.#socket, "close");
+  }
+
+  #receive(link: SiteLink, bytes: Buffer, peer: RemoteInfo, options: UdpOptions, log: Log): void {
+    if (options.standstill.isStale()) return void (options.counts.drops.late += 1);
+    const visitor = formatHostPort(peer.address, peer.port);
+    const flow = this.#flows.get(visitor) ?? this.#open(link, peer, visitor, options, log);
+    if (flow === undefined) {
+      options.counts.drops.refused += 1;
+      return;
+    }
+    flow.heard();
+    flow.tally.bytesIn += bytes.byteLength;
+    options.queue.send(flow.stream, bytes);
+  }
+
+  #open(link: SiteLink, peer: RemoteInfo, visitor: string, options: UdpOptions, log: Log): Flow | undefined {
+    const { states, counts, visitors } = options;
+    const refused = this.#refused.get(visitor);
+    if (refused !== undefined && performance.now() - refused < REFUSED_MS) return undefined;
+    this.#refused.delete(visitor);
+    if (!this.#opens.take(performance.now()) || visitors?.enter(peer.address) === false) return undefined;
+    const opened = link.open(this.endpoint, states ? visitor : "", "udp");
+    if ("code" in opened) {
+      visitors?.leave(peer.address);
+      return undefined;
+    }
+    let answered = false;
+    const tally = counts.begin("udp");
+    const makeRoom = (): void => opened.reset("too-many", "others came, and this peer has not answered");
+    const heard = (): void => {
+      if (tally.bytesOut > 0) visitors?.trust(makeRoom);
+    };
+    const flow: Flow = { stream: opened, tally, heard };
+    this.#flows.set(visitor, flow);
+    opened.events = {
+      accepted: () => (answered = true),
+      data: (bytes) => opened.consumed(bytes.byteLength),
+      // The agent ends idle flows: it knows for how long they may be quiet.
+      fin: () => opened.finish(),
+      datagram: (bytes) => {
+        tally.bytesOut += bytes.byteLength;
+        this.#out.send(bytes, peer, () => (counts.drops.socket += 1));
+      },
+      dropped: (reason) => (counts.drops[reason] += 1),
+      ended: (failure) => {
+        if (opened.ref !== "") tally.stream = opened.ref;
+        counts.end(tally, failure);
+        visitors?.trust(makeRoom);
+        visitors?.leave(peer.address);
+        logEnd(log, this.endpoint, visitor, tally, failure);
+        if (this.#flows.get(visitor) === flow) this.#flows.delete(visitor);
+        if (failure === null || answered) return;
+        if (failure.code === "slot-gone" || failure.code === "lost" || failure.code === "busy") return;
+        if (this.#refused.size >= MOST_REFUSED) this.#refused.clear();
+        this.#refused.set(visitor, performance.now());
+      },
+    };
+    visitors?.doubt(makeRoom);
+    return flow;
+  }
+}

@@ -1,0 +1,60 @@
+import {
+  formatEndpoint,
+  parseEndpoint,
+  transports,
+  type Endpoint,
+  type Transport,
+} from "../shared/address/endpoint.ts";
+import { parsePort } from "../shared/address/ports.ts";
+import { formatHostPort, parseListen, splitHostPort } from "../shared/address/socket-address.ts";
+import { Problem } from "../link/problem.ts";
+
+/** One listener of one transport for one concrete endpoint. Port 0: any that is free. */
+export type Listening = { endpoint: string; transport: Transport; host: string; port: number };
+
+/** What a word of the command line asks for: `E` or `E=LOCALADDR`. */
+export type Wanted = { text: string; endpoint: Endpoint; host: string | null; port: number | null };
+
+/** `8080/tcp`, `8080/tcp=127.0.0.1:18080`, `5060/udp=15060`, `warehouse-3/ssh=2222`. Throws Problem(usage). */
+export function parseWanted(word: string): Wanted {
+  const at = word.indexOf("=");
+  const text = at < 0 ? word : word.slice(0, at);
+  const endpoint = parseEndpoint(text);
+  if (!endpoint.ok) throw Problem.usage(endpoint.error.code, endpoint.error.message, endpoint.error.fix ?? "");
+  if (endpoint.value.kind === "http") {
+    throw Problem.usage("bad-endpoint", `${text} is opened by a browser`, "name a port or SITE/NAME");
+  }
+  if (at < 0) return { text, endpoint: endpoint.value, host: null, port: null };
+  return { text, endpoint: endpoint.value, ...parseLocal(word.slice(at + 1)) };
+}
+
+/** The listeners for it, port for port. Without an address: `host` and the endpoint's own port, or any for a service. */
+export function listenings({ endpoint, host, port }: Wanted, otherwise: string): Listening[] {
+  if (endpoint.kind !== "port") {
+    return [{ endpoint: formatEndpoint(endpoint), transport: "tcp", host: host ?? otherwise, port: port ?? 0 }];
+  }
+  const { first, last } = endpoint;
+  const base = port ?? first;
+  return transports(endpoint).flatMap((transport) => {
+    return Array.from({ length: last - first + 1 }, (_, index) => ({
+      endpoint: `${first + index}/${transport}`,
+      transport,
+      host: host ?? otherwise,
+      port: base === 0 ? 0 : base + index,
+    }));
+  });
+}
+
+export function showListening({ endpoint, host, port }: Listening): string {
+  return `${endpoint} at ${formatHostPort(host, port)}`;
+}
+
+/** `127.0.0.1:18080`, `[::1]:18080`, `18080`, or an address alone: then the endpoint's own port. */
+function parseLocal(text: string): { host: string; port: number | null } {
+  const listen = parseListen(text);
+  if (listen.ok) return { host: listen.value.address.text, port: listen.value.port };
+  const split = splitHostPort(text);
+  const alone = parsePort(text).ok || split === undefined ? listen : parseListen(`${text}:1`);
+  if (alone.ok && split?.port === undefined) return { host: alone.value.address.text, port: null };
+  throw Problem.usage("bad-address", listen.error.message, listen.error.fix ?? "write ADDRESS:PORT");
+}

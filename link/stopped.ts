@@ -1,0 +1,22 @@
+import type { LinkStopped } from "./fault.ts";
+import { EXIT, Problem } from "./problem.ts";
+
+/** Resolves when `signal` comes. Throws Problem when a link stops for good before. */
+export async function ended(stopped: Promise<LinkStopped>, signal: AbortSignal): Promise<void> {
+  const fault = await Promise.race([stopped, aborted(signal)]);
+  if (fault !== undefined) throw problemOf(fault);
+}
+
+/** A fault of a client or a gateway that no retry mends, as a command ends with it. */
+export function problemOf({ code, reason, fix }: LinkStopped): Problem {
+  const exit = code === "token" ? EXIT.token : code === "forbidden" ? EXIT.denied : EXIT.failed;
+  return new Problem(exit, code, reason, fix.replace("token agent SITE", "token visitor --endpoint E"));
+}
+
+/** Resolves when `signal` comes. */
+export function aborted(signal: AbortSignal): Promise<undefined> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve(undefined);
+    signal.addEventListener("abort", () => resolve(undefined), { once: true });
+  });
+}

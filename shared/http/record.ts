@@ -1,0 +1,170 @@
+import { concat } from "../wire/concat.ts";
+import { SessionError } from "../wire/errors.ts";
+import { HEADROOM, viewOf } from "../wire/frame.ts";
+import { MAX_HEAD, MAX_MESSAGE } from "./limits.ts";
+import { MAX_DATA } from "../wire/limits.ts";
+
+// The bytes of a HTTP stream are records (docs/protocol.md section 3.3).
+//
+//  0        1                                   5
+// +--------+-----------------------------------+----------------
+// | kind   | length u32                        | bytes
+// +--------+-----------------------------------+----------------
+
+export const RECORD = {
+  REQUEST: 1,
+  INTERIM: 2,
+  RESPONSE: 3,
+  BODY: 4,
+  END: 6,
+  TEXT: 7,
+  BINARY: 8,
+  CLOSE: 9,
+} as const;
+
+export type RecordKind = (typeof RECORD)[keyof typeof RECORD];
+
+export const RECORD_HEADER = 5;
+
+/** Bytes of a message that a receiver of pieces gets as a whole: larger ones can't wait until they are complete. */
+const MAX_WHOLE = MAX_DATA;
+
+/** Bytes of body that fit into one frame beside a record's header. */
+export const MAX_PIECE = MAX_DATA - RECORD_HEADER;
+
+/** The most a record of each kind may hold, in bytes. A body's may be any: it passes in pieces. */
+const MOST: Record<RecordKind, number> = {
+  [RECORD.REQUEST]: MAX_HEAD,
+  [RECORD.INTERIM]: MAX_HEAD,
+  [RECORD.RESPONSE]: MAX_HEAD,
+  [RECORD.BODY]: 0xffff_ffff,
+  [RECORD.END]: 0,
+  [RECORD.TEXT]: MAX_MESSAGE,
+  [RECORD.BINARY]: MAX_MESSAGE,
+  [RECORD.CLOSE]: 125,
+};
+
+export function isRecordKind(kind: number): kind is RecordKind {
+  return Object.hasOwn(MOST, kind);
+}
+
+export function writeRecordHeader(bytes: Uint8Array, at: number, kind: RecordKind, length: number): void {
+  bytes[at] = kind;
+  bytes[at + 1] = length >>> 24;
+  bytes[at + 2] = length >>> 16;
+  bytes[at + 3] = length >>> 8;
+  bytes[at + 4] = length;
+}
+
+/** One record as chunks for `stream.write`: HEADROOM free before at most MAX_DATA bytes each. */
+export function recordChunks(kind: RecordKind, payload: Uint8Array): Uint8Array[] {
+  const total = RECORD_HEADER + payload.byteLength;
+  const chunks: Uint8Array[] = [];
+  for (let at = 0; at < total; at += MAX_DATA) {
+    const chunk = new Uint8Array(HEADROOM + Math.min(MAX_DATA, total - at));
+    const head = at === 0 ? RECORD_HEADER : 0;
+    if (head > 0) writeRecordHeader(chunk, HEADROOM, kind, payload.byteLength);
+    const from = at + head - RECORD_HEADER;
+    chunk.set(payload.subarray(from, from + chunk.byteLength - HEADROOM - head), HEADROOM + head);
+    chunks.push(chunk);
+  }
+  return chunks;
+}
+
+export type RecordEvents = {
+  /** A whole record other than a body. `owed` of its bytes are for the receiver to report consumed. */
+  record: (kind: RecordKind, payload: Uint8Array, owed: number) => void;
+  /** A piece of a body, all of it for the receiver to report consumed. */
+  body: (bytes: Uint8Array) => void;
+  /**
+   * A piece of a message that is longer than MAX_WHOLE, all of it for the receiver to report consumed. Without it such
+   * messages are kept until they are complete, and told by `record`.
+   */
+  piece?: (kind: RecordKind, bytes: Uint8Array, isLast: boolean) => void;
+};
+
+/** A record whose bytes have not all come. */
+type Open = { kind: RecordKind; length: number; received: number; parts: Uint8Array[] };
+
+/** Cuts the bytes of a stream into records, split wherever they may be. */
+export class RecordReader {
+  readonly #events: RecordEvents;
+  readonly #header = new Uint8Array(RECORD_HEADER);
+  #headerBytes = 0;
+  #open: Open | null = null;
+
+  constructor(events: RecordEvents) {
+    this.#events = events;
+  }
+
+  /** Bytes of a record that is not complete yet, kept here until it is. */
+  get kept(): number {
+    return this.#open === null || this.#open.parts.length === 0 ? 0 : this.#open.received;
+  }
+
+  /** True between records: an end elsewhere is a cut. */
+  get between(): boolean {
+    return this.#open === null && this.#headerBytes === 0;
+  }
+
+  /**
+   * Takes the next bytes. Answers how many of them nobody else will report consumed. Throws SessionError(protocol) on an
+   * unknown kind or a record over its limit.
+   */
+  push(bytes: Uint8Array): number {
+    let ours = 0;
+    let at = 0;
+    while (at < bytes.byteLength) {
+      if (this.#open === null) {
+        const taken = this.#takeHeader(bytes, at);
+        at += taken;
+        ours += taken;
+      } else {
+        const piece = bytes.subarray(at, at + this.#open.length - this.#open.received);
+        at += piece.byteLength;
+        ours += this.#takePiece(this.#open, piece);
+      }
+    }
+    return ours;
+  }
+
+  #takeHeader(bytes: Uint8Array, at: number): number {
+    const taken = Math.min(RECORD_HEADER - this.#headerBytes, bytes.byteLength - at);
+    for (let index = 0; index < taken; index += 1) this.#header[this.#headerBytes + index] = bytes[at + index] ?? 0;
+    this.#headerBytes += taken;
+    if (this.#headerBytes < RECORD_HEADER) return taken;
+    this.#headerBytes = 0;
+    const kind = this.#header[0] ?? 0;
+    const length = viewOf(this.#header).getUint32(1);
+    if (!isRecordKind(kind)) throw new SessionError("protocol", `unknown record kind ${kind}`);
+    if (length > MOST[kind]) throw new SessionError("protocol", `a record of kind ${kind} with ${length} bytes`);
+    if (length > 0) this.#open = { kind, length, received: 0, parts: [] };
+    else if (kind !== RECORD.BODY) this.#events.record(kind, EMPTY, 0);
+    return taken;
+  }
+
+  /** Answers how many of the piece's bytes count as consumed now. */
+  #takePiece(open: Open, piece: Uint8Array): number {
+    open.received += piece.byteLength;
+    const whole = open.received === open.length;
+    if (whole) this.#open = null;
+    if (open.kind === RECORD.BODY) {
+      this.#events.body(piece);
+      return 0;
+    }
+    const isMessage = open.kind === RECORD.TEXT || open.kind === RECORD.BINARY;
+    if (isMessage && open.length > MAX_WHOLE && this.#events.piece !== undefined) {
+      this.#events.piece(open.kind, piece, whole);
+      return 0;
+    }
+    if (!whole) {
+      // It must grow beyond what credit allows to become whole; what bounds it is the limit of its kind.
+      open.parts.push(piece.slice());
+      return piece.byteLength;
+    }
+    this.#events.record(open.kind, concat([...open.parts, piece]), isMessage ? piece.byteLength : 0);
+    return isMessage ? 0 : piece.byteLength;
+  }
+}
+
+const EMPTY = new Uint8Array(0);

@@ -1,0 +1,70 @@
+import type { HttpEndpoint } from "../address/endpoint.ts";
+import { isReadUnder, plainest, readings } from "./readings.ts";
+import { fault, ok, type Result } from "../result.ts";
+import { hostMatches } from "../rule/scope.ts";
+
+/** What a visitor's request is addressed to. `host` is canonical (parseHost); `path` is as received, from the slash on, no query. */
+export interface HttpAddress {
+  readonly scheme: "http" | "https";
+  readonly host: string;
+  readonly port: number;
+  readonly path: string;
+}
+
+type IsUnder = (prefix: string, path: string) => boolean;
+
+/**
+ * The endpoint that serves a request: an exact host before a wildcard, then one with this port before one with any,
+ * then the longest prefix. Undefined if there is none. A path that could mean two of them is refused: what is
+ * `/public/..%2fadmin` to us may be `/admin` to the target. `/Admin` may be `/admin` to it as well; that is refused where
+ * `isSameRule` says that the two let different visitors in, for the target would not ask who comes.
+ */
+export function routeHttp<T extends HttpEndpoint>(
+  endpoints: readonly T[],
+  request: HttpAddress,
+  isSameRule: (a: T, b: T) => boolean = (a, b) => a === b,
+): Result<T | undefined> {
+  const served = endpoints.filter(
+    ({ scheme, host, port }) =>
+      scheme === request.scheme && hostMatches(host, request.host) && (port ?? request.port) === request.port,
+  );
+  const chosen = mostExact(served, request.path, isUnder);
+  if (served.every(({ prefix }) => prefix === "")) return ok(chosen);
+  if (mostExact(served, plainest(request.path), isUnder) !== chosen) return ambiguous();
+  if (chosen === undefined || served.every((each) => isSameRule(each, chosen))) return ok(chosen);
+  for (const reading of readings(request.path)) {
+    // More readings than can be looked at: no honest path has as many.
+    if (reading === undefined) return ambiguous();
+    for (const isRead of [isUnder, isReadUnder]) {
+      const found = mostExact(served, reading, isRead);
+      if (found !== undefined && found !== chosen && !isSameRule(found, chosen)) return ambiguous();
+    }
+  }
+  return ok(chosen);
+}
+
+function ambiguous(): Result<never> {
+  return fault(
+    "ambiguous-path",
+    "The path has more than one reading.",
+    "Write it as the endpoint has it, without escapes, dot segments or double slashes.",
+  );
+}
+
+function mostExact<T extends HttpEndpoint>(endpoints: readonly T[], path: string, isIn: IsUnder): T | undefined {
+  const rank = ({ host, port, prefix }: T) => [host.startsWith("*.") ? 0 : 1, port === null ? 0 : 1, prefix.length];
+  return endpoints
+    .filter(({ prefix }) => isIn(prefix, path))
+    .map((endpoint) => ({ endpoint, rank: rank(endpoint) }))
+    .toSorted((a, b) => compare(b.rank, a.rank))[0]?.endpoint;
+}
+
+function compare(a: readonly number[], b: readonly number[]): number {
+  const at = a.findIndex((value, index) => value !== b[index]);
+  return at < 0 ? 0 : (a[at] ?? 0) - (b[at] ?? 0);
+}
+
+/** Whether a path is the prefix itself or below it: `/app` has `/app` and `/app/x`, not `/apple`. */
+export function isUnder(prefix: string, path: string): boolean {
+  return path.startsWith(prefix) && (prefix === "" || path.length === prefix.length || path[prefix.length] === "/");
+}

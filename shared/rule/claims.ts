@@ -1,0 +1,190 @@
+import * as z from "zod";
+import { type Address, parseAddress } from "../address/address.ts";
+import { isLoopback } from "../address/address-class.ts";
+import { allows, parseCidr } from "../address/cidr.ts";
+import type { Endpoint } from "../address/endpoint.ts";
+import { parseName } from "../address/name.ts";
+import { isWide, isWithin, parseScopes, scopesFor } from "./reach.ts";
+import { all, fault, known, type Result } from "../result.ts";
+import { conform, spelled } from "../schema.ts";
+import { covers, formatScope, parseScope } from "./scope.ts";
+import {
+  formatTargetRule,
+  leavesLoopback,
+  type NetworkRule,
+  parseNetworkRule,
+  permits,
+} from "../address/target-rule.ts";
+
+export const TOKEN_KINDS = ["agent", "visitor", "gateway", "admin"] as const;
+export type TokenKind = (typeof TOKEN_KINDS)[number];
+
+/** The `aud` of a kind. It and `typ` keep a token of one kind from passing as another (RFC 8725 section 3.11). */
+export function audienceOf<K extends TokenKind>(kind: K): `sallyport:${K}` {
+  return `sallyport:${kind}`;
+}
+
+/** The `typ` in the header of a kind's tokens. */
+export function typeOf<K extends TokenKind>(kind: K): `sallyport-${K}+jwt` {
+  return `sallyport-${kind}+jwt`;
+}
+
+/** Entries in one list of a token: it has to fit in a header. */
+const MAX_LIST = 64;
+/** Seconds that a token may live: ten years, for a token nobody remembers should end one day. */
+const LONGEST_LIFE = 10 * 366 * 24 * 3600;
+/** Seconds since 1970 at the end of the year 9999: later is a mistake, as a time in milliseconds is. */
+const LAST_SECOND = 253_402_300_799;
+
+const scopes = z.array(spelled(parseScope, formatScope)).min(1).max(MAX_LIST);
+const cidrs = z
+  .array(spelled(parseCidr, (cidr) => cidr.text))
+  .min(1)
+  .max(MAX_LIST);
+const addresses = z
+  .array(spelled(parseAddress, (address) => address.text))
+  .min(1)
+  .max(MAX_LIST);
+const rules = z.array(spelled(parseNetworkRule, formatTargetRule)).min(1).max(MAX_LIST);
+const seconds = z.int().positive().max(LAST_SECOND);
+const amount = z.int().positive();
+
+/** At most so many streams at once, and so many bytes of both directions in its life. */
+const caps = z.strictObject({ streams: amount.optional(), bytes: amount.optional() });
+export type Caps = z.output<typeof caps>;
+
+function claimsOf<K extends TokenKind, S extends z.ZodRawShape>(kind: K, scope: S) {
+  // Strict: only we sign, so a claim we don't know is a restriction of a newer edge that we would be ignoring.
+  return z.strictObject({
+    /** The edge's canonical URL, without a path. */
+    iss: z
+      .string()
+      .max(256)
+      .regex(/^https?:\/\/[^\s/?#@]+$/),
+    /** The identity; it stays the same when a token is renewed. */
+    sub: z.string().regex(/^[\x21-\x7e]{1,128}$/),
+    aud: z.literal(audienceOf(kind)),
+    iat: seconds,
+    exp: seconds,
+    jti: z.string().regex(/^[\w-]{8,128}$/),
+    ...scope,
+  });
+}
+
+const SCHEMAS = {
+  agent: claimsOf("agent", {
+    site: spelled(
+      (text) => parseName(text, "site"),
+      (name) => name,
+    ),
+    /** CIDR:PORTS, never empty: all targets are written as such (OTHER_MACHINES, EVERY_TARGET). */
+    targets: rules,
+    /** Endpoints it may create mappings for; absent: none. */
+    publish: scopes.optional(),
+  }),
+  visitor: claimsOf("visitor", {
+    endpoints: scopes,
+    /** Source CIDRs; absent: from anywhere. */
+    from: cidrs.optional(),
+    caps: caps.optional(),
+  }),
+  gateway: claimsOf("gateway", {
+    endpoints: z.union([z.literal("*"), scopes]),
+    /** Local addresses it may listen on; `0.0.0.0` and `::` stand for all of their family. */
+    bind: z.union([z.literal("*"), addresses]),
+  }),
+  admin: claimsOf("admin", {
+    readOnly: z.boolean(),
+    /** SHA-256, in hex, of the key that has to come with it: the token of a browser's session, which alone is good for nothing. */
+    session: z
+      .string()
+      .regex(/^[0-9a-f]{64}$/)
+      .optional(),
+  }),
+};
+
+export type ClaimsOf<K extends TokenKind> = z.output<(typeof SCHEMAS)[K]>;
+export type AgentClaims = ClaimsOf<"agent">;
+export type VisitorClaims = ClaimsOf<"visitor">;
+export type GatewayClaims = ClaimsOf<"gateway">;
+export type AdminClaims = ClaimsOf<"admin">;
+export type Claims = AgentClaims | VisitorClaims | GatewayClaims | AdminClaims;
+
+/** The claims of a verified token of this kind; all spellings in them are canonical. Doesn't look at the clock: `lifeOf` does. */
+export function parseClaims<K extends TokenKind>(kind: K, payload: unknown): Result<ClaimsOf<K>> {
+  const schema: z.ZodType<Claims> = SCHEMAS[kind];
+  const parsed = conform(schema, payload, "bad-claims");
+  const life = parsed.ok ? parsed.value.exp - parsed.value.iat : undefined;
+  if (life !== undefined && !(life > 0 && life <= LONGEST_LIFE)) {
+    return fault("bad-claims", "exp: a token lives for more than nothing and at most ten years.");
+  }
+  // The schema of `kind` gives the claims of `kind`; indexing by K is beyond the compiler.
+  return parsed as Result<ClaimsOf<K>>;
+}
+
+/** Whether an agent may serve this site. */
+export function mayServe(claims: AgentClaims, site: string): boolean {
+  return claims.site === site;
+}
+
+/** Rules of targets that were parsed before: an agent judges every dial by the same ones. */
+const parsedTargets = new WeakMap<readonly string[], readonly NetworkRule[]>();
+
+/**
+ * Whether an agent may dial this address, as resolved, at this port, as far as its token says: of the agent's own loopback, a token
+ * without targets says nothing (`leavesLoopback`).
+ */
+export function mayReach(
+  { targets }: { readonly targets: readonly string[] },
+  address: Address,
+  port: number,
+): boolean {
+  if (isLoopback(address) && leavesLoopback(targets)) return true;
+  const parsed = parsedTargets.get(targets) ?? known(all(targets, parseNetworkRule));
+  parsedTargets.set(targets, parsed);
+  return permits(parsed, { host: address.text, address, port });
+}
+
+/** Whether an agent may create a mapping at this endpoint. */
+export function mayPublish(claims: AgentClaims, endpoint: Endpoint): boolean {
+  return inScopes(claims.publish ?? [], endpoint);
+}
+
+/** Whether a client or a gateway may open this endpoint. */
+export function mayOpen(claims: VisitorClaims | GatewayClaims, endpoint: Endpoint): boolean {
+  return claims.endpoints === "*" || inScopes(claims.endpoints, endpoint);
+}
+
+/**
+ * Whether a visitor's token may open a concrete endpoint of the mapping at `mapped`, whose it is since a moment in milliseconds since
+ * 1970 (`scopesFor`).
+ */
+export function mayOpenAt(claims: VisitorClaims, endpoint: Endpoint, mapped: Endpoint, since: number): boolean {
+  return isWithin(endpoint, scopesFor(parseScopes(claims.endpoints), mapped, claims.iat, since));
+}
+
+/** Whether a visitor's token opens a concrete endpoint of the mapping at `mapped` whatever is mapped there, and not by its name. */
+export function isWideFor(claims: VisitorClaims, endpoint: Endpoint, mapped: Endpoint): boolean {
+  const wide = known(all(claims.endpoints, parseScope)).filter((scope) => isWide(scope, mapped));
+  return isWithin(endpoint, wide);
+}
+
+/** Whether a visitor's token may be used from this address. */
+export function mayComeFrom(claims: VisitorClaims, address: Address): boolean {
+  return allows(known(all(claims.from ?? [], parseCidr)), [], address);
+}
+
+/** Whether a gateway may listen on this local address. */
+export function mayBind(claims: GatewayClaims, address: Address): boolean {
+  const everything = address.version === 4 ? "0.0.0.0" : "::";
+  return claims.bind === "*" || claims.bind.includes(address.text) || claims.bind.includes(everything);
+}
+
+/** Whether an administrator may change things. */
+export function mayChange(claims: AdminClaims): boolean {
+  return !claims.readOnly;
+}
+
+function inScopes(scopeTexts: readonly string[], endpoint: Endpoint): boolean {
+  return known(all(scopeTexts, parseScope)).some((scope) => covers(scope, endpoint));
+}

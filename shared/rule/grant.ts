@@ -1,0 +1,35 @@
+import { type Address, parseAddress, sourceBucket } from "../address/address.ts";
+import { disguised } from "../address/disguise.ts";
+
+/** A time-limited admission of one visitor's addresses to some mappings (DESIGN section 5). */
+export interface Grant {
+  readonly id: string;
+  /** Ids of the mappings it admits to. */
+  readonly mappings: readonly number[];
+  /** Learned from the browser that opened the link: at most one IPv4 and one IPv6, canonical. Empty until then. */
+  readonly addresses: readonly string[];
+  /** Who it is for, in the words of whoever made it. */
+  readonly to: string;
+  /** Milliseconds since 1970: when it was made, and when it ends. */
+  readonly created: number;
+  readonly until: number;
+  /** `sub` of the admin who made it. */
+  readonly by: string;
+}
+
+/**
+ * The grant that lets this address use this mapping now, if there is one.
+ * IPv6 counts by its /64, the subscriber: a phone's apps and its browser use different addresses within it.
+ */
+export function admits(grants: readonly Grant[], mapping: number, address: Address, now: number): Grant | undefined {
+  const source = sourceOf(address);
+  return grants.find((grant) => {
+    if (now >= grant.until || !grant.mappings.includes(mapping)) return false;
+    return grant.addresses.map(parseAddress).some((each) => each.ok && sourceOf(each.value) === source);
+  });
+}
+
+/** Names the subscriber behind an address. A translator (64:ff9b::/96, Teredo) has all of its in one /64: there the IPv4 address inside counts. */
+export function sourceOf(address: Address): string {
+  return [sourceBucket(address), ...disguised(address).map(({ text }) => text)].join(" ");
+}

@@ -1,0 +1,101 @@
+import { type Endpoint, formatEndpoint, type HttpEndpoint, parseEndpoint, transports } from "../address/endpoint.ts";
+import type { HttpOptions, MappingDraft } from "./mapping-input.ts";
+import { rangeSize } from "../address/ports.ts";
+import { known, ok, type Result } from "../result.ts";
+import { formatHostPort } from "../address/socket-address.ts";
+import { formatTarget, parseTarget, stretch, type Target } from "../address/target.ts";
+
+type Fields = Omit<MappingDraft, "access"> & { readonly access?: MappingDraft["access"] | undefined };
+
+/** What no field shows alone: whether endpoint, target and options belong together. Fills in what they decide. */
+export function checkTogether(fields: Fields, httpDefaults: HttpOptions): Result<MappingDraft> {
+  const endpoint = known(parseEndpoint(fields.endpoint));
+  const target = fitTarget(endpoint, known(parseTarget(fields.target)));
+  if (!target.ok) return { ok: false, error: { path: "target", ...target.error } };
+  const misfit =
+    wrongSite(endpoint, fields) ?? wrongAccess(endpoint, fields) ?? wrongOption(endpoint, target.value, fields);
+  if (misfit) return misfit;
+  return ok({
+    ...fields,
+    target: formatTarget(target.value),
+    access: fields.access ?? (endpoint.kind === "service" ? "token" : "public"),
+    http: endpoint.kind === "http" ? (fields.http ?? httpDefaults) : null,
+  });
+}
+
+/** The target as this endpoint needs it: as many ports as the endpoint has, a URL for HTTP. */
+function fitTarget(endpoint: Endpoint, target: Target): Result<Target> {
+  if (endpoint.kind === "http") return fitHttp(endpoint, target);
+  switch (target.kind) {
+    case "port":
+      return stretch(target, endpoint.kind === "port" ? endpoint : { first: target.first, last: target.first });
+    case "http":
+      return bad("A URL is no target for a byte stream.", `Write ${formatHostPort(target.host, target.port)}.`);
+    case "http+unix":
+      return bad("A HTTP server is no target for a byte stream.", `Write unix:${target.path}.`);
+    case "unix":
+      if (endpoint.kind === "port" && (rangeSize(endpoint) > 1 || transports(endpoint).includes("udp"))) {
+        return bad("A socket serves one TCP port, not a range and not UDP.");
+      }
+      return ok(target);
+  }
+}
+
+/** A bare `host:port` behind a host is HTTP, as everyone means it; HTTPS has to be said. */
+function fitHttp(endpoint: HttpEndpoint, target: Target): Result<Target> {
+  switch (target.kind) {
+    case "http":
+    case "http+unix":
+      return ok(target);
+    case "unix":
+      return ok({ kind: "http+unix", path: target.path });
+    case "port":
+      if (rangeSize(target) > 1) return bad(`${formatEndpoint(endpoint)} has one target, not a range of ports.`);
+      return ok({ kind: "http", scheme: "http", host: target.host, port: target.first });
+  }
+}
+
+function wrongSite(endpoint: Endpoint, { site }: Fields): Result<never> | undefined {
+  if (endpoint.kind !== "service" || endpoint.site === site) return undefined;
+  return bad(
+    `${formatEndpoint(endpoint)} is a service of ${endpoint.site}, not of ${site}.`,
+    `Write ${site}/${endpoint.name}.`,
+    "endpoint",
+  );
+}
+
+function wrongAccess(endpoint: Endpoint, { access }: Fields): Result<never> | undefined {
+  if (endpoint.kind !== "service" || access !== "public") return undefined;
+  return bad("SITE/NAME has no public port, so it can't be public.", "Leave access at token, or map a port.", "access");
+}
+
+function wrongOption(endpoint: Endpoint, target: Target, fields: Fields): Result<never> | undefined {
+  const tcp = transports(endpoint).includes("tcp");
+  const udp = transports(endpoint).includes("udp");
+  const { http } = fields;
+  if (http && endpoint.kind !== "http") return bad("http: only an http(s):// endpoint has these options.");
+  if (http && !isTls(target) && (!http.tlsVerify || http.ca !== null || http.sni !== null)) {
+    return bad(
+      "http: tlsVerify, ca and sni are for https:// targets.",
+      "Write the target as https://HOST[:PORT], or leave them out.",
+    );
+  }
+  if (http && http.ca !== null && !http.tlsVerify) return bad("http: a ca without tlsVerify would check nothing.");
+  if (http?.prefix === "strip" && endpoint.kind === "http" && !endpoint.prefix)
+    return bad("http: there is no prefix to strip.");
+  if (fields.proxyProtocol !== null && !tcp) return bad("proxyProtocol: only TCP has it.");
+  if (fields.onLoss === "hang" && !(tcp && endpoint.kind === "port")) return bad("onLoss: only a TCP port can hang.");
+  if (fields.idleSeconds !== null && !udp) return bad("idleSeconds: only UDP flows end by idleness.");
+  if (fields.reflectorOk && !udp) return bad("reflectorOk: only UDP can be reflected.");
+  return undefined;
+}
+
+function isTls(target: Target): boolean {
+  return target.kind === "http" && target.scheme === "https";
+}
+
+/** `message` may begin with the field it is about. */
+function bad(message: string, fix?: string, path = /^([A-Za-z]+): /.exec(message)?.[1]): Result<never> {
+  const error = { code: "bad-mapping" as const, message, ...(fix === undefined ? {} : { fix }) };
+  return { ok: false, error: path === undefined ? error : { ...error, path } };
+}

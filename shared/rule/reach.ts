@@ -1,0 +1,68 @@
+import { type Endpoint, formatEndpoint, transports } from "../address/endpoint.ts";
+import type { Kind } from "../wire/open.ts";
+import { formatPortRange, parsePorts, type PortRange } from "../address/ports.ts";
+import { all, known } from "../result.ts";
+import { covers, parseScope, type Scope } from "./scope.ts";
+
+/** An endpoint of one transport, as ROUTES and clients name it: `8080/tcp`, `10000-10019/udp`, `SITE/NAME`, a URL. */
+export type Reach = { readonly endpoint: string; readonly kind: Kind };
+
+/** The endpoints in a token's claims: a list of scopes, or "*" for everything. */
+export type Scopes = "*" | readonly Scope[];
+
+export function parseScopes(texts: "*" | readonly string[]): Scopes {
+  return texts === "*" ? texts : known(all(texts, parseScope));
+}
+
+/** The parts of an endpoint that lie within the scopes: of a range, perhaps only some ports. */
+export function reachOf(endpoint: Endpoint, scopes: Scopes): Reach[] {
+  if (endpoint.kind !== "port") {
+    const reached = scopes === "*" || scopes.some((scope) => covers(scope, endpoint));
+    return reached ? [{ endpoint: formatEndpoint(endpoint), kind: endpoint.kind === "http" ? "http" : "tcp" }] : [];
+  }
+  return transports(endpoint).flatMap((kind) => {
+    if (scopes === "*") return [{ endpoint: `${formatPortRange(endpoint)}/${kind}`, kind }];
+    const shared = scopes.flatMap((scope) => {
+      return scope.kind === "port" && transports(scope).includes(kind) ? common(scope, endpoint) : [];
+    });
+    if (shared.length === 0) return [];
+    const ports = known(parsePorts(shared.map(formatPortRange).join(",")));
+    return ports.map((range) => ({ endpoint: `${formatPortRange(range)}/${kind}`, kind }));
+  });
+}
+
+/**
+ * The scopes of a token that count for the mapping at `endpoint`: all of them if the token was `issued` (seconds since 1970) since
+ * the endpoint became this mapping's (milliseconds; 0: it never was another's), else those that do not name it alone. What a token
+ * names is what was mapped there then. Gateways, which own ports whatever is mapped there, have null for `issued`.
+ */
+export function scopesFor(scopes: Scopes, endpoint: Endpoint, issued: number | null, since: number): Scopes {
+  if (scopes === "*" || issued === null || issued * 1000 >= since) return scopes;
+  return scopes.filter((scope) => isWide(scope, endpoint));
+}
+
+/** Whether a scope means whatever is mapped within it: all services of a site, hosts with a star, ranges that are wider than the mapping. */
+export function isWide(scope: Scope, endpoint: Endpoint): boolean {
+  switch (scope.kind) {
+    case "services":
+      return true;
+    case "service":
+      return false;
+    case "http":
+      return scope.host.startsWith("*.");
+    case "port":
+      if (scope.first === scope.last) return false;
+      return endpoint.kind !== "port" || scope.first < endpoint.first || scope.last > endpoint.last;
+  }
+}
+
+/** Whether a concrete endpoint, one port and transport, a service or a URL, lies within the scopes. */
+export function isWithin(endpoint: Endpoint, scopes: Scopes): boolean {
+  return scopes === "*" || scopes.some((scope) => covers(scope, endpoint));
+}
+
+function common(a: PortRange, b: PortRange): PortRange[] {
+  const first = Math.max(a.first, b.first);
+  const last = Math.min(a.last, b.last);
+  return first <= last ? [{ first, last }] : [];
+}

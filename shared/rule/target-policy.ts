@@ -1,0 +1,100 @@
+import { type Address, parseAddress } from "../address/address.ts";
+import { classify, isLoopback } from "../address/address-class.ts";
+import { mayReach } from "./claims.ts";
+import type { Target } from "../address/target.ts";
+import {
+  type Dialling,
+  forbids,
+  leavesLoopback,
+  type Meanings,
+  namesIn,
+  namingLoopback,
+  permits,
+  permitsSocket,
+  type TargetRule,
+} from "../address/target-rule.ts";
+
+/** What an agent dials: its token's targets, and its own rules, which the edge can't widen. */
+export type TargetPolicy = {
+  readonly claims: { readonly targets: readonly string[] };
+  /** `--allow`; none: private addresses, and loopback where the token names it. */
+  readonly allow: readonly TargetRule[];
+  readonly deny: readonly TargetRule[];
+};
+
+/** Whether token and rules both let an agent dial this address, which the target's host has resolved to. */
+export function mayDial({ claims, allow, deny }: TargetPolicy, dialling: Dialling, meanings: Meanings): boolean {
+  const { address, port } = dialling;
+  if (!mayReach(claims, address, port) || forbids(deny, dialling, meanings)) return false;
+  if (isLoopback(address) && leavesLoopback(claims.targets)) return permits(namingLoopback(allow), dialling);
+  return allow.length > 0 ? permits(allow, dialling) : isOrdinary(address);
+}
+
+/** What an agent dials without being told: the LAN, and what its token names of its own machine. Never link-local or metadata addresses. */
+export function isOrdinary(address: Address): boolean {
+  const kind = classify(address);
+  return kind === "private" || kind === "loopback";
+}
+
+const NOT_IN_TOKEN = "not among the targets of the agent's token";
+
+/** Why an agent may not dial an address that is not allowed, and what would let it. */
+export function whyNot(
+  { claims, allow, deny }: TargetPolicy,
+  address: Address,
+  port: number,
+  meanings: Meanings,
+): string {
+  if (!mayReach(claims, address, port)) return NOT_IN_TOKEN;
+  const unknown = namesIn(deny, port).find((name) => !meanings.has(name));
+  if (unknown !== undefined) return `${unknown}, which the agent's own --deny forbids, can't be resolved now`;
+  if (forbids(deny, { host: "", address, port }, meanings)) return "forbidden by the agent's own --deny";
+  if (isLoopback(address) && leavesLoopback(claims.targets))
+    return "the agent's own machine, which neither its token nor its --allow names: --allow localhost, or a token with --target";
+  if (allow.length > 0) return "not allowed by the agent's own --allow and --deny";
+  return isOrdinary(address)
+    ? "forbidden by the agent's own --deny"
+    : `a ${classify(address)} address; start the agent with --allow to permit it`;
+}
+
+/** What an agent has said of its own rules; null from one that says nothing. */
+export type SaidRules = Pick<TargetPolicy, "allow" | "deny"> | null;
+
+/** Whether an agent dials a target, as far as that is known without its resolver. */
+export type Reaches = { readonly is: "yes" | "unknown" } | { readonly is: "no"; readonly why: string };
+
+/**
+ * Judges from afar whether an agent will dial a target. "no" by the token is certain, whatever the agent says of itself; a name is
+ * for the agent to resolve, and so is left open.
+ */
+export function reaches(claims: TargetPolicy["claims"], said: SaidRules, target: Target): Reaches {
+  switch (target.kind) {
+    case "unix":
+    case "http+unix":
+      return reachesSocket(said, target.path);
+    case "http":
+      return reachesPort(claims, said, target.host, target.port);
+    case "port":
+      return reachesPort(claims, said, target.host, target.first);
+  }
+}
+
+function reachesSocket(said: SaidRules, path: string): Reaches {
+  if (said === null) return { is: "unknown" };
+  if (permitsSocket(said.allow, path) && !permitsSocket(said.deny, path)) return { is: "yes" };
+  return { is: "no", why: `unix:${path} is not in the agent's --allow` };
+}
+
+function reachesPort(claims: TargetPolicy["claims"], said: SaidRules, host: string, port: number): Reaches {
+  const parsed = parseAddress(host);
+  if (!parsed.ok) return { is: "unknown" };
+  const address = parsed.value;
+  if (!mayReach(claims, address, port)) return { is: "no", why: NOT_IN_TOKEN };
+  if (said === null) return { is: "unknown" };
+  const named = namesIn(said.deny, port);
+  const deny = said.deny.filter((rule) => rule.kind !== "name" || !named.includes(rule.host));
+  const policy = { claims, allow: said.allow, deny };
+  if (!mayDial(policy, { host, address, port }, new Map()))
+    return { is: "no", why: whyNot(policy, address, port, new Map()) };
+  return { is: named.length > 0 ? "unknown" : "yes" };
+}

@@ -1,0 +1,110 @@
+import { isWide, parseCidr } from "../address/cidr.ts";
+import { type Endpoint, parseEndpoint, type PortEndpoint, transports } from "../address/endpoint.ts";
+import type { MappingDraft } from "./mapping-input.ts";
+import { all, known } from "../result.ts";
+import { parseTarget } from "../address/target.ts";
+
+/** Ports that scanners try first, and what they hope to find there. Others below 1024 are well known too. */
+const WELL_KNOWN = new Map([
+  [21, "FTP"],
+  [22, "SSH"],
+  [23, "Telnet"],
+  [25, "SMTP"],
+  [53, "DNS"],
+  [80, "HTTP"],
+  [110, "POP3"],
+  [123, "NTP"],
+  [143, "IMAP"],
+  [161, "SNMP"],
+  [389, "LDAP"],
+  [443, "HTTPS"],
+  [445, "SMB"],
+  [502, "Modbus"],
+  [554, "RTSP"],
+  [1433, "SQL Server"],
+  [1723, "PPTP"],
+  [1883, "MQTT"],
+  [1900, "SSDP"],
+  [2375, "Docker"],
+  [3306, "MySQL"],
+  [3389, "RDP"],
+  [5060, "SIP"],
+  [5432, "PostgreSQL"],
+  [5900, "VNC"],
+  [6379, "Redis"],
+  [8000, "a camera or recorder"],
+  [8080, "a web server"],
+  [8443, "a web server"],
+  [9200, "Elasticsearch"],
+  [11211, "memcached"],
+  [27017, "MongoDB"],
+  [37777, "a camera or recorder"],
+]);
+
+/** UDP services that answer much with little, to whatever address asked: forged requests turn them on a third party. */
+const REFLECTORS = new Map([
+  [19, "chargen"],
+  [53, "DNS"],
+  [69, "TFTP"],
+  [111, "portmap"],
+  [123, "NTP"],
+  [137, "NetBIOS"],
+  [161, "SNMP"],
+  [389, "LDAP"],
+  [1900, "SSDP"],
+  [3702, "WS-Discovery"],
+  [5353, "mDNS"],
+  [11211, "memcached"],
+]);
+
+/** What its user should know before it is open, in plain sentences. A mapping with warnings is still valid. */
+export function warnings(mapping: MappingDraft): string[] {
+  const endpoint = known(parseEndpoint(mapping.endpoint));
+  const found: string[] = [];
+  if (endpoint.kind === "port" && mapping.access === "public") found.push(...wellKnown(endpoint));
+  if (isOpenToAll(mapping)) {
+    found.push(
+      `Anyone on the internet can reach ${mapping.endpoint}. Limit it with --allow-from, or use --access token and grants.`,
+    );
+  }
+  const service = reflected(mapping, endpoint);
+  if (service && !mapping.reflectorOk) {
+    found.push(
+      `${service} over UDP answers much with little, so forged requests can turn it against others: answers to visitors that have proved nothing are kept small.`,
+    );
+  }
+  if (mapping.http?.tlsVerify === false) {
+    found.push(
+      "The target's certificate is not checked: whoever can answer in its place inside the site can read and change everything.",
+    );
+  }
+  return found;
+}
+
+/** Whether answers to unproven visitors have to stay small here: nobody said that they need not (`reflectorOk`). */
+export function mayReflect(mapping: MappingDraft): boolean {
+  return !mapping.reflectorOk && reflected(mapping, known(parseEndpoint(mapping.endpoint))) !== undefined;
+}
+
+function wellKnown(endpoint: PortEndpoint): string[] {
+  const ports = [...WELL_KNOWN.keys()].filter((port) => endpoint.first <= port && port <= endpoint.last);
+  const advice = "A port of your own choosing above 1024 is found far less often.";
+  const [port] = ports;
+  if (port !== undefined) return [`Port ${port} is where scanners look for ${WELL_KNOWN.get(port)} first. ${advice}`];
+  return endpoint.first < 1024
+    ? [`Port ${endpoint.first} is among the well-known ports, which scanners try first. ${advice}`]
+    : [];
+}
+
+function isOpenToAll(mapping: MappingDraft): boolean {
+  if (mapping.access !== "public") return false;
+  return mapping.allow.length === 0 || known(all(mapping.allow, parseCidr)).some(isWide);
+}
+
+/** The reflecting service behind a UDP endpoint that is open to all, by the target's port. */
+function reflected(mapping: MappingDraft, endpoint: Endpoint): string | undefined {
+  if (!isOpenToAll(mapping) || !transports(endpoint).includes("udp")) return undefined;
+  const target = known(parseTarget(mapping.target));
+  if (target.kind !== "port") return undefined;
+  return [...REFLECTORS].find(([port]) => target.first <= port && port <= target.last)?.[1];
+}

@@ -1,0 +1,249 @@
+import { Budget } from "./budget.ts";
+import { Cut, decodeControl, type Welcome } from "../wire/control.ts";
+import { encodeEnd } from "../wire/ending.ts";
+import { SessionError, type Failure } from "../wire/errors.ts";
+import { decodeFields, numberField } from "../wire/fields.ts";
+import { encodeFrame, FLAG_MORE, TYPE, type Frame } from "../wire/frame.ts";
+import { GoneSessions } from "./gone-sessions.ts";
+import { GRACE_MS, MAX_STREAMS, USUAL_DATA } from "../wire/limits.ts";
+import type { Dial } from "../wire/open.ts";
+import type { Moments } from "./outlet.ts";
+import { decodeResume, Secret, type Resume } from "../wire/resume.ts";
+import { Session } from "./session.ts";
+import type { Stream } from "./stream.ts";
+
+export type AgentSessionsHost = {
+  /** Sends a frame on a lane, or nowhere while there is none. */
+  send: (frame: Uint8Array, lane: number) => void;
+  /** Bytes of the largest frame of bulk that a lane takes now; 0: none. */
+  room: (lane: number) => number;
+  /** Monotonic milliseconds. */
+  now: () => number;
+  gather: Moments;
+  /** A visitor wants this: accept or reject it, now or later. */
+  dial: (stream: Stream, dial: Dial) => void;
+  /** Datagrams that waited may go. */
+  drained?: () => void;
+  /** A rule, a token or a grant is no more, or says something else: what it allowed ends. */
+  cut: (cut: Cut) => void;
+};
+
+/** Sessions without streams that may wait for their callers at once. */
+const MOST_IDLE = 64;
+
+/** The agent's half of every session, by channel, and what the relay says about them all. */
+export class AgentSessions {
+  readonly #host: AgentSessionsHost;
+  readonly #byChannel = new Map<number, Session>();
+  /** A session is found again by its id, whatever its channel is by then. */
+  readonly #byId = new Map<string, Session>();
+  readonly #gone = new GoneSessions();
+  /** RESUMEs whose last page has not come, by channel. */
+  readonly #pages = new Map<number, Resume>();
+  #boot: string | undefined;
+  readonly #budget = new Budget({
+    // A session that waits is sent nothing: callers that come and go must not take from those that stay.
+    sessions: () => this.#sessions.filter(({ up }) => up),
+    send: (frame) => this.#host.send(frame, 0),
+  });
+  #graceMs = GRACE_MS;
+
+  constructor(host: AgentSessionsHost) {
+    this.#host = host;
+  }
+
+  get streams(): number {
+    return this.#sessions.reduce((count, { streams }) => count + streams.size, 0);
+  }
+
+  /** True while the far ends hold bytes of ours that they have not consumed. */
+  get waiting(): boolean {
+    return this.#sessions.some(({ charges }) => charges.sent > 0);
+  }
+
+  /** The first lane is there, or there again. */
+  welcome(welcome: Welcome): void {
+    const { boot, graceMs } = welcome;
+    // Another boot means that the relay's own session, channel 0, died with the former one.
+    if (this.#boot !== undefined && this.#boot !== boot)
+      this.#byChannel.get(0)?.close("done", { code: "lost", reason: "the edge was restarted" });
+    this.#boot = boot;
+    this.#graceMs = graceMs;
+    this.#budget.welcome(welcome);
+    // A relay that never saw the lanes go has told no caller: each is asked to resume.
+    for (const session of this.#sessions) if (!session.up) this.#nudge(session);
+  }
+
+  /** No lane is left: all streams stand still until their callers resume. */
+  suspend(): void {
+    this.#pages.clear();
+    for (const session of this.#sessions) session.suspend();
+    this.#forgetIdle();
+    this.#budget.divide();
+  }
+
+  /** A lane is lost, or another has taken its place: what was on its way need not be followed by anything that shows a gap. */
+  lost(): void {
+    for (const session of this.#sessions) this.#nudge(session);
+  }
+
+  /** Takes a frame that the lane itself has no use for. Throws SessionError on one that makes no sense to an agent. */
+  receive(frame: Frame): void {
+    switch (frame.type) {
+      case TYPE.BUDGET:
+        this.#budget.grant(frame.offset);
+        return;
+      case TYPE.CUT:
+        this.#host.cut(decodeControl(frame, Cut));
+        return;
+      case TYPE.AWAY:
+        this.#away(frame);
+        return;
+      case TYPE.SESSION:
+        this.#guarded(frame, () => this.#begin(frame));
+        return;
+      case TYPE.RESUME:
+        this.#guarded(frame, () => this.#resume(frame));
+        return;
+      default:
+        if (frame.type >= TYPE.SESSION) this.#forSession(frame);
+    }
+  }
+
+  pump(): void {
+    for (const session of this.#sessions) session.pump();
+  }
+
+  /** Once a second. */
+  tick(): void {
+    for (const session of this.#sessions) session.tick();
+  }
+
+  /** Wakes the relay, which then looks for ends that have gone silent. */
+  wakeRelay(): void {
+    this.#budget.repeat();
+  }
+
+  /** Ends everything: the path is gone for good, or the agent stops. */
+  close(failure: Failure): void {
+    for (const session of this.#sessions) session.close("done", failure);
+  }
+
+  get #sessions(): Session[] {
+    return [...this.#byChannel.values()];
+  }
+
+  /** The caller of a channel has no lane left. */
+  #away({ channel }: Frame): void {
+    const session = this.#byChannel.get(channel);
+    if (session === undefined) return;
+    session.suspend();
+    this.#forgetIdle();
+    this.#budget.divide();
+  }
+
+  /** Asks the caller of a session to resume it. */
+  #nudge({ to }: Session): void {
+    this.#host.send(encodeFrame({ type: TYPE.NUDGE, channel: to.channel }), 0);
+  }
+
+  /** Sessions that wait without a stream are kept for callers that come back, but not for ever more of them. */
+  #forgetIdle(): void {
+    const idle = [...this.#byId.values()].filter((each) => !each.up && each.streams.size === 0);
+    for (const session of idle.slice(0, Math.max(0, idle.length - MOST_IDLE)))
+      session.end("idle", "too many sessions wait");
+  }
+
+  /** A caller's word is not the relay's: what makes no sense is refused on its channel, and ends no other caller's lane. */
+  #guarded({ channel }: Frame, step: () => void): void {
+    try {
+      step();
+    } catch (error) {
+      if (!(error instanceof SessionError)) throw error;
+      this.#pages.delete(channel);
+      this.#refuse(channel, error.message);
+    }
+  }
+
+  #begin(frame: Frame): void {
+    const fields = decodeFields(frame.payload);
+    const id = fields.get(1)?.slice();
+    const key = fields.get(2)?.slice();
+    if (id?.byteLength !== 16 || key?.byteLength !== 32)
+      throw new SessionError("protocol", "SESSION without id or secret");
+    const name = hex(id);
+    const { channel } = frame;
+    // Callers say it on each of their lanes, so that no DIAL on another one comes before it.
+    const known = this.#byId.get(name);
+    if (known?.to.channel === channel) return;
+    if (known !== undefined) return this.#refuse(channel, "that session is another caller's", id);
+    this.#byChannel.get(channel)?.close("done", { code: "lost", reason: "the caller began anew" });
+    const { send, room, now, gather, dial, drained } = this.#host;
+    const session: Session = new Session({
+      role: "agent",
+      frameBytes: Math.max(USUAL_DATA, numberField(fields, 3)),
+      timed: numberField(fields, 4) === 1,
+      secret: new Secret(id, key),
+      to: { channel, slot: 0 },
+      graceMs: () => this.#graceMs,
+      io: { send, room, now, gather },
+      dial,
+      drained,
+      demands: () => this.#budget.divide(),
+      ended: () => {
+        this.#gone.add(session.to.channel, id);
+        if (this.#byChannel.get(session.to.channel) === session) this.#byChannel.delete(session.to.channel);
+        this.#byId.delete(name);
+      },
+    });
+    this.#byChannel.set(channel, session);
+    this.#byId.set(name, session);
+    session.allow(frame.offset);
+    this.#budget.divide();
+  }
+
+  /** A caller asks to go on, perhaps on another channel than before. */
+  #resume(frame: Frame): void {
+    const { channel } = frame;
+    const page = decodeResume(frame.payload);
+    const begun = this.#pages.get(channel);
+    const resume = begun === undefined ? page : { ...page, records: [...begun.records, ...page.records] };
+    this.#pages.delete(channel);
+    if (resume.records.length > MAX_STREAMS)
+      return this.#refuse(channel, "more streams than a session may have", resume.id);
+    if ((frame.flags & FLAG_MORE) !== 0) return void this.#pages.set(channel, resume);
+    const session = this.#byId.get(hex(resume.id));
+    const before = session?.to.channel;
+    const outcome = session?.reunite({ channel, slot: 0 }, frame.offset, resume.proof, resume.records) ?? "refused";
+    // Read late from a connection that was replaced meanwhile: an answer would end what the later one has resumed.
+    if (outcome === "stale") return;
+    if (session === undefined || outcome === "refused") {
+      const never = session === undefined && !this.#gone.knows(resume.id);
+      return this.#refuse(channel, "no such session", resume.id, never);
+    }
+    if (before !== undefined && before !== channel && this.#byChannel.get(before) === session)
+      this.#byChannel.delete(before);
+    if (session.over) return;
+    const other = this.#byChannel.get(channel);
+    if (other !== session) other?.close("done", { code: "lost", reason: "the caller went on with another session" });
+    this.#byChannel.set(channel, session);
+    this.#budget.divide();
+  }
+
+  #refuse(channel: number, reason: string, id?: Uint8Array, never = false): void {
+    this.#host.send(encodeEnd({ channel }, { code: "done", reason, id, never }), 0);
+  }
+
+  #forSession(frame: Frame): void {
+    const session = this.#byChannel.get(frame.channel);
+    if (session !== undefined) return session.receive(frame);
+    // An answer to END would be answered in turn.
+    if (frame.type === TYPE.END) return;
+    const answer = this.#gone.answer(frame.channel, this.#host.now());
+    if (answer !== null) this.#refuse(frame.channel, "no session on this channel", answer.id, answer.id === undefined);
+  }
+}
+
+function hex(bytes: Uint8Array): string {
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+}

@@ -1,0 +1,94 @@
+import { batch, batchedBytes } from "../wire/batch.ts";
+import { HEADER_BYTES, TYPE, viewOf } from "../wire/frame.ts";
+
+/** Frames over this leave as they are: copying them would cost more than a message of their own. */
+const SMALL_BYTES = 4 * 1024;
+/** Bytes of one gathered message. */
+const MOST_BYTES = 32 * 1024;
+
+const GATHERED: ReadonlySet<number> = new Set([
+  TYPE.DIAL,
+  TYPE.ACCEPT,
+  TYPE.DATA,
+  TYPE.FIN,
+  TYPE.RESET,
+  TYPE.CREDIT,
+  TYPE.DGRAM,
+]);
+
+export type GatherHost = {
+  send: (frame: Uint8Array, lane: number) => void;
+  /** Runs it at the end of this turn of the event loop. */
+  soon: (flush: () => void) => void;
+  /** Runs it within some tens of milliseconds. */
+  later: (flush: () => void) => void;
+};
+
+/**
+ * Gathers small frames of one session that are sent in one turn into one BATCH, in their order: a message costs
+ * either end, and above all a relay, far more than its bytes. A *patient* frame waits for company.
+ */
+export class Gatherer {
+  readonly #host: GatherHost;
+  #frames: Uint8Array[] = [];
+  #bytes = 0;
+  #lane = 0;
+  #soon = false;
+  #later = false;
+  readonly #flush = (): void => {
+    this.#soon = false;
+    this.flush();
+  };
+  readonly #flushLate = (): void => {
+    this.#later = false;
+    this.flush();
+  };
+
+  constructor(host: GatherHost) {
+    this.#host = host;
+  }
+
+  send(frame: Uint8Array, lane: number, patient = false): void {
+    const bytes = batchedBytes(frame);
+    const fits = bytes <= SMALL_BYTES && GATHERED.has(frame[0] ?? 0);
+    if (!fits || lane !== this.#lane || this.#bytes + bytes > MOST_BYTES || !this.#sameEnds(frame)) this.flush();
+    if (!fits) return this.#host.send(frame, lane);
+    this.#frames.push(frame);
+    this.#bytes += bytes;
+    this.#lane = lane;
+    if (patient) {
+      // What leaves soon takes it along; only a timer that runs may be counted on later.
+      if (this.#later || this.#soon) return;
+      this.#later = true;
+      this.#host.later(this.#flushLate);
+    } else {
+      if (!this.#soon) this.#host.soon(this.#flush);
+      this.#soon = true;
+    }
+  }
+
+  /** Sends what has gathered. */
+  flush(): void {
+    const [first] = this.#frames;
+    if (first === undefined) return;
+    const frames = this.#frames;
+    this.#frames = [];
+    this.#bytes = 0;
+    this.#host.send(frames.length === 1 ? first : batch(frames), this.#lane);
+  }
+
+  /** The path is lost: what was not sent is for resuming to say again. */
+  drop(): void {
+    this.#frames = [];
+    this.#bytes = 0;
+  }
+
+  /** A session that has moved to another channel or slot speaks from there. */
+  #sameEnds(frame: Uint8Array): boolean {
+    const [first] = this.#frames;
+    if (first === undefined) return true;
+    const a = viewOf(first);
+    const b = viewOf(frame);
+    return HEADER_BYTES <= frame.byteLength && a.getUint32(4) === b.getUint32(4) && a.getUint32(8) === b.getUint32(8);
+  }
+}

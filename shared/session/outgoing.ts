@@ -1,0 +1,210 @@
+import { SessionError } from "../wire/errors.ts";
+import { HEADROOM } from "../wire/frame.ts";
+import { FRAME_CHARGE, MAX_ASKED, MAX_DATA, MIN_ASKED, USUAL_DATA } from "../wire/limits.ts";
+
+// The sending half of a stream: what waits, what was sent and is not yet consumed, and how far the far end lets us go.
+// What is kept for sending again is exactly what is charged: there is no second buffer.
+
+/** Under this, a frame costs more than the copy that makes it larger. */
+const CHEAP_BYTES = USUAL_DATA;
+
+/** A frame's bytes with HEADROOM before them, and the offsets they cover. */
+export type Kept = { chunk: Uint8Array; start: number; end: number; /** Sent more than once. */ again?: boolean };
+
+export class Outgoing {
+  /** Offset of the next byte never sent before. */
+  sent = 0;
+  /** Absolute limit of the far end. */
+  limit: number;
+  /** What the far end has consumed; final size + 1 once it has consumed the FIN. */
+  consumed = 0;
+  /** Charge of what is sent and not consumed. */
+  charge = 0;
+  /** Bytes accepted from the application and not yet sent. */
+  pendingBytes = 0;
+  finSent = false;
+  /** A FIN was sent that is to be sent again: the first one may have arrived all the same. */
+  #finRepeats = false;
+  /** Where chunks go that nobody reads any more: they may be written over at once. */
+  recycle: ((chunk: Uint8Array) => void) | null = null;
+  #finishing = false;
+  #pending: Uint8Array[] = [];
+  #kept: Kept[] = [];
+  /** Bytes the far end has asked to be sent again. */
+  #asked = 0;
+  /** Index into #kept of the first frame to send again; #kept.length when there is none. */
+  #again = 0;
+
+  constructor(limit: number) {
+    this.limit = limit;
+  }
+
+  /** Takes a chunk of at most MAX_DATA bytes behind HEADROOM. */
+  push(chunk: Uint8Array): void {
+    const bytes = chunk.byteLength - HEADROOM;
+    if (bytes <= 0 || bytes > MAX_DATA) throw new RangeError(`a chunk must hold 1 to ${MAX_DATA} bytes, not ${bytes}`);
+    if (this.#finishing) throw new RangeError("written after the end");
+    this.#pending.push(chunk);
+    this.pendingBytes += bytes;
+  }
+
+  finish(): void {
+    this.#finishing = true;
+  }
+
+  get finishing(): boolean {
+    return this.#finishing;
+  }
+
+  /** Frames sent and not consumed. */
+  get outstanding(): number {
+    return this.#kept.length;
+  }
+
+  /** Chunks accepted from the application and not yet sent: a small one costs far more than its bytes. */
+  get pendingChunks(): number {
+    return this.#pending.length;
+  }
+
+  /** True when frames wait to be sent again. */
+  get hasAgain(): boolean {
+    return this.#again < this.#kept.length;
+  }
+
+  /** True when something could be sent were there credit in the session. */
+  get ready(): boolean {
+    if (this.hasAgain) return true;
+    if (this.#pending.length > 0) return this.sent < this.limit;
+    return this.#finishing && !this.finSent;
+  }
+
+  /** The final size once FIN may be sent, else null. */
+  get finalSize(): number | null {
+    return this.#finishing && this.#pending.length === 0 ? this.sent : null;
+  }
+
+  /** True when the far end has consumed everything and the FIN. */
+  get done(): boolean {
+    return this.finSent && this.consumed === this.sent + 1;
+  }
+
+  /** The next frame that must be sent again, already charged; null when there is none. */
+  takeAgain(): Kept | null {
+    const kept = this.#kept[this.#again];
+    if (kept === undefined) return null;
+    this.#again += 1;
+    return kept;
+  }
+
+  /**
+   * Takes the next new frame of at most `most` bytes, gathers small chunks, keeps it and charges it; null when there is no byte or no credit.
+   */
+  take(most: number): Kept | null {
+    const head = this.#pending[0];
+    if (head === undefined) return null;
+    const all = Math.min(this.pendingBytes, this.limit - this.sent, most, MAX_DATA);
+    // A chunk that is large enough to be cheap is sent as it is; only smaller ones are worth a copy to be one frame.
+    const size = head.byteLength - HEADROOM < CHEAP_BYTES ? all : Math.min(all, head.byteLength - HEADROOM);
+    if (size <= 0) return null;
+    const chunk = this.#gather(head, size);
+    const kept = { chunk, start: this.sent, end: this.sent + size };
+    this.sent += size;
+    this.pendingBytes -= size;
+    this.charge += size + FRAME_CHARGE;
+    this.#kept.push(kept);
+    this.#again = this.#kept.length;
+    return kept;
+  }
+
+  /** Takes note of `consumed`; returns the charge released. Throws SessionError(protocol) on an offset that was never sent. */
+  acknowledge(consumed: number): number {
+    const most = this.finSent || this.#finRepeats ? this.sent + 1 : this.sent;
+    if (consumed > most) throw new SessionError("protocol", `consumed ${consumed} of ${most} sent`);
+    if (consumed <= this.consumed) return 0;
+    this.consumed = consumed;
+    if (consumed > this.sent) this.finSent = true;
+    let released = 0;
+    let count = 0;
+    for (const kept of this.#kept) {
+      if (kept.end > consumed) break;
+      released += kept.end - kept.start + FRAME_CHARGE;
+      count += 1;
+      // Of one that was sent twice, the second may still be on its way out.
+      if (kept.again !== true) this.recycle?.(kept.chunk);
+    }
+    if (count > 0) this.#kept.splice(0, count);
+    this.#again = Math.max(0, this.#again - count);
+    this.charge -= released;
+    return released;
+  }
+
+  /** A limit never moves back. */
+  raise(limit: number): void {
+    if (limit > this.limit) this.limit = limit;
+  }
+
+  /** The far end has a gap. Throws SessionError(protocol) on an impossible offset, or when it asks for more than any path could lose. */
+  ask(received: number): void {
+    this.rewind(received);
+    this.#asked += Math.max(0, this.sent - received);
+    if (this.#asked > MAX_ASKED * this.sent + MIN_ASKED)
+      throw new SessionError("protocol", `${this.#asked} bytes asked for again of ${this.sent} sent`);
+  }
+
+  /** After a loss: everything from `received` on is sent again, and the FIN. Throws SessionError(protocol) on an impossible offset. */
+  rewind(received: number): void {
+    const most = this.finSent || this.#finRepeats ? this.sent + 1 : this.sent;
+    if (received > most || received < this.consumed)
+      throw new SessionError("protocol", `received ${received} of ${most} sent, ${this.consumed} consumed`);
+    const index = this.#kept.findIndex((kept) => kept.end > received);
+    this.#again = index === -1 ? this.#kept.length : index;
+    for (const kept of this.#kept.slice(this.#again)) kept.again = true;
+    if (!this.finSent || received > this.sent) return;
+    this.finSent = false;
+    this.#finRepeats = true;
+  }
+
+  /** Takes back what was not sent: for a stream that is to be reset, and a sender that can free it at once. */
+  takePending(): Uint8Array[] {
+    const pending = this.#pending;
+    this.#pending = [];
+    this.pendingBytes = 0;
+    return pending;
+  }
+
+  /** Lets go of everything; returns the charge that was outstanding. */
+  drop(): number {
+    const { charge } = this;
+    this.#pending = [];
+    this.#kept = [];
+    this.#again = 0;
+    this.pendingBytes = 0;
+    this.charge = 0;
+    return charge;
+  }
+
+  #gather(head: Uint8Array, size: number): Uint8Array {
+    if (head.byteLength - HEADROOM === size) {
+      this.#pending.shift();
+      return head;
+    }
+    const out = new Uint8Array(HEADROOM + size);
+    let at = HEADROOM;
+    while (at < out.byteLength) {
+      const chunk = this.#pending[0];
+      if (chunk === undefined) break;
+      const wanted = out.byteLength - at;
+      const bytes = chunk.byteLength - HEADROOM;
+      out.set(chunk.subarray(HEADROOM, HEADROOM + wanted), at);
+      if (bytes <= wanted) {
+        this.#pending.shift();
+        at += bytes;
+      } else {
+        // What remains keeps its place; the bytes before it become its headroom.
+        this.#pending[0] = chunk.subarray(wanted);
+        at += wanted;
+      }
+    }
+    return out;
+  }
+}

@@ -1,0 +1,189 @@
+import { FLAG_ACK, HEADER_BYTES, HEADROOM, TYPE, viewOf, writeHeader, writeU64 } from "../wire/frame.ts";
+import {
+  FRAME_CHARGE,
+  INITIAL_WINDOW,
+  MAX_SMALL_FRAMES,
+  MIN_STREAM_WINDOW,
+  STREAM_WINDOW,
+  USUAL_DATA,
+} from "../wire/limits.ts";
+import type { Stream } from "./stream.ts";
+import { Waiting, type Kind, type Place } from "./waiting.ts";
+
+// Who may send next. Streams take turns, one frame each; streams with little to say go before bulk.
+
+/** A write this small is somebody typing, a request head, a voice frame: it goes first. */
+const URGENT_BYTES = 2 * 1024;
+/** Under this, a frame is not worth the last of the window: wait for more of it. */
+const WORTHWHILE_BYTES = 4 * 1024;
+/** Frames of one stream that may be outstanding before small writes are gathered, however crowded the session. */
+const MIN_SMALL_FRAMES = 4;
+/** What small writes are gathered into once too many frames are outstanding. */
+const GATHERED_BYTES = 16 * 1024;
+
+/** Of the window: what streams of wide windows may have outstanding together, and what one of them may of the rest of it. */
+const BULK_PART = 15 / 16;
+const BULK_SHARE = 7 / 8;
+
+export type SenderHost = {
+  /** Bytes of the largest frame that the lane takes now; 0: none. */
+  room: (lane: number) => number;
+  send: (frame: Uint8Array, lane: number) => void;
+  to: () => { channel: number; slot: number };
+  /** What to acknowledge on a frame of this stream, or null for nothing. Counts as told. */
+  acknowledge: (stream: Stream) => number | null;
+  /** FIN went out, or room came: the stream may be over, or want feeding. */
+  sent: (stream: Stream) => void;
+};
+
+export class Sender {
+  /** Charge the far end lets us have outstanding. */
+  window = INITIAL_WINDOW;
+  outstanding = 0;
+  /** Frames outstanding. */
+  #frames = 0;
+  readonly #host: SenderHost;
+  readonly #waiting = new Waiting<Stream>();
+  #sweepAt = MAX_SMALL_FRAMES;
+  #pumping = false;
+
+  constructor(host: SenderHost) {
+    this.#host = host;
+  }
+
+  /** Queues a stream that has something to send. */
+  wake(stream: Stream): void {
+    if (stream.over || !this.#sendable(stream)) return;
+    this.#waiting.add(stream, kindOf(stream));
+    if (this.#waiting.size >= this.#sweepAt) this.#sweep();
+  }
+
+  /** The far end has consumed frames worth `charge`. */
+  released(charge: number, frames: number): void {
+    this.outstanding -= charge;
+    this.#frames -= frames;
+  }
+
+  /** Sends until nothing waits, or no lane has room, or the window is used up. */
+  pump(): void {
+    if (this.#pumping) return;
+    this.#pumping = true;
+    const passed: Place<Stream>[] = [];
+    let full = false;
+    try {
+      for (let place = this.#next(full); place !== undefined; place = this.#next(full)) {
+        const { stream } = place;
+        if (this.#isGreedy(stream)) {
+          passed.push(place);
+        } else if (this.#sendOne(stream, this.#room(stream.lane))) {
+          this.wake(stream);
+          this.#host.sent(stream);
+        } else {
+          passed.push(place);
+          full = true;
+        }
+      }
+    } finally {
+      // Those whose turn it was come before all others.
+      for (const place of passed.toReversed()) this.#waiting.restore(place, kindOf(place.stream));
+      this.#pumping = false;
+    }
+  }
+
+  /** Whose turn it is on a lane that has room. `full`: the window is used up, and what it has a say in waits. */
+  #next(full: boolean): Place<Stream> | undefined {
+    const waiting = this.#waiting;
+    if (full) return waiting.take("free", this.#hasRoom);
+    return (
+      waiting.take("urgent", this.#hasRoom) ??
+      waiting.take("free", this.#hasRoom) ??
+      waiting.take("bulk", this.#hasRoom)
+    );
+  }
+
+  readonly #hasRoom = (lane: number): boolean => this.#room(lane) > 0;
+
+  #room(lane: number): number {
+    return this.#host.room(lane);
+  }
+
+  #sweep(): void {
+    this.#waiting.sweep();
+    this.#sweepAt = Math.max(MAX_SMALL_FRAMES, 2 * this.#waiting.size);
+  }
+
+  #sendable(stream: Stream): boolean {
+    const { out } = stream;
+    if (!out.ready) return false;
+    const gathers = out.pendingBytes < GATHERED_BYTES && out.outstanding >= this.#smallFrames;
+    return !gathers || out.hasAgain || out.finishing;
+  }
+
+  /**
+   * Frames a stream may have outstanding before its small writes are gathered: frames are charged, so readers that have
+   * stopped could otherwise use up the window with single bytes.
+   */
+  get #smallFrames(): number {
+    const share = Math.min(this.window / 2 - this.#frames * FRAME_CHARGE, this.window - this.outstanding) / 4;
+    return Math.min(MAX_SMALL_FRAMES, Math.max(MIN_SMALL_FRAMES, Math.floor(share / FRAME_CHARGE)));
+  }
+
+  /**
+   * True when a stream that was granted much, perhaps long ago, has as much outstanding as leaves room for others. The far end
+   * can't take a promise back; and should its reader stop, nobody else could send.
+   */
+  #isGreedy(stream: Stream): boolean {
+    const { out } = stream;
+    if (needsNoWindow(stream) || out.limit - out.consumed <= STREAM_WINDOW) return false;
+    const others = this.outstanding - out.charge;
+    const most = Math.max(
+      (this.window * BULK_PART - others) * BULK_SHARE,
+      Math.min(STREAM_WINDOW, (this.window - others) / 4),
+    );
+    return out.charge + WORTHWHILE_BYTES > Math.max(most, MIN_STREAM_WINDOW);
+  }
+
+  /** Sends one frame of a stream; false when the session's window has no room for it. */
+  #sendOne(stream: Stream, room: number): boolean {
+    const { out } = stream;
+    let kept = out.takeAgain();
+    if (kept === null && out.pendingBytes > 0) {
+      const left = this.window - this.outstanding - FRAME_CHARGE;
+      const allowance = this.outstanding === 0 ? Math.max(left, USUAL_DATA) : left;
+      if (allowance < Math.min(out.pendingBytes, WORTHWHILE_BYTES)) return false;
+      kept = out.take(Math.min(allowance, room));
+      if (kept !== null) {
+        this.outstanding += kept.end - kept.start + FRAME_CHARGE;
+        this.#frames += 1;
+      }
+    }
+    if (kept !== null) {
+      this.#emit(stream, TYPE.DATA, kept.start, kept.chunk);
+    } else if (out.finalSize !== null && !out.finSent) {
+      out.finSent = true;
+      this.#emit(stream, TYPE.FIN, out.finalSize, new Uint8Array(HEADROOM));
+    }
+    return true;
+  }
+
+  /** Header and acknowledgement go into the chunk's headroom: nothing is copied. */
+  #emit(stream: Stream, type: number, offset: number, chunk: Uint8Array): void {
+    const consumed = this.#host.acknowledge(stream);
+    const frame = consumed === null ? chunk.subarray(HEADROOM - HEADER_BYTES) : chunk;
+    if (consumed !== null) writeU64(viewOf(frame), HEADER_BYTES, consumed);
+    const flags = consumed === null ? 0 : FLAG_ACK;
+    const { channel, slot } = this.#host.to();
+    writeHeader(frame, { type, flags, lane: stream.lane, channel, slot, stream: stream.id, offset });
+    this.#host.send(frame, stream.lane);
+  }
+}
+
+function kindOf(stream: Stream): Kind {
+  if (needsNoWindow(stream)) return "free";
+  return stream.out.pendingBytes <= URGENT_BYTES && stream.out.charge <= USUAL_DATA ? "urgent" : "bulk";
+}
+
+/** True when the next frame was charged when it was first sent, or is a FIN. */
+function needsNoWindow({ out }: Stream): boolean {
+  return out.hasAgain || out.pendingBytes === 0;
+}

@@ -1,0 +1,218 @@
+import { Bucket } from "../bucket.ts";
+import { SessionError } from "../wire/errors.ts";
+import { encodeWaited } from "./datagrams.ts";
+import { DATAGRAM_DEADLINE_MS } from "./flow.ts";
+import { AGREED, FLAG_ACK, readU64, TYPE, typeName, viewOf, type Frame } from "../wire/frame.ts";
+import { MAX_STREAMS, NUDGE_MS, OPEN_BURST, OPENS_PER_SECOND } from "../wire/limits.ts";
+import {
+  decodeAccept,
+  decodeDial,
+  decodeFailure,
+  encodeFailure,
+  nameOfRejected,
+  type Dial,
+  type NamedAccept,
+} from "../wire/open.ts";
+import type { SendControl, StreamTable } from "./stream-table.ts";
+import type { Stream } from "./stream.ts";
+
+export type StreamFramesInit = {
+  role: "caller" | "agent";
+  /** Agents: a visitor wants this. */
+  dial: ((stream: Stream, dial: Dial) => void) | undefined;
+  table: StreamTable;
+  /** Monotonic milliseconds. */
+  now: () => number;
+  control: SendControl;
+};
+
+/** What the frames of streams do to them: those that are there, those that begin, and those that are not known. */
+export class StreamFrames {
+  readonly #init: StreamFramesInit;
+  #nudgedAt = Number.NEGATIVE_INFINITY;
+  readonly #opens = new Bucket(OPENS_PER_SECOND, OPEN_BURST);
+
+  constructor(init: StreamFramesInit) {
+    this.#init = init;
+  }
+
+  /** Takes one frame that names a stream. Throws SessionError on one that breaks the protocol. */
+  receive(frame: Frame): void {
+    const stream = this.#init.table.live.get(frame.stream);
+    if (frame.type === TYPE.DIAL) this.#dialled(frame);
+    else if (frame.type === TYPE.DGRAM) this.#datagram(stream, frame);
+    else if (stream === undefined) this.#stranger(frame);
+    else this.#take(stream, frame);
+  }
+
+  #dialled(frame: Frame): void {
+    const { role, dial: serve, table, control } = this.#init;
+    if (role !== "agent" || serve === undefined) throw new SessionError("protocol", "DIAL to a caller");
+    if (table.live.has(frame.stream)) return;
+    if (!table.admit(frame.stream)) {
+      // Opened again after a loss, but over here: the answer was lost.
+      table.remember(frame.stream);
+      control(
+        { type: TYPE.RESET, stream: frame.stream, lane: frame.lane },
+        encodeFailure({ code: "unknown", reason: "this stream is over" }),
+      );
+      return;
+    }
+    const dial = this.#readDial(frame);
+    if (dial === null) return;
+    const stream = table.add(frame.stream, { lane: frame.lane, mapping: dial.mapping, ref: dial.ref });
+    // The caller's first grant, which may be less than the default when its session is crowded.
+    stream.out.limit = frame.offset;
+    if (table.live.size > MAX_STREAMS) {
+      stream.reject("too-many", `more than ${MAX_STREAMS} streams in one session`);
+    } else if (!this.#opens.take(this.#init.now())) {
+      stream.reject("busy", `more than ${OPENS_PER_SECOND} new streams a second`);
+    } else {
+      serve(stream, dial);
+    }
+  }
+
+  /** What a DIAL says. One that says nothing sensible is refused, and harms no other stream. */
+  #readDial(frame: Frame): Dial | null {
+    try {
+      return decodeDial(frame.payload);
+    } catch (error) {
+      if (!(error instanceof SessionError)) throw error;
+      const { stream, lane } = frame;
+      this.#init.control(
+        { type: TYPE.REJECT, stream, lane },
+        encodeFailure({ code: "internal", reason: error.message }),
+      );
+      return null;
+    }
+  }
+
+  #take(stream: Stream, frame: Frame): void {
+    const { table } = this.#init;
+    table.touch(stream);
+    // The caller chooses the lane, and changes it only when one is lost.
+    if (this.#init.role === "agent") stream.lane = frame.lane;
+    switch (frame.type) {
+      case TYPE.ACCEPT:
+        if (this.#init.role !== "caller") throw new SessionError("protocol", "ACCEPT to an agent");
+        stream.out.raise(frame.offset);
+        this.#answered(stream, decodeAccept(frame.payload));
+        table.wake(stream);
+        table.settle(stream);
+        return;
+      case TYPE.REJECT:
+        if (stream.state !== "opening" || this.#init.role !== "caller")
+          throw new SessionError("protocol", "REJECT out of place");
+        stream.ref = nameOfRejected(frame.payload);
+        table.forget(stream, decodeFailure(frame.payload));
+        return;
+      case TYPE.DATA:
+        this.#data(stream, frame.offset, this.#acknowledged(stream, frame));
+        return;
+      case TYPE.FIN:
+        this.#acknowledged(stream, frame);
+        this.#fin(stream, frame.offset);
+        return;
+      case TYPE.RESET:
+        table.remember(stream.id);
+        table.forget(stream, decodeFailure(frame.payload));
+        return;
+      case TYPE.CREDIT:
+        if (frame.payload.byteLength !== 8) throw new SessionError("protocol", "CREDIT without its 8 bytes");
+        stream.out.raise(frame.offset);
+        table.released(stream, readU64(viewOf(frame.payload), 0));
+        table.settle(stream);
+        return;
+      case TYPE.ASK:
+        // One that was overtaken by CREDIT on another lane asks for what has been consumed by now.
+        if (frame.offset < stream.out.consumed) return;
+        stream.out.ask(frame.offset);
+        table.wake(stream);
+        return;
+      case TYPE.UNKNOWN_FLOW:
+        table.forget(stream, { code: "unknown", reason: "the agent does not know this flow any more" });
+        return;
+    }
+  }
+
+  #answered(stream: Stream, accept: NamedAccept): void {
+    if (accept.timed === true) this.#init.table.datagrams.timed = true;
+    stream.answered(accept);
+  }
+
+  /** One that waited too long on its way is dropped; it is echoed all the same, for its sender measures the path. */
+  #datagram(stream: Stream | undefined, frame: Frame): void {
+    const { table, control } = this.#init;
+    const { age, waited, name } = table.datagrams.arrived(frame.offset, this.#init.now());
+    if ((frame.flags & FLAG_ACK) !== 0)
+      control({ type: AGREED.ARRIVED, lane: frame.lane, offset: name }, encodeWaited(waited));
+    if (stream === undefined) return this.#stranger(frame);
+    table.touch(stream);
+    if (this.#init.role === "agent") stream.lane = frame.lane;
+    if (age > DATAGRAM_DEADLINE_MS) stream.events.dropped?.("late");
+    else stream.deliverDatagram(frame.payload, age * 1000);
+  }
+
+  #data(stream: Stream, offset: number, bytes: Uint8Array): void {
+    // What an acknowledgement let the application do may have ended it.
+    if (stream.over) return;
+    const { held: before, resting } = stream.in;
+    const fresh = stream.in.take(offset, bytes, this.#init.now());
+    if (fresh === "gap") {
+      this.#ask(stream);
+    } else if (fresh !== null) {
+      this.#init.table.allowance.hold(stream.in.held - before);
+      if (resting) this.#init.table.allowance.count(stream.in);
+      stream.deliver(fresh);
+    }
+    // An acknowledgement on this frame may have been the last thing the stream waited for.
+    this.#init.table.settle(stream);
+  }
+
+  #fin(stream: Stream, finalSize: number): void {
+    if (stream.over) return;
+    const complete = stream.in.takeFin(finalSize);
+    if (complete === "gap") this.#ask(stream);
+    if (complete === true) stream.deliverFin();
+    if (!stream.over) this.#init.table.consumed(stream);
+  }
+
+  /** Takes the ACK flag into account; returns the bytes behind it. */
+  #acknowledged(stream: Stream, frame: Frame): Uint8Array {
+    if ((frame.flags & FLAG_ACK) === 0) return frame.payload;
+    if (frame.payload.byteLength < 8)
+      throw new SessionError("protocol", `${typeName(frame.type)} with ACK is cut short`);
+    this.#init.table.released(stream, readU64(viewOf(frame.payload), 0));
+    return frame.payload.subarray(8);
+  }
+
+  /** Frames for a stream that is not there. */
+  #stranger(frame: Frame): void {
+    const { type, stream, lane } = frame;
+    if (type === TYPE.DGRAM && this.#init.role === "agent")
+      this.#init.control({ type: TYPE.UNKNOWN_FLOW, stream, lane });
+    // It overtook its OPEN on another lane: the OPEN is not to be taken when it comes.
+    if (type === TYPE.RESET && this.#init.role === "agent") this.#init.table.admit(stream);
+    if ((type !== TYPE.DATA && type !== TYPE.FIN) || this.#init.table.wasReset(stream)) return;
+    // Sent twice over two lanes, and the first was the end of it.
+    if (this.#init.table.wasFinished(stream)) return;
+    // Its OPEN may have been lost with a lane: the caller will open it again.
+    if (this.#init.role === "agent" && !this.#init.table.knows(stream)) return this.#nudge();
+    this.#init.table.remember(stream);
+    this.#init.control(
+      { type: TYPE.RESET, stream, lane },
+      encodeFailure({ code: "unknown", reason: "no such stream here" }),
+    );
+  }
+
+  #nudge(): void {
+    const now = this.#init.now();
+    if (now - this.#nudgedAt < NUDGE_MS) return;
+    this.#nudgedAt = now;
+    this.#init.control({ type: TYPE.NUDGE });
+  }
+
+  #ask(stream: Stream): void {
+    this.#init.control({ type: TYPE.ASK, stream: stream.id, lane: stream.lane, offset: stream.in.received });
+  }
+}

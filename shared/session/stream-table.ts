@@ -1,0 +1,258 @@
+import { Allowance } from "./allowance.ts";
+import { Datagrams } from "./datagrams.ts";
+import { NO_DEMAND } from "./division.ts";
+import type { Failure } from "../wire/errors.ts";
+import { TYPE, viewOf, writeU64, type Header } from "../wire/frame.ts";
+import { REMEMBERED_RESETS, REPORT_MS } from "../wire/limits.ts";
+import { encodeAccept, encodeFailure, type Accept } from "../wire/open.ts";
+import { Remembered } from "./remembered.ts";
+import type { StreamRecord } from "../wire/resume.ts";
+import { Seen } from "./seen.ts";
+import { Sender } from "./sender.ts";
+import { Stream, type StreamHost, type StreamInit } from "./stream.ts";
+
+/** Sends a control frame of the session, or keeps or drops it while the path is away. */
+export type SendControl = (header: Partial<Header> & { type: number }, payload?: Uint8Array, patient?: boolean) => void;
+
+export type StreamTableInit = {
+  control: SendControl;
+  /** Sends a finished DATA or FIN frame on a lane. */
+  data: (frame: Uint8Array, lane: number) => void;
+  room: (lane: number) => number;
+  to: () => { channel: number; slot: number };
+  now: () => number;
+  /** A datagram may be dropped for want of a path. */
+  up: () => boolean;
+  /** Those who read could use more, or need less, than was said before. */
+  demands: () => void;
+};
+
+/** The live streams of one session, with what they share: the sender's turn and window, and what is granted and reported. */
+export class StreamTable {
+  readonly live = new Map<number, Stream>();
+  readonly allowance = new Allowance();
+  readonly sender: Sender;
+  readonly datagrams: Datagrams;
+  readonly #init: StreamTableInit;
+  readonly #host: StreamHost;
+  readonly #seen = new Seen();
+  /** Streams reset lately: their late frames are dropped silently. */
+  readonly #reset = new Remembered<number>(REMEMBERED_RESETS);
+  /** Streams that ended in order lately: so are those, and they were not reset. */
+  readonly #finished = new Remembered<number>(REMEMBERED_RESETS);
+  /** Streams whose consumption the far end has not heard of in full. */
+  readonly #unreported = new Map<Stream, number>();
+  /** What was asked for. */
+  demand = NO_DEMAND;
+
+  constructor(init: StreamTableInit) {
+    this.#init = init;
+    this.sender = new Sender({
+      room: init.room,
+      send: init.data,
+      to: init.to,
+      acknowledge: (stream) => this.#acknowledge(stream),
+      sent: (stream) => this.settle(stream),
+    });
+    this.datagrams = new Datagrams(init.up);
+    this.#host = {
+      datagrams: this.datagrams,
+      now: init.now,
+      wake: (stream) => this.wake(stream),
+      consumed: (stream) => this.consumed(stream),
+      accept: (stream, accept) => this.#accept(stream, accept),
+      reject: (stream, failure) => this.#refuse(stream, TYPE.REJECT, { ...failure, ref: stream.ref }),
+      reset: (stream, failure) => this.#refuse(stream, TYPE.RESET, failure),
+      datagram: (stream, bytes, age) => {
+        if (!init.up()) return stream.events.dropped?.("late");
+        const { offset, flags } = this.datagrams.sent(bytes.byteLength, age / 1000, init.now());
+        init.control({ type: TYPE.DGRAM, flags, stream: stream.id, lane: stream.lane, offset }, bytes);
+      },
+    };
+  }
+
+  /** True the first time an id is opened. */
+  admit(id: number): boolean {
+    return this.#seen.admit(id);
+  }
+
+  /** Whether an id was ever opened. */
+  knows(id: number): boolean {
+    return this.#seen.has(id);
+  }
+
+  wasReset(id: number): boolean {
+    return this.#reset.has(id);
+  }
+
+  wasFinished(id: number): boolean {
+    return this.#finished.has(id);
+  }
+
+  remember(id: number): void {
+    this.#reset.add(id);
+  }
+
+  add(id: number, init: StreamInit): Stream {
+    const stream = new Stream(this.#host, id, init);
+    this.touch(stream);
+    this.live.set(id, stream);
+    this.allowance.count(stream.in);
+    return stream;
+  }
+
+  touch(stream: Stream): void {
+    stream.touched = this.#init.now();
+  }
+
+  /** Something may have become sendable. */
+  wake(stream: Stream): void {
+    this.sender.wake(stream);
+    this.sender.pump();
+  }
+
+  /** The far end has consumed up to `consumed`. */
+  released(stream: Stream, consumed: number): void {
+    const { outstanding } = stream.out;
+    const charge = stream.out.acknowledge(consumed);
+    this.sender.released(charge, outstanding - stream.out.outstanding);
+    this.wake(stream);
+  }
+
+  /** The application has consumed more, or a FIN came: reports it when waiting would hold the far end back. */
+  consumed(stream: Stream): void {
+    this.allowance.count(stream.in);
+    if (this.allowance.demand.wants > this.demand.wants) this.#ask();
+    if (stream.in.unreported && !this.#unreported.has(stream)) this.#unreported.set(stream, this.#init.now());
+    if (!this.#init.up()) return;
+    if (this.allowance.scarce) this.reportAll();
+    // What has not been answered hears with the answer how far it may go.
+    else if (stream.in.overdue || (stream.state === "open" && this.allowance.lags(stream.in))) this.#report(stream);
+    this.settle(stream);
+  }
+
+  /** Forgets a stream whose directions are both over, else feeds it if it has room. */
+  settle(stream: Stream): void {
+    if (stream.over) return;
+    if (stream.out.done && stream.in.done && !stream.in.unreported) this.forget(stream, null);
+    else stream.feed();
+  }
+
+  forget(stream: Stream, failure: Failure | null): void {
+    this.live.delete(stream.id);
+    if (failure === null) this.#finished.add(stream.id);
+    this.#unreported.delete(stream);
+    const { outstanding } = stream.out;
+    this.sender.released(stream.out.drop(), outstanding);
+    this.allowance.forget(stream.in);
+    stream.end(failure);
+    this.sender.pump();
+  }
+
+  /** Once a second: reports what has been consumed for as long, and lets the windows of quiet streams fall back. */
+  tick(now: number): void {
+    if (!this.#init.up()) return;
+    const quiet = now - REPORT_MS;
+    for (const [stream, since] of this.#unreported) if (since <= quiet) this.#report(stream);
+    for (const stream of this.live.values()) {
+      if (stream.isAbandoned(now)) {
+        stream.reset("visitor-gone", "one side had finished, and nothing has passed for five minutes");
+        continue;
+      }
+      if (stream.touched > quiet || stream.in.resting) continue;
+      stream.in.settle();
+      this.allowance.count(stream.in);
+    }
+    const { wants, stuck } = this.allowance.demand;
+    if (wants !== this.demand.wants || stuck !== this.demand.stuck) this.#ask();
+  }
+
+  /** Reports all that is consumed and not yet told. */
+  reportAll(): void {
+    const due = [...this.#unreported.keys()];
+    for (const stream of due) this.#report(stream);
+    // Only then: what a settled stream writes may take along, on its frames, word of what others have consumed, and without
+    // a new limit their far ends would wait for ever.
+    for (const stream of due) this.settle(stream);
+  }
+
+  /** Ends all without a word. */
+  endAll(failure: Failure): void {
+    for (const stream of this.live.values()) stream.end(failure);
+    this.live.clear();
+  }
+
+  /** What the far end is told of a stream after a loss; it counts as reported, as a CREDIT would. */
+  recordOf(stream: Stream): StreamRecord {
+    const { id, kind, mapping, port, out } = stream;
+    this.allowance.extend(stream.in, this.#init.now());
+    const { received, finalSize, toReport, limit } = stream.in;
+    this.#told(stream);
+    return {
+      stream: id,
+      answered: stream.state === "open",
+      finished: finalSize !== null && received > finalSize,
+      reset: false,
+      refused: false,
+      kind,
+      lane: stream.lane,
+      mapping,
+      received,
+      consumed: toReport,
+      limit,
+      final: out.finSent ? out.sent : null,
+      port,
+    };
+  }
+
+  #accept(stream: Stream, accept: Accept): void {
+    stream.state = "open";
+    this.allowance.extend(stream.in, this.#init.now());
+    // A caller that has said all it will waits for no credit, but for the answer that comes next.
+    const patient = stream.in.finalSize !== null;
+    this.#init.control(
+      { type: TYPE.ACCEPT, stream: stream.id, lane: stream.lane, offset: stream.in.limit },
+      encodeAccept({ ...accept, ref: stream.ref, timed: this.datagrams.timed }),
+      patient,
+    );
+    this.wake(stream);
+  }
+
+  #refuse(stream: Stream, type: typeof TYPE.REJECT | typeof TYPE.RESET, failure: Failure & { ref?: string }): void {
+    this.#init.control({ type, stream: stream.id, lane: stream.lane, offset: stream.out.sent }, encodeFailure(failure));
+    this.remember(stream.id);
+    this.forget(stream, failure);
+  }
+
+  /** Tells what is consumed. The end of a stream is news that nobody waits for. */
+  #report(stream: Stream): void {
+    this.allowance.extend(stream.in, this.#init.now());
+    const consumed = new Uint8Array(8);
+    writeU64(viewOf(consumed), 0, stream.in.toReport);
+    this.#told(stream);
+    this.#init.control(
+      { type: TYPE.CREDIT, stream: stream.id, lane: stream.lane, offset: stream.in.limit },
+      consumed,
+      stream.in.done,
+    );
+  }
+
+  #ask(): void {
+    this.demand = this.allowance.demand;
+    this.#init.demands();
+  }
+
+  /** For a frame that is leaving anyway: what it may acknowledge on its way. */
+  #acknowledge(stream: Stream): number | null {
+    this.touch(stream);
+    if (!stream.in.unreported) return null;
+    const { toReport } = stream.in;
+    this.#told(stream);
+    return toReport;
+  }
+
+  #told(stream: Stream): void {
+    this.allowance.held -= stream.in.report();
+    this.#unreported.delete(stream);
+  }
+}
