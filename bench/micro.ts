@@ -65,7 +65,6 @@ function pair(): { write: (bytes: number) => void } {
     options: "",
     token: "",
     grant: "",
-    hops: 0,
     ref: "",
   } as const;
   const stream = caller.open(TYPE.DIAL, encodeDial(dial));

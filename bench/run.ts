@@ -1,5 +1,5 @@
 /**
- * `npm run bench`: everything DESIGN section 7 promises, measured in one run on one machine, peers and baselines in turn.
+ * `npm run bench`: every figure that is promised, measured in one run on one machine, peers and baselines in turn.
  * Writes bench/results/latest.json and .md. See bench/README.md.
  */
 import { build } from "../scripts/build.ts";

@@ -79,7 +79,7 @@ async function serveApi({ request, env, ctx, kind, authority }: ReservedVisit): 
   }
 }
 
-/** Every reserved path there is, and where it is served (DESIGN section 5, "Hosts"). */
+/** Every reserved path there is, and where it is served. */
 export const RESERVED_PATHS: readonly ReservedPath[] = [
   { path: "", methods: ["GET", "HEAD"], at: ["control"], serve: serveDashboard },
   { path: "assets/", methods: ["GET", "HEAD"], at: ["control"], serve: serveDashboard },

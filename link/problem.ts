@@ -1,4 +1,4 @@
-/** What the commands exit with (DESIGN section 5). Scripts depend on them. */
+/** What the commands exit with. Scripts depend on them. */
 export const EXIT = {
   done: 0,
   failed: 1,

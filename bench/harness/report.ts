@@ -1,7 +1,7 @@
 import type { Plot } from "./plot.ts";
 import { short } from "./stats.ts";
 
-/** One line of DESIGN section 7: what was reached, beside what is wanted. */
+/** One promised figure: what was reached, beside what is wanted. */
 export interface Figure {
   readonly name: string;
   /** null: could not be measured here; `note` says why. */

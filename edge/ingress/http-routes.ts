@@ -117,7 +117,7 @@ async function refresh(env: Env, now: number): Promise<Hosts> {
       checked = now;
     }
   } catch (error) {
-    // The registry is out of reach: what is known goes on (DESIGN section 5).
+    // The registry is out of reach: what is known goes on.
     if (hosts === undefined) throw error;
   } finally {
     asking = 0;

@@ -53,7 +53,7 @@ async function ask(env: Env, port: number, transport: "tcp" | "udp", key: string
     }
     return route;
   } catch (error) {
-    // The registry is out of reach: what is known goes on (DESIGN section 5).
+    // The registry is out of reach: what is known goes on.
     if (copy.route === null) throw error;
     return copy.route;
   }

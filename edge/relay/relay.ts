@@ -328,7 +328,7 @@ export class Relay extends DurableObject<Env> {
       const rules = await registry.siteRules(site);
       if (rules !== null) this.push(rules);
     } catch {
-      // Out of reach: existing mappings go on, and a relay that never had rules refuses (DESIGN section 5).
+      // Out of reach: existing mappings go on, and a relay that never had rules refuses.
     }
   }
 

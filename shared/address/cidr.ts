@@ -56,11 +56,6 @@ export function isWide({ network, bits }: Cidr): boolean {
   return bits < LEAST_BITS[network.version];
 }
 
-/** Whether every address of `inner` is in `outer`. */
-export function cidrCovers(outer: Cidr, inner: Cidr): boolean {
-  return outer.bits <= inner.bits && cidrContains(outer, inner.network);
-}
-
 /**
  * The policy on sources: deny wins, and an empty `allow` is everyone.
  * A disguise never helps: `deny` sees through it, `allow` does not, because whoever owns an IPv6 network

@@ -37,7 +37,7 @@ const MAX_PREFIX = 256;
 const SEGMENT = /^[A-Za-z0-9._~-]+$/;
 const FORMS = "Write 8080/tcp, 5060/udp, 10000-10019/udp, https://HOST[:PORT][/PREFIX] or SITE/NAME.";
 
-/** Any form of an endpoint (DESIGN section 5). */
+/** Any form of an endpoint. */
 export function parseEndpoint(text: string): Result<Endpoint> {
   if (text.length > MAX_LENGTH)
     return fault("bad-endpoint", `An endpoint has at most ${MAX_LENGTH} characters.`, FORMS);

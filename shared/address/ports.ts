@@ -88,10 +88,6 @@ export function rangeSize({ first, last }: PortRange): number {
   return last - first + 1;
 }
 
-export function countPorts(ports: Ports): number {
-  return ports.reduce((sum, range) => sum + rangeSize(range), 0);
-}
-
 /** The lowest port in both ranges. */
 export function sharedPort(a: PortRange, b: PortRange): number | undefined {
   const lowest = Math.max(a.first, b.first);

@@ -1,7 +1,7 @@
 import * as z from "zod";
 import { TOKEN_KINDS } from "./claims.ts";
 
-// What the API answers (DESIGN section 5): the edge writes it, the commands and the dashboard read it, and its OpenAPI
+// What the API answers: the edge writes it, the commands and the dashboard read it, and its OpenAPI
 // document is made of it. Fields are only ever added.
 
 /** ISO 8601, in UTC. */

@@ -122,11 +122,6 @@ export function parseClaims<K extends TokenKind>(kind: K, payload: unknown): Res
   return parsed as Result<ClaimsOf<K>>;
 }
 
-/** Whether an agent may serve this site. */
-export function mayServe(claims: AgentClaims, site: string): boolean {
-  return claims.site === site;
-}
-
 /** Rules of targets that were parsed before: an agent judges every dial by the same ones. */
 const parsedTargets = new WeakMap<readonly string[], readonly NetworkRule[]>();
 

@@ -1,7 +1,7 @@
 import { type Address, parseAddress, sourceBucket } from "../address/address.ts";
 import { disguised } from "../address/disguise.ts";
 
-/** A time-limited admission of one visitor's addresses to some mappings (DESIGN section 5). */
+/** A time-limited admission of one visitor's addresses to some mappings. */
 export interface Grant {
   readonly id: string;
   /** Ids of the mappings it admits to. */

@@ -184,7 +184,7 @@ export class StreamTable {
 
   /** What the far end is told of a stream after a loss; it counts as reported, as a CREDIT would. */
   recordOf(stream: Stream): StreamRecord {
-    const { id, kind, mapping, port, out } = stream;
+    const { id, mapping, out } = stream;
     this.allowance.extend(stream.in, this.#init.now());
     const { received, finalSize, toReport, limit } = stream.in;
     this.#told(stream);
@@ -194,14 +194,12 @@ export class StreamTable {
       finished: finalSize !== null && received > finalSize,
       reset: false,
       refused: false,
-      kind,
       lane: stream.lane,
       mapping,
       received,
       consumed: toReport,
       limit,
       final: out.finSent ? out.sent : null,
-      port,
     };
   }
 

@@ -40,7 +40,7 @@ export type StreamHost = {
   datagram: (stream: Stream, bytes: Uint8Array, age: number) => void;
 };
 
-export type StreamInit = { lane?: number; mapping?: number; kind?: number; port?: number; ref?: string };
+export type StreamInit = { lane?: number; mapping?: number; ref?: string };
 
 export type StreamState = "opening" | "open" | "ended";
 
@@ -58,9 +58,6 @@ export class Stream {
   readonly in: Incoming;
   /** Mapping behind it; told to the relay in RESUME. */
   readonly mapping: number;
-  /** As in DIAL: 1 tcp, 2 udp, 3 http; and the port within a range mapping. Told in RESUME. */
-  readonly kind: number;
-  readonly port: number;
   /** What logs call it. Callers know it once the agent has answered; "" until then. */
   ref: string;
   state: StreamState = "opening";
@@ -86,8 +83,6 @@ export class Stream {
     this.id = id;
     this.lane = init.lane ?? 0;
     this.mapping = init.mapping ?? 0;
-    this.kind = init.kind ?? 1;
-    this.port = init.port ?? 0;
     this.ref = init.ref ?? "";
     this.out = new Outgoing(INITIAL_CREDIT);
     this.in = new Incoming(INITIAL_CREDIT);

@@ -54,9 +54,6 @@ export const Welcome = z.object({
 });
 export type Welcome = z.infer<typeof Welcome>;
 
-export const Redirect = z.object({ path: text, reason: text });
-export type Redirect = z.infer<typeof Redirect>;
-
 export const Routes = z.object({
   slots: z.array(z.object({ slot: count, incarnation: text, agent: text, frameBytes })),
   endpoints: z.array(
@@ -87,7 +84,6 @@ export const Cut = z
   .object({
     mapping: count.optional(),
     token: text.optional(),
-    session: text.optional(),
     grant: text.optional(),
     /** With `mapping`: what its changed rule still allows stays open. Agents that don't know this end all of it. */
     keep: Keep.optional(),
@@ -95,8 +91,7 @@ export const Cut = z
     reason: z.string().max(300),
   })
   .refine(
-    ({ mapping, token, session, grant }) =>
-      [mapping, token, session, grant].filter((each) => each !== undefined).length === 1,
+    ({ mapping, token, grant }) => [mapping, token, grant].filter((each) => each !== undefined).length === 1,
     "names not exactly one subject",
   );
 export type Cut = z.infer<typeof Cut>;

@@ -19,7 +19,6 @@ export type Dial = {
   options: string;
   token: string;
   grant: string;
-  hops: number;
   /** What this stream is called in the logs of both ends; no two of an edge have the same. */
   ref: string;
 };
@@ -51,7 +50,6 @@ export function encodeDial(dial: Dial): Uint8Array {
     6: dial.options || undefined,
     7: dial.token || undefined,
     8: dial.grant || undefined,
-    9: dial.hops || undefined,
     10: dial.ref || undefined,
   });
 }
@@ -69,7 +67,6 @@ export function decodeDial(payload: Uint8Array): Dial {
     options: textField(fields, 6),
     token: textField(fields, 7),
     grant: textField(fields, 8),
-    hops: numberField(fields, 9),
     ref: textField(fields, 10),
   };
 }

@@ -38,7 +38,6 @@ export type StreamRecord = {
   reset: boolean;
   /** Set by a relay that no longer allows it. */
   refused: boolean;
-  kind: number;
   /** The caller's choice from now on. */
   lane: number;
   mapping: number;
@@ -48,8 +47,6 @@ export type StreamRecord = {
   limit: number;
   /** This end's final size; null while open. */
   final: number | null;
-  /** Port within a range mapping, else 0. */
-  port: number;
 };
 
 export type Resume = { id: Uint8Array; proof: Uint8Array; lanes: number; records: StreamRecord[] };
@@ -115,14 +112,15 @@ function encodeRecord(view: DataView, at: number, record: StreamRecord): void {
     at + 8,
     (answered ? ANSWERED : 0) | (finished ? FINISHED : 0) | (reset ? RESET : 0) | (refused ? REFUSED : 0),
   );
-  // Kind in the low half, lane in the high.
-  view.setUint8(at + 9, record.kind | (record.lane << 4));
+  // The low half is reserved: it was the kind of the stream.
+  view.setUint8(at + 9, record.lane << 4);
   view.setUint32(at + 10, record.mapping);
   writeU64(view, at + 14, record.received);
   writeU64(view, at + 22, record.consumed);
   writeU64(view, at + 30, record.limit);
   writeU64(view, at + 38, record.final ?? Number.MAX_SAFE_INTEGER);
-  view.setUint16(at + 46, record.port);
+  // Reserved: it was a port.
+  view.setUint16(at + 46, 0);
 }
 
 function decodeRecords(bytes: Uint8Array): StreamRecord[] {
@@ -138,14 +136,12 @@ function decodeRecords(bytes: Uint8Array): StreamRecord[] {
       finished: (state & FINISHED) !== 0,
       reset: (state & RESET) !== 0,
       refused: (state & REFUSED) !== 0,
-      kind: view.getUint8(at + 9) & 15,
       lane: view.getUint8(at + 9) >> 4,
       mapping: view.getUint32(at + 10),
       received: readU64(view, at + 14),
       consumed: readU64(view, at + 22),
       limit: readU64(view, at + 30),
       final: final === Number.MAX_SAFE_INTEGER ? null : final,
-      port: view.getUint16(at + 46),
     });
   }
   return records;

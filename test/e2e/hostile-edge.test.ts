@@ -188,7 +188,6 @@ function dial(random: Random, targets: readonly string[]): Uint8Array {
     options: options[random(options.length)] ?? "",
     token: "",
     grant: "",
-    hops: random(3),
     ref: "",
   });
   const fields = random(4) === 0 ? encodeFields({ 11: "0.0.0.0/0", 12: 1 }) : new Uint8Array(0);

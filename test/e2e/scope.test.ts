@@ -166,7 +166,6 @@ test("a caller that speaks as an agent or a relay is cut off", async () => {
     options: "",
     token: "",
     grant: "",
-    hops: 0,
     ref: "",
   });
   const forged: [number, Uint8Array?][] = [

@@ -255,7 +255,7 @@ export const TARGETS: Readonly<Record<string, FuzzTarget>> = {
         return result.ok ? "taken" : result.why.slice(0, 30);
       });
       const resume = decoded(() => decodeResume(bytes));
-      if (resume.ok && resume.value.records.every(({ kind, lane }) => kind < 16 && lane < 16)) {
+      if (resume.ok && resume.value.records.every(({ lane }) => lane < 16)) {
         const [page = new Uint8Array(0)] = encodeResume(resume.value);
         const again = decodeResume(page);
         assert(JSON.stringify(again) === JSON.stringify(resume.value), "a RESUME is read otherwise");

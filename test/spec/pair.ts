@@ -166,7 +166,6 @@ export const DIAL: Dial = {
   options: "",
   token: "",
   grant: "",
-  hops: 0,
   ref: "",
 };
 

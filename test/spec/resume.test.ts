@@ -342,13 +342,11 @@ test.each([
     finished: false,
     reset: false,
     refused: false,
-    kind: 1,
     lane: 0,
     mapping: 1,
     consumed: 0,
     limit: 0,
     final: null,
-    port: 0,
     ...wrong,
   };
   link.agent.reunite({ channel: 3, slot: 0 }, 1, proof, [record]);
@@ -376,14 +374,12 @@ test("records travel in pages, and come back as they were", () => {
     finished: index % 3 === 0,
     reset: index % 5 === 0,
     refused: index % 7 === 0,
-    kind: 1 + (index % 3),
     lane: index % 16,
     mapping: index,
     received: index * 1_000_003,
     consumed: index * 1_000_000,
     limit: 2 ** 50 + index,
     final: index % 4 === 0 ? index * 1_000_003 : null,
-    port: index,
   }));
   const id = new Uint8Array(16).fill(3);
   const proof = new Uint8Array(32).fill(4);

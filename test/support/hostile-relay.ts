@@ -112,7 +112,6 @@ export async function hostileRelay({ welcome = () => WELCOME, renew }: HostileWo
         options: "",
         token: "",
         grant: "",
-        hops: 0,
         ref: "",
       };
       say(encodeFrame({ type: TYPE.DIAL, stream, offset: 16_384 }, encodeDial(dial)));

@@ -9,7 +9,6 @@ import {
   mayOpen,
   mayPublish,
   mayReach,
-  mayServe,
   parseClaims,
   TOKEN_KINDS,
   type TokenKind,
@@ -201,10 +200,8 @@ test("no JSON value makes the parser throw", () => {
   );
 });
 
-test("an agent serves its own site only, and reaches its own targets only", () => {
+test("an agent reaches its own targets only", () => {
   const claims = good(parseClaims("agent", payload("agent")));
-  expect(mayServe(claims, "warehouse-3")).toBe(true);
-  expect(mayServe(claims, "warehouse-30")).toBe(false);
   expect(mayReach(claims, ip("192.168.2.101"), 80)).toBe(true);
   expect(mayReach(claims, ip("::ffff:192.168.2.101"), 80)).toBe(true);
   expect(mayReach(claims, ip("192.168.2.101"), 81)).toBe(false);

@@ -1,17 +1,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import type * as z from "zod";
-import {
-  Cut,
-  decodeControl,
-  encodeControl,
-  Goaway,
-  Hello,
-  Redirect,
-  Renew,
-  Routes,
-  Welcome,
-} from "../../shared/wire/control.ts";
+import { Cut, decodeControl, encodeControl, Goaway, Hello, Renew, Routes, Welcome } from "../../shared/wire/control.ts";
 import { SessionError } from "../../shared/wire/errors.ts";
 import { decodeFrame, encodeFrame, TYPE } from "../../shared/wire/frame.ts";
 import { MAX_CONTROL } from "../../shared/wire/limits.ts";
@@ -54,7 +44,6 @@ test("what the document shows is understood", () => {
   expect(read(Hello, HELLO)).toEqual(HELLO);
   expect(read(Welcome, WELCOME)).toEqual(WELCOME);
   expect(read(Routes, ROUTES)).toEqual(ROUTES);
-  expect(read(Redirect, { path: "/.sallyport/agent?shard=2", reason: "moved" })).toMatchObject({ reason: "moved" });
   expect(read(Goaway, { code: "draining", reason: "update" })).toMatchObject({ code: "draining" });
   for (const renew of [{}, { token: "a.b.c" }, { code: "denied", reason: "revoked" }])
     expect(read(Renew, renew)).toEqual(renew);
@@ -118,7 +107,7 @@ test("an edge that says nothing of a grace period means a minute, one may say te
 
 test("CUT names exactly one subject", () => {
   const why = { code: "cut", reason: "the mapping was removed" };
-  for (const subject of [{ mapping: 0 }, { token: "j" }, { session: "s" }, { grant: "g" }]) {
+  for (const subject of [{ mapping: 0 }, { token: "j" }, { grant: "g" }]) {
     expect(read(Cut, { ...subject, ...why })).toEqual({ ...subject, ...why });
   }
   expect(() => read(Cut, why)).toThrow(SessionError);
@@ -146,7 +135,7 @@ test("any JSON is a control message or a SessionError", () => {
   );
   fc.assert(
     fc.property(body as fc.Arbitrary<unknown>, (each) => {
-      for (const schema of [Hello, Welcome, Redirect, Routes, Goaway, Cut, Renew]) {
+      for (const schema of [Hello, Welcome, Routes, Goaway, Cut, Renew]) {
         try {
           read<unknown>(schema, each);
         } catch (error) {

@@ -36,7 +36,6 @@ test("any DIAL comes back as it went", () => {
     options: word,
     token: word,
     grant: word,
-    hops: fc.nat({ max: 255 }),
     ref: fc.string(),
   });
   fc.assert(
@@ -67,7 +66,6 @@ test("DIAL has the tags of the document", () => {
     options: "{}",
     token: "j",
     grant: "g",
-    hops: 2,
     ref: "",
   });
 });

@@ -3,7 +3,6 @@ import { expect, test } from "vitest";
 import {
   containsPort,
   containsRange,
-  countPorts,
   EVERY_PORT,
   formatPorts,
   parsePort,
@@ -75,7 +74,6 @@ test("a list agrees with the plain set of its numbers", () => {
     fc.property(lists(), (ranges) => {
       const ports = good(parsePorts(ranges.map(([first, last]) => `${first}-${last}`).join(",")));
       const model = new Set(ranges.flatMap(([first, last]) => numbers(first, last)));
-      expect(countPorts(ports)).toBe(model.size);
       for (let port = 1; port <= 130; port++) expect(containsPort(ports, port)).toBe(model.has(port));
       for (const [first, last] of ranges) expect(containsRange(ports, { first, last })).toBe(true);
       expect(parsePorts(formatPorts(ports))).toEqual({ ok: true, value: ports });

@@ -98,7 +98,7 @@ export class HttpDoor {
     return new Promise((resolve) => {
       openStream(this.#site, admitted, visit, live, {
         dial: dialHttp(admitted, visit, live),
-        init: { mapping: mapping.id, kind: 3 },
+        init: { mapping: mapping.id },
         lane: requestLane,
         first: (stream) => {
           if (!isWhole) return stream.write(encodeRequestHead(head));

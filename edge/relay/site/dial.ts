@@ -36,7 +36,6 @@ export function dialStream({ mapping, grant }: Let, visit: Visit, { visitor, ref
     }),
     token: tokenOf(by),
     grant: grant?.id ?? "",
-    hops: 0,
     ref,
   });
 }
@@ -96,7 +95,7 @@ export function dialProbe(mapping: Mapping, endpoint: string, ref: string): Uint
 
 /** DIAL for no visitor in particular. */
 function without(mapping: Mapping, endpoint: string, options: string, ref = ""): Uint8Array {
-  const unsaid = { visitor: "", token: "", grant: "", hops: 0 };
+  const unsaid = { visitor: "", token: "", grant: "" };
   const target = targetOf(mapping, endpoint);
   return encodeDial({ target, kind: kindOf(endpoint), mapping: mapping.id, endpoint, options, ref, ...unsaid });
 }
