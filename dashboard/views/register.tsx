@@ -187,6 +187,7 @@ function Line({ row, now }: { row: Row; now: number }): JSX.Element {
 
 const STATES: Readonly<Record<MappingStatus["state"], { readonly tone: Tone; readonly text: string }>> = {
   ready: { tone: "good", text: "ready" },
+  unreachable: { tone: "bad", text: "unreachable" },
   "no-agent": { tone: "bad", text: "no agent" },
   expired: { tone: "warn", text: "expired" },
   unknown: { tone: "warn", text: "unknown" },

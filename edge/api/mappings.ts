@@ -3,6 +3,7 @@ import * as z from "zod";
 import type { ApplyAnswer, MappingAnswer, MappingList, RemovedAnswer } from "../../shared/rule/api.ts";
 import type { Mapping } from "../../shared/rule/mapping.ts";
 import { differences } from "../../shared/rule/register.ts";
+import { whyUnreachable } from "./relays.ts";
 import { warnings } from "../../shared/rule/warnings.ts";
 import type { BodyRule } from "../body.ts";
 import { registryOf } from "../env.ts";
@@ -47,7 +48,7 @@ export const mappingRoutes = new Hono<ApiEnv>()
     const body = await bodyOf(c, MappingBody);
     if (!body.ok) return body.response;
     const outcome = await registryOf(c.env).addMapping(body.value, askerOf(c));
-    return answer(c, outcome, accepted(c, { about: await aboutTokens(c, outcome) }), 201);
+    return answer(c, outcome, accepted(c, { about: await aboutOthers(c, outcome) }), 201);
   })
   /** The whole register at once: what is in it after this is what was given. */
   .put("/", async (c) => {
@@ -67,7 +68,7 @@ export const mappingRoutes = new Hono<ApiEnv>()
     if (!body.ok) return body.response;
     const { endpoint } = c.req.param();
     const outcome = await registryOf(c.env).changeMapping(endpoint, body.value, askerOf(c), c.req.header("if-match"));
-    return answer(c, outcome, accepted(c, { about: await aboutTokens(c, outcome) }));
+    return answer(c, outcome, accepted(c, { about: await aboutOthers(c, outcome) }));
   })
   .delete("/:endpoint", async (c) => {
     const { endpoint } = c.req.param();
@@ -87,6 +88,18 @@ function accepted(c: ApiContext, { uses, about = [] }: Known): (mapping: Mapping
     c.header("etag", etagOf(mapping));
     return { mapping: mappingView(mapping, uses?.get(mapping.id)), warnings: [...warnings(mapping), ...about] };
   };
+}
+
+/** What is worth a word about tokens and agents. */
+async function aboutOthers(c: ApiContext, outcome: Outcome<Mapping>): Promise<string[]> {
+  return outcome.ok ? [...(await aboutTokens(c, outcome)), ...(await aboutAgents(c, outcome.value))] : [];
+}
+
+/** A target that no agent dials is mapped in vain. */
+async function aboutAgents({ env }: ApiContext, { site: name, target }: Mapping): Promise<string[]> {
+  const site = (await registryOf(env).sites()).find((each) => each.name === name);
+  const why = site === undefined ? null : await whyUnreachable(env, site, target);
+  return why === null ? [] : [`${why}. Give the site an agent that does: sallyport token agent ${name} --target ...`];
 }
 
 /** Tokens that a warning names. */

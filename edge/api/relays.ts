@@ -6,12 +6,21 @@ import type { RelayStatus } from "../relay/types.ts";
 const TIMEOUT_MS = 2_000;
 
 /** What a site's relay says of itself; null when there is none yet or it does not answer. Never creates a relay. */
-export async function askRelay(env: Env, site: Site): Promise<RelayStatus | null> {
+export function askRelay(env: Env, site: Site): Promise<RelayStatus | null> {
+  return asked(site, () => env.RELAY.getByName(site.relay).status());
+}
+
+/** Why no agent of a site that is online dials a target; null when one may, none is online, or the relay does not answer. */
+export function whyUnreachable(env: Env, site: Site, target: string): Promise<string | null> {
+  return asked(site, () => env.RELAY.getByName(site.relay).whyUnreachable(target));
+}
+
+async function asked<T>(site: Site, ask: () => Promise<T>): Promise<T | null> {
   if (!site.relaySeen) return null;
   const { promise: late, resolve } = Promise.withResolvers<null>();
   const timer = setTimeout(() => resolve(null), TIMEOUT_MS);
   try {
-    return await Promise.race([env.RELAY.getByName(site.relay).status(), late]);
+    return await Promise.race([ask(), late]);
   } catch (error) {
     console.warn(
       `the relay of ${site.name} does not answer: ${error instanceof Error ? error.message : String(error)}`,

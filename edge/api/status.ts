@@ -109,18 +109,23 @@ function mappingStatus(
     name,
     access,
     expires: expires === null ? null : iso(expires),
-    state: stateOf(mapping, sites.find((each) => each.name === site)?.state ?? "unknown", now),
+    state: stateOf(mapping, sites.find((each) => each.name === site)?.state ?? "unknown", relay, now),
     streams: relay?.live.filter((stream) => stream.mapping === id).length ?? 0,
     lastRefusal: lastRefusal(id, relay, refusals.last),
     refused: refusals.counts.get(id) ?? 0,
   };
 }
 
-function stateOf(mapping: Mapping, site: SiteStatus["state"], now: number): MappingStatus["state"] {
+function stateOf(
+  mapping: Mapping,
+  site: SiteStatus["state"],
+  relay: RelayStatus | null | undefined,
+  now: number,
+): MappingStatus["state"] {
   if (isExpired(mapping, now)) return "expired";
   switch (site) {
     case "online":
-      return "ready";
+      return relay?.unreachable[String(mapping.id)] === undefined ? "ready" : "unreachable";
     case "offline":
       return "no-agent";
     case "unknown":

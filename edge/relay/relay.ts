@@ -284,10 +284,22 @@ export class Relay extends DurableObject<Env> {
       droppedDatagrams: this.#site.lanes.droppedDatagrams,
       live: this.#site.visits.live,
       refusals: Object.fromEntries(this.#site.records.refusals),
+      unreachable: this.#unreachable(),
       recent: this.#site.records.waiting,
       droppedRecords: this.#site.records.dropped,
       usage: this.#meter.usage,
     };
+  }
+
+  /** Why no agent dials a target; null when one may, or none is online. */
+  whyUnreachable(target: string): string | null {
+    return this.#site.agents.whyUnreachable(target);
+  }
+
+  #unreachable(): Record<string, string> {
+    const { rules, agents } = this.#site;
+    const whys = rules.current.mappings.map(({ id, target }) => [String(id), agents.whyUnreachable(target)] as const);
+    return Object.fromEntries(whys.flatMap(([id, why]) => (why === null ? [] : [[id, why]])));
   }
 
   /** A second has passed, and there are visitors. */

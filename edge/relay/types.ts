@@ -53,6 +53,8 @@ export type RelayStatus = {
   live: LiveStream[];
   /** The last refusal of each mapping, by mapping id. */
   refusals: Record<string, Refusal>;
+  /** Mappings whose targets no agent dials, by id: why. */
+  unreachable: Record<string, string>;
   /** Ended connections the registry has not been told of yet. */
   recent: ConnectionRecord[];
   /** Records that were dropped because too many came at once, or the registry was out of reach for long. */

@@ -215,7 +215,8 @@ export const MappingStatus = z.object({
   name: z.string(),
   access,
   expires: moment.nullable(),
-  state: z.enum(["ready", "no-agent", "expired", "unknown"]),
+  /** `unreachable`: no agent that is online may dial the target. */
+  state: z.enum(["ready", "unreachable", "no-agent", "expired", "unknown"]),
   /** Visitors there now. */
   streams: count,
   lastRefusal: RefusalView.nullable(),

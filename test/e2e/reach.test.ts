@@ -2,7 +2,7 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { AGENT, SYSTEM_NODE } from "../../scripts/tool.ts";
-import type { StatusView, TestAnswer } from "../../shared/rule/api.ts";
+import type { MappingAnswer, StatusView, TestAnswer } from "../../shared/rule/api.ts";
 import { heldFlow, heldTcp } from "../support/held.ts";
 import { askHttp, httpOrigin } from "../support/http.ts";
 import { loopback } from "../support/net.ts";
@@ -53,6 +53,14 @@ test("an agent whose token does not name the target is chosen by no door, and as
   }
 
   expect(narrow.stderr).not.toMatch(/"target":"127\.(?!23\.9\.9)/);
+
+  // No agent dials a public address without being told: the mapping is said to be of no use, when it is made and afterwards.
+  const rule = { endpoint: "8082/tcp", site: "lab", target: "192.0.2.7:80" };
+  const { warnings } = await edge.ask<MappingAnswer>("POST", "/mappings", rule);
+  expect(warnings.join()).toContain("no agent of this site dials 192.0.2.7:80");
+  const { mappings } = await edge.json<StatusView>("status");
+  const states = Object.fromEntries(mappings.map(({ endpoint, state }) => [endpoint, state]));
+  expect(states).toMatchObject({ "8081/tcp": "ready", "8082/tcp": "unreachable" });
 });
 
 test("what a name leads to is for agents to say: when the first refuses, the next one serves the visitor", async () => {

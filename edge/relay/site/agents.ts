@@ -62,7 +62,13 @@ export class Agents {
       const said = this.reaches(end, target);
       return said.is === "no" ? [said.why] : [];
     });
-    return refuse("target-denied", `no agent of ${site} that is online dials ${target}: ${why}`);
+    return refuse("target-denied", `no agent of ${site} dials ${target}: ${why}`);
+  }
+
+  /** Why no agent that is online dials a target; null when one may, or none is online. */
+  whyUnreachable(target: string): string | null {
+    const choice = this.choose({ site: "this site", target, single: false });
+    return !choice.ok && choice.failure.code === "target-denied" ? choice.failure.reason : null;
   }
 
   /** Whether a caller may open a stream at the agent that it names. */
