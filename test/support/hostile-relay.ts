@@ -7,6 +7,7 @@ import { dirname, join } from "node:path";
 import { WebSocketServer, type WebSocket } from "ws";
 import { LANES } from "../../link/lanes.ts";
 import { AGENT, SYSTEM_NODE } from "../../scripts/tool.ts";
+import { unbatch } from "../../shared/wire/batch.ts";
 import { encodeControl } from "../../shared/wire/control.ts";
 import { encodeFields } from "../../shared/wire/fields.ts";
 import { decodeFrame, encodeFrame, HEADROOM, TYPE, type Frame } from "../../shared/wire/frame.ts";
@@ -72,7 +73,9 @@ export async function hostileRelay({ welcome = () => WELCOME, renew }: HostileWo
       }
       const renewed = frame.type === TYPE.RENEW ? renew?.() : undefined;
       if (renewed !== undefined) socket.send(encodeControl(TYPE.RENEW, renewed));
-      return heard(frame);
+      // Under load an agent's answers come several in one message.
+      for (const each of frame.type === TYPE.BATCH ? unbatch(frame) : [frame]) heard(each);
+      return undefined;
     });
   });
   function heard({ type, channel, stream, payload }: Frame): void {

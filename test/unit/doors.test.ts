@@ -149,11 +149,11 @@ const ROWS: Record<string, Row> = {
   },
   "the agent's token does not name the target, whatever the agent says": {
     agents: [NARROW],
-    told: { rest: "target-denied", resumed: "in", open: "in" },
+    told: { rest: "target-denied", test: "in", resumed: "in", open: "in" },
   },
   "the agent's own rules forbid the target": {
     agents: [{ ...OTHERS, said: { allow: [], deny: ["10.0.0.0/8"] } }],
-    told: { rest: "target-denied", resumed: "in", open: "in" },
+    told: { rest: "target-denied", test: "in", resumed: "in", open: "in" },
   },
   "the agent that a caller names may not dial the target, and another one may": {
     agents: [NARROW, { ...OTHERS, slot: 9 }],

@@ -19,15 +19,17 @@ export async function probe(site: Site, endpoint: string): Promise<ProbeOutcome>
     return { ...none, failure: { code: "no-mapping", reason: `the relay knows no mapping at ${endpoint}` } };
   const target = targetOf(mapping, endpoint);
   const choice = chooseAgent(site, mapping, { endpoint, address: undefined, by: { kind: "public" } });
-  if (!choice.ok) return { ...none, target, failure: choice.failure };
+  // Where no agent dials the target, one of them says it best.
+  const ends = choice.ok ? [choice.agent, ...choice.others] : site.agents.serving.slice(0, 1);
+  if (!choice.ok && ends.length === 0) return { ...none, target, failure: choice.failure };
   const dial = dialProbe(mapping, endpoint, site.records.name());
   const began = performance.now();
-  for (const [at, agent] of [choice.agent, ...choice.others].entries()) {
+  for (const [at, agent] of ends.entries()) {
     const version = [...agent.lanes.values()][0]?.attachment.ready?.version ?? "";
     const { text, failure } = await ask(site, agent.number, dial, mapping.id, dataLane(agent));
     const report = reportIn(text);
     const isDenied = failure?.code === "target-denied" || report?.failure?.code === "target-denied";
-    if (isDenied && at < choice.others.length) continue;
+    if (isDenied && at < ends.length - 1) continue;
     return { agent: { identity: agent.identity, version }, target, ms: performance.now() - began, report, failure };
   }
   throw new Error("the last agent's answer is returned");
