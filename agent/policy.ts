@@ -16,13 +16,13 @@ import { mayOpenFile, noFiles } from "./open-files.ts";
 /** What this agent may dial, by the token it has. */
 export type TargetPolicy = SharedPolicy & { claims: AgentClaims };
 
-/** Rules beyond these are not said: the relay then asks, and is refused. */
-const MOST_SAID = 500;
+/** Characters of rules that are said: HELLO has 64 KiB. What is not said, the relay asks, and is refused. */
+const MOST_SAID = 16_384;
 
 /** What HELLO says of the agent's own rules; undefined for lists that are too long for it. */
 export function saidRules({ allow, deny }: TargetPolicy): { allow: string[]; deny: string[] } | undefined {
-  if (allow.length + deny.length > MOST_SAID) return undefined;
-  return { allow: allow.map(formatTargetRule), deny: deny.map(formatTargetRule) };
+  const said = { allow: allow.map(formatTargetRule), deny: deny.map(formatTargetRule) };
+  return JSON.stringify(said).length > MOST_SAID ? undefined : said;
 }
 
 /** The resolver of this machine, for all mappings together. */

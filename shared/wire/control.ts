@@ -7,7 +7,7 @@ import { GRACE_MS, MAX_CONTROL, MAX_GRACE_MS, MAX_LANES, USUAL_DATA } from "./li
 
 const text = z.string().max(200);
 const count = z.int().min(0);
-const rules = z.array(z.string().max(300)).max(1_000);
+const rules = z.array(z.string().max(4_096)).max(4_096);
 /** An end that does not say takes what all take. */
 const frameBytes = count.min(USUAL_DATA).default(USUAL_DATA);
 
