@@ -246,7 +246,9 @@ export class Reception {
 
   /** An agent is back, or new: what its streams stood on may have been removed meanwhile. */
   #catchUp(lane: Lane, end: End): void {
-    for (const cut of this.#host.site.cuts.missed(end.incarnation, Date.now())) lane.send(encodeControl(TYPE.CUT, cut));
+    const { cuts, rules } = this.#host.site;
+    for (const cut of cuts.missed(end.incarnation, Date.now(), (id) => rules.byId(id)))
+      lane.send(encodeControl(TYPE.CUT, cut));
   }
 
   /** A new end: older incarnations of it are over, and the budget is divided anew. */

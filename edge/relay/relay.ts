@@ -23,7 +23,7 @@ import { receive, type Post } from "./receive.ts";
 import { Reception } from "./reception.ts";
 import { Renewals } from "./renewals.ts";
 import { Agents } from "./site/agents.ts";
-import { Cuts } from "./site/cuts.ts";
+import { Cuts, keepOf, type Noted } from "./site/cuts.ts";
 import { endedBy, endOfToken, nextEnd } from "./site/expiry.ts";
 import { Memory } from "./site/memory.ts";
 import { Rates } from "./site/rates.ts";
@@ -346,23 +346,25 @@ export class Relay extends DurableObject<Env> {
 
   /** Ends what a rule, grant or token allowed: here, at the agents, and at agents that are away once they are back. */
   #cut(cut: Cut): void {
-    this.#tellOf(cut, this.#site.lanes.ends);
+    this.#note(cut);
+    this.#tell(cut, this.#site.lanes.ends);
     this.#site.visits.cut(cut);
   }
 
   /** A rule lets in fewer visitors than before. The agents judge again what clients and gateways have open, of which a relay knows nothing. */
-  #narrow({ id, access, allow, deny, maxStreams }: Mapping): void {
-    const keep = { access, allow, deny, maxStreams };
-    this.#tellOf(
-      { mapping: id, keep, code: "cut", reason: "no longer allowed: the rule has changed" },
-      this.#site.lanes.agents,
-    );
+  #narrow(mapping: Mapping): void {
+    const cut = { mapping: mapping.id, code: "cut", reason: "no longer allowed: the rule has changed" };
+    this.#note({ ...cut, narrowed: true });
+    this.#tell({ ...cut, keep: keepOf(mapping) }, this.#site.lanes.agents);
   }
 
-  #tellOf(cut: Cut, ends: readonly End[]): void {
+  #note(cut: Noted): void {
     const { cuts, lanes } = this.#site;
     const told = lanes.agents.map(({ incarnation }) => incarnation);
     cuts.add(cut, told, Date.now());
+  }
+
+  #tell(cut: Cut, ends: readonly End[]): void {
     const frame = encodeControl(TYPE.CUT, cut);
     for (const end of ends) laneOf(end, 0)?.send(frame);
   }

@@ -72,10 +72,26 @@ test("an account is one for all lanes of an identity, and is over its bounds whe
 test("an agent that was away hears each cut once, and old ones never", () => {
   const store = new Map<string, string>();
   const cuts = (): Cuts => new Cuts({ get: (key) => store.get(key), put: (key, value) => void store.set(key, value) });
+  const gone = () => undefined;
   const cut = { mapping: 7, code: "cut", reason: "removed" };
   cuts().add(cut, ["there"], 1_000);
-  expect(cuts().missed("there", 2_000)).toEqual([]);
-  expect(cuts().missed("away", 2_000)).toEqual([cut]);
-  expect(cuts().missed("away", 3_000)).toEqual([]);
-  expect(cuts().missed("late", 1_000 + 2 * MAX_GRACE_MS)).toEqual([]);
+  expect(cuts().missed("there", 2_000, gone)).toEqual([]);
+  expect(cuts().missed("away", 2_000, gone)).toEqual([cut]);
+  expect(cuts().missed("away", 3_000, gone)).toEqual([]);
+  expect(cuts().missed("late", 1_000 + 2 * MAX_GRACE_MS, gone)).toEqual([]);
+});
+
+test("an agent that was away hears once of a narrower rule, as it is by then, and its lists are not kept", () => {
+  const store = new Map<string, string>();
+  const cuts = new Cuts({ get: (key) => store.get(key), put: (key, value) => void store.set(key, value) });
+  const rule = { access: "public", allow: ["10.0.0.0/8"], deny: [], maxStreams: null } as const;
+  const narrowed = { mapping: 7, narrowed: true, code: "cut", reason: "changed" };
+  for (let at = 1; at <= 5; at += 1) cuts.add(narrowed, ["there"], at);
+  expect(store.get("cuts")).not.toContain("10.0.0.0");
+  const now = { ...rule, allow: [...rule.allow], deny: [] };
+  expect(cuts.missed("there", 10, () => now)).toEqual([]);
+  expect(cuts.missed("away", 10, () => now)).toEqual([{ mapping: 7, code: "cut", reason: "changed", keep: now }]);
+  expect(cuts.missed("away", 11, () => now)).toEqual([]);
+  expect(cuts.missed("other", 11, () => undefined)).toEqual([]);
+  expect(cuts.has(7, 11)).toBe(false);
 });

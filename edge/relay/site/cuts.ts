@@ -1,4 +1,4 @@
-import type { Cut } from "../../../shared/wire/control.ts";
+import type { Cut, Keep } from "../../../shared/wire/control.ts";
 import { MAX_GRACE_MS } from "../../../shared/wire/limits.ts";
 
 /** Milliseconds a cut is kept: no stream outlives its agent's absence for longer. */
@@ -6,7 +6,10 @@ const KEEP_MS = MAX_GRACE_MS;
 /** Cuts kept; with more at once, an agent that was away is better told to begin anew than not told. */
 const MOST = 1_000;
 
-type Kept = { cut: Cut; at: number; /** Incarnations of the agents that have heard it. */ told: string[] };
+/** `narrowed`: the mapping's rule has changed. What it says is not kept: agents are told what it says by the time they hear of it. */
+export type Noted = Omit<Cut, "keep"> & { narrowed?: boolean };
+
+type Kept = { cut: Noted; at: number; /** Incarnations of the agents that have heard it. */ told: string[] };
 
 export type CutsStore = { get: (key: string) => string | undefined; put: (key: string, value: string) => void };
 
@@ -22,25 +25,31 @@ export class Cuts {
   }
 
   /** Notes a cut, and who hears it now. `now` in milliseconds since 1970. */
-  add(cut: Cut, told: readonly string[], now: number): void {
-    const kept = this.#recent(now);
+  add(cut: Noted, told: readonly string[], now: number): void {
+    const isOlder = (former: Noted): boolean =>
+      cut.narrowed === true && former.narrowed === true && former.mapping === cut.mapping;
+    const kept = this.#recent(now).filter((each) => !isOlder(each.cut));
     kept.push({ cut, at: now, told: [...told] });
     this.#save(kept.slice(-MOST));
   }
 
-  /** What this agent has not heard; it counts as told. */
-  missed(incarnation: string, now: number): Cut[] {
+  /** What this agent has not heard; it counts as told. `rule`: a mapping as it is now. */
+  missed(incarnation: string, now: number, rule: (id: number) => Keep | undefined): Cut[] {
     const kept = this.#recent(now);
     const missed = kept.filter(({ told }) => !told.includes(incarnation));
     if (missed.length === 0) return [];
     for (const { told } of missed) told.push(incarnation);
     this.#save(kept);
-    return missed.map(({ cut }) => cut);
+    return missed.flatMap(({ cut: { narrowed, ...cut } }) => {
+      if (narrowed !== true) return [cut];
+      const present = cut.mapping === undefined ? undefined : rule(cut.mapping);
+      return present === undefined ? [] : [{ ...cut, keep: keepOf(present) }];
+    });
   }
 
   /** Whether this mapping was cut lately: what agents still say of its streams is true. */
   has(mapping: number, now: number): boolean {
-    return this.#recent(now).some(({ cut }) => cut.mapping === mapping);
+    return this.#recent(now).some(({ cut }) => cut.mapping === mapping && cut.narrowed !== true);
   }
 
   #recent(now: number): Kept[] {
@@ -52,4 +61,9 @@ export class Cuts {
   #save(kept: readonly Kept[]): void {
     this.#store.put("cuts", JSON.stringify(kept));
   }
+}
+
+/** What of a rule decides on streams that are open. */
+export function keepOf({ access, allow, deny, maxStreams }: Keep): Keep {
+  return { access, allow, deny, maxStreams };
 }
