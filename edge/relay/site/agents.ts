@@ -1,7 +1,5 @@
 import type { Failure } from "../../../shared/wire/errors.ts";
-import { known } from "../../../shared/result.ts";
-import { type Reaches, reaches } from "../../../shared/rule/target-policy.ts";
-import { parseTarget } from "../../../shared/address/target.ts";
+import type { Reaches } from "../../../shared/rule/target-policy.ts";
 import type { Lane } from "../lanes/lane.ts";
 import { isServing, type End, type Lanes } from "../lanes/lanes.ts";
 import type { Reach } from "./reach.ts";
@@ -59,7 +57,7 @@ export class Agents {
     const [agent, ...others] = ordered;
     if (agent !== undefined) return { ok: true, agent, others: certain ? [] : others };
     const [why = ""] = serving.flatMap((end) => {
-      const said = this.reaches(end, target);
+      const said = this.#host.reach.reaches(end, target);
       return said.is === "no" ? [said.why] : [];
     });
     return refuse("target-denied", `no agent of ${site} dials ${target}: ${why}`);
@@ -77,7 +75,7 @@ export class Agents {
     const agent = this.#host.lanes.agent(slot);
     if (agent === undefined || !this.isServing(agent))
       return refuse("slot-gone", `that agent of ${site} is not online`);
-    if (this.reaches(agent, target).is === "no") {
+    if (this.#host.reach.reaches(agent, target).is === "no") {
       const other = this.choose(wanted);
       return other.ok ? refuse("slot-gone", `that agent of ${site} may not dial ${target}`) : other;
     }
@@ -93,15 +91,10 @@ export class Agents {
     return wanted.single ? slots.slice(0, 1) : slots;
   }
 
-  /** Whether an agent may dial a target, by the token that the Worker has verified and by what the agent says of its own rules. */
-  reaches(end: End, target: string): Reaches {
-    const { targets, said } = this.#host.reach.of(end);
-    return reaches({ targets }, said, known(parseTarget(target)));
-  }
-
   /** The agents for a target, the best first: those that are known to dial it, or else those of which it isn't known. */
   #able(serving: readonly End[], { target, single }: Wanted): { certain: boolean; ordered: End[] } {
-    const those = (is: Reaches["is"]): End[] => serving.filter((end) => this.reaches(end, target).is === is);
+    const those = (is: Reaches["is"]): End[] =>
+      serving.filter((end) => this.#host.reach.reaches(end, target).is === is);
     const certain = those("yes");
     const ends = certain.length > 0 ? certain : those("unknown");
     // The agent that has been here longest takes what one has to count; else streams are spread.

@@ -1,6 +1,7 @@
-import { all } from "../../../shared/result.ts";
-import type { SaidRules } from "../../../shared/rule/target-policy.ts";
+import { all, known } from "../../../shared/result.ts";
+import { type Reaches, reaches, type SaidRules } from "../../../shared/rule/target-policy.ts";
 import { EVERY_TARGET, parseTargetRule } from "../../../shared/address/target-rule.ts";
+import { parseTarget } from "../../../shared/address/target.ts";
 import type { Attachment } from "../lanes/attachment.ts";
 import type { End } from "../lanes/lanes.ts";
 import type { Memory } from "./memory.ts";
@@ -10,11 +11,14 @@ export type Said = { readonly allow: readonly string[]; readonly deny: readonly 
 
 /** Bytes of rules that are kept in a socket's attachment, which holds 16,384 in all. */
 const MOST_ATTACHED = 4_096;
+/** Targets of which an answer is kept, for each agent. */
+const MOST_JUDGED = 1_000;
 
 /** What agents may dial: the targets of their tokens, and what they have said of their own rules. Survives hibernation. */
 export class Reach {
   readonly #memory: Pick<Memory, "get" | "put">;
-  readonly #parsed = new WeakMap<Said, SaidRules>();
+  /** By attachment, which is another object whenever it changes: a request must not have rules and targets parsed again. */
+  readonly #judged = new WeakMap<Attachment, Map<string, Reaches>>();
   /** Long lists, by incarnation: read from storage once. */
   readonly #stored = new Map<string, Said | null>();
 
@@ -27,7 +31,7 @@ export class Reach {
     if (said === undefined) return undefined;
     const text = JSON.stringify(said);
     if (text.length <= MOST_ATTACHED) return said;
-    if (this.#of(incarnation) === null) this.#memory.put(key(incarnation), text);
+    if (JSON.stringify(this.#of(incarnation)) !== text) this.#memory.put(key(incarnation), text);
     this.#stored.set(incarnation, said);
     return "stored";
   }
@@ -38,30 +42,36 @@ export class Reach {
     this.#stored.delete(incarnation);
   }
 
-  of({ lanes, incarnation }: End): { targets: readonly string[]; said: SaidRules } {
+  /** Whether an agent dials a target, by the token that the Worker has verified and by what the agent says of its own rules. */
+  reaches({ lanes, incarnation }: End, target: string): Reaches {
     const attachment = [...lanes.values()][0]?.attachment;
-    const said = attachment?.said === "stored" ? this.#of(incarnation) : (attachment?.said ?? null);
-    return { targets: attachment?.targets ?? EVERY_TARGET, said: said === null ? null : this.#parse(said) };
+    if (attachment === undefined) return { is: "unknown" };
+    const judged = this.#judged.get(attachment) ?? new Map<string, Reaches>();
+    this.#judged.set(attachment, judged);
+    const before = judged.get(target);
+    if (before !== undefined) return before;
+    const said = attachment.said === "stored" ? this.#of(incarnation) : (attachment.said ?? null);
+    const rules = said === null ? null : readable(said);
+    const answer = reaches({ targets: attachment.targets ?? EVERY_TARGET }, rules, known(parseTarget(target)));
+    if (judged.size >= MOST_JUDGED) judged.clear();
+    judged.set(target, answer);
+    return answer;
   }
 
   #of(incarnation: string): Said | null {
-    const known = this.#stored.get(incarnation);
-    if (known !== undefined) return known;
+    const held = this.#stored.get(incarnation);
+    if (held !== undefined) return held;
     const text = this.#memory.get(key(incarnation)) ?? "";
     const said = text === "" ? null : (JSON.parse(text) as Said);
     this.#stored.set(incarnation, said);
     return said;
   }
+}
 
-  /** Rules that this relay can't read are of a newer agent: nothing is known of it then. */
-  #parse(said: Said): SaidRules {
-    const before = this.#parsed.get(said);
-    if (before !== undefined) return before;
-    const [allow, deny] = [all(said.allow, parseTargetRule), all(said.deny, parseTargetRule)];
-    const rules = allow.ok && deny.ok ? { allow: allow.value, deny: deny.value } : null;
-    this.#parsed.set(said, rules);
-    return rules;
-  }
+/** Rules that this relay can't read are of a newer agent: nothing is known of it then. */
+function readable(said: Said): SaidRules {
+  const [allow, deny] = [all(said.allow, parseTargetRule), all(said.deny, parseTargetRule)];
+  return allow.ok && deny.ok ? { allow: allow.value, deny: deny.value } : null;
 }
 
 function key(incarnation: string): string {
