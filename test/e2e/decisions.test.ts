@@ -208,7 +208,7 @@ async function tokensOf(edge: TestEdge): Promise<Record<Holder, string>> {
 /** `METHOD path` of everything that is served under /.sallyport/, from the tables that serve it. */
 async function routesOf(): Promise<string[]> {
   const { RESERVED_PATHS } = await edgeModule<{ RESERVED_PATHS: { path: string; methods: "*" | string[] }[] }>(
-    "ingress/reserved.ts",
+    "reserved.ts",
   );
   const { api } = await edgeModule<{ api: { routes: { method: string; path: string }[] } }>("api/api.ts");
   const reserved = RESERVED_PATHS.filter(({ path }) => path !== "api/v1/").flatMap(({ path, methods }) =>
