@@ -165,7 +165,7 @@ export function isWideFor(claims: VisitorClaims, endpoint: Endpoint, mapped: End
 }
 
 /** Whether a visitor's token may be used from this address. */
-export function mayComeFrom(claims: VisitorClaims, address: Address): boolean {
+export function mayComeFrom(claims: { from?: readonly string[] | undefined }, address: Address): boolean {
   return allows(known(all(claims.from ?? [], parseCidr)), [], address);
 }
 

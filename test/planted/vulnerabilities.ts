@@ -104,8 +104,8 @@ export const VULNERABILITIES: readonly Vulnerability[] = [
   {
     name: "a client opens what its token does not name",
     file: "edge/relay/site/admission.ts",
-    find: "const isNamed = endpoint.ok && isWithin(endpoint.value, parsedScopes(pass));",
-    put: "const isNamed = endpoint.ok;",
+    find: "if (endpoint.ok && isWithin(endpoint.value, counting)) return null;",
+    put: "if (endpoint.ok) return null;",
     test: [SCOPE, "a visitor's token opens its endpoints, and nothing else by any spelling"],
   },
   {

@@ -1,12 +1,12 @@
-import { parseAddress, sourceBucket, type Address } from "../../../shared/address/address.ts";
-import { allows, parseCidr } from "../../../shared/address/cidr.ts";
+import { parseAddress, sourceBucket } from "../../../shared/address/address.ts";
+import { mayComeFrom } from "../../../shared/rule/claims.ts";
 import { parseEndpoint, type Endpoint } from "../../../shared/address/endpoint.ts";
 import type { Failure } from "../../../shared/wire/errors.ts";
 import type { Grant } from "../../../shared/rule/grant.ts";
 import type { Mapping } from "../../../shared/rule/mapping.ts";
 import { decide } from "../../../shared/rule/policy.ts";
 import { isWithin, parseScopes, reachOf, scopesFor, type Scopes } from "../../../shared/rule/reach.ts";
-import { all, known } from "../../../shared/result.ts";
+import { known } from "../../../shared/result.ts";
 import type { Attachment } from "../lanes/attachment.ts";
 import type { End } from "../lanes/lanes.ts";
 import type { Choice } from "./agents.ts";
@@ -107,7 +107,7 @@ function judge(rules: Rules, mapping: Mapping, { endpoint, address, by }: Visit,
   if (by.kind === "lane" && kindOf(endpoint) === "http")
     return refuse("denied", "HTTP endpoints are not opened as byte streams");
   if (address === undefined) return refuse("denied", "the visitor's address is not known");
-  if (by.kind === "lane" && !mayComeFrom(by.pass, address))
+  if (by.kind === "lane" && by.pass.kind === "client" && !mayComeFrom(by.pass, address))
     return refuse("denied", `the token may not be used from ${address.text}`);
   const via = viaOf(by);
   const verdict = decide(mapping, rules.current.grants, { address, via, now });
@@ -127,10 +127,12 @@ function whyEnded({ rules, spending }: Pick<Site, "rules" | "spending">, by: Cre
 /** Why a lane's token opens no such endpoint; null if it does. Nothing is said of mappings that it does not reach, not even whether they exist. */
 function whyOutside(pass: Attachment, text: string, mapping: Mapping | undefined, rules: Rules): string | null {
   const endpoint = parseEndpoint(text);
-  const isNamed = endpoint.ok && isWithin(endpoint.value, parsedScopes(pass));
-  if (!isNamed) return `the token does not open ${text.slice(0, 100)}`;
-  if (mapping === undefined || isWithin(endpoint.value, scopesOf(pass, mapping, rules))) return null;
-  return `the token was issued for what was mapped to ${text.slice(0, 100)} before`;
+  const named = parsedScopes(pass);
+  const counting = mapping === undefined ? named : scopesOf(pass, mapping, rules);
+  if (endpoint.ok && isWithin(endpoint.value, counting)) return null;
+  const isNamed = endpoint.ok && isWithin(endpoint.value, named);
+  const shown = text.slice(0, 100);
+  return isNamed ? `the token was issued for what was mapped to ${shown} before` : `the token does not open ${shown}`;
 }
 
 /** The concrete endpoints of a mapping that a lane's token opens. */
@@ -161,9 +163,4 @@ function parsedScopes({ endpoints = [] }: Attachment): Scopes {
   const scopes = parseScopes(endpoints);
   parsed.set(endpoints, scopes);
   return scopes;
-}
-
-/** The sources that a visitor's token names; checked at the Worker, and here again where it counts. */
-function mayComeFrom({ kind, from }: Attachment, address: Address): boolean {
-  return kind !== "client" || from === undefined || allows(known(all(from, parseCidr)), [], address);
 }

@@ -35,10 +35,6 @@ export class Agents {
     this.#draining.add(slot);
   }
 
-  isDraining(slot: number): boolean {
-    return this.#draining.has(slot);
-  }
-
   /** The agents that take new streams: not draining, and heard lately. A silently dead one is found without ever waking for pings. */
   get serving(): End[] {
     return this.#host.lanes.agents.filter((end) => this.isServing(end));

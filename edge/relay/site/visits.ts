@@ -85,16 +85,20 @@ export class Visits {
 
   /** Judges again what is open: rules, grants or tokens have changed. `now` in milliseconds since 1970. */
   judgeAgain(now: number): void {
-    for (const [live, { visit, end }] of this.#live) {
+    const kept = new Map<number, number>();
+    for (const [live, { visit, end }] of [...this.#live]) {
+      const cut = (reason: string): void => end({ code: "cut", reason });
       const permitted = permit(this.#host, visit, now);
-      if (!permitted.ok) end({ code: "cut", reason: `no longer allowed: ${permitted.failure.reason}` });
-      else if (permitted.mapping.id !== live.mapping) end({ code: "cut", reason: "the mapping was removed" });
-    }
-    for (const { id, maxStreams } of this.#host.rules.current.mappings) {
-      if (maxStreams === null) continue;
+      if (!permitted.ok) {
+        cut(`no longer allowed: ${permitted.failure.reason}`);
+        continue;
+      }
+      const { id, maxStreams } = permitted.mapping;
+      const before = kept.get(id) ?? 0;
+      if (id !== live.mapping) cut("the mapping was removed");
       // In the order in which they came: over a lower limit, the newest end.
-      for (const [, { end }] of this.#of(id).slice(maxStreams))
-        end({ code: "cut", reason: `no longer allowed: ${maxStreams} streams at once` });
+      else if (maxStreams !== null && before >= maxStreams) cut(`no longer allowed: ${maxStreams} streams at once`);
+      else kept.set(id, before + 1);
     }
   }
 
