@@ -95,10 +95,14 @@ test.each(["agent", "gateway", "edge", "path"] as const)(
 
     const said = (): number => towards.sent + back.sent;
     const saidBefore = said();
+    let standing: NodeJS.Timeout | undefined;
+    stack.defer(() => clearInterval(standing));
     const pid = { agent: agent.run.pid, gateway: edge.serve.pid, edge: edge.workerd, path: 0 }[which];
     if (pid === 0) path.blackhole();
-    else process.kill(pid, "SIGSTOP");
+    // Said again and again: the launcher lets a workerd that a signal has stopped go on as soon as it sees it.
+    else standing = setInterval(() => process.kill(pid, "SIGSTOP"), 20);
     await pause(STOP_MS);
+    clearInterval(standing);
     const saidMeanwhile = said() - saidBefore;
     if (pid === 0) path.heal();
     else process.kill(pid, "SIGCONT");
