@@ -14,6 +14,10 @@ const FRESH_SHARE = 1 / 4;
 type Count = { promised: number; fresh: number; wanted: number; stuck: number };
 const NOTHING: Count = { promised: 0, fresh: 0, wanted: 0, stuck: 0 };
 
+/** Of the window: more than this held is too much while other streams wait; streams end until no more than this is. */
+const CROWDED_PART = 7 / 8;
+const ROOMY_PART = 3 / 4;
+
 /** What one end lets the far end send it: the session's window, and how it is promised to streams. */
 export class Allowance {
   /** Charge received and not yet reported consumed, of all streams. */
@@ -21,7 +25,10 @@ export class Allowance {
   #window = INITIAL_WINDOW;
   /** The largest window ever granted: it may still be in use on the way. */
   #ceiling = INITIAL_WINDOW;
-  /** Sums over all streams: what is promised; of it, to those that have shown nothing; the windows that the others would like; what waits for readers that have stopped. */
+  /**
+   * Sums over all streams, in bytes: what waits for stalled readers; what else is promised; of it, to streams that have shown
+   * nothing; the windows that the others would like.
+   */
   #sum: Count = { ...NOTHING };
   #counted = new Map<Incoming, Count>();
 
@@ -38,6 +45,16 @@ export class Allowance {
   /** True when so much is held that what is consumed must be reported at once, or the sender stands still. */
   get scarce(): boolean {
     return this.held > this.#window / 2;
+  }
+
+  /** True when what is held leaves the other streams next to nothing. */
+  get crowded(): boolean {
+    return this.held > this.#window * CROWDED_PART;
+  }
+
+  /** True when so little is held that the other streams have room again. */
+  get roomy(): boolean {
+    return this.held <= this.#window * ROOMY_PART;
   }
 
   /** Takes `charge` received. Throws SessionError(flow-control) beyond the window; a first frame is always allowed. */
@@ -73,26 +90,32 @@ export class Allowance {
     return stream.finalSize === null && stream.consumed + share - stream.limit >= share / 4;
   }
 
-  /** A part of what is left to promise, so that readers that have stopped hold ever less, and never all of it. */
+  /**
+   * A part of what is left to promise of what stalled streams don't hold. A stalled stream is promised the least: so it comes to
+   * hold what its reader takes in a second.
+   */
   share(stream: Incoming): number {
+    if (stream.stalledAt !== null) return MIN_STREAM_WINDOW;
     const own = this.#counted.get(stream) ?? NOTHING;
+    const window = this.#window - (this.#sum.stuck - own.stuck);
     const others = this.#sum.promised - own.promised;
     const fresh = this.#sum.fresh - own.fresh;
     const part =
       stream.window > STREAM_WINDOW
-        ? (this.#window * PROVEN_PART - others) * PROVEN_SHARE
-        : Math.max(this.#window * FRESH_PART - others, this.#window * KEPT_PART - fresh) * FRESH_SHARE;
+        ? (window * PROVEN_PART - others) * PROVEN_SHARE
+        : Math.max(window * FRESH_PART - others, window * KEPT_PART - fresh) * FRESH_SHARE;
     return Math.max(MIN_STREAM_WINDOW, Math.min(stream.window, Math.floor(part)));
   }
 
   /** Keeps the sums true after a stream has moved. */
   count(stream: Incoming): void {
-    const { promised, window, finalSize, held } = stream;
+    const { window, finalSize, held, stalledAt } = stream;
     const reads = window > STREAM_WINDOW;
-    // Who was granted much and has stopped is not fresh: he holds nothing of what is kept for newcomers.
-    const fresh = reads || promised > STREAM_WINDOW ? 0 : promised;
+    const stuck = stalledAt !== null ? held : Math.max(0, held - window);
+    const promised = Math.max(0, stream.promised - stuck);
+    // A stream that was granted much and has stopped is not fresh: it holds nothing of what is kept for new ones.
+    const fresh = reads || stream.promised > STREAM_WINDOW ? 0 : promised;
     const wanted = reads && finalSize === null ? window : 0;
-    const stuck = stream.stalled ? held : Math.max(0, held - window);
     this.#add(stream, { promised, fresh, wanted, stuck });
   }
 

@@ -18,8 +18,10 @@ export class Incoming {
   limit: number;
   /** It has been quiet, and nothing of it is held here: what was promised beyond the usual counts when it speaks again. */
   resting = false;
-  /** It has been quiet, and its reader has not taken what came. */
-  stalled = false;
+  /** Since when the reader has been more than a second behind what came, in monotonic milliseconds; null: it is not. */
+  stalledAt: number | null = null;
+  /** Offset up to which bytes had come at the last `look`. */
+  #seen = 0;
   /** Charge of frames received and not yet reported consumed. */
   held = 0;
   finalSize: number | null = null;
@@ -78,13 +80,13 @@ export class Incoming {
 
   /** The application has taken `bytes` more. */
   consume(bytes: number, now: number): void {
-    const received = this.finalSize !== null && this.received > this.finalSize ? this.finalSize : this.received;
+    const received = this.#receivedBytes;
     if (this.consumed + bytes > received)
       throw new RangeError(`consumed ${this.consumed + bytes} of ${received} received`);
     const before = this.consumed;
     this.consumed += bytes;
     this.consumedAt = now;
-    this.stalled = false;
+    if (this.consumed >= this.#seen) this.stalledAt = null;
     let frames = 0;
     while (this.#ends[frames] !== undefined && (this.#ends[frames] ?? 0) <= this.consumed) frames += 1;
     if (frames > 0) this.#ends.splice(0, frames);
@@ -140,7 +142,19 @@ export class Incoming {
   settle(): void {
     this.#window.settle();
     this.resting = this.held === 0;
-    this.stalled = this.held > 0;
+  }
+
+  /** Once a second: a reader that has not taken what had come by the last time is stalled. True when that has changed. */
+  look(now: number): boolean {
+    const before = this.stalledAt;
+    this.stalledAt = this.consumed < this.#seen ? (before ?? now) : null;
+    this.#seen = this.#receivedBytes;
+    return this.stalledAt !== before;
+  }
+
+  /** Offset up to which bytes have come: without the FIN. */
+  get #receivedBytes(): number {
+    return this.finalSize !== null && this.received > this.finalSize ? this.finalSize : this.received;
   }
 
   #gap(): "gap" | null {

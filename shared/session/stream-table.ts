@@ -3,7 +3,7 @@ import { Datagrams } from "./datagrams.ts";
 import { NO_DEMAND } from "./division.ts";
 import type { Failure } from "../wire/errors.ts";
 import { TYPE, viewOf, writeU64, type Header } from "../wire/frame.ts";
-import { REMEMBERED_RESETS, REPORT_MS } from "../wire/limits.ts";
+import { REMEMBERED_RESETS, REPORT_MS, STALLED_MS } from "../wire/limits.ts";
 import { encodeAccept, encodeFailure, type Accept } from "../wire/open.ts";
 import { Remembered } from "./remembered.ts";
 import type { StreamRecord } from "../wire/resume.ts";
@@ -159,12 +159,26 @@ export class StreamTable {
         stream.reset("visitor-gone", "one side had finished, and nothing has passed for five minutes");
         continue;
       }
-      if (stream.touched > quiet || stream.in.resting) continue;
-      stream.in.settle();
-      this.allowance.count(stream.in);
+      const changed = stream.in.look(now);
+      const rests = stream.touched <= quiet && !stream.in.resting;
+      if (rests) stream.in.settle();
+      if (changed || rests) this.allowance.count(stream.in);
     }
+    if (this.allowance.crowded) this.#makeRoom(now);
     const { wants, stuck } = this.allowance.demand;
     if (wants !== this.demand.wants || stuck !== this.demand.stuck) this.#ask();
+  }
+
+  /** Ends streams whose readers have been stalled longest, if there are others that need the room. */
+  #makeRoom(now: number): void {
+    const live = [...this.live.values()];
+    if (live.every((stream) => stream.in.stalledAt !== null)) return;
+    const stalledFor = (stream: Stream): number => now - (stream.in.stalledAt ?? now);
+    const ended = live.filter((stream) => stalledFor(stream) >= STALLED_MS);
+    for (const stream of ended.sort((a, b) => stalledFor(b) - stalledFor(a))) {
+      if (this.allowance.roomy) return;
+      stream.reset("busy", `others needed its room: its reader was behind for ${STALLED_MS / 1000} s`);
+    }
   }
 
   /** Reports all that is consumed and not yet told. */

@@ -83,6 +83,9 @@ export const SUSPECT_MS = 3_000;
 /** Milliseconds a consumed byte may stay unreported. */
 export const REPORT_MS = 1_000;
 
+/** Milliseconds that a reader must have been stalled before its stream is ended for the room it holds. */
+export const STALLED_MS = 15_000;
+
 /** Milliseconds open streams may finish in after GOAWAY or SIGTERM. */
 export const DRAIN_MS = 30_000;
 

@@ -37,19 +37,49 @@ const MUTANTS: Mutant[] = [
   {
     name: "of stopped readers only what is beyond their windows counts",
     file: "session/allowance.ts",
-    find: "stream.stalled ? held :",
+    find: "stalledAt !== null ? held :",
+    put: "",
+  },
+  {
+    name: "a stalled stream is promised as much as any other",
+    file: "session/allowance.ts",
+    find: "if (stream.stalledAt !== null) return MIN_STREAM_WINDOW;",
+    put: "",
+  },
+  {
+    name: "what stalled streams hold is promised a second time",
+    file: "session/allowance.ts",
+    find: "this.#window - (this.#sum.stuck - own.stuck)",
+    put: "this.#window",
+  },
+  {
+    name: "a reader that takes a byte now and then is never stalled",
+    file: "session/incoming.ts",
+    find: "if (this.consumed >= this.#seen) this.stalledAt = null;",
+    put: "this.stalledAt = null;",
+  },
+  {
+    name: "stalled streams keep their room whoever needs it",
+    file: "session/stream-table.ts",
+    find: "if (this.allowance.crowded) this.#makeRoom(now);",
+    put: "",
+  },
+  {
+    name: "stalled streams end though nothing else needs the room",
+    file: "session/stream-table.ts",
+    find: "if (live.every((stream) => stream.in.stalledAt !== null)) return;",
     put: "",
   },
   {
     name: "nothing is kept for newcomers",
     file: "session/allowance.ts",
-    find: "this.#window * KEPT_PART - fresh",
+    find: "window * KEPT_PART - fresh",
     put: "0",
   },
   {
     name: "who was granted much and has stopped takes the newcomers' part",
     file: "session/allowance.ts",
-    find: "reads || promised > STREAM_WINDOW ? 0 : promised",
+    find: "reads || stream.promised > STREAM_WINDOW ? 0 : promised",
     put: "reads ? 0 : promised",
   },
   {

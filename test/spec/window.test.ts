@@ -1,7 +1,9 @@
 import { expect, test } from "vitest";
+import { Allowance } from "../../shared/session/allowance.ts";
+import { Incoming } from "../../shared/session/incoming.ts";
 import { divide, NO_DEMAND } from "../../shared/session/division.ts";
 import { decodeFrame, HEADROOM, stamp, TYPE } from "../../shared/wire/frame.ts";
-import { MAX_DATA, RELAY_BUDGET, STREAM_WINDOW } from "../../shared/wire/limits.ts";
+import { MAX_DATA, MIN_STREAM_WINDOW, RELAY_BUDGET, STALLED_MS, STREAM_WINDOW } from "../../shared/wire/limits.ts";
 import { encodeDial } from "../../shared/wire/open.ts";
 import { Session } from "../../shared/session/session.ts";
 import type { Stream } from "../../shared/session/stream.ts";
@@ -14,6 +16,10 @@ const MIB = 2 ** 20;
 const ROUND_TRIP_MS = 100;
 /** Bytes a millisecond: 1 Gb/s. */
 const RATE = 125_000;
+
+/** Bytes a millisecond under which a visitor is a slow reader, and how often such a one reads. */
+const SLOW = 10;
+const SLOW_MS = 50;
 
 type Visitor = {
   stream: Stream;
@@ -53,8 +59,13 @@ class Distance {
   readonly #up = new Line();
   readonly #down = new Line();
   #dialled: Stream | undefined;
+  readonly #budget: number;
+  /** What the caller's session was granted last. */
+  granted = 0;
 
-  constructor() {
+  /** `budget`: bytes that the relay has for both ends. */
+  constructor(budget = RELAY_BUDGET) {
+    this.#budget = budget;
     const now = (): number => this.now;
     const ended = (code: string, reason: string): void => void this.over.push(`${code}: ${reason}`);
     this.caller = new Session({
@@ -82,7 +93,8 @@ class Distance {
 
   /** As a relay does with its own ingress and one agent. */
   #divide(): void {
-    this.caller.grant(divide(RELAY_BUDGET, [this.caller.demand, NO_DEMAND])[0] ?? 0);
+    this.granted = divide(this.#budget, [this.caller.demand, NO_DEMAND])[0] ?? 0;
+    this.caller.grant(this.granted);
   }
 
   /** A visitor comes, to a target that sends without end. `pace` in bytes a millisecond. */
@@ -121,7 +133,10 @@ class Distance {
 
   #live(visitor: Visitor): void {
     while (visitor.target?.hungry === true) visitor.target.write(new Uint8Array(HEADROOM + MAX_DATA));
-    const taken = Math.min(visitor.untaken, visitor.pace);
+    // A slow reader reads now and then, and then as much.
+    const every = visitor.pace < SLOW ? SLOW_MS : 1;
+    if (this.now % every !== 0) return;
+    const taken = Math.min(visitor.untaken, visitor.pace * every);
     if (taken === 0) return;
     visitor.untaken -= taken;
     visitor.read += taken;
@@ -198,6 +213,44 @@ test("one reader that earned the whole window and stops leaves others a window t
   path.visit(RATE);
   path.run(2_000);
   expect(path.rates(2_000)[1]).toBeGreaterThan((0.8 * STREAM_WINDOW) / ROUND_TRIP_MS);
+});
+
+test.each([
+  { others: 100, pace: 0, what: "never read" },
+  { others: 100, pace: 1, what: "read a byte a millisecond" },
+])("$others visitors that $what leave another a window that carries", ({ others, pace }) => {
+  const path = new Distance();
+  for (let count = 0; count < others; count += 1) path.visit(pace);
+  path.run(6_000);
+  path.visit(RATE);
+  path.run(2_000);
+  const reads = path.rates(2_000).at(-1);
+  expect(reads).toBeGreaterThan((0.8 * STREAM_WINDOW) / ROUND_TRIP_MS);
+  expect(path.over).toEqual([]);
+});
+
+test("visitors that read nothing and fill the session keep their streams until another visitor needs the room", () => {
+  const path = new Distance(MIB / 2);
+  for (let count = 0; count < 24; count += 1) path.visit(0);
+  path.run(STALLED_MS + 5_000);
+  expect(path.caller.charges.held).toBeGreaterThan((7 / 8) * path.granted);
+  expect(path.over).toEqual([]);
+  path.visit(RATE);
+  path.run(3_000);
+  expect(new Set(path.over)).toEqual(new Set(["others needed its room: its reader was behind for 15 s"]));
+  expect(path.over.length).toBeLessThan(12);
+  expect(path.rates(1_000).at(-1)).toBeGreaterThan(MIN_STREAM_WINDOW / ROUND_TRIP_MS);
+});
+
+test("what a stalled stream holds is not promised to another", () => {
+  const allowance = new Allowance();
+  allowance.window = 4 * MIB;
+  const stalled = new Incoming(4 * MIB);
+  for (let offset = 0; offset < 3 * MIB; offset += MAX_DATA) stalled.take(offset, new Uint8Array(MAX_DATA), 0);
+  stalled.look(1_000);
+  stalled.look(2_000);
+  allowance.count(stalled);
+  expect(allowance.share(new Incoming(0))).toBeLessThanOrEqual(MIB / 8);
 });
 
 test("a stream that rests gives up what it was promised: the next gets as much", () => {
