@@ -32,7 +32,8 @@ export class Watchers {
 
   /** Answers false when there are too many. */
   accept(socket: WebSocket, pass: WatchPass): boolean {
-    const isFull = this.#sockets.getWebSockets().length >= MOST;
+    // A closed one stays until its end answers, which it may never do.
+    const isFull = this.#sockets.getWebSockets().filter(isOpen).length >= MOST;
     this.#sockets.acceptWebSocket(socket);
     socket.serializeAttachment(pass);
     if (isFull) socket.close(LIVE_CLOSE.busy, "too many are watching");
@@ -62,7 +63,11 @@ function passOf(socket: WebSocket): WatchPass {
 }
 
 function send(socket: WebSocket, text: string): void {
-  if (socket.readyState === WebSocket.OPEN) socket.send(text);
+  if (isOpen(socket)) socket.send(text);
+}
+
+function isOpen({ readyState }: WebSocket): boolean {
+  return readyState === WebSocket.OPEN;
 }
 
 function close(socket: WebSocket, reason: string): void {

@@ -34,6 +34,8 @@ export type Attachment = LanePass & {
   since: number;
   /** What its end has asked for on it. */
   demand?: Demand | undefined;
+  /** This relay has closed it, and its end has not answered. */
+  closed?: boolean | undefined;
   /** Its process waits until another one with the same token is gone. */
   standby?: boolean | undefined;
   /** What an agent has said of its own rules: here, or in the relay's storage. */

@@ -135,8 +135,12 @@ export class Lane {
     this.socket.send(encodeFrame({ type: TYPE.MARK, offset: name }));
   }
 
-  /** Closes with a reason a person can read; 123 bytes is what a close frame holds. */
+  /**
+   * Closes with a reason a person can read; 123 bytes is what a close frame holds. The platform keeps the socket until its end
+   * answers, which an end without a path never does: so that is kept with it, for the instance after the next hibernation.
+   */
   close(code: number, reason: string): void {
+    this.save({ ...this.attachment, closed: true });
     try {
       this.socket.close(
         code,

@@ -30,8 +30,13 @@ export class Lanes {
 
   constructor(sockets: WebSocket[]) {
     for (const socket of sockets) {
-      const lane = this.add(socket);
-      const { ready, renewOnly, standby } = lane.attachment;
+      const lane = new Lane(socket, this.accounts);
+      const { ready, renewOnly, standby, closed } = lane.attachment;
+      if (closed === true) {
+        this.#closing.set(socket, lane);
+        continue;
+      }
+      this.#bySocket.set(socket, lane);
       if (ready !== null && renewOnly !== true && standby !== true) this.enter(lane);
     }
   }
