@@ -12,8 +12,10 @@ test(
     await mixedLoad(MINUTES, async (figures) => {
       await record("hostile", figures);
       expect(figures.wrong.join("\n")).toBe("");
-      const late = figures.workerdMiB.slice(MINUTES / 2);
-      expect(Math.max(...late)).toBeLessThan(1.5 * Math.max(...figures.workerdMiB.slice(0, MINUTES / 2)));
+      for (const of of ["workerdMiB", "agentMiB", "launcherMiB"] as const) {
+        const [early, late] = [figures[of].slice(0, MINUTES / 2), figures[of].slice(MINUTES / 2)];
+        expect(Math.max(...late), of).toBeLessThan(1.5 * Math.max(...early));
+      }
     });
   },
   40 * 60_000,

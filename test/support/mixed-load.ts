@@ -38,6 +38,7 @@ export type Figures = {
   /** Resident memory, once a minute. */
   workerdMiB: number[];
   agentMiB: number[];
+  launcherMiB: number[];
 };
 
 /**
@@ -183,7 +184,7 @@ class Load {
     this.#site = site;
     this.#printed = printed;
     this.#until = Date.now() + minutes * 60_000;
-    this.figures = { minutes, good: {}, wrong: [], hostile: {}, late: {}, workerdMiB: [], agentMiB: [] };
+    this.figures = { minutes, good: {}, wrong: [], hostile: {}, late: {}, workerdMiB: [], agentMiB: [], launcherMiB: [] };
   }
 
   /** Tries again and again; `attempt` answers what was wrong, "" for nothing. */
@@ -214,6 +215,7 @@ class Load {
     while (Date.now() < this.#until) {
       this.figures.workerdMiB.push(Math.round(residentOf(this.#site.edge.workerd)));
       this.figures.agentMiB.push(Math.round(residentOf(this.#site.agent.pid)));
+      this.figures.launcherMiB.push(Math.round(residentOf(this.#site.edge.serve.pid)));
       const { sites } = await this.#site.edge.json<StatusView>("status");
       const state = sites.find(({ name }) => name === "lab")?.state;
       if (state !== "online") this.#wrong(`the site is ${state ?? "gone"}`);
