@@ -37,7 +37,9 @@ export default class PlainSummary implements Reporter {
   }
 }
 
+/** The message, and that of what caused it: Node's "fetch failed" alone says nothing. */
 function firstLine(error: unknown): string {
-  const message = error !== null && typeof error === "object" && "message" in error ? error.message : error;
-  return String(message).split("\n", 1)[0] ?? "";
+  const told = error !== null && typeof error === "object" ? (error as { message?: unknown; cause?: unknown }) : {};
+  const [line = ""] = String(told.message ?? error).split("\n", 1);
+  return told.cause === undefined ? line : `${line}: ${firstLine(told.cause)}`;
 }
