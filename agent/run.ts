@@ -5,6 +5,7 @@ import type { Failure } from "../shared/wire/errors.ts";
 import { TYPE } from "../shared/wire/frame.ts";
 import { DEAD_MS, DIALS_IN_FLIGHT, DRAIN_MS, MAX_DATA } from "../shared/wire/limits.ts";
 import type { Dial } from "../shared/wire/open.ts";
+import { TICK_MS } from "../shared/session/session.ts";
 import { Places } from "../shared/places.ts";
 import type { Stream } from "../shared/session/stream.ts";
 import { PROTOCOL, VERSION } from "../shared/wire/version.ts";
@@ -12,8 +13,8 @@ import type { Dialler } from "../link/dial/dialler.ts";
 import { logLoss, logFields, type LinkStopped } from "../link/fault.ts";
 import { Lanes } from "../link/lanes.ts";
 import type { Log } from "../link/log.ts";
-import { MOMENTS } from "../link/moments.ts";
 import { pause } from "../link/pause.ts";
+import { sessionIo } from "../link/session-io.ts";
 import { TokenRenewal } from "../link/token-renewal.ts";
 import type { Counters } from "./counters.ts";
 import { decodeDialOptions, type DialOptions } from "../shared/wire/dial-options.ts";
@@ -30,7 +31,6 @@ import { saidRules, type TargetPolicy } from "./policy.ts";
 import { serveProbe } from "./probe/probe.ts";
 import { reportOf, type Tally } from "./report.ts";
 
-const TICK_MS = 1_000;
 const DRAIN_POLL_MS = 50;
 /** Round trips, and milliseconds at least, in which what the edge sent before it knew of GOAWAY arrives. */
 const LINGER_ROUND_TRIPS = 3;
@@ -82,15 +82,6 @@ export async function runAgent(options: AgentOptions, state: AgentState): Promis
   let announced = false;
   let refusing = false;
 
-  const sessions = new AgentSessions({
-    send: (frame, lane) => lanes.send(frame, lane),
-    room: (lane) => lanes.room(lane),
-    now: () => performance.now(),
-    gather: MOMENTS,
-    dial: (stream, request) => void serve(stream, request),
-    drained: () => datagrams.flush(),
-    cut: (cut) => admission.cut(cut),
-  });
   const lanes = new Lanes({
     url: new URL("/.sallyport/agent", edge),
     dialler: options.dialler,
@@ -131,6 +122,12 @@ export async function runAgent(options: AgentOptions, state: AgentState): Promis
       Object.assign(state, { connected: false, since: Date.now(), lastFault: fault.reason });
       log("warn", "not connected", { ...logFields(fault), retryInMs });
     },
+  });
+  const sessions = new AgentSessions({
+    io: sessionIo(lanes),
+    dial: (stream, request) => void serve(stream, request),
+    drained: () => datagrams.flush(),
+    cut: (cut) => admission.cut(cut),
   });
   const renewal = new TokenRenewal({ ...options, kind: "agent" });
   const datagrams = new DatagramQueue(

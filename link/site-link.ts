@@ -5,15 +5,14 @@ import type { Failure } from "../shared/wire/errors.ts";
 import { TYPE, type Frame } from "../shared/wire/frame.ts";
 import { DEAD_MS, MAX_DATA } from "../shared/wire/limits.ts";
 import { encodeOpen, type Kind } from "../shared/wire/open.ts";
-import type { Session } from "../shared/session/session.ts";
+import { TICK_MS, type Session } from "../shared/session/session.ts";
 import type { Stream } from "../shared/session/stream.ts";
 import { PROTOCOL, VERSION } from "../shared/wire/version.ts";
 import type { Dialler } from "./dial/dialler.ts";
 import type { LinkFault, LinkStopped } from "./fault.ts";
 import { LANES, Lanes } from "./lanes.ts";
-import { MOMENTS } from "./moments.ts";
+import { sessionIo } from "./session-io.ts";
 
-const TICK_MS = 1_000;
 const REALTIME_LANE = 0;
 
 export type SiteLinkOptions = {
@@ -80,10 +79,7 @@ export class SiteLink implements AsyncDisposable {
       },
     });
     this.#sessions = new CallerSessions({
-      send: (frame, lane) => this.#lanes.send(frame, lane),
-      room: (lane) => this.#lanes.room(lane),
-      now: () => performance.now(),
-      gather: MOMENTS,
+      io: sessionIo(this.#lanes),
       lanes: LANES,
       dataLane: () => this.#lanes.nextDataLane(),
       random: (bytes) => randomBytes(bytes),

@@ -1,25 +1,19 @@
+import { assemble, type AgentSessionEvent } from "./assemble.ts";
 import { Budget } from "./budget.ts";
 import { Cut, decodeControl, type Welcome } from "../wire/control.ts";
 import { encodeEnd } from "../wire/ending.ts";
 import { SessionError, type Failure } from "../wire/errors.ts";
-import { decodeFields, numberField } from "../wire/fields.ts";
 import { encodeFrame, FLAG_MORE, TYPE, type Frame } from "../wire/frame.ts";
 import { GoneSessions } from "./gone-sessions.ts";
-import { GRACE_MS, MAX_STREAMS, USUAL_DATA } from "../wire/limits.ts";
+import { decodeIntroduction } from "../wire/introduction.ts";
+import { GRACE_MS, MAX_STREAMS } from "../wire/limits.ts";
 import type { Dial } from "../wire/open.ts";
-import type { Moments } from "./outlet.ts";
-import { decodeResume, Secret, type Resume } from "../wire/resume.ts";
-import { Session } from "./session.ts";
+import { decodeResume, type Resume } from "../wire/resume.ts";
+import type { Session, SessionIo } from "./session.ts";
 import type { Stream } from "./stream.ts";
 
 export type AgentSessionsHost = {
-  /** Sends a frame on a lane, or nowhere while there is none. */
-  send: (frame: Uint8Array, lane: number) => void;
-  /** Bytes of the largest frame of bulk that a lane takes now; 0: none. */
-  room: (lane: number) => number;
-  /** Monotonic milliseconds. */
-  now: () => number;
-  gather: Moments;
+  io: SessionIo;
   /** A visitor wants this: accept or reject it, now or later. */
   dial: (stream: Stream, dial: Dial) => void;
   /** Datagrams that waited may go. */
@@ -44,7 +38,7 @@ export class AgentSessions {
   readonly #budget = new Budget({
     // A session that waits is sent nothing: callers that come and go must not take from those that stay.
     sessions: () => this.#sessions.filter(({ up }) => up),
-    send: (frame) => this.#host.send(frame, 0),
+    send: (frame) => this.#host.io.send(frame, 0),
   });
   #graceMs = GRACE_MS;
 
@@ -144,7 +138,7 @@ export class AgentSessions {
 
   /** Asks the caller of a session to resume it. */
   #nudge({ to }: Session): void {
-    this.#host.send(encodeFrame({ type: TYPE.NUDGE, channel: to.channel }), 0);
+    this.#host.io.send(encodeFrame({ type: TYPE.NUDGE, channel: to.channel }), 0);
   }
 
   /** Sessions that wait without a stream are kept for callers that come back, but not for ever more of them. */
@@ -166,11 +160,8 @@ export class AgentSessions {
   }
 
   #begin(frame: Frame): void {
-    const fields = decodeFields(frame.payload);
-    const id = fields.get(1)?.slice();
-    const key = fields.get(2)?.slice();
-    if (id?.byteLength !== 16 || key?.byteLength !== 32)
-      throw new SessionError("protocol", "SESSION without id or secret");
+    const introduction = decodeIntroduction(frame.payload);
+    const { id } = introduction;
     const name = hex(id);
     const { channel } = frame;
     // Callers say it on each of their lanes, so that no DIAL on another one comes before it.
@@ -178,28 +169,35 @@ export class AgentSessions {
     if (known?.to.channel === channel) return;
     if (known !== undefined) return this.#refuse(channel, "that session is another caller's", id);
     this.#byChannel.get(channel)?.close("done", { code: "lost", reason: "the caller began anew" });
-    const { send, room, now, gather, dial, drained } = this.#host;
-    const session: Session = new Session({
+    const session = assemble({
       role: "agent",
-      frameBytes: Math.max(USUAL_DATA, numberField(fields, 3)),
-      timed: numberField(fields, 4) === 1,
-      secret: new Secret(id, key),
       to: { channel, slot: 0 },
+      io: this.#host.io,
       graceMs: () => this.#graceMs,
-      io: { send, room, now, gather },
-      dial,
-      drained,
-      demands: () => this.#budget.divide(),
-      ended: () => {
-        this.#gone.add(session.to.channel, id);
-        if (this.#byChannel.get(session.to.channel) === session) this.#byChannel.delete(session.to.channel);
-        this.#byId.delete(name);
-      },
+      introduction,
+      on: (event, of) => this.#on(event, of),
     });
     this.#byChannel.set(channel, session);
     this.#byId.set(name, session);
     session.allow(frame.offset);
     this.#budget.divide();
+  }
+
+  #on(event: AgentSessionEvent, session: Session): void {
+    switch (event.type) {
+      case "dial":
+        return this.#host.dial(event.stream, event.dial);
+      case "demand":
+        return this.#budget.divide();
+      case "drained":
+        return this.#host.drained?.();
+      case "over": {
+        const { channel } = session.to;
+        this.#gone.add(channel, event.id);
+        if (this.#byChannel.get(channel) === session) this.#byChannel.delete(channel);
+        this.#byId.delete(hex(event.id));
+      }
+    }
   }
 
   /** A caller asks to go on, perhaps on another channel than before. */
@@ -231,7 +229,7 @@ export class AgentSessions {
   }
 
   #refuse(channel: number, reason: string, id?: Uint8Array, never = false): void {
-    this.#host.send(encodeEnd({ channel }, { code: "done", reason, id, never }), 0);
+    this.#host.io.send(encodeEnd({ channel }, { code: "done", reason, id, never }), 0);
   }
 
   #forSession(frame: Frame): void {
@@ -239,7 +237,7 @@ export class AgentSessions {
     if (session !== undefined) return session.receive(frame);
     // An answer to END would be answered in turn.
     if (frame.type === TYPE.END) return;
-    const answer = this.#gone.answer(frame.channel, this.#host.now());
+    const answer = this.#gone.answer(frame.channel, this.#host.io.now());
     if (answer !== null) this.#refuse(frame.channel, "no session on this channel", answer.id, answer.id === undefined);
   }
 }

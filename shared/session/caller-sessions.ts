@@ -1,3 +1,4 @@
+import { assemble, type SessionEvent } from "./assemble.ts";
 import { Budget } from "./budget.ts";
 import { decodeControl, Routes, type Welcome } from "../wire/control.ts";
 import { encodeEnd } from "../wire/ending.ts";
@@ -5,19 +6,11 @@ import { FLAG_MORE, TYPE, type Frame } from "../wire/frame.ts";
 import { GoneSessions } from "./gone-sessions.ts";
 import { GRACE_MS } from "../wire/limits.ts";
 import type { Failure } from "../wire/errors.ts";
-import type { Moments } from "./outlet.ts";
-import { Secret } from "../wire/resume.ts";
-import { Session } from "./session.ts";
+import type { Session, SessionIo } from "./session.ts";
 import type { Stream } from "./stream.ts";
 
 export type CallerSessionsHost = {
-  /** Sends a frame on a lane, or nowhere while there is none. */
-  send: (frame: Uint8Array, lane: number) => void;
-  /** Bytes of the largest frame of bulk that a lane takes now; 0: none. */
-  room: (lane: number) => number;
-  /** Monotonic milliseconds. */
-  now: () => number;
-  gather: Moments;
+  io: SessionIo;
   /** How many lanes there may be. */
   lanes: number;
   /** A live lane for what is not realtime, each in its turn. */
@@ -40,7 +33,7 @@ export class CallerSessions {
   readonly #sessions = new Map<string, Kept>();
   /** By slot. */
   readonly #gone = new GoneSessions();
-  readonly #budget = new Budget({ sessions: () => this.all, send: (frame) => this.#host.send(frame, 0) });
+  readonly #budget = new Budget({ sessions: () => this.all, send: (frame) => this.#host.io.send(frame, 0) });
   #slots: Slot[] = [];
   #endpoints: Endpoints = [];
   /** Endpoints of a ROUTES whose last page has not come. */
@@ -134,41 +127,43 @@ export class CallerSessions {
     if (session !== undefined) return session.receive(frame);
     // An answer to END would be answered in turn; and of an agent on a new slot, ROUTES may come after its frames.
     if (frame.type === TYPE.END || !this.#slots.some(({ slot }) => slot === frame.slot)) return;
-    const answer = this.#gone.answer(frame.slot, this.#host.now());
+    const answer = this.#gone.answer(frame.slot, this.#host.io.now());
     if (answer === null) return;
     const to = { channel: this.#channel, slot: frame.slot };
-    this.#host.send(encodeEnd(to, { code: "done", reason: "no session with this agent", id: answer.id }), 0);
+    this.#host.io.send(encodeEnd(to, { code: "done", reason: "no session with this agent", id: answer.id }), 0);
   }
 
   /** Opens a stream or flow; DATA may follow at once. `tried`: agents, by incarnation, that turned out to be gone. */
   session(agent: Slot): Session {
     const existing = this.#sessions.get(agent.incarnation);
     if (existing !== undefined) return existing.session;
-    const { send, room, now, gather, random, lanes, drained } = this.#host;
-    const id = random(16);
-    const key = random(32);
-    const to = { channel: this.#channel, slot: agent.slot };
-    const session: Session = new Session({
+    const { io, random, lanes } = this.#host;
+    const session = assemble({
       role: "caller",
-      to,
-      frameBytes: agent.frameBytes,
-      secret: new Secret(id, key),
-      introduction: { key, lanes: () => Array.from({ length: lanes }, (_, lane) => lane) },
+      to: { channel: this.#channel, slot: agent.slot },
+      io,
       graceMs: () => this.#graceMs,
-      io: { send, room, now, gather },
-      demands: () => this.#budget.divide(),
-      drained,
-      ended: () => {
-        this.#gone.add(session.to.slot, id);
-        if (this.#sessions.get(agent.incarnation) === kept) this.#sessions.delete(agent.incarnation);
-      },
+      frameBytes: agent.frameBytes,
+      lanes: () => Array.from({ length: lanes }, (_, lane) => lane),
+      random,
+      on: (event, of) => this.#on(event, of, agent.incarnation),
     });
-    const kept: Kept = { session, identity: agent.agent };
-    this.#sessions.set(agent.incarnation, kept);
-    session.grant(this.#budget.part(session), false);
-    session.introduce();
+    this.#sessions.set(agent.incarnation, { session, identity: agent.agent });
+    session.begin(this.#budget.part(session));
     this.#budget.divide();
     return session;
+  }
+
+  #on(event: SessionEvent, session: Session, incarnation: string): void {
+    switch (event.type) {
+      case "demand":
+        return this.#budget.divide();
+      case "drained":
+        return this.#host.drained?.();
+      case "over":
+        this.#gone.add(session.to.slot, event.id);
+        if (this.#sessions.get(incarnation)?.session === session) this.#sessions.delete(incarnation);
+    }
   }
 
   /** The incarnation of the agent that a live stream leads to. */

@@ -3,9 +3,8 @@ import { decodeWaited } from "./datagrams.ts";
 import { NO_DEMAND, type Demand } from "./division.ts";
 import { decodeEnd, encodeEnd } from "../wire/ending.ts";
 import { SessionError, type Failure, type SessionCode } from "../wire/errors.ts";
-import { encodeFields } from "../wire/fields.ts";
 import { AGREED, encodeFrame, TYPE, typeName, type Frame, type Header } from "../wire/frame.ts";
-import { GRACE_MS, MAX_DATA, USUAL_DATA } from "../wire/limits.ts";
+import { GRACE_MS, USUAL_DATA } from "../wire/limits.ts";
 import type { Dial } from "../wire/open.ts";
 import { Outlet, type Moments } from "./outlet.ts";
 import { Resumption } from "./resumption.ts";
@@ -13,6 +12,9 @@ import { equalBytes, type Secret, type StreamRecord } from "../wire/resume.ts";
 import { StreamFrames } from "./stream-frames.ts";
 import { StreamTable } from "./stream-table.ts";
 import type { Stream, StreamInit } from "./stream.ts";
+
+/** Milliseconds between the ticks of a session: reports, grace periods and what stalls are looked at as often. */
+export const TICK_MS = 1_000;
 
 /** What a session needs of the world: bytes out, and the time. */
 export type SessionIo = {
@@ -38,7 +40,7 @@ export type SessionInit = {
   /** What proves the session after a loss; without it, a loss ends it. */
   secret?: Secret;
   /** Callers: what SESSION says to the agent, and the lanes to say it on. */
-  introduction?: { key: Uint8Array; lanes: () => Iterable<number> };
+  introduction?: { payload: Uint8Array; lanes: () => Iterable<number> };
   /** Milliseconds the session outlives its path; 0: not at all. The edge may be restarted with another. */
   graceMs?: () => number;
   /** Agents: a visitor wants this; set `stream.events`, then accept or reject, now or later. */
@@ -132,13 +134,10 @@ export class Session {
     if (tell && isNews) this.#send({ type: TYPE.WINDOW, offset: window });
   }
 
-  /** Says SESSION on every lane, or an OPEN on another one could overtake it: the agent takes the first. Callers only. */
-  introduce(): void {
-    const { introduction, secret } = this.#init;
-    if (introduction === undefined || secret === undefined) return;
-    const payload = encodeFields({ 1: secret.id, 2: introduction.key, 3: MAX_DATA, 4: 1 });
-    for (const lane of introduction.lanes())
-      this.#outlet.send(encodeFrame({ type: TYPE.SESSION, lane, ...this.to, offset: this.#granted }, payload), lane);
+  /** Says SESSION, with the session window that the agent may use from the start. Callers only, before all else. */
+  begin(window: number): void {
+    this.grant(window, false);
+    this.#introduce();
   }
 
   /** The session window the far end grants us, when told by SESSION. */
@@ -219,7 +218,7 @@ export class Session {
     if (!this.#over) this.#table.sender.pump();
   }
 
-  /** Once a second while streams live, or while the path is away. */
+  /** Every TICK_MS while streams live, or while the path is away. */
   tick(): void {
     const now = this.#init.io.now();
     if (this.#over) return;
@@ -299,11 +298,20 @@ export class Session {
   #unheard(isNamed: boolean): void {
     if (!this.#isMet) {
       // SESSION was lost, and so was all that came after it.
-      this.introduce();
+      this.#introduce();
       this.#resumption.beginAgain();
     } else if (!isNamed) {
       this.resume();
     }
+  }
+
+  /** Says SESSION on every lane, or an OPEN on another one could overtake it: the agent takes the first. */
+  #introduce(): void {
+    const { introduction } = this.#init;
+    if (introduction === undefined) return;
+    const header = { type: TYPE.SESSION, ...this.to, offset: this.#granted };
+    for (const lane of introduction.lanes())
+      this.#outlet.send(encodeFrame({ ...header, lane }, introduction.payload), lane);
   }
 
   #ended({ payload }: Frame): void {

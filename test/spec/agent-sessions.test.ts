@@ -58,10 +58,12 @@ function anAgent() {
   const sent: Frame[] = [];
   const clock = { now: 0 };
   const sessions = new AgentSessions({
-    send: (frame) => void sent.push(decodeFrame(frame)),
-    room: () => 0,
-    now: () => clock.now,
-    gather: { soon: (run) => run(), later: (run) => run() },
+    io: {
+      send: (frame) => void sent.push(decodeFrame(frame)),
+      room: () => 0,
+      now: () => clock.now,
+      gather: { soon: (run) => run(), later: (run) => run() },
+    },
     dial: () => undefined,
     cut: () => undefined,
   });

@@ -4,6 +4,7 @@ import type { Welcome } from "../../shared/wire/control.ts";
 import { TYPE } from "../../shared/wire/frame.ts";
 import { encodeOpen } from "../../shared/wire/open.ts";
 import type { Moments } from "../../shared/session/outlet.ts";
+import type { SessionIo } from "../../shared/session/session.ts";
 import type { Stream } from "../../shared/session/stream.ts";
 import { dice } from "./dice.ts";
 import { WINDOW } from "./pair.ts";
@@ -42,15 +43,15 @@ export class World {
       soon: (run) => void this.#due.push({ at: this.now, run }),
       later: (run, ms) => void this.#due.push({ at: this.now + ms, run }),
     };
-    const host = (who: Who) => ({
-      send: (bytes: Uint8Array, lane: number) => this.#ends[who].send(bytes, lane),
-      room: (lane: number) => this.#ends[who].room(lane),
+    const io = (who: Who): SessionIo => ({
+      send: (bytes, lane) => this.#ends[who].send(bytes, lane),
+      room: (lane) => this.#ends[who].room(lane),
       now: () => this.now,
       gather: moments,
     });
-    this.#agent = new AgentSessions({ ...host("agent"), dial: (stream) => this.#dialled(stream), cut: () => {} });
+    this.#agent = new AgentSessions({ io: io("agent"), dial: (stream) => this.#dialled(stream), cut: () => {} });
     this.#caller = new CallerSessions({
-      ...host("caller"),
+      io: io("caller"),
       lanes: LANES,
       dataLane: () => this.#ends.caller.dataLane(),
       random: (bytes) => Uint8Array.from({ length: bytes }, () => this.below(256)),

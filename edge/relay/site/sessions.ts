@@ -3,12 +3,10 @@ import type { Failure } from "../../../shared/wire/errors.ts";
 import { divide, sumOf, type Demand } from "../../../shared/session/division.ts";
 import { TYPE, type Frame } from "../../../shared/wire/frame.ts";
 import { MAX_DATA } from "../../../shared/wire/limits.ts";
-import { Secret } from "../../../shared/wire/resume.ts";
-import { Session } from "../../../shared/session/session.ts";
+import { assemble, type SessionEvent } from "../../../shared/session/assemble.ts";
+import { TICK_MS, type Session, type SessionIo } from "../../../shared/session/session.ts";
 import type { Lanes } from "../lanes/lanes.ts";
 import { endOfTurn } from "./turn.ts";
-
-const TICK_MS = 1_000;
 
 export type SessionsHost = {
   lanes: Lanes;
@@ -51,38 +49,50 @@ export class Sessions {
   session(slot: number): Session {
     const existing = this.#sessions.get(slot);
     if (existing !== undefined) return existing;
-    const id = crypto.getRandomValues(new Uint8Array(16));
-    const key = crypto.getRandomValues(new Uint8Array(32));
-    const session: Session = new Session({
+    const session = assemble({
       role: "caller",
-      secret: new Secret(id, key),
-      introduction: { key, lanes: () => this.#host.lanes.agent(slot)?.lanes.keys() ?? [] },
       to: { channel: 0, slot },
+      io: this.#io(slot),
       graceMs: () => this.#host.graceMs,
       // What the agent takes, its lanes know.
       frameBytes: MAX_DATA,
-      io: {
-        send: (frame, lane) => this.#host.lanes.send(slot, frame, lane),
-        room: (lane) => this.#host.lanes.room(slot, lane),
-        now: () => performance.now(),
-        gather: {
-          // One alone has nobody to wait for. workerd's own queueMicrotask costs several times as much as a promise.
-          soon: (run) => void (session.streams.size > 1 ? endOfTurn() : Promise.resolve()).then(run),
-          later: (run, ms) => void setTimeout(run, ms),
-        },
+      lanes: () => this.#host.lanes.agent(slot)?.lanes.keys() ?? [],
+      random: (bytes) => crypto.getRandomValues(new Uint8Array(bytes)),
+      on: (event, of) => this.#on(event, of, slot),
+    });
+    this.#sessions.set(slot, session);
+    session.begin(this.#windows().get(session) ?? 0);
+    this.regrant();
+    return session;
+  }
+
+  #io(slot: number): SessionIo {
+    const { lanes } = this.#host;
+    const isShared = (): boolean => (this.#sessions.get(slot)?.streams.size ?? 0) > 1;
+    return {
+      send: (frame, lane) => lanes.send(slot, frame, lane),
+      room: (lane) => lanes.room(slot, lane),
+      now: () => performance.now(),
+      gather: {
+        // One alone has nobody to wait for. workerd's own queueMicrotask costs several times as much as a promise.
+        soon: (run) => void (isShared() ? endOfTurn() : Promise.resolve()).then(run),
+        later: (run, ms) => void setTimeout(run, ms),
       },
-      demands: () => this.#host.demands(),
-      ended: () => {
+    };
+  }
+
+  #on(event: SessionEvent, session: Session, slot: number): void {
+    switch (event.type) {
+      case "demand":
+        return this.#host.demands();
+      case "drained":
+        // The edge's own ports take no datagrams.
+        return;
+      case "over":
         if (this.#sessions.get(slot) !== session) return;
         this.#sessions.delete(slot);
         this.#host.ended(slot);
-      },
-    });
-    this.#sessions.set(slot, session);
-    session.grant(this.#windows().get(session) ?? 0, false);
-    session.introduce();
-    this.regrant();
-    return session;
+    }
   }
 
   receive(slot: number, frame: Frame): void {
