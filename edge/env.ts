@@ -1,10 +1,8 @@
-import type { Registry } from "./registry/registry.ts";
-import type { Relay } from "./relay/relay.ts";
-
 /** What the Worker is given: by wrangler.toml on Cloudflare, by the launcher when self-hosted. */
 export interface Env {
-  RELAY: DurableObjectNamespace<Relay>;
-  REGISTRY: DurableObjectNamespace<Registry>;
+  /** What they answer is known where they are: relay/stub.ts and registry/stub.ts. */
+  RELAY: DurableObjectNamespace;
+  REGISTRY: DurableObjectNamespace;
   /** The first admin secret. Without it the edge only says what to do. */
   ADMIN_SECRET?: string;
   /** Canonical URL, when the launcher fixes it. */
@@ -30,9 +28,4 @@ export interface Env {
   KEEP_DAYS?: string;
   /** "1": HTTP mappings are allowed on the edge's own host, which then has no cookies and no dashboard. */
   SHARE_CONTROL_HOST?: string;
-}
-
-/** The one registry of an edge. */
-export function registryOf(env: Env): DurableObjectStub<Registry> {
-  return env.REGISTRY.getByName("registry");
 }

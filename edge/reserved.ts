@@ -4,7 +4,7 @@ import type { ApiEnv } from "./api/context.ts";
 import { metrics } from "./api/metrics.ts";
 import { setupProblem } from "./api/setup.ts";
 import { serveDashboard } from "./dashboard.ts";
-import { registryOf } from "./env.ts";
+import { registryOf } from "./registry/stub.ts";
 import { errorPage, newRequestId } from "./http-error.ts";
 import { problemResponse } from "./problem.ts";
 import { admitCaller } from "./ingress/caller.ts";

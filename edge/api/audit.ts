@@ -1,7 +1,7 @@
 import { Hono } from "hono";
 import * as z from "zod";
 import type { AuditList, AuditView } from "../../shared/rule/api.ts";
-import { registryOf } from "../env.ts";
+import { registryOf } from "../registry/stub.ts";
 import type { NumberedEntry } from "../registry/journal.ts";
 import type { ApiEnv } from "./context.ts";
 import { queryOf } from "./pages.ts";

@@ -5,7 +5,7 @@ import { mayPublish, type AgentClaims } from "../../shared/rule/claims.ts";
 import { parseEndpoint } from "../../shared/address/endpoint.ts";
 import { warnings } from "../../shared/rule/warnings.ts";
 import { AGENT_BODY } from "../body.ts";
-import { registryOf } from "../env.ts";
+import { registryOf } from "../registry/stub.ts";
 import { visitorOf } from "../ingress/visitor.ts";
 import { problemResponse } from "../problem.ts";
 import type { Asker } from "../registry/actor.ts";

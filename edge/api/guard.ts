@@ -1,6 +1,6 @@
 import type { MiddlewareHandler } from "hono";
 import { mayChange, type AdminClaims } from "../../shared/rule/claims.ts";
-import { registryOf } from "../env.ts";
+import { registryOf } from "../registry/stub.ts";
 import { problemResponse } from "../problem.ts";
 import { bearerOf, verifyToken } from "../tokens.ts";
 import type { ApiContext, ApiEnv } from "./context.ts";

@@ -1,6 +1,6 @@
 import { Hono } from "hono";
 import type { KeyList } from "../../shared/rule/api.ts";
-import { registryOf } from "../env.ts";
+import { registryOf } from "../registry/stub.ts";
 import { answer, askerOf, type ApiEnv } from "./context.ts";
 import { iso } from "./views.ts";
 

@@ -1,6 +1,6 @@
 import { Hono } from "hono";
 import { LIVE_PROTOCOL } from "../../shared/rule/live.ts";
-import { registryOf } from "../env.ts";
+import { registryOf } from "../registry/stub.ts";
 import { problemResponse } from "../problem.ts";
 import { WATCH_HEADER, type WatchPass } from "../registry/watchers.ts";
 import type { ApiEnv } from "./context.ts";

@@ -3,7 +3,7 @@ import * as z from "zod";
 import type { ConnectionList } from "../../shared/rule/api.ts";
 import { parseCidr } from "../../shared/address/cidr.ts";
 import { formatEndpoint, parseEndpoint } from "../../shared/address/endpoint.ts";
-import { registryOf } from "../env.ts";
+import { registryOf } from "../registry/stub.ts";
 import { connectionView } from "../registry/connection-view.ts";
 import { matcherOf, type ConnectionFilter } from "../registry/connections.ts";
 import { badRequest, type ApiEnv } from "./context.ts";

@@ -2,7 +2,7 @@ import { Hono } from "hono";
 import * as z from "zod";
 import type { LoginView } from "../../shared/rule/api.ts";
 import { LOGIN_BODY } from "../body.ts";
-import { registryOf } from "../env.ts";
+import { registryOf } from "../registry/stub.ts";
 import { visitorOf } from "../ingress/visitor.ts";
 import { answer, bodyOf, sourceOf, type ApiEnv } from "./context.ts";
 import { issuedView } from "./views.ts";

@@ -6,7 +6,7 @@ import { differences } from "../../shared/rule/register.ts";
 import { whyUnreachable } from "./relays.ts";
 import { warnings } from "../../shared/rule/warnings.ts";
 import type { BodyRule } from "../body.ts";
-import { registryOf } from "../env.ts";
+import { registryOf } from "../registry/stub.ts";
 import { problemResponse, type Outcome } from "../problem.ts";
 import type { Applied, Change } from "../registry/apply.ts";
 import { etagOf } from "../registry/etag.ts";

@@ -2,7 +2,7 @@ import { Hono } from "hono";
 import type { StatusView, UsageList } from "../../shared/rule/api.ts";
 import { exposition, type Metric } from "../../shared/exposition.ts";
 import { VERSION } from "../../shared/wire/version.ts";
-import { registryOf } from "../env.ts";
+import { registryOf } from "../registry/stub.ts";
 import type { SiteUsage } from "../registry/usage.ts";
 import type { ApiEnv } from "./context.ts";
 import { requireAdmin, requireSetup } from "./guard.ts";

@@ -1,18 +1,19 @@
 import type { Env } from "../env.ts";
 import type { Site } from "../registry/sites.ts";
 import type { RelayStatus } from "../relay/types.ts";
+import { relayOf } from "../relay/stub.ts";
 
 /** Milliseconds a relay gets to answer: a status with one site unknown is better than none. */
 const TIMEOUT_MS = 2_000;
 
 /** What a site's relay says of itself; null when there is none yet or it does not answer. Never creates a relay. */
 export function askRelay(env: Env, site: Site): Promise<RelayStatus | null> {
-  return asked(site, () => env.RELAY.getByName(site.relay).status());
+  return asked(site, () => relayOf(env, site.relay).status());
 }
 
 /** Why no agent of a site that is online dials a target; null when one may, none is online, or the relay does not answer. */
 export function whyUnreachable(env: Env, site: Site, target: string): Promise<string | null> {
-  return asked(site, () => env.RELAY.getByName(site.relay).whyUnreachable(target));
+  return asked(site, () => relayOf(env, site.relay).whyUnreachable(target));
 }
 
 async function asked<T>(site: Site, ask: () => Promise<T>): Promise<T | null> {

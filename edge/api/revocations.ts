@@ -1,6 +1,6 @@
 import { Hono } from "hono";
 import type { BodyRule } from "../body.ts";
-import { registryOf } from "../env.ts";
+import { registryOf } from "../registry/stub.ts";
 import { Revocations } from "../registry/carry-over.ts";
 import { askerOf, bodyOf, type ApiEnv } from "./context.ts";
 

@@ -3,7 +3,7 @@ import * as z from "zod";
 import type { EndedSession, OpenedSession, SessionView } from "../../shared/rule/api.ts";
 import { parseEdgeUrl } from "../../shared/address/edge-url.ts";
 import { LOGIN_BODY } from "../body.ts";
-import { registryOf } from "../env.ts";
+import { registryOf } from "../registry/stub.ts";
 import { visitorOf } from "../ingress/visitor.ts";
 import { problemResponse, refused, type Outcome } from "../problem.ts";
 import { randomHex } from "../registry/random.ts";

@@ -1,7 +1,7 @@
 import { Hono } from "hono";
 import * as z from "zod";
 import type { RemovedSite, SiteList } from "../../shared/rule/api.ts";
-import { registryOf } from "../env.ts";
+import { registryOf } from "../registry/stub.ts";
 import { answer, askerOf, bodyOf, type ApiEnv } from "./context.ts";
 import { pageOf, PageQuery, queryOf } from "./pages.ts";
 import { siteView } from "./views.ts";

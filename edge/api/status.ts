@@ -9,7 +9,8 @@ import type {
 } from "../../shared/rule/api.ts";
 import { isExpired, type Mapping } from "../../shared/rule/mapping.ts";
 import { VERSION } from "../../shared/wire/version.ts";
-import { registryOf, type Env } from "../env.ts";
+import type { Env } from "../env.ts";
+import { registryOf } from "../registry/stub.ts";
 import { isUnguessable } from "../registry/secret.ts";
 import type { Site } from "../registry/sites.ts";
 import type { ConnectionRecord } from "../registry/types.ts";

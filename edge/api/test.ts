@@ -8,10 +8,12 @@ import type { Mapping } from "../../shared/rule/mapping.ts";
 import { decide } from "../../shared/rule/policy.ts";
 import type { ProbeOutcome, ProbeReport } from "../../shared/wire/probe.ts";
 import { known } from "../../shared/result.ts";
-import { registryOf, type Env } from "../env.ts";
+import type { Env } from "../env.ts";
+import { registryOf } from "../registry/stub.ts";
 import { visitorOf } from "../ingress/visitor.ts";
 import { problemResponse } from "../problem.ts";
 import type { SiteRules } from "../registry/types.ts";
+import { relayOf } from "../relay/stub.ts";
 import { badRequest, type ApiEnv } from "./context.ts";
 import { queryOf } from "./pages.ts";
 import { iso } from "./views.ts";
@@ -94,7 +96,7 @@ async function siteHops(env: Env, mapping: Mapping): Promise<Hop[]> {
       ...untried("no agent is there to try it"),
     ];
   }
-  const relay = env.RELAY.getByName(site.relay);
+  const relay = relayOf(env, site.relay);
   // One probe for each transport: a range is tried at its first port.
   const keys = endpointKeys(known(parseEndpoint(mapping.endpoint)));
   const tried = [...new Set([keys[0], keys.find((key) => key.endsWith("/udp"))])].filter((key) => key !== undefined);

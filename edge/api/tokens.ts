@@ -1,6 +1,6 @@
 import { Hono } from "hono";
 import type { TokenList } from "../../shared/rule/api.ts";
-import { registryOf } from "../env.ts";
+import { registryOf } from "../registry/stub.ts";
 import { TokenRequest } from "../registry/token-request.ts";
 import { answer, askerOf, bodyOf, type ApiEnv } from "./context.ts";
 import { pageOf, PageQuery, queryOf } from "./pages.ts";

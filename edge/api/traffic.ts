@@ -1,6 +1,6 @@
 import { Hono } from "hono";
 import type { TrafficView } from "../../shared/rule/api.ts";
-import { registryOf } from "../env.ts";
+import { registryOf } from "../registry/stub.ts";
 import { TRAFFIC_MINUTES } from "../registry/traffic.ts";
 import type { ApiEnv } from "./context.ts";
 import { iso } from "./views.ts";

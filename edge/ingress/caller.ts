@@ -1,9 +1,11 @@
 import { parseAddress } from "../../shared/address/address.ts";
 import { mayComeFrom, type GatewayClaims, type VisitorClaims } from "../../shared/rule/claims.ts";
-import { registryOf, type Env } from "../env.ts";
+import type { Env } from "../env.ts";
+import { registryOf } from "../registry/stub.ts";
 import type { SiteReach } from "../registry/reach.ts";
 import { problemResponse, type Problem } from "../problem.ts";
 import { PASS_HEADER, type LanePass } from "../relay/lanes/attachment.ts";
+import { relayOf } from "../relay/stub.ts";
 import { BEARER, bearerOf, TOKEN_REFUSED, verifyToken } from "../tokens.ts";
 import { NO_SITES, notALane } from "./lane.ts";
 import { visitorOf } from "./visitor.ts";
@@ -30,7 +32,7 @@ export async function admitCaller(request: Request, env: Env): Promise<Response>
     return refusal(503, "no-agent", `No agent of ${site.site} has ever been online.`, { "retry-after": "1" });
   }
   const headers = new Headers({ upgrade: "websocket", [PASS_HEADER]: JSON.stringify(passOf(caller, site, address)) });
-  return env.RELAY.getByName(site.relay).fetch("https://relay/lane", { headers });
+  return relayOf(env, site.relay).fetch("https://relay/lane", { headers });
 }
 
 /**

@@ -5,7 +5,7 @@ import type { Mapping } from "../../shared/rule/mapping.ts";
 import { formatPortRange } from "../../shared/address/ports.ts";
 import { known } from "../../shared/result.ts";
 import { bracketed } from "../../shared/address/socket-address.ts";
-import { registryOf } from "../env.ts";
+import { registryOf } from "../registry/stub.ts";
 import { errorPage, newRequestId } from "../http-error.ts";
 import { escapeHtml, page, prefersHtml } from "../http-page.ts";
 import { SECOND_ADDRESS_MS, type GrantOf } from "../registry/grant-changes.ts";

@@ -3,7 +3,8 @@ import { parseEndpoint, type HttpEndpoint } from "../../shared/address/endpoint.
 import { isSameRule } from "../../shared/rule/policy.ts";
 import { known } from "../../shared/result.ts";
 import { hostMatches } from "../../shared/rule/scope.ts";
-import { registryOf, type Env } from "../env.ts";
+import type { Env } from "../env.ts";
+import { registryOf } from "../registry/stub.ts";
 import type { Route } from "../registry/types.ts";
 
 /** A copy this old is asked for again; the relay enforces rules that changed at once in any case. */

@@ -10,6 +10,7 @@ import { errorPage, newRequestId } from "../http-error.ts";
 import { problemResponse } from "../problem.ts";
 import { encodeHttpVisit } from "../relay/doors/http-visit.ts";
 import type { Relay } from "../relay/relay.ts";
+import { relayOf } from "../relay/stub.ts";
 import { storageProblem } from "../storage-problem.ts";
 import { tokenFor } from "./http-login.ts";
 import { rates } from "./rates.ts";
@@ -112,7 +113,7 @@ async function enter(
     until,
     key,
   });
-  const relay = env.RELAY.getByName(route.relay);
+  const relay = relayOf(env, route.relay);
   return isSeverable ? severable(relay, new Request(url, request), key, ctx) : await relay.fetch(url, request);
 }
 

@@ -1,6 +1,8 @@
-import { registryOf, type Env } from "../env.ts";
+import type { Env } from "../env.ts";
+import { registryOf } from "../registry/stub.ts";
 import { problemResponse, type Problem } from "../problem.ts";
 import { PASS_HEADER, type LanePass } from "../relay/lanes/attachment.ts";
+import { relayOf } from "../relay/stub.ts";
 import { bearerOf, tokenRefused, verifyToken } from "../tokens.ts";
 import { visitorOf } from "./visitor.ts";
 
@@ -40,7 +42,7 @@ export async function admitAgent(request: Request, env: Env): Promise<Response> 
     address: visitorOf(request, env),
   };
   const headers = new Headers({ upgrade: "websocket", [PASS_HEADER]: JSON.stringify(pass) });
-  return env.RELAY.getByName(relay).fetch("https://relay/lane", { headers });
+  return relayOf(env, relay).fetch("https://relay/lane", { headers });
 }
 
 /** Why a request is no WebSocket of ours; undefined when it is. */

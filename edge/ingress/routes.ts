@@ -1,4 +1,5 @@
-import { registryOf, type Env } from "../env.ts";
+import type { Env } from "../env.ts";
+import { registryOf } from "../registry/stub.ts";
 import type { Route } from "../registry/types.ts";
 
 /** A copy this old is asked for again; a rule that changed is enforced by the relay at once in any case. */

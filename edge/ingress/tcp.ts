@@ -7,6 +7,7 @@ import { formatHostPort, splitHostPort } from "../../shared/address/socket-addre
 import { rates } from "./rates.ts";
 import { routePort } from "./routes.ts";
 import type { Route } from "../registry/types.ts";
+import { relayOf } from "../relay/stub.ts";
 import { writeRefusal } from "./write-refusal.ts";
 
 /** A visitor at one of the Worker's TCP ports: refused early, or passed to the relay of the site. */
@@ -34,7 +35,7 @@ export async function admitTcp(socket: Socket, env: Env, ctx: ExecutionContext):
     );
     return void (await socket.close());
   }
-  const relay = env.RELAY.getByName(route.relay).connect(encodeVisit({ endpoint: `${port}/tcp`, visitor }));
+  const relay = relayOf(env, route.relay).connect(encodeVisit({ endpoint: `${port}/tcp`, visitor }));
   await Promise.allSettled([socket.readable.pipeTo(relay.writable), relay.readable.pipeTo(socket.writable)]);
 }
 

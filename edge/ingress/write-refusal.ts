@@ -1,5 +1,6 @@
 import type { Failure } from "../../shared/wire/errors.ts";
-import { registryOf, type Env } from "../env.ts";
+import type { Env } from "../env.ts";
+import { registryOf } from "../registry/stub.ts";
 import type { ConnectionRecord, Route } from "../registry/types.ts";
 import { Refusals } from "./refusals.ts";
 

@@ -1,6 +1,6 @@
 import { parseEndpoint } from "../../shared/address/endpoint.ts";
 import { parseMapping } from "../../shared/rule/mapping.ts";
-import type { Archive } from "./archive.ts";
+import type { Tables } from "./archive-rows.ts";
 import { Occupied } from "./occupied.ts";
 
 /** A contradiction between rows, and its place in the document. */
@@ -22,7 +22,7 @@ const KEYS = [
 ] as const;
 
 /** Finds contradictions between rows that are valid on their own. */
-export function contradictions(tables: Archive["tables"]): Contradiction[] {
+export function contradictions(tables: Tables): Contradiction[] {
   const found: Contradiction[] = [];
   for (const [table, column] of KEYS) {
     const rows: readonly Readonly<Record<string, unknown>>[] = tables[table];
@@ -46,7 +46,7 @@ export function contradictions(tables: Archive["tables"]): Contradiction[] {
 }
 
 /** Finds mappings whose site is missing, or whose endpoint overlaps with an earlier one. */
-function conflicts({ mappings, sites }: Archive["tables"]): Contradiction[] {
+function conflicts({ mappings, sites }: Tables): Contradiction[] {
   const there = new Set(sites.flatMap(({ name, removed }) => (removed === null ? [name] : [])));
   const occupied = new Occupied();
   return mappings.flatMap(({ id, rule }, row): Contradiction[] => {

@@ -125,6 +125,9 @@ export const ROWS = {
   }),
 } as const satisfies Record<string, z.ZodObject>;
 
+/** Rows of every table. */
+export type Tables = { [T in keyof typeof ROWS]: z.infer<(typeof ROWS)[T]>[] };
+
 type TokenRow = { jti: string; sub: string; site: string | null; issued: number; expires: number };
 type SomeClaims = { jti: string; sub: string; site?: string; iat: number; exp: number };
 

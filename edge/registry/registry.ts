@@ -41,6 +41,7 @@ import { Relays } from "./relays.ts";
 import { retentionOf } from "./retention.ts";
 import { secretHash } from "./secret.ts";
 import { addSite, removeSite } from "./site-changes.ts";
+import { siteRelay } from "./site-relay.ts";
 import type { Site } from "./sites.ts";
 import type { Actor, Asker } from "./actor.ts";
 import { Store } from "./store.ts";
@@ -82,7 +83,7 @@ export class Registry extends DurableObject<Env> {
     this.#store = new Store(ctx.storage, retentionOf(env));
     this.#relays = new Relays(
       this.#store,
-      async (relay, rules) => env.RELAY.getByName(relay).push(rules),
+      async (relay, rules) => siteRelay(env, relay).push(rules),
       (time) => this.#wakeAt(time),
     );
     this.#watchers = new Watchers(ctx);
@@ -517,7 +518,7 @@ export class Registry extends DurableObject<Env> {
   /** From now on the relays that are in use say how their mappings do, until nobody watches any more. */
   async #wakeRelays(): Promise<void> {
     const seen = this.#store.sites.list().filter(({ relaySeen }) => relaySeen);
-    await Promise.allSettled(seen.map(({ relay }) => this.env.RELAY.getByName(relay).watch()));
+    await Promise.allSettled(seen.map(({ relay }) => siteRelay(this.env, relay).watch()));
   }
 }
 

@@ -6,7 +6,9 @@ import { HELLO_PATIENCE_MS } from "../../shared/wire/limits.ts";
 import type { Mapping } from "../../shared/rule/mapping.ts";
 import type { ProbeOutcome } from "../../shared/wire/probe.ts";
 import type { ConnectionRecord, SiteRules } from "../registry/types.ts";
-import { registryOf, type Env } from "../env.ts";
+import type { Env } from "../env.ts";
+import type { SiteRelay } from "../registry/site-relay.ts";
+import { registryOf } from "../registry/stub.ts";
 import { Forwarded } from "./doors/forwarded.ts";
 import { decodeHttpVisit } from "./doors/http-visit.ts";
 import { HttpDoor } from "./doors/http.ts";
@@ -45,7 +47,7 @@ function randomHex(bytes: number): string {
 }
 
 /** The Durable Object of a site, where lanes meet. Everything it must know survives in sockets and storage. */
-export class Relay extends DurableObject<Env> {
+export class Relay extends DurableObject<Env> implements SiteRelay {
   readonly #instance = randomHex(8);
   readonly #boot: string;
   readonly #site: Site;

@@ -1,5 +1,5 @@
 import { Flight } from "./flight.ts";
-import { DATAGRAM_DEADLINE_MS } from "./flow.ts";
+import { DATAGRAM_DEADLINE_MS } from "../wire/limits.ts";
 import { FLAG_ACK } from "../wire/frame.ts";
 import { Transit } from "./transit.ts";
 

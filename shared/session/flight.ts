@@ -1,4 +1,4 @@
-import { DATAGRAM_DEADLINE_MS } from "./flow.ts";
+import { DATAGRAM_DEADLINE_MS } from "../wire/limits.ts";
 import { Path } from "./path.ts";
 
 // What is on its way of one session's datagrams, from end to end. What a path has taken can't be taken back: so no more is

@@ -1,9 +1,7 @@
 import type { Datagrams } from "./datagrams.ts";
+import { DATAGRAM_DEADLINE_MS } from "../wire/limits.ts";
 
 // What keeps datagrams fresh and flows honest. Nothing here is resent: what is late is dropped, and counted.
-
-/** Milliseconds a datagram may wait before it enters a socket: older voice is worse than none. */
-export const DATAGRAM_DEADLINE_MS = 100;
 
 /** Milliseconds without a datagram in either direction after which a flow is over, unless its mapping says otherwise. */
 export const FLOW_IDLE_MS = 120_000;

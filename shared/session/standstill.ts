@@ -1,4 +1,4 @@
-import { DATAGRAM_DEADLINE_MS } from "./flow.ts";
+import { DATAGRAM_DEADLINE_MS } from "../wire/limits.ts";
 
 /** Milliseconds between two beats. */
 export const BEAT_MS = 50;

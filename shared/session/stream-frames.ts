@@ -1,9 +1,8 @@
 import { Bucket } from "../bucket.ts";
 import { SessionError } from "../wire/errors.ts";
 import { encodeWaited } from "./datagrams.ts";
-import { DATAGRAM_DEADLINE_MS } from "./flow.ts";
 import { AGREED, FLAG_ACK, readU64, TYPE, typeName, viewOf, type Frame } from "../wire/frame.ts";
-import { MAX_STREAMS, NUDGE_MS, OPEN_BURST, OPENS_PER_SECOND } from "../wire/limits.ts";
+import { DATAGRAM_DEADLINE_MS, MAX_STREAMS, NUDGE_MS, OPENS_PER_SECOND, OPEN_BURST } from "../wire/limits.ts";
 import {
   decodeAccept,
   decodeDial,

@@ -66,6 +66,9 @@ export const HELLO_BURST = 512;
 export const HELLO_TIMEOUT_MS = 5_000;
 export const HELLO_PATIENCE_MS = 3 * HELLO_TIMEOUT_MS;
 
+/** Milliseconds a datagram may wait, wherever that is: older voice is worse than none. */
+export const DATAGRAM_DEADLINE_MS = 100;
+
 /** Milliseconds a dial to a target may take. */
 export const DIAL_TIMEOUT_MS = 10_000;
 

@@ -2,7 +2,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import { expect, test } from "vitest";
 import type { AgentReport } from "../../agent/control/report.ts";
 import type { StatusView } from "../../shared/rule/api.ts";
-import { DATAGRAM_DEADLINE_MS } from "../../shared/session/flow.ts";
+import { DATAGRAM_DEADLINE_MS } from "../../shared/wire/limits.ts";
 import { testEdge } from "../support/edge.ts";
 import { testAgent } from "../support/lan.ts";
 import { link } from "../support/link.ts";

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { Crowding } from "../../edge/relay/lanes/crowding.ts";
-import { DATAGRAM_DEADLINE_MS } from "../../shared/session/flow.ts";
+import { DATAGRAM_DEADLINE_MS } from "../../shared/wire/limits.ts";
 import { Path } from "../../shared/session/path.ts";
 
 const KIB = 1024;

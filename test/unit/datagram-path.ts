@@ -1,6 +1,7 @@
 /** A path between two ends of a session, on a clock of its own: so many bytes a millisecond, one after the other, and what is too much waits on it. */
 import { Datagrams, decodeWaited, encodeWaited } from "../../shared/session/datagrams.ts";
-import { DATAGRAM_DEADLINE_MS, DatagramQueue, type Drops } from "../../shared/session/flow.ts";
+import { DatagramQueue, type Drops } from "../../shared/session/flow.ts";
+import { DATAGRAM_DEADLINE_MS } from "../../shared/wire/limits.ts";
 import { FLAG_ACK } from "../../shared/wire/frame.ts";
 
 /** Sends a datagram of so many bytes every so often. */

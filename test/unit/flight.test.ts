@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { DATAGRAM_DEADLINE_MS } from "../../shared/session/flow.ts";
+import { DATAGRAM_DEADLINE_MS } from "../../shared/wire/limits.ts";
 import { carry, type Carried, type PathOptions } from "./datagram-path.ts";
 
 const VOICE = { bytes: 172, everyMs: 20 };

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { DATAGRAM_DEADLINE_MS } from "../../shared/session/flow.ts";
+import { DATAGRAM_DEADLINE_MS } from "../../shared/wire/limits.ts";
 import { BEAT_MS, Standstill } from "../../shared/session/standstill.ts";
 
 /** A process whose clock and turns are in our hands. */

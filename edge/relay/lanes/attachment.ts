@@ -1,11 +1,13 @@
 import type { Demand } from "../../../shared/session/division.ts";
-import type { Said } from "../site/reach.ts";
 import type { Caps } from "../../../shared/rule/claims.ts";
 
 // What a relay must know of a lane after hibernation (docs/protocol.md section 7). Kept in the socket; 16 KiB at most.
 
 /** Header by which the Worker hands a verified lane over. Requests reach a relay through its binding only. */
 export const PASS_HEADER = "x-sallyport-pass";
+
+/** What an agent says of its own rules, as in HELLO. */
+export type Said = { readonly allow: readonly string[]; readonly deny: readonly string[] };
 
 /** Set by the Worker, which has verified the token: a relay is reached through its binding only. */
 export type LanePass = {

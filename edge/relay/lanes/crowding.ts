@@ -1,4 +1,4 @@
-import { DATAGRAM_DEADLINE_MS } from "../../../shared/session/flow.ts";
+import { DATAGRAM_DEADLINE_MS } from "../../../shared/wire/limits.ts";
 import type { Path } from "../../../shared/session/path.ts";
 
 /** Bytes on their way to an end that always may be; and at most, where the path carries more than that in time. */

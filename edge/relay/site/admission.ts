@@ -9,11 +9,21 @@ import { isWithin, parseScopes, reachOf, scopesFor, type Scopes } from "../../..
 import { known } from "../../../shared/result.ts";
 import type { Attachment } from "../lanes/attachment.ts";
 import type { End } from "../lanes/lanes.ts";
-import type { Choice } from "./agents.ts";
+import type { Agents, Choice } from "./agents.ts";
 import { kindOf, needsOne, targetOf } from "./dial.ts";
+import type { Rates } from "./rates.ts";
 import type { Rules } from "./rules.ts";
-import type { Site } from "./site.ts";
+import type { Spending } from "./spending.ts";
 import { capsOf, tokenOf, viaOf, type Credential, type Visit } from "./visit.ts";
+
+/** What says whether a visitor may come. Every `Site` has it. */
+type Judge = { readonly rules: Rules; readonly spending: Spending };
+/** And what says whether there is room, and an agent. */
+type Entrance = Judge & {
+  readonly agents: Agents;
+  readonly rates: Rates;
+  readonly visits: { excess: (mapping: Mapping, source: string) => Failure | null };
+};
 
 export type Refused = { readonly ok: false; readonly failure: Failure; readonly mapping: Mapping | undefined };
 export type Permitted = { readonly ok: true; readonly mapping: Mapping; readonly grant: Grant | undefined };
@@ -30,7 +40,7 @@ export type Admitted = Permitted & {
  * Lets a visitor in, and says by which agent: the one way in, for every door. `slot` is the agent that a caller names; visitors at
  * the edge's own doors get one that is chosen. Synchronous: one await, and DATA overtakes OPEN (measured).
  */
-export function admit(site: Site, visit: Visit, now: number, slot?: number): Admitted | Refused {
+export function admit(site: Entrance, visit: Visit, now: number, slot?: number): Admitted | Refused {
   const permitted = permit(site, visit, now);
   if (!permitted.ok) return permitted;
   const { mapping } = permitted;
@@ -54,14 +64,19 @@ export function admit(site: Site, visit: Visit, now: number, slot?: number): Adm
 }
 
 /** The agent that a visitor would get, or why none. */
-export function chooseAgent({ agents }: Site, mapping: Mapping, visit: Visit, slot?: number): Choice {
+export function chooseAgent(
+  { agents }: Pick<Entrance, "agents">,
+  mapping: Mapping,
+  visit: Visit,
+  slot?: number,
+): Choice {
   const target = targetOf(mapping, visit.endpoint);
   const wanted = { site: mapping.site, target, single: needsOne(mapping, capsOf(visit.by)) };
   return slot === undefined ? agents.choose(wanted) : agents.named(slot, wanted);
 }
 
 /** Whether rules, grants and tokens let a visitor in, whatever agents there are. */
-export function permit(site: Pick<Site, "rules" | "spending">, visit: Visit, now: number): Permitted | Refused {
+export function permit(site: Judge, visit: Visit, now: number): Permitted | Refused {
   const { rules } = site;
   const mapping = rules.at(visit.endpoint);
   const refuse = (code: Failure["code"], reason: string): Refused => ({
@@ -81,7 +96,7 @@ export function permit(site: Pick<Site, "rules" | "spending">, visit: Visit, now
 }
 
 /** Whether a stream of a lane's end may go on after its RESUME: its agent knows the mapping, the relay no more of it. */
-export function mayResume(site: Site, pass: Attachment, mapping: number, now: number): boolean {
+export function mayResume(site: Judge, pass: Attachment, mapping: number, now: number): boolean {
   const by = { kind: "lane", pass } as const;
   if (whyEnded(site, by, now) !== null) return false;
   // A stream that was never answered has no mapping yet: it is opened, and so judged, again.
@@ -115,7 +130,7 @@ function judge(rules: Rules, mapping: Mapping, { endpoint, address, by }: Visit,
 }
 
 /** Why a credential counts no more; null while it does. */
-function whyEnded({ rules, spending }: Pick<Site, "rules" | "spending">, by: Credential, now: number): Failure | null {
+function whyEnded({ rules, spending }: Judge, by: Credential, now: number): Failure | null {
   const token = tokenOf(by);
   const until = by.kind === "lane" ? by.pass.expires * 1000 : by.kind === "judged" ? by.until : null;
   if (until !== null && until <= now) return { code: "expired", reason: "the token has expired" };

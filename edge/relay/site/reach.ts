@@ -2,12 +2,9 @@ import { all, known } from "../../../shared/result.ts";
 import { type Reaches, reaches, type SaidRules } from "../../../shared/rule/target-policy.ts";
 import { EVERY_TARGET, parseTargetRule } from "../../../shared/address/target-rule.ts";
 import { parseTarget } from "../../../shared/address/target.ts";
-import type { Attachment } from "../lanes/attachment.ts";
+import type { Attachment, Said } from "../lanes/attachment.ts";
 import type { End } from "../lanes/lanes.ts";
 import type { Memory } from "./memory.ts";
-
-/** What an agent says of its own rules, as in HELLO. */
-export type Said = { readonly allow: readonly string[]; readonly deny: readonly string[] };
 
 /** Bytes of rules that are kept in a socket's attachment, which holds 16,384 in all. */
 const MOST_ATTACHED = 4_096;
