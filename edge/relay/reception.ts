@@ -14,7 +14,6 @@ import type { Reach } from "./site/reach.ts";
 import { tell, tellAll } from "./site/routes.ts";
 import type { Shares } from "./site/shares.ts";
 import type { Site } from "./site/site.ts";
-import { Swaps } from "./swaps.ts";
 
 export type ReceptionHost = {
   /** Kept in the sockets, and so outlives hibernation. */
@@ -40,7 +39,6 @@ export class Reception {
   readonly #host: ReceptionHost;
   readonly #absences = new Absences();
   readonly #hellos = new Hellos();
-  readonly #swaps = new Swaps();
 
   constructor(host: ReceptionHost) {
     this.#host = host;
@@ -59,51 +57,29 @@ export class Reception {
   /** Takes the HELLO of a lane: it is welcome, or closed with the reason. */
   hello(lane: Lane, hello: Hello): void {
     const { attachment } = lane;
-    const { site, memory, shares } = this.#host;
+    const { identity } = attachment;
+    const { site, shares } = this.#host;
+    const standing = {
+      known: () => site.lanes.find(attachment, hello.incarnation),
+      isIndebted: () => site.lanes.accounts.of(identity).indebted,
+      hasRoom: () => shares.hasRoom(identity),
+      isServed: () => site.lanes.isServed(identity),
+    };
+    const verdict = this.#hellos.judge(attachment, hello, standing, Date.now());
+    switch (verdict.type) {
+      case "refused":
+        return this.dismiss(lane, verdict.code, verdict.reason);
+      case "parked":
+        return this.#park(lane, hello, verdict.why);
+      case "welcome":
+        return this.#enter(lane, hello, verdict.known);
+    }
+  }
+
+  #enter(lane: Lane, hello: Hello, known: End | undefined): void {
+    const { attachment } = lane;
+    const { site, memory } = this.#host;
     const { lanes, sessions } = site;
-    if (hello.protocol !== PROTOCOL) {
-      const behind = hello.protocol < PROTOCOL ? hello.kind : "edge";
-      const both = `this ${hello.kind} speaks protocol ${hello.protocol}, the edge (${VERSION}) ${PROTOCOL}`;
-      this.dismiss(lane, LANE_CLOSE.incompatible, `${both}: update the ${behind}`);
-      return;
-    }
-    if (hello.kind !== attachment.kind) {
-      this.dismiss(lane, LANE_CLOSE.forbidden, `the token is one of a ${attachment.kind}`);
-      return;
-    }
-    if (attachment.renewOnly === true) {
-      this.#park(lane, hello, { renew: true });
-      return;
-    }
-    if (lanes.accounts.of(attachment.identity).indebted) {
-      this.dismiss(lane, LANE_CLOSE.busy, "too much waits for lanes of this token that are not read");
-      return;
-    }
-    if (!this.#hellos.permit(attachment.identity, Date.now())) {
-      this.dismiss(lane, LANE_CLOSE.busy, `more than ${HELLOS_PER_SECOND} new lanes of this token a second`);
-      return;
-    }
-    const known = lanes.find(attachment, hello.incarnation);
-    if (known === undefined && !shares.hasRoom(attachment.identity)) {
-      this.dismiss(lane, LANE_CLOSE.busy, "too many ends at this relay");
-      return;
-    }
-    const rival = known === undefined && this.#isServed(attachment.identity);
-    if (rival && hello.standby === true) {
-      this.#park(lane, hello, { standby: true });
-      return;
-    }
-    if (rival && !this.#swaps.permit(attachment.identity, Date.now())) {
-      console.warn(
-        `two processes use the token of ${attachment.identity} and push each other out; the older one stays`,
-      );
-      this.dismiss(
-        lane,
-        LANE_CLOSE.superseded,
-        "another process with this token is serving; give each agent a token of its own",
-      );
-      return;
-    }
     const epoch = Number(memory.get("epoch") ?? "0") + 1;
     memory.put("epoch", String(epoch));
     const number = known?.number ?? this.#absences.slotOf(attachment.identity, hello.incarnation) ?? epoch;
@@ -207,14 +183,9 @@ export class Reception {
     this.#welcome(lane, 0, why);
   }
 
-  /** Whether an agent process with this identity is there. */
-  #isServed(identity: string): boolean {
-    return this.#host.site.lanes.agents.some((end) => end.identity === identity);
-  }
-
   /** The process that served an identity is gone: one that stands by takes over. */
   #callStandby(identity: string): void {
-    if (this.#isServed(identity)) return;
+    if (this.#host.site.lanes.isServed(identity)) return;
     for (const lane of [...this.#host.site.lanes.all()])
       if (lane.attachment.standby === true && lane.attachment.identity === identity)
         this.dismiss(lane, LANE_CLOSE.draining, "the other process with this token is gone");

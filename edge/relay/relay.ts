@@ -19,7 +19,6 @@ import { graceOf } from "./grace.ts";
 import { PASS_HEADER, type LanePass } from "./lanes/attachment.ts";
 import { laneOf, Lanes, type End } from "./lanes/lanes.ts";
 import { Silence } from "./lanes/silence.ts";
-import { measure } from "./measure.ts";
 import { Meter } from "./meter.ts";
 import { receive, type Post } from "./receive.ts";
 import { Reception } from "./reception.ts";
@@ -39,7 +38,7 @@ import type { Site } from "./site/site.ts";
 import { Spending } from "./site/spending.ts";
 import { Traffic } from "./site/traffic.ts";
 import { Visits } from "./site/visits.ts";
-import { statusOf } from "./status.ts";
+import { measure, statusOf } from "./status.ts";
 import type { RelayStatus } from "./types.ts";
 
 function randomHex(bytes: number): string {

@@ -54,9 +54,9 @@ export const VULNERABILITIES: readonly Vulnerability[] = [
   },
   {
     name: "a lane's kind is what it says, not what its token says",
-    file: "edge/relay/reception.ts",
-    find: "if (hello.kind !== attachment.kind) {",
-    put: "if (hello.kind === undefined) {",
+    file: "edge/relay/hellos.ts",
+    find: "if (hello.kind !== pass.kind) return",
+    put: "if (hello.kind === undefined) return",
     test: [SCOPE, "a caller that speaks as an agent or a relay is cut off"],
   },
   {

@@ -1,6 +1,9 @@
 import { expect, test } from "vitest";
-import { Hellos } from "../../edge/relay/hellos.ts";
-import { HELLO_BURST, HELLOS_PER_SECOND } from "../../shared/wire/limits.ts";
+import { Hellos, type Standing } from "../../edge/relay/hellos.ts";
+import type { Hello } from "../../shared/wire/control.ts";
+import { LANE_CLOSE } from "../../shared/wire/errors.ts";
+import { HELLO_BURST, HELLOS_PER_SECOND, MAX_DATA } from "../../shared/wire/limits.ts";
+import { PROTOCOL } from "../../shared/wire/version.ts";
 
 /** How often out of so many an identity is let in, all within the same millisecond. */
 function flood(hellos: Hellos, identity: string, times: number, now: number): number {
@@ -22,3 +25,49 @@ test("a flood of identities does not fill the memory", () => {
   for (let n = 0; n < 5_000; n += 1) hellos.permit(`visitor:${n}`, 0);
   expect(flood(hellos, "visitor:x", 10_000, 0)).toBe(HELLO_BURST);
 });
+
+type Case = { hello?: Partial<Hello>; renewOnly?: boolean; standing?: Partial<Standing<string>> };
+
+const REFUSALS: [string, Case, number][] = [
+  ["another protocol", { hello: { protocol: PROTOCOL + 1 } }, LANE_CLOSE.incompatible],
+  ["another kind than its token's", { hello: { kind: "gateway" } }, LANE_CLOSE.forbidden],
+  ["too much that waits for its lanes", { standing: { isIndebted: () => true } }, LANE_CLOSE.busy],
+  ["no room for one more end", { standing: { hasRoom: () => false } }, LANE_CLOSE.busy],
+];
+
+test.each(REFUSALS)("a HELLO is refused for %s", (_, given, code) => {
+  expect(judged(given)).toMatchObject({ type: "refused", code });
+});
+
+test("an end is welcome as a new one; and with no look at room or rivals when it has lanes already", () => {
+  expect(judged({})).toEqual({ type: "welcome", known: undefined });
+  const standing = { known: () => "end", hasRoom: () => false, isServed: () => true };
+  expect(judged({ standing, hello: { standby: true } })).toEqual({ type: "welcome", known: "end" });
+});
+
+test("a lapsed token's lane is parked whatever waits, and a second process that stands by is parked while there is a first", () => {
+  expect(judged({ renewOnly: true, standing: { isIndebted: () => true } })).toEqual({
+    type: "parked",
+    why: { renew: true },
+  });
+  expect(judged({ hello: { standby: true }, standing: { isServed: () => true } })).toEqual({
+    type: "parked",
+    why: { standby: true },
+  });
+  expect(judged({ hello: { standby: true } })).toMatchObject({ type: "welcome" });
+});
+
+function judged({ hello = {}, renewOnly, standing = {} }: Case) {
+  const said: Hello = {
+    protocol: PROTOCOL,
+    kind: "agent",
+    incarnation: "0".repeat(32),
+    lane: 0,
+    version: "0",
+    frameBytes: MAX_DATA,
+    features: [],
+  };
+  const usual = { known: () => undefined, isIndebted: () => false, hasRoom: () => true, isServed: () => false };
+  const pass = { kind: "agent", identity: "agent:a", renewOnly } as const;
+  return new Hellos().judge(pass, { ...said, ...hello }, { ...usual, ...standing }, 0);
+}

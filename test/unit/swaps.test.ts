@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { Swaps } from "../../edge/relay/swaps.ts";
+import { Swaps } from "../../edge/relay/hellos.ts";
 
 test("restarts of an agent are permitted, a fight between two processes is settled for the elder", () => {
   const swaps = new Swaps();

@@ -1,7 +1,7 @@
 import { LANE_CLOSE } from "../../../shared/wire/errors.ts";
 import { NO_DEMAND, type Demand } from "../../../shared/session/division.ts";
 import { DEAD_MS } from "../../../shared/wire/limits.ts";
-import type { Attachment } from "./attachment.ts";
+import type { LanePass } from "./attachment.ts";
 import { Accounts } from "./accounts.ts";
 import { Lane } from "./lane.ts";
 
@@ -95,11 +95,15 @@ export class Lanes {
   }
 
   /** The end of this identity and incarnation, if it has lanes here. */
-  find(attachment: Attachment, incarnation: string): End | undefined {
-    const ends = attachment.kind === "agent" ? this.#agents : this.#callers;
-    for (const end of ends.values())
-      if (end.identity === attachment.identity && end.incarnation === incarnation) return end;
+  find({ kind, identity }: LanePass, incarnation: string): End | undefined {
+    const ends = kind === "agent" ? this.#agents : this.#callers;
+    for (const end of ends.values()) if (end.identity === identity && end.incarnation === incarnation) return end;
     return undefined;
+  }
+
+  /** Whether an agent process with this identity is there. */
+  isServed(identity: string): boolean {
+    return this.agents.some((end) => end.identity === identity);
   }
 
   /** Puts a lane that has said HELLO among those of its end; an older one of its index is closed, and what was on its way there is lost. */
