@@ -1,5 +1,4 @@
 import { encodeIntroduction, type Introduction } from "../wire/introduction.ts";
-import { MAX_DATA } from "../wire/limits.ts";
 import type { Dial } from "../wire/open.ts";
 import { Secret } from "../wire/resume.ts";
 import { Session, type SessionIo } from "./session.ts";
@@ -26,6 +25,8 @@ type Parts = {
   io: SessionIo;
   /** Milliseconds the session outlives its path; 0: not at all. */
   graceMs: () => number;
+  /** What SESSION says: a caller makes it anew, an agent has read it. */
+  introduction: Introduction;
 };
 
 export type CallerParts = Parts & {
@@ -34,15 +35,11 @@ export type CallerParts = Parts & {
   frameBytes: number;
   /** The lanes to say SESSION on. */
   lanes: () => Iterable<number>;
-  /** Bytes that cannot be guessed. */
-  random: (bytes: number) => Uint8Array;
   on: (event: SessionEvent, session: Session) => void;
 };
 
 export type AgentParts = Parts & {
   role: "agent";
-  /** What the caller has said of the session. */
-  introduction: Introduction;
   on: (event: AgentSessionEvent, session: Session) => void;
 };
 
@@ -55,8 +52,7 @@ const DRAINED: SessionEvent = { type: "drained" };
  * this returns.
  */
 export function assemble(parts: CallerParts | AgentParts): Session {
-  const { role, to, io, graceMs, on } = parts;
-  const introduction = role === "agent" ? parts.introduction : introduce(parts);
+  const { role, to, io, graceMs, introduction, on } = parts;
   const { id, key, frameBytes, timed } = introduction;
   const session: Session = new Session({
     role,
@@ -75,8 +71,4 @@ export function assemble(parts: CallerParts | AgentParts): Session {
     ended: () => on({ type: "over", id }, session),
   });
   return session;
-}
-
-function introduce({ random }: CallerParts): Introduction {
-  return { id: random(16), key: random(32), frameBytes: MAX_DATA, timed: true };
 }

@@ -4,6 +4,7 @@ import { decodeControl, Routes, type Welcome } from "../wire/control.ts";
 import { encodeEnd } from "../wire/ending.ts";
 import { FLAG_MORE, TYPE, type Frame } from "../wire/frame.ts";
 import { GoneSessions } from "./gone-sessions.ts";
+import { newIntroduction } from "../wire/introduction.ts";
 import { GRACE_MS } from "../wire/limits.ts";
 import type { Failure } from "../wire/errors.ts";
 import type { Session, SessionIo } from "./session.ts";
@@ -145,7 +146,7 @@ export class CallerSessions {
       graceMs: () => this.#graceMs,
       frameBytes: agent.frameBytes,
       lanes: () => Array.from({ length: lanes }, (_, lane) => lane),
-      random,
+      introduction: newIntroduction(random),
       on: (event, of) => this.#on(event, of, agent.incarnation),
     });
     this.#sessions.set(agent.incarnation, { session, identity: agent.agent });

@@ -1,6 +1,6 @@
 import { SessionError } from "./errors.ts";
 import { decodeFields, encodeFields, numberField } from "./fields.ts";
-import { USUAL_DATA } from "./limits.ts";
+import { MAX_DATA, USUAL_DATA } from "./limits.ts";
 
 /** What SESSION says of a new session (docs/protocol.md section 3). */
 export type Introduction = {
@@ -13,6 +13,11 @@ export type Introduction = {
   /** The caller reads times in DGRAM. */
   timed: boolean;
 };
+
+/** That of a new session. `random` answers so many bytes that cannot be guessed. */
+export function newIntroduction(random: (bytes: number) => Uint8Array): Introduction {
+  return { id: random(16), key: random(32), frameBytes: MAX_DATA, timed: true };
+}
 
 export function encodeIntroduction({ id, key, frameBytes, timed }: Introduction): Uint8Array {
   return encodeFields({ 1: id, 2: key, 3: frameBytes, 4: timed ? 1 : undefined });

@@ -3,7 +3,7 @@ import { assemble, type AgentSessionEvent, type SessionEvent } from "../../share
 import type { Session } from "../../shared/session/session.ts";
 import { decodeFields, numberField } from "../../shared/wire/fields.ts";
 import { decodeFrame, TYPE, type Frame } from "../../shared/wire/frame.ts";
-import { decodeIntroduction, encodeIntroduction } from "../../shared/wire/introduction.ts";
+import { decodeIntroduction, encodeIntroduction, newIntroduction } from "../../shared/wire/introduction.ts";
 import { MAX_DATA, USUAL_DATA } from "../../shared/wire/limits.ts";
 import { encodeDial } from "../../shared/wire/open.ts";
 import { DIAL, WINDOW } from "./pair.ts";
@@ -75,7 +75,7 @@ function aCaller(): { session: Session; said: Frame[]; heard: SessionEvent[] } {
     to: { channel: 3, slot: 7 },
     frameBytes: USUAL_DATA,
     lanes: () => [0, 1, 2],
-    random: (bytes) => new Uint8Array(bytes).fill(bytes),
+    introduction: newIntroduction((bytes) => new Uint8Array(bytes).fill(bytes)),
     on: (event) => void heard.push(event),
   });
   return { session, said, heard };

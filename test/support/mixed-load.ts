@@ -184,7 +184,16 @@ class Load {
     this.#site = site;
     this.#printed = printed;
     this.#until = Date.now() + minutes * 60_000;
-    this.figures = { minutes, good: {}, wrong: [], hostile: {}, late: {}, workerdMiB: [], agentMiB: [], launcherMiB: [] };
+    this.figures = {
+      minutes,
+      good: {},
+      wrong: [],
+      hostile: {},
+      late: {},
+      workerdMiB: [],
+      agentMiB: [],
+      launcherMiB: [],
+    };
   }
 
   /** Tries again and again; `attempt` answers what was wrong, "" for nothing. */

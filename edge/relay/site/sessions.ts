@@ -2,6 +2,7 @@ import { logFault } from "../../fault.ts";
 import type { Failure } from "../../../shared/wire/errors.ts";
 import { divide, sumOf, type Demand } from "../../../shared/session/division.ts";
 import { TYPE, type Frame } from "../../../shared/wire/frame.ts";
+import { newIntroduction } from "../../../shared/wire/introduction.ts";
 import { MAX_DATA } from "../../../shared/wire/limits.ts";
 import { assemble, type SessionEvent } from "../../../shared/session/assemble.ts";
 import { TICK_MS, type Session, type SessionIo } from "../../../shared/session/session.ts";
@@ -57,7 +58,7 @@ export class Sessions {
       // What the agent takes, its lanes know.
       frameBytes: MAX_DATA,
       lanes: () => this.#host.lanes.agent(slot)?.lanes.keys() ?? [],
-      random: (bytes) => crypto.getRandomValues(new Uint8Array(bytes)),
+      introduction: newIntroduction((bytes) => crypto.getRandomValues(new Uint8Array(bytes))),
       on: (event, of) => this.#on(event, of, slot),
     });
     this.#sessions.set(slot, session);
