@@ -1,126 +1,62 @@
+import { FIELDS, inputFrom, valueOf, type FieldName, type NamedField, type NameOf } from "../shared/rule/fields.ts";
 import type { MappingDraft } from "../shared/rule/mapping-input.ts";
 
-/** The fields of a mapping as a form has them: what people type. */
-export interface Form {
-  readonly endpoint: string;
-  readonly site: string;
-  readonly target: string;
-  readonly name: string;
-  readonly owner: string;
-  readonly note: string;
-  readonly access: "" | "public" | "token";
-  /** One on a line. */
-  readonly allow: string;
-  readonly deny: string;
-  /** As an input of the browser's has it: local time, without a zone. */
-  readonly expires: string;
-  readonly maxStreams: string;
-  readonly newPerSecond: string;
-  readonly bytesPerSecond: string;
-  readonly proxyProtocol: "" | "v1" | "v2";
-  readonly onLoss: "close" | "hang";
-  readonly idleSeconds: string;
-  readonly reflectorOk: boolean;
-  readonly hostHeader: string;
-  readonly tlsVerify: boolean;
-  readonly ca: string;
-  readonly sni: string;
-  readonly prefix: "keep" | "strip";
-  readonly rewrite: boolean;
-}
+/** The fields of a mapping as a form has them: what people type and tick. */
+export type Form = { readonly [Name in FieldName]: Name extends NameOf<"switch"> ? boolean : string };
 
-export const EMPTY: Form = {
-  endpoint: "",
-  site: "",
-  target: "",
-  name: "",
-  owner: "",
-  note: "",
-  access: "",
-  allow: "",
-  deny: "",
-  expires: "",
-  maxStreams: "",
-  newPerSecond: "",
-  bytesPerSecond: "",
-  proxyProtocol: "",
-  onLoss: "close",
-  idleSeconds: "",
-  reflectorOk: false,
-  hostHeader: "visitor",
-  tlsVerify: true,
-  ca: "",
-  sni: "",
-  prefix: "keep",
-  rewrite: true,
-};
+export const EMPTY: Form = formFrom((field) => field.usual);
 
 /** A rule as a form. */
 export function formOf(rule: MappingDraft): Form {
-  const { http, allow, deny, expires, proxyProtocol } = rule;
-  const { endpoint, site, target, name, owner, note, access, onLoss, reflectorOk } = rule;
-  return {
-    ...EMPTY,
-    ...{ endpoint, site, target, name, owner, note, access, onLoss, reflectorOk },
-    allow: allow.join("\n"),
-    deny: deny.join("\n"),
-    expires: expires === null ? "" : localTime(expires),
-    maxStreams: shown(rule.maxStreams),
-    newPerSecond: shown(rule.newPerSecond),
-    bytesPerSecond: shown(rule.bytesPerSecond),
-    idleSeconds: shown(rule.idleSeconds),
-    proxyProtocol: proxyProtocol ?? "",
-    ...(http === null ? {} : { ...http, ca: http.ca ?? "", sni: http.sni ?? "" }),
-  };
+  return formFrom((field) => valueOf(rule, field) ?? field.usual);
 }
 
 /** What was typed, for `parseMapping` and for the API: every field is said, so that an emptied one goes back to its default. */
 export function inputOf(form: Form): Record<string, unknown> {
-  const endpoint = form.endpoint.trim();
-  const { access, onLoss, reflectorOk, proxyProtocol } = form;
-  return {
-    endpoint,
-    site: form.site,
-    target: form.target.trim(),
-    name: form.name.trim(),
-    owner: form.owner.trim(),
-    note: form.note.trim(),
-    ...(access === "" ? {} : { access }),
-    allow: lines(form.allow),
-    deny: lines(form.deny),
-    expires: form.expires === "" ? null : new Date(form.expires).toISOString(),
-    maxStreams: number(form.maxStreams),
-    newPerSecond: number(form.newPerSecond),
-    bytesPerSecond: number(form.bytesPerSecond),
-    idleSeconds: number(form.idleSeconds),
-    proxyProtocol: proxyProtocol === "" ? null : proxyProtocol,
-    onLoss,
-    reflectorOk,
-    http: /^https?:/i.test(endpoint) ? httpOf(form) : null,
-  };
+  const isHttp = /^https?:/i.test(form.endpoint.trim());
+  const said = FIELDS.filter((field) => isHttp || !field.isHttp);
+  return { http: null, ...inputFrom(said.map((field) => [field, read(field, form[field.name])])) };
 }
 
-function httpOf({ hostHeader, tlsVerify, ca, sni, prefix, rewrite }: Form): object {
-  return {
-    hostHeader: hostHeader.trim() === "" ? "visitor" : hostHeader.trim(),
-    tlsVerify,
-    ca: ca.trim() === "" ? null : ca,
-    sni: sni.trim() === "" ? null : sni.trim(),
-    prefix,
-    rewrite,
-  };
+function formFrom(value: (field: NamedField) => unknown): Form {
+  return Object.fromEntries(FIELDS.map((field) => [field.name, written(field, value(field))])) as Form;
 }
 
-function lines(text: string): string[] {
-  return text.split(/[\s,]+/).filter(Boolean);
+/** A value as the control of its field has it. */
+function written({ kind }: NamedField, value: unknown): string | boolean {
+  switch (kind) {
+    case "switch":
+      return value === true;
+    case "list":
+      return (value as readonly string[]).join("\n");
+    case "moment":
+      return value === null ? "" : localTime(value as number);
+    case "text":
+    case "choice":
+    case "number":
+    case "pem":
+      return typeof value === "string" || typeof value === "number" ? String(value) : "";
+  }
 }
 
-function number(text: string): number | null {
-  return text.trim() === "" ? null : Number(text);
-}
-
-function shown(value: number | null): string {
-  return value === null ? "" : String(value);
+/** What the control of a field has, as input: an empty one stands for the usual value, if there is one. */
+function read({ kind, usual }: NamedField, typed: string | boolean): unknown {
+  if (typeof typed === "boolean") return typed;
+  const isEmpty = typed.trim() === "";
+  switch (kind) {
+    case "text":
+      return isEmpty && usual !== undefined ? usual : typed.trim();
+    case "list":
+      return typed.split(/[\s,]+/).filter(Boolean);
+    case "moment":
+      return isEmpty ? usual : new Date(typed).toISOString();
+    case "number":
+      return isEmpty ? usual : Number(typed);
+    case "choice":
+    case "pem":
+    case "switch":
+      return isEmpty ? usual : typed;
+  }
 }
 
 /** A moment as `<input type="datetime-local">` takes it. */

@@ -1,6 +1,7 @@
 import type { MappingStatus, MappingView } from "../shared/rule/api.ts";
 import { parseEndpoint } from "../shared/address/endpoint.ts";
 import { known } from "../shared/result.ts";
+import { FIELDS, textOf, valueOf } from "../shared/rule/fields.ts";
 import type { Hour, Rate, Traffic } from "./traffic.ts";
 
 /** A line of the register: the rule, and how it does. */
@@ -10,6 +11,8 @@ export interface Row {
   readonly rate: Rate | undefined;
   readonly hour: Hour | undefined;
 }
+
+const SEARCHED = FIELDS.filter(({ isSearched }) => isSearched === true);
 
 export const ORDERS = ["endpoint", "name", "site", "streams", "hour", "used"] as const;
 export type Order = (typeof ORDERS)[number];
@@ -43,8 +46,9 @@ export function chosen(rows: readonly Row[], { text, site, order, down }: Wish):
   const kept = rows.filter(({ mapping }) => {
     if (site !== "" && mapping.site !== site) return false;
     if (words.length === 0) return true;
-    const { endpoint, target, name, owner, note, access } = mapping;
-    const all = `${endpoint} ${mapping.site} ${target} ${name} ${owner} ${note} ${access}`.toLowerCase();
+    const all = SEARCHED.map((field) => textOf(valueOf(mapping, field), field, " "))
+      .join(" ")
+      .toLowerCase();
     return words.every((word) => all.includes(word));
   });
   const sign = down ? -1 : 1;

@@ -1,4 +1,5 @@
 import type { JSX } from "preact";
+import type { FieldName, NamedField } from "../../shared/rule/fields.ts";
 import type { Form } from "../form.ts";
 import { Field } from "../parts/field.tsx";
 
@@ -6,48 +7,66 @@ import { Field } from "../parts/field.tsx";
 export type FormProps = {
   form: Form;
   /** What is wrong with a field; "" when nothing is, or when it has not been touched. */
-  errorOf: (field: keyof Form) => string;
-  set: <K extends keyof Form>(field: K, value: Form[K]) => void;
+  errorOf: (field: FieldName) => string;
+  set: (field: FieldName, value: string | boolean) => void;
 };
 
-type TextField = {
-  [K in keyof Form]: string extends Form[K] ? K : never;
-}[keyof Form];
-
-type TextProps = FormProps & { field: TextField; label: string; hint: string };
-
-/** A field of one line. */
-export function Text({ form, errorOf, set, field, label, hint }: TextProps): JSX.Element {
-  return (
-    <Field label={label} hint={hint} error={errorOf(field)}>
-      {(given) => (
+/** A field with the control that its kind asks for. */
+export function FieldControl({ form, errorOf, set, field }: FormProps & { field: NamedField }): JSX.Element {
+  const { name, label, hint } = field;
+  const value = form[name];
+  if (typeof value === "boolean") {
+    return (
+      <label class="check">
         <input
-          {...given}
-          name={field}
-          autocomplete="off"
-          spellcheck={field === "note"}
-          value={form[field]}
-          onInput={(event) => set(field, event.currentTarget.value)}
+          type="checkbox"
+          name={name}
+          checked={value}
+          onChange={(event) => set(name, event.currentTarget.checked)}
         />
-      )}
+        {label}
+      </label>
+    );
+  }
+  return (
+    <Field label={label} hint={hint} error={errorOf(name)}>
+      {(given) => <Typed {...given} field={field} value={value} onValue={(typed) => set(name, typed)} />}
     </Field>
   );
 }
 
-/** A field of several lines. */
-export function Lines({ form, errorOf, set, field, label, hint }: TextProps): JSX.Element {
-  return (
-    <Field label={label} hint={hint} error={errorOf(field)}>
-      {(given) => (
-        <textarea
-          {...given}
-          name={field}
-          rows={2}
-          spellcheck={false}
-          value={form[field]}
-          onInput={(event) => set(field, event.currentTarget.value)}
+type TypedProps = { id: string; field: NamedField; value: string; onValue: (value: string) => void };
+
+function Typed({ field, value, onValue, ...given }: TypedProps): JSX.Element {
+  const shared = { ...given, name: field.name, value };
+  switch (field.kind) {
+    case "choice":
+      return (
+        <select {...shared} onChange={(event) => onValue(event.currentTarget.value)}>
+          {Object.entries(field.choices).map(([choice, meaning]) => (
+            <option key={choice} value={choice}>
+              {meaning}
+            </option>
+          ))}
+        </select>
+      );
+    case "list":
+    case "pem":
+      return (
+        <textarea {...shared} rows={2} spellcheck={false} onInput={(event) => onValue(event.currentTarget.value)} />
+      );
+    case "moment":
+      return <input {...shared} type="datetime-local" onInput={(event) => onValue(event.currentTarget.value)} />;
+    case "text":
+    case "number":
+    case "switch":
+      return (
+        <input
+          {...shared}
+          autocomplete="off"
+          spellcheck={field.isProse === true}
+          onInput={(event) => onValue(event.currentTarget.value)}
         />
-      )}
-    </Field>
-  );
+      );
+  }
 }

@@ -1,6 +1,7 @@
 import type { JSX } from "preact";
 import { useMemo, useState } from "preact/hooks";
 import type { MappingAnswer, MappingView, SiteStatus } from "../../shared/rule/api.ts";
+import type { FieldName } from "../../shared/rule/fields.ts";
 import { ruleFrom } from "../../shared/rule/register-text.ts";
 import { call, mappingPath } from "../api.ts";
 import { checked, faultOf } from "../check.ts";
@@ -14,7 +15,6 @@ import { MoreFields } from "./mapping-more.tsx";
 import type { FormProps } from "./mapping-field.tsx";
 import { MainFields } from "./mapping-main.tsx";
 
-/** What is typed into a form, what is wrong with it, and how it is changed. */
 /** Adds a mapping, or changes one: by the same rules and with the same warnings as the commands. */
 export function MappingForm({ mapping, site }: { mapping: MappingView | undefined; site: string }): JSX.Element {
   const mappings = useStore((state) => state.mappings) ?? [];
@@ -28,7 +28,7 @@ export function MappingForm({ mapping, site }: { mapping: MappingView | undefine
   const others = useMemo(() => mappings.filter(({ id }) => id !== mapping?.id), [mappings, mapping]);
   const found = useMemo(() => checked(form, others), [form, others]);
   const refusal = faultOf(error);
-  const errorOf = (field: keyof Form): string => {
+  const errorOf = (field: FieldName): string => {
     if (refusal?.field === field) return refusal.message;
     return !found.ok && found.field === field && (all || touched.has(field)) ? found.message : "";
   };

@@ -1,6 +1,7 @@
 import type { JSX } from "preact";
 import { useState } from "preact/hooks";
 import type { MappingStatus, MappingView } from "../../shared/rule/api.ts";
+import { FIELDS, isUsual, textOf, valueOf, type FieldName, type NamedField } from "../../shared/rule/fields.ts";
 import { call, mappingPath } from "../api.ts";
 import { clock, count, moment } from "../format.ts";
 import { refresh } from "../load.ts";
@@ -83,16 +84,10 @@ function Actions({ mapping }: { mapping: MappingView }): JSX.Element {
 
 function Facts({ mapping, status }: { mapping: MappingView; status: MappingStatus | undefined }): JSX.Element {
   const now = useNow();
-  const { access, allow, deny, expires, created, changed, owner, note, lastUsed } = mapping;
+  const { created, changed, lastUsed } = mapping;
   const refusal = status?.lastRefusal ?? null;
   const facts: [title: string, value: JSX.Element | string][] = [
-    ["Owner", owner],
-    ["Why", note],
-    ["Access", access],
-    ["Open to", allow.length === 0 ? "everyone" : allow.join(", ")],
-    ["But not to", deny.join(", ")],
-    ["Ends", expires === null ? "never" : moment(expires)],
-    ...limitsOf(mapping),
+    ...decided(mapping),
     ["Last used", <When key="used" at={lastUsed} now={now} />],
     ["Refused", status === undefined || status.refused === 0 ? "" : count(status.refused, "visitor")],
     ["Last refused", refusal === null ? "" : `${clock(refusal.at, now)}: ${refusal.reason}`],
@@ -119,14 +114,21 @@ function Facts({ mapping, status }: { mapping: MappingView; status: MappingStatu
   );
 }
 
-function limitsOf(mapping: MappingView): [string, string][] {
-  const { maxStreams, newPerSecond, bytesPerSecond, proxyProtocol, http } = mapping;
-  return [
-    ["At once", maxStreams === null ? "" : count(maxStreams, "visitor")],
-    ["New a second", newPerSecond === null ? "" : String(newPerSecond)],
-    ["Bytes a second", bytesPerSecond === null ? "" : bytesPerSecond.toLocaleString()],
-    ["PROXY protocol", proxyProtocol ?? ""],
-    ["Target's certificate", http !== null && !http.tlsVerify ? "not checked" : ""],
-    ["Host header", http === null || http.hostHeader === "visitor" ? "" : http.hostHeader],
-  ];
+/** What the heading and the picture show already. */
+const SHOWN: readonly FieldName[] = ["endpoint", "site", "target", "name"];
+const FACTS = FIELDS.filter(({ name }) => !SHOWN.includes(name));
+
+/** What the register says of a mapping, without what is as usual. */
+function decided(mapping: MappingView): [title: string, value: string][] {
+  return FACTS.map((field) => {
+    const { form, label, title, none = "" } = field;
+    const value = valueOf(mapping, field);
+    const name = form === undefined ? `${title.slice(0, 1).toUpperCase()}${title.slice(1)}` : label;
+    return [name, isUsual(value, field) ? none : shown(value, field)];
+  });
+}
+
+function shown(value: unknown, field: NamedField): string {
+  if (typeof value === "number") return value.toLocaleString();
+  return field.kind === "moment" ? moment(String(value)) : textOf(value, field, ", ");
 }

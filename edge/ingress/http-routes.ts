@@ -1,6 +1,6 @@
 import { parseAddress } from "../../shared/address/address.ts";
 import { parseEndpoint, type HttpEndpoint } from "../../shared/address/endpoint.ts";
-import { isSameRule } from "../../shared/rule/policy.ts";
+import { isSameRule } from "../../shared/rule/same-rule.ts";
 import { known } from "../../shared/result.ts";
 import { hostMatches } from "../../shared/rule/scope.ts";
 import type { Env } from "../env.ts";

@@ -1,4 +1,5 @@
 import { parseEndpoint, transports, type Endpoint } from "../../shared/address/endpoint.ts";
+import { storedRule } from "../../shared/rule/fields.ts";
 import type { MappingDraft } from "../../shared/rule/mapping-input.ts";
 import { parseMapping, type Mapping, type Stamp } from "../../shared/rule/mapping.ts";
 import { known, type Fault } from "../../shared/result.ts";
@@ -105,7 +106,7 @@ export class Mappings {
       id,
       draft.endpoint,
       draft.site,
-      JSON.stringify(draft),
+      JSON.stringify(storedRule(draft)),
       revision,
       created.at,
       created.by,
@@ -159,7 +160,7 @@ export class Mappings {
 
 /** What a change writes, in the order of the columns above. */
 function cellsOf(draft: MappingDraft, { at, by }: Stamp, revision: number): SqlValue[] {
-  return [draft.endpoint, draft.site, JSON.stringify(draft), revision, at, by];
+  return [draft.endpoint, draft.site, JSON.stringify(storedRule(draft)), revision, at, by];
 }
 
 /**

@@ -1,5 +1,7 @@
 import * as z from "zod";
 import { TOKEN_KINDS } from "./claims.ts";
+import { byName } from "./field.ts";
+import { COMMON_FIELDS, HTTP_FIELDS, PLACE_FIELDS, PORT_FIELDS } from "./mapping-fields.ts";
 
 // What the API answers: the edge writes it, the commands and the dashboard read it, and its OpenAPI
 // document is made of it. Fields are only ever added.
@@ -82,33 +84,10 @@ export type StampView = z.infer<typeof StampView>;
 
 export const MappingView = z.object({
   id: count,
-  endpoint: z.string(),
-  site: z.string(),
-  target: z.string(),
-  name: z.string(),
-  owner: z.string(),
-  note: z.string(),
-  access,
-  allow: texts,
-  deny: texts,
-  expires: moment.nullable(),
-  maxStreams: count.nullable(),
-  newPerSecond: count.nullable(),
-  bytesPerSecond: count.nullable(),
-  http: z
-    .object({
-      hostHeader: z.string(),
-      tlsVerify: z.boolean(),
-      ca: z.string().nullable(),
-      sni: z.string().nullable(),
-      prefix: z.enum(["keep", "strip"]),
-      rewrite: z.boolean(),
-    })
-    .nullable(),
-  proxyProtocol: z.enum(["v1", "v2"]).nullable(),
-  onLoss: z.enum(["close", "hang"]),
-  idleSeconds: count.nullable(),
-  reflectorOk: z.boolean(),
+  ...byName(PLACE_FIELDS, "view"),
+  ...byName(COMMON_FIELDS, "view"),
+  http: z.object(byName(HTTP_FIELDS, "view")).nullable(),
+  ...byName(PORT_FIELDS, "view"),
   revision: count,
   created: StampView,
   changed: StampView,

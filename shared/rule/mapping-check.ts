@@ -1,4 +1,5 @@
 import { type Endpoint, formatEndpoint, type HttpEndpoint, parseEndpoint, transports } from "../address/endpoint.ts";
+import { misfitOf } from "./fields.ts";
 import type { HttpOptions, MappingDraft } from "./mapping-input.ts";
 import { rangeSize } from "../address/ports.ts";
 import { known, ok, type Result } from "../result.ts";
@@ -70,8 +71,6 @@ function wrongAccess(endpoint: Endpoint, { access }: Fields): Result<never> | un
 }
 
 function wrongOption(endpoint: Endpoint, target: Target, fields: Fields): Result<never> | undefined {
-  const tcp = transports(endpoint).includes("tcp");
-  const udp = transports(endpoint).includes("udp");
   const { http } = fields;
   if (http && endpoint.kind !== "http") return bad("http: only an http(s):// endpoint has these options.");
   if (http && !isTls(target) && (!http.tlsVerify || http.ca !== null || http.sni !== null)) {
@@ -83,10 +82,8 @@ function wrongOption(endpoint: Endpoint, target: Target, fields: Fields): Result
   if (http && http.ca !== null && !http.tlsVerify) return bad("http: a ca without tlsVerify would check nothing.");
   if (http?.prefix === "strip" && endpoint.kind === "http" && !endpoint.prefix)
     return bad("http: there is no prefix to strip.");
-  if (fields.proxyProtocol !== null && !tcp) return bad("proxyProtocol: only TCP has it.");
-  if (fields.onLoss === "hang" && !(tcp && endpoint.kind === "port")) return bad("onLoss: only a TCP port can hang.");
-  if (fields.idleSeconds !== null && !udp) return bad("idleSeconds: only UDP flows end by idleness.");
-  if (fields.reflectorOk && !udp) return bad("reflectorOk: only UDP can be reflected.");
+  const misfit = misfitOf(fields, endpoint, fields.target);
+  if (misfit !== undefined) return bad(`${misfit.name}: ${misfit.misfit}`);
   return undefined;
 }
 

@@ -64,27 +64,6 @@ export function isListed(mapping: Mapping, address: Address): boolean {
   return sourcesOf(mapping).allow.some((cidr) => !isWide(cidr) && cidrContains(cidr, address));
 }
 
-/** A mapping and the grants that name it. */
-export type Rule = { readonly mapping: Mapping; readonly grants: readonly Grant[] };
-
-/** Whether two rules let the same visitors in, as many and as fast. Tokens open endpoints one by one, so two that ask for one never do. */
-export function isSameRule(a: Rule, b: Rule): boolean {
-  if (a.mapping.id === b.mapping.id) return true;
-  if (a.mapping.access === "token" || b.mapping.access === "token") return false;
-  return admissionOf(a) === admissionOf(b);
-}
-
-/** By the mapping that a revision is: every request at a host with prefixes asks for it. */
-const admissions = new WeakMap<Mapping, string>();
-
-function admissionOf({ mapping, grants }: Rule): string {
-  const { allow, deny, expires, maxStreams, newPerSecond, bytesPerSecond } = mapping;
-  const before = admissions.get(mapping);
-  const own = before ?? JSON.stringify([allow, deny, expires, maxStreams, newPerSecond, bytesPerSecond]);
-  if (before === undefined) admissions.set(mapping, own);
-  return grants.length === 0 ? own : JSON.stringify([own, grants.map(({ id }) => id)]);
-}
-
 type Sources = { readonly allow: readonly Cidr[]; readonly deny: readonly Cidr[] };
 
 /** By the object that a revision of a mapping is: a flood of visitors must not have the same lists parsed again and again. */

@@ -1,4 +1,5 @@
 import type { MappingView } from "./api.ts";
+import { FIELDS, isUsual, textOf, valueOf, type NamedField } from "./fields.ts";
 import { draftOf } from "./mapping.ts";
 import type { MappingDraft } from "./mapping-input.ts";
 import { writeRules } from "./rules-file.ts";
@@ -23,64 +24,58 @@ export function registerText(mappings: readonly MappingView[], format: Format, u
         `The register of ${url}. After changes: sallyport map apply FILE --dry-run`,
       );
     case "csv":
-      return [TITLES, ...mappings.map(rowOf)].map((row) => `${row.map(csvCell).join(",")}\r\n`).join("");
+      return [titles(), ...mappings.map(rowOf)].map((row) => `${row.map(csvCell).join(",")}\r\n`).join("");
     case "md":
       return [
         `# Register of ${url}\n`,
-        markdownRow(TITLES),
-        markdownRow(TITLES.map(() => "---")),
+        markdownRow(titles()),
+        markdownRow(titles().map(() => "---")),
         ...mappings.map((mapping) => markdownRow(rowOf(mapping).map(markdownCell))),
         "",
       ].join("\n");
   }
 }
 
-const TITLES = [
-  "Endpoint",
-  "Site",
-  "Target",
-  "Service",
-  "Owner",
-  "Why",
-  "Access",
-  "Allowed from",
-  "Denied from",
-  "Expires",
-  "Limits",
-  "Last used",
-  "Added",
-  "Added by",
-  "Changed",
-  "Changed by",
-];
+function titles(): string[] {
+  return COLUMNS.map(({ title }) => title);
+}
 
 function rowOf(mapping: MappingView): string[] {
-  const { endpoint, site, target, name, owner, note, access, allow, deny, expires, lastUsed, created, changed } =
-    mapping;
-  const { maxStreams, newPerSecond, bytesPerSecond } = mapping;
-  const limits = [
-    maxStreams === null ? "" : `${maxStreams} at once`,
-    newPerSecond === null ? "" : `${newPerSecond} new/s`,
-    bytesPerSecond === null ? "" : `${bytesPerSecond} bytes/s`,
-  ].filter((text) => text !== "");
-  return [
-    endpoint,
-    site,
-    target,
-    name,
-    owner,
-    note,
-    access,
-    allow.join(" "),
-    deny.join(" "),
-    expires ?? "",
-    limits.join(", "),
-    lastUsed ?? "",
-    created.at,
-    created.by,
-    changed.at,
-    changed.by,
-  ];
+  return COLUMNS.map(({ text }) => text(mapping));
+}
+
+type Column = { readonly title: string; readonly text: (mapping: MappingView) => string };
+
+/** Programs count columns, so these keep their places: what was added since stands behind the last of them. */
+const COLUMNS: readonly Column[] = [
+  ...columnsOf(FIELDS.filter(({ column, later }) => column !== undefined && later === undefined)),
+  { title: "Last used", text: ({ lastUsed }) => lastUsed ?? "" },
+  { title: "Added", text: ({ created }) => created.at },
+  { title: "Added by", text: ({ created }) => created.by },
+  { title: "Changed", text: ({ changed }) => changed.at },
+  { title: "Changed by", text: ({ changed }) => changed.by },
+  ...columnsOf(FIELDS.filter(({ column }) => column === undefined)),
+  ...columnsOf(FIELDS.filter(({ column, later }) => column !== undefined && later !== undefined)),
+];
+
+/** The columns of some fields, each once. */
+function columnsOf(fields: readonly NamedField[]): Column[] {
+  const titleOf = ({ column = "Options" }: NamedField): string => column;
+  return [...new Set(fields.map(titleOf))].map((title) => {
+    const those = fields.filter((field) => titleOf(field) === title);
+    const [only, ...others] = those;
+    if (only !== undefined && others.length === 0)
+      return { title, text: (mapping) => textOf(valueOf(mapping, only), only, " ") };
+    return { title, text: (mapping) => those.flatMap((field) => partOf(mapping, field)).join(", ") };
+  });
+}
+
+/** What a field adds to the column that it shares: nothing where its value is the usual one. */
+function partOf(mapping: MappingView, field: NamedField): string[] {
+  const value = valueOf(mapping, field);
+  if (isUsual(value, field)) return [];
+  const text = textOf(value, field, " ");
+  return [field.unit === undefined ? `${field.title} ${text}` : `${text} ${field.unit}`];
 }
 
 /** RFC 4180. What a spreadsheet would take for a formula is text (OWASP, CSV injection). */

@@ -2,9 +2,14 @@ import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Page } from "playwright-core";
 import { expect, test } from "vitest";
+import { parseEndpoint } from "../../shared/address/endpoint.ts";
+import { known } from "../../shared/result.ts";
 import type { MappingView } from "../../shared/rule/api.ts";
+import { isFitting } from "../../shared/rule/field.ts";
+import { FIELDS } from "../../shared/rule/fields.ts";
 import { accessible, dashboard, logIn } from "../support/dashboard.ts";
 import { needs } from "../support/debian.ts";
+import { PLACES } from "../support/mapping-fields.ts";
 import { execute } from "../support/run.ts";
 import { testSite } from "../support/site.ts";
 import { tempDir } from "../support/temp-dir.ts";
@@ -74,6 +79,27 @@ test("the register comes down as the command writes it, and goes up again with i
   async function exported(format: string): Promise<string> {
     return (await edge.cli(["map", "export", "--format", format])).stdout;
   }
+});
+
+test("the form has a control for every field of a mapping, where its endpoint and target give it a meaning", async (context) => {
+  await needs(context, "chromium");
+  await using site = await testSite({ tcp: "8080" });
+  await using board = await dashboard(site.edge);
+  const { page } = board;
+  await logIn(site.edge, page);
+  await page.getByRole("link", { name: "Add a mapping" }).click();
+  for (const { endpoint, target } of Object.values(PLACES)) {
+    await page.getByLabel("Endpoint", { exact: true }).fill(endpoint);
+    await page.getByLabel("Target", { exact: true }).fill(target);
+    await page.locator(".more").evaluate((more) => more.setAttribute("open", ""));
+    const controls = page.locator(".mapping-form [name]");
+    const names = await controls.evaluateAll((all) => all.map((each) => each.getAttribute("name") ?? ""));
+    const parsed = known(parseEndpoint(endpoint));
+    const fitting = FIELDS.filter((field) => isFitting(field, parsed, target)).map(({ name }) => name);
+    expect({ endpoint, names: names.toSorted() }).toEqual({ endpoint, names: fitting.toSorted() });
+    await accessible(page, `the form of ${endpoint}`);
+  }
+  expect(board.complaints).toEqual([]);
 });
 
 test("a token's QR code is the token, as a camera reads it", async (context) => {

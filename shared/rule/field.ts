@@ -1,0 +1,94 @@
+import type * as z from "zod";
+import { transports, type Endpoint } from "../address/endpoint.ts";
+
+// What the table of a mapping's fields (mapping-fields.ts) says of each of them. It knows neither commands nor browsers: how
+// a kind of field is typed at a command is in cli/rule-options.ts, how it is filled in in dashboard/form.ts.
+
+/** How the value of a field is written, whatever it means. */
+export type Kind =
+  /** A word or a line; of one that may be null, "" stands for it. */
+  | { readonly kind: "text" }
+  /** Words without order. */
+  | { readonly kind: "list" }
+  /** One of a few words, with what each means; `""` stands for the usual one. */
+  | { readonly kind: "choice"; readonly choices: Readonly<Record<string, string>> }
+  /** Yes or no. */
+  | { readonly kind: "switch" }
+  /** A whole number or null; commands take bytes with a unit (64K), and seconds as a length of time (2m). */
+  | { readonly kind: "number"; readonly counts: "whole" | "bytes" | "seconds" }
+  /** Milliseconds since 1970, in answers of the API ISO 8601, or null. */
+  | { readonly kind: "moment" }
+  /** Certificates or null; commands take the name of a file that has them. */
+  | { readonly kind: "pem" };
+
+/** What an endpoint or a target has to be for a field to have a meaning. */
+export type Fitting = "tcp" | "tcp-port" | "udp" | "http" | "https-target";
+
+export type Field = Kind & {
+  /** Its grammar as input, with its usual value as the default. */
+  readonly schema: z.ZodType;
+  /** Its form in answers of the API. */
+  readonly view: z.ZodType;
+
+  /** What `map show` calls it, and a column that it shares. */
+  readonly title: string;
+  /** The column of the register's Markdown and CSV; absent: "Options", which it shares with others. */
+  readonly column?: string;
+  /** What stands behind the value in a column that it shares; absent: the title stands before it. */
+  readonly unit?: string;
+
+  /** The part of the dashboard's form that has it; absent: that of further options. */
+  readonly form?: "place" | "register" | "visitors";
+  readonly label: string;
+  readonly hint?: string;
+  /** What the dashboard says where there is no value. */
+  readonly none?: string;
+  /** For people: the browser looks after the spelling. */
+  readonly isProse?: true;
+  /** The dashboard's search looks into it. */
+  readonly isSearched?: true;
+
+  /** The option of `map add` and `map edit`, without the leading dashes. */
+  readonly flag: string;
+  /** What follows the flag. A flag that nothing follows stands for `sets`, of a switch for the other value than the usual one. */
+  readonly argument?: string;
+  readonly sets?: string;
+  readonly help: string;
+  /** Help of the opposite flag, by which `map edit` puts the usual value back. */
+  readonly undo?: string;
+
+  /** Absent: every mapping may have it. */
+  readonly fits?: Fitting;
+  /** Why a mapping of another kind is refused. */
+  readonly misfit?: string;
+  /** It decides which visitors are let in, or how many and how fast. */
+  readonly admits?: true;
+  /** Versions before refuse it, so it is stored only where it says something. `register`: relays do without it and aren't told. */
+  readonly later?: "rule" | "register";
+};
+
+/** One property of every field of a table, by the field's name. */
+export function byName<Fields extends Record<string, Field>, Property extends "schema" | "view">(
+  fields: Fields,
+  property: Property,
+): { [Name in keyof Fields]: Fields[Name][Property] } {
+  const entries = Object.entries(fields).map(([name, field]) => [name, field[property]]);
+  return Object.fromEntries(entries) as { [Name in keyof Fields]: Fields[Name][Property] };
+}
+
+/** Whether a field has a meaning at this endpoint, in front of this target. */
+export function isFitting({ fits }: Pick<Field, "fits">, endpoint: Endpoint, target: string): boolean {
+  switch (fits) {
+    case undefined:
+      return true;
+    case "tcp":
+    case "udp":
+      return transports(endpoint).includes(fits);
+    case "tcp-port":
+      return endpoint.kind === "port" && transports(endpoint).includes("tcp");
+    case "http":
+      return endpoint.kind === "http";
+    case "https-target":
+      return endpoint.kind === "http" && /^https:/i.test(target);
+  }
+}
