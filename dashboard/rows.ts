@@ -21,6 +21,7 @@ export type Order = (typeof ORDERS)[number];
 export interface Wish {
   readonly text: string;
   readonly site: string;
+  readonly tag: string;
   readonly order: Order;
   readonly down: boolean;
 }
@@ -41,10 +42,11 @@ export function rowsOf(
 }
 
 /** Those that are wanted, in the order that is wanted. Every word has to be found somewhere in the rule. */
-export function chosen(rows: readonly Row[], { text, site, order, down }: Wish): Row[] {
+export function chosen(rows: readonly Row[], { text, site, tag, order, down }: Wish): Row[] {
   const words = text.toLowerCase().split(/\s+/).filter(Boolean);
   const kept = rows.filter(({ mapping }) => {
     if (site !== "" && mapping.site !== site) return false;
+    if (tag !== "" && !mapping.tags.includes(tag)) return false;
     if (words.length === 0) return true;
     const all = SEARCHED.map((field) => textOf(valueOf(mapping, field), field, " "))
       .join(" ")

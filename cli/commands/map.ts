@@ -1,5 +1,7 @@
 import { Command, Option } from "commander";
+import { Problem } from "../../link/problem.ts";
 import type { MappingAnswer, RemovedAnswer, MappingView } from "../../shared/rule/api.ts";
+import { parseTag } from "../../shared/rule/field-schemas.ts";
 import { FORMATS, registerText, type Format } from "../../shared/rule/register-text.ts";
 import { edgeCommand, edgeOf, readCommand, type Context, type EdgeOptions } from "../context.ts";
 import { formatSpan, parseDuration } from "../duration.ts";
@@ -23,15 +25,18 @@ export function mapCommand(context: Context): Command {
   map.addCommand(
     readCommand("ls", "List all mappings.")
       .option("--expired", "only those that have ended")
+      .option("--tag <word>", "only those with this tag; repeated, with all of them", tagsOf)
       .option("--unused [time]", "only those that nobody has used for so long; without it, 30d")
-      .action(async (options: ReadOptions & { expired?: boolean; unused?: string | true }) => {
+      .action(async (options: ReadOptions & { expired?: boolean; unused?: string | true; tag?: string[] }) => {
         const all = await allPages<MappingView>(edgeOf(context, options), "/mappings", "mappings");
         const now = context.now();
-        const { unused, expired } = options;
+        const { unused, expired, tag: tags = [] } = options;
         const quiet = unused === undefined ? undefined : parseDuration(unused === true ? "30d" : unused);
         const mappings = all.filter((mapping) => {
           return (
-            (expired !== true || hasEnded(mapping, now)) && (quiet === undefined || isUnused(mapping, now - quiet))
+            (expired !== true || hasEnded(mapping, now)) &&
+            (quiet === undefined || isUnused(mapping, now - quiet)) &&
+            tags.every((tag) => tagsIn(mapping).includes(tag))
           );
         });
         printResult(context.output, options.json === true, mappings, () => listText(mappings, all.length, now));
@@ -107,7 +112,20 @@ function listText(mappings: readonly MappingView[], all: number, now: number): s
     },
     { title: "NAME", value: ({ name }) => name },
     { title: "OWNER", value: ({ owner }) => owner },
+    { title: "TAGS", value: (mapping) => tagsIn(mapping).join(" ") },
   ]);
+}
+
+/** Gathers the tags that are asked for. Throws Problem(usage). */
+function tagsOf(text: string, before: readonly string[] = []): string[] {
+  const tag = parseTag(text);
+  if (!tag.ok) throw Problem.usage(tag.error.code, tag.error.message, tag.error.fix ?? "");
+  return [...before, tag.value];
+}
+
+/** An edge of a version before answers none. */
+function tagsIn({ tags }: Partial<Pick<MappingView, "tags">>): readonly string[] {
+  return tags ?? [];
 }
 
 function hasEnded({ expires }: MappingView, now: number): boolean {

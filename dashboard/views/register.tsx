@@ -1,4 +1,4 @@
-import type { JSX } from "preact";
+import { Fragment, type JSX } from "preact";
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import type { MappingStatus } from "../../shared/rule/api.ts";
 import { Badge, type Tone } from "../parts/badge.tsx";
@@ -33,14 +33,17 @@ export function Register(): JSX.Element {
   const status = useStore((state) => state.status);
   const traffic = useStore((state) => state.traffic);
   const readOnly = useStore((state) => state.session?.readOnly === true);
-  const [wish, setWish] = useState<Wish>({ text: "", site: "", order: "endpoint", down: false });
+  const [wish, setWish] = useState<Wish>({ text: "", site: "", tag: "", order: "endpoint", down: false });
   const [page, setPage] = useState(0);
   const now = useNow();
   const rows = useMemo(() => rowsOf(mappings, status?.mappings ?? [], traffic), [mappings, status, traffic]);
-  const found = useMemo(() => worstFirst(chosen(rows, wish)), [rows, wish]);
+  const sites = [...new Set(mappings.map(({ site }) => site))].toSorted();
+  const tags = [...new Set(mappings.flatMap((mapping) => mapping.tags))].toSorted();
+  // The last mapping with a tag may have lost it, and its tag the place among those that can be chosen.
+  const tag = tags.includes(wish.tag) ? wish.tag : "";
+  const found = useMemo(() => worstFirst(chosen(rows, { ...wish, tag })), [rows, wish, tag]);
   const last = Math.max(0, Math.ceil(found.length / PAGE) - 1);
   const at = Math.min(page, last);
-  const sites = [...new Set(mappings.map(({ site }) => site))].toSorted();
   const change = (next: Partial<Wish>): void => {
     setWish({ ...wish, ...next });
     setPage(0);
@@ -66,14 +69,10 @@ export function Register(): JSX.Element {
       <div class="filters" role="search">
         <Search text={wish.text} onText={(text) => change({ text })} />
         {sites.length < 2 ? null : (
-          <select aria-label="Site" value={wish.site} onChange={(event) => change({ site: event.currentTarget.value })}>
-            <option value="">All sites</option>
-            {sites.map((site) => (
-              <option key={site} value={site}>
-                {site}
-              </option>
-            ))}
-          </select>
+          <Choose what="Site" all="All sites" of={sites} value={wish.site} onValue={(site) => change({ site })} />
+        )}
+        {tags.length === 0 ? null : (
+          <Choose what="Tag" all="All tags" of={tags} value={tag} onValue={(chosenTag) => change({ tag: chosenTag })} />
         )}
         <span class="faint" role="status">
           {found.length === mappings.length
@@ -100,6 +99,26 @@ export function Register(): JSX.Element {
       {found.length === 0 ? <p class="faint">No mapping has all of these words.</p> : null}
       <Pager page={at} last={last} onPage={setPage} />
     </section>
+  );
+}
+
+type ChooseProps = {
+  what: string;
+  /** What no choice is called. */
+  all: string;
+  of: readonly string[];
+  value: string;
+  onValue: (value: string) => void;
+};
+
+function Choose({ what, all, of, value, onValue }: ChooseProps): JSX.Element {
+  return (
+    <select aria-label={what} value={value} onChange={(event) => onValue(event.currentTarget.value)}>
+      <option value="">{all}</option>
+      {of.map((each) => (
+        <option key={each}>{each}</option>
+      ))}
+    </select>
   );
 }
 
@@ -148,7 +167,7 @@ function Title({ title, order, className, wish, onWish }: TitleProps): JSX.Eleme
 
 function Line({ row, now }: { row: Row; now: number }): JSX.Element {
   const { mapping, status, hour } = row;
-  const { endpoint, name, owner, target, site, access, allow, lastUsed } = mapping;
+  const { endpoint, name, owner, tags, target, site, access, allow, lastUsed } = mapping;
   const streams = streamsOf(row);
   const flow = (row.rate?.bytesIn ?? 0) + (row.rate?.bytesOut ?? 0);
   return (
@@ -159,6 +178,12 @@ function Line({ row, now }: { row: Row; now: number }): JSX.Element {
       <td data-title="Service">
         {name}
         {owner === "" ? null : <span class="small faint"> {owner}</span>}
+        {tags.map((tag) => (
+          <Fragment key={tag}>
+            {" "}
+            <Badge tone="plain">{tag}</Badge>
+          </Fragment>
+        ))}
       </td>
       <td data-title="Target">
         <code>{target}</code>

@@ -4,7 +4,7 @@ import { parseName } from "../address/name.ts";
 import { formatTarget, parseTarget } from "../address/target.ts";
 import { line, moment, spelled } from "../schema.ts";
 import type { Field } from "./field.ts";
-import { certificates, cidrs, hostHeader, hostName, rate } from "./field-schemas.ts";
+import { certificates, cidrs, hostHeader, hostName, rate, tags } from "./field-schemas.ts";
 
 // Every field of a mapping, once; field.ts says what each of its properties means. The grammar of rules, the API and its OpenAPI
 // document, the options of `map add` and `map edit`, the dashboard's form, the exports, `map show` and the audit loop over these
@@ -105,6 +105,21 @@ export const COMMON_FIELDS = {
     flag: "note",
     argument: "text",
     help: "why it is there",
+  },
+  tags: {
+    ...list,
+    schema: tags.default([]),
+    title: "tags",
+    column: "Tags",
+    form: "register",
+    label: "Tags",
+    hint: "Lower-case words to find it by: office, camera.",
+    isSearched: true,
+    flag: "tag",
+    argument: "word",
+    help: "a word to find it by; repeatable",
+    undo: "without tags",
+    later: "register",
   },
   /** Where it is not said, `public` for ports and hosts, `token` for `SITE/NAME`. */
   access: {

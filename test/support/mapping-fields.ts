@@ -24,6 +24,7 @@ export const EXAMPLES: Readonly<
   name: { at: "tcp", value: "shop", words: ["--name", "shop"] },
   owner: { at: "tcp", value: "Ann, IT", words: ["--owner", "Ann, IT"] },
   note: { at: "tcp", value: "supplier's updates", words: ["--note", "supplier's updates"] },
+  tags: { at: "tcp", value: ["camera", "floor-2"], words: ["--tag", "floor-2", "--tag", "camera", "--tag", "camera"] },
   access: { at: "tcp", value: "token", words: ["--access", "token"] },
   allow: {
     at: "tcp",

@@ -69,13 +69,28 @@ test("the register is searched by every word, put in order, and what is not well
   );
   const statuses = mappings.map(({ id }) => ({ id, state: id === 2 ? "no-agent" : "ready" }) as MappingStatus);
   const rows = rowsOf(mappings, statuses, NOTHING);
-  const wish = { text: "", site: "", order: "endpoint", down: false } as const;
+  const wish = { text: "", site: "", tag: "", order: "endpoint", down: false } as const;
   const found = (each: Parameters<typeof chosen>[1]) => chosen(rows, each).map(({ mapping }) => mapping.endpoint);
   expect(found(wish)).toEqual(["8080/tcp", "8090/tcp", "9000/tcp"]);
   expect(found({ ...wish, down: true })).toEqual(["9000/tcp", "8090/tcp", "8080/tcp"]);
   expect(found({ ...wish, text: "SHOP ben" })).toEqual(["9000/tcp"]);
   expect(found({ ...wish, site: "elsewhere" })).toEqual([]);
   expect(worstFirst(chosen(rows, wish))[0]?.mapping.id).toBe(2);
+});
+
+test("the register is filtered by a tag, and searched by it", () => {
+  const mappings = [
+    { ...view("8080/tcp", 0), tags: ["camera", "floor-2"] },
+    { ...view("8081/tcp", 1), tags: ["camera"] },
+    view("8082/tcp", 2),
+  ];
+  const rows = rowsOf(mappings, [], NOTHING);
+  const wish = { text: "", site: "", tag: "", order: "endpoint", down: false } as const;
+  const found = (each: Parameters<typeof chosen>[1]) => chosen(rows, each).map(({ mapping }) => mapping.id);
+  expect(found({ ...wish, tag: "camera" })).toEqual([0, 1]);
+  expect(found({ ...wish, tag: "camera", text: "floor" })).toEqual([0]);
+  expect(found({ ...wish, tag: "cam" })).toEqual([]);
+  expect(found(wish)).toEqual([0, 1, 2]);
 });
 
 test("what the edge exports is read again, and what is wrong is said with its place", () => {

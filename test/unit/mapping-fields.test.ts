@@ -100,7 +100,7 @@ test.each(EACH)("%s is read again from every export that can be, and stands in a
 test("columns of the CSV keep their places, and what is added stands behind the last of them", () => {
   const [titles = ""] = registerText([], "csv", "").split("\r\n");
   expect(titles).toMatch(
-    /^Endpoint,Site,Target,Service,Owner,Why,Access,Allowed from,Denied from,Expires,Limits,Last used,Added,Added by,Changed,Changed by,Options/,
+    /^Endpoint,Site,Target,Service,Owner,Why,Access,Allowed from,Denied from,Expires,Limits,Last used,Added,Added by,Changed,Changed by,Options,Tags$/,
   );
   const view = viewOf({
     ...example("maxStreams"),

@@ -23,6 +23,7 @@ test("three words make a mapping; everything else has a default", () => {
     name: "",
     owner: "",
     note: "",
+    tags: [],
     access: "public",
     allow: [],
     deny: [],
@@ -192,6 +193,27 @@ test("what is wrong is named by its path, with the fix", () => {
       fix: expect.stringContaining("10.0.0.0/8"),
     },
   });
+});
+
+test("tags are kept once each and in order, and a bad one is named with what to write", () => {
+  const tags = (given: unknown) => parseMapping({ ...base(), tags: given });
+  expect(good(tags(["office", "floor-2", "office", "a_b.c", "2"])).tags).toEqual(["2", "a_b.c", "floor-2", "office"]);
+  expect(good(tags(["a".repeat(32)])).tags).toEqual(["a".repeat(32)]);
+  for (const bad of ["Office", "two words", "", "a".repeat(33), "büro", "a,b", "a\u202eb", "#a"])
+    expect({ bad, ...tags(["fine", bad]) }).toMatchObject({
+      error: {
+        code: "bad-name",
+        path: "tags.1",
+        message: expect.stringMatching(/^tags\.1: ".*" is not a tag\.$/) as unknown,
+        fix: "Use 1 to 32 lower-case letters, digits, hyphens, underscores and dots.",
+      },
+    });
+  const many = Array.from({ length: 17 }, (_, nth) => `tag-${nth}`);
+  expect(good(tags([...many.slice(1), ...many.slice(1)])).tags).toHaveLength(16);
+  expect(tags(many)).toMatchObject({
+    error: { message: expect.stringMatching(/^tags: 17 tags .* at most 16/) as unknown },
+  });
+  for (const shapeless of ["office", [7], { office: true }, null]) expect(refused(tags(shapeless))).toMatch(/^bad-/);
 });
 
 test("an end is given in milliseconds or as ISO 8601, and is kept in milliseconds", () => {
