@@ -16,19 +16,31 @@ const builtSources = {
   },
 };
 
-/** Pure code: no sockets, no processes. */
-function pure(name: string): TestProjectConfiguration {
-  // The time-out only ends a hang: no test is judged by its speed, and machines are shared.
-  return { plugins: [builtSources], test: { name, include: [`test/${name}/**/*.test.ts`], testTimeout: 120_000 } };
-}
+/** Whether the pure tests notice the faults that are planted in copies of the code: many builds, so not in `npm test`. */
+const PLANTED = "test/spec/planted*.test.ts";
 
-/** Real processes and sockets. `seconds` is when a hung test is given up; no test is judged by its speed. */
-function running(name: string, seconds: number): TestProjectConfiguration {
+/** Pure code: no sockets, no processes, no state between files. */
+function pure(name: string): TestProjectConfiguration {
   return {
     plugins: [builtSources],
     test: {
       name,
       include: [`test/${name}/**/*.test.ts`],
+      exclude: [PLANTED],
+      isolate: false,
+      // The time-out only ends a hang: no test is judged by its speed, and machines are shared.
+      testTimeout: 120_000,
+    },
+  };
+}
+
+/** Real processes and sockets. `seconds` is when a hung test is given up; no test is judged by its speed. */
+function running(name: string, seconds: number, ...more: readonly string[]): TestProjectConfiguration {
+  return {
+    plugins: [builtSources],
+    test: {
+      name,
+      include: [`test/${name}/**/*.test.ts`, ...more],
       globalSetup: "test/support/build.ts",
       testTimeout: seconds * 1000,
       // Machines are shared, and a dozen processes a test make room for rare races of the tests themselves. The summary
@@ -41,7 +53,13 @@ function running(name: string, seconds: number): TestProjectConfiguration {
 
 export default defineConfig({
   test: {
-    projects: [pure("unit"), pure("spec"), running("e2e", 120), running("system", 600), running("soak", 1_800)],
+    projects: [
+      pure("unit"),
+      pure("spec"),
+      running("e2e", 120),
+      running("system", 600, PLANTED),
+      running("soak", 1_800),
+    ],
     teardownTimeout: 10_000,
     // Tests of running programs mostly wait for them: more files at once than there are processors.
     maxWorkers: Math.max(6, availableParallelism()),

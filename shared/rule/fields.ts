@@ -1,7 +1,6 @@
 import type { Endpoint } from "../address/endpoint.ts";
 import { isFitting, type Field } from "./field.ts";
 import { COMMON_FIELDS, HTTP_FIELDS, PLACE_FIELDS, PORT_FIELDS } from "./mapping-fields.ts";
-import type { Mapping } from "./mapping.ts";
 import type { MappingDraft } from "./mapping-input.ts";
 
 // What loops over the tables of mapping-fields.ts have in common.
@@ -79,7 +78,7 @@ export function storedRule(rule: MappingDraft): object {
 }
 
 /** A mapping as its relay is told: without what it does without, too. */
-export function toldMapping(mapping: Mapping): Mapping {
+export function toldMapping<Rule extends AnyRule>(mapping: Rule): Rule {
   return without(
     mapping,
     (field) => field.later === "register" || (field.later === "rule" && isUsual(valueOf(mapping, field), field)),
