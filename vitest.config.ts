@@ -19,7 +19,7 @@ const builtSources = {
 /** Whether the pure tests notice the faults that are planted in copies of the code: many builds, so not in `npm test`. */
 const PLANTED = "test/spec/planted*.test.ts";
 
-/** Pure code: no sockets, no processes, no state between files. */
+/** Pure code: no sockets, no processes. */
 function pure(name: string): TestProjectConfiguration {
   return {
     plugins: [builtSources],
@@ -27,7 +27,6 @@ function pure(name: string): TestProjectConfiguration {
       name,
       include: [`test/${name}/**/*.test.ts`],
       exclude: [PLANTED],
-      isolate: false,
       // The time-out only ends a hang: no test is judged by its speed, and machines are shared.
       testTimeout: 120_000,
     },
