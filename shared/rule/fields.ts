@@ -1,7 +1,6 @@
 import type { Endpoint } from "../address/endpoint.ts";
 import { isFitting, type Field } from "./field.ts";
 import { COMMON_FIELDS, HTTP_FIELDS, PLACE_FIELDS, PORT_FIELDS } from "./mapping-fields.ts";
-import type { MappingDraft } from "./mapping-input.ts";
 
 // What loops over the tables of mapping-fields.ts have in common.
 
@@ -73,16 +72,13 @@ export function misfitOf(rule: AnyRule, endpoint: Endpoint, target: string): Nam
 }
 
 /** A rule as it is stored: fields that versions before refuse are in it only where they say something. */
-export function storedRule(rule: MappingDraft): object {
+export function storedRule<Rule extends AnyRule>(rule: Rule): Rule {
   return without(rule, (field) => field.later !== undefined && isUsual(valueOf(rule, field), field));
 }
 
-/** A mapping as its relay is told: without what it does without, too. */
+/** A mapping as its relay is told: as it is stored, and without what relays do without. */
 export function toldMapping<Rule extends AnyRule>(mapping: Rule): Rule {
-  return without(
-    mapping,
-    (field) => field.later === "register" || (field.later === "rule" && isUsual(valueOf(mapping, field), field)),
-  );
+  return without(storedRule(mapping), (field) => field.later === "register");
 }
 
 /** The value for people: lists with `separator`, certificates by their number. */

@@ -174,8 +174,8 @@ export class StreamTable {
     const live = [...this.live.values()];
     if (live.every((stream) => stream.in.stalledAt !== null)) return;
     const stalledFor = (stream: Stream): number => now - (stream.in.stalledAt ?? now);
-    const ended = live.filter((stream) => stalledFor(stream) >= STALLED_MS);
-    for (const stream of ended.sort((a, b) => stalledFor(b) - stalledFor(a))) {
+    const stalled = live.filter((stream) => stalledFor(stream) >= STALLED_MS);
+    for (const stream of stalled.sort((a, b) => stalledFor(b) - stalledFor(a))) {
       if (this.allowance.roomy) return;
       stream.reset("busy", `others needed its room: its reader was behind for ${STALLED_MS / 1000} s`);
     }

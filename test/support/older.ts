@@ -3,12 +3,20 @@ import { symlink } from "node:fs/promises";
 import { join } from "node:path";
 import type { TestContext } from "vitest";
 import { ROOT } from "../../scripts/tool.ts";
+import { TestEdge } from "./edge.ts";
+import { loopback } from "./net.ts";
 import { execute } from "./run.ts";
 import { tempDir } from "./temp-dir.ts";
 
 export interface Programs extends AsyncDisposable {
   readonly agent: string;
   readonly sallyport: string;
+}
+
+export interface OlderEdge extends AsyncDisposable {
+  readonly older: Programs;
+  readonly folder: string;
+  readonly edge: TestEdge;
 }
 
 /**
@@ -34,6 +42,23 @@ export async function programsOf(context: TestContext, select: readonly string[]
     sallyport: join(folder.path, "dist/sallyport.js"),
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };
+}
+
+/**
+ * An edge of the programs of an earlier commit, started, logged in to, with a site `lab`; `edge.program` is what runs from the
+ * next start on. `tcp` are its public ports.
+ */
+export async function olderEdge(context: TestContext, select: readonly string[], tcp: string): Promise<OlderEdge> {
+  await using stack = new AsyncDisposableStack();
+  const older = stack.use(await programsOf(context, select));
+  const folder = stack.use(await tempDir());
+  const edge = stack.use(new TestEdge(loopback(), folder.path, { tcp }, new AsyncDisposableStack()));
+  edge.program = older.sallyport;
+  await edge.start();
+  await edge.login();
+  await edge.ok("site", "add", "lab");
+  const owned = stack.move();
+  return { older, folder: folder.path, edge, [Symbol.asyncDispose]: () => owned.disposeAsync() };
 }
 
 async function checked(command: string, words: readonly string[]): Promise<void> {

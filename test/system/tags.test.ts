@@ -5,24 +5,15 @@ import { SALLYPORT, SYSTEM_NODE } from "../../scripts/tool.ts";
 import type { MappingView, StatusView } from "../../shared/rule/api.ts";
 import { accessible, dashboard, logIn } from "../support/dashboard.ts";
 import { needs } from "../support/debian.ts";
-import { TestEdge } from "../support/edge.ts";
-import { loopback } from "../support/net.ts";
-import { programsOf } from "../support/older.ts";
+import { olderEdge } from "../support/older.ts";
 import { run } from "../support/run.ts";
 import { testSite } from "../support/site.ts";
-import { tempDir } from "../support/temp-dir.ts";
 
 const BEFORE_TAGS = ["--diff-filter=A", "--", "shared/rule/mapping-fields.ts"];
 
 test("an edge without tags is upgraded in place, goes back while no mapping has any, and commands say what it lacks", async (context) => {
   await using stack = new AsyncDisposableStack();
-  const older = stack.use(await programsOf(context, BEFORE_TAGS));
-  const folder = stack.use(await tempDir());
-  const edge = stack.use(new TestEdge(loopback(), folder.path, { tcp: "8080-8082" }, new AsyncDisposableStack()));
-  edge.program = older.sallyport;
-  await edge.start();
-  await edge.login();
-  await edge.ok("site", "add", "lab");
+  const { older, folder, edge } = stack.use(await olderEdge(context, BEFORE_TAGS, "8080-8082"));
   await edge.ok("map", "add", "8080/tcp", "lab", "10.0.0.5:80", "--name", "shop", "--max-streams", "7");
 
   // This version's commands at the older edge.
@@ -34,7 +25,7 @@ test("an edge without tags is upgraded in place, goes back while no mapping has 
   };
   expect(await edge.cli(["map", "add", "8081/tcp", "lab", "10.0.0.5:81", "--tag", "office"])).toMatchObject(refusal);
   expect(await edge.cli(["map", "edit", "8080/tcp", "--tag", "office"])).toMatchObject(refusal);
-  const file = join(folder.path, "rules.toml");
+  const file = join(folder, "rules.toml");
   const exported = await edge.ok("map", "export", "--format", "toml");
   await writeFile(file, `${exported}\ntags = ["office"]\n`);
   const applied = await edge.cli(["map", "apply", file]);

@@ -6,11 +6,10 @@ import { AGENT, SALLYPORT, SYSTEM_NODE } from "../../scripts/tool.ts";
 import type { MappingView, StatusView, TokenView } from "../../shared/rule/api.ts";
 import { TestEdge } from "../support/edge.ts";
 import { loopback } from "../support/net.ts";
-import { programsOf } from "../support/older.ts";
+import { olderEdge } from "../support/older.ts";
 import { ask, tcpServer } from "../support/peers.ts";
 import { run, type Run } from "../support/run.ts";
 import { listeningAt } from "../support/site.ts";
-import { tempDir } from "../support/temp-dir.ts";
 import { ANYWHERE } from "../support/targets.ts";
 
 const FROM = {
@@ -20,24 +19,18 @@ const FROM = {
 
 test.for(Object.entries(FROM))("an edge of %s is upgraded in place under live streams", async ([, select], context) => {
   await using stack = new AsyncDisposableStack();
-  const older = stack.use(await programsOf(context, select));
-  const folder = stack.use(await tempDir());
-  const edge = stack.use(new TestEdge(loopback(), folder.path, { tcp: "8080" }, new AsyncDisposableStack()));
-  edge.program = older.sallyport;
-  await edge.start();
-  await edge.login();
-  await edge.ok("site", "add", "lab");
+  const { older, folder, edge } = stack.use(await olderEdge(context, select, "8080"));
   await using echo = await tcpServer(loopback());
   const target = `${echo.host}:${echo.port}`;
   await edge.ok("map", "add", "lab/echo", "lab", target, "--owner", "ann", "--note", "before the upgrade");
   await edge.ok("map", "add", "8080/tcp", "lab", target, "--max-streams", "7");
-  const revoked = join(folder.path, "revoked");
+  const revoked = join(folder, "revoked");
   await writeFile(revoked, await edge.ok("token", "visitor", "--endpoint", "lab/echo"), { mode: 0o600 });
   const [lost] = (await edge.json<TokenView[]>("token", "ls")).filter(({ kind }) => kind === "visitor");
   await edge.ok("token", "revoke", lost?.jti ?? "");
   const before = await facts(edge);
 
-  const [agentToken, visitorToken] = ["agent", "visitor"].map((name) => join(folder.path, name)) as [string, string];
+  const [agentToken, visitorToken] = ["agent", "visitor"].map((name) => join(folder, name)) as [string, string];
   await writeFile(agentToken, await edge.ok("token", "agent", "lab", "--local", ...ANYWHERE), { mode: 0o600 });
   await writeFile(visitorToken, await edge.ok("token", "visitor", "--endpoint", "lab/*"), { mode: 0o600 });
   const start = async (...words: string[]): Promise<Run> => {
