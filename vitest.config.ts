@@ -42,9 +42,6 @@ function running(name: string, seconds: number, ...more: readonly string[]): Tes
       include: [`test/${name}/**/*.test.ts`, ...more],
       globalSetup: "test/support/build.ts",
       testTimeout: seconds * 1000,
-      // Machines are shared, and a dozen processes a test make room for rare races of the tests themselves. The summary
-      // names each retried test: it is a bug to look for, not a pass to be proud of.
-      retry: name === "soak" ? 0 : 2,
       hookTimeout: seconds * 1000,
     },
   };

@@ -10,12 +10,12 @@ export type Vulnerability = Edit & {
   test: readonly [file: string, name: string];
 };
 
-const LANES = "test/e2e/hostile-lanes.test.ts";
+const LANES = "test/system/hostile-lanes.test.ts";
 const TOKENS = "test/unit/tokens.test.ts";
 const SCOPE = "test/e2e/scope.test.ts";
-const HTTP = "test/e2e/http-hostile.test.ts";
-const RELAY = "test/e2e/hostile-relay.test.ts";
-const RELAY_ORDER = "test/e2e/hostile-edge.test.ts";
+const HTTP = "test/system/http-hostile.test.ts";
+const RELAY = "test/system/hostile-relay.test.ts";
+const RELAY_ORDER = "test/system/hostile-edge.test.ts";
 const POLICY = "test/unit/policy.test.ts";
 const RENEWAL = "test/unit/token-renewal.test.ts";
 const SUCCESSION = "test/unit/succession.test.ts";
@@ -77,14 +77,14 @@ export const VULNERABILITIES: readonly Vulnerability[] = [
     file: "edge/relay/relay.ts",
     find: "this.#site.visits.judgeAgain(Date.now());",
     put: "",
-    test: ["test/e2e/narrowing.test.ts", "what a narrower rule lets in no more ends at every door"],
+    test: ["test/system/narrowing.test.ts", "what a narrower rule lets in no more ends at every door"],
   },
   {
     name: "agents hear nothing of a narrower rule",
     file: "edge/relay/relay.ts",
     find: "for (const mapping of changes.narrowed) this.#narrow(mapping);",
     put: "",
-    test: ["test/e2e/narrowing.test.ts", "what a narrower rule lets in no more ends at every door"],
+    test: ["test/system/narrowing.test.ts", "what a narrower rule lets in no more ends at every door"],
   },
   {
     name: "a stream is resumed, whatever the rules say of its client today",
@@ -140,7 +140,7 @@ export const VULNERABILITIES: readonly Vulnerability[] = [
     file: "cli/carry-over.ts",
     find: "const keys = revokeAll ? then.tables.keys.map(({ kid }) => kid) : some;",
     put: "const keys = some;",
-    test: ["test/e2e/restore.test.ts", "ends every token, and says what to do next"],
+    test: ["test/system/restore.test.ts", "ends every token, and says what to do next"],
   },
   {
     name: "a client states the visitor's address",
@@ -175,7 +175,7 @@ export const VULNERABILITIES: readonly Vulnerability[] = [
     file: "edge/relay/reception.ts",
     find: 'if (known === undefined && end.kind === "agent") this.#catchUp(lane, end);',
     put: "",
-    test: ["test/e2e/cut-while-away.test.ts", "a rule removed while its agent is away"],
+    test: ["test/system/cut-while-away.test.ts", "a rule removed while its agent is away"],
   },
   {
     name: "an agent does not judge what a name resolved to",
@@ -407,7 +407,7 @@ export const VULNERABILITIES: readonly Vulnerability[] = [
         put: 'payer: mayChange(claims) ? "" : ""',
       },
     ],
-    test: ["test/e2e/neighbours.test.ts", "a read-only token and an agent's"],
+    test: ["test/system/neighbours.test.ts", "a read-only token and an agent's"],
   },
   {
     name: "half of an import is checked",

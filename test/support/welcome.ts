@@ -7,7 +7,10 @@ export const WELCOME = {
   site: "lab",
   slot: 1,
   budget: 8_000_000,
-  time: Date.now(),
+  /** The edge's clock as it says WELCOME, not as this file is read. */
+  get time() {
+    return Date.now();
+  },
   version: "0.1.0",
   limits: { frameBytes: 65_536, streams: 16_384, opensPerSecond: 400 },
   features: [],

@@ -19,12 +19,13 @@ test("an agent counts what it drops by reason, in status and for Prometheus: unp
   await using agent = await testAgent(edge, "--edge", path.url, "--metrics", "0");
   await using target = await udpServer(loopback(), 0, (socket) => {
     let flood: NodeJS.Timeout | undefined;
+    let tens = 1;
     socket.on("message", (bytes, peer) => {
       const send = (times: number, what: Buffer): void => {
         for (let n = 0; n < times; n += 1) socket.send(what, peer.port, peer.address);
       };
       clearInterval(flood);
-      if (bytes.toString() === "ten") send(10, bytes);
+      if (bytes.toString() === "ten" && tens-- > 0) send(10, bytes);
       if (bytes.toString() === "flood") flood = setInterval(() => send(AT_ONCE, Buffer.alloc(1_400)), EVERY_MS);
     });
     socket.on("close", () => clearInterval(flood));
@@ -37,12 +38,12 @@ test("an agent counts what it drops by reason, in status and for Prometheus: unp
   };
 
   await using visitor = new UdpVisitor({ host: edge.host, port: 9000 });
-  visitor.send("ten");
-  await visitor.count(3);
+  // A datagram that waits too long on a starved machine is dropped on purpose: both are sent until they are answered.
+  await visitor.ask("ten");
   await expect.poll(async () => (await drops()).guard, { timeout: 60_000 }).toBe(7);
 
   // It has spoken after an answer. Now the path stands still, and the target does not.
-  visitor.send("flood");
+  await visitor.ask("flood", ({ length }) => length === 1_400);
   await visitor.count(200);
   path.blackhole();
   await expect.poll(async () => (await drops()).queue, { timeout: 60_000 }).toBeGreaterThan(0);

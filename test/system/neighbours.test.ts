@@ -12,7 +12,7 @@ import { ask, tcpServer } from "../support/peers.ts";
 import { requestFrom } from "../support/request.ts";
 import { testSite } from "../support/site.ts";
 
-// X misbehaves, Y doesn't notice: what test/e2e/budgets.test.ts does for bytes, for the other budgets of docs/security.md.
+// X misbehaves, Y doesn't notice: what test/system/budgets.test.ts does for bytes, for the other budgets of docs/security.md.
 
 test("while a client opens and resets streams as fast as it can, another client and a visitor are served", async () => {
   await using site = await testSite({ tcp: "8080" });
