@@ -1,9 +1,10 @@
 import { parseAddress } from "../shared/address/address.ts";
-import type { Cut, Keep } from "../shared/wire/control.ts";
+import type { Cut } from "../shared/wire/control.ts";
 import type { DialOptions } from "../shared/wire/dial-options.ts";
 import { streamCode, type Failure } from "../shared/wire/errors.ts";
 import type { Dial } from "../shared/wire/open.ts";
-import { staysOpen } from "../shared/rule/policy.ts";
+import { sourcesOf } from "../shared/rule/parsed.ts";
+import { type Door, staysOpen } from "../shared/rule/policy.ts";
 import { splitHostPort } from "../shared/address/socket-address.ts";
 import type { Stream } from "../shared/session/stream.ts";
 
@@ -56,11 +57,13 @@ export class Admission {
         (cut.grant !== undefined && dial.grant === cut.grant)
       );
     });
+    if (hit.length === 0) return;
     const { keep } = cut;
+    const door = keep === undefined ? undefined : { access: keep.access, sources: sourcesOf(keep) };
     // Streams have come in the order in which they stand here: over a lower limit, the newest end.
     let left = keep?.maxStreams ?? Number.POSITIVE_INFINITY;
     for (const [stream, { dial, options }] of hit) {
-      if (keep !== undefined && isKept(keep, dial, options) && left > 0) left -= 1;
+      if (door !== undefined && isKept(door, dial, options) && left > 0) left -= 1;
       else stream.reset(failure.code, failure.reason);
     }
   }
@@ -75,10 +78,10 @@ export class Admission {
 }
 
 /** Whether a changed rule leaves a stream open. The edge judges its own visitors itself: here are only those of clients and gateways. */
-function isKept(keep: Keep, { visitor, grant }: Dial, { report, via }: DialOptions): boolean {
+function isKept(door: Door, { visitor, grant }: Dial, { report, via }: DialOptions): boolean {
   if (report !== true) return true;
   const address = parseAddress(hostOf(visitor));
-  return address.ok && staysOpen(keep, { address: address.value, via: via ?? "public", granted: grant !== "" });
+  return address.ok && staysOpen(door, { address: address.value, via: via ?? "public", granted: grant !== "" });
 }
 
 function hostOf(visitor: string): string {

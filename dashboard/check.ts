@@ -1,5 +1,6 @@
 import type { MappingView } from "../shared/rule/api.ts";
-import { conflict, parseMapping, type Mapping } from "../shared/rule/mapping.ts";
+import { conflict, parseRule, type Mapping } from "../shared/rule/mapping.ts";
+import { parsed } from "../shared/rule/parsed.ts";
 import { ruleFrom } from "../shared/rule/register-text.ts";
 import { warnings } from "../shared/rule/warnings.ts";
 import { Refusal } from "./api.ts";
@@ -12,13 +13,13 @@ export type Checked =
 
 /** `others`: the mappings that it has to stand beside. */
 export function checked(form: Form, others: readonly MappingView[]): Checked {
-  const draft = parseMapping(inputOf(form));
+  const draft = parseRule(inputOf(form));
   if (!draft.ok) return { ok: false, field: fieldOf(draft.error.path), message: withFix(draft.error) };
   for (const other of others) {
     const { id, revision } = other;
     const none = { by: "", at: 0 };
     const mapping: Mapping = { ...ruleFrom(other), id, revision, created: none, changed: none };
-    const fault = conflict(draft.value, mapping);
+    const fault = conflict(draft.value, parsed(mapping));
     if (fault !== undefined) return { ok: false, field: "endpoint", message: fault.message };
   }
   return { ok: true, warnings: warnings(draft.value).map(inWords) };

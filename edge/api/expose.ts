@@ -3,6 +3,7 @@ import * as z from "zod";
 import type { MappingAnswer, RemovedAnswer } from "../../shared/rule/api.ts";
 import { mayPublish, type AgentClaims } from "../../shared/rule/claims.ts";
 import { parseEndpoint } from "../../shared/address/endpoint.ts";
+import { parsed } from "../../shared/rule/parsed.ts";
 import { warnings } from "../../shared/rule/warnings.ts";
 import { AGENT_BODY } from "../body.ts";
 import { registryOf } from "../registry/stub.ts";
@@ -43,7 +44,7 @@ export const exposeRoutes = new Hono<ApiEnv>()
     return answer(
       c,
       outcome,
-      (mapping) => ({ mapping: mappingView(mapping), warnings: warnings(mapping) }) satisfies MappingAnswer,
+      (mapping) => ({ mapping: mappingView(mapping), warnings: warnings(parsed(mapping)) }) satisfies MappingAnswer,
     );
   })
   .delete("/:endpoint", async (c) => {

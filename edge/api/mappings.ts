@@ -4,6 +4,7 @@ import type { ApplyAnswer, MappingAnswer, MappingList, RemovedAnswer } from "../
 import type { Mapping } from "../../shared/rule/mapping.ts";
 import { differences } from "../../shared/rule/register.ts";
 import { whyUnreachable } from "./relays.ts";
+import { parsed } from "../../shared/rule/parsed.ts";
 import { warnings } from "../../shared/rule/warnings.ts";
 import type { BodyRule } from "../body.ts";
 import { registryOf } from "../registry/stub.ts";
@@ -86,7 +87,7 @@ type Known = { uses?: ReadonlyMap<number, number>; about?: readonly string[] };
 function accepted(c: ApiContext, { uses, about = [] }: Known): (mapping: Mapping) => MappingAnswer {
   return (mapping) => {
     c.header("etag", etagOf(mapping));
-    return { mapping: mappingView(mapping, uses?.get(mapping.id)), warnings: [...warnings(mapping), ...about] };
+    return { mapping: mappingView(mapping, uses?.get(mapping.id)), warnings: [...warnings(parsed(mapping)), ...about] };
   };
 }
 
@@ -129,5 +130,5 @@ function changeView({ before, after }: Change): ApplyAnswer["changes"][number] {
 
 /** Each sentence once: many rules have the same trouble. */
 function warningsOf(changes: readonly Change[]): string[] {
-  return [...new Set(changes.flatMap(({ after }) => (after === undefined ? [] : warnings(after))))];
+  return [...new Set(changes.flatMap(({ after }) => (after === undefined ? [] : warnings(parsed(after)))))];
 }

@@ -2,12 +2,12 @@ import { Hono } from "hono";
 import * as z from "zod";
 import { parseAddress } from "../../shared/address/address.ts";
 import type { TestAnswer } from "../../shared/rule/api.ts";
-import { endpointKeys, parseEndpoint } from "../../shared/address/endpoint.ts";
+import { endpointKeys } from "../../shared/address/endpoint.ts";
 import { failed, notTested, passed, warned, type Hop } from "../../shared/rule/hop.ts";
 import type { Mapping } from "../../shared/rule/mapping.ts";
 import { decide } from "../../shared/rule/policy.ts";
 import type { ProbeOutcome, ProbeReport } from "../../shared/wire/probe.ts";
-import { known } from "../../shared/result.ts";
+import { parsed, type Parsed } from "../../shared/rule/parsed.ts";
 import type { Env } from "../env.ts";
 import { registryOf } from "../registry/stub.ts";
 import { visitorOf } from "../ingress/visitor.ts";
@@ -37,10 +37,11 @@ export const testRoutes = new Hono<ApiEnv>().get("/", async (c) => {
   const registry = registryOf(c.env);
   const found = await registry.mapping(endpoint);
   if (!found.ok) return problemResponse(found.problem);
-  const mapping = found.value;
+  const rule = parsed(found.value);
+  const { mapping } = rule;
   const rules = await registry.siteRules(mapping.site);
-  const policy = policyHop(mapping, rules, source.ok ? source.value : null, from !== undefined, Date.now());
-  const hops = [policy, ...(await siteHops(c.env, mapping))];
+  const policy = policyHop(rule, rules, source.ok ? source.value : null, from !== undefined, Date.now());
+  const hops = [policy, ...(await siteHops(c.env, rule))];
   const view: TestAnswer = {
     endpoint: mapping.endpoint,
     site: mapping.site,
@@ -53,13 +54,13 @@ export const testRoutes = new Hono<ApiEnv>().get("/", async (c) => {
 });
 
 function policyHop(
-  mapping: Mapping,
+  rule: Parsed<Mapping>,
   rules: SiteRules | null,
   address: Parameters<typeof decide>[2]["address"] | null,
   isAsked: boolean,
   now: number,
 ): Hop {
-  const { endpoint, access, allow, expires } = mapping;
+  const { endpoint, access, allow, expires } = rule.mapping;
   if (expires !== null && expires <= now) {
     return failed(
       "policy",
@@ -73,7 +74,7 @@ function policyHop(
   if (address === null)
     return notTested("policy", "source-unknown", `It is open ${how}to ${open}; your own address is not known here.`);
   const via = access === "token" ? "token" : "public";
-  const verdict = decide(mapping, rules?.grants ?? [], { address, via, now });
+  const verdict = decide(rule, rules?.grants ?? [], { address, via, now });
   if (verdict.ok) {
     const why = verdict.grant === undefined ? "" : `, by a grant until ${iso(verdict.grant.until)}`;
     return passed("policy", `${address.text} is let in${access === "token" ? " with a token" : ""}${why}.`);
@@ -86,7 +87,7 @@ function policyHop(
     : warned("policy", "denied-here", text, "say whose visit is meant: --from ADDRESS");
 }
 
-async function siteHops(env: Env, mapping: Mapping): Promise<Hop[]> {
+async function siteHops(env: Env, { mapping, endpoint }: Parsed<Mapping>): Promise<Hop[]> {
   const site = (await registryOf(env).sites()).find(({ name }) => name === mapping.site);
   if (site === undefined || !site.relaySeen) {
     const text = `No agent of ${mapping.site} has ever been online.`;
@@ -98,7 +99,7 @@ async function siteHops(env: Env, mapping: Mapping): Promise<Hop[]> {
   }
   const relay = relayOf(env, site.relay);
   // One probe for each transport: a range is tried at its first port.
-  const keys = endpointKeys(known(parseEndpoint(mapping.endpoint)));
+  const keys = endpointKeys(endpoint);
   const tried = [...new Set([keys[0], keys.find((key) => key.endsWith("/udp"))])].filter((key) => key !== undefined);
   let outcomes: ProbeOutcome[];
   try {

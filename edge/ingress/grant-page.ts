@@ -1,9 +1,8 @@
-import { parseEndpoint } from "../../shared/address/endpoint.ts";
 import { cookieName, cookieValue } from "../../shared/http/credentials.ts";
 import { isOrigin } from "../../shared/http/origin.ts";
 import type { Mapping } from "../../shared/rule/mapping.ts";
 import { formatPortRange } from "../../shared/address/ports.ts";
-import { known } from "../../shared/result.ts";
+import { parsed } from "../../shared/rule/parsed.ts";
 import { bracketed } from "../../shared/address/socket-address.ts";
 import { registryOf } from "../registry/stub.ts";
 import { errorPage, newRequestId } from "../http-error.ts";
@@ -110,19 +109,19 @@ function titleOf({ name, endpoint }: Mapping): string {
   return name === "" ? endpoint : name;
 }
 
-function howTo({ endpoint }: Mapping, host: string): string {
-  const parsed = known(parseEndpoint(endpoint));
-  switch (parsed.kind) {
+function howTo(mapping: Mapping, host: string): string {
+  const { endpoint } = parsed(mapping);
+  switch (endpoint.kind) {
     case "port": {
-      const transport = parsed.transport === "tcp+udp" ? "TCP and UDP" : parsed.transport.toUpperCase();
-      const range = formatPortRange(parsed);
+      const transport = endpoint.transport === "tcp+udp" ? "TCP and UDP" : endpoint.transport.toUpperCase();
+      const range = formatPortRange(endpoint);
       return range.includes("-")
         ? `${bracketed(host)}, ports ${range} (${transport})`
         : `${bracketed(host)}:${range} (${transport})`;
     }
     case "http":
     case "service":
-      return endpoint;
+      return mapping.endpoint;
   }
 }
 

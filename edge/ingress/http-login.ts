@@ -1,20 +1,18 @@
 import type { Address } from "../../shared/address/address.ts";
 import { isWideFor, mayComeFrom, mayOpenAt, type Caps, type VisitorClaims } from "../../shared/rule/claims.ts";
-import { parseEndpoint } from "../../shared/address/endpoint.ts";
 import type { Authority } from "../../shared/address/http-authority.ts";
 import { cookieName, cookieValue } from "../../shared/http/credentials.ts";
 import { isCookieGood, isOrigin } from "../../shared/http/origin.ts";
 import { routeHttp } from "../../shared/http/route.ts";
 import type { Mapping } from "../../shared/rule/mapping.ts";
-import { known } from "../../shared/result.ts";
 import { LOGIN_BODY, readBody } from "../body.ts";
 import type { Env } from "../env.ts";
 import { registryOf } from "../registry/stub.ts";
 import { errorPage, newRequestId } from "../http-error.ts";
 import { escapeHtml, page, prefersHtml } from "../http-page.ts";
-import type { Route } from "../registry/types.ts";
 import { bearerOf, verifyToken } from "../tokens.ts";
 import { isSameRoute } from "./http-routes.ts";
+import type { ReadRoute } from "./read-route.ts";
 import type { ReservedVisit } from "./reserved-visit.ts";
 
 const LOGIN = "/.sallyport/login";
@@ -24,9 +22,6 @@ const LONGEST_LOGIN = 12 * 3600;
 /** `token` by its jti; `until` is its end, in milliseconds since 1970. */
 type Held = { ok: true; token: string; caps: Caps; until: number } | { ok: false; response: Response };
 
-/** The mapping that a token is to open, and since when its endpoint is this mapping's (`scopesFor`). */
-type Opened = Pick<Route, "mapping" | "since">;
-
 /**
  * The token that lets a request through to a mapping: a bearer's, or the one that a login put into a cookie.
  * `bearerOnly`: at a host that is the edge's own as well, cookies count for nothing.
@@ -34,24 +29,24 @@ type Opened = Pick<Route, "mapping" | "since">;
 export async function tokenFor(
   request: Request,
   env: Env,
-  target: Opened,
+  route: ReadRoute,
   address: Address,
   authority: Authority,
   bearerOnly: boolean,
 ): Promise<Held> {
   const bearer = bearerOf(request);
   if (bearer !== null) {
-    const claims = await claimsFor(bearer, env, target, address);
+    const claims = await claimsFor(bearer, env, route, address);
     if (claims !== null) return heldBy(claims);
   }
   const { headers, method } = request;
-  const cookie = bearerOnly ? null : cookieValue(headers.get("cookie"), loginCookie(target.mapping, authority));
+  const cookie = bearerOnly ? null : cookieValue(headers.get("cookie"), loginCookie(route.mapping, authority));
   if (cookie === null) return { ok: false, response: askForToken(request, bearerOnly) };
   const upgrade = headers.get("upgrade") !== null;
   const asker = { method, upgrade, origin: headers.get("origin"), secFetchSite: headers.get("sec-fetch-site") };
   if (!isCookieGood(asker, authority))
     return { ok: false, response: errorPage({ request, id: newRequestId(), code: "bad-origin" }) };
-  const claims = await claimsFor(cookie, env, target, address);
+  const claims = await claimsFor(cookie, env, route, address);
   return claims === null ? { ok: false, response: askForToken(request, bearerOnly) } : heldBy(claims);
 }
 
@@ -74,13 +69,13 @@ export async function loginPage({ request, env, routes, authority, visitor }: Re
   const to = /^\/(?![/\\])[\x21-\x7e]*$/.test(fields.get("to") ?? "") ? (fields.get("to") ?? "/") : "/";
   const routed = routeHttp(routes, { scheme, host, port, path: to.replace(/[?#].*$/, "") }, isSameRoute);
   if (!routed.ok || routed.value === undefined) return nothing("no-such-host");
-  const { mapping, since } = routed.value.route;
-  const claims = await claimsFor((fields.get("token") ?? "").trim(), env, { mapping, since }, visitor.address);
+  const { route } = routed.value;
+  const { mapping, rule } = route;
+  const claims = await claimsFor((fields.get("token") ?? "").trim(), env, route, visitor.address);
   if (claims === null) return form(to, "This token does not open this service.", 403);
   const expires = Math.min(claims.exp, Math.floor(Date.now() / 1000) + LONGEST_LOGIN);
   const narrowed = { ...claims, endpoints: [mapping.endpoint], exp: expires };
-  const endpoint = known(parseEndpoint(mapping.endpoint));
-  const pass = await registryOf(env).signPass(narrowed, isWideFor(claims, endpoint, endpoint));
+  const pass = await registryOf(env).signPass(narrowed, isWideFor(claims, rule.endpoint, rule.endpoint));
   const headers = new Headers({ location: to, "cache-control": "no-store" });
   const secure = scheme === "https" ? "; Secure" : "";
   headers.append(
@@ -97,12 +92,11 @@ const VERIFIED_MS = 10_000;
 async function claimsFor(
   token: string,
   env: Env,
-  { mapping, since }: Opened,
+  { rule: { endpoint }, since }: ReadRoute,
   address: Address,
 ): Promise<VisitorClaims | null> {
   const claims = await claimsOf(token, env);
   if (claims === null || claims.exp * 1000 <= Date.now()) return null;
-  const endpoint = known(parseEndpoint(mapping.endpoint));
   return mayOpenAt(claims, endpoint, endpoint, since) && mayComeFrom(claims, address) ? claims : null;
 }
 

@@ -1,11 +1,11 @@
 import { parseAddress } from "../../shared/address/address.ts";
-import { parseEndpoint, type HttpEndpoint } from "../../shared/address/endpoint.ts";
+import type { HttpEndpoint } from "../../shared/address/endpoint.ts";
 import { isSameRule } from "../../shared/rule/same-rule.ts";
-import { known } from "../../shared/result.ts";
 import { hostMatches } from "../../shared/rule/scope.ts";
 import type { Env } from "../env.ts";
 import { registryOf } from "../registry/stub.ts";
 import type { Route } from "../registry/types.ts";
+import { readRoute, type ReadRoute } from "./read-route.ts";
 
 /** A copy this old is asked for again; the relay enforces rules that changed at once in any case. */
 const FRESH_MS = 1_000;
@@ -15,7 +15,7 @@ const AGAIN_MS = 100;
 const PATIENCE_MS = 1_000;
 
 /** An endpoint and where it leads; routeHttp chooses among these. */
-export type HttpRoute = HttpEndpoint & { readonly route: Route };
+export type HttpRoute = HttpEndpoint & { readonly route: ReadRoute };
 
 /** Whether it makes no difference to who may come in which of the two serves a request. */
 export function isSameRoute(a: HttpRoute, b: HttpRoute): boolean {
@@ -41,8 +41,8 @@ class Hosts {
     this.tag = tag;
     this.#control = new Set(control);
     this.#shares = shares;
-    this.#routes = routes.flatMap((route) => {
-      const endpoint = known(parseEndpoint(route.mapping.endpoint));
+    this.#routes = routes.map(readRoute).flatMap((route) => {
+      const { endpoint } = route.rule;
       return endpoint.kind === "http" ? [{ ...endpoint, route }] : [];
     });
   }

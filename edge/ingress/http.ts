@@ -74,7 +74,7 @@ async function enter(
   path: string,
   isShared: boolean,
 ): Promise<Response> {
-  const { mapping, grants, since } = route;
+  const { mapping, rule, grants } = route;
   const at = Date.now();
   const refuse = (failure: Failure, status?: number): Response => {
     const id = newRequestId();
@@ -85,12 +85,12 @@ async function enter(
   let token = "";
   let caps: Caps = {};
   let until: number | null = null;
-  let verdict = decide(mapping, grants, { address: visitor.address, via: "public", now: at });
+  let verdict = decide(rule, grants, { address: visitor.address, via: "public", now: at });
   if (!verdict.ok && mapping.access === "token") {
-    const held = await tokenFor(request, env, { mapping, since }, visitor.address, authority, isShared);
+    const held = await tokenFor(request, env, route, visitor.address, authority, isShared);
     if (!held.ok) return held.response;
     ({ token, caps, until } = held);
-    verdict = decide(mapping, grants, { address: visitor.address, via: "token", now: at });
+    verdict = decide(rule, grants, { address: visitor.address, via: "token", now: at });
   }
   if (!verdict.ok) return refuse(verdict.failure);
   const excess = rates.take(mapping, visitor.address, at);

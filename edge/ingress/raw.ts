@@ -3,7 +3,7 @@ import { isWideFor, mayOpen, mayOpenAt, type VisitorClaims } from "../../shared/
 import type { Authority } from "../../shared/address/http-authority.ts";
 import { cookieName, cookieValue } from "../../shared/http/credentials.ts";
 import { isOrigin } from "../../shared/http/origin.ts";
-import { fault, known, type Result } from "../../shared/result.ts";
+import { fault, type Result } from "../../shared/result.ts";
 import { bracketed } from "../../shared/address/socket-address.ts";
 import type { Env } from "../env.ts";
 import { registryOf } from "../registry/stub.ts";
@@ -14,6 +14,7 @@ import { relayOf } from "../relay/stub.ts";
 import { bearerOf } from "../tokens.ts";
 import { callerOf } from "./caller.ts";
 import { bridge } from "./raw-bridge.ts";
+import { readRoute } from "./read-route.ts";
 import type { ReservedVisit } from "./reserved-visit.ts";
 import { visitorOf } from "./visitor.ts";
 
@@ -51,7 +52,7 @@ export async function admitRaw({ request, env, kind, authority, path }: Reserved
     return refusal(403, "denied", `This token does not open ${text}.`);
   const route = isByteStream(endpoint.value) ? await registryOf(env).route(text) : null;
   if (route === null) return refusal(403, "denied", `Nothing is mapped to ${text}, or it is no byte stream.`);
-  const mapped = known(parseEndpoint(route.mapping.endpoint));
+  const { endpoint: mapped } = readRoute(route).rule;
   if (!mayOpenAt(caller.claims, endpoint.value, mapped, route.since))
     return refusal(403, "denied", `This token was issued for what was mapped to ${text} before.`);
   const isWide = isWideFor(caller.claims, endpoint.value, mapped);

@@ -1,6 +1,6 @@
 import type { Env } from "../env.ts";
 import { registryOf } from "../registry/stub.ts";
-import type { Route } from "../registry/types.ts";
+import { readRoute, type ReadRoute } from "./read-route.ts";
 
 /** A copy this old is asked for again; a rule that changed is enforced by the relay at once in any case. */
 const FRESH_MS = 1_000;
@@ -11,7 +11,7 @@ const LOOK_MS = 5;
 const MOST = 1_000;
 
 /** What is known of a port: the last answer, when that was asked for, and when it was last asked for at all. */
-type Copy = { route: Route | null; answered: number; asked: number };
+type Copy = { route: ReadRoute | null; answered: number; asked: number };
 
 /** What ports lead to, kept per isolate for a moment: a denied flood wakes nothing. */
 const copies = new Map<string, Copy>();
@@ -25,7 +25,7 @@ export function forgetRoutes(): void {
  * Where a port leads. A refusal is always of a copy that was asked for after this call: a new mapping, or a site's first
  * agent, counts at once. No promise is shared: the one who asked may have gone, and its answer never comes.
  */
-export async function routePort(env: Env, port: number, transport: "tcp" | "udp"): Promise<Route | null> {
+export async function routePort(env: Env, port: number, transport: "tcp" | "udp"): Promise<ReadRoute | null> {
   const key = `${port}/${transport}`;
   const called = Date.now();
   for (let now = called; ; now = Date.now()) {
@@ -40,13 +40,20 @@ export async function routePort(env: Env, port: number, transport: "tcp" | "udp"
   }
 }
 
-async function ask(env: Env, port: number, transport: "tcp" | "udp", key: string, copy: Copy): Promise<Route | null> {
+async function ask(
+  env: Env,
+  port: number,
+  transport: "tcp" | "udp",
+  key: string,
+  copy: Copy,
+): Promise<ReadRoute | null> {
   const asked = Date.now();
   copy.asked = asked;
   if (copies.size >= MOST) copies.clear();
   copies.set(key, copy);
   try {
-    const route = await registryOf(env).routePort(port, transport);
+    const told = await registryOf(env).routePort(port, transport);
+    const route = told === null ? null : readRoute(told);
     // Another answer, asked for later, may have come before.
     if (asked >= copy.answered) {
       copy.route = route;

@@ -6,7 +6,7 @@ import { decide } from "../../shared/rule/policy.ts";
 import { formatHostPort, splitHostPort } from "../../shared/address/socket-address.ts";
 import { rates } from "./rates.ts";
 import { routePort } from "./routes.ts";
-import type { Route } from "../registry/types.ts";
+import type { ReadRoute } from "./read-route.ts";
 import { relayOf } from "../relay/stub.ts";
 import { writeRefusal } from "./write-refusal.ts";
 
@@ -40,8 +40,8 @@ export async function admitTcp(socket: Socket, env: Env, ctx: ExecutionContext):
 }
 
 /** What can be refused without waking the relay; the relay decides again on what is left. */
-function refusalOf(route: Route, address: Parameters<typeof decide>[2]["address"]): Failure | null {
-  const verdict = decide(route.mapping, route.grants, { address, via: "public", now: Date.now() });
+function refusalOf(route: ReadRoute, address: Parameters<typeof decide>[2]["address"]): Failure | null {
+  const verdict = decide(route.rule, route.grants, { address, via: "public", now: Date.now() });
   if (!verdict.ok) return verdict.failure;
   const excess = rates.take(route.mapping, address, Date.now());
   if (excess !== null) return excess;

@@ -1,8 +1,7 @@
-import { parseEndpoint } from "../../shared/address/endpoint.ts";
-import { parseMapping, type Mapping } from "../../shared/rule/mapping.ts";
+import { parseRule, type Mapping } from "../../shared/rule/mapping.ts";
 import type { MappingDraft } from "../../shared/rule/mapping-input.ts";
+import type { Parsed } from "../../shared/rule/parsed.ts";
 import { differences } from "../../shared/rule/register.ts";
-import { known } from "../../shared/result.ts";
 import { done, invalid, refused, type Outcome, type Problem } from "../problem.ts";
 import { matches } from "./etag.ts";
 import { Occupied } from "./occupied.ts";
@@ -27,57 +26,61 @@ export type ApplyRequest = {
 export type Change = { before?: Mapping; after?: MappingDraft };
 export type Applied = { changes: Change[]; unchanged: number; tag: string };
 
+/** The same, for the tables. */
+type Step = { before?: Mapping; after?: Parsed<MappingDraft> };
+
 /** Brings the register to a given state, all of it or nothing. With the same rules again there is nothing to do. */
 export function applyRules(store: Store, platform: Platform, request: ApplyRequest, actor: Actor): Outcome<Applied> {
   if (!matches(request.ifMatch, `"${store.mappings.tag}"`)) return refused(registerChanged());
-  const drafts: MappingDraft[] = [];
+  const drafts: Parsed<MappingDraft>[] = [];
   for (const [entry, input] of request.mappings.entries()) {
-    const draft = parseMapping(input);
+    const draft = parseRule(input);
     if (!draft.ok) return refused({ ...invalid(draft.error).problem, entry });
     drafts.push(draft.value);
   }
-  const present = store.mappings.list();
-  const wanted = new Set(drafts.map(({ endpoint }) => endpoint));
-  const others = present.filter(({ endpoint }) => !wanted.has(endpoint));
+  const present = store.mappings.rules();
+  const wanted = new Set(drafts.map(({ mapping }) => mapping.endpoint));
+  const others = present.filter(({ mapping }) => !wanted.has(mapping.endpoint));
   // What an agent published for a while is its own affair.
-  const staying = others.filter((mapping) => request.keep || isAdHoc(mapping));
+  const staying = others.filter(({ mapping }) => request.keep || isAdHoc(mapping));
   const obstacle = firstObstacle(store, platform, drafts, staying, actor.now);
   if (obstacle !== undefined) return refused(obstacle);
 
-  const byEndpoint = new Map(present.map((mapping) => [mapping.endpoint, mapping]));
-  const changes: Change[] = others.filter((mapping) => !staying.includes(mapping)).map((before) => ({ before }));
+  const byEndpoint = new Map(present.map(({ mapping }) => [mapping.endpoint, mapping]));
+  const steps: Step[] = others.filter((rule) => !staying.includes(rule)).map(({ mapping: before }) => ({ before }));
   let unchanged = 0;
   for (const after of drafts) {
-    const before = byEndpoint.get(after.endpoint);
-    if (before === undefined) changes.push({ after });
-    else if (differences(before, after).length > 0) changes.push({ before, after });
+    const before = byEndpoint.get(after.mapping.endpoint);
+    if (before === undefined) steps.push({ after });
+    else if (differences(before, after.mapping).length > 0) steps.push({ before, after });
     else unchanged += 1;
   }
-  if (!request.dryRun) write(store, changes, actor);
+  if (!request.dryRun) write(store, steps, actor);
+  const changes = steps.map(({ after, ...step }) => (after === undefined ? step : { ...step, after: after.mapping }));
   return done({ changes, unchanged, tag: store.mappings.tag });
 }
 
-function write(store: Store, changes: readonly Change[], actor: Actor): void {
-  if (changes.length === 0) return;
+function write(store: Store, steps: readonly Step[], actor: Actor): void {
+  if (steps.length === 0) return;
   const sites = new Set(
-    changes.flatMap(({ before, after }) => [before?.site, after?.site]).filter((site) => site !== undefined),
+    steps.flatMap(({ before, after }) => [before?.site, after?.mapping.site]).filter((site) => site !== undefined),
   );
   const revisions = new Map([...sites].map((site) => [site, store.sites.touch(site)]));
   const stamp = stampOf(actor);
-  for (const { before, after } of changes) {
-    const revision = revisions.get(after?.site ?? "") ?? 0;
+  for (const { before, after } of steps) {
+    const revision = revisions.get(after?.mapping.site ?? "") ?? 0;
     if (after === undefined && before !== undefined) {
       store.mappings.remove(before.id, actor.now);
       store.journal.forget(before.id);
       auditMapping(store, actor, "map rm", before);
     } else if (after !== undefined && before !== undefined) {
       store.mappings.change(before.id, after, stamp, revision);
-      auditMapping(store, actor, "map edit", { ...before, ...after }, before);
+      auditMapping(store, actor, "map edit", { ...before, ...after.mapping }, before);
     } else if (after !== undefined) {
       auditMapping(store, actor, "map add", store.mappings.add(after, stamp, revision));
     }
   }
-  const count = (kind: string, hit: (change: Change) => boolean): string => `${changes.filter(hit).length} ${kind}`;
+  const count = (kind: string, hit: (step: Step) => boolean): string => `${steps.filter(hit).length} ${kind}`;
   const detail = [
     count("added", ({ before }) => before === undefined),
     count("changed", ({ before, after }) => before !== undefined && after !== undefined),
@@ -90,8 +93,8 @@ function write(store: Store, changes: readonly Change[], actor: Actor): void {
 function firstObstacle(
   store: Store,
   platform: Platform,
-  drafts: readonly MappingDraft[],
-  staying: readonly Mapping[],
+  drafts: readonly Parsed<MappingDraft>[],
+  staying: readonly Parsed<Mapping>[],
   now: number,
 ): Problem | undefined {
   const sites = new Set(store.sites.list().map(({ name }) => name));
@@ -99,20 +102,17 @@ function firstObstacle(
   const gateways = gatewaysOf(store, now);
   const taken = new Occupied();
   const stranded = new Map(store.mappings.unreadable().map((each) => [each.endpoint, each]));
-  for (const mapping of staying) {
-    taken.take(
-      known(parseEndpoint(mapping.endpoint)),
-      `mapping ${mapping.id}, ${mapping.endpoint} -> ${mapping.site} ${mapping.target}`,
-    );
+  for (const { mapping, endpoint } of staying) {
+    taken.take(endpoint, `mapping ${mapping.id}, ${mapping.endpoint} -> ${mapping.site} ${mapping.target}`);
   }
-  for (const [entry, draft] of drafts.entries()) {
-    const endpoint = known(parseEndpoint(draft.endpoint));
+  for (const [entry, rule] of drafts.entries()) {
+    const { mapping: draft } = rule;
     const rival = taken.take(
-      endpoint,
+      rule.endpoint,
       `${draft.endpoint} -> ${draft.site} ${draft.target}, the rule ${entry + 1} given`,
     );
     const problem = sites.has(draft.site)
-      ? unserved(draft, platform, urls, gateways)
+      ? unserved(rule, platform, urls, gateways)
       : { ...noSuchSite(draft.site), field: "site" };
     const unreadable = stranded.get(draft.endpoint);
     if (unreadable !== undefined) return { ...behindUnreadable(unreadable), entry, field: "endpoint" };

@@ -1,5 +1,4 @@
-import { parseEndpoint } from "../../shared/address/endpoint.ts";
-import { parseMapping } from "../../shared/rule/mapping.ts";
+import { parseRule } from "../../shared/rule/mapping.ts";
 import type { Tables } from "./archive-rows.ts";
 import { Occupied } from "./occupied.ts";
 
@@ -50,11 +49,10 @@ function conflicts({ mappings, sites }: Tables): Contradiction[] {
   const there = new Set(sites.flatMap(({ name, removed }) => (removed === null ? [name] : [])));
   const occupied = new Occupied();
   return mappings.flatMap(({ id, rule }, row): Contradiction[] => {
-    const draft = parseMapping(JSON.parse(rule));
-    if (!draft.ok) return [];
-    const { endpoint, site } = draft.value;
-    const parsed = parseEndpoint(endpoint);
-    const rival = parsed.ok ? occupied.take(parsed.value, `mapping ${id}`) : undefined;
+    const read = parseRule(JSON.parse(rule));
+    if (!read.ok) return [];
+    const { endpoint, site } = read.value.mapping;
+    const rival = occupied.take(read.value.endpoint, `mapping ${id}`);
     const told = (message: string): Contradiction => ({ path: ["mappings", row, "rule"], message });
     return [
       ...(there.has(site) ? [] : [told(`mapping ${id}: there is no site ${JSON.stringify(site)}`)]),

@@ -1,5 +1,5 @@
 import * as z from "zod";
-import { parseMapping } from "../../shared/rule/mapping.ts";
+import { parseRule } from "../../shared/rule/mapping.ts";
 import { known } from "../../shared/result.ts";
 import { VERSION } from "../../shared/wire/version.ts";
 import { done, refused, type Outcome, type Problem } from "../problem.ts";
@@ -74,7 +74,7 @@ export function imported(store: Store, sql: Sql, { tables, version }: Archive, a
     insert(sql, "sites", row);
   }
   for (const { id, rule, revision, created, created_by, changed, changed_by } of tables.mappings) {
-    const draft = known(parseMapping(JSON.parse(rule)));
+    const draft = known(parseRule(JSON.parse(rule)));
     store.mappings.put(id, draft, { at: created, by: created_by }, { at: changed, by: changed_by }, revision);
   }
   for (const row of tables.keys) insert(sql, "keys", { ...row, jwk: publicKey(row.jwk) });

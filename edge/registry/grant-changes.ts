@@ -1,12 +1,10 @@
 import * as z from "zod";
 import { parseAddress, type Address } from "../../shared/address/address.ts";
-import { parseEndpoint } from "../../shared/address/endpoint.ts";
 import { sourceOf, type Grant } from "../../shared/rule/grant.ts";
 import type { Mapping } from "../../shared/rule/mapping.ts";
-import { known } from "../../shared/result.ts";
 import { line } from "../../shared/schema.ts";
 import { done, refused, type Outcome, type Problem } from "../problem.ts";
-import { findMapping } from "./mapping-changes.ts";
+import { findRule } from "./mapping-changes.ts";
 import { randomHex } from "./random.ts";
 import { secretHash } from "./secret.ts";
 import type { Actor } from "./actor.ts";
@@ -42,10 +40,11 @@ export async function newLink(): Promise<{ secret: string; hash: string }> {
 export function addGrant(store: Store, request: GrantRequest, link: string, actor: Actor): Outcome<GrantOf> {
   const mappings: Mapping[] = [];
   for (const text of request.endpoints) {
-    const found = findMapping(store, text);
+    const found = findRule(store, text);
     if (!found.ok) return found;
-    if (known(parseEndpoint(found.value.endpoint)).kind === "service") return refused(noPort(found.value.endpoint));
-    if (!mappings.some(({ id }) => id === found.value.id)) mappings.push(found.value);
+    const { mapping, endpoint } = found.value;
+    if (endpoint.kind === "service") return refused(noPort(mapping.endpoint));
+    if (!mappings.some(({ id }) => id === mapping.id)) mappings.push(mapping);
   }
   const grant: Grant = {
     id: randomHex(6),

@@ -1,7 +1,4 @@
 import { parseEdgeUrl } from "../../shared/address/edge-url.ts";
-import { parseEndpoint } from "../../shared/address/endpoint.ts";
-import type { Mapping } from "../../shared/rule/mapping.ts";
-import { known } from "../../shared/result.ts";
 import type { Store } from "./store.ts";
 import type { Route } from "./types.ts";
 
@@ -27,7 +24,9 @@ export function httpTable(store: Store, tag: string): HttpTable | null {
   if (newest === tag) return null;
   const routes = sites.flatMap((site) => {
     const { grants, mappings, reassigned = {} } = store.rulesOf(site, Date.now());
-    return mappings.filter(isHttp).map((mapping) => ({
+    // Hosts alone have HTTP options, and each has them.
+    const hosts = mappings.filter(({ http }) => http !== null);
+    return hosts.map((mapping) => ({
       site: site.name,
       relay: site.relay,
       relaySeen: site.relaySeen,
@@ -38,10 +37,6 @@ export function httpTable(store: Store, tag: string): HttpTable | null {
     }));
   });
   return { tag: newest, control: urls.flatMap(hostOf), routes };
-}
-
-function isHttp({ endpoint }: Mapping): boolean {
-  return known(parseEndpoint(endpoint)).kind === "http";
 }
 
 function hostOf(url: string): string[] {

@@ -1,9 +1,9 @@
 import type { GatewayClaims } from "../../shared/rule/claims.ts";
 import { formatEndpoint, overlap, parseEndpoint } from "../../shared/address/endpoint.ts";
-import { conflict, editMapping, parseMapping, type Mapping } from "../../shared/rule/mapping.ts";
+import { conflict, editMapping, parseRule, type Mapping } from "../../shared/rule/mapping.ts";
 import type { MappingDraft } from "../../shared/rule/mapping-input.ts";
+import type { Parsed } from "../../shared/rule/parsed.ts";
 import { parseScopes, type Scopes } from "../../shared/rule/reach.ts";
-import { known } from "../../shared/result.ts";
 import { done, invalid, refused, type Outcome, type Problem } from "../problem.ts";
 import { changedMeanwhile, etagOf, matches } from "./etag.ts";
 import { auditMapping } from "./mapping-audit.ts";
@@ -15,11 +15,11 @@ import type { Store } from "./store.ts";
 
 /** Adds a mapping from whatever a user gave. */
 export function addMapping(store: Store, platform: Platform, input: unknown, actor: Actor): Outcome<Mapping> {
-  const draft = parseMapping(input);
+  const draft = parseRule(input);
   if (!draft.ok) return invalid(draft.error);
   const obstacle = inTheWay(store, platform, draft.value, undefined, actor.now);
   if (obstacle !== undefined) return refused(obstacle);
-  const mapping = store.mappings.add(draft.value, stampOf(actor), store.sites.touch(draft.value.site));
+  const mapping = store.mappings.add(draft.value, stampOf(actor), store.sites.touch(draft.value.mapping.site));
   auditMapping(store, actor, "map add", mapping);
   return done(mapping);
 }
@@ -41,10 +41,11 @@ export function changeMapping(
   const obstacle = inTheWay(store, platform, draft.value, before.value.id, actor.now);
   if (obstacle !== undefined) return refused(obstacle);
   const { id, site, created } = before.value;
-  if (site !== draft.value.site) store.sites.touch(site);
-  const revision = store.sites.touch(draft.value.site);
+  const { mapping: after } = draft.value;
+  if (site !== after.site) store.sites.touch(site);
+  const revision = store.sites.touch(after.site);
   store.mappings.change(id, draft.value, stampOf(actor), revision);
-  const mapping = { ...draft.value, id, created, changed: stampOf(actor), revision };
+  const mapping = { ...after, id, created, changed: stampOf(actor), revision };
   auditMapping(store, actor, "map edit", mapping, before.value);
   return done(mapping);
 }
@@ -74,13 +75,17 @@ function removeUnreadable(store: Store, { id, endpoint, site }: Unreadable, acto
 
 /** The mapping whose endpoint this is, in any spelling. */
 export function findMapping(store: Store, text: string): Outcome<Mapping> {
+  const found = findRule(store, text);
+  return found.ok ? done(found.value.mapping) : found;
+}
+
+/** The same, with its texts as values. */
+export function findRule(store: Store, text: string): Outcome<Parsed<Mapping>> {
   const endpoint = parseEndpoint(text);
   if (!endpoint.ok) return invalid(endpoint.error);
   const found = store.mappings.find(formatEndpoint(endpoint.value));
   if (found !== undefined) return done(found);
-  const wider = store.mappings
-    .list()
-    .find((mapping) => overlap(endpoint.value, known(parseEndpoint(mapping.endpoint))) !== undefined);
+  const wider = store.mappings.rules().find((rule) => overlap(endpoint.value, rule.endpoint) !== undefined)?.mapping;
   const fix =
     wider === undefined ? "sallyport map ls shows all." : `It lies within mapping ${wider.id}: say ${wider.endpoint}.`;
   return refused({
@@ -96,15 +101,16 @@ export function findMapping(store: Store, text: string): Outcome<Mapping> {
 function inTheWay(
   store: Store,
   platform: Platform,
-  draft: MappingDraft,
+  draft: Parsed<MappingDraft>,
   self: number | undefined,
   now: number,
 ): Problem | undefined {
-  if (store.sites.find(draft.site) === undefined) return noSuchSite(draft.site);
-  const stranded = strandedAt(store, draft.endpoint);
+  const { site, endpoint } = draft.mapping;
+  if (store.sites.find(site) === undefined) return noSuchSite(site);
+  const stranded = strandedAt(store, endpoint);
   if (stranded !== undefined && stranded.id !== self) return behindUnreadable(stranded);
-  for (const other of store.mappings.list()) {
-    const fault = other.id === self ? undefined : conflict(draft, other);
+  for (const other of store.mappings.rules()) {
+    const fault = other.mapping.id === self ? undefined : conflict(draft, other);
     if (fault !== undefined) return invalid(fault).problem;
   }
   return unserved(draft, platform, store.urls.list(), gatewaysOf(store, now));

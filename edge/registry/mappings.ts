@@ -1,8 +1,9 @@
-import { parseEndpoint, transports, type Endpoint } from "../../shared/address/endpoint.ts";
+import { transports, type Endpoint } from "../../shared/address/endpoint.ts";
 import { storedRule } from "../../shared/rule/fields.ts";
 import type { MappingDraft } from "../../shared/rule/mapping-input.ts";
-import { parseMapping, type Mapping, type Stamp } from "../../shared/rule/mapping.ts";
-import { known, type Fault } from "../../shared/result.ts";
+import { parseRule, registered, type Mapping, type Stamp } from "../../shared/rule/mapping.ts";
+import type { Parsed } from "../../shared/rule/parsed.ts";
+import type { Fault } from "../../shared/result.ts";
 import { Reassignments, type Holder } from "./reassignments.ts";
 import type { Sql, SqlValue } from "./sql.ts";
 
@@ -31,8 +32,13 @@ export class Mappings {
     this.reassignments = new Reassignments(sql);
   }
 
+  /** Every rule, with its texts as values. */
+  rules(): Parsed<Mapping>[] {
+    return this.#sql.exec<Row>(`SELECT ${COLUMNS} FROM mappings ORDER BY id`).toArray().flatMap(ruleIn);
+  }
+
   list(): Mapping[] {
-    return this.#sql.exec<Row>(`SELECT ${COLUMNS} FROM mappings ORDER BY id`).toArray().flatMap(mappingOf);
+    return this.rules().map(({ mapping }) => mapping);
   }
 
   /** Changes with every change of the register: ids only grow, and so does the time of the last change. */
@@ -50,7 +56,8 @@ export class Mappings {
     return this.#sql
       .exec<Row>(`SELECT ${COLUMNS} FROM mappings WHERE site = ? ORDER BY id`, site)
       .toArray()
-      .flatMap(mappingOf);
+      .flatMap(ruleIn)
+      .map(({ mapping }) => mapping);
   }
 
   /** Rules that are out of force because this version can't read them. */
@@ -59,17 +66,17 @@ export class Mappings {
       `SELECT endpoint, site, ${COLUMNS} FROM mappings ORDER BY id`,
     );
     return rows.toArray().flatMap(({ id, endpoint, site, rule }) => {
-      const draft = parseMapping(JSON.parse(rule));
-      return draft.ok ? [] : [{ id, endpoint, site, fault: draft.error }];
+      const read = parseRule(JSON.parse(rule));
+      return read.ok ? [] : [{ id, endpoint, site, fault: read.error }];
     });
   }
 
-  /** The mapping with this very endpoint, in its canonical spelling. */
-  find(endpoint: string): Mapping | undefined {
+  /** The rule with this very endpoint, in its canonical spelling. */
+  find(endpoint: string): Parsed<Mapping> | undefined {
     return this.#sql
       .exec<Row>(`SELECT ${COLUMNS} FROM mappings WHERE endpoint = ?`, endpoint)
       .toArray()
-      .flatMap(mappingOf)[0];
+      .flatMap(ruleIn)[0];
   }
 
   /** The mapping that holds a public port, by itself or in its range. */
@@ -80,10 +87,10 @@ export class Mappings {
       port,
       port,
     );
-    return rows.toArray().flatMap(mappingOf)[0];
+    return rows.toArray().flatMap(ruleIn)[0]?.mapping;
   }
 
-  add(draft: MappingDraft, stamp: Stamp, revision: number): Mapping {
+  add({ mapping: draft, endpoint }: Parsed<MappingDraft>, stamp: Stamp, revision: number): Mapping {
     const { id } = this.#sql
       .exec<{ id: number }>(
         `INSERT INTO mappings (endpoint, site, rule, revision, changed, changed_by, created, created_by)
@@ -93,13 +100,19 @@ export class Mappings {
         stamp.by,
       )
       .one();
-    this.#holdPorts(id, known(parseEndpoint(draft.endpoint)));
+    this.#holdPorts(id, endpoint);
     this.reassignments.began({ id, endpoint: draft.endpoint, site: draft.site, by: stamp.by });
     return { ...draft, id, created: stamp, changed: stamp, revision };
   }
 
   /** Puts a mapping back with the id it had. */
-  put(id: number, draft: MappingDraft, created: Stamp, changed: Stamp, revision: number): void {
+  put(
+    id: number,
+    { mapping: draft, endpoint }: Parsed<MappingDraft>,
+    created: Stamp,
+    changed: Stamp,
+    revision: number,
+  ): void {
     this.#sql.exec(
       `INSERT INTO mappings (id, endpoint, site, rule, revision, created, created_by, changed, changed_by)
        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
@@ -113,11 +126,11 @@ export class Mappings {
       changed.at,
       changed.by,
     );
-    this.#holdPorts(id, known(parseEndpoint(draft.endpoint)));
+    this.#holdPorts(id, endpoint);
   }
 
   /** Replaces the rule of a mapping, which keeps its id. */
-  change(id: number, draft: MappingDraft, stamp: Stamp, revision: number): void {
+  change(id: number, { mapping: draft, endpoint }: Parsed<MappingDraft>, stamp: Stamp, revision: number): void {
     const before = this.#holder(id);
     if (before !== undefined)
       this.reassignments.changed(before, { ...before, endpoint: draft.endpoint, site: draft.site }, stamp.at);
@@ -127,7 +140,7 @@ export class Mappings {
       id,
     );
     this.#sql.exec("DELETE FROM ports WHERE mapping = ?", id);
-    this.#holdPorts(id, known(parseEndpoint(draft.endpoint)));
+    this.#holdPorts(id, endpoint);
   }
 
   /** `now` in milliseconds since 1970. */
@@ -167,20 +180,14 @@ function cellsOf(draft: MappingDraft, { at, by }: Stamp, revision: number): SqlV
  * Parsed again when read: a field added since has its default then. A rule that only a newer Worker understands may
  * restrict more than we would see, so it does not exist until that Worker is back.
  */
-function mappingOf(row: Row): Mapping[] {
-  const draft = parseMapping(JSON.parse(row.rule));
-  if (!draft.ok) {
-    console.error(`mapping ${row.id} is left out: ${draft.error.message}`);
+function ruleIn(row: Row): Parsed<Mapping>[] {
+  const rule = parseRule(JSON.parse(row.rule));
+  if (!rule.ok) {
+    console.error(`mapping ${row.id} is left out: ${rule.error.message}`);
     return [];
   }
   const { id, revision } = row;
-  return [
-    {
-      ...draft.value,
-      id,
-      revision,
-      created: { at: row.created, by: row.created_by },
-      changed: { at: row.changed, by: row.changed_by },
-    },
-  ];
+  const created = { at: row.created, by: row.created_by };
+  const changed = { at: row.changed, by: row.changed_by };
+  return [registered(rule.value, { id, revision, created, changed })];
 }

@@ -1,8 +1,15 @@
-import { parseEndpoint, transports, type PortEndpoint, type Transport } from "../../shared/address/endpoint.ts";
+import { transports, type PortEndpoint, type Transport } from "../../shared/address/endpoint.ts";
 import type { MappingDraft } from "../../shared/rule/mapping-input.ts";
-import { containsRange, formatPortRange, formatPorts, parsePorts, type PortRange } from "../../shared/address/ports.ts";
+import {
+  containsRange,
+  formatPortRange,
+  formatPorts,
+  merged,
+  parsePorts,
+  type PortRange,
+} from "../../shared/address/ports.ts";
 import { isWithin, type Scopes } from "../../shared/rule/reach.ts";
-import { known } from "../../shared/result.ts";
+import type { Parsed } from "../../shared/rule/parsed.ts";
 import type { Problem } from "../problem.ts";
 import { unservedHttp } from "./platform-http.ts";
 
@@ -22,12 +29,11 @@ export type Platform = {
  * `gateways`: what the tokens of gateways let them own.
  */
 export function unserved(
-  draft: MappingDraft,
+  { mapping, endpoint }: Parsed<MappingDraft>,
   platform: Platform,
   urls: readonly string[],
   gateways: readonly Scopes[] = [],
 ): Problem | undefined {
-  const endpoint = known(parseEndpoint(draft.endpoint));
   switch (endpoint.kind) {
     case "service":
       return undefined;
@@ -35,7 +41,7 @@ export function unserved(
       return unservedHttp(endpoint, platform, urls);
     case "port":
       // Reached by token through a client: no public port is opened.
-      if (draft.access === "token") return undefined;
+      if (mapping.access === "token") return undefined;
       return transports(endpoint)
         .map((each) => unowned(endpoint, each, platform, gateways))
         .find((each) => each !== undefined);
@@ -62,7 +68,7 @@ function unowned(
 function unheld(wanted: PortRange, { TCP_PORTS = "", SERVE_HINT = "" }: Platform): Problem {
   const held = parsePorts(TCP_PORTS);
   const range = formatPortRange(wanted);
-  const all = formatPorts(known(parsePorts(held.ok ? `${formatPorts(held.value)},${range}` : range)));
+  const all = formatPorts(merged(held.ok ? [...held.value, wanted] : [wanted]));
   const command = `${SERVE_HINT === "" ? "sallyport serve …" : SERVE_HINT} --tcp ${all}`;
   const holds = held.ok ? `This edge holds the TCP ports ${formatPorts(held.value)}` : "This edge holds no TCP ports";
   return notHere(
@@ -75,7 +81,7 @@ function unheld(wanted: PortRange, { TCP_PORTS = "", SERVE_HINT = "" }: Platform
 function noUdp(wanted: PortRange, { GATEWAY_UDP = "", SERVE_HINT = "", SELF_HOSTED }: Platform): Problem {
   const held = parsePorts(GATEWAY_UDP);
   const range = formatPortRange(wanted);
-  const all = formatPorts(known(parsePorts(held.ok ? `${formatPorts(held.value)},${range}` : range)));
+  const all = formatPorts(merged(held.ok ? [...held.value, wanted] : [wanted]));
   const gateway = `run a gateway on a machine with a public address: sallyport token gateway --endpoint ${range}/udp, then sallyport gateway there`;
   if (SELF_HOSTED !== "1")
     return notHere(

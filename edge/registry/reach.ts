@@ -1,7 +1,6 @@
-import { parseEndpoint } from "../../shared/address/endpoint.ts";
 import type { Mapping } from "../../shared/rule/mapping.ts";
+import { parsed } from "../../shared/rule/parsed.ts";
 import { parseScopes, reachOf, scopesFor, type Reach } from "../../shared/rule/reach.ts";
-import { known } from "../../shared/result.ts";
 import type { Store } from "./store.ts";
 
 /** What a token reaches at one site. */
@@ -26,8 +25,7 @@ export function reachedBy(store: Store, endpoints: "*" | readonly string[], issu
       ]),
   );
   const since = store.mappings.reassignments.all();
-  for (const mapping of store.mappings.list()) {
-    const endpoint = known(parseEndpoint(mapping.endpoint));
+  for (const { mapping, endpoint } of store.mappings.rules()) {
     const counting = scopesFor(scopes, endpoint, issued, since.get(mapping.id) ?? 0);
     reached.get(mapping.site)?.endpoints.push(...reachOf(endpoint, counting));
   }
@@ -35,10 +33,10 @@ export function reachedBy(store: Store, endpoints: "*" | readonly string[], issu
 }
 
 /** `jti` of visitors' tokens that name a mapping's endpoint, but were issued for what was mapped there before. */
-export function staleTokens(store: Store, { id, endpoint: text }: Mapping, now: number): string[] {
-  const since = store.mappings.reassignments.since(id);
+export function staleTokens(store: Store, mapping: Mapping, now: number): string[] {
+  const since = store.mappings.reassignments.since(mapping.id);
   if (since === 0) return [];
-  const endpoint = known(parseEndpoint(text));
+  const { endpoint } = parsed(mapping);
   return store.tokens.current().flatMap(({ jti, claims, expires }) => {
     if (claims.aud !== "sallyport:visitor" || expires <= now) return [];
     const scopes = parseScopes(claims.endpoints);

@@ -125,8 +125,8 @@ export class Registry extends DurableObject<Env> {
       return endpoint.value.transport === "tcp+udp"
         ? null
         : this.routePort(endpoint.value.first, endpoint.value.transport);
-    const mapping = this.#store.mappings.find(formatEndpoint(endpoint.value));
-    return mapping === undefined ? null : this.#routeTo(mapping);
+    const found = this.#store.mappings.find(formatEndpoint(endpoint.value));
+    return found === undefined ? null : this.#routeTo(found.mapping);
   }
 
   /** Hosts and where they lead; null when nothing has changed since the table with this tag. */

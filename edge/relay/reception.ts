@@ -218,7 +218,7 @@ export class Reception {
   /** An agent is back, or new: what its streams stood on may have been removed meanwhile. */
   #catchUp(lane: Lane, end: End): void {
     const { cuts, rules } = this.#host.site;
-    for (const cut of cuts.missed(end.incarnation, Date.now(), (id) => rules.byId(id)))
+    for (const cut of cuts.missed(end.incarnation, Date.now(), (id) => rules.byId(id)?.mapping))
       lane.send(encodeControl(TYPE.CUT, cut));
   }
 

@@ -3,6 +3,8 @@ import { LANE_CLOSE } from "../../shared/wire/errors.ts";
 import { TYPE } from "../../shared/wire/frame.ts";
 import { encodeControl, type Cut } from "../../shared/wire/control.ts";
 import { HELLO_PATIENCE_MS } from "../../shared/wire/limits.ts";
+import { parseTarget } from "../../shared/address/target.ts";
+import { known } from "../../shared/result.ts";
 import type { Mapping } from "../../shared/rule/mapping.ts";
 import type { ProbeOutcome } from "../../shared/wire/probe.ts";
 import type { ConnectionRecord, SiteRules } from "../registry/types.ts";
@@ -292,14 +294,16 @@ export class Relay extends DurableObject<Env> implements SiteRelay {
     };
   }
 
-  /** Why no agent dials a target; null when one may, or none is online. */
+  /** Why no agent dials a target of a mapping; null when one may, or none is online. */
   whyUnreachable(target: string): string | null {
-    return this.#site.agents.whyUnreachable(target);
+    return this.#site.agents.whyUnreachable(known(parseTarget(target)));
   }
 
   #unreachable(): Record<string, string> {
     const { rules, agents } = this.#site;
-    const whys = rules.current.mappings.map(({ id, target }) => [String(id), agents.whyUnreachable(target)] as const);
+    const whys = rules.current.mappings.map(
+      ({ mapping, target }) => [String(mapping.id), agents.whyUnreachable(target)] as const,
+    );
     return Object.fromEntries(whys.flatMap(([id, why]) => (why === null ? [] : [[id, why]])));
   }
 

@@ -137,13 +137,21 @@ export function transports(endpoint: Endpoint): readonly Transport[] {
   }
 }
 
-/** Everything it occupies, one canonical endpoint each: `5060/tcp` and `5060/udp`, every port of a range, else itself. */
-export function endpointKeys(endpoint: Endpoint): string[] {
-  if (endpoint.kind !== "port") return [formatEndpoint(endpoint)];
+/** Everything it occupies, one endpoint each: one port and transport, a URL, a service. A single one is itself, the same object. */
+export function concreteEndpoints(endpoint: Endpoint): Endpoint[] {
+  if (endpoint.kind !== "port" || (endpoint.first === endpoint.last && endpoint.transport !== "tcp+udp"))
+    return [endpoint];
   const { first, last } = endpoint;
   return transports(endpoint).flatMap((transport) =>
-    Array.from({ length: last - first + 1 }, (_, index) => `${first + index}/${transport}`),
+    Array.from({ length: last - first + 1 }, (_, index): Endpoint => {
+      return { kind: "port", transport, first: first + index, last: first + index };
+    }),
   );
+}
+
+/** The same as canonical texts: `5060/tcp` and `5060/udp`, every port of a range, else itself. */
+export function endpointKeys(endpoint: Endpoint): string[] {
+  return concreteEndpoints(endpoint).map(formatEndpoint);
 }
 
 /**

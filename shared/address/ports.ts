@@ -46,24 +46,25 @@ export function parsePorts(text: string): Result<Ports> {
     if (!range.ok) return /\s/.test(text) ? spaced(text) : range;
     ranges.push(range.value);
   }
-  return ok(merge(ranges));
+  return ok(merged(ranges));
 }
 
 function spaced(text: string): Result<Ports> {
   return fault("bad-ports", `${quote(text)} has spaces in it.`, "Write ports without spaces: 8080,8090-8099.");
 }
 
-function merge(ranges: PortRange[]): Ports {
-  const merged: PortRange[] = [];
+/** The ports of all ranges together, in any order; without any, none. */
+export function merged(ranges: readonly PortRange[]): Ports {
+  const kept: PortRange[] = [];
   for (const range of ranges.toSorted((a, b) => a.first - b.first)) {
-    const before = merged.at(-1);
+    const before = kept.at(-1);
     if (before && range.first <= before.last + 1) {
-      merged[merged.length - 1] = { first: before.first, last: Math.max(before.last, range.last) };
+      kept[kept.length - 1] = { first: before.first, last: Math.max(before.last, range.last) };
     } else {
-      merged.push(range);
+      kept.push(range);
     }
   }
-  return merged;
+  return kept;
 }
 
 export function formatPortRange({ first, last }: PortRange): string {

@@ -3,25 +3,27 @@ import { misfitOf } from "./fields.ts";
 import type { HttpOptions, MappingDraft } from "./mapping-input.ts";
 import { rangeSize } from "../address/ports.ts";
 import { known, ok, type Result } from "../result.ts";
+import { type Parsed, sourcesOf } from "./parsed.ts";
 import { formatHostPort } from "../address/socket-address.ts";
 import { formatTarget, parseTarget, stretch, type Target } from "../address/target.ts";
 
 type Fields = Omit<MappingDraft, "access"> & { readonly access?: MappingDraft["access"] | undefined };
 
 /** What no field shows alone: whether endpoint, target and options belong together. Fills in what they decide. */
-export function checkTogether(fields: Fields, httpDefaults: HttpOptions): Result<MappingDraft> {
+export function checkTogether(fields: Fields, httpDefaults: HttpOptions): Result<Parsed<MappingDraft>> {
   const endpoint = known(parseEndpoint(fields.endpoint));
   const target = fitTarget(endpoint, known(parseTarget(fields.target)));
   if (!target.ok) return { ok: false, error: { path: "target", ...target.error } };
   const misfit =
     wrongSite(endpoint, fields) ?? wrongAccess(endpoint, fields) ?? wrongOption(endpoint, target.value, fields);
   if (misfit) return misfit;
-  return ok({
+  const mapping: MappingDraft = {
     ...fields,
     target: formatTarget(target.value),
     access: fields.access ?? (endpoint.kind === "service" ? "token" : "public"),
     http: endpoint.kind === "http" ? (fields.http ?? httpDefaults) : null,
-  });
+  };
+  return ok({ mapping, endpoint, target: target.value, sources: sourcesOf(mapping) });
 }
 
 /** The target as this endpoint needs it: as many ports as the endpoint has, a URL for HTTP. */

@@ -1,6 +1,6 @@
 import { type Endpoint, formatEndpoint, transports } from "../address/endpoint.ts";
 import type { Kind } from "../wire/open.ts";
-import { formatPortRange, parsePorts, type PortRange } from "../address/ports.ts";
+import { merged, type PortRange } from "../address/ports.ts";
 import { all, known } from "../result.ts";
 import { covers, parseScope, type Scope } from "./scope.ts";
 
@@ -14,20 +14,25 @@ export function parseScopes(texts: "*" | readonly string[]): Scopes {
   return texts === "*" ? texts : known(all(texts, parseScope));
 }
 
-/** The parts of an endpoint that lie within the scopes: of a range, perhaps only some ports. */
+/** The parts of an endpoint that lie within the scopes, as they are told. */
 export function reachOf(endpoint: Endpoint, scopes: Scopes): Reach[] {
+  return partsWithin(scopes, endpoint).map((part) => ({ ...part, endpoint: formatEndpoint(part.endpoint) }));
+}
+
+/** A part of an endpoint, of one transport. */
+export type Part = { readonly endpoint: Endpoint; readonly kind: Kind };
+
+/** The parts of an endpoint that lie within the scopes: of a range, perhaps only some ports. */
+export function partsWithin(scopes: Scopes, endpoint: Endpoint): Part[] {
   if (endpoint.kind !== "port") {
-    const reached = scopes === "*" || scopes.some((scope) => covers(scope, endpoint));
-    return reached ? [{ endpoint: formatEndpoint(endpoint), kind: endpoint.kind === "http" ? "http" : "tcp" }] : [];
+    return isWithin(endpoint, scopes) ? [{ endpoint, kind: endpoint.kind === "http" ? "http" : "tcp" }] : [];
   }
-  return transports(endpoint).flatMap((kind) => {
-    if (scopes === "*") return [{ endpoint: `${formatPortRange(endpoint)}/${kind}`, kind }];
+  return transports(endpoint).flatMap((kind): Part[] => {
+    if (scopes === "*") return [{ endpoint: { ...endpoint, transport: kind }, kind }];
     const shared = scopes.flatMap((scope) => {
       return scope.kind === "port" && transports(scope).includes(kind) ? common(scope, endpoint) : [];
     });
-    if (shared.length === 0) return [];
-    const ports = known(parsePorts(shared.map(formatPortRange).join(",")));
-    return ports.map((range) => ({ endpoint: `${formatPortRange(range)}/${kind}`, kind }));
+    return merged(shared).map((range) => ({ endpoint: { kind: "port", transport: kind, ...range }, kind }));
   });
 }
 

@@ -1,8 +1,7 @@
-import { isWide, parseCidr } from "../address/cidr.ts";
-import { type Endpoint, parseEndpoint, type PortEndpoint, transports } from "../address/endpoint.ts";
+import { isWide } from "../address/cidr.ts";
+import { type PortEndpoint, transports } from "../address/endpoint.ts";
 import type { MappingDraft } from "./mapping-input.ts";
-import { all, known } from "../result.ts";
-import { parseTarget } from "../address/target.ts";
+import type { Parsed } from "./parsed.ts";
 
 /** Ports that scanners try first, and what they hope to find there. Others below 1024 are well known too. */
 const WELL_KNOWN = new Map([
@@ -58,16 +57,16 @@ const REFLECTORS = new Map([
 ]);
 
 /** What its user should know before it is open, in plain sentences. A mapping with warnings is still valid. */
-export function warnings(mapping: MappingDraft): string[] {
-  const endpoint = known(parseEndpoint(mapping.endpoint));
+export function warnings(rule: Parsed<MappingDraft>): string[] {
+  const { mapping, endpoint } = rule;
   const found: string[] = [];
   if (endpoint.kind === "port" && mapping.access === "public") found.push(...wellKnown(endpoint));
-  if (isOpenToAll(mapping)) {
+  if (isOpenToAll(rule)) {
     found.push(
       `Anyone on the internet can reach ${mapping.endpoint}. Limit it with --allow-from, or use --access token and grants.`,
     );
   }
-  const service = reflected(mapping, endpoint);
+  const service = reflected(rule);
   if (service && !mapping.reflectorOk) {
     found.push(
       `${service} over UDP answers much with little, so forged requests can turn it against others: answers to visitors that have proved nothing are kept small.`,
@@ -82,8 +81,8 @@ export function warnings(mapping: MappingDraft): string[] {
 }
 
 /** Whether answers to unproven visitors have to stay small here: nobody said that they need not (`reflectorOk`). */
-export function mayReflect(mapping: MappingDraft): boolean {
-  return !mapping.reflectorOk && reflected(mapping, known(parseEndpoint(mapping.endpoint))) !== undefined;
+export function mayReflect(rule: Parsed<MappingDraft>): boolean {
+  return !rule.mapping.reflectorOk && reflected(rule) !== undefined;
 }
 
 function wellKnown(endpoint: PortEndpoint): string[] {
@@ -96,15 +95,14 @@ function wellKnown(endpoint: PortEndpoint): string[] {
     : [];
 }
 
-function isOpenToAll(mapping: MappingDraft): boolean {
-  if (mapping.access !== "public") return false;
-  return mapping.allow.length === 0 || known(all(mapping.allow, parseCidr)).some(isWide);
+function isOpenToAll({ mapping, sources: { allow } }: Parsed<MappingDraft>): boolean {
+  return mapping.access === "public" && (allow.length === 0 || allow.some(isWide));
 }
 
 /** The reflecting service behind a UDP endpoint that is open to all, by the target's port. */
-function reflected(mapping: MappingDraft, endpoint: Endpoint): string | undefined {
-  if (!isOpenToAll(mapping) || !transports(endpoint).includes("udp")) return undefined;
-  const target = known(parseTarget(mapping.target));
+function reflected(rule: Parsed<MappingDraft>): string | undefined {
+  const { endpoint, target } = rule;
+  if (!isOpenToAll(rule) || !transports(endpoint).includes("udp")) return undefined;
   if (target.kind !== "port") return undefined;
   return [...REFLECTORS].find(([port]) => target.first <= port && port <= target.last)?.[1];
 }

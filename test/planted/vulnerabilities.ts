@@ -124,7 +124,7 @@ export const VULNERABILITIES: readonly Vulnerability[] = [
   {
     name: "a relay takes a token that was judged for another mapping",
     file: "edge/relay/site/admission.ts",
-    find: "by.mapping !== 0 && by.mapping !== mapping.id",
+    find: "by.mapping !== 0 && by.mapping !== rule.mapping.id",
     put: "by.mapping < 0",
     test: [DOORS, ""],
   },

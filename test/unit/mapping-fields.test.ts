@@ -14,7 +14,7 @@ import { PLACE_FIELDS } from "../../shared/rule/mapping-fields.ts";
 import { fieldNamed, FIELDS, inputFrom, isUsual, valueOf, type NamedField } from "../../shared/rule/fields.ts";
 import { HttpOptionsInput, MappingInput, type MappingDraft } from "../../shared/rule/mapping-input.ts";
 import { MappingView } from "../../shared/rule/api.ts";
-import { editMapping, parseMapping, storedMapping, type Mapping } from "../../shared/rule/mapping.ts";
+import { editMapping, parseMapping, parseRule, storedMapping, type Mapping } from "../../shared/rule/mapping.ts";
 import { differences } from "../../shared/rule/register.ts";
 import { FORMATS, registerText, ruleFrom } from "../../shared/rule/register-text.ts";
 import { known } from "../../shared/result.ts";
@@ -60,17 +60,17 @@ test.each(DECIDED)("`map add` has an option for %s, and without it says nothing 
 test.each(EACH)("`map edit` has an option for %s, and what it has put there can be taken away", (name, field) => {
   const { at, words, value } = EXAMPLES[name];
   const before = known(parseMapping(PLACES[at]));
-  const after = known(editMapping(before, said(words, true)));
+  const { mapping: after } = known(editMapping(before, said(words, true)));
   expect(valueOf(after, field)).toEqual(value);
   expect(said([], true)).toEqual({});
   const opposite = field.flag.startsWith("no-") ? field.flag.slice(3) : `no-${field.flag}`;
   if (field.undo !== undefined) {
-    expect(known(editMapping(after, said([`--${opposite}`], true)))).toEqual(before);
+    expect(known(editMapping(after, said([`--${opposite}`], true))).mapping).toEqual(before);
   } else {
     // Words that are the usual value themselves.
     expect(["text", "choice"]).toContain(field.kind);
     const usual = valueOf(before, field);
-    expect(known(editMapping(after, said([`--${field.flag}`, String(usual)], true)))).toEqual(before);
+    expect(known(editMapping(after, said([`--${field.flag}`, String(usual)], true))).mapping).toEqual(before);
   }
 });
 
@@ -138,7 +138,7 @@ test.each(EACH)("a change of %s is a difference, and is written down in the audi
   ]);
   const store = new Store(sqlStore());
   const before = known(parseMapping(PLACES[at]));
-  const after = known(editMapping(before, inputFrom([[field, value]])));
+  const { mapping: after } = known(editMapping(before, inputFrom([[field, value]])));
   auditMapping(store, ACTOR, "map edit", { ...after, id: 1, created: STAMP, changed: STAMP, revision: 1 }, before);
   const [entry] = store.journal.audits(1);
   expect(entry?.detail).toMatch(new RegExp(`^mapping 1: ${path.replace(".", "\\.")}: `));
@@ -149,12 +149,13 @@ test.each(EACH)("what is stored and what relays are told of %s is read as the sa
   addSite(store, "lab", ACTOR);
   addSite(store, "attic", ACTOR);
   for (const input of [PLACES[EXAMPLES[name].at], example(name)]) {
-    const draft = known(parseMapping(input));
-    const { id } = store.mappings.add(draft, STAMP, 1);
-    expect(store.mappings.find(draft.endpoint)).toMatchObject(draft);
+    const rule = known(parseRule(input));
+    const { mapping: draft } = rule;
+    const { id } = store.mappings.add(rule, STAMP, 1);
+    expect(store.mappings.find(draft.endpoint)?.mapping).toMatchObject(draft);
     const site = store.sites.find(draft.site);
     const told = site === undefined ? [] : store.rulesOf(site, NOW).mappings;
-    const mapping = known(storedMapping(JSON.parse(JSON.stringify(told.at(-1))) as Mapping));
+    const { mapping } = known(storedMapping(JSON.parse(JSON.stringify(told.at(-1))) as Mapping));
     expect(mapping).toMatchObject(field.later === "register" ? { id } : draft);
     store.mappings.remove(id, NOW);
   }
@@ -166,7 +167,7 @@ test("versions before can read a rule that says nothing in the fields that they 
   addSite(store, "lab", ACTOR);
   const site = store.sites.find("lab");
   if (site === undefined) throw new Error("no site");
-  store.mappings.add(known(parseMapping(PLACES.tcp)), STAMP, 1);
+  store.mappings.add(known(parseRule(PLACES.tcp)), STAMP, 1);
   const later = FIELDS.filter((field) => field.later !== undefined).map(({ name }) => name);
   const [row] = sql.sql.exec<{ rule: string }>("SELECT rule FROM mappings").toArray();
   const [told] = store.rulesOf(site, NOW).mappings;

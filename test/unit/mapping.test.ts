@@ -8,9 +8,12 @@ import {
   isExpired,
   type Mapping,
   parseMapping,
-  targetFor,
+  parseRule,
 } from "../../shared/rule/mapping.ts";
 import { type MappingDraft, MappingInput } from "../../shared/rule/mapping-input.ts";
+import { parseEndpoint } from "../../shared/address/endpoint.ts";
+import { formatTarget } from "../../shared/address/target.ts";
+import { parsed, targetBehind } from "../../shared/rule/parsed.ts";
 import { good, refused } from "./parsed.ts";
 
 const CERTIFICATE = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n";
@@ -236,9 +239,9 @@ test.each(drafts())("what was parsed parses to itself: %j", (draft) => {
 
 test("an edit changes what it names, also within http, and is checked as a whole", () => {
   const shop = stored("https://shop.example/app", "https://10.0.0.1", { http: { prefix: "strip", tlsVerify: false } });
-  expect(good(editMapping(shop, { owner: "Ada" }))).toEqual({ ...draftOf(shop), owner: "Ada" });
-  expect(good(editMapping(shop, { http: { prefix: "keep" } })).http).toEqual({ ...shop.http, prefix: "keep" });
-  expect(good(editMapping(shop, { http: null })).http).toMatchObject({ prefix: "keep", tlsVerify: true });
+  expect(good(editMapping(shop, { owner: "Ada" })).mapping).toEqual({ ...draftOf(shop), owner: "Ada" });
+  expect(good(editMapping(shop, { http: { prefix: "keep" } })).mapping.http).toEqual({ ...shop.http, prefix: "keep" });
+  expect(good(editMapping(shop, { http: null })).mapping.http).toMatchObject({ prefix: "keep", tlsVerify: true });
   expect(refused(editMapping(shop, { target: "http://10.0.0.1" }))).toBe("bad-mapping");
   expect(refused(editMapping(shop, { id: 9 }))).toBe("bad-mapping");
   for (const hostile of [null, [], "owner", 7]) expect(refused(editMapping(shop, hostile))).toBe("bad-mapping");
@@ -250,24 +253,25 @@ test("a draft is the mapping without what the register adds", () => {
 });
 
 test("a conflict names the port and the other rule", () => {
-  const sip = stored("5060-5069/tcp+udp", "10.0.0.9:5060", { name: "Phones" });
-  expect(conflict(good(map("5065/udp", "10.0.0.1:53", {})), sip)).toEqual({
+  const sip = parsed(stored("5060-5069/tcp+udp", "10.0.0.9:5060", { name: "Phones" }));
+  expect(conflict(good(rule("5065/udp", "10.0.0.1:53")), sip)).toEqual({
     code: "conflict",
     message: "5065/udp is taken by mapping 7, 5060-5069/tcp+udp -> lab 10.0.0.9:5060-5069 (Phones).",
     fix: "Choose another endpoint, or remove that one: sallyport map rm 5060-5069/tcp+udp",
   });
-  expect(conflict(good(map("5070/udp", "10.0.0.1:53", {})), sip)).toBeUndefined();
+  expect(conflict(good(rule("5070/udp", "10.0.0.1:53")), sip)).toBeUndefined();
 });
 
 test.each([
-  ["10000-10019/udp", "10.0.0.5:20000", 10007, "10.0.0.5:20007"],
-  ["8080/tcp", "10.0.0.5:80", 8080, "10.0.0.5:80"],
-  ["8080-8081/tcp", "[fd00::5]:80", 8081, "[fd00::5]:81"],
-  ["8080/tcp", "unix:/run/app.sock", 8080, "unix:/run/app.sock"],
-  ["https://shop.example", "10.0.0.5:80", 443, "http://10.0.0.5"],
-  ["lab/ssh", "10.0.0.5:22", 0, "10.0.0.5:22"],
-])("%s to %s: a visitor of port %d is for %s", (endpoint, target, port, dialled) => {
-  expect(targetFor(good(map(endpoint, target, {})), port)).toBe(dialled);
+  ["10000-10019/udp", "10.0.0.5:20000", "10007/udp", "10.0.0.5:20007"],
+  ["8080/tcp", "10.0.0.5:80", "8080/tcp", "10.0.0.5:80"],
+  ["8080/tcp+udp", "10.0.0.5:80", "8080/udp", "10.0.0.5:80"],
+  ["8080-8081/tcp", "[fd00::5]:80", "8081/tcp", "[fd00::5]:81"],
+  ["8080/tcp", "unix:/run/app.sock", "8080/tcp", "unix:/run/app.sock"],
+  ["https://shop.example", "10.0.0.5:80", "https://shop.example", "http://10.0.0.5"],
+  ["lab/ssh", "10.0.0.5:22", "lab/ssh", "10.0.0.5:22"],
+])("%s to %s: a visitor of %s is for %s", (endpoint, target, concrete, dialled) => {
+  expect(formatTarget(targetBehind(good(rule(endpoint, target)), good(parseEndpoint(concrete))))).toBe(dialled);
 });
 
 test("the input has a JSON schema for the API's description", () => {
@@ -295,6 +299,10 @@ function base() {
 
 function map(endpoint: string, target: string, more: Record<string, unknown>) {
   return parseMapping({ endpoint, site: "lab", target, ...more });
+}
+
+function rule(endpoint: string, target: string) {
+  return parseRule({ endpoint, site: "lab", target });
 }
 
 function stored(endpoint: string, target: string, more: Record<string, unknown>): Mapping {

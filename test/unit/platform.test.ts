@@ -3,7 +3,7 @@ import { setupAnswer, setupProblem } from "../../edge/api/setup.ts";
 import { Penalties } from "../../edge/registry/penalties.ts";
 import { unserved } from "../../edge/registry/platform.ts";
 import { sameSecret } from "../../edge/registry/secret.ts";
-import { parseMapping } from "../../shared/rule/mapping.ts";
+import { parseRule } from "../../shared/rule/mapping.ts";
 import { good } from "./parsed.ts";
 
 const URLS = ["https://edge.example"];
@@ -104,5 +104,5 @@ test.each<[string, string, boolean]>([
 });
 
 function draft(endpoint: string, target: string, options: object = {}) {
-  return good(parseMapping({ endpoint, site: "lab", target, ...options }));
+  return good(parseRule({ endpoint, site: "lab", target, ...options }));
 }

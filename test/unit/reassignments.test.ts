@@ -8,7 +8,7 @@ import { addSite } from "../../edge/registry/site-changes.ts";
 import { Store } from "../../edge/registry/store.ts";
 import { issueToken } from "../../edge/registry/token-changes.ts";
 import type { Outcome } from "../../edge/problem.ts";
-import { parseMapping } from "../../shared/rule/mapping.ts";
+import { parseRule } from "../../shared/rule/mapping.ts";
 import { decodeJwt } from "jose";
 import { sqlStore } from "../support/sql.ts";
 import { good } from "./parsed.ts";
@@ -209,7 +209,7 @@ function edge(sites = ["lab", "office"]) {
       const target = endpoint.startsWith("https:") ? "http://10.0.0.5" : `10.0.0.5:${ports}`;
       const owner = endpoint.startsWith("lab/") ? "lab" : site;
       // Not by way of what this edge serves: another one, with the same rules, may serve other ports.
-      const draft = good(parseMapping({ endpoint, site: owner, target }));
+      const draft = good(parseRule({ endpoint, site: owner, target }));
       store.mappings.add(draft, { by: name, at: it.now }, store.sites.touch(owner));
     },
     unmap: async (endpoint: string, name = "ann"): Promise<void> => {

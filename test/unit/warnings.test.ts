@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { parseMapping } from "../../shared/rule/mapping.ts";
+import { parseRule } from "../../shared/rule/mapping.ts";
 import { mayReflect, warnings } from "../../shared/rule/warnings.ts";
 import { good } from "./parsed.ts";
 
@@ -50,15 +50,15 @@ test.each<[string, Record<string, unknown>, string[]]>([
     ["Anyone", "WS-Discovery"],
   ],
 ])("%s: %j warns %j", (_what, fields, starts) => {
-  const found = warnings(good(parseMapping({ site: "lab", target: "10.0.0.1:8080", ...fields })));
+  const found = warnings(good(parseRule({ site: "lab", target: "10.0.0.1:8080", ...fields })));
   expect(found).toHaveLength(starts.length);
   for (const [index, start] of starts.entries()) expect(found[index]).toContain(start);
 });
 
 test("answers stay small where a reflector is open to all without anyone's word", () => {
   const dns = { endpoint: "10053/udp", site: "lab", target: "10.0.0.1:53" };
-  expect(mayReflect(good(parseMapping(dns)))).toBe(true);
-  expect(mayReflect(good(parseMapping({ ...dns, reflectorOk: true })))).toBe(false);
-  expect(mayReflect(good(parseMapping({ ...dns, allow: ["203.0.113.9"] })))).toBe(false);
-  expect(mayReflect(good(parseMapping({ ...dns, target: "10.0.0.1:5060" })))).toBe(false);
+  expect(mayReflect(good(parseRule(dns)))).toBe(true);
+  expect(mayReflect(good(parseRule({ ...dns, reflectorOk: true })))).toBe(false);
+  expect(mayReflect(good(parseRule({ ...dns, allow: ["203.0.113.9"] })))).toBe(false);
+  expect(mayReflect(good(parseRule({ ...dns, target: "10.0.0.1:5060" })))).toBe(false);
 });

@@ -82,7 +82,7 @@ export class Forwarded {
       at: now,
       ended: now,
       site,
-      mapping: refused.mapping?.id ?? null,
+      mapping: refused.at?.mapping.id ?? null,
       endpoint: endpoint.slice(0, 100),
       target: "",
       visitor: visitor ?? address,

@@ -12,12 +12,12 @@ import {
 import { requestHeaders } from "../../../shared/http/headers.ts";
 import { MAX_HEAD, MAX_HEADERS } from "../../../shared/http/limits.ts";
 import { RECORD, RECORD_HEADER, writeRecordHeader } from "../../../shared/http/record.ts";
-import type { Mapping } from "../../../shared/rule/mapping.ts";
 import { splitHostPort } from "../../../shared/address/socket-address.ts";
 import { errorPage, newRequestId } from "../../http-error.ts";
 import { requestLane } from "../lanes/lane-choice.ts";
 import { admit, type Admitted } from "../site/admission.ts";
 import { dialHttp } from "../site/dial.ts";
+import type { MappedEndpoint } from "../site/mapped-endpoint.ts";
 import type { Site } from "../site/site.ts";
 import type { Visit } from "../site/visit.ts";
 import type { LiveStream } from "../types.ts";
@@ -56,15 +56,15 @@ export class HttpDoor {
     const at = Date.now();
     const visit = visitOf(http);
     const admitted = admit(this.#site, visit, at);
-    if (!admitted.ok) return this.#refuse(request, http, admitted.mapping, at, admitted.failure);
-    const { mapping } = admitted;
+    if (!admitted.ok) return this.#refuse(request, http, admitted.at, at, admitted.failure);
+    const { mapping } = admitted.at;
     // Read once: each look into the platform's headers costs as much as all that is done with them here.
     const received = [...request.headers];
     const passes = passesOf(received);
     const own = `${this.#boot}.${mapping.id}`;
     if (passes.filter((each) => each === own).length >= MOST_PASSES) {
       const failure: Failure = { code: "loop", reason: `${mapping.target} leads back to this endpoint` };
-      return this.#refuse(request, http, mapping, at, failure);
+      return this.#refuse(request, http, admitted.at, at, failure);
     }
     const head = this.#headOf(http, request, received, [...passes, own]);
     if (sizeOfHeaders(head.headers) + head.path.length > MAX_HEAD - 1024 || head.headers.length > 2 * MAX_HEADERS) {
@@ -82,7 +82,8 @@ export class HttpDoor {
     at: number,
   ): Promise<Response> {
     const { visits, records } = this.#site;
-    const { mapping, source } = admitted;
+    const { source, at: mapped } = admitted;
+    const { mapping } = mapped;
     const live: LiveStream = {
       ref: records.name(),
       at,
@@ -112,7 +113,7 @@ export class HttpDoor {
           const upgrade = head.upgrade ? { source, begin: () => this.#severing.begin(http.key) } : null;
           const exchange = new Exchange(stream, request, upgrade, live, (failure, id) => {
             visits.leave(live);
-            this.#write(http, mapping, at, live, failure, id);
+            this.#write(http, mapped, at, live, failure, id);
           });
           if (!isWhole && request.body !== null && !head.upgrade)
             void upload(request.body, head, exchange, stream, live);
@@ -120,7 +121,7 @@ export class HttpDoor {
         },
         failed: (failure) => {
           visits.leave(live);
-          resolve(this.#refuse(request, http, mapping, at, failure));
+          resolve(this.#refuse(request, http, mapped, at, failure));
         },
       });
     });
@@ -153,16 +154,22 @@ export class HttpDoor {
     };
   }
 
-  #refuse(request: Request, visit: HttpVisit, mapping: Mapping | undefined, at: number, failure: Failure): Response {
+  #refuse(
+    request: Request,
+    visit: HttpVisit,
+    mapped: MappedEndpoint | undefined,
+    at: number,
+    failure: Failure,
+  ): Response {
     const id = newRequestId();
-    this.#write(visit, mapping, at, { bytesIn: 0, bytesOut: 0 }, failure, id);
+    this.#write(visit, mapped, at, { bytesIn: 0, bytesOut: 0 }, failure, id);
     const since = failure.code === "no-agent" ? this.#site.offlineSince() : null;
-    return errorPage({ request, id, code: failure.code, site: mapping?.site ?? "", since });
+    return errorPage({ request, id, code: failure.code, site: mapped?.mapping.site ?? "", since });
   }
 
   #write(
     visit: HttpVisit,
-    mapping: Mapping | undefined,
+    mapped: MappedEndpoint | undefined,
     at: number,
     tally: { bytesIn: number; bytesOut: number; ref?: string },
     failure: Failure | null,
@@ -172,7 +179,7 @@ export class HttpDoor {
       failure === null
         ? null
         : { ...failure, reason: id === "" ? failure.reason : `${failure.reason} [request ${id}]` };
-    this.#site.visits.write(visit, mapping, at, tally, told);
+    this.#site.visits.write(visit, mapped, at, tally, told);
   }
 }
 

@@ -2,7 +2,7 @@ import { TYPE } from "../../../shared/wire/frame.ts";
 import { ProbeReport, type ProbeOutcome } from "../../../shared/wire/probe.ts";
 import { dataLane } from "../lanes/lane-choice.ts";
 import { chooseAgent } from "../site/admission.ts";
-import { dialProbe, targetOf } from "../site/dial.ts";
+import { dialProbe } from "../site/dial.ts";
 import type { Site } from "../site/site.ts";
 
 /** Milliseconds an agent gets for a report: its own steps end before that. */
@@ -13,23 +13,23 @@ const MOST = 64 * 1024;
 /** Has the agent that a visitor would get try the target of an endpoint, over the way that visitors take, and carries nothing. */
 export async function probe(site: Site, endpoint: string): Promise<ProbeOutcome> {
   await site.ready();
-  const mapping = site.rules.at(endpoint);
+  const at = site.rules.at(endpoint);
   const none = { agent: null, target: "", ms: 0, report: null };
-  if (mapping === undefined)
+  if (at === undefined)
     return { ...none, failure: { code: "no-mapping", reason: `the relay knows no mapping at ${endpoint}` } };
-  const target = targetOf(mapping, endpoint);
-  const choice = chooseAgent(site, mapping, { endpoint, address: undefined, by: { kind: "public" } });
+  const { mapping, targetText: target } = at;
+  const choice = chooseAgent(site, at, { kind: "public" });
   // Where no agent dials the target, one of them says it best.
   const ends = choice.ok ? [choice.agent, ...choice.others] : site.agents.serving.slice(0, 1);
   if (!choice.ok && ends.length === 0) return { ...none, target, failure: choice.failure };
-  const dial = dialProbe(mapping, endpoint, site.records.name());
+  const dial = dialProbe(at, endpoint, site.records.name());
   const began = performance.now();
-  for (const [at, agent] of ends.entries()) {
+  for (const [place, agent] of ends.entries()) {
     const version = [...agent.lanes.values()][0]?.attachment.ready?.version ?? "";
     const { text, failure } = await ask(site, agent.number, dial, mapping.id, dataLane(agent));
     const report = reportIn(text);
     const isDenied = failure?.code === "target-denied" || report?.failure?.code === "target-denied";
-    if (isDenied && at < ends.length - 1) continue;
+    if (isDenied && place < ends.length - 1) continue;
     return { agent: { identity: agent.identity, version }, target, ms: performance.now() - began, report, failure };
   }
   throw new Error("the last agent's answer is returned");

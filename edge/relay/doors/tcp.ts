@@ -18,16 +18,16 @@ export async function serveTcp(site: Site, tcp: TcpVisit, socket: Socket): Promi
   const visit = visitOf(tcp);
   const admitted = admit(site, visit, Date.now());
   if (!admitted.ok) {
-    site.visits.write(tcp, admitted.mapping, at, { bytesIn: 0, bytesOut: 0 }, admitted.failure);
+    site.visits.write(tcp, admitted.at, at, { bytesIn: 0, bytesOut: 0 }, admitted.failure);
     await socket.close();
     return;
   }
   const live: LiveStream = {
     ref: site.records.name(),
     at,
-    mapping: admitted.mapping.id,
+    mapping: admitted.at.mapping.id,
     endpoint: tcp.endpoint,
-    target: admitted.target,
+    target: admitted.at.targetText,
     visitor: tcp.visitor,
     agent: admitted.agent.identity,
     bytesIn: 0,
@@ -35,7 +35,7 @@ export async function serveTcp(site: Site, tcp: TcpVisit, socket: Socket): Promi
   };
   const failure = await carried(site, admitted, visit, live, socket);
   site.visits.leave(live);
-  site.visits.write(tcp, admitted.mapping, at, live, failure);
+  site.visits.write(tcp, admitted.at, at, live, failure);
 }
 
 /** Resolves when all is carried; answers how it ended: null when in order. */
@@ -46,7 +46,7 @@ function carried(
   live: LiveStream,
   socket: Socket,
 ): Promise<Failure | null> {
-  const { mapping } = admitted;
+  const { mapping } = admitted.at;
   return new Promise((resolve) => {
     openStream(site, admitted, visit, live, {
       dial: dialStream(admitted, visit, live),

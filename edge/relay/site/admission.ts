@@ -1,16 +1,18 @@
 import { parseAddress, sourceBucket } from "../../../shared/address/address.ts";
 import { mayComeFrom } from "../../../shared/rule/claims.ts";
-import { parseEndpoint, type Endpoint } from "../../../shared/address/endpoint.ts";
+import { parseEndpoint } from "../../../shared/address/endpoint.ts";
 import type { Failure } from "../../../shared/wire/errors.ts";
 import type { Grant } from "../../../shared/rule/grant.ts";
 import type { Mapping } from "../../../shared/rule/mapping.ts";
-import { decide } from "../../../shared/rule/policy.ts";
-import { isWithin, parseScopes, reachOf, scopesFor, type Scopes } from "../../../shared/rule/reach.ts";
-import { known } from "../../../shared/result.ts";
+import type { Parsed } from "../../../shared/rule/parsed.ts";
+import { decide, type Verdict } from "../../../shared/rule/policy.ts";
+import { isWithin, parseScopes, partsWithin, scopesFor, type Part, type Scopes } from "../../../shared/rule/reach.ts";
+import { ok } from "../../../shared/result.ts";
 import type { Attachment } from "../lanes/attachment.ts";
 import type { End } from "../lanes/lanes.ts";
 import type { Agents, Choice } from "./agents.ts";
-import { kindOf, needsOne, targetOf } from "./dial.ts";
+import { needsOne } from "./dial.ts";
+import type { MappedEndpoint } from "./mapped-endpoint.ts";
 import type { Rates } from "./rates.ts";
 import type { Rules } from "./rules.ts";
 import type { Spending } from "./spending.ts";
@@ -25,13 +27,13 @@ type Entrance = Judge & {
   readonly visits: { excess: (mapping: Mapping, source: string) => Failure | null };
 };
 
-export type Refused = { readonly ok: false; readonly failure: Failure; readonly mapping: Mapping | undefined };
-export type Permitted = { readonly ok: true; readonly mapping: Mapping; readonly grant: Grant | undefined };
+/** `at`: what the visitor came to; undefined where nothing is mapped. */
+export type Refused = { readonly ok: false; readonly failure: Failure; readonly at: MappedEndpoint | undefined };
+export type Permitted = { readonly ok: true; readonly at: MappedEndpoint; readonly grant: Grant | undefined };
 export type Admitted = Permitted & {
   readonly agent: End;
   /** Agents to try when `agent` turns out not to dial the target. */
   readonly others: readonly End[];
-  readonly target: string;
   /** The visitor's source, as sources are counted. */
   readonly source: string;
 };
@@ -43,22 +45,21 @@ export type Admitted = Permitted & {
 export function admit(site: Entrance, visit: Visit, now: number, slot?: number): Admitted | Refused {
   const permitted = permit(site, visit, now);
   if (!permitted.ok) return permitted;
-  const { mapping } = permitted;
-  const refuse = (failure: Failure): Refused => ({ ok: false, failure, mapping });
+  const { at } = permitted;
+  const refuse = (failure: Failure): Refused => ({ ok: false, failure, at });
   const { address } = visit;
   if (address === undefined) return refuse({ code: "denied", reason: "the visitor's address is not known" });
   const source = sourceBucket(address);
   // The streams of callers are counted by the agents: a relay that has slept knows nothing of them.
-  const excess = slot === undefined ? site.visits.excess(mapping, source) : null;
-  const tooFast = excess ?? site.rates.take(mapping, address, now);
+  const excess = slot === undefined ? site.visits.excess(at.mapping, source) : null;
+  const tooFast = excess ?? site.rates.take(at.mapping, address, now);
   if (tooFast !== null) return refuse(tooFast);
-  const choice = chooseAgent(site, mapping, visit, slot);
+  const choice = chooseAgent(site, at, visit.by, slot);
   if (!choice.ok) return refuse(choice.failure);
   return {
     ...permitted,
     agent: choice.agent,
     others: choice.others,
-    target: targetOf(mapping, visit.endpoint),
     source,
   };
 }
@@ -66,33 +67,29 @@ export function admit(site: Entrance, visit: Visit, now: number, slot?: number):
 /** The agent that a visitor would get, or why none. */
 export function chooseAgent(
   { agents }: Pick<Entrance, "agents">,
-  mapping: Mapping,
-  visit: Visit,
+  { mapping, target }: MappedEndpoint,
+  by: Credential,
   slot?: number,
 ): Choice {
-  const target = targetOf(mapping, visit.endpoint);
-  const wanted = { site: mapping.site, target, single: needsOne(mapping, capsOf(visit.by)) };
+  const wanted = { site: mapping.site, target, single: needsOne(mapping, capsOf(by)) };
   return slot === undefined ? agents.choose(wanted) : agents.named(slot, wanted);
 }
 
 /** Whether rules, grants and tokens let a visitor in, whatever agents there are. */
 export function permit(site: Judge, visit: Visit, now: number): Permitted | Refused {
   const { rules } = site;
-  const mapping = rules.at(visit.endpoint);
-  const refuse = (code: Failure["code"], reason: string): Refused => ({
-    ok: false,
-    failure: { code, reason },
-    mapping,
-  });
+  const at = rules.at(visit.endpoint);
+  const refuse = (code: Failure["code"], reason: string): Refused => ({ ok: false, failure: { code, reason }, at });
   if (visit.by.kind === "lane") {
-    const outside = whyOutside(visit.by.pass, visit.endpoint, mapping, rules);
+    const outside = whyOutside(visit.by.pass, visit.endpoint, at, rules);
     if (outside !== null) return refuse("denied", outside);
   }
   const ended = whyEnded(site, visit.by, now);
   if (ended !== null) return refuse(ended.code, ended.reason);
   if (rules.revision < 0) return refuse("busy", "the relay has no rules yet");
-  if (mapping === undefined) return refuse("no-mapping", `nothing is mapped to ${visit.endpoint}`);
-  return judge(rules, mapping, visit, now);
+  if (at === undefined) return refuse("no-mapping", `nothing is mapped to ${visit.endpoint}`);
+  const verdict = judge(rules, at.rule, visit, now);
+  return verdict.ok ? { ok: true, at, grant: verdict.grant } : { ok: false, failure: verdict.failure, at };
 }
 
 /** Whether a stream of a lane's end may go on after its RESUME: its agent knows the mapping, the relay no more of it. */
@@ -102,31 +99,25 @@ export function mayResume(site: Judge, pass: Attachment, mapping: number, now: n
   // A stream that was never answered has no mapping yet: it is opened, and so judged, again.
   if (mapping === 0) return true;
   const rule = site.rules.byId(mapping);
-  if (rule === undefined || (rule.expires !== null && rule.expires <= now)) return false;
-  if (reachOf(known(parseEndpoint(rule.endpoint)), scopesOf(pass, rule, site.rules)).length === 0) return false;
+  if (rule === undefined || (rule.mapping.expires !== null && rule.mapping.expires <= now)) return false;
+  if (reachedBy(pass, rule, site.rules).length === 0) return false;
   if (pass.kind === "gateway") return true;
   const address = parseAddress(pass.address);
-  return address.ok && judge(site.rules, rule, { endpoint: rule.endpoint, address: address.value, by }, now).ok;
+  return address.ok && judge(site.rules, rule, { endpoint: rule.mapping.endpoint, address: address.value, by }, now).ok;
 }
 
-/** What a mapping, its grants and the visitor's credential say of a visitor. */
-function judge(rules: Rules, mapping: Mapping, { endpoint, address, by }: Visit, now: number): Permitted | Refused {
-  const refuse = (code: Failure["code"], reason: string): Refused => ({
-    ok: false,
-    failure: { code, reason },
-    mapping,
-  });
+/** What a rule, its grants and the visitor's credential say of a visitor. */
+function judge(rules: Rules, rule: Parsed<Mapping>, { endpoint, address, by }: Visit, now: number): Verdict {
+  const refuse = (code: Failure["code"], reason: string): Verdict => ({ ok: false, failure: { code, reason } });
   // Since the Worker looked, another mapping may have come to that endpoint.
-  if (by.kind === "judged" && by.mapping !== 0 && by.mapping !== mapping.id)
+  if (by.kind === "judged" && by.mapping !== 0 && by.mapping !== rule.mapping.id)
     return refuse("denied", `the token was judged for what was mapped to ${endpoint} before`);
-  if (by.kind === "lane" && kindOf(endpoint) === "http")
+  if (by.kind === "lane" && rule.endpoint.kind === "http")
     return refuse("denied", "HTTP endpoints are not opened as byte streams");
   if (address === undefined) return refuse("denied", "the visitor's address is not known");
   if (by.kind === "lane" && by.pass.kind === "client" && !mayComeFrom(by.pass, address))
     return refuse("denied", `the token may not be used from ${address.text}`);
-  const via = viaOf(by);
-  const verdict = decide(mapping, rules.current.grants, { address, via, now });
-  return verdict.ok ? { ok: true, mapping, grant: verdict.grant } : { ok: false, failure: verdict.failure, mapping };
+  return decide(rule, rules.current.grants, { address, via: viaOf(by), now });
 }
 
 /** Why a credential counts no more; null while it does. */
@@ -140,32 +131,28 @@ function whyEnded({ rules, spending }: Judge, by: Credential, now: number): Fail
 }
 
 /** Why a lane's token opens no such endpoint; null if it does. Nothing is said of mappings that it does not reach, not even whether they exist. */
-function whyOutside(pass: Attachment, text: string, mapping: Mapping | undefined, rules: Rules): string | null {
-  const endpoint = parseEndpoint(text);
+function whyOutside(pass: Attachment, text: string, at: MappedEndpoint | undefined, rules: Rules): string | null {
+  // What a stranger names is parsed only where nothing is mapped to it.
+  const endpoint = at === undefined ? parseEndpoint(text) : ok(at.endpoint);
   const named = parsedScopes(pass);
-  const counting = mapping === undefined ? named : scopesOf(pass, mapping, rules);
+  const counting = at === undefined ? named : scopesOf(pass, at.rule, rules);
   if (endpoint.ok && isWithin(endpoint.value, counting)) return null;
   const isNamed = endpoint.ok && isWithin(endpoint.value, named);
   const shown = text.slice(0, 100);
   return isNamed ? `the token was issued for what was mapped to ${shown} before` : `the token does not open ${shown}`;
 }
 
-/** The concrete endpoints of a mapping that a lane's token opens. */
-export function reachedBy(
-  pass: Attachment,
-  mapping: Mapping,
-  endpoint: Endpoint,
-  rules: Rules,
-): ReturnType<typeof reachOf> {
-  return reachOf(endpoint, scopesOf(pass, mapping, rules));
+/** The parts of a rule's endpoint that a lane's token opens. */
+export function reachedBy(pass: Attachment, rule: Parsed<Mapping>, rules: Rules): Part[] {
+  return partsWithin(scopesOf(pass, rule, rules), rule.endpoint);
 }
 
 /** The scopes that count for a mapping; of a lane that an older version let in, it is not known when its token was issued. */
-function scopesOf(pass: Attachment, { id, endpoint }: Mapping, rules: Rules): Scopes {
-  const since = rules.since(id);
+function scopesOf(pass: Attachment, { mapping, endpoint }: Parsed<Mapping>, rules: Rules): Scopes {
+  const since = rules.since(mapping.id);
   const issued = pass.kind === "gateway" ? null : (pass.issued ?? 0);
   const scopes = parsedScopes(pass);
-  return since === 0 ? scopes : scopesFor(scopes, known(parseEndpoint(endpoint)), issued, since);
+  return since === 0 ? scopes : scopesFor(scopes, endpoint, issued, since);
 }
 
 /** By the list that an attachment is made with: an OPEN must not parse it again. */

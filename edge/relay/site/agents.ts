@@ -1,11 +1,12 @@
 import type { Failure } from "../../../shared/wire/errors.ts";
+import { formatTarget, type Target } from "../../../shared/address/target.ts";
 import type { Reaches } from "../../../shared/rule/target-policy.ts";
 import type { Lane } from "../lanes/lane.ts";
 import { isServing, type End, type Lanes } from "../lanes/lanes.ts";
 import type { Reach } from "./reach.ts";
 
 /** What a stream wants of its agent. `single`: one agent has to take all streams of the mapping, as it counts or paces them. */
-export type Wanted = { readonly site: string; readonly target: string; readonly single: boolean };
+export type Wanted = { readonly site: string; readonly target: Target; readonly single: boolean };
 
 /** `others`: the agents to try when `agent` turns out to dial no such target; none where it is known that it does. */
 export type Choice =
@@ -56,11 +57,11 @@ export class Agents {
       const said = this.#host.reach.reaches(end, target);
       return said.is === "no" ? [said.why] : [];
     });
-    return refuse("target-denied", `no agent of ${site} dials ${target}: ${why}`);
+    return refuse("target-denied", `no agent of ${site} dials ${formatTarget(target)}: ${why}`);
   }
 
   /** Why no agent that is online dials a target; null when one may, or none is online. */
-  whyUnreachable(target: string): string | null {
+  whyUnreachable(target: Target): string | null {
     const choice = this.choose({ site: "this site", target, single: false });
     return !choice.ok && choice.failure.code === "target-denied" ? choice.failure.reason : null;
   }
@@ -73,7 +74,7 @@ export class Agents {
       return refuse("slot-gone", `that agent of ${site} is not online`);
     if (this.#host.reach.reaches(agent, target).is === "no") {
       const other = this.choose(wanted);
-      return other.ok ? refuse("slot-gone", `that agent of ${site} may not dial ${target}`) : other;
+      return other.ok ? refuse("slot-gone", `that agent of ${site} may not dial ${formatTarget(target)}`) : other;
     }
     if (single && this.slotsFor(wanted)[0] !== slot)
       return refuse("slot-gone", "another agent counts the streams of this endpoint");

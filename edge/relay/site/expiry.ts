@@ -1,12 +1,12 @@
 import { LANE_CLOSE } from "../../../shared/wire/errors.ts";
-import type { SiteRules } from "../../registry/types.ts";
 import type { Attachment } from "../lanes/attachment.ts";
 import type { Lane } from "../lanes/lane.ts";
+import type { ReadRules } from "./rules.ts";
 
 /** When the next mapping of a site, or token of one of its lanes, ends by itself, in milliseconds since 1970; null: none will. */
-export function nextEnd({ mappings }: SiteRules, lanes: Iterable<Lane>, now: number): number | null {
+export function nextEnd({ mappings }: ReadRules, lanes: Iterable<Lane>, now: number): number | null {
   const tokens = [...lanes].map(({ attachment }) => attachment.expires * 1000);
-  const ends = [...mappings.map(({ expires }) => expires), ...tokens];
+  const ends = [...mappings.map(({ mapping }) => mapping.expires), ...tokens];
   const ahead = ends.filter((end): end is number => end !== null && end > now);
   return ahead.length === 0 ? null : Math.min(...ahead);
 }
@@ -20,6 +20,9 @@ export function endOfToken({ expires, kind, renewOnly }: Attachment, now: number
 }
 
 /** Ids of the mappings that have ended by now: what is open behind them is to be cut. */
-export function endedBy({ mappings }: SiteRules, now: number): number[] {
-  return mappings.filter(({ expires }) => expires !== null && expires <= now).map(({ id }) => id);
+export function endedBy({ mappings }: ReadRules, now: number): number[] {
+  return mappings
+    .map(({ mapping }) => mapping)
+    .filter(({ expires }) => expires !== null && expires <= now)
+    .map(({ id }) => id);
 }

@@ -1,7 +1,7 @@
-import { all, known } from "../../../shared/result.ts";
+import { all } from "../../../shared/result.ts";
 import { type Reaches, reaches, type SaidRules } from "../../../shared/rule/target-policy.ts";
 import { EVERY_TARGET, parseTargetRule } from "../../../shared/address/target-rule.ts";
-import { parseTarget } from "../../../shared/address/target.ts";
+import { formatTarget, type Target } from "../../../shared/address/target.ts";
 import type { Attachment, Said } from "../lanes/attachment.ts";
 import type { End } from "../lanes/lanes.ts";
 import type { Memory } from "./memory.ts";
@@ -14,7 +14,7 @@ const MOST_JUDGED = 1_000;
 /** What agents may dial: the targets of their tokens, and what they have said of their own rules. Survives hibernation. */
 export class Reach {
   readonly #memory: Pick<Memory, "get" | "put">;
-  /** By attachment, which is another object whenever it changes: a request must not have rules and targets parsed again. */
+  /** By attachment, which is another object whenever it changes, and by the target's text: a request must not judge it again. */
   readonly #judged = new WeakMap<Attachment, Map<string, Reaches>>();
   /** Long lists, by incarnation: read from storage once. */
   readonly #stored = new Map<string, Said | null>();
@@ -40,18 +40,19 @@ export class Reach {
   }
 
   /** Whether an agent dials a target, by the token that the Worker has verified and by what the agent says of its own rules. */
-  reaches({ lanes, incarnation }: End, target: string): Reaches {
+  reaches({ lanes, incarnation }: End, target: Target): Reaches {
     const attachment = [...lanes.values()][0]?.attachment;
     if (attachment === undefined) return { is: "unknown" };
     const judged = this.#judged.get(attachment) ?? new Map<string, Reaches>();
     this.#judged.set(attachment, judged);
-    const before = judged.get(target);
+    const text = formatTarget(target);
+    const before = judged.get(text);
     if (before !== undefined) return before;
     const said = attachment.said === "stored" ? this.#of(incarnation) : (attachment.said ?? null);
     const rules = said === null ? null : readable(said);
-    const answer = reaches({ targets: attachment.targets ?? EVERY_TARGET }, rules, known(parseTarget(target)));
+    const answer = reaches({ targets: attachment.targets ?? EVERY_TARGET }, rules, target);
     if (judged.size >= MOST_JUDGED) judged.clear();
-    judged.set(target, answer);
+    judged.set(text, answer);
     return answer;
   }
 

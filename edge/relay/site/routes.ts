@@ -1,12 +1,12 @@
 import { encodeControl, type Routes as Told } from "../../../shared/wire/control.ts";
-import { parseEndpoint } from "../../../shared/address/endpoint.ts";
+import { formatEndpoint } from "../../../shared/address/endpoint.ts";
+import { targetBehind } from "../../../shared/rule/parsed.ts";
 import { FLAG_MORE, TYPE } from "../../../shared/wire/frame.ts";
-import { known } from "../../../shared/result.ts";
 import type { Attachment } from "../lanes/attachment.ts";
 import type { Lane } from "../lanes/lane.ts";
 import { laneOf } from "../lanes/lanes.ts";
 import { reachedBy } from "./admission.ts";
-import { needsOne, targetOf } from "./dial.ts";
+import { needsOne } from "./dial.ts";
 import type { Site } from "./site.ts";
 
 /** Endpoints on one page of ROUTES: well within the size of a control frame. */
@@ -42,15 +42,20 @@ function endpointsFor(site: Site, pass: Attachment): Told["endpoints"] {
   const now = Date.now();
   const { serving } = site.agents;
   const granted = new Set(grants.filter(({ until }) => until > now).flatMap((grant) => grant.mappings));
-  return mappings.flatMap((mapping) => {
+  return mappings.flatMap((rule) => {
+    const { mapping, endpoint } = rule;
     const { access, expires, id } = mapping;
     if (expires !== null && expires <= now) return [];
-    const endpoint = known(parseEndpoint(mapping.endpoint));
     if (pass.kind === "gateway" && (endpoint.kind !== "port" || (access === "token" && !granted.has(id)))) return [];
     const single = needsOne(mapping, pass.caps ?? {});
-    return reachedBy(pass, mapping, endpoint, site.rules).map((each) => {
-      const target = targetOf(mapping, each.endpoint);
-      return { ...each, access, slots: site.agents.slotsFor({ site: mapping.site, target, single }, serving) };
+    return reachedBy(pass, rule, site.rules).map((part) => {
+      const target = targetBehind(rule, part.endpoint);
+      return {
+        ...part,
+        endpoint: formatEndpoint(part.endpoint),
+        access,
+        slots: site.agents.slotsFor({ site: mapping.site, target, single }, serving),
+      };
     });
   });
 }

@@ -1,10 +1,13 @@
-import { endpointKeys, parseEndpoint } from "../../../shared/address/endpoint.ts";
 import type { Grant } from "../../../shared/rule/grant.ts";
 import { storedMapping, type Mapping } from "../../../shared/rule/mapping.ts";
 import { narrows } from "../../../shared/rule/policy.ts";
-import { known } from "../../../shared/result.ts";
+import type { Parsed } from "../../../shared/rule/parsed.ts";
 import type { SiteRules } from "../../registry/types.ts";
+import { mappedEndpoints, type MappedEndpoint } from "./mapped-endpoint.ts";
 import type { Memory } from "./memory.ts";
+
+/** The rules as this relay has read them. */
+export type ReadRules = Omit<SiteRules, "mappings"> & { readonly mappings: readonly Parsed<Mapping>[] };
 
 const NO_RULES: SiteRules = { site: "", revision: -1, mappings: [], grants: [], revoked: [] };
 
@@ -19,9 +22,9 @@ export type Changes = {
 /** The rules of a site as its relay holds them: in its memory for the next instance, parsed for this one. */
 export class Rules {
   readonly #memory: Memory;
-  #rules: SiteRules | undefined;
-  #byEndpoint = new Map<string, Mapping>();
-  #byId = new Map<number, Mapping>();
+  #rules: ReadRules | undefined;
+  #byEndpoint = new Map<string, MappedEndpoint>();
+  #byId = new Map<number, Parsed<Mapping>>();
 
   constructor(memory: Memory) {
     this.#memory = memory;
@@ -32,17 +35,17 @@ export class Rules {
     return this.#load().revision;
   }
 
-  get current(): SiteRules {
+  get current(): ReadRules {
     return this.#load();
   }
 
-  /** The mapping that occupies an endpoint key (`8080/tcp`, a URL, `SITE/NAME`). */
-  at(key: string): Mapping | undefined {
+  /** What is mapped to a concrete endpoint (`8080/tcp`, a URL, `SITE/NAME`). */
+  at(key: string): MappedEndpoint | undefined {
     this.#load();
     return this.#byEndpoint.get(key);
   }
 
-  byId(id: number): Mapping | undefined {
+  byId(id: number): Parsed<Mapping> | undefined {
     this.#load();
     return this.#byId.get(id);
   }
@@ -67,13 +70,14 @@ export class Rules {
     // The registry has just written them: the disk has room again.
     this.#memory.tryAgain();
     this.#memory.put("rules", JSON.stringify(rules));
-    const { mappings } = this.#index(rules);
-    const kept = new Map(mappings.map((mapping) => [mapping.id, mapping]));
+    this.#index(rules);
     const grants = new Set(rules.grants.map((grant) => grant.id));
     return {
-      removed: before.mappings.filter((mapping) => !sameReach(mapping, kept.get(mapping.id))),
-      narrowed: before.mappings.flatMap((mapping) => {
-        const now = kept.get(mapping.id);
+      removed: before.mappings
+        .map(({ mapping }) => mapping)
+        .filter((mapping) => !sameReach(mapping, this.#byId.get(mapping.id)?.mapping)),
+      narrowed: before.mappings.flatMap(({ mapping }) => {
+        const now = this.#byId.get(mapping.id)?.mapping;
         return now !== undefined && sameReach(mapping, now) && narrows(mapping, now) ? [now] : [];
       }),
       revoked: rules.revoked.filter((jti) => !before.revoked.includes(jti)),
@@ -81,21 +85,18 @@ export class Rules {
     };
   }
 
-  #load(): SiteRules {
+  #load(): ReadRules {
     if (this.#rules !== undefined) return this.#rules;
     const stored = this.#memory.get("rules");
     return this.#index(stored === undefined ? NO_RULES : (JSON.parse(stored) as SiteRules));
   }
 
   /** Rules come from disk or from the registry, written by another version perhaps: those we can't read are left out. */
-  #index({ mappings, ...others }: SiteRules): SiteRules {
+  #index({ mappings, ...others }: SiteRules): ReadRules {
     const rules = { ...others, mappings: mappings.flatMap(readable) };
     this.#rules = rules;
-    this.#byId = new Map(rules.mappings.map((mapping) => [mapping.id, mapping]));
-    this.#byEndpoint = new Map();
-    for (const mapping of rules.mappings) {
-      for (const key of endpointKeys(known(parseEndpoint(mapping.endpoint)))) this.#byEndpoint.set(key, mapping);
-    }
+    this.#byId = new Map(rules.mappings.map((rule) => [rule.mapping.id, rule]));
+    this.#byEndpoint = new Map(rules.mappings.flatMap(mappedEndpoints));
     return rules;
   }
 }
@@ -105,9 +106,9 @@ function sameReach(before: Mapping, after: Mapping | undefined): boolean {
   return after !== undefined && after.endpoint === before.endpoint && after.target === before.target;
 }
 
-function readable(stored: Mapping): Mapping[] {
-  const mapping = storedMapping(stored);
-  if (mapping.ok) return [mapping.value];
-  console.error(`mapping ${stored.id}, ${stored.endpoint}, is left out: ${mapping.error.message}`);
+function readable(stored: Mapping): Parsed<Mapping>[] {
+  const rule = storedMapping(stored);
+  if (rule.ok) return [rule.value];
+  console.error(`mapping ${stored.id}, ${stored.endpoint}, is left out: ${rule.error.message}`);
   return [];
 }

@@ -6,7 +6,7 @@ import { Places } from "../../../shared/places.ts";
 import type { ConnectionRecord } from "../../registry/types.ts";
 import type { LiveStream } from "../types.ts";
 import { permit, type Admitted } from "./admission.ts";
-import { targetOf } from "./dial.ts";
+import type { MappedEndpoint } from "./mapped-endpoint.ts";
 import type { Records } from "./records.ts";
 import type { Rules } from "./rules.ts";
 import type { Spending } from "./spending.ts";
@@ -77,7 +77,7 @@ export class Visits {
       const { grant, visit, end } = entry;
       this.#count(live, entry);
       const until = visit.by.kind === "judged" ? visit.by.until : null;
-      const ends = [rules.byId(live.mapping)?.expires, grant === "" ? null : rules.grant(grant)?.until, until];
+      const ends = [rules.byId(live.mapping)?.mapping.expires, grant === "" ? null : rules.grant(grant)?.until, until];
       if (ends.some((at) => typeof at === "number" && at <= now))
         end({ code: "expired", reason: "the rule, grant or token behind it has ended" });
     }
@@ -93,7 +93,7 @@ export class Visits {
         cut(`no longer allowed: ${permitted.failure.reason}`);
         continue;
       }
-      const { id, maxStreams } = permitted.mapping;
+      const { id, maxStreams } = permitted.at.mapping;
       const before = kept.get(id) ?? 0;
       if (id !== live.mapping) cut("the mapping was removed");
       // In the order in which they came: over a lower limit, the newest end.
@@ -114,10 +114,10 @@ export class Visits {
     }
   }
 
-  /** Writes down how a visit ended. */
+  /** Writes down how a visit ended. `mapped`: what it came to. */
   write(
     { endpoint, visitor }: { endpoint: string; visitor: string },
-    mapping: Mapping | undefined,
+    mapped: MappedEndpoint | undefined,
     at: number,
     tally: { bytesIn: number; bytesOut: number; ref?: string },
     failure: Failure | null,
@@ -125,10 +125,10 @@ export class Visits {
     const record: ConnectionRecord = {
       at,
       ended: Date.now(),
-      site: mapping?.site ?? "",
-      mapping: mapping?.id ?? null,
+      site: mapped?.mapping.site ?? "",
+      mapping: mapped?.mapping.id ?? null,
       endpoint,
-      target: mapping === undefined ? "" : targetOf(mapping, endpoint),
+      target: mapped?.targetText ?? "",
       visitor,
       bytesIn: tally.bytesIn,
       bytesOut: tally.bytesOut,
