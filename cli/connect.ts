@@ -60,7 +60,7 @@ export async function connect(
   const listing = await listed(client, log, signal);
   if (listing === undefined) return;
   for (const listening of wanted.flatMap((each) => listenings(each, LOOPBACK))) {
-    await opened(listeners, client.use(siteFor(listing, listening.endpoint)), listening);
+    await opened(listeners, client.use(siteFor(listing, listening)), listening);
   }
   log("info", "ready", { endpoints: wanted.map(({ text }) => text).join(" ") });
   // Our own clock may be wrong: the edge's says when the token ends.
@@ -87,12 +87,12 @@ export async function connectStdio(
   const client = stack.use(new Client({ edge, kind: "client", dialler, token: () => token, log }, events));
   const listing = await listed(client, log, signal);
   if (listing === undefined) return;
-  const link = client.use(siteFor(listing, listening.endpoint));
+  const link = client.use(siteFor(listing, listening));
   const { stdin, stdout } = process;
   // The reader must see the end when it comes, while the other direction may go on.
   stdout.once("finish", () => closeSync(1));
   const local = { readable: stdin, writable: stdout, reset: () => {} };
-  const carried = tunnel(link, listening.endpoint, "", local, { bytesIn: 0, bytesOut: 0 }, log);
+  const carried = tunnel(link, listening.text, "", local, { bytesIn: 0, bytesOut: 0 }, log);
   const failure = await Promise.race([carried, stopped.promise, aborted(signal)]);
   stdin.destroy();
   if (failure === null || failure === undefined) return;
@@ -118,20 +118,19 @@ export async function listed(client: Client, log: Log, signal: AbortSignal): Pro
   return undefined;
 }
 
-function siteFor(listing: Listing, endpoint: string): string {
+function siteFor(listing: Listing, { endpoint, text }: Listening): string {
   const site = siteOf(listing, endpoint);
   if (site !== undefined) return site;
-  const all = listing.sites.flatMap(({ endpoints }) => endpoints.map((each) => each.endpoint));
+  const all = listing.sites.flatMap(({ endpoints }) => endpoints.map((each) => each.text));
   throw new Problem(
     EXIT.denied,
     "denied",
-    `the token does not open ${endpoint}, or nothing is mapped there`,
+    `the token does not open ${text}, or nothing is mapped there`,
     all.length === 0 ? "ask for a token that does" : `it opens ${all.join(" ")}`,
   );
 }
 
 async function opened(listeners: Listeners, link: SiteLink, listening: Listening): Promise<void> {
-  const { endpoint } = listening;
   try {
     await listeners.open(link, listening);
   } catch (error) {
@@ -140,7 +139,7 @@ async function opened(listeners: Listeners, link: SiteLink, listening: Listening
     throw Problem.configuration(
       "listen-failed",
       `can't listen for ${showListening(listening)}: ${cause}`,
-      `choose another address: ${endpoint}=127.0.0.1:PORT`,
+      `choose another address: ${listening.text}=127.0.0.1:PORT`,
     );
   }
 }

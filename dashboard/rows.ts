@@ -10,6 +10,8 @@ export interface Row {
   readonly status: MappingStatus | undefined;
   readonly rate: Rate | undefined;
   readonly hour: Hour | undefined;
+  /** Where it stands by its endpoint: ports by their number, hosts and services after them. */
+  readonly place: number;
 }
 
 const SEARCHED = FIELDS.filter(({ isSearched }) => isSearched === true);
@@ -38,6 +40,7 @@ export function rowsOf(
     status: byId.get(mapping.id),
     rate: rates.get(mapping.id),
     hour: hours.get(mapping.id),
+    place: placeOf(mapping),
   }));
 }
 
@@ -89,20 +92,12 @@ export function streamsOf({ rate, status }: Row): number {
 }
 
 function byEndpoint(a: Row, b: Row): number {
-  return portOf(a) - portOf(b) || a.mapping.endpoint.localeCompare(b.mapping.endpoint);
+  return a.place - b.place || a.mapping.endpoint.localeCompare(b.mapping.endpoint);
 }
 
-const ports = new Map<string, number>();
-
-/** Ports by their number, hosts and services after them. */
-function portOf({ mapping: { endpoint } }: Row): number {
-  const before = ports.get(endpoint);
-  if (before !== undefined) return before;
-  const parsed = known(parseEndpoint(endpoint));
-  const sortable = parsed.kind === "port" ? parsed.first : 1_000_000;
-  if (ports.size > 10_000) ports.clear();
-  ports.set(endpoint, sortable);
-  return sortable;
+function placeOf({ endpoint: text }: MappingView): number {
+  const endpoint = known(parseEndpoint(text));
+  return endpoint.kind === "port" ? endpoint.first : 1_000_000;
 }
 
 function sum(hour: Hour | undefined): number {

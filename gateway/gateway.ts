@@ -173,7 +173,7 @@ class Ports {
         const { code } = error as NodeJS.ErrnoException;
         const reason = code === "EADDRINUSE" ? "another program has that port" : String(error);
         log("warn", "can't listen", {
-          endpoint: listening.endpoint,
+          endpoint: listening.text,
           at: formatHostPort(listening.host, listening.port),
           reason,
           retryInMs: BUSY_MS,
@@ -187,14 +187,13 @@ class Ports {
   #wanted(link: SiteLink): Map<string, Listening> {
     const { wanted, bind, claims } = this.#options;
     const found = new Map<string, Listening>();
-    for (const { endpoint, kind } of link.endpoints) {
+    for (const { endpoint: text, kind } of link.endpoints) {
       if (kind === "http") continue;
-      const parsed = known(parseEndpoint(endpoint));
-      const each: Wanted = { text: endpoint, endpoint: parsed, host: null, port: null };
+      const each: Wanted = { text, endpoint: known(parseEndpoint(text)), host: null, port: null };
       for (const listening of bind.flatMap((host) => listenings(each, host))) {
         for (const at of placesOf(listening, wanted)) {
           const address = parseAddress(at.host);
-          if (address.ok && mayBind(claims(), address.value)) found.set(`${at.endpoint} ${at.host} ${at.port}`, at);
+          if (address.ok && mayBind(claims(), address.value)) found.set(`${at.text} ${at.host} ${at.port}`, at);
         }
       }
     }
@@ -205,8 +204,7 @@ class Ports {
 /** Where to listen for a concrete endpoint: nowhere, if there are words and none of them means it. */
 function placesOf(listening: Listening, wanted: readonly Wanted[]): Listening[] {
   if (wanted.length === 0) return [listening];
-  const endpoint = known(parseEndpoint(listening.endpoint));
   return wanted
-    .filter((each) => isWithin(endpoint, [each.endpoint]))
-    .flatMap((each) => listenings(each, listening.host).filter((at) => at.endpoint === listening.endpoint));
+    .filter((each) => isWithin(listening.endpoint, [each.endpoint]))
+    .flatMap((each) => listenings(each, listening.host).filter((at) => at.text === listening.text));
 }

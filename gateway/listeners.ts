@@ -26,7 +26,7 @@ export class Listeners implements AsyncDisposable {
 
   /** Rejects with what `listen` or `bind` fails with (EADDRINUSE, EACCES, EADDRNOTAVAIL). */
   async open(link: SiteLink, listening: Listening): Promise<Listener> {
-    const { endpoint, transport } = listening;
+    const { text: endpoint, transport } = listening;
     const visitors = this.#visitorsOf(link);
     const listener =
       transport === "tcp"

@@ -1,7 +1,7 @@
 import {
+  concreteEndpoints,
   formatEndpoint,
   parseEndpoint,
-  transports,
   type Endpoint,
   type Transport,
 } from "../shared/address/endpoint.ts";
@@ -9,8 +9,8 @@ import { parsePort } from "../shared/address/ports.ts";
 import { formatHostPort, parseListen, splitHostPort } from "../shared/address/socket-address.ts";
 import { Problem } from "../link/problem.ts";
 
-/** One listener of one transport for one concrete endpoint. Port 0: any that is free. */
-export type Listening = { endpoint: string; transport: Transport; host: string; port: number };
+/** One listener for one concrete endpoint, and the endpoint's canonical text. Port 0: any that is free. */
+export type Listening = { text: string; endpoint: Endpoint; transport: Transport; host: string; port: number };
 
 /** What a word of the command line asks for: `E` or `E=LOCALADDR`. */
 export type Wanted = { text: string; endpoint: Endpoint; host: string | null; port: number | null };
@@ -30,23 +30,22 @@ export function parseWanted(word: string): Wanted {
 
 /** The listeners for it, port for port. Without an address: `host` and the endpoint's own port, or any for a service. */
 export function listenings({ endpoint, host, port }: Wanted, otherwise: string): Listening[] {
-  if (endpoint.kind !== "port") {
-    return [{ endpoint: formatEndpoint(endpoint), transport: "tcp", host: host ?? otherwise, port: port ?? 0 }];
-  }
-  const { first, last } = endpoint;
+  const first = endpoint.kind === "port" ? endpoint.first : 0;
   const base = port ?? first;
-  return transports(endpoint).flatMap((transport) => {
-    return Array.from({ length: last - first + 1 }, (_, index) => ({
-      endpoint: `${first + index}/${transport}`,
-      transport,
+  return concreteEndpoints(endpoint).map((concrete): Listening => {
+    const index = concrete.kind === "port" ? concrete.first - first : 0;
+    return {
+      text: formatEndpoint(concrete),
+      endpoint: concrete,
+      transport: concrete.kind === "port" && concrete.transport === "udp" ? "udp" : "tcp",
       host: host ?? otherwise,
       port: base === 0 ? 0 : base + index,
-    }));
+    };
   });
 }
 
-export function showListening({ endpoint, host, port }: Listening): string {
-  return `${endpoint} at ${formatHostPort(host, port)}`;
+export function showListening({ text, host, port }: Listening): string {
+  return `${text} at ${formatHostPort(host, port)}`;
 }
 
 /** `127.0.0.1:18080`, `[::1]:18080`, `18080`, or an address alone: then the endpoint's own port. */

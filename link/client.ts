@@ -1,9 +1,8 @@
 import { randomBytes } from "node:crypto";
 import * as z from "zod";
-import { parseEndpoint } from "../shared/address/endpoint.ts";
+import { parseEndpoint, type Endpoint } from "../shared/address/endpoint.ts";
 import type { Frame } from "../shared/wire/frame.ts";
 import { isWithin } from "../shared/rule/reach.ts";
-import { known } from "../shared/result.ts";
 import { ask } from "./dial/ask.ts";
 import type { Dialler } from "./dial/dialler.ts";
 import {
@@ -18,6 +17,9 @@ import {
 import type { Log } from "./log.ts";
 import { SiteLink } from "./site-link.ts";
 
+/** An endpoint that a token reaches. Those of a later version's grammar are none that this one can open. */
+const Reached = z.object({ endpoint: z.string(), kind: z.enum(["tcp", "udp", "http"]) });
+
 const Listing = z.object({
   kind: z.enum(["client", "gateway"]),
   /** Seconds since 1970. */
@@ -26,7 +28,7 @@ const Listing = z.object({
     z.object({
       site: z.string(),
       seen: z.boolean(),
-      endpoints: z.array(z.object({ endpoint: z.string(), kind: z.enum(["tcp", "udp", "http"]) })),
+      endpoints: z.array(Reached).transform((all) => all.flatMap(read)),
     }),
   ),
 });
@@ -124,10 +126,12 @@ export class Client implements AsyncDisposable {
   }
 }
 
+function read({ endpoint: text }: z.infer<typeof Reached>): { text: string; endpoint: Endpoint }[] {
+  const endpoint = parseEndpoint(text);
+  return endpoint.ok ? [{ text, endpoint: endpoint.value }] : [];
+}
+
 /** The site behind a concrete endpoint. */
-export function siteOf(listing: Listing, text: string): string | undefined {
-  const endpoint = known(parseEndpoint(text));
-  return listing.sites.find(({ endpoints }) => {
-    return endpoints.some((each) => isWithin(endpoint, [known(parseEndpoint(each.endpoint))]));
-  })?.site;
+export function siteOf(listing: Listing, endpoint: Endpoint): string | undefined {
+  return listing.sites.find(({ endpoints }) => endpoints.some((each) => isWithin(endpoint, [each.endpoint])))?.site;
 }

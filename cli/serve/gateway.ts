@@ -4,9 +4,7 @@ import { Dialler } from "../../link/dial/dialler.ts";
 import { EXIT, Problem } from "../../link/problem.ts";
 import type { Log } from "../../link/log.ts";
 import type { IssuedView } from "../../shared/rule/api.ts";
-import { parseScope, formatScope } from "../../shared/rule/scope.ts";
 import { formatPortRange, type Ports } from "../../shared/address/ports.ts";
-import { known } from "../../shared/result.ts";
 import type { SocketAddress } from "../../shared/address/socket-address.ts";
 import { claimsOf } from "../../gateway/caller-token.ts";
 import { openEdge } from "../edge.ts";
@@ -73,11 +71,10 @@ export async function runGateway(options: BuiltInGateway, signal: AbortSignal, l
 }
 
 function endpointsOf({ tcp, udp }: BuiltInGateway["gateway"]): string[] {
-  const texts = [
+  return [
     ...tcp.map((range) => `${formatPortRange(range)}/tcp`),
     ...udp.map((range) => `${formatPortRange(range)}/udp`),
   ];
-  return texts.map((text) => formatScope(known(parseScope(text))));
 }
 
 /** Asks for a token of these very ports, with the admin secret; an older one of ours is not needed any more. */

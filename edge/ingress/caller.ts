@@ -1,5 +1,6 @@
 import { parseAddress } from "../../shared/address/address.ts";
-import { mayComeFrom, type GatewayClaims, type VisitorClaims } from "../../shared/rule/claims.ts";
+import type { GatewayClaims, VisitorClaims } from "../../shared/rule/claims.ts";
+import { mayComeFrom, opensOf } from "../../shared/rule/opens.ts";
 import type { Env } from "../env.ts";
 import { registryOf } from "../registry/stub.ts";
 import type { SiteReach } from "../registry/reach.ts";
@@ -54,7 +55,7 @@ export async function callerOf(
   if ((await registry.tokenState(verified.claims.jti)) !== "live") return TOKEN_REFUSED;
   if (!visitor.ok) return { kind: "gateway", claims: verified.claims as GatewayClaims };
   const from = parseAddress(address);
-  if (visitor.claims.from !== undefined && !(from.ok && mayComeFrom(visitor.claims, from.value))) {
+  if (visitor.claims.from !== undefined && !(from.ok && mayComeFrom(opensOf(visitor.claims), from.value))) {
     return problem(
       403,
       "denied",

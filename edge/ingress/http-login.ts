@@ -1,5 +1,6 @@
 import type { Address } from "../../shared/address/address.ts";
-import { isWideFor, mayComeFrom, mayOpenAt, type Caps, type VisitorClaims } from "../../shared/rule/claims.ts";
+import type { Caps, VisitorClaims } from "../../shared/rule/claims.ts";
+import { isWideFor, mayComeFrom, mayOpenAt, opensOf, type Opens } from "../../shared/rule/opens.ts";
 import type { Authority } from "../../shared/address/http-authority.ts";
 import { cookieName, cookieValue } from "../../shared/http/credentials.ts";
 import { isCookieGood, isOrigin } from "../../shared/http/origin.ts";
@@ -36,8 +37,8 @@ export async function tokenFor(
 ): Promise<Held> {
   const bearer = bearerOf(request);
   if (bearer !== null) {
-    const claims = await claimsFor(bearer, env, route, address);
-    if (claims !== null) return heldBy(claims);
+    const token = await tokenIn(bearer, env, route, address);
+    if (token !== null) return heldBy(token);
   }
   const { headers, method } = request;
   const cookie = bearerOnly ? null : cookieValue(headers.get("cookie"), loginCookie(route.mapping, authority));
@@ -46,11 +47,11 @@ export async function tokenFor(
   const asker = { method, upgrade, origin: headers.get("origin"), secFetchSite: headers.get("sec-fetch-site") };
   if (!isCookieGood(asker, authority))
     return { ok: false, response: errorPage({ request, id: newRequestId(), code: "bad-origin" }) };
-  const claims = await claimsFor(cookie, env, route, address);
-  return claims === null ? { ok: false, response: askForToken(request, bearerOnly) } : heldBy(claims);
+  const token = await tokenIn(cookie, env, route, address);
+  return token === null ? { ok: false, response: askForToken(request, bearerOnly) } : heldBy(token);
 }
 
-function heldBy({ jti, caps = {}, exp }: VisitorClaims): Held {
+function heldBy({ claims: { jti, caps = {}, exp } }: Verified): Held {
   return { ok: true, token: jti, caps, until: exp * 1000 };
 }
 
@@ -71,11 +72,12 @@ export async function loginPage({ request, env, routes, authority, visitor }: Re
   if (!routed.ok || routed.value === undefined) return nothing("no-such-host");
   const { route } = routed.value;
   const { mapping, rule } = route;
-  const claims = await claimsFor((fields.get("token") ?? "").trim(), env, route, visitor.address);
-  if (claims === null) return form(to, "This token does not open this service.", 403);
+  const token = await tokenIn((fields.get("token") ?? "").trim(), env, route, visitor.address);
+  if (token === null) return form(to, "This token does not open this service.", 403);
+  const { claims, opens } = token;
   const expires = Math.min(claims.exp, Math.floor(Date.now() / 1000) + LONGEST_LOGIN);
   const narrowed = { ...claims, endpoints: [mapping.endpoint], exp: expires };
-  const pass = await registryOf(env).signPass(narrowed, isWideFor(claims, rule.endpoint, rule.endpoint));
+  const pass = await registryOf(env).signPass(narrowed, isWideFor(opens, rule.endpoint, rule.endpoint));
   const headers = new Headers({ location: to, "cache-control": "no-store" });
   const secure = scheme === "https" ? "; Secure" : "";
   headers.append(
@@ -86,23 +88,26 @@ export async function loginPage({ request, env, routes, authority, visitor }: Re
 }
 
 /** Tokens found good lately, with what they say: verifying one costs as much as several requests. The relay knows revoked ones. */
-const verified = new Map<string, { at: number; claims: VisitorClaims }>();
+const verified = new Map<string, Verified>();
 const VERIFIED_MS = 10_000;
+type Verified = { readonly at: number; readonly claims: VisitorClaims; readonly opens: Opens };
 
-async function claimsFor(
-  token: string,
+/** A token that opens a route from this address; null: it doesn't, or is not good. */
+async function tokenIn(
+  text: string,
   env: Env,
   { rule: { endpoint }, since }: ReadRoute,
   address: Address,
-): Promise<VisitorClaims | null> {
-  const claims = await claimsOf(token, env);
-  if (claims === null || claims.exp * 1000 <= Date.now()) return null;
-  return mayOpenAt(claims, endpoint, endpoint, since) && mayComeFrom(claims, address) ? claims : null;
+): Promise<Verified | null> {
+  const token = await verify(text, env);
+  if (token === null || token.claims.exp * 1000 <= Date.now()) return null;
+  const { claims, opens } = token;
+  return mayOpenAt(opens, claims.iat, endpoint, endpoint, since) && mayComeFrom(opens, address) ? token : null;
 }
 
-async function claimsOf(token: string, env: Env): Promise<VisitorClaims | null> {
+async function verify(token: string, env: Env): Promise<Verified | null> {
   const before = verified.get(token);
-  if (before !== undefined && Date.now() - before.at < VERIFIED_MS) return before.claims;
+  if (before !== undefined && Date.now() - before.at < VERIFIED_MS) return before;
   const registry = registryOf(env);
   const result = await verifyToken(token, "visitor", await registry.trust());
   if (!result.ok || (await registry.tokenState(result.claims.jti)) !== "live") {
@@ -110,8 +115,9 @@ async function claimsOf(token: string, env: Env): Promise<VisitorClaims | null> 
     return null;
   }
   if (verified.size >= 500) verified.clear();
-  verified.set(token, { at: Date.now(), claims: result.claims });
-  return result.claims;
+  const found = { at: Date.now(), claims: result.claims, opens: opensOf(result.claims) };
+  verified.set(token, found);
+  return found;
 }
 
 /** By the scheme, too: over TLS a cookie that any host of the same site could have set counts for nothing. */

@@ -1,5 +1,6 @@
 import { formatEndpoint, parseEndpoint, type Endpoint } from "../../shared/address/endpoint.ts";
-import { isWideFor, mayOpen, mayOpenAt, type VisitorClaims } from "../../shared/rule/claims.ts";
+import type { VisitorClaims } from "../../shared/rule/claims.ts";
+import { isWideFor, mayOpen, mayOpenAt, opensOf } from "../../shared/rule/opens.ts";
 import type { Authority } from "../../shared/address/http-authority.ts";
 import { cookieName, cookieValue } from "../../shared/http/credentials.ts";
 import { isOrigin } from "../../shared/http/origin.ts";
@@ -48,14 +49,15 @@ export async function admitRaw({ request, env, kind, authority, path }: Reserved
   const caller = await callerOf(token, address, env);
   if ("status" in caller) return problemResponse({ ...caller, title: "Refused" });
   const text = formatEndpoint(endpoint.value);
-  if (caller.kind !== "client" || !mayOpen(caller.claims, endpoint.value))
+  const opens = opensOf(caller.claims);
+  if (caller.kind !== "client" || !mayOpen(opens, endpoint.value))
     return refusal(403, "denied", `This token does not open ${text}.`);
   const route = isByteStream(endpoint.value) ? await registryOf(env).route(text) : null;
   if (route === null) return refusal(403, "denied", `Nothing is mapped to ${text}, or it is no byte stream.`);
   const { endpoint: mapped } = readRoute(route).rule;
-  if (!mayOpenAt(caller.claims, endpoint.value, mapped, route.since))
+  if (!mayOpenAt(opens, caller.claims.iat, endpoint.value, mapped, route.since))
     return refusal(403, "denied", `This token was issued for what was mapped to ${text} before.`);
-  const isWide = isWideFor(caller.claims, endpoint.value, mapped);
+  const isWide = isWideFor(opens, endpoint.value, mapped);
   if (!isUpgrade) return giveCookie(env, caller.claims, isWide, endpoint.value, authority, path);
   return connect(request, env, caller.claims, route, text, address);
 }

@@ -1,13 +1,13 @@
 import * as z from "zod";
 import { type Address, parseAddress } from "../address/address.ts";
 import { isLoopback } from "../address/address-class.ts";
-import { allows, parseCidr } from "../address/cidr.ts";
+import { parseCidr } from "../address/cidr.ts";
 import type { Endpoint } from "../address/endpoint.ts";
 import { parseName } from "../address/name.ts";
-import { isWide, isWithin, parseScopes, scopesFor } from "./reach.ts";
+import { isWithin, parseScopes } from "./reach.ts";
 import { all, fault, known, type Result } from "../result.ts";
 import { conform, spelled } from "../schema.ts";
-import { covers, formatScope, parseScope } from "./scope.ts";
+import { formatScope, parseScope } from "./scope.ts";
 import {
   formatTargetRule,
   leavesLoopback,
@@ -142,31 +142,7 @@ export function mayReach(
 
 /** Whether an agent may create a mapping at this endpoint. */
 export function mayPublish(claims: AgentClaims, endpoint: Endpoint): boolean {
-  return inScopes(claims.publish ?? [], endpoint);
-}
-
-/** Whether a client or a gateway may open this endpoint. */
-export function mayOpen(claims: VisitorClaims | GatewayClaims, endpoint: Endpoint): boolean {
-  return claims.endpoints === "*" || inScopes(claims.endpoints, endpoint);
-}
-
-/**
- * Whether a visitor's token may open a concrete endpoint of the mapping at `mapped`, whose it is since a moment in milliseconds since
- * 1970 (`scopesFor`).
- */
-export function mayOpenAt(claims: VisitorClaims, endpoint: Endpoint, mapped: Endpoint, since: number): boolean {
-  return isWithin(endpoint, scopesFor(parseScopes(claims.endpoints), mapped, claims.iat, since));
-}
-
-/** Whether a visitor's token opens a concrete endpoint of the mapping at `mapped` whatever is mapped there, and not by its name. */
-export function isWideFor(claims: VisitorClaims, endpoint: Endpoint, mapped: Endpoint): boolean {
-  const wide = known(all(claims.endpoints, parseScope)).filter((scope) => isWide(scope, mapped));
-  return isWithin(endpoint, wide);
-}
-
-/** Whether a visitor's token may be used from this address. */
-export function mayComeFrom(claims: { from?: readonly string[] | undefined }, address: Address): boolean {
-  return allows(known(all(claims.from ?? [], parseCidr)), [], address);
+  return isWithin(endpoint, parseScopes(claims.publish ?? []));
 }
 
 /** Whether a gateway may listen on this local address. */
@@ -178,8 +154,4 @@ export function mayBind(claims: GatewayClaims, address: Address): boolean {
 /** Whether an administrator may change things. */
 export function mayChange(claims: AdminClaims): boolean {
   return !claims.readOnly;
-}
-
-function inScopes(scopeTexts: readonly string[], endpoint: Endpoint): boolean {
-  return known(all(scopeTexts, parseScope)).some((scope) => covers(scope, endpoint));
 }

@@ -1,9 +1,10 @@
 import { expect, test, vi } from "vitest";
 import { decodeFrame, TYPE, type Frame } from "../../shared/wire/frame.ts";
+import { opensOf } from "../../shared/rule/opens.ts";
 import { OPEN_BURST, OPENS_PER_SECOND } from "../../shared/wire/limits.ts";
 import { decodeFailure, encodeOpen } from "../../shared/wire/open.ts";
 
-type Lane = { attachment: object; send: (frame: Uint8Array) => void };
+type Lane = { attachment: object; opens: object; send: (frame: Uint8Array) => void };
 type ForwardedClass = new (site: object) => { open: (lane: Lane, frame: Frame) => void };
 
 /** The relay's part, whose types are of another world than these. */
@@ -62,7 +63,7 @@ function relay() {
       ready: { number },
     };
     return {
-      lane: { attachment, send: (frame: Uint8Array) => void sent.push(frame) },
+      lane: { attachment, opens: opensOf(attachment), send: (frame: Uint8Array) => void sent.push(frame) },
       codes: () => sent.map((frame) => decodeFailure(decodeFrame(frame).payload).code),
     };
   };

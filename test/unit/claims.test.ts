@@ -5,8 +5,6 @@ import {
   audienceOf,
   mayBind,
   mayChange,
-  mayComeFrom,
-  mayOpen,
   mayPublish,
   mayReach,
   parseClaims,
@@ -14,6 +12,7 @@ import {
   type TokenKind,
   typeOf,
 } from "../../shared/rule/claims.ts";
+import { mayComeFrom, mayOpen, opensOf } from "../../shared/rule/opens.ts";
 import { parseEndpoint } from "../../shared/address/endpoint.ts";
 import { good, refused } from "./parsed.ts";
 
@@ -232,7 +231,7 @@ test("an agent publishes what its token says, and without that nothing", () => {
 
 test("a visitor opens its endpoints only", () => {
   const claims = good(parseClaims("visitor", { ...payload("visitor"), endpoints: ["10000-10019/udp", "lab/ssh"] }));
-  const may = (text: string) => mayOpen(claims, good(parseEndpoint(text)));
+  const may = (text: string) => mayOpen(opensOf(claims), good(parseEndpoint(text)));
   expect(["10005/udp", "10000-10019/udp", "lab/ssh"].map(may)).toEqual([true, true, true]);
   expect(["10005/tcp", "10020/udp", "lab/web", "shop/ssh", "https://lab"].map(may)).toEqual([
     false,
@@ -245,21 +244,21 @@ test("a visitor opens its endpoints only", () => {
 
 test("a visitor comes from its sources only, undisguised", () => {
   const claims = good(parseClaims("visitor", { ...payload("visitor"), from: ["203.0.113.0/24"] }));
-  expect(mayComeFrom(claims, ip("203.0.113.9"))).toBe(true);
-  expect(mayComeFrom(claims, ip("::ffff:203.0.113.9"))).toBe(true);
-  expect(mayComeFrom(claims, ip("2002:cb00:7109::1"))).toBe(false);
-  expect(mayComeFrom(claims, ip("2001:db8::1"))).toBe(false);
-  expect(mayComeFrom(good(parseClaims("visitor", payload("visitor"))), ip("2001:db8::1"))).toBe(true);
+  expect(mayComeFrom(opensOf(claims), ip("203.0.113.9"))).toBe(true);
+  expect(mayComeFrom(opensOf(claims), ip("::ffff:203.0.113.9"))).toBe(true);
+  expect(mayComeFrom(opensOf(claims), ip("2002:cb00:7109::1"))).toBe(false);
+  expect(mayComeFrom(opensOf(claims), ip("2001:db8::1"))).toBe(false);
+  expect(mayComeFrom(opensOf(good(parseClaims("visitor", payload("visitor")))), ip("2001:db8::1"))).toBe(true);
 });
 
 test("a gateway opens and binds what its token says", () => {
   const every = good(parseClaims("gateway", payload("gateway")));
-  expect(mayOpen(every, good(parseEndpoint("8080/tcp")))).toBe(true);
+  expect(mayOpen(opensOf(every), good(parseEndpoint("8080/tcp")))).toBe(true);
   expect(mayBind(every, ip("0.0.0.0"))).toBe(true);
   const some = good(
     parseClaims("gateway", { ...payload("gateway"), endpoints: ["5060/udp"], bind: ["203.0.113.1", "::"] }),
   );
-  expect(mayOpen(some, good(parseEndpoint("8080/tcp")))).toBe(false);
+  expect(mayOpen(opensOf(some), good(parseEndpoint("8080/tcp")))).toBe(false);
   expect(["203.0.113.1", "2001:db8::1", "::"].map((text) => mayBind(some, ip(text)))).toEqual([true, true, true]);
   expect(["203.0.113.2", "0.0.0.0", "127.0.0.1"].map((text) => mayBind(some, ip(text)))).toEqual([false, false, false]);
 });

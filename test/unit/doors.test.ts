@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { decodeFrame, encodeFrame, TYPE } from "../../shared/wire/frame.ts";
 import type { Grant } from "../../shared/rule/grant.ts";
+import { opensOf } from "../../shared/rule/opens.ts";
 import { parseMapping, type Mapping } from "../../shared/rule/mapping.ts";
 import { decodeFailure, encodeOpen } from "../../shared/wire/open.ts";
 import { relayPart, relaySite, type AgentLike, type Ruling } from "../support/relay-site.ts";
@@ -26,7 +27,7 @@ const { probe } = await relayPart<{
   probe: (site: object, endpoint: string) => Promise<{ failure: { code: string } | null }>;
 }>("doors/probe.ts");
 const { mayResume } = await relayPart<{
-  mayResume: (site: object, pass: object, mapping: number, now: number) => boolean;
+  mayResume: (site: object, token: object, mapping: number, now: number) => boolean;
 }>("site/admission.ts");
 
 const NOW = 1_800_000_000_000;
@@ -234,7 +235,7 @@ async function at(door: Door, row: Row): Promise<string> {
       return failure?.code === "target-refused" ? "in" : (failure?.code ?? "in");
     }
     case "resumed":
-      return mayResume(site, lanePass("client"), 1, NOW) ? "in" : "ended";
+      return mayResume(site, tokenOf(lanePass("client")), 1, NOW) ? "in" : "ended";
     case "open": {
       void serveTcp(site, { endpoint: PORT, visitor: `${VISITOR}:7` }, socket());
       await vi.waitFor(() => expect(site.visits.live.length + world.recorded.length).toBe(before + 1));
@@ -291,9 +292,17 @@ function forwarded(site: object, attachment: object): string {
   const sent: Uint8Array[] = [];
   const payload = encodeOpen({ endpoint: PORT, visitor: `${VISITOR}:7` });
   const frame = decodeFrame(encodeFrame({ type: TYPE.OPEN, slot: 1, stream: 1 }, payload));
-  new Forwarded(site).open({ attachment, send: (bytes: Uint8Array) => void sent.push(bytes) }, frame);
+  new Forwarded(site).open(
+    { attachment, ...tokenOf(attachment), send: (bytes: Uint8Array) => void sent.push(bytes) },
+    frame,
+  );
   const rejected = sent.map((bytes) => decodeFrame(bytes)).find(({ type }) => type === TYPE.REJECT);
   return rejected === undefined ? "in" : decodeFailure(rejected.payload).code;
+}
+
+/** The token of a lane, as the relay reads it. */
+function tokenOf(pass: object) {
+  return { pass, opens: opensOf(pass) };
 }
 
 /** A visitor's connection on which nothing moves. */

@@ -28,7 +28,7 @@ export class Forwarded {
 
   /** Takes an OPEN: passes it on as DIAL, or answers REJECT. */
   open(lane: Lane, frame: Frame): void {
-    const { attachment } = lane;
+    const { attachment, opens } = lane;
     const channel = attachment.ready?.number ?? 0;
     const where = { lane: frame.lane, channel, slot: frame.slot, stream: frame.stream };
     const reject = (failure: Failure, again = false): void =>
@@ -37,7 +37,11 @@ export class Forwarded {
       return reject({ code: "busy", reason: `more than ${OPENS_PER_SECOND} new streams a second` });
     const open = decodeOpen(frame.payload);
     const visitor = visitorOf(attachment, open);
-    const visit: Visit = { endpoint: open.endpoint, address: visitor?.address, by: { kind: "lane", pass: attachment } };
+    const visit: Visit = {
+      endpoint: open.endpoint,
+      address: visitor?.address,
+      by: { kind: "lane", pass: attachment, opens },
+    };
     const admitted = admit(this.#site, visit, Date.now(), frame.slot);
     if (admitted.ok) {
       const named = { visitor: visitor?.text ?? "", ref: this.#site.records.name() };
@@ -53,9 +57,9 @@ export class Forwarded {
   }
 
   /** Marks in a RESUME, in place, the streams that are allowed no more: the agent and the caller end them. */
-  resume({ attachment }: Lane, frame: Frame): void {
+  resume({ attachment: pass, opens }: Lane, frame: Frame): void {
     const now = Date.now();
-    refuseRecords(frame.payload, ({ mapping }) => mayResume(this.#site, attachment, mapping, now));
+    refuseRecords(frame.payload, ({ mapping }) => mayResume(this.#site, { pass, opens }, mapping, now));
   }
 
   /** An agent says how a stream of a caller ended: of its own site's mappings, and by our clock. */

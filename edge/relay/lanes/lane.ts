@@ -3,6 +3,7 @@ import { encodeFrame, TYPE } from "../../../shared/wire/frame.ts";
 import { DEAD_MS, USUAL_DATA } from "../../../shared/wire/limits.ts";
 import { Path } from "../../../shared/session/path.ts";
 import type { Account, Accounts } from "./accounts.ts";
+import { opensOf, type Opens } from "../../../shared/rule/opens.ts";
 import { attachmentOf, type Attachment } from "./attachment.ts";
 import { Crowding } from "./crowding.ts";
 
@@ -23,6 +24,7 @@ export class Lane {
   setBackAt: number | null = null;
   /** Bytes this end has added to lanes that had too much on their way already. */
   pressed = 0;
+  #opens: Opens | undefined;
   readonly #account: Account;
   /** What the account holds of this lane. */
   #counted = 0;
@@ -39,6 +41,15 @@ export class Lane {
     this.socket = socket;
     this.attachment = attachmentOf(socket);
     this.#account = accounts.of(this.attachment.identity);
+  }
+
+  /**
+   * What the token of a caller opens; a renewed one opens the same. Read when it is asked for: what another version has written must not
+   * keep the relay from waking.
+   */
+  get opens(): Opens {
+    this.#opens ??= opensOf(this.attachment);
+    return this.#opens;
   }
 
   /** Calls `late` unless HELLO comes within `ms`. A timer that runs keeps the object awake, so it runs no longer than it must. */

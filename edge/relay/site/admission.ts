@@ -1,14 +1,13 @@
 import { parseAddress, sourceBucket } from "../../../shared/address/address.ts";
-import { mayComeFrom } from "../../../shared/rule/claims.ts";
+import { mayComeFrom } from "../../../shared/rule/opens.ts";
 import { parseEndpoint } from "../../../shared/address/endpoint.ts";
 import type { Failure } from "../../../shared/wire/errors.ts";
 import type { Grant } from "../../../shared/rule/grant.ts";
 import type { Mapping } from "../../../shared/rule/mapping.ts";
 import type { Parsed } from "../../../shared/rule/parsed.ts";
 import { decide, type Verdict } from "../../../shared/rule/policy.ts";
-import { isWithin, parseScopes, partsWithin, scopesFor, type Part, type Scopes } from "../../../shared/rule/reach.ts";
+import { isWithin, partsWithin, scopesFor, type Part, type Scopes } from "../../../shared/rule/reach.ts";
 import { ok } from "../../../shared/result.ts";
-import type { Attachment } from "../lanes/attachment.ts";
 import type { End } from "../lanes/lanes.ts";
 import type { Agents, Choice } from "./agents.ts";
 import { needsOne } from "./dial.ts";
@@ -16,7 +15,7 @@ import type { MappedEndpoint } from "./mapped-endpoint.ts";
 import type { Rates } from "./rates.ts";
 import type { Rules } from "./rules.ts";
 import type { Spending } from "./spending.ts";
-import { capsOf, tokenOf, viaOf, type Credential, type Visit } from "./visit.ts";
+import { capsOf, tokenOf, viaOf, type Credential, type LaneToken, type Visit } from "./visit.ts";
 
 /** What says whether a visitor may come. Every `Site` has it. */
 type Judge = { readonly rules: Rules; readonly spending: Spending };
@@ -81,7 +80,7 @@ export function permit(site: Judge, visit: Visit, now: number): Permitted | Refu
   const at = rules.at(visit.endpoint);
   const refuse = (code: Failure["code"], reason: string): Refused => ({ ok: false, failure: { code, reason }, at });
   if (visit.by.kind === "lane") {
-    const outside = whyOutside(visit.by.pass, visit.endpoint, at, rules);
+    const outside = whyOutside(visit.by, visit.endpoint, at, rules);
     if (outside !== null) return refuse("denied", outside);
   }
   const ended = whyEnded(site, visit.by, now);
@@ -93,14 +92,15 @@ export function permit(site: Judge, visit: Visit, now: number): Permitted | Refu
 }
 
 /** Whether a stream of a lane's end may go on after its RESUME: its agent knows the mapping, the relay no more of it. */
-export function mayResume(site: Judge, pass: Attachment, mapping: number, now: number): boolean {
-  const by = { kind: "lane", pass } as const;
+export function mayResume(site: Judge, token: LaneToken, mapping: number, now: number): boolean {
+  const { pass } = token;
+  const by = { kind: "lane", ...token } as const;
   if (whyEnded(site, by, now) !== null) return false;
   // A stream that was never answered has no mapping yet: it is opened, and so judged, again.
   if (mapping === 0) return true;
   const rule = site.rules.byId(mapping);
   if (rule === undefined || (rule.mapping.expires !== null && rule.mapping.expires <= now)) return false;
-  if (reachedBy(pass, rule, site.rules).length === 0) return false;
+  if (reachedBy(token, rule, site.rules).length === 0) return false;
   if (pass.kind === "gateway") return true;
   const address = parseAddress(pass.address);
   return address.ok && judge(site.rules, rule, { endpoint: rule.mapping.endpoint, address: address.value, by }, now).ok;
@@ -115,7 +115,7 @@ function judge(rules: Rules, rule: Parsed<Mapping>, { endpoint, address, by }: V
   if (by.kind === "lane" && rule.endpoint.kind === "http")
     return refuse("denied", "HTTP endpoints are not opened as byte streams");
   if (address === undefined) return refuse("denied", "the visitor's address is not known");
-  if (by.kind === "lane" && by.pass.kind === "client" && !mayComeFrom(by.pass, address))
+  if (by.kind === "lane" && by.pass.kind === "client" && !mayComeFrom(by.opens, address))
     return refuse("denied", `the token may not be used from ${address.text}`);
   return decide(rule, rules.current.grants, { address, via: viaOf(by), now });
 }
@@ -131,11 +131,11 @@ function whyEnded({ rules, spending }: Judge, by: Credential, now: number): Fail
 }
 
 /** Why a lane's token opens no such endpoint; null if it does. Nothing is said of mappings that it does not reach, not even whether they exist. */
-function whyOutside(pass: Attachment, text: string, at: MappedEndpoint | undefined, rules: Rules): string | null {
+function whyOutside(token: LaneToken, text: string, at: MappedEndpoint | undefined, rules: Rules): string | null {
   // What a stranger names is parsed only where nothing is mapped to it.
   const endpoint = at === undefined ? parseEndpoint(text) : ok(at.endpoint);
-  const named = parsedScopes(pass);
-  const counting = at === undefined ? named : scopesOf(pass, at.rule, rules);
+  const named = token.opens.scopes;
+  const counting = at === undefined ? named : scopesOf(token, at.rule, rules);
   if (endpoint.ok && isWithin(endpoint.value, counting)) return null;
   const isNamed = endpoint.ok && isWithin(endpoint.value, named);
   const shown = text.slice(0, 100);
@@ -143,26 +143,17 @@ function whyOutside(pass: Attachment, text: string, at: MappedEndpoint | undefin
 }
 
 /** The parts of a rule's endpoint that a lane's token opens. */
-export function reachedBy(pass: Attachment, rule: Parsed<Mapping>, rules: Rules): Part[] {
-  return partsWithin(scopesOf(pass, rule, rules), rule.endpoint);
+export function reachedBy(token: LaneToken, rule: Parsed<Mapping>, rules: Rules): Part[] {
+  return partsWithin(scopesOf(token, rule, rules), rule.endpoint);
 }
 
 /** The scopes that count for a mapping; of a lane that an older version let in, it is not known when its token was issued. */
-function scopesOf(pass: Attachment, { mapping, endpoint }: Parsed<Mapping>, rules: Rules): Scopes {
+function scopesOf(
+  { pass, opens: { scopes } }: LaneToken,
+  { mapping, endpoint }: Parsed<Mapping>,
+  rules: Rules,
+): Scopes {
   const since = rules.since(mapping.id);
   const issued = pass.kind === "gateway" ? null : (pass.issued ?? 0);
-  const scopes = parsedScopes(pass);
   return since === 0 ? scopes : scopesFor(scopes, endpoint, issued, since);
-}
-
-/** By the list that an attachment is made with: an OPEN must not parse it again. */
-const parsed = new WeakMap<readonly string[], Scopes>();
-
-function parsedScopes({ endpoints = [] }: Attachment): Scopes {
-  if (endpoints === "*") return parseScopes("*");
-  const before = parsed.get(endpoints);
-  if (before !== undefined) return before;
-  const scopes = parseScopes(endpoints);
-  parsed.set(endpoints, scopes);
-  return scopes;
 }

@@ -2,12 +2,12 @@ import { encodeControl, type Routes as Told } from "../../../shared/wire/control
 import { formatEndpoint } from "../../../shared/address/endpoint.ts";
 import { targetBehind } from "../../../shared/rule/parsed.ts";
 import { FLAG_MORE, TYPE } from "../../../shared/wire/frame.ts";
-import type { Attachment } from "../lanes/attachment.ts";
 import type { Lane } from "../lanes/lane.ts";
 import { laneOf } from "../lanes/lanes.ts";
 import { reachedBy } from "./admission.ts";
 import { needsOne } from "./dial.ts";
 import type { Site } from "./site.ts";
+import type { LaneToken } from "./visit.ts";
 
 /** Endpoints on one page of ROUTES: well within the size of a control frame. */
 const PAGE = 200;
@@ -28,7 +28,7 @@ export function tell(site: Site, lane: Lane): void {
     agent: end.identity,
     frameBytes: laneOf(end, 0)?.attachment.ready?.frameBytes,
   }));
-  const endpoints = endpointsFor(site, lane.attachment);
+  const endpoints = endpointsFor(site, { pass: lane.attachment, opens: lane.opens });
   for (let first = 0; first === 0 || first < endpoints.length; first += PAGE) {
     const flags = first + PAGE < endpoints.length ? FLAG_MORE : 0;
     const page = { slots, endpoints: endpoints.slice(first, first + PAGE) };
@@ -37,7 +37,8 @@ export function tell(site: Site, lane: Lane): void {
 }
 
 /** Gateways own the ports of public mappings, and of those that a grant opens. */
-function endpointsFor(site: Site, pass: Attachment): Told["endpoints"] {
+function endpointsFor(site: Site, token: LaneToken): Told["endpoints"] {
+  const { pass } = token;
   const { mappings, grants } = site.rules.current;
   const now = Date.now();
   const { serving } = site.agents;
@@ -48,7 +49,7 @@ function endpointsFor(site: Site, pass: Attachment): Told["endpoints"] {
     if (expires !== null && expires <= now) return [];
     if (pass.kind === "gateway" && (endpoint.kind !== "port" || (access === "token" && !granted.has(id)))) return [];
     const single = needsOne(mapping, pass.caps ?? {});
-    return reachedBy(pass, rule, site.rules).map((part) => {
+    return reachedBy(token, rule, site.rules).map((part) => {
       const target = targetBehind(rule, part.endpoint);
       return {
         ...part,

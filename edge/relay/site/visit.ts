@@ -1,6 +1,10 @@
 import type { Address } from "../../../shared/address/address.ts";
 import type { Caps } from "../../../shared/rule/claims.ts";
+import type { Opens } from "../../../shared/rule/opens.ts";
 import type { Attachment } from "../lanes/attachment.ts";
+
+/** The token of a client or a gateway, as its lane has it. */
+export type LaneToken = { readonly pass: Attachment; readonly opens: Opens };
 
 /**
  * What a visitor comes with. `judged`: a token that the Worker has found to open the endpoint of that mapping. `lane`: the token of
@@ -16,7 +20,7 @@ export type Credential =
       /** When it ends, in milliseconds since 1970; null: it is ended by the revocation that the Worker asks for. */
       readonly until: number | null;
     }
-  | { readonly kind: "lane"; readonly pass: Attachment };
+  | ({ readonly kind: "lane" } & LaneToken);
 
 /** Someone at a door. `address` is undefined where it isn't known. */
 export type Visit = {
