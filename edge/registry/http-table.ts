@@ -1,4 +1,5 @@
 import { parseEdgeUrl } from "../../shared/address/edge-url.ts";
+import { routeTo } from "./routes.ts";
 import type { Store } from "./store.ts";
 import type { Route } from "./types.ts";
 
@@ -26,15 +27,7 @@ export function httpTable(store: Store, tag: string): HttpTable | null {
     const { grants, mappings, reassigned = {} } = store.rulesOf(site, Date.now());
     // Hosts alone have HTTP options, and each has them.
     const hosts = mappings.filter(({ http }) => http !== null);
-    return hosts.map((mapping) => ({
-      site: site.name,
-      relay: site.relay,
-      relaySeen: site.relaySeen,
-      mapping,
-      grants: grants.filter((grant) => grant.mappings.includes(mapping.id)),
-      since: reassigned[mapping.id] ?? 0,
-      revision: site.revision,
-    }));
+    return hosts.map((mapping) => routeTo(site, mapping, grants, reassigned[mapping.id] ?? 0));
   });
   return { tag: newest, control: urls.flatMap(hostOf), routes };
 }

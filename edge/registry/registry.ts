@@ -2,7 +2,6 @@ import { DurableObject } from "cloudflare:workers";
 import type { VisitorClaims } from "../../shared/rule/claims.ts";
 import { parseAddress } from "../../shared/address/address.ts";
 import { parseEdgeUrl } from "../../shared/address/edge-url.ts";
-import { formatEndpoint, parseEndpoint } from "../../shared/address/endpoint.ts";
 import { LIVE_PROTOCOL, type LiveMessage } from "../../shared/rule/live.ts";
 import type { Mapping } from "../../shared/rule/mapping.ts";
 import type { Env } from "../env.ts";
@@ -39,6 +38,7 @@ import { reachedBy, staleTokens, type SiteReach } from "./reach.ts";
 import { RefusedLogins, type RefusedLogin } from "./refused-logins.ts";
 import { Relays } from "./relays.ts";
 import { retentionOf } from "./retention.ts";
+import { routeAt, routeOfPort } from "./routes.ts";
 import { secretHash } from "./secret.ts";
 import { addSite, removeSite } from "./site-changes.ts";
 import { siteRelay } from "./site-relay.ts";
@@ -99,34 +99,12 @@ export class Registry extends DurableObject<Env> {
 
   /** Where a public port leads. Access and expiry are for the caller to judge; a `token` mapping is answered like any other. */
   routePort(port: number, transport: "tcp" | "udp"): Route | null {
-    const mapping = this.#store.mappings.holding(port, transport);
-    return mapping === undefined ? null : this.#routeTo(mapping);
-  }
-
-  #routeTo(mapping: Mapping): Route | null {
-    const site = this.#store.sites.find(mapping.site);
-    if (site === undefined) return null;
-    return {
-      site: site.name,
-      relay: site.relay,
-      relaySeen: site.relaySeen,
-      mapping,
-      grants: this.#store.grants.live(Date.now()).filter((grant) => grant.mappings.includes(mapping.id)),
-      since: this.#store.mappings.reassignments.since(mapping.id),
-      revision: site.revision,
-    };
+    return routeOfPort(this.#store, port, transport, Date.now());
   }
 
   /** Where a concrete endpoint leads that is reached by token: a port of one transport, or a service. */
   route(text: string): Route | null {
-    const endpoint = parseEndpoint(text);
-    if (!endpoint.ok) return null;
-    if (endpoint.value.kind === "port")
-      return endpoint.value.transport === "tcp+udp"
-        ? null
-        : this.routePort(endpoint.value.first, endpoint.value.transport);
-    const found = this.#store.mappings.find(formatEndpoint(endpoint.value));
-    return found === undefined ? null : this.#routeTo(found.mapping);
+    return routeAt(this.#store, text, Date.now());
   }
 
   /** Hosts and where they lead; null when nothing has changed since the table with this tag. */

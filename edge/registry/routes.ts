@@ -1,0 +1,42 @@
+import { formatEndpoint, parseEndpoint } from "../../shared/address/endpoint.ts";
+import type { Grant } from "../../shared/rule/grant.ts";
+import type { Mapping } from "../../shared/rule/mapping.ts";
+import type { Site } from "./sites.ts";
+import type { Store } from "./store.ts";
+import type { Route } from "./types.ts";
+
+/** Where a public port leads; null: nowhere. */
+export function routeOfPort(store: Store, port: number, transport: "tcp" | "udp", now: number): Route | null {
+  const mapping = store.mappings.holding(port, transport);
+  return mapping === undefined ? null : found(store, mapping, now);
+}
+
+/** Where a concrete endpoint leads that is reached by token, a port of one transport or a service; null: nowhere. */
+export function routeAt(store: Store, text: string, now: number): Route | null {
+  const endpoint = parseEndpoint(text);
+  if (!endpoint.ok) return null;
+  if (endpoint.value.kind === "port") {
+    const { first, transport } = endpoint.value;
+    return transport === "tcp+udp" ? null : routeOfPort(store, first, transport, now);
+  }
+  const rule = store.mappings.find(formatEndpoint(endpoint.value));
+  return rule === undefined ? null : found(store, rule.mapping, now);
+}
+
+/** The route to a mapping of a site. `grants`: those that have not ended. */
+export function routeTo(site: Site, mapping: Mapping, grants: readonly Grant[], since: number): Route {
+  return {
+    site: site.name,
+    relay: site.relay,
+    relaySeen: site.relaySeen,
+    mapping,
+    grants: grants.filter((grant) => grant.mappings.includes(mapping.id)),
+    since,
+    revision: site.revision,
+  };
+}
+
+function found({ sites, grants, mappings }: Store, mapping: Mapping, now: number): Route | null {
+  const site = sites.find(mapping.site);
+  return site === undefined ? null : routeTo(site, mapping, grants.live(now), mappings.reassignments.since(mapping.id));
+}
