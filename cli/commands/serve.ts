@@ -15,7 +15,8 @@ import { bindAddress, listenAddress } from "../serve/address.ts";
 import { checkEdge } from "../serve/check.ts";
 import { serveHint } from "../serve/hint.ts";
 import { installEdge, uninstallEdge } from "../serve/install.ts";
-import { serve, type ServeOptions } from "../serve/serve.ts";
+import { serve } from "../serve/serve.ts";
+import type { ServeOptions } from "../serve/serve-options.ts";
 
 type Options = {
   data?: string;

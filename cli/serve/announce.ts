@@ -5,7 +5,7 @@ import { formatHostPort } from "../../shared/address/socket-address.ts";
 import type { Log } from "../../link/log.ts";
 import { reachable, type Address } from "./address.ts";
 import type { AdminSecret } from "./data.ts";
-import type { ServeOptions } from "./serve.ts";
+import type { ServeOptions } from "./serve-options.ts";
 
 /** What of its options is told, or decides what is. */
 export type Announced = Pick<ServeOptions, "publicUrl" | "tls" | "trustedProxies" | "tcp" | "bind">;

@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { formatPorts, type Ports } from "../../shared/address/ports.ts";
 import { workerdConfig, type EdgeConfig } from "./config.ts";
 import { writeWhole } from "./disk.ts";
-import type { ServeOptions } from "./serve.ts";
+import type { ServeOptions } from "./serve-options.ts";
 import type { Tls } from "./tls.ts";
 
 /** What workerd is told by these options. */

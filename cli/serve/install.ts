@@ -1,7 +1,7 @@
 import { installedCommand, PROGRAMS, readableFile, Root } from "../../link/place.ts";
 import { Problem } from "../../link/problem.ts";
 import { systemctl, unitText } from "../../link/unit.ts";
-import type { ServeOptions } from "./serve.ts";
+import type { ServeOptions } from "./serve-options.ts";
 import { readTls } from "./tls.ts";
 import { findWorkerd } from "./workerd.ts";
 

@@ -1,8 +1,7 @@
 import { once } from "node:events";
 import { createServer, type AddressInfo } from "node:net";
 import { join } from "node:path";
-import type { Ports } from "../../shared/address/ports.ts";
-import { formatHostPort, type SocketAddress } from "../../shared/address/socket-address.ts";
+import { formatHostPort } from "../../shared/address/socket-address.ts";
 import { EXIT, Problem } from "../../link/problem.ts";
 import { reachable, type Address } from "./address.ts";
 import { startWorkerd, type WorkerdProcess } from "./child.ts";
@@ -25,35 +24,8 @@ import { Reserve } from "./reserve.ts";
 import { endStaleWorkerd, rememberWorkerd } from "./stale.ts";
 import { supervise } from "./supervise.ts";
 import { Renewal } from "./renewal.ts";
-import type { TlsFiles } from "./tls.ts";
+import type { ServeOptions } from "./serve-options.ts";
 import { findWorkerd } from "./workerd.ts";
-
-export type ServeOptions = {
-  data: string;
-  listen: Address;
-  publicUrl: string | null;
-  bind: string;
-  tcp: Ports;
-  /** What the built-in gateway may open when a mapping wants it. */
-  gateway: { tcp: Ports; udp: Ports };
-  /** Where that gateway answers Prometheus; null: nowhere. */
-  metrics: SocketAddress | null;
-  tls: TlsFiles | null;
-  trustedProxies: readonly string[];
-  /** Milliseconds that streams outlive the connections they were carried by. */
-  graceMs: number;
-  /** Where the edge tells of sites that go offline and rules that end. */
-  webhook: string | null;
-  /** How much of the past is kept: LOG_KEEP, AUDIT_KEEP, KEEP_DAYS, as far as they were said. */
-  retention: Readonly<Record<string, string>>;
-  /** HTTP mappings are allowed on the edge's own host. */
-  shareControlHost: boolean;
-  /** This command line without `--tcp`, for messages of the edge. */
-  hint: string;
-  /** Source of the built Worker. */
-  worker: string;
-  env: NodeJS.ProcessEnv;
-};
 
 /**
  * Milliseconds that a workerd which listens may take to answer for the first time: after a crash a thousand agents may stand
