@@ -1,6 +1,6 @@
 import type { CarriedOverView } from "../shared/rule/api.ts";
 import type { Edge } from "./edge.ts";
-import { goodIn, tokensToLookAt, tokenTable, type Since, type State } from "./revoked-since.ts";
+import { goodTokens, tokensToLookAt, tokenTable, type Since, type State } from "./revoked-since.ts";
 
 /** What becomes of the tokens of a state that is put in place again. */
 export type CarryOver = {
@@ -17,15 +17,15 @@ export type CarryOver = {
  * text. Without a later state that is which tokens are good again. Throws Problem.
  */
 export async function carryOver(edge: Edge, then: State, { later, revokeAll, began }: CarryOver): Promise<string[]> {
-  if (!revokeAll && later === null) return goodIn(then, began).length === 0 ? [] : againGood(then, began);
+  if (!revokeAll && later === null) return goodTokens(then, began).length === 0 ? [] : goodAgainText(then, began);
   const { tokens = [], grants = [], keys: some = [], issued = [] } = later?.since ?? {};
   const keys = revokeAll ? then.tables.keys.map(({ kid }) => kid) : some;
   const carried = await edge.call<CarriedOverView>("POST", "/revocations", { tokens, keys, grants });
-  if (revokeAll) return [...afterAll(then), ...aboutGrants(carried)];
-  return [...afterSome(carried, later?.name ?? ""), ...issuedSince(issued)];
+  if (revokeAll) return [...allRevokedText(then), ...grantsText(carried)];
+  return [...revokedText(carried, later?.name ?? ""), ...issuedLaterText(issued)];
 }
 
-function againGood(then: State, began: number): string[] {
+function goodAgainText(then: State, began: number): string[] {
   return [
     `warning: what was revoked after ${then.at} is good again, for this state can't know of it. Look through its tokens:\n`,
     tokensToLookAt(then, began),
@@ -34,13 +34,13 @@ function againGood(then: State, began: number): string[] {
   ];
 }
 
-function afterSome({ tokens, keys, grants }: CarriedOverView, name: string): string[] {
+function revokedText({ tokens, keys, grants }: CarriedOverView, name: string): string[] {
   return [
     `revoked here too, as in ${name}: ${counted(tokens, "token")}, ${counted(keys, "signing key")}, ${counted(grants, "grant")}\n`,
   ];
 }
 
-function issuedSince(issued: Since["issued"]): string[] {
+function issuedLaterText(issued: Since["issued"]): string[] {
   if (issued.length === 0) return [];
   return [
     "warning: these were issued later, so they are refused, agents whose token was renewed among them: issue new ones\n",
@@ -48,7 +48,7 @@ function issuedSince(issued: Since["issued"]): string[] {
   ];
 }
 
-function afterAll({ tables }: State): string[] {
+function allRevokedText({ tables }: State): string[] {
   const sites = tables.sites.filter(({ removed }) => removed === null).map(({ name }) => name);
   const agents = sites.map((site) => `  sallyport token agent ${site} --out ${site}.token\n`);
   return [
@@ -60,7 +60,7 @@ function afterAll({ tables }: State): string[] {
   ];
 }
 
-function aboutGrants({ grants }: CarriedOverView): string[] {
+function grantsText({ grants }: CarriedOverView): string[] {
   return grants === 0
     ? []
     : [`${counted(grants, "grant")} that ended later, or whose link was used since, ended too\n`];

@@ -18,12 +18,12 @@ import { callerMetrics } from "../gateway/metrics.ts";
 
 const LOOPBACK = "127.0.0.1";
 const RETRY_MS = 1_000;
-const LONGEST_RETRY_MS = 15_000;
+const MAX_RETRY_MS = 15_000;
 
 /** Milliseconds between looks whether the token is over. */
-const LOOK_MS = 1_000;
+const CHECK_INTERVAL_MS = 1_000;
 /** Milliseconds that the edge's time, as we know it, may be behind. */
-const CLOSE_MS = 5_000;
+const MAX_CLOCK_LAG_MS = 5_000;
 
 /** `expires`: of the token, in milliseconds since 1970. */
 export type ConnectOptions = {
@@ -57,18 +57,20 @@ export async function connect(
     const report = () => ({ client, counts, listening: listeners.listening, expires: Math.floor(expires / 1000) });
     stack.use(await callerMetrics(metrics, "client", report, log));
   }
-  const listing = await listed(client, log, signal);
+  const listing = await waitForListing(client, log, signal);
   if (listing === undefined) return;
   for (const listening of wanted.flatMap((each) => listenings(each, LOOPBACK))) {
-    await opened(listeners, client.use(siteFor(listing, listening)), listening);
+    await openListener(listeners, client.use(siteFor(listing, listening)), listening);
   }
   log("info", "ready", { endpoints: wanted.map(({ text }) => text).join(" ") });
   // Our own clock may be wrong: the edge's says when the token ends.
   const isOver = (early: number): boolean => [...client.links].some(({ edgeTime = 0 }) => edgeTime + early >= expires);
-  await Promise.race([ended(stopped.promise, signal), expired(() => isOver(0), signal)]).catch((error: unknown) => {
-    // The edge may have been the first to say so.
-    throw isOver(CLOSE_MS) ? tokenExpired() : error;
-  });
+  await Promise.race([ended(stopped.promise, signal), throwWhenExpired(() => isOver(0), signal)]).catch(
+    (error: unknown) => {
+      // The edge may have been the first to say so.
+      throw isOver(MAX_CLOCK_LAG_MS) ? tokenExpired() : error;
+    },
+  );
 }
 
 /** Carries one connection over standard input and output, for `ssh -o ProxyCommand`. Throws Problem when it ends early. */
@@ -85,7 +87,7 @@ export async function connectStdio(
   const stopped = deferred<LinkStopped>();
   const events = { routes: () => {}, stopped: stopped.resolve, drained: () => {} };
   const client = stack.use(new Client({ edge, kind: "client", dialler, token: () => token, log }, events));
-  const listing = await listed(client, log, signal);
+  const listing = await waitForListing(client, log, signal);
   if (listing === undefined) return;
   const link = client.use(siteFor(listing, listening));
   const { stdin, stdout } = process;
@@ -106,8 +108,8 @@ export async function connectStdio(
 }
 
 /** What the token opens; waits for an edge that is out of reach. Throws Problem when the token is refused. */
-export async function listed(client: Client, log: Log, signal: AbortSignal): Promise<Listing | undefined> {
-  for (let wait = RETRY_MS; !signal.aborted; wait = Math.min(wait * 2, LONGEST_RETRY_MS)) {
+export async function waitForListing(client: Client, log: Log, signal: AbortSignal): Promise<Listing | undefined> {
+  for (let wait = RETRY_MS; !signal.aborted; wait = Math.min(wait * 2, MAX_RETRY_MS)) {
     const listing = await client.list();
     if ("sites" in listing) return listing;
     if (!listing.retryable) throw problemOf(listing);
@@ -130,7 +132,7 @@ function siteFor(listing: Listing, { endpoint, text }: Listening): string {
   );
 }
 
-async function opened(listeners: Listeners, link: SiteLink, listening: Listening): Promise<void> {
+async function openListener(listeners: Listeners, link: SiteLink, listening: Listening): Promise<void> {
   try {
     await listeners.open(link, listening);
   } catch (error) {
@@ -145,8 +147,9 @@ async function opened(listeners: Listeners, link: SiteLink, listening: Listening
 }
 
 /** Throws Problem when the token is over; resolves when `signal` comes before. */
-async function expired(isOver: () => boolean, signal: AbortSignal): Promise<void> {
-  while (!signal.aborted && !isOver()) await sleep(LOOK_MS, undefined, { signal, ref: false }).catch(() => {});
+async function throwWhenExpired(isOver: () => boolean, signal: AbortSignal): Promise<void> {
+  while (!signal.aborted && !isOver())
+    await sleep(CHECK_INTERVAL_MS, undefined, { signal, ref: false }).catch(() => {});
   if (!signal.aborted) throw tokenExpired();
 }
 

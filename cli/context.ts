@@ -33,11 +33,11 @@ export function readCommand(name: string, description: string): Command {
 export function edgeOf(context: Context, options: EdgeOptions): Edge {
   const login = currentLogin(context.env);
   const insecure = login.insecure || options.insecure === true;
-  return openEdge({ ...login, insecure, dialler: dialledBy(context, checkedUrl(login.url, insecure), {}, login) });
+  return openEdge({ ...login, insecure, dialler: makeDialler(context, checkedUrl(login.url, insecure), {}, login) });
 }
 
 /** Puts together how a command dials an edge. Throws Problem when a file of it can't be read. */
-export function dialledBy({ env, output }: Context, url: string, flags: DialFlags, kept: DialFlags = {}): Dialler {
+export function makeDialler({ env, output }: Context, url: string, flags: DialFlags, kept: DialFlags = {}): Dialler {
   const log = createLog({ format: "pretty", level: "warn", write: output.err });
   return diallerOf({ flags, kept, env, log }, new URL(url));
 }

@@ -3,7 +3,7 @@ import type { Dialler } from "../link/dial/dialler.ts";
 import type { HttpProxy } from "../link/dial/proxy.ts";
 import { Problem } from "../link/problem.ts";
 import { parseEdgeUrl } from "../shared/address/edge-url.ts";
-import { explained } from "./older-edge.ts";
+import { explainOlderEdge } from "./older-edge.ts";
 import type { Login } from "./logins.ts";
 
 /** The API of one edge. Every call answers the body, or throws Problem. `ifMatch`: change only what is still in the state with this tag. */
@@ -26,7 +26,7 @@ export function openEdge({ url, token, insecure, dialler }: Opening): Edge {
       try {
         return await callApi(dialler, base, { method, path, token, body, ifMatch });
       } catch (error) {
-        throw path.startsWith("/mappings") ? explained(error) : error;
+        throw path.startsWith("/mappings") ? explainOlderEdge(error) : error;
       }
     },
   };

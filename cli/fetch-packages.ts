@@ -9,19 +9,19 @@ import { neededBy } from "./package-lock.ts";
 /**
  * Folder of the cache whose `node_modules` has these packages, and all that they need: fetched with npm, once, in the versions that
  * this program was built with. npm takes nothing whose hash is another than it was then, whatever the registry says.
- * `say` hears of the fetch. Throws Error.
+ * `notify` hears of the fetch. Throws Error.
  */
 export function fetchPackages(
   names: readonly string[],
   env: NodeJS.ProcessEnv,
-  say: (message: string) => void,
+  notify: (message: string) => void,
 ): string {
   const versions = Object.fromEntries(names.map((name) => [name, entries[`node_modules/${name}`]?.version ?? ""]));
   const [main = ""] = names;
   const cache = env["XDG_CACHE_HOME"] || join(homedir(), ".cache");
   const folder = join(cache, "sallyport", `${main.replace(/^@.*\//, "")}-${versions[main]}`);
   if (existsSync(folder)) return folder;
-  say(`fetching ${main} ${versions[main]} with npm into ${folder}, once`);
+  notify(`fetching ${main} ${versions[main]} with npm into ${folder}, once`);
   mkdirSync(dirname(folder), { recursive: true });
   const draft = mkdtempSync(`${folder}.`);
   try {

@@ -2,7 +2,7 @@ import { Refusal } from "../link/api.ts";
 import { FIELDS } from "../shared/rule/fields.ts";
 
 /** Explains the refusal of a field that this program knows: the edge is of a version before. Other errors stay as they are. */
-export function explained(error: unknown): unknown {
+export function explainOlderEdge(error: unknown): unknown {
   if (!(error instanceof Refusal) || !/\bUnrecognized key/.test(error.message)) return error;
   const field = FIELDS.find(({ name, isHttp }) => error.field === (isHttp ? `http.${name}` : name));
   if (field === undefined) return error;

@@ -10,13 +10,13 @@ export type Output = {
   out: (text: string) => void;
   err: (text: string) => void;
   /** Whether results go to a file that other users of this machine can read. */
-  isOpenFile?: () => boolean;
+  isExposedFile?: () => boolean;
 };
 
 export const stdio: Output = {
   out: (text) => void process.stdout.write(text),
   err: (text) => void process.stderr.write(text),
-  isOpenFile: () => {
+  isExposedFile: () => {
     const result = fstatSync(1);
     return process.platform !== "win32" && result.isFile() && (result.mode & 0o077) !== 0;
   },

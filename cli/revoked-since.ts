@@ -77,19 +77,19 @@ export function revokedSince(then: State, later: State, began: number): Since {
   const isUsed = ({ ipv4, ipv6 }: { ipv4: string | null; ipv6: string | null }): number =>
     Number(ipv4 !== null) + Number(ipv6 !== null);
   return {
-    tokens: goodIn(then, began).flatMap(({ jti }) => ((tokens.get(jti)?.revoked ?? null) === null ? [] : [jti])),
+    tokens: goodTokens(then, began).flatMap(({ jti }) => ((tokens.get(jti)?.revoked ?? null) === null ? [] : [jti])),
     // One that nothing needs any more was forgotten, not withdrawn.
     keys: before.keys.flatMap(({ kid, needed_until }) => (kids.has(kid) || needed_until <= began ? [] : [kid])),
     grants: before.grants.flatMap((grant) => {
       const now = grants.get(grant.id);
       return grant.until > began && (now === undefined || isUsed(now) > isUsed(grant)) ? [grant.id] : [];
     }),
-    issued: goodIn(later, began).filter(({ jti }) => !known.has(jti)),
+    issued: goodTokens(later, began).filter(({ jti }) => !known.has(jti)),
   };
 }
 
 /** Tokens that a state takes for good, the newest last. */
-export function goodIn({ tables }: State, now: number): Token[] {
+export function goodTokens({ tables }: State, now: number): Token[] {
   // Whoever looks has logged in for it, within this second at the earliest.
   const second = now - (now % 1000);
   return tables.tokens.filter(({ revoked, expires, issued }) => revoked === null && expires > now && issued < second);
@@ -97,7 +97,7 @@ export function goodIn({ tables }: State, now: number): Token[] {
 
 /** The tokens that somebody who puts a state in place should look at: those that are good in it, and those revoked shortly before. */
 export function tokensToLookAt(state: State, now: number): string {
-  const good = goodIn(state, now);
+  const good = goodTokens(state, now);
   const since = Date.parse(state.at) - LATELY_MS;
   const lately = state.tables.tokens.filter(({ revoked }) => revoked !== null && revoked > since && revoked < now);
   return tokenTable([...good, ...lately]);

@@ -28,7 +28,7 @@ export function ruleFields(options: RuleOptions, now: number, edit: boolean): Re
     fieldsOf(edit).map((field) => {
       const given = options[optionOf(field).attributeName()];
       if (given === undefined) return [field, undefined];
-      if (field.argument === undefined) return [field, flipped(field, given, edit)];
+      if (field.argument === undefined) return [field, flagValue(field, given, edit)];
       return [field, given === false ? field.usual : valueOf(field, given, now)];
     }),
   );
@@ -79,7 +79,7 @@ function valueOf({ kind }: NamedField, given: unknown, now: number): unknown {
 }
 
 /** The value that a flag without an argument stands for; undefined where commander only says that it was not given. */
-function flipped(field: NamedField, given: unknown, edit: boolean): unknown {
+function flagValue(field: NamedField, given: unknown, edit: boolean): unknown {
   if (given !== isNo(field.flag)) return field.sets ?? field.usual === false;
   return edit ? field.usual : undefined;
 }

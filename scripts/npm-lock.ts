@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Plugin } from "esbuild";
-import { NODES, WORKERDS } from "../cli/fetched.ts";
+import { NODES, WORKERDS } from "../cli/platform-packages.ts";
 import { neededBy, type LockEntries } from "../cli/package-lock.ts";
 import { ROOT } from "./tool.ts";
 

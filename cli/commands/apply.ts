@@ -8,12 +8,12 @@ import { clean } from "../../shared/text.ts";
 import { edgeOf, readCommand, type Context, type EdgeOptions } from "../context.ts";
 import { printResult, printWarnings } from "../output.ts";
 import { ask } from "../prompt.ts";
-import { rulesFrom, wrong } from "../rules-file.ts";
+import { rulesFrom, ruleProblem } from "../rules-file.ts";
 
 type ApplyOptions = EdgeOptions & { json?: boolean; dryRun?: boolean; keep?: boolean; yes?: boolean };
 
 /** Warnings printed of many. */
-const MOST_WARNINGS = 10;
+const MAX_WARNINGS = 10;
 
 /** `sallyport map apply FILE [--dry-run]` */
 export function applyCommand(context: Context): Command {
@@ -33,20 +33,20 @@ export function applyCommand(context: Context): Command {
         try {
           return await edge.call<ApplyAnswer>("PUT", "/mappings", { ...wanted, dryRun }, tag);
         } catch (error) {
-          throw located(error, rules, file);
+          throw locateInFile(error, rules, file);
         }
       };
       const plan = await put(true);
       const json = options.json === true;
       if (!json) context.output.out(differenceText(plan));
-      const warnings = plan.warnings.slice(0, MOST_WARNINGS);
+      const warnings = plan.warnings.slice(0, MAX_WARNINGS);
       const more = plan.warnings.length - warnings.length;
       printWarnings(context.output, more > 0 ? [...warnings, `and ${more} more of this kind`] : warnings);
       if (options.dryRun === true || plan.changes.length === 0) {
         if (json) printResult(context.output, true, plan, () => "");
         return;
       }
-      if (options.yes !== true && !json && !(await agreed())) {
+      if (options.yes !== true && !json && !(await isConfirmed())) {
         throw new Problem(EXIT.failed, "not-applied", "nothing was changed", "say yes next time, or --yes");
       }
       const done = await put(false, plan.tag);
@@ -56,7 +56,7 @@ export function applyCommand(context: Context): Command {
 }
 
 /** True without a terminal: then the command is an answer in itself. */
-async function agreed(): Promise<boolean> {
+async function isConfirmed(): Promise<boolean> {
   if (!process.stdin.isTTY || !process.stderr.isTTY) return true;
   return /^y(?:es)?$/i.test(await ask("Apply this? [y/N] "));
 }
@@ -74,12 +74,12 @@ function textOf(file: string): string {
 }
 
 /** What an edge says of one of the rules, by its line in the file. */
-function located(error: unknown, rules: readonly FileRule[], file: string): unknown {
+function locateInFile(error: unknown, rules: readonly FileRule[], file: string): unknown {
   if (!(error instanceof Refusal) || error.entry === undefined) return error;
   const rule = rules[error.entry];
   return rule === undefined
     ? error
-    : wrong(file, { line: lineOf(rule, error.field), message: error.message, fix: error.fix });
+    : ruleProblem(file, { line: lineOf(rule, error.field), message: error.message, fix: error.fix });
 }
 
 const SIGNS = { add: "+", change: "~", remove: "-" } as const;

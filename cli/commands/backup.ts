@@ -4,7 +4,7 @@ import { createLog } from "../../link/log.ts";
 import type { Context } from "../context.ts";
 import { backup } from "../serve/backup.ts";
 import { restore } from "../serve/restore.ts";
-import { settle } from "../serve/settle.ts";
+import { prepareRestore } from "../serve/prepare-restore.ts";
 
 /** `sallyport backup FOLDER --data DIR` */
 export function backupCommand({ output }: Context): Command {
@@ -13,9 +13,9 @@ export function backupCommand({ output }: Context): Command {
     .argument("<folder>", "made by this; keep it as you keep secrets")
     .requiredOption("--data <dir>", "the edge's data folder")
     .action(async (folder: string, { data }: { data: string }) => {
-      const { databases, unremembered } = await backup(data, folder, untilSignal());
-      if (unremembered !== undefined)
-        output.err(`warning: the data folder does not know of this backup: ${unremembered}\n`);
+      const { databases, recordError } = await backup(data, folder, untilSignal());
+      if (recordError !== undefined)
+        output.err(`warning: the data folder does not know of this backup: ${recordError}\n`);
       output.err(`backed up into ${folder}: ${databases} databases, looked through; the edge went on meanwhile\n`);
     });
 }
@@ -38,10 +38,10 @@ export function restoreCommand({ env, output }: Context): Command {
     .action(async (source: string, { data, former, revokeAgents }: RestoreOptions) => {
       const log = createLog({ format: "pretty", level: "warn", write: output.err });
       const revokeAll = revokeAgents === true;
-      using settled = await settle({ source, data, former, revokeAll, worker: workerSource, env, log });
-      const at = await restore(settled.folder, data, untilSignal());
+      using prepared = await prepareRestore({ source, data, former, revokeAll, worker: workerSource, env, log });
+      const at = await restore(prepared.folder, data, untilSignal());
       output.err(`restored the state of ${at}: sallyport serve --data ${data}\n`);
-      for (const text of settled.told) output.err(text);
+      for (const text of prepared.messages) output.err(text);
     });
 }
 

@@ -9,8 +9,8 @@ import { EXIT, Problem } from "../../link/problem.ts";
 import type { LoginView, SiteView } from "../../shared/rule/api.ts";
 import { parseEdgeUrl } from "../../shared/address/edge-url.ts";
 import { parseHostName } from "../../shared/address/host.ts";
-import { collect, dialledBy, type Context } from "../context.ts";
-import { hostNotes, wranglerConfig } from "../deploy/config.ts";
+import { collect, makeDialler, type Context } from "../context.ts";
+import { hostNotes, wranglerConfig } from "../deploy/wrangler-config.ts";
 import { Wrangler } from "../deploy/wrangler.ts";
 import { allPages, checkedUrl, openEdge, type Edge } from "../edge.ts";
 import { issueInto } from "../issue.ts";
@@ -22,7 +22,7 @@ type Options = { host?: string[]; name?: string; site?: string; secretFile?: str
 
 const SECRET = "ADMIN_SECRET";
 /** A new hostname takes a while to get its record and certificate. */
-const LOGIN_TRIES = 40;
+const LOGIN_ATTEMPTS = 40;
 const LOGIN_PAUSE_MS = 3_000;
 
 /** `sallyport deploy [--host H]…` */
@@ -40,27 +40,27 @@ export function deployCommand(context: Context): Command {
 
 async function deploy(context: Context, options: Options): Promise<void> {
   const { env, output } = context;
-  const say = (text: string): void => output.err(`${text}\n`);
+  const print = (text: string): void => output.err(`${text}\n`);
   const folder = mkdtempSync(join(tmpdir(), "sallyport-deploy-"));
   try {
-    const wrangler = new Wrangler(folder, env, say);
+    const wrangler = new Wrangler(folder, env, print);
     wrangler.check();
     if (options.dryRun !== true && !wrangler.isLoggedIn()) logIn(wrangler);
     const name = await nameOf(options);
     const hosts = await hostsOf(options);
     writeFileSync(join(folder, "worker.js"), workerSource);
     writeFileSync(join(folder, "wrangler.toml"), wranglerConfig({ name, hosts }));
-    for (const note of hostNotes(hosts)) say(note);
+    for (const note of hostNotes(hosts)) print(note);
     const targets = wrangler.deploy(options.dryRun === true);
-    if (options.dryRun === true) return say("nothing was sent off");
+    if (options.dryRun === true) return print("nothing was sent off");
 
     const url = urlOf(options, hosts, targets);
     const secretFile = resolve(options.secretFile ?? join(dirname(loginsFile(env)), `${name}.admin-secret`));
     const isNew = !wrangler.hasSecret(SECRET);
-    if (isNew) wrangler.putSecret(SECRET, secretIn(secretFile, say));
+    if (isNew) wrangler.putSecret(SECRET, secretIn(secretFile, print));
     const edge = await logInto(context, url, secretFile, isNew);
-    say(`the edge is at ${url}, and you are logged in`);
-    await firstSite(edge, options, say);
+    print(`the edge is at ${url}, and you are logged in`);
+    await firstSite(edge, options, print);
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
@@ -114,12 +114,12 @@ function urlOf({ url }: Options, hosts: readonly string[], targets: readonly str
 }
 
 /** The secret in the file; made if there is none. */
-function secretIn(file: string, say: (text: string) => void): string {
+function secretIn(file: string, print: (text: string) => void): string {
   if (existsSync(file)) return readFileSync(file, "utf8").trim();
   const secret = randomBytes(32).toString("base64url");
   mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
   writeFileSync(file, `${secret}\n`, { mode: 0o600, flag: "wx" });
-  say(`the admin secret is in ${file}: keep a copy where you keep such things`);
+  print(`the admin secret is in ${file}: keep a copy where you keep such things`);
   return secret;
 }
 
@@ -132,30 +132,33 @@ async function logInto(context: Context, url: string, secretFile: string, isNew:
     );
   }
   const secret = readFileSync(secretFile, "utf8").trim();
-  for (let tries = isNew ? LOGIN_TRIES : 3; ; tries--) {
+  for (let attemptsLeft = isNew ? LOGIN_ATTEMPTS : 3; ; attemptsLeft--) {
     try {
-      const way = { url, insecure: false, dialler: dialledBy(context, url, {}) };
-      const { token } = await openEdge({ ...way, token: null }).call<LoginView>("POST", "/login", { secret, url });
+      const connection = { url, insecure: false, dialler: makeDialler(context, url, {}) };
+      const { token } = await openEdge({ ...connection, token: null }).call<LoginView>("POST", "/login", {
+        secret,
+        url,
+      });
       rememberLogin(context.env, { url, token, insecure: false });
-      return openEdge({ ...way, token });
+      return openEdge({ ...connection, token });
     } catch (error) {
       // Until the secret and the name are everywhere, the answer is another one.
-      if (!(error instanceof Problem) || tries <= 1 || error.exit === EXIT.token) throw error;
+      if (!(error instanceof Problem) || attemptsLeft <= 1 || error.exit === EXIT.token) throw error;
       await sleep(LOGIN_PAUSE_MS);
     }
   }
 }
 
-async function firstSite(edge: Edge, { site: given }: Options, say: (text: string) => void): Promise<void> {
+async function firstSite(edge: Edge, { site: given }: Options, print: (text: string) => void): Promise<void> {
   const sites = await allPages<SiteView>(edge, "/sites", "sites");
   const site = given ?? (sites.length > 0 ? "" : await ask("Name of the first site [home]: ", "home"));
   if (site === "") return;
   if (!sites.some(({ name }) => name === site)) await edge.call<SiteView>("POST", "/sites", { name: site });
   const file = resolve(`${site}.token`);
-  if (existsSync(file)) return say(`${file} is there already: agent --token-file ${site}.token`);
+  if (existsSync(file)) return print(`${file} is there already: agent --token-file ${site}.token`);
   const parsed = parseEdgeUrl(edge.url);
   const local = parsed.ok && parsed.value.isLoopback;
   using kept = newSecretFile(file, false);
   await issueInto(kept, edge, { kind: "agent", site, local });
-  say(`carry ${file} into the LAN of ${site}, and there: agent --token-file ${site}.token`);
+  print(`carry ${file} into the LAN of ${site}, and there: agent --token-file ${site}.token`);
 }

@@ -4,7 +4,7 @@ import { Command } from "commander";
 import type { DialFlags } from "../../link/dial/options.ts";
 import { Problem } from "../../link/problem.ts";
 import type { LoginView } from "../../shared/rule/api.ts";
-import { dialledBy, withDialFlags, type Context } from "../context.ts";
+import { makeDialler, withDialFlags, type Context } from "../context.ts";
 import { checkedUrl, openEdge } from "../edge.ts";
 import { loginsFile, rememberLogin } from "../logins.ts";
 import { askHidden } from "../prompt.ts";
@@ -22,7 +22,7 @@ export function loginCommand(context: Context): Command {
     const insecure = options.insecure === true;
     const url = checkedUrl(text, insecure);
     const flags = absolute(options);
-    const edge = openEdge({ url, insecure, token: null, dialler: dialledBy(context, url, flags) });
+    const edge = openEdge({ url, insecure, token: null, dialler: makeDialler(context, url, flags) });
     const secret = await secretFrom(options.secretFile);
     const answer = await edge.call<LoginView>("POST", "/login", { secret, url });
     rememberLogin(context.env, { url, token: answer.token, insecure, ...flags });

@@ -12,7 +12,7 @@ import { collect, type Context } from "../context.ts";
 import { parseDuration } from "../duration.ts";
 import { metricsAddress } from "../../gateway/metrics.ts";
 import { bindAddress, listenAddress } from "../serve/address.ts";
-import { checkEdge } from "../serve/check.ts";
+import { checkEdge } from "../serve/data-check.ts";
 import { serveHint } from "../serve/hint.ts";
 import { installEdge, uninstallEdge } from "../serve/install.ts";
 import { serve } from "../serve/serve.ts";
@@ -126,9 +126,9 @@ function dataOf({ data }: Options): string {
 
 /** How much of the past is to be kept, as the Worker is told; its own defaults where nothing is said. */
 function retentionVars({ logKeep, auditKeep, keepDays }: Options): Record<string, string> {
-  const said = { LOG_KEEP: logKeep, AUDIT_KEEP: auditKeep, KEEP_DAYS: keepDays };
+  const values = { LOG_KEEP: logKeep, AUDIT_KEEP: auditKeep, KEEP_DAYS: keepDays };
   return Object.fromEntries(
-    Object.entries(said).flatMap(([name, value]) => (value === undefined ? [] : [[name, String(value)]])),
+    Object.entries(values).flatMap(([name, value]) => (value === undefined ? [] : [[name, String(value)]])),
   );
 }
 

@@ -6,7 +6,7 @@ import { clean } from "../../shared/text.ts";
 import { edgeOf, readCommand, type Context, type EdgeOptions } from "../context.ts";
 import { allPages, type Edge } from "../edge.ts";
 import { printResult } from "../output.ts";
-import { whereAmI, type Here } from "../visit/here.ts";
+import { vantagePointOf, type VantagePoint } from "../visit/vantage-point.ts";
 import { dialPublic } from "../visit/public.ts";
 
 type TestOptions = EdgeOptions & { json?: boolean; all?: boolean; from?: string; at?: string };
@@ -34,12 +34,12 @@ export function testCommand(context: Context): Command {
       }
       const edge = edgeOf(context, options);
       const host = options.at ?? new URL(edge.url).hostname.replace(/^\[|\]$/g, "");
-      const here = await whereAmI(host, edge.url, edge.proxy);
+      const vantage = await vantagePointOf(host, edge.url, edge.proxy);
       const endpoints =
         endpoint === undefined
           ? (await allPages<MappingView>(edge, "/mappings", "mappings")).map((mapping) => mapping.endpoint)
           : [endpoint];
-      const results = await inTurns(endpoints, (each) => testOne(edge, here, each, options.from));
+      const results = await inBatches(endpoints, (each) => testOne(edge, vantage, each, options.from));
       printResult(context.output, options.json === true, endpoint === undefined ? results : results[0], () =>
         results.map(textOf).join("\n"),
       );
@@ -49,10 +49,10 @@ export function testCommand(context: Context): Command {
     });
 }
 
-async function testOne(edge: Edge, here: Here, endpoint: string, from: string | undefined): Promise<Tested> {
+async function testOne(edge: Edge, vantage: VantagePoint, endpoint: string, from: string | undefined): Promise<Tested> {
   const query = new URLSearchParams({ endpoint, ...(from === undefined ? {} : { from }) });
   const { access, ...answer } = await edge.call<TestAnswer>("GET", `/test?${query.toString()}`);
-  const hops = [here.hop, await dialPublic({ access, ...answer }, here), ...answer.hops];
+  const hops = [vantage.hop, await dialPublic({ access, ...answer }, vantage), ...answer.hops];
   const exit = exitOf(hops);
   return { ...answer, hops, passed: exit === EXIT.done, exit };
 }
@@ -77,7 +77,7 @@ function textOf({ endpoint, site, target, hops }: Tested): string {
   return `${[`${endpoint} -> ${site} ${target}`, ...lines].join("\n")}\n`;
 }
 
-async function inTurns<In, Out>(items: readonly In[], work: (item: In) => Promise<Out>): Promise<Out[]> {
+async function inBatches<In, Out>(items: readonly In[], work: (item: In) => Promise<Out>): Promise<Out[]> {
   const results: Out[] = [];
   for (let at = 0; at < items.length; at += AT_ONCE)
     results.push(...(await Promise.all(items.slice(at, at + AT_ONCE).map(work))));

@@ -102,7 +102,7 @@ async function issue(context: Context, kind: TokenKind, options: IssueOptions, s
   const where = file === null ? "it is not shown again" : `it is in ${file.path}`;
   const until = issued.expires.slice(0, 10);
   output.err(`${kind} token ${issued.jti} for ${issued.sub}, good until ${until}; ${where}\n`);
-  if (file === null && output.isOpenFile?.() === true)
+  if (file === null && output.isExposedFile?.() === true)
     output.err("warning: others on this machine can read the file it went to: chmod 600 it; next time --out FILE\n");
 }
 

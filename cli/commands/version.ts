@@ -2,7 +2,7 @@ import { Command } from "commander";
 import { PROTOCOL, VERSION } from "../../shared/wire/version.ts";
 import type { Context } from "../context.ts";
 import { printResult } from "../output.ts";
-import { WORKERD_VERSION } from "../serve/workerd.ts";
+import { WORKERD_VERSION } from "../serve/find-workerd.ts";
 
 /** `sallyport version` */
 export function versionCommand({ output }: Context): Command {

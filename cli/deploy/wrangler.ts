@@ -4,7 +4,7 @@ import { delimiter, join } from "node:path";
 import { accessSync, constants } from "node:fs";
 import { EXIT, Problem } from "../../link/problem.ts";
 import { fetchPackages } from "../fetch-packages.ts";
-import { NODES } from "../fetched.ts";
+import { NODES } from "../platform-packages.ts";
 import { npmEnv } from "../npm-env.ts";
 
 /** Runs wrangler in one folder. */
@@ -13,10 +13,10 @@ export class Wrangler {
   readonly #folder: string;
   readonly #env: NodeJS.ProcessEnv;
 
-  /** `say` hears of a fetch. Throws Problem when there is no wrangler. */
-  constructor(folder: string, env: NodeJS.ProcessEnv, say: (message: string) => void) {
+  /** `notify` hears of a fetch. Throws Problem when there is no wrangler. */
+  constructor(folder: string, env: NodeJS.ProcessEnv, notify: (message: string) => void) {
     this.#folder = folder;
-    const { command, path } = commandOf(env, say);
+    const { command, path } = commandOf(env, notify);
     this.#env = { ...npmEnv(env), PATH: path, WRANGLER_SEND_METRICS: "false", WRANGLER_HIDE_BANNER: "true" };
     this.#command = command;
   }
@@ -25,10 +25,10 @@ export class Wrangler {
   check(): void {
     const { status, stdout, stderr } = this.#run(["--version"]);
     if (status === 0) return;
-    const said = [stderr, stdout].find((text) => typeof text === "string" && text.trim() !== "") ?? "it is not there";
+    const output = [stderr, stdout].find((text) => typeof text === "string" && text.trim() !== "") ?? "it is not there";
     throw Problem.configuration(
       "wrangler-unusable",
-      `${this.#command} does not start: ${said.trim()}`,
+      `${this.#command} does not start: ${output.trim()}`,
       "install Node 22.12 or newer with npm, or say where a wrangler is: SALLYPORT_WRANGLER=…",
     );
   }
@@ -104,14 +104,14 @@ export class Wrangler {
 }
 
 /** SALLYPORT_WRANGLER, else one on PATH, else one that is fetched, with a Node for it, and put on PATH. Throws Problem. */
-function commandOf(env: NodeJS.ProcessEnv, say: (message: string) => void): { command: string; path: string } {
+function commandOf(env: NodeJS.ProcessEnv, notify: (message: string) => void): { command: string; path: string } {
   const path = env["PATH"] ?? "";
   if (env["SALLYPORT_WRANGLER"]) return { command: env["SALLYPORT_WRANGLER"], path };
   const name = process.platform === "win32" ? "wrangler.cmd" : "wrangler";
   if (path.split(delimiter).some((folder) => isProgram(join(folder, name)))) return { command: "wrangler", path };
   const node = NODES[`${process.platform} ${process.arch}`];
   try {
-    const folder = fetchPackages(["wrangler", ...(node === undefined ? [] : [node])], env, say);
+    const folder = fetchPackages(["wrangler", ...(node === undefined ? [] : [node])], env, notify);
     return { command: "wrangler", path: `${join(folder, "node_modules/.bin")}${delimiter}${path}` };
   } catch (error) {
     const cause = error instanceof Error ? error.message : String(error);

@@ -8,15 +8,15 @@ import type { AdminSecret } from "./data.ts";
 import type { ServeOptions } from "./serve-options.ts";
 
 /** What of its options is told, or decides what is. */
-export type Announced = Pick<ServeOptions, "publicUrl" | "tls" | "trustedProxies" | "tcp" | "bind">;
+export type AnnounceOptions = Pick<ServeOptions, "publicUrl" | "tls" | "trustedProxies" | "tcp" | "bind">;
 
 /** Says that the edge is ready, where, and at the first start what comes next. */
-export function announce(options: Announced, listen: Address, secret: AdminSecret, log: Log): void {
+export function announce(options: AnnounceOptions, listen: Address, secret: AdminSecret, log: Log): void {
   const url =
     options.publicUrl ??
     `${options.tls === null ? "http" : "https"}://${formatHostPort(reachable(listen).host, listen.port)}`;
   if (secret.isNew) log("info", `first start: now log in with \`sallyport login ${url} --secret-file ${secret.file}\``);
-  if (isOpenPlain(options, listen.host))
+  if (isExposedUnencrypted(options, listen.host))
     log(
       "warn",
       `${formatHostPort(listen.host, listen.port)} speaks plain HTTP: tokens and secrets can be read on the way`,
@@ -34,7 +34,7 @@ export function announce(options: Announced, listen: Address, secret: AdminSecre
 }
 
 /** Whether strangers may reach it without TLS. A proxy that is trusted is one that speaks TLS in front. */
-function isOpenPlain({ tls, trustedProxies }: Announced, host: string): boolean {
+function isExposedUnencrypted({ tls, trustedProxies }: AnnounceOptions, host: string): boolean {
   const address = parseAddress(host);
   if (tls !== null || trustedProxies.length > 0 || !address.ok) return false;
   return ["public", "unspecified"].includes(classify(address.value));

@@ -2,12 +2,12 @@ import { existsSync, mkdirSync, readdirSync, renameSync } from "node:fs";
 import { basename, dirname, join, relative, resolve } from "node:path";
 import { EXIT, Problem } from "../../link/problem.ts";
 import { VERSION } from "../../shared/wire/version.ts";
-import { NOTE, rememberBackup } from "./backups.ts";
-import { damaged } from "./check.ts";
-import { copyDatabase, copyFile, flushFolder } from "./copy.ts";
+import { MANIFEST, recordBackup } from "./backups.ts";
+import { damageProblem } from "./data-check.ts";
+import { copyDatabase, copyFile, flushFolder } from "./database-copy.ts";
 import { dataFolder, SECRET } from "./data.ts";
 import { tryRemove, writeWhole } from "./disk.ts";
-import { markOf } from "./process.ts";
+import { identityOf } from "./process.ts";
 import { databasesIn, inspect } from "./storage.ts";
 
 /** What is between a folder's name and the process that has not finished it. */
@@ -16,17 +16,17 @@ const UNFINISHED = ".unfinished-";
 export type BackedUp = {
   databases: number;
   /** Why the data folder does not know of this backup; undefined when it does. */
-  unremembered: string | undefined;
+  recordError: string | undefined;
 };
 
 /** Makes a backup, which the data folder knows of from then on. Throws Problem. */
 export async function backup(dataPath: string, target: string, signal: AbortSignal): Promise<BackedUp> {
   const { databases, at } = await copyEdge(dataPath, target, signal);
   try {
-    rememberBackup(dataFolder(dataPath).root, resolve(target), at);
-    return { databases, unremembered: undefined };
+    recordBackup(dataFolder(dataPath).root, resolve(target), at);
+    return { databases, recordError: undefined };
   } catch (error) {
-    return { databases, unremembered: error instanceof Error ? error.message : String(error) };
+    return { databases, recordError: error instanceof Error ? error.message : String(error) };
   }
 }
 
@@ -53,22 +53,22 @@ export async function copyEdge(
   if (!relative(data.storage, folder).startsWith(".."))
     throw Problem.usage("backup-inside", `${folder} is within what is backed up`, "name a folder outside of it");
   const at = new Date().toISOString();
-  const databases = await made(folder, signal, async (draft) => {
+  const databases = await buildFolder(folder, signal, async (draft) => {
     const storage = join(draft, "storage");
     for (const file of databasesIn(data.storage))
-      await copied(file, join(storage, relative(data.storage, file)), signal);
+      await copyOne(file, join(storage, relative(data.storage, file)), signal);
     await copyFile(join(data.root, SECRET), join(draft, SECRET), signal);
     const { databases: count, faults } = inspect(storage);
     const there = faults.map(({ file, fault }) => ({ file: join(data.storage, relative(storage, file)), fault }));
-    if (faults.length > 0) throw damaged(data.root, there);
-    writeWhole(join(draft, NOTE), `${JSON.stringify({ version: VERSION, at, from: data.root })}\n`);
+    if (faults.length > 0) throw damageProblem(data.root, there);
+    writeWhole(join(draft, MANIFEST), `${JSON.stringify({ version: VERSION, at, from: data.root })}\n`);
     return count;
   });
   return { databases, at };
 }
 
 /** Copies one database of an edge that may run; one that is gone by then is left out. Throws Problem, or the disk's error. */
-async function copied(file: string, to: string, signal: AbortSignal): Promise<void> {
+async function copyOne(file: string, to: string, signal: AbortSignal): Promise<void> {
   mkdirSync(dirname(to), { recursive: true, mode: 0o700 });
   try {
     if (await copyDatabase(file, to, signal)) return;
@@ -86,7 +86,7 @@ async function copied(file: string, to: string, signal: AbortSignal): Promise<vo
 }
 
 /** Makes a folder whole or not at all: `fill` is given a draft of it. Throws Problem. */
-async function made<T>(folder: string, signal: AbortSignal, fill: (draft: string) => Promise<T>): Promise<T> {
+async function buildFolder<T>(folder: string, signal: AbortSignal, fill: (draft: string) => Promise<T>): Promise<T> {
   const draft = `${folder}${UNFINISHED}${process.pid}`;
   try {
     removeUnfinished(folder);
@@ -124,6 +124,6 @@ function removeUnfinished(folder: string): void {
     const pid = name.startsWith(`${basename(folder)}${UNFINISHED}`)
       ? Number(name.split(UNFINISHED).at(-1))
       : Number.NaN;
-    if (Number.isInteger(pid) && markOf(pid) === undefined) tryRemove(join(dirname(folder), name));
+    if (Number.isInteger(pid) && identityOf(pid) === undefined) tryRemove(join(dirname(folder), name));
   }
 }

@@ -9,42 +9,46 @@ import { inspect } from "./storage.ts";
 
 const FILE = "backups.json";
 /** Backups remembered: those before are seldom there any more. */
-const MOST = 50;
+const MAX_RECORDS = 50;
 /** The file in a backup that says what it is. */
-export const NOTE = "backup.json";
+export const MANIFEST = "backup.json";
 
 /** `from`: the data folder that it was made of; earlier versions did not say. */
-const noteShape = z.object({ version: z.string(), at: z.string(), from: z.string().optional() });
+const manifestShape = z.object({ version: z.string(), at: z.string(), from: z.string().optional() });
 const listShape = z.array(z.object({ path: z.string(), at: z.string() }));
 
-export type Note = z.infer<typeof noteShape>;
-type Kept = z.infer<typeof listShape>[number];
+export type Manifest = z.infer<typeof manifestShape>;
+type BackupRecord = z.infer<typeof listShape>[number];
 
 /** The note of a backup; undefined when the folder is none. */
-export function readNote(folder: string): Note | undefined {
+export function readManifest(folder: string): Manifest | undefined {
   try {
-    return noteShape.parse(JSON.parse(readFileSync(join(folder, NOTE), "utf8")));
+    return manifestShape.parse(JSON.parse(readFileSync(join(folder, MANIFEST), "utf8")));
   } catch {
     return undefined;
   }
 }
 
 /** Notes in the data folder where a backup went. Throws the disk's error. */
-export function rememberBackup(root: string, path: string, at: string): void {
+export function recordBackup(root: string, path: string, at: string): void {
   const others = backupsOf(root).filter((kept) => kept.path !== path);
   // Who makes backups is often another user than the one who serves: both have to read it, in a folder that is private.
-  writeWhole(join(root, FILE), `${JSON.stringify([...others, { path, at }].slice(-MOST), undefined, 1)}\n`, 0o644);
+  writeWhole(
+    join(root, FILE),
+    `${JSON.stringify([...others, { path, at }].slice(-MAX_RECORDS), undefined, 1)}\n`,
+    0o644,
+  );
 }
 
 /** The newest backup that is where it was put, and whole; undefined when there is none that this user can read. */
-export function newestBackup(root: string): Kept | undefined {
+export function newestBackup(root: string): BackupRecord | undefined {
   return backupsOf(root)
     .toReversed()
-    .find(({ path, at }) => readNote(path)?.at === at && isWhole(path));
+    .find(({ path, at }) => readManifest(path)?.at === at && isUndamaged(path));
 }
 
 /** What to do with a data folder that can't be used. */
-export function adviceOf(root: string): string {
+export function restoreAdvice(root: string): string {
   const newest = newestBackup(root);
   if (newest !== undefined) {
     const command = `sallyport restore ${shellWord(newest.path)} --data NEW-FOLDER`;
@@ -56,7 +60,7 @@ export function adviceOf(root: string): string {
   return `put a backup in place (${known}): sallyport restore BACKUP --data NEW-FOLDER`;
 }
 
-function isWhole(path: string): boolean {
+function isUndamaged(path: string): boolean {
   try {
     return inspect(join(path, "storage")).faults.length === 0;
   } catch {
@@ -64,7 +68,7 @@ function isWhole(path: string): boolean {
   }
 }
 
-function backupsOf(root: string): Kept[] {
+function backupsOf(root: string): BackupRecord[] {
   try {
     return listShape.parse(JSON.parse(readFileSync(join(root, FILE), "utf8")));
   } catch {

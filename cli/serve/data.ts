@@ -21,7 +21,7 @@ export type AdminSecret = {
   /** Whether this start made it. */
   isNew: boolean;
   /** Whether other users of the machine can read it. */
-  isOpen: boolean;
+  isExposed: boolean;
 };
 
 /** The folder's parts, there or not. */
@@ -57,7 +57,7 @@ export function adminSecret(data: DataFolder): AdminSecret {
     if (isNew) writeWhole(file, `${randomBytes(32).toString("base64url")}\n`);
     const value = readFileSync(file, "utf8").trim();
     if (value.length >= 16)
-      return { file, value, isNew, isOpen: process.platform !== "win32" && (statSync(file).mode & 0o077) !== 0 };
+      return { file, value, isNew, isExposed: process.platform !== "win32" && (statSync(file).mode & 0o077) !== 0 };
   } catch (error) {
     throw dataProblem(data.root, error);
   }

@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { formatPorts, type Ports } from "../../shared/address/ports.ts";
-import { workerdConfig, type EdgeConfig } from "./config.ts";
+import { workerdConfig, type EdgeConfig } from "./workerd-config.ts";
 import { writeWhole } from "./disk.ts";
 import type { ServeOptions } from "./serve-options.ts";
 import type { Tls } from "./tls.ts";

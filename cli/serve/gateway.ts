@@ -12,12 +12,12 @@ import { GatewayToken } from "../../gateway/gateway-token.ts";
 import { gateway } from "../../gateway/gateway.ts";
 
 /** Milliseconds between tries, and between looks for new sites: the edge is on this machine. */
-const LOOK_MS = 1_000;
+const POLL_MS = 1_000;
 /** Seconds that the admin token lives which asks for the gateway's. */
-const ERRAND_S = 60;
+const LOGIN_LIFE_S = 60;
 
 /** Dials the edge on this machine, whatever address it listens on and whatever proxies the environment names. */
-const HERE = new Dialler();
+const LOCAL_DIALLER = new Dialler();
 
 export type BuiltInGateway = {
   /** Plain URL of the edge on this machine. */
@@ -37,7 +37,7 @@ export async function runGateway(options: BuiltInGateway, signal: AbortSignal, l
   const endpoints = endpointsOf(options.gateway);
   if (endpoints.length === 0) return;
   let token = read(file);
-  let told = "";
+  let lastReason = "";
   while (!signal.aborted) {
     try {
       if (token === undefined || !isFor(token, endpoints)) token = await issue(options, endpoints);
@@ -45,14 +45,14 @@ export async function runGateway(options: BuiltInGateway, signal: AbortSignal, l
       await gateway(
         {
           edge: new URL(edge.replace(/^http/, "ws")),
-          dialler: HERE,
+          dialler: LOCAL_DIALLER,
           token: held.token,
           claims: held.claims,
           keep: held.keep,
           wanted: [],
           bind: [bind],
           isBalancer: () => false,
-          lookMs: LOOK_MS,
+          lookMs: POLL_MS,
           metrics,
           log: (level, message, fields) => message !== "ready" && log(level, `gateway: ${message}`, fields),
         },
@@ -63,10 +63,10 @@ export async function runGateway(options: BuiltInGateway, signal: AbortSignal, l
       // Nobody has logged in yet: there are no mappings either.
       const isEarly = error instanceof Problem && error.code === "url-unknown";
       const reason = error instanceof Error ? error.message : String(error);
-      if (!isEarly && reason !== told) log("warn", "gateway: no ports for now", { reason });
-      told = reason;
+      if (!isEarly && reason !== lastReason) log("warn", "gateway: no ports for now", { reason });
+      lastReason = reason;
     }
-    await sleep(LOOK_MS, undefined, { signal }).catch(() => {});
+    await sleep(POLL_MS, undefined, { signal }).catch(() => {});
   }
 }
 
@@ -80,12 +80,12 @@ function endpointsOf({ tcp, udp }: BuiltInGateway["gateway"]): string[] {
 /** Asks for a token of these very ports, with the admin secret; an older one of ours is not needed any more. */
 async function issue({ edge, secret, file }: BuiltInGateway, endpoints: readonly string[]): Promise<string> {
   // Whatever address the edge listens on: the way to it does not leave this machine.
-  const way = { url: edge, insecure: true, dialler: HERE };
-  const login = await openEdge({ ...way, token: null }).call<IssuedView>("POST", "/login", {
+  const connection = { url: edge, insecure: true, dialler: LOCAL_DIALLER };
+  const login = await openEdge({ ...connection, token: null }).call<IssuedView>("POST", "/login", {
     secret,
-    life: ERRAND_S,
+    life: LOGIN_LIFE_S,
   });
-  const admin = openEdge({ ...way, token: login.token });
+  const admin = openEdge({ ...connection, token: login.token });
   const former = read(file);
   const { token } = await admin.call<IssuedView>("POST", "/tokens", { kind: "gateway", endpoints });
   writeFileSync(file, token, { mode: 0o600 });

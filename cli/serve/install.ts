@@ -3,7 +3,7 @@ import { Problem } from "../../link/problem.ts";
 import { systemctl, unitText } from "../../link/unit.ts";
 import type { ServeOptions } from "./serve-options.ts";
 import { readTls } from "./tls.ts";
-import { findWorkerd } from "./workerd.ts";
+import { findWorkerd } from "./find-workerd.ts";
 
 const SERVICE = "sallyport-edge";
 const UNIT = `/etc/systemd/system/${SERVICE}.service`;

@@ -3,8 +3,8 @@ import { join } from "node:path";
 import { Problem } from "../../link/problem.ts";
 import { dataProblem, type DataFolder } from "./data.ts";
 import { tryRemove } from "./disk.ts";
-import { createMark, readMark, restoreMark } from "./mark.ts";
-import { isAlive, markOf, type ProcessMark } from "./process.ts";
+import { createPidFile, readPidFile, restorePidFile } from "./pid-file.ts";
+import { isAlive, identityOf, type ProcessIdentity } from "./process.ts";
 
 /**
  * Takes the data folder for this process: two workerds on one storage would damage it.
@@ -12,13 +12,13 @@ import { isAlive, markOf, type ProcessMark } from "./process.ts";
  */
 export function lockData({ root, run }: DataFolder): Disposable {
   const path = join(run, "serve.lock");
-  const own = markOf(process.pid) ?? { pid: process.pid, started: "unknown" };
+  const own = identityOf(process.pid) ?? { pid: process.pid, started: "unknown" };
   try {
-    if (!createMark(path, own)) {
-      const holder = readMark(path);
+    if (!createPidFile(path, own)) {
+      const holder = readPidFile(path);
       if (holder !== undefined && isAlive(holder)) throw inUse(root, holder);
       setAside(path, holder);
-      if (!createMark(path, own)) throw inUse(root, readMark(path));
+      if (!createPidFile(path, own)) throw inUse(root, readPidFile(path));
     }
   } catch (error) {
     throw error instanceof Problem ? error : dataProblem(root, error);
@@ -27,25 +27,25 @@ export function lockData({ root, run }: DataFolder): Disposable {
 }
 
 /** The process that serves this folder now; undefined: none does. */
-export function holderOf({ run }: DataFolder): ProcessMark | undefined {
-  const holder = readMark(join(run, "serve.lock"));
+export function holderOf({ run }: DataFolder): ProcessIdentity | undefined {
+  const holder = readPidFile(join(run, "serve.lock"));
   return holder !== undefined && isAlive(holder) ? holder : undefined;
 }
 
 /** Removes a stale lock, but not the fresh one of a process that was quicker to see it was stale. */
-function setAside(path: string, stale: ProcessMark | undefined): void {
+function setAside(path: string, stale: ProcessIdentity | undefined): void {
   const aside = `${path}.stale.${process.pid}`;
   try {
     renameSync(path, aside);
   } catch {
     return;
   }
-  const taken = readMark(aside);
-  if (taken !== undefined && (taken.pid !== stale?.pid || taken.started !== stale.started)) restoreMark(aside, path);
+  const taken = readPidFile(aside);
+  if (taken !== undefined && (taken.pid !== stale?.pid || taken.started !== stale.started)) restorePidFile(aside, path);
   else rmSync(aside, { force: true });
 }
 
-function inUse(root: string, holder: ProcessMark | undefined): Problem {
+function inUse(root: string, holder: ProcessIdentity | undefined): Problem {
   const who = holder === undefined ? "another process" : `process ${holder.pid}`;
   return Problem.configuration(
     "data-in-use",

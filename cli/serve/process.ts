@@ -2,21 +2,21 @@ import { execFileSync } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
 
 /** A process beyond doubt: ids are used again after a while, a pair of id and start is not. */
-export type ProcessMark = { pid: number; started: string };
+export type ProcessIdentity = { pid: number; started: string };
 
 /** Marks a live process. Undefined when there is none of that id, or its start can't be told. */
-export function markOf(pid: number): ProcessMark | undefined {
+export function identityOf(pid: number): ProcessIdentity | undefined {
   const started = process.platform === "linux" ? linuxStart(pid) : psField(pid, "lstart");
   return started === undefined ? undefined : { pid, started };
 }
 
 /** Whether that very process still lives. */
-export function isAlive(mark: ProcessMark): boolean {
-  return markOf(mark.pid)?.started === mark.started;
+export function isAlive(identity: ProcessIdentity): boolean {
+  return identityOf(identity.pid)?.started === identity.started;
 }
 
 /** Has a process go on that a signal has stopped, as a debugger or an earlier `sallyport backup` does it; false: none had. */
-export function resume(pid: number): boolean {
+export function continueIfStopped(pid: number): boolean {
   if (stateOf(pid) !== "T") return false;
   try {
     process.kill(pid, "SIGCONT");
@@ -60,11 +60,11 @@ function isWhollyDead(pid: number): boolean {
 
 function psField(pid: number, field: "lstart" | "stat"): string | undefined {
   try {
-    const said = execFileSync("ps", ["-o", `${field}=`, "-p", String(pid)], {
+    const output = execFileSync("ps", ["-o", `${field}=`, "-p", String(pid)], {
       encoding: "utf8",
       stdio: ["ignore", "pipe", "ignore"],
     });
-    return said.trim() || undefined;
+    return output.trim() || undefined;
   } catch {
     return undefined;
   }

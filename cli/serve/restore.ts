@@ -2,19 +2,19 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmdirSync
 import { dirname, join, relative, resolve } from "node:path";
 import { EXIT, Problem } from "../../link/problem.ts";
 import { interrupted } from "./backup.ts";
-import { readNote, type Note } from "./backups.ts";
-import { damaged } from "./check.ts";
-import { copyFile, flushFolder } from "./copy.ts";
+import { readManifest, type Manifest } from "./backups.ts";
+import { damageProblem } from "./data-check.ts";
+import { copyFile, flushFolder } from "./database-copy.ts";
 import { dataFolder, openData, SECRET, UNFINISHED_RESTORE, type DataFolder } from "./data.ts";
 import { tryRemove } from "./disk.ts";
 import { lockData } from "./lock.ts";
 import { inspect } from "./storage.ts";
 
 /** What a backup says of itself, after a look at all of it. Throws Problem when it can't be put into this data folder. */
-export function checkBackup(source: string, dataPath: string): Note {
+export function checkBackup(source: string, dataPath: string): Manifest {
   const from = resolve(source);
-  const note = readNote(from);
-  if (note === undefined || !existsSync(join(from, "storage"))) {
+  const manifest = readManifest(from);
+  if (manifest === undefined || !existsSync(join(from, "storage"))) {
     throw Problem.configuration(
       "no-backup",
       `${from} is no backup of ours`,
@@ -22,8 +22,8 @@ export function checkBackup(source: string, dataPath: string): Note {
     );
   }
   const { faults } = inspect(join(from, "storage"));
-  if (faults.length > 0) throw damaged(dataFolder(dataPath).root, faults);
-  return note;
+  if (faults.length > 0) throw damageProblem(dataFolder(dataPath).root, faults);
+  return manifest;
 }
 
 /**
@@ -32,7 +32,7 @@ export function checkBackup(source: string, dataPath: string): Note {
  */
 export async function restore(source: string, dataPath: string, signal: AbortSignal): Promise<string> {
   const from = resolve(source);
-  const note = checkBackup(source, dataPath);
+  const manifest = checkBackup(source, dataPath);
   const wasThere = existsSync(dataFolder(dataPath).root);
   const data = openData(dataPath);
   try {
@@ -45,7 +45,7 @@ export async function restore(source: string, dataPath: string, signal: AbortSig
       );
     }
     await fill(data, from, signal);
-    return note.at;
+    return manifest.at;
   } catch (error) {
     if (!wasThere) tryRemove(data.root);
     if (error instanceof Problem) throw error;

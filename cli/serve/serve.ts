@@ -4,28 +4,28 @@ import { join } from "node:path";
 import { formatHostPort } from "../../shared/address/socket-address.ts";
 import { EXIT, Problem } from "../../link/problem.ts";
 import { reachable, type Address } from "./address.ts";
-import { startWorkerd, type WorkerdProcess } from "./child.ts";
-import { HTTP_SOCKET, LOCAL_SOCKET, tcpSocket, workerdConfig } from "./config.ts";
+import { startWorkerd, type WorkerdProcess } from "./workerd-process.ts";
+import { HTTP_SOCKET, LOCAL_SOCKET, tcpSocket, workerdConfig } from "./workerd-config.ts";
 import { edgeConfig, showConfig } from "./edge-config.ts";
 import { announce } from "./announce.ts";
-import { checkStorage, diagnosing } from "./check.ts";
-import { ClockWatch } from "./clock.ts";
+import { checkStorage, diagnosingLog } from "./data-check.ts";
+import { ClockWatch } from "./clock-watch.ts";
 import { adminSecret, openData } from "./data.ts";
 import { tryRemove } from "./disk.ts";
 import { runGateway } from "./gateway.ts";
 import { isHealthy } from "./health.ts";
 import { shellWord } from "./hint.ts";
-import { warnOfLimits } from "./limits.ts";
+import { warnOfFewOpenFiles } from "./open-files.ts";
 import { lockData } from "./lock.ts";
 import type { Log } from "../../link/log.ts";
-import { probe } from "./probe.ts";
-import { resume } from "./process.ts";
-import { Reserve } from "./reserve.ts";
+import { checkPorts } from "./port-check.ts";
+import { continueIfStopped } from "./process.ts";
+import { DiskReserve } from "./disk-reserve.ts";
 import { endStaleWorkerd, rememberWorkerd } from "./stale.ts";
 import { supervise } from "./supervise.ts";
-import { Renewal } from "./renewal.ts";
+import { CertificateWatch } from "./certificate-watch.ts";
 import type { ServeOptions } from "./serve-options.ts";
-import { findWorkerd } from "./workerd.ts";
+import { findWorkerd } from "./find-workerd.ts";
 
 /**
  * Milliseconds that a workerd which listens may take to answer for the first time: after a crash a thousand agents may stand
@@ -47,9 +47,9 @@ export async function serve(
   log: Log,
   onReload: (reload: () => void) => void,
 ): Promise<void> {
-  const renewal = options.tls === null ? null : new Renewal(options.tls, log);
-  renewal?.watch(signal);
-  onReload(() => renewal?.look());
+  const certificate = options.tls === null ? null : new CertificateWatch(options.tls, log);
+  certificate?.watch(signal);
+  onReload(() => certificate?.check());
   const data = openData(options.data);
   using _lock = lockData(data);
   await endStaleWorkerd(data.run, log);
@@ -57,22 +57,22 @@ export async function serve(
   for (const name of ["worker.js", "config.capnp"]) tryRemove(join(data.run, name));
   checkStorage(data);
   const secret = adminSecret(data);
-  if (secret.isOpen) log("warn", `other users of this machine can read ${secret.file}: chmod 600 it`);
+  if (secret.isExposed) log("warn", `other users of this machine can read ${secret.file}: chmod 600 it`);
   const ports = options.tcp.flatMap(({ first, last }) =>
     Array.from({ length: last - first + 1 }, (_, index) => first + index),
   );
   const metrics = options.metrics === null ? [] : [{ host: options.metrics.address.text, port: options.metrics.port }];
-  await probe([options.listen, ...metrics, ...ports.map((port) => ({ host: options.bind, port }))]);
+  await checkPorts([options.listen, ...metrics, ...ports.map((port) => ({ host: options.bind, port }))]);
   const binary = findWorkerd(options.env, (message) => log("info", message));
-  warnOfLimits(log);
+  warnOfFewOpenFiles(log);
 
   // The gateway is on this machine: certificates are made for the names that others use.
   const localPort = options.tls !== null && ownsPorts(options) ? await freePort() : null;
   const sockets = [HTTP_SOCKET, ...(localPort === null ? [] : [LOCAL_SOCKET]), ...ports.map(tcpSocket)];
-  const reserve = new Reserve(data, log);
+  const reserve = new DiskReserve(data, log);
   let running = -1;
   const start = async () => {
-    const config = edgeConfig(options, renewal?.current ?? null, data.storage, ports, localPort);
+    const config = edgeConfig(options, certificate?.current ?? null, data.storage, ports, localPort);
     reserve.release();
     showConfig(data.run, config);
     const secrets = { ADMIN_SECRET: secret.value };
@@ -82,7 +82,7 @@ export async function serve(
       config: workerdConfig(config),
       sockets,
       secrets,
-      log: diagnosing(data, log),
+      log: diagnosingLog(data, log),
     });
     running = workerd.pid;
     rememberWorkerd(data.run, workerd.pid);
@@ -91,7 +91,7 @@ export async function serve(
     try {
       const listening = await workerd.listening;
       const listen = { host: options.listen.host, port: listening.get(HTTP_SOCKET) ?? options.listen.port };
-      await healthy(workerd, listen, options.tls !== null);
+      await checkHealth(workerd, listen, options.tls !== null);
       return { workerd, listen };
     } finally {
       signal.removeEventListener("abort", abandon);
@@ -101,7 +101,7 @@ export async function serve(
   const first = await start().catch((error: unknown) => {
     if (signal.aborted) return undefined;
     if (error instanceof Problem) throw error;
-    if (!reserve.release()) throw fullDisk(data.root, error);
+    if (!reserve.release()) throw diskFullProblem(data.root, error);
     throw new Problem(
       EXIT.failed,
       "workerd-failed",
@@ -122,17 +122,17 @@ export async function serve(
     first: first.workerd,
     start: async () => (await start()).workerd,
     isAnswering: () => {
-      if (resume(running)) log("warn", "a signal had stopped workerd: it goes on", { pid: running });
+      if (continueIfStopped(running)) log("warn", "a signal had stopped workerd: it goes on", { pid: running });
       return isHealthy(reachable(first.listen), options.tls !== null, CHECK_TIMEOUT_MS);
     },
-    wanted: () => Promise.race([renewal?.renewed ?? NEVER, clock.setBack]),
+    restartReason: () => Promise.race([certificate?.renewed ?? NEVER, clock.setBack]),
   };
   await supervise(supervised, signal, log);
   await gateway;
 }
 
 /** What workerd ends with when SQLite can't write beside a file. With room it starts by itself: systemd tries again. */
-function fullDisk(root: string, error: unknown): Problem {
+function diskFullProblem(root: string, error: unknown): Problem {
   const cause = error instanceof Error ? error.message : String(error);
   return new Problem(
     EXIT.failed,
@@ -155,7 +155,7 @@ async function freePort(): Promise<number> {
   return port;
 }
 
-async function healthy(workerd: WorkerdProcess, listen: Address, tls: boolean): Promise<void> {
+async function checkHealth(workerd: WorkerdProcess, listen: Address, tls: boolean): Promise<void> {
   if (await isHealthy(reachable(listen), tls, HEALTH_TIMEOUT_MS)) return;
   await workerd.stop(0);
   throw new Problem(

@@ -3,19 +3,19 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Log } from "../../link/log.ts";
 import { tryRemove } from "./disk.ts";
-import { readMark, replaceMark } from "./mark.ts";
-import { isAlive, markOf } from "./process.ts";
+import { readPidFile, replacePidFile } from "./pid-file.ts";
+import { isAlive, identityOf } from "./process.ts";
 
 const FILE = "workerd.pid";
 const POLL_MS = 10;
 
 /** Remembers the workerd of this folder for a launcher that comes after a crash. */
 export function rememberWorkerd(run: string, pid: number): void {
-  const mark = markOf(pid);
-  if (mark === undefined) return;
+  const identity = identityOf(pid);
+  if (identity === undefined) return;
   const path = join(run, FILE);
   try {
-    replaceMark(path, mark);
+    replacePidFile(path, identity);
   } catch {
     // Only that crash would be worse.
     tryRemove(path);
@@ -25,12 +25,12 @@ export function rememberWorkerd(run: string, pid: number): void {
 /** Ends a workerd that outlived its launcher: it would hold the ports and the storage. The folder's lock must be held. */
 export async function endStaleWorkerd(run: string, log: Log): Promise<void> {
   const path = join(run, FILE);
-  const mark = readMark(path);
-  if (mark !== undefined && isAlive(mark)) {
-    log("warn", "ending a workerd that an earlier launcher left behind", { pid: mark.pid });
-    process.kill(mark.pid, "SIGKILL");
+  const identity = readPidFile(path);
+  if (identity !== undefined && isAlive(identity)) {
+    log("warn", "ending a workerd that an earlier launcher left behind", { pid: identity.pid });
+    process.kill(identity.pid, "SIGKILL");
     // Not our child, so there is no event to wait for.
-    while (isAlive(mark)) await sleep(POLL_MS);
+    while (isAlive(identity)) await sleep(POLL_MS);
   }
   rmSync(path, { force: true });
 }

@@ -11,7 +11,7 @@ const REGISTRY = "sallyport-registry";
 const ALARMS = "metadata.sqlite";
 
 /** Looks at one database that is written to meanwhile, before it is left as it is. */
-const MOST_LOOKS = 5;
+const MAX_ATTEMPTS = 5;
 
 export type Fault = { file: string; fault: string };
 
@@ -33,14 +33,14 @@ export function databasesIn(storage: string): string[] {
 export function inspect(storage: string): Inspection {
   const files = databasesIn(storage);
   const faults = files.flatMap((file): Fault[] => {
-    const fault = isUnused(file, files) ? undefined : read(file);
+    const fault = isUnused(file, files) ? undefined : faultOf(file);
     return fault === undefined ? [] : [{ file, fault }];
   });
   return { databases: files.length, bytes: files.reduce((sum, file) => sum + bytesOf(file), 0), faults };
 }
 
 /** Whether a database is a relay's: that one can be done without. */
-export function isRelays(file: string): boolean {
+export function isRelayDatabase(file: string): boolean {
   return file.includes(`${sep}${RELAYS}${sep}`);
 }
 
@@ -51,13 +51,13 @@ export function isRelays(file: string): boolean {
 function isUnused(file: string, files: readonly string[]): boolean {
   if (bytesOf(file) > 0) return false;
   const isRegistry = file.includes(`${sep}${REGISTRY}${sep}`) && !file.endsWith(ALARMS);
-  return !isRegistry || !files.some((each) => isRelays(each) && !each.endsWith(ALARMS));
+  return !isRegistry || !files.some((each) => isRelayDatabase(each) && !each.endsWith(ALARMS));
 }
 
 /** What is wrong with a database, if it is the same while it is looked at: workerd may be writing to it. */
-function read(file: string): string | undefined {
+function faultOf(file: string): string | undefined {
   try {
-    for (let look = 0; look < MOST_LOOKS; look += 1) {
+    for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt += 1) {
       const before = stateOf(file);
       const fault = faultIn(file);
       if (fault === undefined || stateOf(file) === before) return fault;

@@ -1,5 +1,5 @@
 import { pause } from "../../link/pause.ts";
-import { endText, type WorkerdProcess } from "./child.ts";
+import { exitText, type WorkerdProcess } from "./workerd-process.ts";
 import type { Log } from "../../link/log.ts";
 
 /** Milliseconds workerd gets to end by itself; while an agent is connected it never does. */
@@ -14,9 +14,9 @@ const STABLE_MS = 60_000;
 
 /** Milliseconds between health checks, and failed ones in a row after which workerd counts as hung. */
 const CHECK_MS = 5_000;
-const FAILURES = 3;
+const MAX_FAILURES = 3;
 
-export type Supervised = {
+export type Supervision = {
   /** The one running now. */
   first: WorkerdProcess;
   /** Gives one that is ready, or throws. */
@@ -24,12 +24,12 @@ export type Supervised = {
   /** One health check of the one that runs. */
   isAnswering: () => Promise<boolean>;
   /** Resolves with the reason when it has to be started anew, though nothing is wrong with it. */
-  wanted: () => Promise<string>;
+  restartReason: () => Promise<string>;
 };
 
 /** Keeps workerd running until `signal`: when it ends by itself or hangs it is started again, waiting longer each time. */
 export async function supervise(
-  { first, start, isAnswering, wanted }: Supervised,
+  { first, start, isAnswering, restartReason }: Supervision,
   signal: AbortSignal,
   log: Log,
 ): Promise<void> {
@@ -43,7 +43,12 @@ export async function supervise(
   while (!signal.aborted) {
     if (current !== undefined) {
       const watching = new AbortController();
-      const ended = await Promise.race([current.ended, stopped, hung(isAnswering, watching.signal), wanted()]);
+      const ended = await Promise.race([
+        current.ended,
+        stopped,
+        waitForHang(isAnswering, watching.signal),
+        restartReason(),
+      ]);
       watching.abort();
       if (ended === undefined) break;
       const isStable = performance.now() - since >= STABLE_MS;
@@ -51,23 +56,23 @@ export async function supervise(
       if (typeof ended === "string") {
         log("warn", `${ended}; starting workerd again`);
         await current.stop(STOP_GRACE_MS);
-        current = await again(start, log);
+        current = await tryRestart(start, log);
         since = performance.now();
         continue;
       }
-      log("error", `${endText(ended)}; starting it again`, { inMs: delay });
+      log("error", `${exitText(ended)}; starting it again`, { inMs: delay });
       current = undefined;
     }
     await pause(delay, signal);
     if (signal.aborted) break;
     delay = Math.min(delay * 2, LONGEST_DELAY_MS);
-    current = await again(start, log);
+    current = await tryRestart(start, log);
     since = performance.now();
   }
   await current?.stop(STOP_GRACE_MS);
 }
 
-async function again(start: () => Promise<WorkerdProcess>, log: Log): Promise<WorkerdProcess | undefined> {
+async function tryRestart(start: () => Promise<WorkerdProcess>, log: Log): Promise<WorkerdProcess | undefined> {
   try {
     const workerd = await start();
     log("info", "workerd is back");
@@ -79,9 +84,9 @@ async function again(start: () => Promise<WorkerdProcess>, log: Log): Promise<Wo
 }
 
 /** Resolves when several health checks in a row have failed; never when `over` comes first. */
-async function hung(isAnswering: () => Promise<boolean>, over: AbortSignal): Promise<string> {
+async function waitForHang(isAnswering: () => Promise<boolean>, over: AbortSignal): Promise<string> {
   let failures = 0;
-  while (failures < FAILURES) {
+  while (failures < MAX_FAILURES) {
     await pause(CHECK_MS, over);
     if (over.aborted) return new Promise(() => {});
     failures = (await isAnswering()) ? 0 : failures + 1;

@@ -10,7 +10,7 @@ const BROKEN_WEBSOCKET =
   /^Uncaught exception: .*WebSocket protocol error; protocolError\.statusCode = (\d+); protocolError\.description = (.*)$/s;
 
 /** Turns a line of workerd (JSON from its logger, plain text from before that is up) into one of ours, and answers its message. */
-export function relayLine(line: string, log: Log): string {
+export function forwardLine(line: string, log: Log): string {
   const { level, message } = parse(line);
   const [, code, why = ""] = BROKEN_WEBSOCKET.exec(message) ?? [];
   if (code === undefined) log(level, message, { from: "workerd" });

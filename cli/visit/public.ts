@@ -8,14 +8,14 @@ import { parseEndpoint, transports, type HttpEndpoint, type PortEndpoint } from 
 import { failed, notTested, passed, warned, type Hop } from "../../shared/rule/hop.ts";
 import { known } from "../../shared/result.ts";
 import { bracketed } from "../../shared/address/socket-address.ts";
-import type { Here } from "./here.ts";
+import type { VantagePoint } from "./vantage-point.ts";
 
 const TIMEOUT_MS = 10_000;
 /** Milliseconds in which an edge that refuses a visitor has hung up. */
 const REFUSAL_MS = 1_500;
 
 /** Dials an endpoint as a visitor would, from this machine. */
-export async function dialPublic(answer: TestAnswer, here: Here): Promise<Hop> {
+export async function dialPublic(answer: TestAnswer, vantage: VantagePoint): Promise<Hop> {
   const endpoint = known(parseEndpoint(answer.endpoint));
   if (endpoint.kind === "service")
     return notTested(
@@ -30,21 +30,21 @@ export async function dialPublic(answer: TestAnswer, here: Here): Promise<Hop> {
       "Its port is opened to nobody: it is reached with a token, by sallyport connect.",
     );
   }
-  if (here.isEdge) {
+  if (vantage.isEdge) {
     return notTested(
       "public",
       "edge-host",
       "This is the edge's own machine, and what is in front of it would not be seen: run it from elsewhere.",
     );
   }
-  if (here.proxy !== null) {
+  if (vantage.proxy !== null) {
     return notTested(
       "public",
       "proxy",
-      `From here the way out is ${here.proxy.name}, which visitors do not take: run it from elsewhere.`,
+      `From here the way out is ${vantage.proxy.name}, which visitors do not take: run it from elsewhere.`,
     );
   }
-  return endpoint.kind === "http" ? dialHttp(endpoint, answer) : dialPort(endpoint, here.host, answer);
+  return endpoint.kind === "http" ? dialHttp(endpoint, answer) : dialPort(endpoint, vantage.host, answer);
 }
 
 async function dialPort(endpoint: PortEndpoint, host: string, answer: TestAnswer): Promise<Hop> {
@@ -113,14 +113,14 @@ function dialHttp({ scheme, host, port, prefix }: HttpEndpoint, answer: TestAnsw
     };
     const request = (scheme === "https" ? httpsRequest : httpRequest)(url, options, (response) => {
       const ms = performance.now() - began;
-      const trouble = scheme === "https" ? troubleOf(response.socket as TLSSocket, host) : null;
+      const problem = scheme === "https" ? troubleOf(response.socket as TLSSocket, host) : null;
       response.destroy();
-      if (trouble !== null)
+      if (problem !== null)
         return resolve(
           failed(
             "public",
             "public-tls",
-            `${url.origin}: its certificate ${trouble.text}.`,
+            `${url.origin}: its certificate ${problem.text}.`,
             "renew the edge's certificate, or correct the name",
           ),
         );

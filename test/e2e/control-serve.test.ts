@@ -4,7 +4,7 @@ import { connect, createServer, type Socket } from "node:net";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import type { MappingView, StatusView } from "../../shared/rule/api.ts";
-import { markOf } from "../../cli/serve/process.ts";
+import { identityOf } from "../../cli/serve/process.ts";
 import { certificate } from "../support/certificates.ts";
 import { testEdge } from "../support/edge.ts";
 import { loopback } from "../support/net.ts";
@@ -301,5 +301,5 @@ async function held(host: string, port: number): Promise<{ socket: Socket; recei
 
 /** A zombie, which nobody has waited for, is dead. */
 function isAlive(pid: number): boolean {
-  return markOf(pid) !== undefined;
+  return identityOf(pid) !== undefined;
 }

@@ -2,7 +2,7 @@ import { readFile, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { ROOT, SALLYPORT, SYSTEM_NODE, toolFile } from "../../scripts/tool.ts";
-import { wranglerConfig } from "../../cli/deploy/config.ts";
+import { wranglerConfig } from "../../cli/deploy/wrangler-config.ts";
 import { testEdge } from "../support/edge.ts";
 import { fakeWrangler } from "../support/fake-wrangler.ts";
 import { execute } from "../support/run.ts";

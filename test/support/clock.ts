@@ -2,7 +2,7 @@ import { closeSync, openSync, writeFileSync, writeSync } from "node:fs";
 import { chmod } from "node:fs/promises";
 import { join } from "node:path";
 import type { TestContext } from "vitest";
-import { findWorkerd } from "../../cli/serve/workerd.ts";
+import { findWorkerd } from "../../cli/serve/find-workerd.ts";
 import { execute } from "./run.ts";
 
 /**

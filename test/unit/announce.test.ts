@@ -1,12 +1,12 @@
 import { expect, test } from "vitest";
-import { announce, type Announced } from "../../cli/serve/announce.ts";
+import { announce, type AnnounceOptions } from "../../cli/serve/announce.ts";
 
-const PLAIN: Announced = { publicUrl: null, tls: null, trustedProxies: [], tcp: [], bind: "0.0.0.0" };
+const PLAIN: AnnounceOptions = { publicUrl: null, tls: null, trustedProxies: [], tcp: [], bind: "0.0.0.0" };
 const TLS = { certificate: "cert.pem", key: "key.pem" };
 
-function warnings(host: string, changes: Partial<Announced> = {}): string[] {
+function warnings(host: string, changes: Partial<AnnounceOptions> = {}): string[] {
   const warned: string[] = [];
-  const secret = { value: "s", file: "admin-secret", isNew: false, isOpen: false };
+  const secret = { value: "s", file: "admin-secret", isNew: false, isExposed: false };
   announce({ ...PLAIN, ...changes }, { host, port: 8787 }, secret, (level, message, fields) => {
     if (level === "warn") warned.push(`${message} ${JSON.stringify(fields)}`);
   });

@@ -1,6 +1,6 @@
 import { Readable } from "node:stream";
 import { expect, test } from "vitest";
-import { allListening } from "../../cli/serve/child.ts";
+import { allListening } from "../../cli/serve/workerd-process.ts";
 
 test("what workerd tells of other things than its sockets is passed over", async () => {
   const told = [

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { ClockWatch } from "../../cli/serve/clock.ts";
+import { ClockWatch } from "../../cli/serve/clock-watch.ts";
 
 const HOUR = 3_600_000;
 
@@ -18,7 +18,7 @@ function watched() {
   return async (passed: number, set: number): Promise<string[]> => {
     at.wall += passed + set;
     at.boot += passed;
-    watch.look();
+    watch.check();
     await Promise.resolve();
     return said.splice(0);
   };

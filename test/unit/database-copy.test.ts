@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { setImmediate as turn, setTimeout as sleep } from "node:timers/promises";
 import { expect, test } from "vitest";
-import { copyDatabase } from "../../cli/serve/copy.ts";
+import { copyDatabase } from "../../cli/serve/database-copy.ts";
 import { quickCheck } from "../support/database.ts";
 import { tempDir } from "../support/temp-dir.ts";
 

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { Problem } from "../../link/problem.ts";
-import { goodIn, revokedSince, stateOf, tokensToLookAt, type State } from "../../cli/revoked-since.ts";
+import { goodTokens, revokedSince, stateOf, tokensToLookAt, type State } from "../../cli/revoked-since.ts";
 
 const THEN = Date.UTC(2026, 10, 22);
 const DAY = 24 * 3600_000;
@@ -29,7 +29,7 @@ test("what a later state has revoked, of what the earlier one takes for good, an
 
 test("tokens that have ended by themselves are nobody's affair", () => {
   const ended = token("ended", { expires: NOW - 1 });
-  expect(goodIn(state({ tokens: [ended] }), NOW)).toEqual([]);
+  expect(goodTokens(state({ tokens: [ended] }), NOW)).toEqual([]);
   const later = state({ tokens: [{ ...ended, revoked: THEN + DAY }] });
   expect(revokedSince(state({ tokens: [ended] }), later, NOW).tokens).toEqual([]);
 });

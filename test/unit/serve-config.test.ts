@@ -4,9 +4,14 @@ import { expect, test } from "vitest";
 import { ROOT } from "../../scripts/tool.ts";
 import { bindAddress, listenAddress, reachable } from "../../cli/serve/address.ts";
 import { quote } from "../../cli/serve/capnp.ts";
-import { COMPATIBILITY_DATE, COMPATIBILITY_FLAGS, workerdConfig, type EdgeConfig } from "../../cli/serve/config.ts";
+import {
+  COMPATIBILITY_DATE,
+  COMPATIBILITY_FLAGS,
+  workerdConfig,
+  type EdgeConfig,
+} from "../../cli/serve/workerd-config.ts";
 import { serveHint, shellWord } from "../../cli/serve/hint.ts";
-import { WORKERD_VERSION } from "../../cli/serve/workerd.ts";
+import { WORKERD_VERSION } from "../../cli/serve/find-workerd.ts";
 import packageJson from "../../package.json" with { type: "json" };
 import { parse as parseToml } from "smol-toml";
 import { readFileSync } from "node:fs";

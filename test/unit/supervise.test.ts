@@ -1,12 +1,12 @@
 import { expect, onTestFinished, test, vi } from "vitest";
-import type { Ended, WorkerdProcess } from "../../cli/serve/child.ts";
-import { supervise, type Supervised } from "../../cli/serve/supervise.ts";
+import type { Exit, WorkerdProcess } from "../../cli/serve/workerd-process.ts";
+import { supervise, type Supervision } from "../../cli/serve/supervise.ts";
 
 /** A workerd that ends when it is told to, or when a test says so. */
 class FakeWorkerd implements WorkerdProcess {
   readonly pid = 1;
   readonly listening = Promise.resolve(new Map<string, number>());
-  readonly #ended = Promise.withResolvers<Ended>();
+  readonly #ended = Promise.withResolvers<Exit>();
   readonly ended = this.#ended.promise;
   isStopped = false;
 
@@ -21,7 +21,7 @@ class FakeWorkerd implements WorkerdProcess {
 }
 
 /** A supervised workerd under a clock of the test's. */
-function launcher(parts: Partial<Supervised> = {}) {
+function launcher(parts: Partial<Supervision> = {}) {
   vi.useFakeTimers();
   onTestFinished(() => void vi.useRealTimers());
   const first = new FakeWorkerd();
@@ -37,7 +37,7 @@ function launcher(parts: Partial<Supervised> = {}) {
     first,
     start,
     isAnswering: async () => true,
-    wanted: () => new Promise<string>(() => {}),
+    restartReason: () => new Promise<string>(() => {}),
     ...parts,
   };
   const over = supervise(supervised, stop.signal, (_level, message) => void lines.push(message));
@@ -81,8 +81,8 @@ test("one health check that fails is no reason", async () => {
 
 test("a wish to start anew is heeded once", async () => {
   const wishes = [Promise.resolve("the certificate was renewed")];
-  const wanted = () => wishes.shift() ?? new Promise<string>(() => {});
-  const { first, started, stop, over } = launcher({ wanted });
+  const restartReason = () => wishes.shift() ?? new Promise<string>(() => {});
+  const { first, started, stop, over } = launcher({ restartReason });
   await vi.advanceTimersByTimeAsync(0);
   expect(first.isStopped).toBe(true);
   expect(started).toHaveLength(1);

@@ -1,11 +1,11 @@
 import { expect, test } from "vitest";
-import { relayLine } from "../../cli/serve/workerd-log.ts";
+import { forwardLine } from "../../cli/serve/workerd-log.ts";
 import type { Fields, Level } from "../../link/log.ts";
 
 /** What the launcher writes for a line of workerd's. */
 function relayed(line: string): [Level, string, Fields] {
   const written: [Level, string, Fields][] = [];
-  relayLine(line, (level, message, fields = {}) => void written.push([level, message, fields]));
+  forwardLine(line, (level, message, fields = {}) => void written.push([level, message, fields]));
   const [first, ...more] = written;
   expect(more).toEqual([]);
   return first!;

@@ -2,10 +2,10 @@ import type { Cell } from "./cell.ts";
 import { Damage } from "./damage.ts";
 import { Pages } from "./pages.ts";
 import { numberOf, readRecord, textOf } from "./record.ts";
-import { Tree, Uses } from "./tree.ts";
+import { Tree, PageUses } from "./tree.ts";
 
 /** Where SQLite puts its locks: the page there holds nothing. */
-const LOCKS = 0x4000_0000;
+const LOCK_OFFSET = 0x4000_0000;
 
 /**
  * Checks a database and its log as `PRAGMA quick_check` does, without opening it: what is damaged must not be written to, and
@@ -24,10 +24,10 @@ export function faultIn(path: string): string | undefined {
 }
 
 function checkPages(pages: Pages): void {
-  const uses = new Uses(pages.count);
-  const locks = LOCKS / pages.pageSize + 1;
-  if (locks <= pages.count) uses.use(locks, "SQLite's locks");
-  freePages(pages, uses);
+  const uses = new PageUses(pages.count);
+  const lockPage = LOCK_OFFSET / pages.pageSize + 1;
+  if (lockPage <= pages.count) uses.use(lockPage, "SQLite's locks");
+  useFreePages(pages, uses);
   const objects: SchemaObject[] = [];
   new Tree(pages, uses, "the schema", "table", (page, cell) => objects.push(...objectOf(page, cell))).walk(1);
   const rows = new Map<string, number>();
@@ -76,7 +76,7 @@ function objectOf(page: Buffer, cell: Cell): SchemaObject[] {
 }
 
 /** Pages that no table uses any more: a list of lists. */
-function freePages(pages: Pages, uses: Uses): void {
+function useFreePages(pages: Pages, uses: PageUses): void {
   let left = pages.header.readUInt32BE(36);
   let trunk = pages.header.readUInt32BE(32);
   while (trunk !== 0 && left > 0) {

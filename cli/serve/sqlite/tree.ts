@@ -4,10 +4,10 @@ import type { Pages } from "./pages.ts";
 import { readRecord } from "./record.ts";
 
 /** Levels that no tree has: with two cells to a page, fewer pages than there can be. */
-const DEEPEST = 40;
+const MAX_DEPTH = 40;
 
 /** Pages and who uses them: none may be used twice, and none left over. */
-export class Uses {
+export class PageUses {
   readonly #used: Uint8Array;
 
   constructor(count: number) {
@@ -32,7 +32,7 @@ export class Uses {
 /** Walks one B-tree: all its pages, cells and values. */
 export class Tree {
   readonly #pages: Pages;
-  readonly #uses: Uses;
+  readonly #uses: PageUses;
   readonly #name: string;
   readonly #visit: (page: Buffer, cell: Cell) => void;
   #kind: "table" | "index" | undefined;
@@ -42,7 +42,7 @@ export class Tree {
   /** `kind` is what it has to be, if that is known; `visit` is given each cell that has content. */
   constructor(
     pages: Pages,
-    uses: Uses,
+    uses: PageUses,
     name: string,
     kind: "table" | "index" | undefined,
     visit: (page: Buffer, cell: Cell) => void = () => {},
@@ -62,7 +62,7 @@ export class Tree {
 
   #walk(number: number, level: number): number {
     this.#uses.use(number, this.#name);
-    if (level > DEEPEST) throw new Damage(`${this.#name} is deeper than any table`, true);
+    if (level > MAX_DEPTH) throw new Damage(`${this.#name} is deeper than any table`, true);
     const page = this.#pages.read(number);
     try {
       return this.#look(page, number === 1 ? 100 : 0, level);
@@ -109,7 +109,7 @@ export class Tree {
       }
     }
     if (isInterior) descend(page.readUInt32BE(start + 8));
-    covered(taken, content, usable, page.readUInt8(start + 7));
+    checkCoverage(taken, content, usable, page.readUInt8(start + 7));
     return (depth ?? 0) + 1;
   }
 
@@ -148,7 +148,7 @@ function freeBlocks(page: Buffer, start: number, content: number, usable: number
 }
 
 /** Every byte of a page's content is used once, but for the fragments that its header counts. */
-function covered(taken: [number, number][], content: number, usable: number, fragments: number): void {
+function checkCoverage(taken: [number, number][], content: number, usable: number, fragments: number): void {
   let end = content;
   let gaps = 0;
   for (const [at, size] of taken.toSorted(([one], [other]) => one - other)) {

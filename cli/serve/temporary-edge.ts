@@ -6,19 +6,19 @@ import type { Log } from "../../link/log.ts";
 import { EXIT, Problem } from "../../link/problem.ts";
 import type { IssuedView } from "../../shared/rule/api.ts";
 import { openEdge, type Edge } from "../edge.ts";
-import { startWorkerd } from "./child.ts";
-import { HTTP_SOCKET, workerdConfig } from "./config.ts";
+import { startWorkerd } from "./workerd-process.ts";
+import { HTTP_SOCKET, workerdConfig } from "./workerd-config.ts";
 import { isHealthy } from "./health.ts";
-import { findWorkerd } from "./workerd.ts";
+import { findWorkerd } from "./find-workerd.ts";
 
 const HEALTH_TIMEOUT_MS = 60_000;
 const STOP_GRACE_MS = 5_000;
 /** Seconds that the login lives by which this edge is asked. */
-const ERRAND_S = 600;
+const LOGIN_LIFE_S = 600;
 /** What is kept of the past: all, whatever the edge itself is told to keep. */
-const KEEP = "1000000";
+const KEEP_ALL = "1000000";
 
-export type ShortEdgeOptions = {
+export type TemporaryEdgeOptions = {
   /** A folder with `storage`, as a backup or a data folder has it; nobody else may use it. */
   folder: string;
   /** Source of the built Worker. */
@@ -31,8 +31,8 @@ export type ShortEdgeOptions = {
  * Runs an edge on a folder, on loopback and for nobody else, while `work` asks it as an administrator. It serves no ports, and
  * the login that it is asked by ends with it. Null for an edge that nobody has logged in to: it has nothing. Throws Problem.
  */
-export async function withShortEdge<T>(
-  { folder, worker, env, log }: ShortEdgeOptions,
+export async function withTemporaryEdge<T>(
+  { folder, worker, env, log }: TemporaryEdgeOptions,
   work: (edge: Edge) => Promise<T>,
 ): Promise<T | null> {
   const run = `${folder}.run`;
@@ -46,7 +46,7 @@ export async function withShortEdge<T>(
     bind: "127.0.0.1",
     tcp: [],
     dialsOut: false,
-    vars: { SELF_HOSTED: "1", LOG_KEEP: KEEP, AUDIT_KEEP: KEEP },
+    vars: { SELF_HOSTED: "1", LOG_KEEP: KEEP_ALL, AUDIT_KEEP: KEEP_ALL },
     secrets: ["ADMIN_SECRET"],
   });
   // Whatever its own secret is: this one is good for this run, and known here alone.
@@ -64,7 +64,7 @@ export async function withShortEdge<T>(
     const port = (await workerd.listening).get(HTTP_SOCKET) ?? 0;
     if (!(await isHealthy({ host: "127.0.0.1", port }, false, HEALTH_TIMEOUT_MS)))
       throw new Error("workerd listens, but the Worker in it does not answer");
-    return await asked(`http://127.0.0.1:${port}`, secret, work);
+    return await callAsAdmin(`http://127.0.0.1:${port}`, secret, work);
   } catch (error) {
     if (error instanceof Problem) throw error;
     const cause = error instanceof Error ? error.message : String(error);
@@ -74,20 +74,20 @@ export async function withShortEdge<T>(
   }
 }
 
-async function asked<T>(url: string, secret: string, work: (edge: Edge) => Promise<T>): Promise<T | null> {
+async function callAsAdmin<T>(url: string, secret: string, work: (edge: Edge) => Promise<T>): Promise<T | null> {
   // Its own workerd on loopback: no proxy leads there.
-  const way = { url, insecure: true, dialler: new Dialler() };
+  const connection = { url, insecure: true, dialler: new Dialler() };
   let login: IssuedView;
   try {
-    login = await openEdge({ ...way, token: null }).call<IssuedView>("POST", "/login", {
+    login = await openEdge({ ...connection, token: null }).call<IssuedView>("POST", "/login", {
       secret,
-      life: ERRAND_S,
+      life: LOGIN_LIFE_S,
     });
   } catch (error) {
     if (error instanceof Problem && error.code === "url-unknown") return null;
     throw error;
   }
-  const edge = openEdge({ ...way, token: login.token });
+  const edge = openEdge({ ...connection, token: login.token });
   const answer = await work(edge);
   // It may have ended itself, with all others.
   await edge.call("DELETE", `/tokens/${encodeURIComponent(login.jti)}`).catch(() => undefined);

@@ -2,11 +2,11 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { Log } from "../../link/log.ts";
 import { Problem } from "../../link/problem.ts";
-import { adviceOf, newestBackup } from "./backups.ts";
+import { restoreAdvice, newestBackup } from "./backups.ts";
 import { adminSecret, dataFolder, dataProblem, SECRET, UNFINISHED_RESTORE, type DataFolder } from "./data.ts";
 import { shellWord } from "./hint.ts";
 import { holderOf } from "./lock.ts";
-import { inspect, isRelays, type Fault, type Inspection } from "./storage.ts";
+import { inspect, isRelayDatabase, type Fault, type Inspection } from "./storage.ts";
 import { readTls, type TlsFiles } from "./tls.ts";
 
 /**
@@ -22,19 +22,19 @@ export function checkStorage({ root, storage }: DataFolder): Inspection {
     );
   }
   const found = inspect(storage);
-  if (found.faults.length > 0) throw damaged(root, found.faults);
+  if (found.faults.length > 0) throw damageProblem(root, found.faults);
   return found;
 }
 
 /** What to tell of damaged files of this data folder, or of a backup of it. */
-export function damaged(root: string, faults: readonly Fault[]): Problem {
-  const anew = faults.every(({ file }) => isRelays(file))
+export function damageProblem(root: string, faults: readonly Fault[]): Problem {
+  const alternative = faults.every(({ file }) => isRelayDatabase(file))
     ? "or move away each file that is named, with its -wal and -shm: a relay takes its rules from the registry again"
     : "or move this folder away to begin anew";
   return Problem.configuration(
     "data-damaged",
     faults.map(({ file, fault }) => `${file} ${fault}`).join("\n"),
-    `${adviceOf(root)}; ${anew}`,
+    `${restoreAdvice(root)}; ${alternative}`,
   );
 }
 
@@ -42,7 +42,7 @@ export function damaged(root: string, faults: readonly Fault[]): Problem {
 const DAMAGE = /SQLITE_(?:CORRUPT|NOTADB)/;
 
 /** A log for workerd's lines, which adds once what is damaged, and what can be done about it. */
-export function diagnosing(data: DataFolder, log: Log): Log {
+export function diagnosingLog(data: DataFolder, log: Log): Log {
   let isDone = false;
   return (level, message, fields) => {
     log(level, message, fields);
@@ -66,7 +66,7 @@ export function checkEdge(dataPath: string, tls: TlsFiles | null): string {
   if (!existsSync(data.storage))
     throw Problem.configuration("no-data", `${data.root} is no data folder of an edge`, "--data DIR, as serve has it");
   if (tls !== null) readTls(tls);
-  const { databases, bytes } = looked(data);
+  const { databases, bytes } = inspectData(data);
   if (existsSync(join(data.root, SECRET))) adminSecret(data);
   const newest = newestBackup(data.root);
   const holder = holderOf(data);
@@ -78,7 +78,7 @@ export function checkEdge(dataPath: string, tls: TlsFiles | null): string {
   return `${lines.join("\n")}\n`;
 }
 
-function looked(data: DataFolder): Inspection {
+function inspectData(data: DataFolder): Inspection {
   try {
     return checkStorage(data);
   } catch (error) {

@@ -1,7 +1,7 @@
 import { linkSync, readFileSync, readlinkSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import * as z from "zod";
 import { codeOf, isFull, writeWhole } from "./disk.ts";
-import type { ProcessMark } from "./process.ts";
+import type { ProcessIdentity } from "./process.ts";
 
 // Files that name a process. A full disk has no room for a new file with content, but for a link: then the mark is what the link
 // says.
@@ -12,7 +12,7 @@ const SIZE = 256;
 const shape = z.object({ pid: z.int().positive(), started: z.string() });
 
 /** Reads a mark; undefined when it is missing or damaged. */
-export function readMark(path: string): ProcessMark | undefined {
+export function readPidFile(path: string): ProcessIdentity | undefined {
   try {
     return shape.parse(JSON.parse(textAt(path)));
   } catch {
@@ -21,9 +21,9 @@ export function readMark(path: string): ProcessMark | undefined {
 }
 
 /** Makes a mark in one step: it appears with its content, or not at all. False: there is one. Throws the disk's error. */
-export function createMark(path: string, mark: ProcessMark): boolean {
+export function createPidFile(path: string, identity: ProcessIdentity): boolean {
   const draft = `${path}.${process.pid}`;
-  const text = JSON.stringify(mark);
+  const text = JSON.stringify(identity);
   try {
     writeFileSync(draft, text, { mode: 0o600 });
     return isNew(() => linkSync(draft, path));
@@ -36,8 +36,8 @@ export function createMark(path: string, mark: ProcessMark): boolean {
 }
 
 /** Makes a mark in place of what is there. Throws the disk's error. */
-export function replaceMark(path: string, mark: ProcessMark): void {
-  const text = JSON.stringify(mark).padEnd(SIZE);
+export function replacePidFile(path: string, identity: ProcessIdentity): void {
+  const text = JSON.stringify(identity).padEnd(SIZE);
   try {
     writeWhole(path, text);
   } catch (error) {
@@ -50,9 +50,9 @@ export function replaceMark(path: string, mark: ProcessMark): void {
 }
 
 /** Gives a mark that was set aside its name back, unless another has taken it. */
-export function restoreMark(aside: string, path: string): void {
-  const mark = readMark(aside);
-  if (mark !== undefined) createMark(path, mark);
+export function restorePidFile(aside: string, path: string): void {
+  const identity = readPidFile(aside);
+  if (identity !== undefined) createPidFile(path, identity);
   rmSync(aside, { force: true });
 }
 

@@ -4,10 +4,10 @@ import type { HttpProxy } from "../../link/dial/proxy.ts";
 import { passed, warned, type Hop } from "../../shared/rule/hop.ts";
 
 /** Where a test is made from, as far as that decides what it can show. */
-export type Here = { hop: Hop; host: string; isEdge: boolean; proxy: HttpProxy | null };
+export type VantagePoint = { hop: Hop; host: string; isEdge: boolean; proxy: HttpProxy | null };
 
 /** `host`: the name or address at which visitors reach the edge; `proxy`: by which this machine reaches it. */
-export async function whereAmI(host: string, url: string, proxy: HttpProxy | null): Promise<Here> {
+export async function vantagePointOf(host: string, url: string, proxy: HttpProxy | null): Promise<VantagePoint> {
   const me = hostname();
   // Its name need not resolve here.
   if (proxy !== null)

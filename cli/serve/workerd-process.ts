@@ -4,15 +4,15 @@ import type { Readable } from "node:stream";
 import * as z from "zod";
 import type { Log } from "../../link/log.ts";
 import { handOver } from "./handover.ts";
-import { relayLine } from "./workerd-log.ts";
+import { forwardLine } from "./workerd-log.ts";
 
-export type Ended = { code: number | null; signal: NodeJS.Signals | null };
+export type Exit = { code: number | null; signal: NodeJS.Signals | null };
 
 export type WorkerdProcess = {
   pid: number;
   /** Ports by socket name, once every socket listens. Rejects when workerd ends before. */
   listening: Promise<ReadonlyMap<string, number>>;
-  ended: Promise<Ended>;
+  ended: Promise<Exit>;
   /** Asks it to end, and ends it after `graceMs`: it waits for ever while a connection lives. */
   stop(graceMs: number): Promise<void>;
 };
@@ -41,22 +41,22 @@ export function startWorkerd(options: WorkerdOptions): WorkerdProcess {
     stdio: ["ignore", "pipe", "pipe", "pipe", config.file ?? "ignore"],
     detached: true,
   });
-  const ended = new Promise<Ended>((resolve) => {
+  const ended = new Promise<Exit>((resolve) => {
     child.once("error", () => resolve({ code: null, signal: null }));
     child.once("close", (code, signal) => resolve({ code, signal }));
   });
   const watchdog = child.pid === undefined ? undefined : watch(child.pid);
   void ended.then(() => watchdog?.kill("SIGKILL"));
-  const last: string[] = [];
+  const lastLines: string[] = [];
   for (const stream of [child.stdout, child.stderr]) {
     if (stream === null) continue;
     createInterface({ input: stream }).on("line", (line) =>
-      last.splice(0, last.length - 4, relayLine(line, options.log)),
+      lastLines.splice(0, lastLines.length - 4, forwardLine(line, options.log)),
     );
   }
   const listening = Promise.race([
     allListening(child.stdio[3] as Readable, options.sockets),
-    ended.then((end) => Promise.reject(new Error(endText(end, last)))),
+    ended.then((end) => Promise.reject(new Error(exitText(end, lastLines)))),
   ]);
   void listening.catch(() => undefined).then(config.done);
   return {
@@ -73,9 +73,9 @@ export function startWorkerd(options: WorkerdOptions): WorkerdProcess {
 }
 
 /** What a process ended with, for people. */
-export function endText({ code, signal }: Ended, last: readonly string[] = []): string {
+export function exitText({ code, signal }: Exit, lastLines: readonly string[] = []): string {
   const how = signal === null ? `workerd ended with code ${code ?? "unknown"}` : `workerd was ended by ${signal}`;
-  return last.length === 0 ? how : `${how}: ${last.join("; ")}`;
+  return lastLines.length === 0 ? how : `${how}: ${lastLines.join("; ")}`;
 }
 
 /**
@@ -98,10 +98,10 @@ export function allListening(control: Readable, sockets: readonly string[]): Pro
   const ports = new Map<string, number>();
   return new Promise((resolve) => {
     createInterface({ input: control }).on("line", (line) => {
-      const told = anyEvent.parse(JSON.parse(line));
+      const message = anyEvent.parse(JSON.parse(line));
       // It tells of its inspector too, and may come to tell of more.
-      if (told.event !== "listen") return;
-      const { socket, port } = listenEvent.parse(told);
+      if (message.event !== "listen") return;
+      const { socket, port } = listenEvent.parse(message);
       ports.set(socket, port);
       if (sockets.every((name) => ports.has(name))) resolve(ports);
     });

@@ -4,17 +4,17 @@ import { createRequire } from "node:module";
 import { join } from "node:path";
 import { Problem } from "../../link/problem.ts";
 import { fetchPackages } from "../fetch-packages.ts";
-import { WORKERDS } from "../fetched.ts";
+import { WORKERDS } from "../platform-packages.ts";
 
 /** The one workerd this program is built and tested with; the same as in package.json. */
 export const WORKERD_VERSION = "1.20261117.1";
 
 /**
  * Path of a workerd that runs on this machine: SALLYPORT_WORKERD, else the one installed beside this program,
- * else one fetched with npm into the cache folder, once. `say` hears of the fetch. Throws Problem with the way out.
+ * else one fetched with npm into the cache folder, once. `notify` hears of the fetch. Throws Problem with the way out.
  */
-export function findWorkerd(env: NodeJS.ProcessEnv, say: (message: string) => void): string {
-  const path = env["SALLYPORT_WORKERD"] || installed() || fetched(env, say);
+export function findWorkerd(env: NodeJS.ProcessEnv, notify: (message: string) => void): string {
+  const path = env["SALLYPORT_WORKERD"] || installed() || fetched(env, notify);
   checkRuns(path);
   return path;
 }
@@ -40,11 +40,11 @@ function installed(): string | undefined {
   }
 }
 
-function fetched(env: NodeJS.ProcessEnv, say: (message: string) => void): string {
+function fetched(env: NodeJS.ProcessEnv, notify: (message: string) => void): string {
   const name = packageName();
   try {
     return join(
-      fetchPackages([name], env, (message) => say(`${message} (about 50 MB)`)),
+      fetchPackages([name], env, (message) => notify(`${message} (about 50 MB)`)),
       "node_modules",
       name,
       binary,

@@ -5,7 +5,7 @@ import type { Address } from "./address.ts";
 
 type Refusal = { address: Address; code: string };
 
-const MEANING: Record<string, string> = {
+const MEANINGS: Record<string, string> = {
   EADDRINUSE: "in use by another program",
   EACCES: "not permitted for this user",
   EADDRNOTAVAIL: "not an address of this machine",
@@ -15,11 +15,11 @@ const MEANING: Record<string, string> = {
  * Tries to listen on every address before anything is started, all at once so that they can't be in each other's way either.
  * Throws one Problem(port-taken) that names each address that can't be had.
  */
-export async function probe(addresses: readonly Address[]): Promise<void> {
+export async function checkPorts(addresses: readonly Address[]): Promise<void> {
   const results = await Promise.all(addresses.map(tryListen));
   await Promise.all(results.filter((result) => "server" in result).map(({ server }) => close(server)));
   const refused = results.filter((result) => "code" in result);
-  if (refused.length > 0) throw taken(refused);
+  if (refused.length > 0) throw portProblem(refused);
 }
 
 function tryListen(address: Address): Promise<{ server: Server } | Refusal> {
@@ -34,10 +34,10 @@ function close(server: Server): Promise<void> {
   return new Promise((resolve) => server.close(() => resolve()));
 }
 
-function taken(refused: readonly Refusal[]): Problem {
+function portProblem(refused: readonly Refusal[]): Problem {
   const lines = refused.map(
     ({ address, code }) =>
-      `${formatHostPort(address.host, address.port)} is ${MEANING[code] ?? `not available (${code})`}`,
+      `${formatHostPort(address.host, address.port)} is ${MEANINGS[code] ?? `not available (${code})`}`,
   );
   const codes = new Set(refused.map(({ code }) => code));
   const fixes: string[] = [];

@@ -7,18 +7,18 @@ import { isFull, tryRemove } from "./disk.ts";
 import { databasesIn } from "./storage.ts";
 
 /** Bytes that opening a database takes: the index of its log, and the log's beginning. */
-const EACH = 48 * 1024;
+const BYTES_PER_DATABASE = 48 * 1024;
 /** Bytes for what else a start writes, and for relays that are yet to come. */
-const REST = 256 * 1024;
-const MOST = 16 * 1024 * 1024;
+const BASE_BYTES = 256 * 1024;
+const MAX_BYTES = 16 * 1024 * 1024;
 /** Milliseconds between looks whether the disk has room again. */
-const LOOK_MS = 60_000;
+const CHECK_INTERVAL_MS = 60_000;
 
 /**
  * Room on the disk of the data folder that only a start may use: SQLite can't even read without writing a little beside each
  * file, and what is mapped has to go on after a reboot, however full the disk is.
  */
-export class Reserve {
+export class DiskReserve {
   readonly #data: DataFolder;
   readonly #log: Log;
 
@@ -42,7 +42,7 @@ export class Reserve {
   /** Takes the room for the next start, now and whenever the disk has room again, until `signal`. */
   keep(signal: AbortSignal): void {
     this.#take();
-    const timer = setInterval(() => this.#take(), LOOK_MS);
+    const timer = setInterval(() => this.#take(), CHECK_INTERVAL_MS);
     timer.unref();
     signal.addEventListener("abort", () => clearInterval(timer), { once: true });
   }
@@ -67,7 +67,7 @@ export class Reserve {
   }
 
   get #needed(): number {
-    return Math.min(MOST, REST + EACH * databasesIn(this.#data.storage).length);
+    return Math.min(MAX_BYTES, BASE_BYTES + BYTES_PER_DATABASE * databasesIn(this.#data.storage).length);
   }
 }
 

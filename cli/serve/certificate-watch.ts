@@ -3,14 +3,14 @@ import { Problem } from "../../link/problem.ts";
 import { readTls, type Tls, type TlsFiles } from "./tls.ts";
 
 /** Milliseconds between looks at the files: certificates are renewed weeks before they end. */
-const LOOK_MS = 60_000;
+const CHECK_INTERVAL_MS = 60_000;
 
 /** Keeps the certificate that is in use, and says when there is another. */
-export class Renewal {
+export class CertificateWatch {
   readonly #files: TlsFiles;
   readonly #log: Log;
   #current: Tls;
-  readonly #listeners = new Set<(reason: string) => void>();
+  readonly #waiting = new Set<(reason: string) => void>();
 
   /** Throws Problem when the files can't be used now. */
   constructor(files: TlsFiles, log: Log) {
@@ -25,17 +25,17 @@ export class Renewal {
 
   /** Resolves, with the reason, when the files hold another certificate: workerd has to be started with it. */
   get renewed(): Promise<string> {
-    return new Promise((resolve) => this.#listeners.add(resolve));
+    return new Promise((resolve) => this.#waiting.add(resolve));
   }
 
   /** Looks at the files, now and then and when asked by SIGHUP. A pair that does not fit, perhaps half written, is not taken. */
-  look(): void {
+  check(): void {
     try {
       const found = readTls(this.#files);
       if (found.certificate === this.#current.certificate && found.key === this.#current.key) return;
       this.#current = found;
-      for (const tell of this.#listeners) tell("the certificate was renewed");
-      this.#listeners.clear();
+      for (const resolve of this.#waiting) resolve("the certificate was renewed");
+      this.#waiting.clear();
     } catch (error) {
       if (!(error instanceof Problem)) throw error;
       this.#log("warn", "the new certificate is not taken", { reason: error.message });
@@ -44,7 +44,7 @@ export class Renewal {
 
   /** Looks from time to time until `signal`. */
   watch(signal: AbortSignal): void {
-    const timer = setInterval(() => this.look(), LOOK_MS);
+    const timer = setInterval(() => this.check(), CHECK_INTERVAL_MS);
     timer.unref();
     signal.addEventListener("abort", () => clearInterval(timer), { once: true });
   }

@@ -6,10 +6,10 @@ import { codeOf } from "./disk.ts";
 import { generationOf } from "./sqlite/generation.ts";
 
 /** Tries for one database, and milliseconds between them: its log begins anew after some 4 MB of changes. */
-const TRIES = 20;
-const AGAIN_MS = 250;
+const MAX_ATTEMPTS = 20;
+const RETRY_MS = 250;
 /** Milliseconds within which a file may change twice and look as if it had changed once. */
-const TICK_MS = 50;
+const CLOCK_TICK_MS = 50;
 
 /**
  * Copies a database and its log while an edge writes to them. The file first and then the log: whatever SQLite has moved from
@@ -18,13 +18,13 @@ const TICK_MS = 50;
  * Answers false when the edge writes faster than this copies. Throws the disk's error, or the reason of `signal`.
  */
 export async function copyDatabase(from: string, to: string, signal: AbortSignal): Promise<boolean> {
-  for (let tries = 0; tries < TRIES; tries += 1) {
-    if (tries > 0) await sleep(AGAIN_MS, undefined, { signal });
+  for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt += 1) {
+    if (attempt > 0) await sleep(RETRY_MS, undefined, { signal });
     const before = generationOf(from);
     const { mtimeMs } = await stat(from);
-    if (Math.abs(Date.now() - mtimeMs) < TICK_MS) continue;
-    await streamed(from, to, signal);
-    const hasLog = await copiedLog(`${from}-wal`, `${to}-wal`, signal);
+    if (Math.abs(Date.now() - mtimeMs) < CLOCK_TICK_MS) continue;
+    await streamFile(from, to, signal);
+    const hasLog = await copyLog(`${from}-wal`, `${to}-wal`, signal);
     if (generationOf(from) !== before) continue;
     // The disk takes its time: not while the log must not begin anew.
     await flush(to);
@@ -36,11 +36,11 @@ export async function copyDatabase(from: string, to: string, signal: AbortSignal
 
 /** Copies a file for its owner alone, and has it on the disk before it answers. Throws the disk's error, or the reason of `signal`. */
 export async function copyFile(from: string, to: string, signal: AbortSignal): Promise<void> {
-  await streamed(from, to, signal);
+  await streamFile(from, to, signal);
   await flush(to);
 }
 
-async function streamed(from: string, to: string, signal: AbortSignal): Promise<void> {
+async function streamFile(from: string, to: string, signal: AbortSignal): Promise<void> {
   await pipeline(createReadStream(from), createWriteStream(to, { mode: 0o600 }), { signal });
 }
 
@@ -64,9 +64,9 @@ export function flushFolder(path: string): void {
   }
 }
 
-async function copiedLog(from: string, to: string, signal: AbortSignal): Promise<boolean> {
+async function copyLog(from: string, to: string, signal: AbortSignal): Promise<boolean> {
   try {
-    await streamed(from, to, signal);
+    await streamFile(from, to, signal);
     return true;
   } catch (error) {
     if (codeOf(error) !== "ENOENT") throw error;

@@ -1,5 +1,5 @@
 import { stringify } from "smol-toml";
-import { COMPATIBILITY_DATE, COMPATIBILITY_FLAGS } from "../serve/config.ts";
+import { COMPATIBILITY_DATE, COMPATIBILITY_FLAGS } from "../serve/workerd-config.ts";
 
 export type Deployment = { name: string; hosts: readonly string[] };
 

@@ -3,9 +3,9 @@ import type { Log } from "../../link/log.ts";
 import { sinceBoot } from "../../link/edge-time.ts";
 
 /** Milliseconds between looks at the clock. */
-const LOOK_MS = 1_000;
+const CHECK_INTERVAL_MS = 1_000;
 /** Milliseconds that a clock may be set without a word: what is corrected again and again. */
-const LITTLE_MS = 5_000;
+const MIN_CHANGE_MS = 5_000;
 
 /**
  * Notices that the clock was set back. In an object of workerd time never goes back, it stands still instead (measured, workerd
@@ -35,17 +35,17 @@ export class ClockWatch {
 
   /** Looks from time to time until `signal`. */
   watch(signal: AbortSignal): void {
-    const timer = setInterval(() => this.look(), LOOK_MS);
+    const timer = setInterval(() => this.check(), CHECK_INTERVAL_MS);
     timer.unref();
     signal.addEventListener("abort", () => clearInterval(timer), { once: true });
   }
 
-  look(): void {
+  check(): void {
     const ahead = this.#now();
     const back = this.#ahead - ahead;
     // Little steps add up: only what is ahead of all so far moves the mark.
-    if (back < -LITTLE_MS) this.#log("info", `the clock was set on by ${Math.round(-back / 1000)} s`);
-    if (back > 0 && back < LITTLE_MS) return;
+    if (back < -MIN_CHANGE_MS) this.#log("info", `the clock was set on by ${Math.round(-back / 1000)} s`);
+    if (back > 0 && back < MIN_CHANGE_MS) return;
     this.#ahead = ahead;
     if (back <= 0) return;
     this.#next.resolve(`the clock was set back by ${Math.round(back / 1000)} s`);
