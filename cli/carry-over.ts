@@ -2,19 +2,19 @@ import type { CarriedOverView } from "../shared/rule/api.ts";
 import type { Edge } from "./edge.ts";
 import { goodTokens, tokensToLookAt, tokenTable, type Since, type State } from "./revoked-since.ts";
 
-/** What becomes of the tokens of a state that is put in place again. */
+/** Which tokens, keys and grants of a restored state to revoke. */
 export type CarryOver = {
-  /** What a later state of the same edge has ended, and what that is called; null where there is none. */
+  /** What a later state of the same edge has revoked, and the name of that state; null: there is none. */
   later: { since: Since; name: string } | null;
-  /** Ends every token. */
+  /** Revoke every token. */
   revokeAll: boolean;
-  /** When this was begun, in milliseconds since 1970. */
+  /** When the command started, in milliseconds since 1970. */
   began: number;
 };
 
 /**
- * Ends in an edge whose state is `then` what ended later, or everything; answers what its administrator has to know: one line or table a
- * text. Without a later state that is which tokens are good again. Throws Problem.
+ * Revokes, in an edge whose state is `then`, what was revoked later, or every token. Returns messages for the admin, each a line or a
+ * table; without a later state, they list the tokens that are valid again. Throws Problem.
  */
 export async function carryOver(edge: Edge, then: State, { later, revokeAll, began }: CarryOver): Promise<string[]> {
   if (!revokeAll && later === null) return goodTokens(then, began).length === 0 ? [] : goodAgainText(then, began);
@@ -27,23 +27,23 @@ export async function carryOver(edge: Edge, then: State, { later, revokeAll, beg
 
 function goodAgainText(then: State, began: number): string[] {
   return [
-    `warning: what was revoked after ${then.at} is good again, for this state can't know of it. Look through its tokens:\n`,
+    `warning: tokens that were revoked after ${then.at} are valid again, because this state is older. Review its tokens:\n`,
     tokensToLookAt(then, began),
-    "  fix: sallyport token revoke JTI for each that should not be; or do this again with --former, which takes over what a later state has revoked, or with --revoke-agents, which ends every token\n",
-    "tokens that were issued after it are refused: their holders need new ones\n",
+    "  fix: sallyport token revoke JTI for each that should not be valid; or run this again with --former, which takes over the revocations of a later state, or with --revoke-agents, which revokes every token\n",
+    "the edge refuses tokens that were issued after that time: issue new ones\n",
   ];
 }
 
 function revokedText({ tokens, keys, grants }: CarriedOverView, name: string): string[] {
   return [
-    `revoked here too, as in ${name}: ${counted(tokens, "token")}, ${counted(keys, "signing key")}, ${counted(grants, "grant")}\n`,
+    `revoked, as in ${name}: ${counted(tokens, "token")}, ${counted(keys, "signing key")}, ${counted(grants, "grant")}\n`,
   ];
 }
 
 function issuedLaterText(issued: Since["issued"]): string[] {
   if (issued.length === 0) return [];
   return [
-    "warning: these were issued later, so they are refused, agents whose token was renewed among them: issue new ones\n",
+    "warning: the edge refuses these tokens, because they were issued later than this state (renewed tokens of agents too): issue new ones\n",
     tokenTable(issued),
   ];
 }
@@ -52,18 +52,18 @@ function allRevokedText({ tables }: State): string[] {
   const sites = tables.sites.filter(({ removed }) => removed === null).map(({ name }) => name);
   const agents = sites.map((site) => `  sallyport token agent ${site} --out ${site}.token\n`);
   return [
-    "every token is ended: of agents, gateways, visitors and administrators. New ones, with the options that they had:\n",
+    "every token is revoked: of agents, gateways, visitors and admins. Issue new ones, with the options that the old ones had:\n",
     "  sallyport login URL --secret-file FILE\n",
     ...agents,
-    "  sallyport token gateway, and sallyport token visitor, for those who had one\n",
-    "the admin secret is no token, and stays\n",
+    "  sallyport token gateway and sallyport token visitor, where they are needed\n",
+    "the admin secret is not a token and stays valid\n",
   ];
 }
 
 function grantsText({ grants }: CarriedOverView): string[] {
   return grants === 0
     ? []
-    : [`${counted(grants, "grant")} that ended later, or whose link was used since, ended too\n`];
+    : [`ended too: ${counted(grants, "grant")}, which ended later or whose link was used since\n`];
 }
 
 function counted(count: number, name: string): string {

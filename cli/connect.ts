@@ -20,24 +20,24 @@ const LOOPBACK = "127.0.0.1";
 const RETRY_MS = 1_000;
 const MAX_RETRY_MS = 15_000;
 
-/** Milliseconds between looks whether the token is over. */
+/** Milliseconds between checks whether the token has expired. */
 const CHECK_INTERVAL_MS = 1_000;
-/** Milliseconds that the edge's time, as we know it, may be behind. */
+/** Milliseconds by which this client's estimate of the edge's time may be behind. */
 const MAX_CLOCK_LAG_MS = 5_000;
 
-/** `expires`: of the token, in milliseconds since 1970. */
+/** `expires`: when the token expires, in milliseconds since 1970. */
 export type ConnectOptions = {
   edge: URL;
   dialler: Dialler;
   token: string;
   expires: number;
   wanted: readonly Wanted[];
-  /** Where to answer Prometheus; null: nowhere. */
+  /** Where to serve metrics to Prometheus; null: nowhere. */
   metrics: SocketAddress | null;
   log: Log;
 };
 
-/** Opens local listeners for endpoints and keeps them until `signal`. Throws Problem when the token does not open them, or ends. */
+/** Opens local listeners for endpoints until `signal`. Throws Problem when the token does not open an endpoint, expires or is revoked. */
 export async function connect(
   { edge, dialler, token, expires, wanted, metrics, log }: ConnectOptions,
   signal: AbortSignal,
@@ -63,17 +63,17 @@ export async function connect(
     await openListener(listeners, client.use(siteFor(listing, listening)), listening);
   }
   log("info", "ready", { endpoints: wanted.map(({ text }) => text).join(" ") });
-  // Our own clock may be wrong: the edge's says when the token ends.
+  // This machine's clock may be wrong: the edge's decides when the token expires.
   const isOver = (early: number): boolean => [...client.links].some(({ edgeTime = 0 }) => edgeTime + early >= expires);
   await Promise.race([ended(stopped.promise, signal), throwWhenExpired(() => isOver(0), signal)]).catch(
     (error: unknown) => {
-      // The edge may have been the first to say so.
+      // The edge may have closed the lanes for that reason before this client noticed.
       throw isOver(MAX_CLOCK_LAG_MS) ? tokenExpired() : error;
     },
   );
 }
 
-/** Carries one connection over standard input and output, for `ssh -o ProxyCommand`. Throws Problem when it ends early. */
+/** Carries one connection over standard input and output, for `ssh -o ProxyCommand`. Throws Problem when it breaks off. */
 export async function connectStdio(
   { edge, dialler, token, wanted, log }: ConnectOptions,
   signal: AbortSignal,
@@ -81,7 +81,11 @@ export async function connectStdio(
   const [only] = wanted;
   const [listening, ...more] = only === undefined ? [] : listenings(only, LOOPBACK);
   if (only === undefined || wanted.length > 1 || more.length > 0 || listening?.transport !== "tcp") {
-    throw Problem.usage("stdio-one", "--stdio carries one TCP endpoint", "name one port, as 2222/tcp, or SITE/NAME");
+    throw Problem.usage(
+      "stdio-one",
+      "--stdio carries exactly one TCP endpoint",
+      "name one port, as 2222/tcp, or SITE/NAME",
+    );
   }
   await using stack = new Resources();
   const stopped = deferred<LinkStopped>();
@@ -91,7 +95,7 @@ export async function connectStdio(
   if (listing === undefined) return;
   const link = client.use(siteFor(listing, listening));
   const { stdin, stdout } = process;
-  // The reader must see the end when it comes, while the other direction may go on.
+  // The program that reads standard output must see its end at once; the other direction may go on.
   stdout.once("finish", () => closeSync(1));
   const local = { readable: stdin, writable: stdout, reset: () => {} };
   const carried = tunnel(link, listening.text, "", local, { bytesIn: 0, bytesOut: 0 }, log);
@@ -103,11 +107,14 @@ export async function connectStdio(
     failure.code === "denied" || failure.code === "expired" ? EXIT.denied : EXIT.failed,
     failure.code,
     failure.reason,
-    "sallyport status and sallyport log, run by an administrator, say more",
+    "an admin can see more with sallyport status and sallyport log",
   );
 }
 
-/** What the token opens; waits for an edge that is out of reach. Throws Problem when the token is refused. */
+/**
+ * Asks the edge which sites and endpoints the token opens; retries while the edge can't be reached. Returns undefined after `signal`.
+ * Throws Problem when the edge refuses the token.
+ */
 export async function waitForListing(client: Client, log: Log, signal: AbortSignal): Promise<Listing | undefined> {
   for (let wait = RETRY_MS; !signal.aborted; wait = Math.min(wait * 2, MAX_RETRY_MS)) {
     const listing = await client.list();
@@ -128,7 +135,7 @@ function siteFor(listing: Listing, { endpoint, text }: Listening): string {
     EXIT.denied,
     "denied",
     `the token does not open ${text}, or nothing is mapped there`,
-    all.length === 0 ? "ask for a token that does" : `it opens ${all.join(" ")}`,
+    all.length === 0 ? "ask an admin for a token that opens it" : `it opens ${all.join(" ")}`,
   );
 }
 
@@ -137,16 +144,16 @@ async function openListener(listeners: Listeners, link: SiteLink, listening: Lis
     await listeners.open(link, listening);
   } catch (error) {
     const { code = "" } = error as NodeJS.ErrnoException;
-    const cause = code === "EADDRINUSE" ? "another program has that port" : String(error);
+    const cause = code === "EADDRINUSE" ? "the port is in use by another program" : String(error);
     throw Problem.configuration(
       "listen-failed",
       `can't listen for ${showListening(listening)}: ${cause}`,
-      `choose another address: ${listening.text}=127.0.0.1:PORT`,
+      `choose another address or port: ${listening.text}=127.0.0.1:PORT`,
     );
   }
 }
 
-/** Throws Problem when the token is over; resolves when `signal` comes before. */
+/** Throws Problem when the token has expired; resolves when `signal` comes first. */
 async function throwWhenExpired(isOver: () => boolean, signal: AbortSignal): Promise<void> {
   while (!signal.aborted && !isOver())
     await sleep(CHECK_INTERVAL_MS, undefined, { signal, ref: false }).catch(() => {});
@@ -154,6 +161,6 @@ async function throwWhenExpired(isOver: () => boolean, signal: AbortSignal): Pro
 }
 
 function tokenExpired(): Problem {
-  const fix = "ask for a new one: sallyport token visitor --endpoint E";
+  const fix = "ask an admin for a new one: sallyport token visitor --endpoint E";
   return new Problem(EXIT.token, "token-expired", "the token has expired", fix);
 }

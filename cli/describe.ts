@@ -4,7 +4,7 @@ import { FIELDS, isUsual, textOf, valueOf, type NamedField } from "../shared/rul
 import { ruleOf } from "../shared/rule/register.ts";
 import { ruleFrom } from "../shared/rule/register-text.ts";
 
-/** Everything about a mapping, a line for each fact; what is as it always is is left out. */
+/** Describes a mapping, one line for each field; fields with their default value are left out. */
 export function describeMapping(mapping: MappingView): string {
   const { id, created, changed, revision } = mapping;
   const { http } = ruleOf(ruleFrom(mapping));

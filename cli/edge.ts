@@ -6,17 +6,17 @@ import { parseEdgeUrl } from "../shared/address/edge-url.ts";
 import { explainOlderEdge } from "./older-edge.ts";
 import type { Login } from "./logins.ts";
 
-/** The API of one edge. Every call answers the body, or throws Problem. `ifMatch`: change only what is still in the state with this tag. */
+/** The API of one edge. `call` returns the response's body, or throws Problem. `ifMatch`: the ETag that the entry must still have. */
 export type Edge = {
   url: string;
-  /** The proxy that leads to it; null: none. */
+  /** The proxy through which the edge is reached; null: none. */
   proxy: HttpProxy | null;
   call: <Answer>(method: Method, path: string, body?: unknown, ifMatch?: string) => Promise<Answer>;
 };
 
 type Opening = Pick<Login, "url" | "insecure"> & { token: string | null; dialler: Dialler };
 
-/** Speaks to the edge of a login. Throws Problem when the way there would be readable by others. */
+/** Opens the API of an edge. Throws Problem for an unencrypted URL of another machine, unless `insecure`. */
 export function openEdge({ url, token, insecure, dialler }: Opening): Edge {
   const base = checkedUrl(url, insecure);
   return {
@@ -32,7 +32,7 @@ export function openEdge({ url, token, insecure, dialler }: Opening): Edge {
   };
 }
 
-/** A list of the API, all pages of it: `path` answers entries as `name`, and in `next` what to go on after. */
+/** Fetches all pages of a list. Each answer of `path` has its entries under `name` and the cursor of the next page under `next`. */
 export async function allPages<Entry>(edge: Edge, path: string, name: string): Promise<Entry[]> {
   const entries: Entry[] = [];
   for (let after: string | null = ""; after !== null;) {
@@ -44,7 +44,7 @@ export async function allPages<Entry>(edge: Edge, path: string, name: string): P
   return entries;
 }
 
-/** The canonical form of an edge's URL. Throws Problem for plain http to another machine, unless that is asked for. */
+/** Returns the canonical form of an edge's URL. Throws Problem for unencrypted http to another machine, unless `insecure`. */
 export function checkedUrl(text: string, insecure: boolean): string {
   const parsed = parseEdgeUrl(text);
   if (!parsed.ok) throw Problem.usage("url-invalid", parsed.error.message, parsed.error.fix ?? "");
@@ -52,8 +52,8 @@ export function checkedUrl(text: string, insecure: boolean): string {
   if (isPlain && !isLoopback && !insecure) {
     throw Problem.configuration(
       "plain-http",
-      `${url} is not encrypted: the secret and all tokens could be read on the way`,
-      "use https, or say --insecure if the way is safe by other means",
+      `${url} is not encrypted: the admin secret and all tokens could be read on the way`,
+      "use https, or add --insecure if the network is protected by other means",
     );
   }
   return url;

@@ -7,9 +7,9 @@ import { npmEnv } from "./npm-env.ts";
 import { neededBy } from "./package-lock.ts";
 
 /**
- * Folder of the cache whose `node_modules` has these packages, and all that they need: fetched with npm, once, in the versions that
- * this program was built with. npm takes nothing whose hash is another than it was then, whatever the registry says.
- * `notify` hears of the fetch. Throws Error.
+ * Returns a cache folder whose `node_modules` has these packages and their dependencies, in the versions that this program was built
+ * with. npm fetches them once, and refuses a package whose hash differs from the one recorded at build time. `notify` is called with a
+ * message before a fetch. Throws Error.
  */
 export function fetchPackages(
   names: readonly string[],
@@ -21,7 +21,7 @@ export function fetchPackages(
   const cache = env["XDG_CACHE_HOME"] || join(homedir(), ".cache");
   const folder = join(cache, "sallyport", `${main.replace(/^@.*\//, "")}-${versions[main]}`);
   if (existsSync(folder)) return folder;
-  notify(`fetching ${main} ${versions[main]} with npm into ${folder}, once`);
+  notify(`fetching ${main} ${versions[main]} once, with npm, into ${folder}`);
   mkdirSync(dirname(folder), { recursive: true });
   const draft = mkdtempSync(`${folder}.`);
   try {
@@ -41,7 +41,7 @@ export function fetchPackages(
     renameSync(draft, folder);
   } catch (error) {
     rmSync(draft, { recursive: true, force: true });
-    // Another process may have been quicker.
+    // Another process may have put the folder in place meanwhile.
     if (!existsSync(folder)) throw error;
   }
   return folder;

@@ -7,10 +7,10 @@ import { printProblem, stdio } from "./output.ts";
 import { program } from "./program.ts";
 
 const words = process.argv.slice(2);
-// First thing: it overwrites argv, where a --token could be read by everybody on this machine.
+// Before anything else: this overwrites argv, where every user of this machine could read a --token.
 process.title = "sallyport";
 
-// `| head` has read enough: no reason to complain.
+// EPIPE: the reader, such as `| head`, has read enough. That is no error.
 process.stdout.on("error", (error: NodeJS.ErrnoException) =>
   process.exit(error.code === "EPIPE" ? EXIT.done : EXIT.failed),
 );
@@ -27,14 +27,14 @@ async function runAgent(args: readonly string[]): Promise<void> {
   if (isSingleExecutable()) {
     throw Problem.configuration(
       "agent-missing",
-      "this single executable has no agent in it",
-      "take the one called agent-…",
+      "this single executable does not contain the agent",
+      "use the executable called agent-…",
     );
   }
   const file = new URL("./agent.js", import.meta.url);
   const path = fileURLToPath(file);
   if (!existsSync(path))
-    throw Problem.configuration("agent-missing", `${path} is not there`, "install the whole package again");
+    throw Problem.configuration("agent-missing", `${path} is missing`, "install the whole package again");
   process.argv.splice(1, process.argv.length, path, ...args);
   await import(file.href);
 }
@@ -47,6 +47,10 @@ function report(error: unknown): number {
     return error.exit;
   }
   const cause = error instanceof Error ? (error.stack ?? error.message) : String(error);
-  printProblem(stdio, json, new Problem(EXIT.failed, "internal", cause, "this is a defect: please report it"));
+  printProblem(
+    stdio,
+    json,
+    new Problem(EXIT.failed, "internal", cause, "this is a bug in sallyport: please report it"),
+  );
   return EXIT.failed;
 }

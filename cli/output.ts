@@ -2,14 +2,14 @@ import { fstatSync } from "node:fs";
 import type { Problem } from "../link/problem.ts";
 import { clean } from "../shared/text.ts";
 
-/** Characters of one line of a message: fixes hold whole commands. */
+/** The most characters of one line of a message. Fixes contain whole commands, so it is large. */
 const MAX_LINE = 4096;
 
-/** Where a command writes: results to `out`, everything else to `err`. */
+/** What a command writes to: results to `out`, everything else to `err`. */
 export type Output = {
   out: (text: string) => void;
   err: (text: string) => void;
-  /** Whether results go to a file that other users of this machine can read. */
+  /** Whether `out` is a file that other users of this machine can read. */
   isExposedFile?: () => boolean;
 };
 
@@ -22,19 +22,19 @@ export const stdio: Output = {
   },
 };
 
-/** The result of a read: JSON for scripts, else the text for people. */
+/** Prints a result: JSON for scripts, else the text for people. */
 export function printResult(output: Output, json: boolean, value: unknown, text: () => string): void {
   output.out(json ? `${JSON.stringify(value, undefined, 2)}\n` : text());
 }
 
-/** Code, cause and fix of a problem; one JSON line with `--json`. */
+/** Prints a problem's code, cause and fix; as one line of JSON if `json`. */
 export function printProblem(output: Output, json: boolean, problem: Problem): void {
   const { code, fix, message } = problem;
   if (json) output.err(`${JSON.stringify({ code, cause: message, fix })}\n`);
   else output.err(`error[${code}]: ${lines(message)}\n${fix === "" ? "" : `  fix: ${lines(fix)}\n`}`);
 }
 
-/** Plain warnings of the edge about something it accepted. */
+/** Prints the edge's warnings about a change that it accepted. */
 export function printWarnings(output: Output, warnings: readonly string[]): void {
   for (const warning of warnings) output.err(`warning: ${clean(warning, MAX_LINE)}\n`);
 }

@@ -1,14 +1,14 @@
-/** An entry of a package-lock.json of version 3, as far as we read it. */
+/** The fields we use of an entry in package-lock.json (lockfileVersion 3). */
 export type LockEntry = {
   version?: string;
   dependencies?: Record<string, string>;
   optionalDependencies?: Record<string, string>;
 };
 
-/** Entries by path: `node_modules/a`, or `node_modules/a/node_modules/b` for what a alone gets. */
+/** Entries by path: `node_modules/a`, or `node_modules/a/node_modules/b` for a version of b that only a gets. */
 export type LockEntries = Readonly<Record<string, LockEntry>>;
 
-/** The entries of these packages and of all that they need, on any platform. */
+/** Selects the entries of these packages and of all their dependencies, on any platform. */
 export function neededBy(names: readonly string[], entries: LockEntries): Record<string, LockEntry> {
   const kept: Record<string, LockEntry> = {};
   const keep = (path: string): void => {
@@ -22,7 +22,7 @@ export function neededBy(names: readonly string[], entries: LockEntries): Record
   return kept;
 }
 
-/** Where a package finds one that it names: in its own folder, or in the next above. */
+/** Finds the path of a dependency as Node does: in the package's own folder, else in the next folder above that has it. */
 function nearest(entries: LockEntries, from: string, name: string): string {
   const own = `${from}/node_modules/${name}`;
   if (own in entries) return own;

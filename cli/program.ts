@@ -30,18 +30,18 @@ Examples:
 
 Exit codes: 0 done, 1 failed, 2 usage, 3 configuration, 4 token refused, 5 edge unreachable, 6 not ready, 7 denied by policy`;
 
-/** All commands. Nothing is read or run before one is parsed. */
+/** Makes the root command with all its subcommands. Nothing is read or run before the command line is parsed. */
 export function program(context: Context): Command {
   const root = new Command("sallyport")
     .description("Publishes private IP:port services of a LAN at public endpoints, without touching the router.")
     .version(VERSION)
-    // A command's options are its own: grant has some that its ls has too.
+    // An option belongs to the command that it follows: grant and grant ls both have --json.
     .enablePositionalOptions()
     .addHelpText("after", EXAMPLES);
-  // Run by main.ts before commands are parsed: its words belong to another program. Here for the help.
+  // Listed for the help only: main.ts runs the agent before this program parses any option.
   root.addCommand(
     new Command("agent")
-      .description("Serve a site from inside its LAN: the same as the program `agent`.")
+      .description("Serve a site from inside its LAN; the same as the program `agent`.")
       .allowUnknownOption(),
   );
   for (const command of [
@@ -70,14 +70,14 @@ export function program(context: Context): Command {
   return strict(root, context);
 }
 
-/** Usage errors are answered, not acted on; results and messages go where the context says. */
+/** Makes commander throw usage errors instead of ending the process, and write through the context's output. */
 function strict(command: Command, context: Context): Command {
   command.exitOverride().configureOutput({
     writeOut: context.output.out,
     writeErr: context.output.err,
     outputError: (text, write) => write(text.replace(/^error: /, "error[usage]: ")),
   });
-  command.showHelpAfterError(`  fix: sallyport ${pathOf(command)}--help shows how`);
+  command.showHelpAfterError(`  fix: see sallyport ${pathOf(command)}--help`);
   for (const child of command.commands) strict(child, context);
   return command;
 }

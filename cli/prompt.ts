@@ -1,11 +1,11 @@
 import { createInterface } from "node:readline";
 import { Writable } from "node:stream";
 
-/** Asks for a line that is not shown while it is typed. Answers "" when nobody is there to be asked. */
+/** Asks for a line and does not show what is typed. Returns "" when there is no terminal. */
 export async function askHidden(question: string): Promise<string> {
   if (!process.stdin.isTTY || !process.stderr.isTTY) return "";
   const nowhere = new Writable({ write: (_chunk, _encoding, done) => done() });
-  // Puts the terminal into raw mode: whoever answers the question at once must not be echoed either.
+  // Puts the terminal into raw mode before the question is shown, so that a quick answer is not echoed either.
   const lines = createInterface({ input: process.stdin, output: nowhere, terminal: true });
   process.stderr.write(question);
   try {
@@ -20,7 +20,7 @@ export async function askHidden(question: string): Promise<string> {
   }
 }
 
-/** Asks for a line; `otherwise` is what an empty one means. Answers "" when nobody is there to be asked. */
+/** Asks for a line; an empty line means `otherwise`. Returns "" when there is no terminal. */
 export async function ask(question: string, otherwise = ""): Promise<string> {
   if (!process.stdin.isTTY || !process.stderr.isTTY) return "";
   const lines = createInterface({ input: process.stdin, output: process.stderr });

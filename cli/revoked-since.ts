@@ -5,7 +5,7 @@ import { table } from "./table.ts";
 const ms = z.number();
 const text = z.string();
 
-/** What matters here of an edge's export: fields and tables of later versions are passed over. */
+/** The tables and fields of an edge's export that are compared; unknown ones, of later versions, are ignored. */
 const State = z.object({
   at: z.iso.datetime(),
   tables: z.object({
@@ -26,59 +26,63 @@ const State = z.object({
     audit: z.array(z.object({ at: ms })),
   }),
 });
-/** What an edge knew at some moment. */
+/** An edge's export at one moment. */
 export type State = z.output<typeof State>;
 type Token = State["tables"]["tokens"][number];
 
-/** What a later state has ended, and what an earlier one can't know. */
+/** What a later state has revoked since an earlier one, and what the earlier one can't know. */
 export type Since = {
   tokens: string[];
   keys: string[];
   grants: string[];
-  /** Good tokens that were issued later: the earlier state refuses them. */
+  /** Valid tokens that were issued later: an edge with the earlier state refuses them. */
   issued: Token[];
 };
 
-/** Milliseconds before a state in which a revocation is worth a look: what was revoked just before may have come back by an older copy. */
+/** Milliseconds before a state within which revoked tokens are listed for review: an older copy may have made them valid again. */
 const LATELY_MS = 7 * 24 * 3600_000;
 
-/** Reads an export. Throws Problem when it is none. */
+/** Reads an export; `what` names it in errors. Throws Problem when it is not one. */
 export function stateOf(archive: unknown, what: string): State {
   const parsed = State.safeParse(archive);
   if (parsed.success) return parsed.data;
   throw Problem.configuration(
     "state-unreadable",
-    `${what} is not what an edge exports: ${parsed.error.issues[0]?.path.join(".") ?? ""}`,
-    "give what sallyport export printed, or a data folder or backup of an edge",
+    `${what} is not an edge's export: ${parsed.error.issues[0]?.path.join(".") ?? ""} is missing or of another type`,
+    "give a file from sallyport export, or a data folder or backup of an edge",
   );
 }
 
 /**
- * What `later`, another state of the same edge, has ended since `then`: a key that is missing was withdrawn, a grant that is missing or
- * in use was taken back or used. `began`: what either has written since then, in milliseconds since 1970, is of this very look.
- * Throws Problem when it is not later, or not the same edge.
+ * Lists what `later`, a later state of the same edge, has revoked since `then`. A key that is missing there was withdrawn; a grant that
+ * is missing or has an address was taken back or used. What either state wrote after `began` (milliseconds since 1970) comes from this
+ * command itself and is ignored. Throws Problem when `later` is older, or of another edge.
  */
 export function revokedSince(then: State, later: State, began: number): Since {
   const [before, after] = [then.tables, later.tables];
   const kids = new Set(after.keys.map(({ kid }) => kid));
   const tokens = new Map(after.tokens.map((token) => [token.jti, token]));
-  // All keys of one may have been withdrawn since; what they signed is listed still.
+  // All keys may have been withdrawn since; the tokens that they signed are still listed.
   const isSame = before.keys.some(({ kid }) => kids.has(kid)) || before.tokens.some(({ jti }) => tokens.has(jti));
   if (!isSame && before.keys.length > 0)
     throw Problem.configuration(
       "former-other",
-      "that is the state of another edge: they share nothing",
-      "name another",
+      "the former state is of another edge: the two have no key and no token in common",
+      "name a former state of the same edge, or none",
     );
   if (lastChange(later, began) < lastChange(then, began))
-    throw Problem.configuration("former-older", "that is an older state than this one", "name a later one, or none");
+    throw Problem.configuration(
+      "former-older",
+      `the former state is older than this one: last changed ${minute(lastChange(later, began))}, this one ${minute(lastChange(then, began))}`,
+      "name a later state, or none",
+    );
   const grants = new Map(after.grants.map((grant) => [grant.id, grant]));
   const known = new Set(before.tokens.map(({ jti }) => jti));
   const isUsed = ({ ipv4, ipv6 }: { ipv4: string | null; ipv6: string | null }): number =>
     Number(ipv4 !== null) + Number(ipv6 !== null);
   return {
     tokens: goodTokens(then, began).flatMap(({ jti }) => ((tokens.get(jti)?.revoked ?? null) === null ? [] : [jti])),
-    // One that nothing needs any more was forgotten, not withdrawn.
+    // A key that no token needed any more was deleted, not withdrawn.
     keys: before.keys.flatMap(({ kid, needed_until }) => (kids.has(kid) || needed_until <= began ? [] : [kid])),
     grants: before.grants.flatMap((grant) => {
       const now = grants.get(grant.id);
@@ -88,14 +92,14 @@ export function revokedSince(then: State, later: State, began: number): Since {
   };
 }
 
-/** Tokens that a state takes for good, the newest last. */
+/** Lists the tokens that are valid in a state, the newest last. */
 export function goodTokens({ tables }: State, now: number): Token[] {
-  // Whoever looks has logged in for it, within this second at the earliest.
+  // This command has logged in to look, within this second at the earliest: that token does not count.
   const second = now - (now % 1000);
   return tables.tokens.filter(({ revoked, expires, issued }) => revoked === null && expires > now && issued < second);
 }
 
-/** The tokens that somebody who puts a state in place should look at: those that are good in it, and those revoked shortly before. */
+/** Makes a table of the tokens to review before a state is restored: those valid in it, and those revoked shortly before. */
 export function tokensToLookAt(state: State, now: number): string {
   const good = goodTokens(state, now);
   const since = Date.parse(state.at) - LATELY_MS;

@@ -7,22 +7,22 @@ import { parseBytes, wholeNumber } from "./amount.ts";
 import { collect, type EdgeOptions } from "./context.ts";
 import { parseDuration, parseMoment } from "./duration.ts";
 
-/** What the command line says of a rule, by the options' names. `false`: back to the usual value, of an edit. */
+/** The options of a rule as commander parsed them, by name. `false`, when editing: back to the default. */
 export type RuleOptions = EdgeOptions & Readonly<Record<string, unknown>>;
 
-/** Adds an option for each field. `edit`: also for the place of a mapping, which `map add` takes as arguments, and the opposites. */
+/** Adds an option for each field. `edit`: also for endpoint, site and target, which `map add` takes as arguments, and for each opposite. */
 export function withRuleOptions(command: Command, edit: boolean): Command {
   for (const field of fieldsOf(edit)) {
     const options = [optionOf(field)];
     const opposite = new Option(`--${oppositeOf(field.flag)}`, field.undo);
-    // Commander turns the value of a `--no-…` on where its opposite does not come before it.
+    // Commander makes the value of `--no-x` true by default unless `--x` was added before it.
     if (edit && field.undo !== undefined) options.splice(isNo(field.flag) ? 0 : 1, 0, opposite);
     for (const option of options) command.addOption(option);
   }
   return command;
 }
 
-/** The fields of a rule that the options set. Throws Problem(usage). */
+/** Reads the fields of a rule that the options set. Throws Problem(usage). */
 export function ruleFields(options: RuleOptions, now: number, edit: boolean): Record<string, unknown> {
   return inputFrom(
     fieldsOf(edit).map((field) => {
@@ -62,7 +62,7 @@ const NUMBERS = {
   seconds: (text: string): number => Math.round(parseDuration(text) / 1000),
 } as const;
 
-/** What an option that was given means for its field. */
+/** Converts an option's value to its field's. Throws Problem. */
 function valueOf({ kind }: NamedField, given: unknown, now: number): unknown {
   switch (kind) {
     case "moment":
@@ -78,7 +78,7 @@ function valueOf({ kind }: NamedField, given: unknown, now: number): unknown {
   }
 }
 
-/** The value that a flag without an argument stands for; undefined where commander only says that it was not given. */
+/** Returns the value that a flag without an argument sets; undefined where commander only reports that it was not given. */
 function flagValue(field: NamedField, given: unknown, edit: boolean): unknown {
   if (given !== isNo(field.flag)) return field.sets ?? field.usual === false;
   return edit ? field.usual : undefined;

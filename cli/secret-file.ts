@@ -14,17 +14,17 @@ import {
 import { resolve } from "node:path";
 import { Problem } from "../link/problem.ts";
 
-/** A file for one secret, readable by its owner alone from its first moment. It appears whole, or not at all. */
+/** A new file for one secret. Only its owner can ever read it; it appears under its name with its content, or not at all. */
 export type SecretFile = Disposable & {
-  /** Where it will be. */
+  /** The path it will have. */
   readonly path: string;
-  /** Writes the secret, as a line, and gives the file its name. Throws Problem. */
+  /** Writes the secret as a line, then gives the file its name. Throws Problem. */
   write: (secret: string) => void;
 };
 
 /**
- * Makes sure that a secret can be written to a file, before there is one: what is issued and can't be kept is lost. `force`: a
- * file that is there is replaced. Dispose of it when there will be none. Throws Problem.
+ * Opens a file for a secret before the secret is issued: a secret that can't be written is lost. `force`: an existing file is
+ * replaced. Disposing of it without a `write` leaves no file. Throws Problem.
  */
 export function newSecretFile(file: string, force: boolean): SecretFile {
   const path = resolve(file);
@@ -32,8 +32,8 @@ export function newSecretFile(file: string, force: boolean): SecretFile {
   if (there !== undefined && !(force && there.isFile()))
     throw Problem.configuration(
       "file-exists",
-      `${path} is there already${there.isFile() ? "" : ", and is no plain file"}`,
-      there.isFile() ? "name a file that is not, or add --force to replace it" : "name another file",
+      `${path} exists already${there.isFile() ? "" : " and is not a regular file"}`,
+      there.isFile() ? "name another file, or add --force to replace it" : "name another file",
     );
   const draft = `${path}.${process.pid}.new`;
   const handle = attempt(path, () => openSync(draft, "wx", 0o600));
@@ -46,7 +46,7 @@ export function newSecretFile(file: string, force: boolean): SecretFile {
     path,
     write: (secret) =>
       attempt(path, () => {
-        // An access list of the folder may have given it to others.
+        // A default ACL of the folder may have let other users read it.
         if (process.platform !== "win32") fchmodSync(handle, 0o600);
         writeSync(handle, `${secret}\n`);
         fsyncSync(handle);
@@ -61,7 +61,7 @@ export function newSecretFile(file: string, force: boolean): SecretFile {
   };
 }
 
-/** Gives a draft a name that is still free. Throws EEXIST when it is not, whoever took it meanwhile. */
+/** Gives a draft its name. Throws EEXIST when another process has taken the name meanwhile. */
 function putInPlace(draft: string, path: string): void {
   try {
     linkSync(draft, path);
@@ -80,7 +80,7 @@ function attempt<T>(path: string, step: () => T): T {
     throw Problem.configuration(
       "file-unwritable",
       `${path} can't be written: ${cause}`,
-      "name a file in a folder that this user may write",
+      "name a file in a folder that this user can write to",
     );
   }
 }

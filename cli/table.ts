@@ -1,9 +1,9 @@
 import { clean } from "../shared/text.ts";
 
-/** One column: its heading, and how to get a row's text. Numbers read better at the right. */
+/** A column of a table: its heading, and how to get a row's text. Numbers are aligned right. */
 export type Column<Row> = { title: string; value: (row: Row) => string; align?: "right" };
 
-/** Rows under headings in aligned columns without borders; a column that is empty in every row is left out. */
+/** Formats rows under headings, in aligned columns without borders; leaves out a column that is empty in every row. */
 export function table<Row>(rows: readonly Row[], columns: readonly Column<Row>[]): string {
   const filled = columns
     .map((column) => ({ ...column, cells: rows.map((row) => clean(column.value(row))) }))
@@ -31,7 +31,7 @@ const graphemes = new Intl.Segmenter(undefined, { granularity: "grapheme" });
 const WIDE =
   /[\p{Script=Han}\p{Script=Hangul}\p{Script=Hiragana}\p{Script=Katakana}\u3000-\u303f\uff01-\uff60\p{Emoji_Presentation}]/u;
 
-/** Columns of a terminal that a text takes: East Asian characters take two. */
+/** Counts the columns of a terminal that a text takes: East Asian characters take two. */
 function displayWidth(text: string): number {
   return Array.from(graphemes.segment(text), ({ segment }) => (WIDE.test(segment) ? 2 : 1)).reduce<number>(
     (sum, width) => sum + width,

@@ -12,19 +12,19 @@ import { rulesFrom, ruleProblem } from "../rules-file.ts";
 
 type ApplyOptions = EdgeOptions & { json?: boolean; dryRun?: boolean; keep?: boolean; yes?: boolean };
 
-/** Warnings printed of many. */
+/** The most warnings that are printed. */
 const MAX_WARNINGS = 10;
 
 /** `sallyport map apply FILE [--dry-run]` */
 export function applyCommand(context: Context): Command {
   return readCommand(
     "apply",
-    "Bring the register to what a file says; shows the difference first, changes all of it or nothing.",
+    "Change the register to what a file says. Shows the difference first; makes all changes or none.",
   )
-    .argument("<file>", "TOML, as `map export --format toml` writes it; - for standard input")
+    .argument("<file>", "rules in TOML, as `map export --format toml` writes them; - reads standard input")
     .option("--dry-run", "only show the difference")
-    .option("--keep", "leave mappings that are not in the file alone, instead of removing them")
-    .option("--yes", "don't ask, on a terminal")
+    .option("--keep", "keep mappings that are not in the file instead of removing them")
+    .option("--yes", "don't ask for confirmation on a terminal")
     .action(async (file: string, options: ApplyOptions) => {
       const rules = rulesFrom(textOf(file), file);
       const edge = edgeOf(context, options);
@@ -41,13 +41,18 @@ export function applyCommand(context: Context): Command {
       if (!json) context.output.out(differenceText(plan));
       const warnings = plan.warnings.slice(0, MAX_WARNINGS);
       const more = plan.warnings.length - warnings.length;
-      printWarnings(context.output, more > 0 ? [...warnings, `and ${more} more of this kind`] : warnings);
+      printWarnings(context.output, more > 0 ? [...warnings, `${more} more warnings are not shown`] : warnings);
       if (options.dryRun === true || plan.changes.length === 0) {
         if (json) printResult(context.output, true, plan, () => "");
         return;
       }
       if (options.yes !== true && !json && !(await isConfirmed())) {
-        throw new Problem(EXIT.failed, "not-applied", "nothing was changed", "say yes next time, or --yes");
+        throw new Problem(
+          EXIT.failed,
+          "not-applied",
+          "nothing was changed: the change was not confirmed",
+          "answer yes, or give --yes",
+        );
       }
       const done = await put(false, plan.tag);
       if (json) printResult(context.output, true, done, () => "");
@@ -55,7 +60,7 @@ export function applyCommand(context: Context): Command {
     });
 }
 
-/** True without a terminal: then the command is an answer in itself. */
+/** Asks for confirmation on a terminal; resolves to true without one. */
 async function isConfirmed(): Promise<boolean> {
   if (!process.stdin.isTTY || !process.stderr.isTTY) return true;
   return /^y(?:es)?$/i.test(await ask("Apply this? [y/N] "));
@@ -68,12 +73,12 @@ function textOf(file: string): string {
     throw Problem.usage(
       "file-unreadable",
       `${file} can't be read: ${(error as Error).message}`,
-      "name a readable file",
+      "check the path and who may read the file",
     );
   }
 }
 
-/** What an edge says of one of the rules, by its line in the file. */
+/** Converts an edge's refusal of one rule to a Problem that names the rule's line in the file; returns other errors as they are. */
 function locateInFile(error: unknown, rules: readonly FileRule[], file: string): unknown {
   if (!(error instanceof Refusal) || error.entry === undefined) return error;
   const rule = rules[error.entry];
@@ -84,7 +89,7 @@ function locateInFile(error: unknown, rules: readonly FileRule[], file: string):
 
 const SIGNS = { add: "+", change: "~", remove: "-" } as const;
 
-/** The difference, a line for each rule and for each field of a changed one. */
+/** Formats the difference: a line for each rule, and for each field of a changed rule. */
 function differenceText(answer: ApplyAnswer): string {
   const lines = answer.changes.flatMap((change) => {
     const { kind, endpoint, site, target, name } = change;
@@ -104,6 +109,6 @@ function shown(value: unknown): string {
 
 function summary({ changes, unchanged }: ApplyAnswer): string {
   const count = (kind: RuleChange["kind"]): number => changes.filter((change) => change.kind === kind).length;
-  if (changes.length === 0) return `nothing to change, ${unchanged} as they are`;
-  return `${count("add")} to add, ${count("change")} to change, ${count("remove")} to remove, ${unchanged} as they are`;
+  if (changes.length === 0) return `nothing to change, ${unchanged} unchanged`;
+  return `${count("add")} to add, ${count("change")} to change, ${count("remove")} to remove, ${unchanged} unchanged`;
 }

@@ -10,7 +10,7 @@ import type { Command } from "commander";
 export function exportCommand(context: Context): Command {
   return edgeCommand(
     "export",
-    "Print all that an edge keeps, on Cloudflare too, but private keys, the admin secret and connections.",
+    "Print the data of an edge, on Cloudflare too, without private keys, the admin secret and the log of connections.",
   ).action(async (options: EdgeOptions) => {
     const archive = await edgeOf(context, options).call<object>("GET", "/archive");
     context.output.out(`${JSON.stringify(archive, undefined, 1)}\n`);
@@ -21,14 +21,14 @@ type ImportOptions = EdgeOptions & { former?: string; revokeAgents?: boolean };
 
 /** `sallyport import FILE [--former FILE] [--revoke-agents]` */
 export function importCommand(context: Context): Command {
-  return edgeCommand("import", "Put what export printed into an edge that has no sites yet; its tokens stay good.")
-    .argument("<file>", "trust it as you trust whoever made it: the keys in it verify tokens; - for standard input")
-    .option("--former <file>", "a later export of the same edge: what was revoked there is revoked here")
-    .option("--revoke-agents", "end every token that comes along: agents', gateways', visitors' and admins'")
+  return edgeCommand("import", "Load an export into an edge that has no sites yet; its tokens stay valid.")
+    .argument("<file>", "a file from export, from a source you trust (its keys verify tokens); - reads standard input")
+    .option("--former <file>", "a later export of the same edge, whose revocations are taken over")
+    .option("--revoke-agents", "revoke every token in the file: of agents, gateways, visitors and admins")
     .action(async (file: string, { former, revokeAgents, ...options }: ImportOptions) => {
       const began = context.now();
       const archive = read(file);
-      // Before anything is changed: what can't be read would come too late then.
+      // Read before anything is changed: an error later would be too late.
       const since = former === undefined ? null : sinceIn(former, archive, file, began);
       const edge = edgeOf(context, options);
       const { sites, mappings, tokens, grants } = await edge.call<ImportedView>("POST", "/archive", archive);
@@ -48,6 +48,10 @@ function read(file: string): unknown {
     return JSON.parse(readFileSync(file === "-" ? 0 : file, "utf8"));
   } catch (error) {
     const cause = error instanceof Error ? error.message : String(error);
-    throw Problem.configuration("import-unreadable", `${file}: ${cause}`, "give what sallyport export printed");
+    throw Problem.configuration(
+      "import-unreadable",
+      `${file}: ${cause}`,
+      "give a file that sallyport export has written",
+    );
   }
 }

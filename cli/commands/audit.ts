@@ -19,13 +19,13 @@ type AuditOptions = EdgeOptions & {
 export function auditCommand(context: Context): Command {
   return readCommand(
     "audit",
-    "Show changes, issued and revoked tokens, grants, sessions, exports and refused logins: by whom, when, from where.",
+    "Show who changed what, when and from where: changes, tokens, grants, sessions, exports and refused logins.",
   )
-    .option("--since <when>", "only from then on: 2h or 30d ago, or a date")
-    .option("--actor <who>", "only by them")
-    .option("--action <words>", "only these: map, map edit, token, grant, site, login, session, export …")
-    .option("--subject <what>", "only about this endpoint, site or token")
-    .option("--limit <number>", "the last so many", wholeNumber, 100)
+    .option("--since <when>", "only entries since then: 2h, 30d, or a date")
+    .option("--actor <who>", "only entries of this actor")
+    .option("--action <words>", "only these actions: map, map edit, token, grant, site, login, session, export …")
+    .option("--subject <what>", "only entries about this endpoint, site or token")
+    .option("--limit <number>", "how many entries, the latest", wholeNumber, 100)
     .action(async (options: AuditOptions) => {
       const edge = edgeOf(context, options);
       const { since, actor, action, subject } = options;
@@ -45,7 +45,7 @@ export function auditCommand(context: Context): Command {
         before = page.next;
       }
       printResult(context.output, options.json === true, entries, () =>
-        entries.length === 0 ? "nothing of that kind\n" : listText(entries),
+        entries.length === 0 ? "no matching entries\n" : listText(entries),
       );
     });
 }

@@ -22,26 +22,27 @@ type Options = DialFlags & {
 /** `sallyport connect E[=LOCALADDR]… --token JWT [--stdio]` */
 export function connectCommand(context: Context): Command {
   const command = new Command("connect")
-    .description("Reach endpoints by token: local listeners whose connections come out at their targets.")
+    .description("Reach endpoints with a token, through local listeners that carry connections to their targets.")
     .argument("<endpoint...>", "as 8080/tcp, 8080/tcp=127.0.0.1:18080, 5060/udp, SITE/NAME=2222")
     .option("--token <jwt>", "a visitor token, or - to read it from standard input (prefer --token-file)")
     .option("--token-file <file>", "a file with the token")
     .option("--edge <url>", "the edge, if not the one that issued the token")
-    .option("--insecure", "permit an edge without TLS that is not on this machine")
-    .option("--stdio", "carry one connection over standard input and output, as ssh -o ProxyCommand wants it")
+    .option("--insecure", "allow an edge without TLS on another machine")
+    .option("--stdio", "carry one connection over standard input and output, for ssh -o ProxyCommand")
     .addOption(
-      new Option("--metrics <address>", "answer Prometheus at ADDRESS:PORT or PORT; a bare port is loopback").conflicts(
-        "stdio",
-      ),
+      new Option(
+        "--metrics <address>",
+        "serve metrics to Prometheus at ADDRESS:PORT, or at PORT on loopback",
+      ).conflicts("stdio"),
     )
     .addOption(
       new Option("--log <format>", "how to log")
         .choices(["pretty", "json"])
         .default(process.stderr.isTTY ? "pretty" : "json"),
     )
-    .addOption(new Option("--log-level <level>", "what to log (info; with --stdio, error)").choices(LEVELS));
+    .addOption(new Option("--log-level <level>", "what to log; default: info, with --stdio error").choices(LEVELS));
   return withDialFlags(command).action(async (words: string[], options: Options) => {
-    // In an ssh session every line of ours would stand among the user's own.
+    // With --stdio, log lines would appear in the middle of the ssh session.
     const level = options.logLevel ?? (options.stdio === true ? "error" : "info");
     const log = createLog({ format: options.log, level, write: context.output.err });
     const wanted = words.map(parseWanted);

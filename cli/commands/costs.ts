@@ -4,15 +4,15 @@ import { printResult } from "../output.ts";
 import { table } from "../table.ts";
 import type { Command } from "commander";
 
-/** Cloudflare's prices beyond what the paid plan includes, in dollars: a million requests, a million GB-seconds. */
+/** Cloudflare's prices in dollars beyond what the paid plan includes, for one request and one GB-second. */
 const PER_REQUEST = 0.15 / 1e6;
 const PER_GB_SECOND = 12.5 / 1e6;
-/** Messages that are billed as one request. */
+/** How many messages are billed as one request. */
 const MESSAGES = 20;
-/** What an object in memory is billed as. */
+/** The memory that an active object is billed for. */
 const GIGABYTES = 0.128;
 
-/** Of one site, this month so far. */
+/** The cost of one site this month so far. */
 type Cost = {
   site: string;
   requests: number;
@@ -24,7 +24,7 @@ type Cost = {
 
 /** `sallyport costs` */
 export function costsCommand(context: Context): Command {
-  return readCommand("costs", "What each site has cost this month on Cloudflare, estimated from counters.").action(
+  return readCommand("costs", "Show what each site has cost this month on Cloudflare, estimated from counters.").action(
     async (options: EdgeOptions & { json?: boolean }) => {
       const { usage } = await edgeOf(context, options).call<{ usage: UsageView[] }>("GET", "/usage");
       const costs = costsOf(usage);
@@ -33,7 +33,7 @@ export function costsCommand(context: Context): Command {
   );
 }
 
-/** Sums up days by site. The prices are those without the plan's free share, which all sites have together. */
+/** Sums up days by site. Ignores what the plan includes, because all sites share that. */
 export function costsOf(usage: readonly UsageView[]): Cost[] {
   const sums = new Map<string, { requests: number; messages: number; activeMs: number }>();
   for (const { site, requests, messages, activeMs } of usage) {
@@ -59,7 +59,7 @@ export function costsOf(usage: readonly UsageView[]): Cost[] {
 }
 
 function costsText(costs: readonly Cost[]): string {
-  if (costs.length === 0) return "nothing this month yet\n";
+  if (costs.length === 0) return "no usage this month yet\n";
   return table(costs, [
     { title: "SITE", value: ({ site }) => site },
     { title: "REQUESTS", value: ({ requests }) => String(requests), align: "right" },

@@ -21,20 +21,22 @@ import { newSecretFile } from "../secret-file.ts";
 type Options = { host?: string[]; name?: string; site?: string; secretFile?: string; url?: string; dryRun?: boolean };
 
 const SECRET = "ADMIN_SECRET";
-/** A new hostname takes a while to get its record and certificate. */
+/** A new hostname takes a while to get its DNS record and certificate. */
 const LOGIN_ATTEMPTS = 40;
 const LOGIN_PAUSE_MS = 3_000;
 
 /** `sallyport deploy [--host H]…` */
 export function deployCommand(context: Context): Command {
   return new Command("deploy")
-    .description("Put the edge on Cloudflare with wrangler, log in to it, and make the first site. Again, it updates.")
-    .option("--host <host>", "a hostname of this account that leads to it, or *.ZONE; repeatable", collect)
-    .option("--name <name>", "what the Worker is called (default: sallyport)")
-    .option("--site <name>", "the first site; its agent's token goes to NAME.token")
-    .option("--secret-file <file>", "the admin secret to use; without it, one is made at the first deploy")
-    .option("--url <url>", "where it is then reached, if wrangler's answer is not it")
-    .option("--dry-run", "everything but sending it off")
+    .description(
+      "Deploy the edge to Cloudflare with wrangler, log in to it and make the first site; run again, it updates the edge.",
+    )
+    .option("--host <host>", "a hostname for the edge in one of the account's zones, or *.ZONE; repeatable", collect)
+    .option("--name <name>", "the Worker's name (default: sallyport)")
+    .option("--site <name>", "the first site; its agent's token is written to NAME.token")
+    .option("--secret-file <file>", "a file with the admin secret; without it, one is made at the first deploy")
+    .option("--url <url>", "the edge's URL, if it is not the one that wrangler reports")
+    .option("--dry-run", "do everything except the upload")
     .action((options: Options) => deploy(context, options));
 }
 
@@ -52,7 +54,7 @@ async function deploy(context: Context, options: Options): Promise<void> {
     writeFileSync(join(folder, "wrangler.toml"), wranglerConfig({ name, hosts }));
     for (const note of hostNotes(hosts)) print(note);
     const targets = wrangler.deploy(options.dryRun === true);
-    if (options.dryRun === true) return print("nothing was sent off");
+    if (options.dryRun === true) return print("dry run: nothing was uploaded");
 
     const url = urlOf(options, hosts, targets);
     const secretFile = resolve(options.secretFile ?? join(dirname(loginsFile(env)), `${name}.admin-secret`));
@@ -71,7 +73,7 @@ function logIn(wrangler: Wrangler): void {
   throw Problem.configuration(
     "cloudflare-login",
     "wrangler is not logged in to a Cloudflare account",
-    "npx wrangler login, or set CLOUDFLARE_API_TOKEN",
+    "run npx wrangler login, or set CLOUDFLARE_API_TOKEN",
   );
 }
 
@@ -80,15 +82,15 @@ async function nameOf({ name }: Options): Promise<string> {
   if (/^[a-z0-9][a-z0-9-]{0,62}$/.test(chosen)) return chosen;
   throw Problem.usage(
     "name-invalid",
-    `${JSON.stringify(chosen)} is no name of a Worker`,
-    "small letters, digits and hyphens: --name sallyport",
+    `${JSON.stringify(chosen)} is not a valid name for a Worker`,
+    "use up to 63 lower-case letters, digits and hyphens: --name sallyport",
   );
 }
 
 async function hostsOf({ host }: Options): Promise<string[]> {
   const hosts =
     host ??
-    (await ask("Hostnames of your zones, with spaces between [none, only workers.dev]: "))
+    (await ask("Hostnames in your zones, separated by spaces [none, only workers.dev]: "))
       .split(/\s+/)
       .filter((each) => each !== "");
   return hosts.map((text) => {
@@ -100,7 +102,7 @@ async function hostsOf({ host }: Options): Promise<string[]> {
   });
 }
 
-/** The first host of its own is the control host; without one, what wrangler says. */
+/** Chooses the edge's URL: --url, else the first host that is no wildcard, else what wrangler reports. Throws Problem. */
 function urlOf({ url }: Options, hosts: readonly string[], targets: readonly string[]): string {
   const own = hosts.find((host) => !host.startsWith("*."));
   const found = url ?? (own === undefined ? targets.find((target) => target.startsWith("https://")) : `https://${own}`);
@@ -108,18 +110,18 @@ function urlOf({ url }: Options, hosts: readonly string[], targets: readonly str
   throw new Problem(
     EXIT.failed,
     "url-unknown",
-    "it is deployed, but wrangler did not say where",
-    "give --url https://NAME.SUBDOMAIN.workers.dev",
+    "the edge is deployed, but wrangler did not report its URL",
+    "run again with --url https://NAME.SUBDOMAIN.workers.dev",
   );
 }
 
-/** The secret in the file; made if there is none. */
+/** Reads the admin secret from the file; makes both if the file does not exist. */
 function secretIn(file: string, print: (text: string) => void): string {
   if (existsSync(file)) return readFileSync(file, "utf8").trim();
   const secret = randomBytes(32).toString("base64url");
   mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
   writeFileSync(file, `${secret}\n`, { mode: 0o600, flag: "wx" });
-  print(`the admin secret is in ${file}: keep a copy where you keep such things`);
+  print(`the admin secret is in ${file}: keep a copy in a safe place`);
   return secret;
 }
 
@@ -127,8 +129,8 @@ async function logInto(context: Context, url: string, secretFile: string, isNew:
   if (!existsSync(secretFile)) {
     throw Problem.configuration(
       "secret-missing",
-      `it is deployed, but its admin secret is not in ${secretFile}`,
-      `sallyport login ${url}`,
+      `the edge is deployed, but the file with its admin secret, ${secretFile}, does not exist`,
+      `log in with that secret: sallyport login ${url}`,
     );
   }
   const secret = readFileSync(secretFile, "utf8").trim();
@@ -142,7 +144,7 @@ async function logInto(context: Context, url: string, secretFile: string, isNew:
       rememberLogin(context.env, { url, token, insecure: false });
       return openEdge({ ...connection, token });
     } catch (error) {
-      // Until the secret and the name are everywhere, the answer is another one.
+      // Errors are normal until Cloudflare has distributed the secret and the host name.
       if (!(error instanceof Problem) || attemptsLeft <= 1 || error.exit === EXIT.token) throw error;
       await sleep(LOGIN_PAUSE_MS);
     }
@@ -155,10 +157,10 @@ async function firstSite(edge: Edge, { site: given }: Options, print: (text: str
   if (site === "") return;
   if (!sites.some(({ name }) => name === site)) await edge.call<SiteView>("POST", "/sites", { name: site });
   const file = resolve(`${site}.token`);
-  if (existsSync(file)) return print(`${file} is there already: agent --token-file ${site}.token`);
+  if (existsSync(file)) return print(`${file} exists already and was kept: agent --token-file ${site}.token`);
   const parsed = parseEdgeUrl(edge.url);
   const local = parsed.ok && parsed.value.isLoopback;
   using kept = newSecretFile(file, false);
   await issueInto(kept, edge, { kind: "agent", site, local });
-  print(`carry ${file} into the LAN of ${site}, and there: agent --token-file ${site}.token`);
+  print(`copy ${file} to a machine in the LAN of ${site}, and run there: agent --token-file ${site}.token`);
 }

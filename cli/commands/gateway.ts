@@ -29,22 +29,22 @@ type Options = DialFlags & {
 /** `sallyport gateway [E[=ADDR]…] --token JWT` */
 export function gatewayCommand(context: Context): Command {
   const command = new Command("gateway")
-    .description("Own the public TCP and UDP ports of mappings, on a machine with a public address.")
+    .description("Open the public TCP and UDP ports of mappings on this machine, which has a public address.")
     .argument(
       "[endpoint...]",
-      "as 8080/tcp, 10000-10019/udp=192.0.2.1; without, every endpoint the token allows, followed live",
+      "as 8080/tcp or 10000-10019/udp=192.0.2.1; without it, every endpoint that the token allows, as mappings change",
     )
     .option("--token <jwt>", "a gateway token, or - to read it from standard input (prefer --token-file)")
     .option("--token-file <file>", "a file with the token")
     .option("--edge <url>", "the edge, if not the one that issued the token")
-    .option("--insecure", "permit an edge without TLS that is not on this machine")
-    .option("--bind <address>", "where to listen; repeatable; without it, all addresses", collect)
+    .option("--insecure", "allow an edge without TLS on another machine")
+    .option("--bind <address>", "an address to listen on; repeatable; without it, all addresses", collect)
     .option(
       "--proxy-protocol-from <cidr>",
-      "a balancer in front, which must send PROXY protocol headers; repeatable",
+      "a load balancer in front, which must send PROXY protocol headers; repeatable",
       collect,
     )
-    .option("--metrics <address>", "answer Prometheus at ADDRESS:PORT or PORT; a bare port is loopback")
+    .option("--metrics <address>", "serve metrics to Prometheus at ADDRESS:PORT, or at PORT on loopback")
     .addOption(
       new Option("--log <format>", "how to log")
         .choices(["pretty", "json"])
@@ -81,7 +81,7 @@ export function gatewayCommand(context: Context): Command {
   });
 }
 
-/** All addresses of this machine: `::` takes IPv4 too, where there is IPv6. */
+/** Returns the wildcard address: `::`, which accepts IPv4 too, where there is IPv6. */
 function everywhere(): string[] {
   const hasIpv6 = Object.values(networkInterfaces()).some((each) => each?.some(({ family }) => family === "IPv6"));
   return [hasIpv6 ? "::" : "0.0.0.0"];

@@ -9,15 +9,16 @@ import { table } from "../table.ts";
 
 /** `sallyport grant E… --for 2h [--to NAME] | ls | rm ID` */
 export function grantCommand(context: Context): Command {
-  const grant = edgeCommand("grant", "Let one visitor's address in for a while, by a one-time link.")
-    .argument("<endpoint...>", "the endpoints it is for, as map ls shows them")
-    // Its own options are not those of ls and rm.
+  const grant = edgeCommand("grant", "Let one visitor's address in for a limited time, through a one-time link.")
+    .argument("<endpoint...>", "the endpoints to open, as map ls shows them")
+    // An option belongs to the command that it follows: ls has --json too.
     .enablePositionalOptions()
-    .option("--for <time>", "how long, as 30m or 2h", parseDuration)
+    .option("--for <time>", "for how long, as 30m or 2h", parseDuration)
     .option("--to <name>", "who it is for")
     .option("--json", "print JSON")
     .action(async (endpoints: string[], options: EdgeOptions & { for?: number; to?: string; json?: boolean }) => {
-      if (options.for === undefined) throw Problem.usage("for-missing", "it is not said for how long", "--for 2h");
+      if (options.for === undefined)
+        throw Problem.usage("for-missing", "the option --for is missing: for how long?", "--for 2h");
       const life = Math.max(1, Math.floor(options.for / 1000));
       const made = await edgeOf(context, options).call<MadeGrantView>("POST", "/grants", {
         endpoints,
@@ -26,7 +27,7 @@ export function grantCommand(context: Context): Command {
       });
       printResult(context.output, options.json === true, made, () => `${made.link}\n`);
       context.output.err(
-        `grant ${made.id} for ${made.endpoints.join(" ")}: whoever opens the link first is let in, until ${made.until}\n`,
+        `grant ${made.id} for ${made.endpoints.join(" ")}, until ${made.until}; it lets in the address that opens the link first\n`,
       );
     });
   grant.addCommand(
@@ -52,7 +53,7 @@ export function grantCommand(context: Context): Command {
     ),
   );
   grant.addCommand(
-    edgeCommand("rm", "Take a grant back: what it let in is cut.")
+    edgeCommand("rm", "Take a grant back and cut the connections that it let in.")
       .argument("<id>", "as grant ls shows it")
       .action(async (id: string, options: EdgeOptions) => {
         await edgeOf(context, options).call<GrantView>("DELETE", `/grants/${encodeURIComponent(id)}`);

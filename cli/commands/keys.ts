@@ -8,10 +8,10 @@ type Key = { kid: string; created: string };
 /** `sallyport token keys ls | rotate | withdraw KID` */
 export function keysCommand(context: Context): Command {
   const keys = new Command("keys").description(
-    "The keys that sign tokens. A new one takes over every three months by itself.",
+    "The keys that sign tokens. The edge makes a new one every three months.",
   );
   keys.addCommand(
-    readCommand("ls", "List the keys; the first signs, the others are good for what they have signed.").action(
+    readCommand("ls", "List the keys; the first signs, the others only verify tokens that they have signed.").action(
       async (options: EdgeOptions & { json?: boolean }) => {
         const answer = await edgeOf(context, options).call<{ keys: Key[] }>("GET", "/keys");
         printResult(context.output, options.json === true, answer.keys, () =>
@@ -24,7 +24,7 @@ export function keysCommand(context: Context): Command {
     ),
   );
   keys.addCommand(
-    edgeCommand("rotate", "Sign with a new key from now on; all tokens stay good.").action(
+    edgeCommand("rotate", "Sign with a new key from now on; all tokens stay valid.").action(
       async (options: EdgeOptions) => {
         const { kid } = await edgeOf(context, options).call<{ kid: string }>("POST", "/keys");
         context.output.err(`key ${kid} signs from now on\n`);
@@ -34,7 +34,7 @@ export function keysCommand(context: Context): Command {
   keys.addCommand(
     edgeCommand(
       "withdraw",
-      "For a key that others may have: every token it has signed is revoked, and all they opened is cut.",
+      "Withdraw a key that may have leaked: revoke every token it has signed and cut their connections.",
     )
       .argument("<kid>", "as token keys ls shows it")
       .action(async (kid: string, options: EdgeOptions) => {
@@ -43,7 +43,7 @@ export function keysCommand(context: Context): Command {
           `/keys/${encodeURIComponent(kid)}`,
         );
         context.output.err(
-          `key ${kid} is withdrawn, ${revoked.length} token${revoked.length === 1 ? "" : "s"} revoked; issue new ones, and log in again if a command is refused\n`,
+          `key ${kid} is withdrawn, ${revoked.length} token${revoked.length === 1 ? "" : "s"} revoked; issue new ones, and log in again if the edge refuses a command\n`,
         );
       }),
   );

@@ -9,7 +9,7 @@ import { formatSpan, parsePast } from "../duration.ts";
 import { table, type Column } from "../table.ts";
 
 const FOLLOW_MS = 1_000;
-/** Connections of one page; while following, more than a second brings. */
+/** Connections of one page. While following, it must exceed what ends within FOLLOW_MS. */
 const PAGE = 1_000;
 
 type LogOptions = EdgeOptions & {
@@ -25,14 +25,14 @@ type LogOptions = EdgeOptions & {
 
 /** `sallyport log [--follow]` */
 export function logCommand(context: Context): Command {
-  return readCommand("log", "The last connections, and why each ended.")
-    .option("--follow", "go on with new ones until Ctrl-C")
-    .option("--since <when>", "only from then on: 2h or 30d ago, or a date")
+  return readCommand("log", "Show the last connections and why each ended.")
+    .option("--follow", "print new ones as they end, until Ctrl-C")
+    .option("--since <when>", "only those that ended since then: 2h, 30d, or a date")
     .option("--endpoint <endpoint>", "only through this endpoint")
     .option("--site <site>", "only to this site")
     .option("--visitor <address>", "only from this address or CIDR")
     .addOption(
-      new Option("--outcome <outcome>", "only those that ended so").choices([
+      new Option("--outcome <outcome>", "only those with this outcome").choices([
         "done",
         "refused",
         "reset",
@@ -40,7 +40,7 @@ export function logCommand(context: Context): Command {
         "cut",
       ]),
     )
-    .option("--limit <number>", "the last so many", wholeNumber, 100)
+    .option("--limit <number>", "how many connections, the latest", wholeNumber, 100)
     .action(async (options: LogOptions) => {
       const edge = edgeOf(context, options);
       const json = options.json === true;
@@ -76,7 +76,7 @@ const COLUMNS: readonly Column<ConnectionView>[] = [
   { title: "REASON", value: ({ reason }) => reason },
 ];
 
-/** The last `wanted` connections, oldest first, page by page. */
+/** Fetches the last `wanted` connections, page by page; the oldest comes first. */
 async function lastConnections(edge: Edge, wanted: number, filter: Record<string, string>): Promise<ConnectionView[]> {
   let found: ConnectionView[] = [];
   for (let before: number | null = 0; before !== null && found.length < wanted;) {
@@ -89,7 +89,7 @@ async function lastConnections(edge: Edge, wanted: number, filter: Record<string
   return found;
 }
 
-/** Prints each connection once: JSON lines, or lines of text. */
+/** Prints each connection once, as JSON lines or lines of text, until the process ends. */
 async function follow(
   { output }: Context,
   edge: Edge,
@@ -108,12 +108,12 @@ async function follow(
   }
 }
 
-/** The same connection has a number only once its relay has handed it over. */
+/** Identifies a connection without its number, which it gets only when its relay has handed it to the registry. */
 function keyOf({ n: _n, ...connection }: ConnectionView): string {
   return JSON.stringify(connection);
 }
 
-/** The row of a table without its headings. */
+/** Formats a connection as a row of the table, without the headings. */
 function lineOf(connection: ConnectionView): string {
   return table([connection], COLUMNS).split("\n").slice(1).join("\n");
 }

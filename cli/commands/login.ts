@@ -14,10 +14,10 @@ type Options = DialFlags & { secretFile?: string; insecure?: boolean };
 /** `sallyport login URL [--secret-file F]` */
 export function loginCommand(context: Context): Command {
   const command = new Command("login")
-    .description("Log in to an edge with its admin secret; later commands speak to this edge.")
+    .description("Log in to an edge with its admin secret; later commands call this edge.")
     .argument("<url>", "where the edge is reached: https://HOST[:PORT]")
     .option("--secret-file <file>", "a file with the admin secret; - reads standard input")
-    .option("--insecure", "permit plain http to another machine");
+    .option("--insecure", "allow unencrypted http to another machine");
   return withDialFlags(command).action(async (text: string, options: Options) => {
     const insecure = options.insecure === true;
     const url = checkedUrl(text, insecure);
@@ -28,12 +28,12 @@ export function loginCommand(context: Context): Command {
     rememberLogin(context.env, { url, token: answer.token, insecure, ...flags });
     const known = answer.url === url ? "" : ` (the edge calls itself ${answer.url})`;
     context.output.err(
-      `logged in to ${url}${known} until ${answer.expires.slice(0, 10)}; remembered in ${loginsFile(context.env)}\n`,
+      `logged in to ${url}${known} until ${answer.expires.slice(0, 10)}; saved in ${loginsFile(context.env)}\n`,
     );
   });
 }
 
-/** Makes the paths in flags absolute: later commands may run in another folder. */
+/** Makes the paths in flags absolute, because later commands may run in another folder. */
 function absolute({ proxy, proxyFile, ca }: DialFlags): DialFlags {
   const from = (file: string | undefined): string | undefined => (file === undefined ? file : resolve(file));
   return { proxy, proxyFile: from(proxyFile), ca: from(ca) };
@@ -45,7 +45,7 @@ async function secretFrom(file: string | undefined): Promise<string> {
   throw Problem.usage(
     "secret-missing",
     "no admin secret was given",
-    "--secret-file FILE; self-hosted it is DIR/admin-secret, on Cloudflare what you gave to wrangler secret put ADMIN_SECRET",
+    "give --secret-file FILE: of a self-hosted edge DIR/admin-secret, on Cloudflare a file with the value of the Worker's secret ADMIN_SECRET",
   );
 }
 
@@ -57,7 +57,7 @@ function read(file: string): string {
     throw Problem.configuration(
       "secret-unreadable",
       `the admin secret can't be read: ${cause}`,
-      "check the path and its owner",
+      "check the path and who may read the file",
     );
   }
 }

@@ -16,14 +16,14 @@ import { rulesFrom } from "../rules-file.ts";
 
 type EditOptions = RuleOptions & { ifMatch?: string };
 
-/** `sallyport map edit E …`: the options given are changed, the rest stays; without any, an editor opens. */
+/** `sallyport map edit E …`: changes the fields that are given as options; without any, opens an editor. */
 export function editCommand(context: Context): Command {
   const command = edgeCommand(
     "edit",
-    "Change a mapping. Without options, in $EDITOR; refused if somebody else changed it meanwhile.",
+    "Change a mapping; without options, in $EDITOR. Refused if another admin has changed it meanwhile.",
   )
     .argument("<endpoint>")
-    .option("--if-match <etag>", "only if it is still in this state (`etag` in map show --json)");
+    .option("--if-match <etag>", "only if the mapping still has this etag (see map show --json)");
   return withRuleOptions(command, true).action(async (endpoint: string, options: EditOptions) => {
     const edge = edgeOf(context, options);
     const path = `/mappings/${encodeURIComponent(endpoint)}`;
@@ -34,20 +34,24 @@ export function editCommand(context: Context): Command {
         throw Problem.usage(
           "nothing-to-change",
           "no change was given",
-          "say what to change: sallyport map edit --help lists it",
+          "give options for what to change: see sallyport map edit --help",
         );
       }
       const before = await edge.call<MappingAnswer>("GET", path);
       ifMatch ??= before.mapping.etag;
       const text = writeRules(
         [ruleFrom(before.mapping)],
-        "Save and leave the editor to change it; leave it as it is to change nothing.",
+        "Save and quit the editor to change the mapping; quit without changes to keep it.",
       );
       const edited = inEditor(text, context.env["VISUAL"] ?? context.env["EDITOR"] ?? "vi");
       if (edited === text) return void context.output.err("nothing changed\n");
       const [rule, ...more] = rulesFrom(edited, "the edited rule");
       if (rule === undefined || more.length > 0)
-        throw Problem.usage("rules-invalid", "that is not one rule", "edit one rule");
+        throw Problem.usage(
+          "rules-invalid",
+          `the edited text has ${more.length + (rule === undefined ? 0 : 1)} rules`,
+          "leave exactly one",
+        );
       changes = whole(rule.input, before.mapping);
     }
     const { mapping, warnings } = await edge.call<MappingAnswer>("PATCH", path, changes, ifMatch);
@@ -57,15 +61,15 @@ export function editCommand(context: Context): Command {
 }
 
 /**
- * A rule with every field said: what was deleted in the editor goes back to its usual value. An edge of a version before refuses
- * fields that it does not answer, so of these only what was written is said.
+ * Completes a rule with all its fields, so that a line deleted in the editor resets its field to the default. An edge of an earlier
+ * version refuses fields that it does not know: those that its answer lacks are sent only if they were written.
  */
 function whole(input: Record<string, unknown>, before: MappingView): Record<string, unknown> {
   const fields = Object.entries(known(parseMapping(input)));
   return Object.fromEntries(fields.filter(([name]) => Object.hasOwn(before, name) || Object.hasOwn(input, name)));
 }
 
-/** The text as its user leaves it. */
+/** Opens the text in an editor and returns it as the user saved it. Throws Problem when the editor fails. */
 function inEditor(text: string, editor: string): string {
   const folder = mkdtempSync(join(tmpdir(), "sallyport-"));
   const file = join(folder, "mapping.toml");
@@ -76,7 +80,7 @@ function inEditor(text: string, editor: string): string {
       throw Problem.configuration(
         "editor-failed",
         `${editor}: ${error?.message ?? `exit code ${status}`}`,
-        "set EDITOR",
+        "set EDITOR to the command of an editor",
       );
     return readFileSync(file, "utf8");
   } finally {

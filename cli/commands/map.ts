@@ -24,9 +24,9 @@ export function mapCommand(context: Context): Command {
   map.addCommand(applyCommand(context));
   map.addCommand(
     readCommand("ls", "List all mappings.")
-      .option("--expired", "only those that have ended")
-      .option("--tag <word>", "only those with this tag; repeated, with all of them", tagsOf)
-      .option("--unused [time]", "only those that nobody has used for so long; without it, 30d")
+      .option("--expired", "only those that have expired")
+      .option("--tag <word>", "only those with this tag; repeated: with all of these tags", tagsOf)
+      .option("--unused [time]", "only those not used for this long (30d without a value)")
       .action(async (options: ReadOptions & { expired?: boolean; unused?: string | true; tag?: string[] }) => {
         const all = await allPages<MappingView>(edgeOf(context, options), "/mappings", "mappings");
         const now = context.now();
@@ -43,7 +43,7 @@ export function mapCommand(context: Context): Command {
       }),
   );
   map.addCommand(
-    readCommand("show", "Show everything about a mapping.")
+    readCommand("show", "Show all fields of a mapping.")
       .argument("<endpoint>")
       .action(async (endpoint: string, options: ReadOptions) => {
         const { mapping, warnings } = await edgeOf(context, options).call<MappingAnswer>("GET", pathOf(endpoint));
@@ -52,7 +52,7 @@ export function mapCommand(context: Context): Command {
       }),
   );
   map.addCommand(
-    edgeCommand("rm", "Remove a mapping; connections through it are cut.")
+    edgeCommand("rm", "Remove a mapping and cut the connections through it.")
       .argument("<endpoint>")
       .action(async (endpoint: string, options: EdgeOptions) => {
         const { mapping } = await edgeOf(context, options).call<RemovedAnswer>("DELETE", pathOf(endpoint));
@@ -79,9 +79,9 @@ function addCommand(context: Context): Command {
 }
 
 function exportCommand(context: Context): Command {
-  return edgeCommand("export", "Write the register down: the document of all rules.")
+  return edgeCommand("export", "Print the register: a document of all mappings.")
     .addOption(
-      new Option("--format <format>", "md to read, csv for tables, json for programs, toml to apply again")
+      new Option("--format <format>", "md to read, csv for spreadsheets, json for programs, toml for map apply")
         .choices(FORMATS)
         .default("md"),
     )
@@ -95,7 +95,7 @@ function exportCommand(context: Context): Command {
 
 function listText(mappings: readonly MappingView[], all: number, now: number): string {
   if (all === 0) return "no mappings yet: sallyport map add PORT/tcp SITE HOST:PORT\n";
-  if (mappings.length === 0) return `none of ${all} mappings\n`;
+  if (mappings.length === 0) return `none of ${all} mappings match\n`;
   return table(mappings, [
     { title: "ID", value: ({ id }) => String(id), align: "right" },
     { title: "ENDPOINT", value: ({ endpoint }) => endpoint },
@@ -116,14 +116,14 @@ function listText(mappings: readonly MappingView[], all: number, now: number): s
   ]);
 }
 
-/** Gathers the tags that are asked for. Throws Problem(usage). */
+/** Collects the values of --tag. Throws Problem(usage). */
 function tagsOf(text: string, before: readonly string[] = []): string[] {
   const tag = parseTag(text);
   if (!tag.ok) throw Problem.usage(tag.error.code, tag.error.message, tag.error.fix ?? "");
   return [...before, tag.value];
 }
 
-/** An edge of a version before answers none. */
+/** Returns a mapping's tags; an edge of an earlier version sends none. */
 function tagsIn({ tags }: Partial<Pick<MappingView, "tags">>): readonly string[] {
   return tags ?? [];
 }
@@ -132,7 +132,7 @@ function hasEnded({ expires }: MappingView, now: number): boolean {
   return expires !== null && Date.parse(expires) <= now;
 }
 
-/** One that is newer than `since` has had no time to be used. */
+/** Whether a mapping was last used, and last changed, before `since`: a newer one had no time to be used. */
 function isUnused({ lastUsed, changed }: MappingView, since: number): boolean {
   return Date.parse(changed.at) < since && (lastUsed === null || Date.parse(lastUsed) < since);
 }

@@ -49,33 +49,37 @@ type Options = {
 export function serveCommand(context: Context): Command {
   return new Command("serve")
     .description("Run the edge on this machine, in workerd, until Ctrl-C.")
-    .option("--data <dir>", "where it keeps everything; made at the first start")
-    .option("--listen <host:port>", "its HTTP address: agents, commands, API", "127.0.0.1:8787")
-    .option("--public-url <url>", "the URL by which agents and administrators reach it")
-    .option("--bind <address>", "the address its public ports are opened on", "0.0.0.0")
-    .option("--tcp <ports>", "TCP ports the Worker owns while it runs: 8080,8090-8099")
-    .option("--ports <ports>", "TCP ports that its gateway may open while it runs, when a mapping wants them")
-    .option("--udp <ports>", "UDP ports that its gateway may open when a mapping wants them")
-    .option("--metrics <address>", "answer Prometheus about that gateway at ADDRESS:PORT or PORT (loopback)")
-    .option("--tls-cert <file>", "certificate chain in PEM: the HTTP address then speaks HTTPS")
-    .option("--tls-key <file>", "its private key in PEM")
-    .option("--trusted-proxy <cidr>", "a proxy in front whose X-Forwarded-For is believed; repeatable", collect, [])
-    .option("--share-control-host", "allow HTTP mappings on the edge's own host; logins by cookie are off there then")
-    .option("--grace <time>", "how long streams wait for an agent or client whose connections are lost; 0: not", "60s")
+    .option("--data <dir>", "the folder for all its data; made at the first start")
+    .option("--listen <host:port>", "the HTTP address for agents, commands and the API", "127.0.0.1:8787")
+    .option("--public-url <url>", "the URL at which agents and admins reach the edge")
+    .option("--bind <address>", "the address to open public ports on", "0.0.0.0")
+    .option("--tcp <ports>", "TCP ports to hold open all the time: 8080,8090-8099")
+    .option("--ports <ports>", "TCP ports that the built-in gateway may open when a mapping needs them")
+    .option("--udp <ports>", "UDP ports that the built-in gateway may open when a mapping needs them")
+    .option("--metrics <address>", "serve that gateway's metrics to Prometheus at ADDRESS:PORT, or at PORT on loopback")
+    .option("--tls-cert <file>", "a certificate chain in PEM; the HTTP address then serves HTTPS")
+    .option("--tls-key <file>", "the certificate's private key in PEM")
+    .option("--trusted-proxy <cidr>", "a proxy in front whose X-Forwarded-For is trusted; repeatable", collect, [])
+    .option("--share-control-host", "allow HTTP mappings on the edge's own host; turns off logins by cookie there")
+    .option(
+      "--grace <time>",
+      "how long a stream waits for an agent or client that lost its connection; 0: not at all",
+      "60s",
+    )
     .option(
       "--webhook <url>",
-      "told when a site goes offline or comes back, when a rule or token is about to end, and of refused logins",
+      "a URL to notify when a site goes offline or comes back, when a mapping or token is about to expire, and of refused logins",
     )
-    .option("--log-keep <number>", "connections that `sallyport log` remembers; without it, 10000", wholeNumber)
-    .option("--audit-keep <number>", "changes that `sallyport audit` remembers; without it, 10000", wholeNumber)
-    .option("--keep-days <days>", "forget connections and changes after so many days", wholeNumber)
+    .option("--log-keep <number>", "how many connections to keep for `sallyport log`; without it, 10000", wholeNumber)
+    .option("--audit-keep <number>", "how many changes to keep for `sallyport audit`; without it, 10000", wholeNumber)
+    .option("--keep-days <days>", "delete connections and changes after this many days", wholeNumber)
     .addOption(
       new Option("--log <format>", "how to log")
         .choices(["pretty", "json"])
         .default(process.stderr.isTTY ? "pretty" : "json"),
     )
     .addOption(new Option("--log-level <level>", "what to log").choices(LEVELS).default("info"))
-    .option("--check", "say whether all it keeps is whole and can be read, and do nothing else; an edge may be running")
+    .option("--check", "only check whether the data is complete and readable; the edge may be running")
     .option("--install", "make a systemd service of these options, and start it")
     .option("--no-start", "with --install: write the files only")
     .option("--uninstall", "remove that service; its data stays")
@@ -90,7 +94,7 @@ export function serveCommand(context: Context): Command {
       const stop = new AbortController();
       for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => stop.abort());
       await serve(settings(options, context.env), stop.signal, log, (reload) => {
-        // From a terminal, SIGHUP says that it was closed; from a service manager, that files have changed.
+        // SIGHUP from a terminal means that it was closed; from a service manager, that files have changed.
         process.on("SIGHUP", () => (process.stdin.isTTY ? stop.abort() : reload()));
       });
       log("info", "stopped");
@@ -121,10 +125,14 @@ function settings(options: Options, env: NodeJS.ProcessEnv): ServeOptions {
 
 function dataOf({ data }: Options): string {
   if (data !== undefined) return data;
-  throw Problem.usage("data-missing", "it is not said where the edge keeps everything", "--data DIR");
+  throw Problem.usage(
+    "data-missing",
+    "the option --data is missing: where shall the edge keep its data?",
+    "--data DIR",
+  );
 }
 
-/** How much of the past is to be kept, as the Worker is told; its own defaults where nothing is said. */
+/** Makes the Worker's variables for how much history it keeps; the Worker has defaults for those not given. */
 function retentionVars({ logKeep, auditKeep, keepDays }: Options): Record<string, string> {
   const values = { LOG_KEEP: logKeep, AUDIT_KEEP: auditKeep, KEEP_DAYS: keepDays };
   return Object.fromEntries(
@@ -145,7 +153,7 @@ function gatewayPorts({ tcp = "", ports, udp }: Options): ServeOptions["gateway"
   throw Problem.usage(
     "ports-twice",
     `${formatPorts([both])} is in --tcp and in --ports`,
-    "give each port once: --tcp for those the Worker holds all the time, --ports for those opened as mappings come",
+    "give each port once: in --tcp to hold it open all the time, in --ports to open it when a mapping needs it",
   );
 }
 
@@ -154,22 +162,22 @@ function gatewayMetrics({ ports, udp, metrics }: Options): ServeOptions["metrics
   if (address === null || ports !== undefined || udp !== undefined) return address;
   throw Problem.usage(
     "metrics-nothing",
-    "--metrics is about the built-in gateway, and there is none",
-    "--ports or --udp, or scrape the edge itself at /.sallyport/metrics",
+    "--metrics is for the built-in gateway, which runs only with --ports or --udp",
+    "add --ports or --udp, or scrape the edge itself at /.sallyport/metrics",
   );
 }
 
 function graceOf(text: string): number {
   const ms = text === "0" ? 0 : parseDuration(text);
   if (ms <= MAX_GRACE_MS) return ms;
-  throw Problem.usage("grace-invalid", `--grace ${text} is too long`, `--grace 0 to ${MAX_GRACE_MS / 60_000}m`);
+  throw Problem.usage("grace-invalid", `--grace ${text} is too long`, `give --grace 0 to ${MAX_GRACE_MS / 60_000}m`);
 }
 
 function webhookUrl(text: string): string {
   if (/^https?:\/\/[^\s/]+/.test(text) && URL.canParse(text)) return text;
   throw Problem.usage(
     "webhook-invalid",
-    `${JSON.stringify(text)} is no URL that can be told`,
+    `--webhook: ${JSON.stringify(text)} is not an http or https URL`,
     "--webhook https://HOST/PATH",
   );
 }
@@ -182,7 +190,11 @@ function accept<T>(result: Result<T>, option: string): T {
 function tlsOf({ tlsCert, tlsKey }: Options): ServeOptions["tls"] {
   if (tlsCert === undefined && tlsKey === undefined) return null;
   if (tlsCert === undefined || tlsKey === undefined) {
-    throw Problem.usage("tls-incomplete", "--tls-cert and --tls-key belong together", "give both, or neither");
+    throw Problem.usage(
+      "tls-incomplete",
+      `${tlsCert === undefined ? "--tls-cert" : "--tls-key"} is missing`,
+      "give both --tls-cert and --tls-key, or neither",
+    );
   }
   return { certificate: tlsCert, key: tlsKey };
 }

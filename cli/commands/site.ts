@@ -14,7 +14,7 @@ export function siteCommand(context: Context): Command {
       .action(async (name: string, options: EdgeOptions) => {
         await edgeOf(context, options).call<SiteView>("POST", "/sites", { name });
         context.output.err(
-          `site ${name} added; now issue a token for its agent: sallyport token agent ${name} --out ${name}.token\n`,
+          `site ${name} added; next, issue a token for its agent: sallyport token agent ${name} --out ${name}.token\n`,
         );
       }),
   );
@@ -33,7 +33,7 @@ export function siteCommand(context: Context): Command {
     }),
   );
   site.addCommand(
-    edgeCommand("rm", "Remove a site that has no mappings; its agents' tokens are revoked.")
+    edgeCommand("rm", "Remove a site that has no mappings, and revoke its agents' tokens.")
       .argument("<name>")
       .action(async (name: string, options: EdgeOptions) => {
         const { revoked } = await edgeOf(context, options).call<{ revoked: string[] }>(

@@ -7,7 +7,7 @@ import { table } from "../table.ts";
 
 /** `sallyport status` */
 export function statusCommand(context: Context): Command {
-  return readCommand("status", "What is online, what is mapped, and why something was refused last.").action(
+  return readCommand("status", "Show what is online, what is mapped, and why a connection was last refused.").action(
     async (options: EdgeOptions & { json?: boolean }) => {
       const status = await edgeOf(context, options).call<StatusView>("GET", "/status");
       printResult(context.output, options.json === true, status, () => statusText(status));
@@ -16,7 +16,7 @@ export function statusCommand(context: Context): Command {
   );
 }
 
-/** The whole status, readable at a glance. */
+/** Formats the status for people. */
 export function statusText(status: StatusView): string {
   const now = Date.parse(status.time);
   const held = status.tcpPorts === "" ? "" : `, TCP ports ${status.tcpPorts}`;
@@ -28,7 +28,7 @@ export function statusText(status: StatusView): string {
   ].join("\n");
 }
 
-/** A site without agents is one row, too. */
+/** A row of the table of sites: one for each agent, or one for a site without agents. */
 type Row = { site: SiteStatus; agent: AgentView | undefined };
 
 function sitesText(sites: readonly SiteStatus[], now: number): string {
@@ -53,7 +53,7 @@ function sitesText(sites: readonly SiteStatus[], now: number): string {
   ]);
 }
 
-/** Clients and gateways, if there are any. */
+/** Formats the table of clients and gateways; nothing if there are none. */
 function callersText(sites: readonly SiteStatus[], now: number): string[] {
   const rows = sites.flatMap(({ name, callers }) => callers.map((caller) => ({ site: name, caller })));
   if (rows.length === 0) return [];
@@ -71,7 +71,7 @@ function callersText(sites: readonly SiteStatus[], now: number): string[] {
   ];
 }
 
-/** Datagrams that the relay refused on their way to this end; nothing if none. */
+/** Formats how many datagrams the relay dropped on their way to this end; "" if none. */
 function droppedText({ lanes }: { lanes: AgentView["lanes"] }): string {
   const dropped = lanes.reduce((sum, lane) => sum + lane.droppedDatagrams, 0);
   return dropped === 0 ? "" : String(dropped);

@@ -11,26 +11,23 @@ import { dialPublic } from "../visit/public.ts";
 
 type TestOptions = EdgeOptions & { json?: boolean; all?: boolean; from?: string; at?: string };
 
-/** What a test of one endpoint came to. */
+/** The result of the test of one endpoint. */
 type Tested = Omit<TestAnswer, "access"> & { passed: boolean; exit: ExitCode };
 
-/** Endpoints tested at once. */
+/** How many endpoints are tested at once. */
 const AT_ONCE = 8;
 
 /** `sallyport test [E | --all]` */
 export function testCommand(context: Context): Command {
-  return readCommand("test", "Try the way of a visitor, hop by hop, and say where it breaks.")
+  return readCommand("test", "Test a visitor's path to the target, hop by hop, and show where it breaks.")
     .argument("[endpoint]")
-    .option("--all", "every mapping")
-    .option("--from <address>", "what the rules say to this visitor")
-    .option("--at <host>", "where the public port is, if not at the edge: the machine of a gateway")
-    .addHelpText(
-      "after",
-      "\nExit codes: 0 all that was tested is well, 7 denied by policy, 6 no agent, 1 anything else",
-    )
+    .option("--all", "test every mapping")
+    .option("--from <address>", "apply the rules to this visitor's address")
+    .option("--at <host>", "the host with the public port, if not the edge: a gateway's machine")
+    .addHelpText("after", "\nExit codes: 0 no hop failed, 7 denied by policy, 6 no agent, 1 anything else")
     .action(async (endpoint: string | undefined, options: TestOptions) => {
       if ((endpoint === undefined) === (options.all !== true)) {
-        throw Problem.usage("endpoint-missing", "one endpoint or --all is needed", "sallyport test 8080/tcp");
+        throw Problem.usage("endpoint-missing", "give one endpoint, or --all", "sallyport test 8080/tcp");
       }
       const edge = edgeOf(context, options);
       const host = options.at ?? new URL(edge.url).hostname.replace(/^\[|\]$/g, "");
@@ -57,7 +54,7 @@ async function testOne(edge: Edge, vantage: VantagePoint, endpoint: string, from
   return { ...answer, hops, passed: exit === EXIT.done, exit };
 }
 
-/** The first hop that failed says what kind of trouble it is; the rules come first, for nothing else helps then. */
+/** Derives the exit code from the failed hops. A denial by policy takes precedence: no other fix helps then. */
 function exitOf(hops: readonly Hop[]): ExitCode {
   const broken = hops.filter(({ outcome }) => outcome === "failed");
   if (broken.length === 0) return EXIT.done;

@@ -7,7 +7,7 @@ import { WORKERD_VERSION } from "../serve/find-workerd.ts";
 /** `sallyport version` */
 export function versionCommand({ output }: Context): Command {
   return new Command("version")
-    .description("The versions of this program.")
+    .description("Show the versions of this program, its protocol, workerd and Node.")
     .option("--json", "print JSON")
     .action(({ json }: { json?: boolean }) => {
       const versions = { version: VERSION, protocol: PROTOCOL, workerd: WORKERD_VERSION, node: process.version };

@@ -3,7 +3,7 @@ import { COMPATIBILITY_DATE, COMPATIBILITY_FLAGS } from "../serve/workerd-config
 
 export type Deployment = { name: string; hosts: readonly string[] };
 
-/** The wrangler.toml of a deployment: the built Worker beside it, as it is. */
+/** Writes the wrangler.toml of a deployment, which uploads the built Worker beside it unchanged. */
 export function wranglerConfig({ name, hosts }: Deployment): string {
   return stringify({
     name,
@@ -13,7 +13,7 @@ export function wranglerConfig({ name, hosts }: Deployment): string {
     compatibility_flags: COMPATIBILITY_FLAGS,
     workers_dev: true,
     send_metrics: false,
-    // What was set in the dashboard stays.
+    // Keeps variables that were set in Cloudflare's dashboard.
     keep_vars: true,
     observability: { enabled: true },
     ...(hosts.length === 0 ? {} : { routes: hosts.map(routeOf) }),
@@ -27,18 +27,18 @@ export function wranglerConfig({ name, hosts }: Deployment): string {
   });
 }
 
-/** A host of its own becomes a custom domain, with record and certificate made by Cloudflare; a wildcard only a route. */
+/** Makes a custom domain, for which Cloudflare makes DNS record and certificate; a wildcard can only be a route. */
 function routeOf(host: string): Record<string, string | boolean> {
   if (host.startsWith("*.")) return { pattern: `${host}/*`, zone_name: host.slice(2) };
   return { pattern: host, custom_domain: true };
 }
 
-/** What has to be true outside of the Worker for these hosts to be reached. */
+/** Lists what these hosts need outside the Worker to be reachable. */
 export function hostNotes(hosts: readonly string[]): string[] {
   return hosts.map((host) => {
     if (!host.startsWith("*."))
-      return `${host}: Cloudflare makes its DNS record and certificate; the zone must be in this account`;
+      return `${host}: Cloudflare makes the DNS record and the certificate; the zone must be in this account`;
     const zone = host.slice(2);
-    return `${host}: needs a proxied DNS record for ${host} (AAAA 100::); Universal SSL covers one level under ${zone}, deeper names need a certificate of their own`;
+    return `${host}: needs a proxied DNS record for ${host} (AAAA 100::); Universal SSL covers one level under ${zone}, deeper names need their own certificate`;
   });
 }

@@ -7,13 +7,13 @@ import { fetchPackages } from "../fetch-packages.ts";
 import { NODES } from "../platform-packages.ts";
 import { npmEnv } from "../npm-env.ts";
 
-/** Runs wrangler in one folder. */
+/** wrangler, run as a program in one folder. */
 export class Wrangler {
   readonly #command: string;
   readonly #folder: string;
   readonly #env: NodeJS.ProcessEnv;
 
-  /** `notify` hears of a fetch. Throws Problem when there is no wrangler. */
+  /** `notify` is called with a message before a fetch. Throws Problem when there is no wrangler and none can be fetched. */
   constructor(folder: string, env: NodeJS.ProcessEnv, notify: (message: string) => void) {
     this.#folder = folder;
     const { command, path } = commandOf(env, notify);
@@ -21,15 +21,15 @@ export class Wrangler {
     this.#command = command;
   }
 
-  /** Throws Problem when there is no wrangler that starts: it wants Node 22.12, and this program runs with less. */
+  /** Checks that wrangler starts: it needs Node 22.12, and this program also runs with older versions. Throws Problem. */
   check(): void {
     const { status, stdout, stderr } = this.#run(["--version"]);
     if (status === 0) return;
-    const output = [stderr, stdout].find((text) => typeof text === "string" && text.trim() !== "") ?? "it is not there";
+    const output = [stderr, stdout].find((text) => typeof text === "string" && text.trim() !== "") ?? "not found";
     throw Problem.configuration(
       "wrangler-unusable",
       `${this.#command} does not start: ${output.trim()}`,
-      "install Node 22.12 or newer with npm, or say where a wrangler is: SALLYPORT_WRANGLER=…",
+      "install Node 22.12 or newer with npm, or set SALLYPORT_WRANGLER to the path of a wrangler",
     );
   }
 
@@ -37,13 +37,13 @@ export class Wrangler {
     return this.#run(["whoami", "--json"]).status === 0;
   }
 
-  /** Opens a browser; the person is asked there. */
+  /** Logs in to Cloudflare, in a browser that wrangler opens. Throws Problem. */
   login(): void {
     if (this.#run(["login"], { shown: true }).status !== 0)
-      throw new Problem(EXIT.failed, "wrangler-login", "wrangler could not log in", "see above");
+      throw new Problem(EXIT.failed, "wrangler-login", "wrangler could not log in", "see its message above");
   }
 
-  /** Answers the URLs that lead to the Worker. Throws Problem; wrangler has then said why. */
+  /** Deploys the Worker and returns its URLs; none if `dryRun`. Throws Problem; wrangler has then printed the reason. */
   deploy(dryRun: boolean): string[] {
     const report = join(this.#folder, "report.ndjson");
     const words = [
@@ -54,7 +54,7 @@ export class Wrangler {
     ];
     const ended = this.#run(words, { shown: true, env: { WRANGLER_OUTPUT_FILE_PATH: report } });
     if (ended.status !== 0)
-      throw new Problem(EXIT.failed, "deploy-failed", "wrangler could not deploy", "it says why above");
+      throw new Problem(EXIT.failed, "deploy-failed", "wrangler could not deploy", "see its message above");
     return dryRun ? [] : targetsOf(report);
   }
 
@@ -75,7 +75,7 @@ export class Wrangler {
     }
   }
 
-  /** By standard input: never on a command line. */
+  /** Sets a secret of the Worker; passes it on standard input, never on a command line. Throws Problem. */
   putSecret(name: string, value: string): void {
     const ended = this.#run(["secret", "put", name, "--config", join(this.#folder, "wrangler.toml")], { input: value });
     if (ended.status !== 0)
@@ -95,7 +95,7 @@ export class Wrangler {
       cwd: this.#folder,
       env: { ...this.#env, ...env },
       encoding: "utf8",
-      // What it says is for people: standard output is for our own results.
+      // wrangler's output goes to standard error: standard output is for this program's results.
       stdio: shown ? ["inherit", 2, 2] : ["pipe", "pipe", "pipe"],
       ...(input === undefined ? {} : { input }),
       shell: process.platform === "win32",
@@ -103,7 +103,7 @@ export class Wrangler {
   }
 }
 
-/** SALLYPORT_WRANGLER, else one on PATH, else one that is fetched, with a Node for it, and put on PATH. Throws Problem. */
+/** Finds wrangler: SALLYPORT_WRANGLER, else one on PATH, else one that is fetched together with a Node for it. Throws Problem. */
 function commandOf(env: NodeJS.ProcessEnv, notify: (message: string) => void): { command: string; path: string } {
   const path = env["PATH"] ?? "";
   if (env["SALLYPORT_WRANGLER"]) return { command: env["SALLYPORT_WRANGLER"], path };
@@ -118,7 +118,7 @@ function commandOf(env: NodeJS.ProcessEnv, notify: (message: string) => void): {
     throw Problem.configuration(
       "wrangler-missing",
       `wrangler could not be fetched: ${cause}`,
-      "install it (npm install -g wrangler), or say where one is: SALLYPORT_WRANGLER=…",
+      "install it (npm install -g wrangler), or set SALLYPORT_WRANGLER to the path of one",
     );
   }
 }

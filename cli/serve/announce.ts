@@ -7,22 +7,22 @@ import { reachable, type Address } from "./address.ts";
 import type { AdminSecret } from "./data.ts";
 import type { ServeOptions } from "./serve-options.ts";
 
-/** What of its options is told, or decides what is. */
+/** The options of `serve` that decide what is logged at the start. */
 export type AnnounceOptions = Pick<ServeOptions, "publicUrl" | "tls" | "trustedProxies" | "tcp" | "bind">;
 
-/** Says that the edge is ready, where, and at the first start what comes next. */
+/** Logs that the edge is ready and where, warns of an unencrypted public address, and says after the first start how to log in. */
 export function announce(options: AnnounceOptions, listen: Address, secret: AdminSecret, log: Log): void {
   const url =
     options.publicUrl ??
     `${options.tls === null ? "http" : "https"}://${formatHostPort(reachable(listen).host, listen.port)}`;
-  if (secret.isNew) log("info", `first start: now log in with \`sallyport login ${url} --secret-file ${secret.file}\``);
+  if (secret.isNew) log("info", `first start: log in with \`sallyport login ${url} --secret-file ${secret.file}\``);
   if (isExposedUnencrypted(options, listen.host))
     log(
       "warn",
-      `${formatHostPort(listen.host, listen.port)} speaks plain HTTP: tokens and secrets can be read on the way`,
+      `${formatHostPort(listen.host, listen.port)} is unencrypted HTTP: tokens and secrets can be read on the way`,
       {
-        fix: "--tls-cert and --tls-key; or --listen 127.0.0.1:PORT behind a proxy that speaks HTTPS (--trusted-proxy)",
-        ...(url.startsWith("https:") ? { publicUrl: `${url} is answered by no HTTPS of this edge` } : {}),
+        fix: "give --tls-cert and --tls-key; or --listen 127.0.0.1:PORT behind an HTTPS proxy (--trusted-proxy)",
+        ...(url.startsWith("https:") ? { publicUrl: `${url} is HTTPS, which this edge does not serve` } : {}),
       },
     );
   const tcp = options.tcp.length === 0 ? undefined : formatHostPort(options.bind, formatPorts(options.tcp));
@@ -33,7 +33,7 @@ export function announce(options: AnnounceOptions, listen: Address, secret: Admi
   });
 }
 
-/** Whether strangers may reach it without TLS. A proxy that is trusted is one that speaks TLS in front. */
+/** Whether other machines can reach the edge without TLS. A trusted proxy is assumed to serve TLS in front of it. */
 function isExposedUnencrypted({ tls, trustedProxies }: AnnounceOptions, host: string): boolean {
   const address = parseAddress(host);
   if (tls !== null || trustedProxies.length > 0 || !address.ok) return false;

@@ -10,16 +10,16 @@ import { tryRemove, writeWhole } from "./disk.ts";
 import { identityOf } from "./process.ts";
 import { databasesIn, inspect } from "./storage.ts";
 
-/** What is between a folder's name and the process that has not finished it. */
+/** Stands between a folder's name and the id of the process that is still writing it. */
 const UNFINISHED = ".unfinished-";
 
 export type BackedUp = {
   databases: number;
-  /** Why the data folder does not know of this backup; undefined when it does. */
+  /** Why the backup could not be recorded in the data folder; undefined: it is recorded. */
   recordError: string | undefined;
 };
 
-/** Makes a backup, which the data folder knows of from then on. Throws Problem. */
+/** Makes a backup and records it in the data folder. Throws Problem. */
 export async function backup(dataPath: string, target: string, signal: AbortSignal): Promise<BackedUp> {
   const { databases, at } = await copyEdge(dataPath, target, signal);
   try {
@@ -31,9 +31,9 @@ export async function backup(dataPath: string, target: string, signal: AbortSign
 }
 
 /**
- * Copies what the edge keeps, which is all that it can't make again, into a new folder. The edge goes on meanwhile. The folder
- * appears when it is whole and was looked through; until `signal`, or a failure, nothing is left of it. Answers how many databases
- * there are, and when they were as they are. Throws Problem.
+ * Copies the storage and the admin secret of an edge, which may be running, into a new folder. The folder appears when it is complete
+ * and checked; after `signal` or a failure nothing is left of it. Returns the number of databases and the time of the state that they
+ * hold. Throws Problem.
  */
 export async function copyEdge(
   dataPath: string,
@@ -42,16 +42,24 @@ export async function copyEdge(
 ): Promise<{ databases: number; at: string }> {
   const data = dataFolder(dataPath);
   if (!existsSync(data.storage))
-    throw Problem.configuration("no-data", `${data.root} is no data folder of an edge`, "--data DIR, as serve has it");
+    throw Problem.configuration(
+      "no-data",
+      `${data.root} is not the data folder of an edge`,
+      "give the folder that serve was started with: --data DIR",
+    );
   const folder = resolve(target);
   if (existsSync(folder))
     throw Problem.configuration(
       "backup-exists",
-      `${folder} is there already`,
-      "name a folder that is not, so that no older backup is half overwritten",
+      `${folder} exists already`,
+      "name a new folder: a backup never overwrites another",
     );
   if (!relative(data.storage, folder).startsWith(".."))
-    throw Problem.usage("backup-inside", `${folder} is within what is backed up`, "name a folder outside of it");
+    throw Problem.usage(
+      "backup-inside",
+      `${folder} is inside ${data.storage}, which is backed up`,
+      "name a folder outside it",
+    );
   const at = new Date().toISOString();
   const databases = await buildFolder(folder, signal, async (draft) => {
     const storage = join(draft, "storage");
@@ -67,13 +75,13 @@ export async function copyEdge(
   return { databases, at };
 }
 
-/** Copies one database of an edge that may run; one that is gone by then is left out. Throws Problem, or the disk's error. */
+/** Copies one database of an edge that may be running; skips one that was removed meanwhile. Throws Problem, or the disk's error. */
 async function copyOne(file: string, to: string, signal: AbortSignal): Promise<void> {
   mkdirSync(dirname(to), { recursive: true, mode: 0o700 });
   try {
     if (await copyDatabase(file, to, signal)) return;
   } catch (error) {
-    // A relay that was removed meanwhile.
+    // The site of this relay was removed meanwhile.
     if (existsSync(file)) throw error;
     return;
   }
@@ -81,11 +89,11 @@ async function copyOne(file: string, to: string, signal: AbortSignal): Promise<v
     EXIT.failed,
     "backup-outrun",
     `the edge writes to ${file} faster than it can be copied`,
-    "try again when less is going on, or on a faster disk, or stop serve first",
+    "try again when the edge is less busy, or on a faster disk, or stop serve first",
   );
 }
 
-/** Makes a folder whole or not at all: `fill` is given a draft of it. Throws Problem. */
+/** Makes a folder completely or not at all: `fill` fills a draft, which is renamed. Throws Problem. */
 async function buildFolder<T>(folder: string, signal: AbortSignal, fill: (draft: string) => Promise<T>): Promise<T> {
   const draft = `${folder}${UNFINISHED}${process.pid}`;
   try {
@@ -104,12 +112,12 @@ async function buildFolder<T>(folder: string, signal: AbortSignal, fill: (draft:
 
 function problemOf(error: unknown, signal: AbortSignal, folder: string): Problem {
   if (error instanceof Problem) return error;
-  if (signal.aborted) return interrupted(`no ${folder} was made`);
+  if (signal.aborted) return interrupted(`${folder} was not made`);
   return new Problem(
     EXIT.failed,
     "backup-failed",
     error instanceof Error ? error.message : String(error),
-    `check the space and the rights of ${dirname(folder)}`,
+    `check free space and permissions of ${dirname(folder)}`,
   );
 }
 
@@ -117,7 +125,7 @@ export function interrupted(what: string): Problem {
   return new Problem(EXIT.failed, "interrupted", `interrupted: ${what}`, "run it again");
 }
 
-/** Removes what a process that was killed left of this folder: it holds keys, and nobody else will. */
+/** Removes unfinished drafts of this folder that killed processes left behind: they hold keys. */
 function removeUnfinished(folder: string): void {
   if (!existsSync(dirname(folder))) return;
   for (const name of readdirSync(dirname(folder))) {

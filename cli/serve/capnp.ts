@@ -1,8 +1,8 @@
-// Cap'n Proto text literals. Paths and names in a generated config come from people; none of them may end a literal early.
+// Cap'n Proto text literals. Paths and names in a generated config come from users; none of them may end a literal early.
 
-/** `value` as a literal with its quotes. Throws RangeError on NUL, which workerd's C strings cannot carry. */
+/** Writes `value` as a literal with quotes. Throws RangeError on NUL, which workerd's C strings can't hold. */
 export function quote(value: string): string {
-  if (value.includes("\0")) throw new RangeError("a NUL character cannot be written into a workerd config");
+  if (value.includes("\0")) throw new RangeError("workerd's configuration can't contain a NUL character");
   // oxlint-disable-next-line no-control-regex -- control characters are what is escaped
   return `"${value.replace(/["\\]/g, "\\$&").replace(/[\u0001-\u001f\u007f]/g, escapeByte)}"`;
 }

@@ -2,10 +2,10 @@ import type { Log } from "../../link/log.ts";
 import { Problem } from "../../link/problem.ts";
 import { readTls, type Tls, type TlsFiles } from "./tls.ts";
 
-/** Milliseconds between looks at the files: certificates are renewed weeks before they end. */
+/** Milliseconds between checks of the files: certificates are renewed weeks before they expire. */
 const CHECK_INTERVAL_MS = 60_000;
 
-/** Keeps the certificate that is in use, and says when there is another. */
+/** The certificate in use; watches its files and reports when they hold another. */
 export class CertificateWatch {
   readonly #files: TlsFiles;
   readonly #log: Log;
@@ -23,12 +23,12 @@ export class CertificateWatch {
     return this.#current;
   }
 
-  /** Resolves, with the reason, when the files hold another certificate: workerd has to be started with it. */
+  /** Resolves with the reason when the files hold another certificate: workerd has to be restarted to use it. */
   get renewed(): Promise<string> {
     return new Promise((resolve) => this.#waiting.add(resolve));
   }
 
-  /** Looks at the files, now and then and when asked by SIGHUP. A pair that does not fit, perhaps half written, is not taken. */
+  /** Checks the files, at intervals and on SIGHUP. Ignores a certificate and key that don't match: they may be half written. */
   check(): void {
     try {
       const found = readTls(this.#files);
@@ -38,11 +38,11 @@ export class CertificateWatch {
       this.#waiting.clear();
     } catch (error) {
       if (!(error instanceof Problem)) throw error;
-      this.#log("warn", "the new certificate is not taken", { reason: error.message });
+      this.#log("warn", "the new certificate is not used", { reason: error.message });
     }
   }
 
-  /** Looks from time to time until `signal`. */
+  /** Checks every minute until `signal`. */
   watch(signal: AbortSignal): void {
     const timer = setInterval(() => this.check(), CHECK_INTERVAL_MS);
     timer.unref();

@@ -2,15 +2,15 @@ import { deferred } from "../../link/deferred.ts";
 import type { Log } from "../../link/log.ts";
 import { sinceBoot } from "../../link/edge-time.ts";
 
-/** Milliseconds between looks at the clock. */
+/** Milliseconds between checks of the clock. */
 const CHECK_INTERVAL_MS = 1_000;
-/** Milliseconds that a clock may be set without a word: what is corrected again and again. */
+/** Milliseconds by which a clock may be set without notice: smaller corrections are routine. */
 const MIN_CHANGE_MS = 5_000;
 
 /**
- * Notices that the clock was set back. In an object of workerd time never goes back, it stands still instead (measured, workerd
- * 2026-10-23): for an hour or for days no limit would refill there, and no answer would count as new. A workerd that is started
- * again has the right time. A clock that is set on is only told.
+ * Notices when the clock was set back. In an object of workerd, time never goes back but stands still (measured, workerd
+ * 2026-10-23): for hours or days no limit would refill there, and no answer would count as new. A restarted workerd has the
+ * right time. A clock that was set forward is only logged.
  */
 export class ClockWatch {
   readonly #log: Log;
@@ -28,12 +28,12 @@ export class ClockWatch {
     this.#ahead = this.#now();
   }
 
-  /** Resolves, with the reason, when the clock is set back the next time. */
+  /** Resolves with the reason when the clock is set back the next time. */
   get setBack(): Promise<string> {
     return this.#next.promise;
   }
 
-  /** Looks from time to time until `signal`. */
+  /** Checks every second until `signal`. */
   watch(signal: AbortSignal): void {
     const timer = setInterval(() => this.check(), CHECK_INTERVAL_MS);
     timer.unref();
@@ -43,8 +43,8 @@ export class ClockWatch {
   check(): void {
     const ahead = this.#now();
     const back = this.#ahead - ahead;
-    // Little steps add up: only what is ahead of all so far moves the mark.
-    if (back < -MIN_CHANGE_MS) this.#log("info", `the clock was set on by ${Math.round(-back / 1000)} s`);
+    if (back < -MIN_CHANGE_MS) this.#log("info", `the clock was set forward by ${Math.round(-back / 1000)} s`);
+    // Small steps back do not lower the reference, so that they add up.
     if (back > 0 && back < MIN_CHANGE_MS) return;
     this.#ahead = ahead;
     if (back <= 0) return;

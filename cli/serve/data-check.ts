@@ -10,14 +10,14 @@ import { inspect, isRelayDatabase, type Fault, type Inspection } from "./storage
 import { readTls, type TlsFiles } from "./tls.ts";
 
 /**
- * Looks at the databases before workerd opens them: it would only say that something failed, take an empty file for a new edge,
- * and write to what is damaged. Throws Problem(data-damaged) that names the files and the newest usable backup.
+ * Checks the databases before workerd opens them. workerd would only report that something failed, would take an empty file for a new
+ * edge, and would write to damaged files. Throws Problem(data-damaged), which names the files and the newest usable backup.
  */
 export function checkStorage({ root, storage }: DataFolder): Inspection {
   if (existsSync(join(root, UNFINISHED_RESTORE))) {
     throw Problem.configuration(
       "restore-unfinished",
-      `a restore into ${root} was ended before it was done`,
+      `a restore into ${root} was interrupted`,
       `run it again: sallyport restore BACKUP --data ${shellWord(root)}`,
     );
   }
@@ -26,11 +26,11 @@ export function checkStorage({ root, storage }: DataFolder): Inspection {
   return found;
 }
 
-/** What to tell of damaged files of this data folder, or of a backup of it. */
+/** Makes the Problem about damaged files in this data folder, or in a backup of it. */
 export function damageProblem(root: string, faults: readonly Fault[]): Problem {
   const alternative = faults.every(({ file }) => isRelayDatabase(file))
-    ? "or move away each file that is named, with its -wal and -shm: a relay takes its rules from the registry again"
-    : "or move this folder away to begin anew";
+    ? "or move each named file away, with its -wal and -shm: the relay gets its rules from the registry again"
+    : "or move this folder away to start with an empty edge";
   return Problem.configuration(
     "data-damaged",
     faults.map(({ file, fault }) => `${file} ${fault}`).join("\n"),
@@ -38,10 +38,10 @@ export function damageProblem(root: string, faults: readonly Fault[]): Problem {
   );
 }
 
-/** What workerd says when SQLite finds damage while it runs. */
+/** What workerd logs when SQLite finds damage at run time. */
 const DAMAGE = /SQLITE_(?:CORRUPT|NOTADB)/;
 
-/** A log for workerd's lines, which adds once what is damaged, and what can be done about it. */
+/** Wraps a log for workerd's lines. At the first line about damage, adds which files are damaged and how to fix it. */
 export function diagnosingLog(data: DataFolder, log: Log): Log {
   let isDone = false;
   return (level, message, fields) => {
@@ -58,22 +58,28 @@ export function diagnosingLog(data: DataFolder, log: Log): Log {
 }
 
 /**
- * `serve --check`: whether an edge could serve this folder, or has what it needs while it does. Looks only: nothing is made,
- * written or started. Answers what was found, for people. Throws Problem with what is wrong.
+ * `serve --check`: checks whether an edge can serve this folder, while one may be running on it. Writes and starts nothing. Returns a
+ * report for people. Throws Problem with what is wrong.
  */
 export function checkEdge(dataPath: string, tls: TlsFiles | null): string {
   const data = dataFolder(dataPath);
   if (!existsSync(data.storage))
-    throw Problem.configuration("no-data", `${data.root} is no data folder of an edge`, "--data DIR, as serve has it");
+    throw Problem.configuration(
+      "no-data",
+      `${data.root} is not the data folder of an edge`,
+      "give the folder that serve was started with: --data DIR",
+    );
   if (tls !== null) readTls(tls);
   const { databases, bytes } = inspectData(data);
   if (existsSync(join(data.root, SECRET))) adminSecret(data);
   const newest = newestBackup(data.root);
   const holder = holderOf(data);
   const lines = [
-    `${data.root}: ${databases} databases of ${(bytes / 1e6).toFixed(1)} MB, nothing is damaged`,
-    holder === undefined ? "no edge serves it now" : `an edge serves it now (process ${holder.pid})`,
-    newest === undefined ? "no usable backup is known here" : `newest usable backup: ${newest.path}, made ${newest.at}`,
+    `${data.root}: ${databases} databases, ${(bytes / 1e6).toFixed(1)} MB, nothing is damaged`,
+    holder === undefined ? "no edge is running on it" : `an edge is running on it (process ${holder.pid})`,
+    newest === undefined
+      ? "no usable backup is recorded here"
+      : `newest usable backup: ${newest.path}, made ${newest.at}`,
   ];
   return `${lines.join("\n")}\n`;
 }

@@ -5,13 +5,13 @@ import { Problem } from "../../link/problem.ts";
 import { codeOf, writeWhole } from "./disk.ts";
 import { shellWord } from "./hint.ts";
 
-/** What `serve --data DIR` keeps: `storage` and the admin secret for ever, `run` anew at every start. */
+/** The paths of `serve --data DIR`: `storage` stays for ever; what is in `run` is made again at every start. */
 export type DataFolder = { root: string; storage: string; run: string };
 
-/** The file of the admin secret in a data folder, and in a backup. */
+/** The name of the admin secret's file in a data folder and in a backup. */
 export const SECRET = "admin-secret";
 
-/** What a restore that is under way, or was ended, has in a data folder. */
+/** The name of a folder that a restore makes in a data folder while it runs; it stays when the restore is killed. */
 export const UNFINISHED_RESTORE = "unfinished-restore";
 
 export type AdminSecret = {
@@ -24,13 +24,13 @@ export type AdminSecret = {
   isExposed: boolean;
 };
 
-/** The folder's parts, there or not. */
+/** Returns the paths in a data folder, whether they exist or not. */
 export function dataFolder(path: string): DataFolder {
   const root = resolve(path);
   return { root, storage: join(root, "storage"), run: join(root, "run") };
 }
 
-/** Opens the folder, making what is missing, for its owner alone. Throws Problem. */
+/** Opens a data folder and makes what is missing, accessible to its owner alone. Throws Problem. */
 export function openData(path: string): DataFolder {
   const folder = dataFolder(path);
   try {
@@ -42,14 +42,14 @@ export function openData(path: string): DataFolder {
   return folder;
 }
 
-/** Makes a folder and those above it. With `recursive`, Node says of a read-only disk that the folder above is missing. */
+/** Makes a folder and its parents. mkdir's `recursive` is not used: on a read-only disk Node then reports a missing parent. */
 function makeFolder(path: string): void {
   if (existsSync(path)) return;
   makeFolder(dirname(path));
   mkdirSync(path, { mode: 0o700 });
 }
 
-/** Reads the admin secret, making it at the first start. Throws Problem when it can't be used. */
+/** Reads the admin secret; makes one at the first start. Throws Problem when it can't be used. */
 export function adminSecret(data: DataFolder): AdminSecret {
   const file = join(data.root, SECRET);
   const isNew = !existsSync(file);
@@ -63,12 +63,12 @@ export function adminSecret(data: DataFolder): AdminSecret {
   }
   throw Problem.configuration(
     "admin-secret-short",
-    `${file} holds no usable admin secret (under 16 characters)`,
-    "write a longer one into it, or delete it: the next start makes one",
+    `the admin secret in ${file} is shorter than 16 characters`,
+    "write a longer one into the file, or delete the file: the next start makes one",
   );
 }
 
-/** What to tell of a disk that the data folder can't be used on. */
+/** Makes the Problem for an error of the data folder's disk. */
 export function dataProblem(root: string, error: unknown): Problem {
   const cause = error instanceof Error ? error.message : String(error);
   switch (codeOf(error)) {
@@ -76,20 +76,20 @@ export function dataProblem(root: string, error: unknown): Problem {
       return Problem.configuration(
         "data-read-only",
         `the disk of ${root} is read-only: ${cause}`,
-        "the kernel makes a disk read-only when it fails (see dmesg): mend it and mount it for writing, or restore a backup on another one",
+        "the kernel makes a disk read-only when it fails (see dmesg): repair it and mount it for writing, or restore a backup on another one",
       );
     case "ENOSPC":
     case "EDQUOT":
       return Problem.configuration(
         "disk-full",
         `the disk of ${root} is full: ${cause}`,
-        `make room on it (see df ${shellWord(root)}) and start again; nothing that was confirmed is lost`,
+        `free space on it (see df ${shellWord(root)}) and start again; nothing that was confirmed is lost`,
       );
     default:
       return Problem.configuration(
         "data-unusable",
         `${root} can't be used as data folder: ${cause}`,
-        "give a folder that this user may write with --data DIR",
+        "give a folder that this user can write to: --data DIR",
       );
   }
 }

@@ -5,17 +5,17 @@ import { pipeline } from "node:stream/promises";
 import { codeOf } from "./disk.ts";
 import { generationOf } from "./sqlite/generation.ts";
 
-/** Tries for one database, and milliseconds between them: its log begins anew after some 4 MB of changes. */
+/** Attempts for one database, and milliseconds between them: SQLite restarts the log after some 4 MB of changes. */
 const MAX_ATTEMPTS = 20;
 const RETRY_MS = 250;
-/** Milliseconds within which a file may change twice and look as if it had changed once. */
+/** Milliseconds within which two changes of a file may leave the same modification time. */
 const CLOCK_TICK_MS = 50;
 
 /**
- * Copies a database and its log while an edge writes to them. The file first and then the log: whatever SQLite has moved from
- * the log into the file meanwhile is in the log still, and counts before what is in the file; the last change, if it was cut in
- * half, never was. That holds as long as the log was not begun anew: then this begins anew too.
- * Answers false when the edge writes faster than this copies. Throws the disk's error, or the reason of `signal`.
+ * Copies a database and its write-ahead log while an edge writes to them: the file first, then the log. Whatever SQLite has moved from
+ * the log into the file meanwhile is still in the log, which takes precedence; a last change that was copied only in part does not
+ * count. That holds as long as SQLite has not restarted the log: if it has, the copy starts again.
+ * Returns false when the edge writes faster than this copies. Throws the disk's error, or the reason of `signal`.
  */
 export async function copyDatabase(from: string, to: string, signal: AbortSignal): Promise<boolean> {
   for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt += 1) {
@@ -26,7 +26,7 @@ export async function copyDatabase(from: string, to: string, signal: AbortSignal
     await streamFile(from, to, signal);
     const hasLog = await copyLog(`${from}-wal`, `${to}-wal`, signal);
     if (generationOf(from) !== before) continue;
-    // The disk takes its time: not while the log must not begin anew.
+    // Flushed only now: a flush is slow, and the log must not restart while the files are copied.
     await flush(to);
     if (hasLog) await flush(`${to}-wal`);
     return true;
@@ -34,7 +34,7 @@ export async function copyDatabase(from: string, to: string, signal: AbortSignal
   return false;
 }
 
-/** Copies a file for its owner alone, and has it on the disk before it answers. Throws the disk's error, or the reason of `signal`. */
+/** Copies a file, readable by its owner alone, and flushes it to the disk. Throws the disk's error, or the reason of `signal`. */
 export async function copyFile(from: string, to: string, signal: AbortSignal): Promise<void> {
   await streamFile(from, to, signal);
   await flush(to);
@@ -53,14 +53,14 @@ async function flush(path: string): Promise<void> {
   }
 }
 
-/** Has the names in a folder on the disk too, where the system does that. */
+/** Flushes the names in a folder to the disk, where the system can do that. */
 export function flushFolder(path: string): void {
   try {
     const folder = openSync(path, "r");
     fsyncSync(folder);
     closeSync(folder);
   } catch {
-    // Windows opens no folders.
+    // Windows can't open folders.
   }
 }
 

@@ -6,17 +6,17 @@ import type { DataFolder } from "./data.ts";
 import { isFull, tryRemove } from "./disk.ts";
 import { databasesIn } from "./storage.ts";
 
-/** Bytes that opening a database takes: the index of its log, and the log's beginning. */
+/** Bytes that opening one database takes: the index of its log, and the start of the log. */
 const BYTES_PER_DATABASE = 48 * 1024;
-/** Bytes for what else a start writes, and for relays that are yet to come. */
+/** Bytes for everything else that a start writes, and for new relays. */
 const BASE_BYTES = 256 * 1024;
 const MAX_BYTES = 16 * 1024 * 1024;
-/** Milliseconds between looks whether the disk has room again. */
+/** Milliseconds between checks whether the disk has room again. */
 const CHECK_INTERVAL_MS = 60_000;
 
 /**
- * Room on the disk of the data folder that only a start may use: SQLite can't even read without writing a little beside each
- * file, and what is mapped has to go on after a reboot, however full the disk is.
+ * Disk space in the data folder that is reserved for a start. SQLite can't even read without writing a little beside each file, and
+ * the edge must start after a reboot even if the disk is full.
  */
 export class DiskReserve {
   readonly #data: DataFolder;
@@ -27,19 +27,19 @@ export class DiskReserve {
     this.#log = log;
   }
 
-  /** Gives the room away if there is no other, and answers whether a start has what it needs. */
+  /** Frees the reserved space if the disk has no other. Returns whether a start has the space it needs. */
   release(): boolean {
     const needed = this.#needed;
     if (hasRoom(this.#trial, needed)) return true;
     const held = this.#held;
     rmSync(this.#file, { force: true });
     const { root } = this.#data;
-    if (held > 0) this.#log("warn", "the disk is full: starting with the room that was kept for it", { disk: root });
-    else this.#log("warn", "the disk is full, and no room was kept for a start", { disk: root });
+    if (held > 0) this.#log("warn", "the disk is full: starting with the reserved space", { disk: root });
+    else this.#log("warn", "the disk is full, and no space is reserved for a start", { disk: root });
     return hasRoom(this.#trial, needed);
   }
 
-  /** Takes the room for the next start, now and whenever the disk has room again, until `signal`. */
+  /** Reserves the space for the next start, now or as soon as the disk has room, until `signal`. */
   keep(signal: AbortSignal): void {
     this.#take();
     const timer = setInterval(() => this.#take(), CHECK_INTERVAL_MS);
@@ -49,7 +49,7 @@ export class DiskReserve {
 
   #take(): void {
     const needed = this.#needed;
-    // As much has to be left as it takes, or it would be what fills the disk.
+    // Twice as much must be free, or the reserve itself would fill the disk.
     if (this.#held >= needed || !hasRoom(this.#trial, 2 * needed)) return;
     if (!write(this.#file, needed)) tryRemove(this.#file);
   }
@@ -71,14 +71,14 @@ export class DiskReserve {
   }
 }
 
-/** Whether so many bytes can be written now. */
+/** Whether that many bytes can be written now. */
 function hasRoom(trial: string, bytes: number): boolean {
   const has = write(trial, bytes);
   tryRemove(trial);
   return has;
 }
 
-/** Writes a file of so many bytes that no disk can pack; false when there is no room. */
+/** Writes a file of that many random bytes, which no disk can compress; false when there is no room. */
 function write(path: string, bytes: number): boolean {
   try {
     const file = openSync(path, "w", 0o600);

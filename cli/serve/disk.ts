@@ -1,16 +1,16 @@
 import { renameSync, rmSync, writeFileSync } from "node:fs";
 
-/** The code of a system error, as ENOSPC; "" when it is none. */
+/** Returns the code of a system error, as ENOSPC; "" when there is none. */
 export function codeOf(error: unknown): string {
   return error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : "";
 }
 
-/** Whether a disk, or what a user may take of it, is full. */
+/** Whether the error says that a disk, or the user's quota on it, is full. */
 export function isFull(error: unknown): boolean {
   return codeOf(error) === "ENOSPC" || codeOf(error) === "EDQUOT";
 }
 
-/** Writes a file whole or not at all, for its owner alone unless `mode` says otherwise. Throws the disk's error. */
+/** Writes a file completely or not at all, readable by its owner alone unless `mode` says otherwise. Throws the disk's error. */
 export function writeWhole(path: string, text: string, mode = 0o600): void {
   const draft = `${path}.${process.pid}`;
   try {
@@ -22,11 +22,11 @@ export function writeWhole(path: string, text: string, mode = 0o600): void {
   }
 }
 
-/** Removes a file if that is possible. */
+/** Removes a file or folder; ignores errors. */
 export function tryRemove(path: string): void {
   try {
     rmSync(path, { force: true, recursive: true });
   } catch {
-    // The disk is read-only, or not ours any more.
+    // The disk may be read-only or gone.
   }
 }

@@ -5,7 +5,7 @@ import { writeWhole } from "./disk.ts";
 import type { ServeOptions } from "./serve-options.ts";
 import type { Tls } from "./tls.ts";
 
-/** What workerd is told by these options. */
+/** Converts the options of `serve` to workerd's configuration. `ports`: the single ports of `--tcp`. */
 export function edgeConfig(
   options: ServeOptions,
   tls: Tls | null,
@@ -40,13 +40,13 @@ export function edgeConfig(
   };
 }
 
-/** Writes what workerd was told into a folder, for people to read: without the Worker, and without the key of the certificate. */
+/** Writes workerd's configuration into a folder, for people to read, without the Worker and without the certificate's key. */
 export function showConfig(folder: string, config: EdgeConfig): void {
   const tls = config.tls === null ? null : { ...config.tls, key: "(not shown)" };
   try {
     writeWhole(join(folder, "config.capnp"), workerdConfig({ ...config, worker: "(not shown)", tls }));
   } catch {
-    // Nobody depends on it: the disk may be full.
+    // The disk may be full, and no program reads this file.
   }
 }
 

@@ -6,12 +6,12 @@ import { Problem } from "../../link/problem.ts";
 import { fetchPackages } from "../fetch-packages.ts";
 import { WORKERDS } from "../platform-packages.ts";
 
-/** The one workerd this program is built and tested with; the same as in package.json. */
+/** The version of workerd that this program is built and tested with; the same as in package.json. */
 export const WORKERD_VERSION = "1.20261117.1";
 
 /**
- * Path of a workerd that runs on this machine: SALLYPORT_WORKERD, else the one installed beside this program,
- * else one fetched with npm into the cache folder, once. `notify` hears of the fetch. Throws Problem with the way out.
+ * Returns the path of a workerd that runs on this machine: SALLYPORT_WORKERD, else the one installed beside this program, else one
+ * that npm fetches once into the cache folder. `notify` is called with a message before a fetch. Throws Problem.
  */
 export function findWorkerd(env: NodeJS.ProcessEnv, notify: (message: string) => void): string {
   const path = env["SALLYPORT_WORKERD"] || installed() || fetched(env, notify);
@@ -54,12 +54,12 @@ function fetched(env: NodeJS.ProcessEnv, notify: (message: string) => void): str
     throw Problem.configuration(
       "workerd-missing",
       `workerd ${WORKERD_VERSION} could not be fetched: ${cause}`,
-      "install it (npm install -g workerd) or set SALLYPORT_WORKERD to its binary",
+      "install workerd yourself (npm install -g workerd) and set SALLYPORT_WORKERD to its binary",
     );
   }
 }
 
-/** Starts `workerd --version`: what can't start now would only fail later and less clearly. */
+/** Runs `workerd --version`, because a workerd that can't start would fail later with a less clear error. Throws Problem. */
 function checkRuns(path: string): void {
   try {
     execFileSync(path, ["--version"], { stdio: ["ignore", "pipe", "pipe"], encoding: "utf8" });

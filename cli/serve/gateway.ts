@@ -11,27 +11,27 @@ import { openEdge } from "../edge.ts";
 import { GatewayToken } from "../../gateway/gateway-token.ts";
 import { gateway } from "../../gateway/gateway.ts";
 
-/** Milliseconds between tries, and between looks for new sites: the edge is on this machine. */
+/** Milliseconds between attempts, and between checks for new sites; short because the edge is on this machine. */
 const POLL_MS = 1_000;
-/** Seconds that the admin token lives which asks for the gateway's. */
+/** The life, in seconds, of the admin token with which the gateway's token is requested. */
 const LOGIN_LIFE_S = 60;
 
-/** Dials the edge on this machine, whatever address it listens on and whatever proxies the environment names. */
+/** Dials the edge on this machine; never uses a proxy of the environment. */
 const LOCAL_DIALLER = new Dialler();
 
 export type BuiltInGateway = {
-  /** Plain URL of the edge on this machine. */
+  /** The unencrypted URL of the edge on this machine. */
   edge: string;
   gateway: { tcp: Ports; udp: Ports };
   bind: string;
-  /** Where it answers Prometheus; null: nowhere. */
+  /** Where it serves metrics to Prometheus; null: nowhere. */
   metrics: SocketAddress | null;
   secret: string;
-  /** Where its token is kept. */
+  /** The file with its token. */
   file: string;
 };
 
-/** The gateway in the launcher: opens its ports live, as mappings want them. Never throws: the edge goes on without it. */
+/** Runs the launcher's gateway, which opens ports as mappings need them, until `signal`. Never throws: the edge works without it. */
 export async function runGateway(options: BuiltInGateway, signal: AbortSignal, log: Log): Promise<void> {
   const { edge, bind, metrics, file } = options;
   const endpoints = endpointsOf(options.gateway);
@@ -60,10 +60,10 @@ export async function runGateway(options: BuiltInGateway, signal: AbortSignal, l
       );
     } catch (error) {
       if (error instanceof Problem && error.exit === EXIT.token) token = undefined;
-      // Nobody has logged in yet: there are no mappings either.
+      // The edge knows no URL before the first login; there are no mappings yet either.
       const isEarly = error instanceof Problem && error.code === "url-unknown";
       const reason = error instanceof Error ? error.message : String(error);
-      if (!isEarly && reason !== lastReason) log("warn", "gateway: no ports for now", { reason });
+      if (!isEarly && reason !== lastReason) log("warn", "gateway: no ports open, retrying", { reason });
       lastReason = reason;
     }
     await sleep(POLL_MS, undefined, { signal }).catch(() => {});
@@ -77,9 +77,9 @@ function endpointsOf({ tcp, udp }: BuiltInGateway["gateway"]): string[] {
   ];
 }
 
-/** Asks for a token of these very ports, with the admin secret; an older one of ours is not needed any more. */
+/** Requests a gateway token for exactly these ports, with the admin secret, and revokes the one in `file`. Throws Problem. */
 async function issue({ edge, secret, file }: BuiltInGateway, endpoints: readonly string[]): Promise<string> {
-  // Whatever address the edge listens on: the way to it does not leave this machine.
+  // `insecure` whatever address the edge listens on: the connection does not leave this machine.
   const connection = { url: edge, insecure: true, dialler: LOCAL_DIALLER };
   const login = await openEdge({ ...connection, token: null }).call<IssuedView>("POST", "/login", {
     secret,

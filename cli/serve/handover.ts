@@ -5,25 +5,25 @@ import { join } from "node:path";
 import { Problem } from "../../link/problem.ts";
 import { isFull } from "./disk.ts";
 
-/** The descriptor of workerd that the configuration is behind. */
+/** The file descriptor from which workerd reads its configuration. */
 export const CONFIG_FD = 4;
-/** Where Linux shows a process its own descriptors as files. */
+/** The folder in which Linux shows a process its own descriptors as files. */
 const OWN_FILES = "/proc/self/fd";
 
 /** A configuration on its way to workerd. */
 export type Handover = {
-  /** What workerd opens. */
+  /** The path that workerd opens. */
   path: string;
-  /** What it has to be started with as CONFIG_FD; undefined: nothing. */
+  /** The open file to pass to workerd as CONFIG_FD; undefined: none. */
   file: number | undefined;
-  /** Called when workerd has read it. */
+  /** To be called when workerd has read the configuration. */
   done: () => void;
 };
 
 /**
- * Hands workerd its configuration, which holds the key of the certificate. On Linux the file has no name by the time that it has
- * content, and is in memory if it can be; elsewhere it is in `folder`, for the owner alone, until workerd has read it.
- * Throws Problem(disk-full) when there is room for it nowhere.
+ * Prepares a file from which workerd reads its configuration, which contains the certificate's key. On Linux the file is unlinked
+ * before the key is written, and in memory if possible; elsewhere it is in `folder`, readable by its owner alone, until `done`.
+ * Throws Problem(disk-full) when no folder has room for it.
  */
 export function handOver(config: string, folder: string): Handover {
   if (!existsSync(OWN_FILES)) {
@@ -37,12 +37,12 @@ export function handOver(config: string, folder: string): Handover {
   }
   throw Problem.configuration(
     "disk-full",
-    `there is no room for workerd's configuration (1 MB) in /dev/shm, ${folder} or ${tmpdir()}`,
-    "make room in one of them",
+    `no room for workerd's configuration (1 MB) in /dev/shm, ${folder} or ${tmpdir()}`,
+    "free space in one of them",
   );
 }
 
-/** An open file with this content and without a name; undefined when there can be none at this place. */
+/** Opens an unlinked file with this content; undefined when the place is full or can't be written to. */
 function nameless(path: string, content: string): number | undefined {
   let file: number | undefined;
   try {

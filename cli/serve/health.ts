@@ -3,7 +3,7 @@ import { request as tlsRequest } from "node:https";
 import { formatHostPort } from "../../shared/address/socket-address.ts";
 import type { Address } from "./address.ts";
 
-/** Whether the edge at `address` answers its health check with 200. The certificate is not looked at: this is our own socket. */
+/** Resolves to whether the edge at `address` answers its health check with 200. Does not verify the certificate: the socket is our own. */
 export function isHealthy(address: Address, tls: boolean, timeoutMs: number): Promise<boolean> {
   const url = `${tls ? "https" : "http"}://${formatHostPort(address.host, address.port)}/.sallyport/healthz`;
   return new Promise((resolve) => {

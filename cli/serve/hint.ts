@@ -1,11 +1,11 @@
-/** A word of a command line as a POSIX shell reads it back. */
+/** Quotes a word for a POSIX shell, if it needs quotes. */
 export function shellWord(word: string): string {
   return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
 }
 
 /**
- * This launcher's own command line without `--tcp`, so that the edge can print the exact command that would hold a port.
- * `argv` are the words after the program's name.
+ * Returns this launcher's command line without `--tcp`, from which the edge makes the exact command that would hold another port.
+ * `argv`: the words after the program's name.
  */
 export function serveHint(argv: readonly string[]): string {
   const kept: string[] = [];

@@ -8,14 +8,14 @@ import { findWorkerd } from "./find-workerd.ts";
 const SERVICE = "sallyport-edge";
 const UNIT = `/etc/systemd/system/${SERVICE}.service`;
 const WORKERD = `${PROGRAMS}/workerd`;
-/** What a service's own state may be in: systemd makes it, and gives it to the service's user. */
+/** The folder in which systemd makes a service's state folder (StateDirectory=), owned by the service's user. */
 const STATE = "/var/lib/";
-/** An idle TCP connection takes two descriptors of workerd, a streaming one up to six. */
+/** Open files that the service may have: an idle TCP connection takes two of workerd's, a streaming one up to six. */
 const FILES = 262_144;
-/** Seconds: the launcher gives workerd half a second, and itself ends at once. */
+/** Seconds that systemd waits for a stop: the launcher gives workerd half a second and then ends at once. */
 const STOP_SECONDS = 20;
 
-/** `serve … --install`: a service with these options. `words` are those of the command line. Answers what was done. Throws Problem. */
+/** `serve … --install`: installs a systemd service with the command line `words`. Returns a report for people. Throws Problem. */
 export function installEdge(
   words: readonly string[],
   options: ServeOptions,
@@ -24,23 +24,23 @@ export function installEdge(
   if (process.platform !== "linux")
     throw Problem.configuration(
       "no-systemd",
-      "serve --install writes systemd units",
-      "start serve with what this system starts services with",
+      `serve --install needs systemd, which ${process.platform} does not have`,
+      "start serve with this system's own service manager",
     );
   const folder = options.data.startsWith(STATE) ? options.data.slice(STATE.length).replace(/\/+$/, "") : "";
   if (!/^[\w.-]+$/.test(folder)) {
     throw Problem.usage(
       "data-not-state",
       `a service keeps its data under ${STATE}, not in ${options.data}`,
-      `--data ${STATE}sallyport; take existing data along with sallyport backup and restore`,
+      `use --data ${STATE}sallyport; move existing data there with sallyport backup and restore`,
     );
   }
-  // All that may be refused, before anything is put down.
+  // Everything that may fail comes before the first file is written.
   const credentials = options.tls === null ? {} : credentialsOf(options.tls);
   const workerd = findWorkerd(options.env, () => {});
   const root = new Root(place.root);
   const command = installedCommand(root, ["sallyport.js"]);
-  // The service has no home folder to fetch it into.
+  // Copied, because the service has no home folder into which workerd could be fetched.
   root.copy(workerd, WORKERD, 0o755);
   const ports = [options.listen, ...options.tcp.map(({ first }) => ({ port: first }))].map(({ port }) => port);
   const text = unitText({
@@ -63,7 +63,7 @@ export function installEdge(
   return `${done}running; see: journalctl -u ${SERVICE}; the admin secret is in ${options.data}/admin-secret\n`;
 }
 
-/** `serve --uninstall`: the service and the programs; the data stays. */
+/** `serve --uninstall`: removes the service and the programs; the data stays. Returns a report for people. */
 export function uninstallEdge(place: { root: string }): string {
   const root = new Root(place.root);
   if (root.isLive && root.has(UNIT)) systemctl("disable", "--now", SERVICE);
@@ -73,24 +73,28 @@ export function uninstallEdge(place: { root: string }): string {
   if (root.isLive && removed.includes(UNIT)) systemctl("daemon-reload");
   return removed.length === 0
     ? "nothing was installed\n"
-    : `removed: ${removed.join(", ")}; what the edge kept stays in ${STATE}\n`;
+    : `removed: ${removed.join(", ")}; the edge's data stays in ${STATE}\n`;
 }
 
-/** Certificate and key belong to root, and are shown to the service as credentials. */
+/** Checks certificate and key, which only root can read, and returns their paths as systemd credentials. Throws Problem. */
 function credentialsOf(files: { certificate: string; key: string }): Record<string, string> {
   const certificate = readableFile(files.certificate, "the certificate");
   const key = readableFile(files.key, "the key");
   readTls({ certificate, key });
-  // By the names given, not what they lead to: renewal changes where a link leads.
+  // The paths as given, with links unresolved: a renewal changes where a link leads.
   return { "tls-cert": absolute(files.certificate), "tls-key": absolute(files.key) };
 }
 
 function absolute(path: string): string {
   if (path.startsWith("/")) return path;
-  throw Problem.usage("path-relative", `${path} is relative, and a service starts in /`, "write it from / on");
+  throw Problem.usage(
+    "path-relative",
+    `${path} is a relative path, and a service starts in /`,
+    "give an absolute path",
+  );
 }
 
-/** The command line as the service has it. */
+/** Converts the command line to the service's: without the options of the installation, with credentials for the TLS files. */
 function serviceWords(words: readonly string[]): string[] {
   const kept: string[] = [];
   for (let at = 0; at < words.length; at++) {

@@ -7,8 +7,8 @@ import { createPidFile, readPidFile, restorePidFile } from "./pid-file.ts";
 import { isAlive, identityOf, type ProcessIdentity } from "./process.ts";
 
 /**
- * Takes the data folder for this process: two workerds on one storage would damage it.
- * What a killed process left behind is taken over. Throws Problem(data-in-use) when another one lives.
+ * Locks the data folder for this process: two workerds on one storage would damage it. Takes over the lock of a dead process.
+ * Throws Problem(data-in-use) when the process that holds the lock is alive.
  */
 export function lockData({ root, run }: DataFolder): Disposable {
   const path = join(run, "serve.lock");
@@ -26,13 +26,13 @@ export function lockData({ root, run }: DataFolder): Disposable {
   return { [Symbol.dispose]: () => tryRemove(path) };
 }
 
-/** The process that serves this folder now; undefined: none does. */
+/** Returns the live process that holds the folder's lock; undefined: there is none. */
 export function holderOf({ run }: DataFolder): ProcessIdentity | undefined {
   const holder = readPidFile(join(run, "serve.lock"));
   return holder !== undefined && isAlive(holder) ? holder : undefined;
 }
 
-/** Removes a stale lock, but not the fresh one of a process that was quicker to see it was stale. */
+/** Removes a stale lock, but not the new lock of another process that has just replaced it. */
 function setAside(path: string, stale: ProcessIdentity | undefined): void {
   const aside = `${path}.stale.${process.pid}`;
   try {
@@ -50,6 +50,6 @@ function inUse(root: string, holder: ProcessIdentity | undefined): Problem {
   return Problem.configuration(
     "data-in-use",
     `${root} is in use by another sallyport serve (${who})`,
-    "stop that one first, or give this one a folder of its own with --data",
+    "stop it first, or give this one another folder with --data",
   );
 }

@@ -1,27 +1,27 @@
 import { spawnSync } from "node:child_process";
 import type { Log } from "../../link/log.ts";
 
-/** Open files that an edge should be allowed: an idle visitor takes two of workerd's, one that streams up to six. */
+/** Open files that an edge should be allowed; a visitor's connection takes two of workerd's while idle, up to six while streaming. */
 const ENOUGH_FILES = 16_384;
 const MAX_FILES_PER_VISITOR = 6;
 
 /**
- * Warns when this machine allows few open files: workerd ends when it can't accept another connection. Node raises the limit
- * that may be raised (the soft one) to the one that may not when it starts, and workerd inherits it.
+ * Warns when the limit on open files is low: workerd ends when it can't accept another connection. Node raises its soft limit to the
+ * hard one when it starts, and workerd inherits that.
  */
 export function warnOfFewOpenFiles(log: Log): void {
   const files = openFilesLimit();
   if (files === undefined || files >= ENOUGH_FILES) return;
   log(
     "warn",
-    `this machine allows ${files} open files, which may be ${Math.floor(files / MAX_FILES_PER_VISITOR)} visitors`,
+    `the limit on open files is ${files}, enough for ${Math.floor(files / MAX_FILES_PER_VISITOR)} visitors at least`,
     {
-      fix: `raise the hard limit (ulimit -Hn, LimitNOFILE= of a unit, --ulimit nofile= of a container) to ${ENOUGH_FILES} or more: beyond it workerd ends, and is started again`,
+      fix: `raise the hard limit (ulimit -Hn, LimitNOFILE= of a unit, --ulimit nofile= of a container) to ${ENOUGH_FILES} or more: at the limit workerd ends and is restarted`,
     },
   );
 }
 
-/** How many files a child of this process may open; undefined: as many as it likes, or nobody can tell. */
+/** Returns how many files a child of this process may open; undefined: unlimited or unknown. */
 function openFilesLimit(): number | undefined {
   if (process.platform === "win32") return undefined;
   const { stdout } = spawnSync("/bin/sh", ["-c", "ulimit -n"], {

@@ -3,15 +3,15 @@ import * as z from "zod";
 import { codeOf, isFull, writeWhole } from "./disk.ts";
 import type { ProcessIdentity } from "./process.ts";
 
-// Files that name a process. A full disk has no room for a new file with content, but for a link: then the mark is what the link
-// says.
+// Files that name a process by its id and start. A full disk has no room for a new file with content, but for a symbolic link: then
+// the link's target is the content.
 
-/** Bytes of a mark, always: an older one is overwritten whole. */
+/** The length of every such file in bytes, so that a new identity overwrites all of an older one. */
 const SIZE = 256;
 
 const shape = z.object({ pid: z.int().positive(), started: z.string() });
 
-/** Reads a mark; undefined when it is missing or damaged. */
+/** Reads the process that a file names; undefined when the file is missing or damaged. */
 export function readPidFile(path: string): ProcessIdentity | undefined {
   try {
     return shape.parse(JSON.parse(textAt(path)));
@@ -20,7 +20,7 @@ export function readPidFile(path: string): ProcessIdentity | undefined {
   }
 }
 
-/** Makes a mark in one step: it appears with its content, or not at all. False: there is one. Throws the disk's error. */
+/** Makes the file in one step: it appears with its content, or not at all. False: one exists already. Throws the disk's error. */
 export function createPidFile(path: string, identity: ProcessIdentity): boolean {
   const draft = `${path}.${process.pid}`;
   const text = JSON.stringify(identity);
@@ -35,21 +35,21 @@ export function createPidFile(path: string, identity: ProcessIdentity): boolean 
   }
 }
 
-/** Makes a mark in place of what is there. Throws the disk's error. */
+/** Makes the file, or replaces an existing one. Throws the disk's error. */
 export function replacePidFile(path: string, identity: ProcessIdentity): void {
   const text = JSON.stringify(identity).padEnd(SIZE);
   try {
     writeWhole(path, text);
   } catch (error) {
     if (!isFull(error)) throw error;
-    // The file that is there has room for it still.
+    // An existing file can be overwritten without more space.
     if (statSync(path, { throwIfNoEntry: false })?.size === SIZE) return writeFileSync(path, text, { flag: "r+" });
     rmSync(path, { force: true });
     symlinkSync(text.trim(), path);
   }
 }
 
-/** Gives a mark that was set aside its name back, unless another has taken it. */
+/** Gives a file that was set aside its name back, unless another process has made a new one. */
 export function restorePidFile(aside: string, path: string): void {
   const identity = readPidFile(aside);
   if (identity !== undefined) createPidFile(path, identity);

@@ -7,13 +7,13 @@ type Refusal = { address: Address; code: string };
 
 const MEANINGS: Record<string, string> = {
   EADDRINUSE: "in use by another program",
-  EACCES: "not permitted for this user",
+  EACCES: "not allowed for this user",
   EADDRNOTAVAIL: "not an address of this machine",
 };
 
 /**
- * Tries to listen on every address before anything is started, all at once so that they can't be in each other's way either.
- * Throws one Problem(port-taken) that names each address that can't be had.
+ * Tries to listen on every address before anything is started; on all at the same time, so that two that collide are found too.
+ * Throws one Problem(port-taken) that names each address that is not available.
  */
 export async function checkPorts(addresses: readonly Address[]): Promise<void> {
   const results = await Promise.all(addresses.map(tryListen));

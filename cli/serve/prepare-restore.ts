@@ -12,31 +12,31 @@ import { temporaryFolder } from "./temporary-folder.ts";
 import { withTemporaryEdge } from "./temporary-edge.ts";
 
 export type PrepareOptions = {
-  /** What `sallyport backup` has made. */
+  /** The folder of the backup. */
   source: string;
-  /** Where it is to be put. */
+  /** The data folder to restore into. */
   data: string;
-  /** A data folder, or a later backup, of the same edge; absent: the folder that the backup was made of, if it is there. */
+  /** A data folder or a later backup of the same edge; absent: the folder that was backed up, if it still exists. */
   former?: string | undefined;
   revokeAll: boolean;
-  /** Source of the built Worker. */
+  /** The source of the built Worker. */
   worker: string;
   env: NodeJS.ProcessEnv;
   log: Log;
 };
 
-/** A backup as it is to be restored, and what its administrator has to know. Gone when disposed of. */
+/** A temporary copy of a backup, ready to be restored, and messages for the admin. Disposal removes it. */
 export type PreparedBackup = Disposable & { folder: string; messages: string[] };
 
-/** A signal ends this process while nothing is where it is to stay: see `temporaryFolder`. */
+/** Never aborted: until the copy is ready, a signal ends this process (see `temporaryFolder`). */
 const NEVER = new AbortController().signal;
 
-/** The state of what a restored edge replaces, and its folder. */
+/** The state of the edge that the restored one replaces, and the folder it was read from. */
 type Former = { state: State; name: string };
 
 /**
- * Makes of a backup what may be restored: a copy of it in which has ended what ended since, so that no moment passes in which an
- * edge could serve it as it was. The backup stays as it is. Throws Problem, and then there is nothing to be restored.
+ * Copies a backup and revokes in the copy what has been revoked since, so that no edge ever serves the old state. Does not change the
+ * backup. Throws Problem; then nothing may be restored.
  */
 export async function prepareRestore(options: PrepareOptions): Promise<PreparedBackup> {
   const manifest = checkBackup(options.source, options.data);
@@ -73,11 +73,14 @@ async function carryIntoCopy(
     return [...messages, ...(lines ?? [])];
   } catch (error) {
     if (revokeAll || replaced !== null || !(error instanceof Problem)) throw error;
-    return [...messages, `warning: what was revoked after ${at} is good again; it can't be shown: ${error.message}\n`];
+    return [
+      ...messages,
+      `warning: tokens that were revoked after ${at} are valid again; they can't be listed: ${error.message}\n`,
+    ];
   }
 }
 
-/** The state of what the restored edge replaces. One that was not asked for may be unusable: that is said, and no more. */
+/** Reads the state that the restored edge replaces. If `--former` did not name it, an unusable one only adds a message. Throws Problem. */
 async function readFormer(
   options: PrepareOptions,
   from: string | undefined,
@@ -89,9 +92,13 @@ async function readFormer(
   if (name === undefined || (former === undefined && !isOtherEdgeData(name, data))) return null;
   try {
     if (!existsSync(join(name, "storage")))
-      throw Problem.configuration("no-data", `${name} is neither data folder nor backup of an edge`, "name another");
+      throw Problem.configuration(
+        "no-data",
+        `${name} is neither the data folder nor a backup of an edge`,
+        "name another folder with --former",
+      );
     const copy = join(temporary, "former");
-    // An edge may be running on a data folder; a backup is nobody's.
+    // An edge may be running on a data folder, but not on a backup.
     if (readManifest(name) === undefined) await copyEdge(name, copy, NEVER);
     else copyFolder(name, copy);
     const archive = await withTemporaryEdge({ ...options, folder: copy }, (edge) =>
@@ -119,22 +126,22 @@ function laterOf(
   }
 }
 
-/** Says that a former state is of no use, unless it was asked for: then it is thrown. */
+/** Adds a message that the former state can't be used. Throws the error instead if `--former` named that state. */
 function ignoreFormer(error: unknown, isNamed: boolean, name: string, messages: string[]): null {
   if (isNamed || !(error instanceof Problem)) throw error;
-  messages.push(`warning: what ${name}, which this was made of, has revoked since is not known: ${error.message}\n`);
+  messages.push(`warning: revocations in ${name}, which was backed up here, can't be taken over: ${error.message}\n`);
   return null;
 }
 
-/** A secret that was changed since would be the old one again. */
+/** Replaces the copy's admin secret with that of the former state, if it was changed since. */
 function keepNewerSecret(temporary: string, folder: string, name: string, messages: string[]): void {
   const [later, then] = [join(temporary, "former", SECRET), join(folder, SECRET)];
   if (!existsSync(later) || (existsSync(then) && readFileSync(later, "utf8") === readFileSync(then, "utf8"))) return;
   cpSync(later, then);
-  messages.push(`the admin secret is that of ${name}, which has changed since\n`);
+  messages.push(`the admin secret is the one of ${name}, because it was changed after the backup\n`);
 }
 
-/** Whether there is an edge's data at `path`, and that is not where the backup is to be put. */
+/** Whether `path` holds an edge's data and is another folder than the one to restore into. */
 function isOtherEdgeData(path: string, data: string): boolean {
   if (!existsSync(join(path, "storage"))) return false;
   return !existsSync(data) || realpathSync(path) !== realpathSync(data);

@@ -1,21 +1,21 @@
 import { execFileSync } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
 
-/** A process beyond doubt: ids are used again after a while, a pair of id and start is not. */
+/** What identifies a process: ids are reused after a while, a pair of id and start time is not. */
 export type ProcessIdentity = { pid: number; started: string };
 
-/** Marks a live process. Undefined when there is none of that id, or its start can't be told. */
+/** Returns the identity of a live process; undefined when there is none with that id, or its start time is unknown. */
 export function identityOf(pid: number): ProcessIdentity | undefined {
   const started = process.platform === "linux" ? linuxStart(pid) : psField(pid, "lstart");
   return started === undefined ? undefined : { pid, started };
 }
 
-/** Whether that very process still lives. */
+/** Whether exactly that process is still alive. */
 export function isAlive(identity: ProcessIdentity): boolean {
   return identityOf(identity.pid)?.started === identity.started;
 }
 
-/** Has a process go on that a signal has stopped, as a debugger or an earlier `sallyport backup` does it; false: none had. */
+/** Continues a process that was stopped by a signal (an earlier version's `sallyport backup` did that). False: it was not stopped. */
 export function continueIfStopped(pid: number): boolean {
   if (stateOf(pid) !== "T") return false;
   try {
@@ -27,7 +27,7 @@ export function continueIfStopped(pid: number): boolean {
   return true;
 }
 
-/** A letter as `ps` shows it: T is stopped by a signal, t by a debugger, which has its reasons. */
+/** Returns a process's state as `ps` shows it: T is stopped by a signal; t is stopped by a debugger, and is left alone. */
 function stateOf(pid: number): string | undefined {
   if (process.platform === "linux") return linuxFields(pid)?.[0];
   return process.platform === "win32" ? undefined : psField(pid, "stat")?.[0];
@@ -38,18 +38,18 @@ function linuxStart(pid: number): string | undefined {
   return fields?.[0] === "Z" && isWhollyDead(pid) ? undefined : fields?.[19];
 }
 
-/** What the kernel says of a process, from its state on; the start in clock ticks is the 20th. */
+/** Reads the fields of /proc/PID/stat from the state on; the 20th is the start in clock ticks. */
 function linuxFields(pid: number): string[] | undefined {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
-    // Before it is the command in brackets, which may hold anything.
+    // The field before is the command in brackets, which may contain brackets and spaces.
     return stat.slice(stat.lastIndexOf(")") + 2).split(" ");
   } catch {
     return undefined;
   }
 }
 
-/** Nobody has waited for it yet. While other threads of it are still ending, so are its sockets. */
+/** Whether a zombie has no other threads left. While some are still ending, its sockets are still open. */
 function isWhollyDead(pid: number): boolean {
   try {
     return readdirSync(`/proc/${pid}/task`).length <= 1;

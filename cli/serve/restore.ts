@@ -10,14 +10,14 @@ import { tryRemove } from "./disk.ts";
 import { lockData } from "./lock.ts";
 import { inspect } from "./storage.ts";
 
-/** What a backup says of itself, after a look at all of it. Throws Problem when it can't be put into this data folder. */
+/** Checks a backup and returns its manifest. Throws Problem when it is not a backup or is damaged. */
 export function checkBackup(source: string, dataPath: string): Manifest {
   const from = resolve(source);
   const manifest = readManifest(from);
   if (manifest === undefined || !existsSync(join(from, "storage"))) {
     throw Problem.configuration(
       "no-backup",
-      `${from} is no backup of ours`,
+      `${from} is not a backup of an edge`,
       "name a folder that sallyport backup has made",
     );
   }
@@ -27,8 +27,8 @@ export function checkBackup(source: string, dataPath: string): Manifest {
 }
 
 /**
- * Puts a backup into a data folder that has nothing in it yet: all of it, or nothing when it fails or `signal` comes. The backup
- * stays as it is. Answers when it was made. Throws Problem.
+ * Copies a backup into an empty data folder: all of it, or nothing on a failure or `signal`. Does not change the backup. Returns when
+ * the backup was made. Throws Problem.
  */
 export async function restore(source: string, dataPath: string, signal: AbortSignal): Promise<string> {
   const from = resolve(source);
@@ -40,8 +40,8 @@ export async function restore(source: string, dataPath: string, signal: AbortSig
     if (isTaken(data, from)) {
       throw Problem.configuration(
         "data-not-empty",
-        `${data.root} holds an edge's data already`,
-        "give another --data, or move that one away first",
+        `${data.root} already holds the data of an edge`,
+        "give another folder with --data, or move this one away first",
       );
     }
     await fill(data, from, signal);
@@ -49,20 +49,20 @@ export async function restore(source: string, dataPath: string, signal: AbortSig
   } catch (error) {
     if (!wasThere) tryRemove(data.root);
     if (error instanceof Problem) throw error;
-    if (signal.aborted) throw interrupted(`${data.root} is as it was`);
+    if (signal.aborted) throw interrupted(`${data.root} is unchanged`);
     throw new Problem(
       EXIT.failed,
       "restore-failed",
       error instanceof Error ? error.message : String(error),
-      `check the space and the rights of ${data.root}`,
+      `check free space and permissions of ${data.root}`,
     );
   }
 }
 
-/** Copies beside what is to be, and puts it in place at the end: the secret first, because storage is what makes an edge. */
+/** Copies into a draft, then moves everything into place: the secret first, because a folder with storage counts as an edge's. */
 async function fill(data: DataFolder, from: string, signal: AbortSignal): Promise<void> {
   const draft = join(data.root, UNFINISHED_RESTORE);
-  // Ours alone: we hold the lock.
+  // No other process uses it: this one holds the lock.
   rmSync(draft, { recursive: true, force: true });
   try {
     for (const name of readdirSync(from, { recursive: true, withFileTypes: true })) {
@@ -82,7 +82,7 @@ async function fill(data: DataFolder, from: string, signal: AbortSignal): Promis
   }
 }
 
-/** Whether something is in the folder; not what a restore of this very backup has left that was killed. */
+/** Whether the folder holds data, other than what a killed restore of this same backup has left. */
 function isTaken({ root, storage }: DataFolder, from: string): boolean {
   if (readdirSync(storage).length > 0) return true;
   return existsSync(join(root, SECRET)) && textOf(join(root, SECRET)) !== textOf(join(from, SECRET));

@@ -10,23 +10,23 @@ export type ServeOptions = {
   publicUrl: string | null;
   bind: string;
   tcp: Ports;
-  /** What the built-in gateway may open when a mapping wants it. */
+  /** The ports that the built-in gateway may open when a mapping needs them. */
   gateway: { tcp: Ports; udp: Ports };
-  /** Where that gateway answers Prometheus; null: nowhere. */
+  /** Where that gateway serves metrics to Prometheus; null: nowhere. */
   metrics: SocketAddress | null;
   tls: TlsFiles | null;
   trustedProxies: readonly string[];
-  /** Milliseconds that streams outlive the connections they were carried by. */
+  /** Milliseconds that a stream waits for its agent or client after the last lane is lost. */
   graceMs: number;
-  /** Where the edge tells of sites that go offline and rules that end. */
+  /** The URL that the edge notifies of sites that go offline and rules that expire; null: none. */
   webhook: string | null;
-  /** How much of the past is kept: LOG_KEEP, AUDIT_KEEP, KEEP_DAYS, as far as they were said. */
+  /** How much history the edge keeps: LOG_KEEP, AUDIT_KEEP and KEEP_DAYS, those that were given. */
   retention: Readonly<Record<string, string>>;
-  /** HTTP mappings are allowed on the edge's own host. */
+  /** Whether HTTP mappings are allowed on the edge's own host. */
   shareControlHost: boolean;
-  /** This command line without `--tcp`, for messages of the edge. */
+  /** This command line without `--tcp`, for the edge's messages. */
   hint: string;
-  /** Source of the built Worker. */
+  /** The source of the built Worker. */
   worker: string;
   env: NodeJS.ProcessEnv;
 };

@@ -28,18 +28,18 @@ import type { ServeOptions } from "./serve-options.ts";
 import { findWorkerd } from "./find-workerd.ts";
 
 /**
- * Milliseconds that a workerd which listens may take to answer for the first time: after a crash a thousand agents may stand
- * before the check, and to begin anew would only make them stand there again.
+ * Milliseconds that a new workerd may take to answer its first health check: after a crash a thousand agents may come before the
+ * check, and another restart would only bring them back.
  */
 const HEALTH_TIMEOUT_MS = 60_000;
-/** The same of one that ran: with the time between checks, a hung workerd is noticed within three quarters of a minute. */
+/** The same for a workerd that was ready: with the time between checks, a hang is noticed within three quarters of a minute. */
 const CHECK_TIMEOUT_MS = 10_000;
-/** A wish that never comes. */
+/** A reason that never comes. */
 const NEVER = new Promise<string>(() => {});
 
 /**
  * Runs the self-hosted edge until `signal`. Throws Problem when it can't start.
- * `onReload` is given what to do when the launcher is asked to look at its files again.
+ * `onReload` is given the function to call when the launcher is to check its files again.
  */
 export async function serve(
   options: ServeOptions,
@@ -53,11 +53,12 @@ export async function serve(
   const data = openData(options.data);
   using _lock = lockData(data);
   await endStaleWorkerd(data.run, log);
-  // Versions before put the Worker there, and the key of the certificate into the other one.
+  // Earlier versions wrote the Worker into the first and the certificate's key into the second.
   for (const name of ["worker.js", "config.capnp"]) tryRemove(join(data.run, name));
   checkStorage(data);
   const secret = adminSecret(data);
-  if (secret.isExposed) log("warn", `other users of this machine can read ${secret.file}: chmod 600 it`);
+  if (secret.isExposed)
+    log("warn", `other users of this machine can read ${secret.file}`, { fix: `chmod 600 ${shellWord(secret.file)}` });
   const ports = options.tcp.flatMap(({ first, last }) =>
     Array.from({ length: last - first + 1 }, (_, index) => first + index),
   );
@@ -66,7 +67,7 @@ export async function serve(
   const binary = findWorkerd(options.env, (message) => log("info", message));
   warnOfFewOpenFiles(log);
 
-  // The gateway is on this machine: certificates are made for the names that others use.
+  // The launcher's gateway dials loopback, for which the certificate is not valid: it gets an unencrypted port of its own.
   const localPort = options.tls !== null && ownsPorts(options) ? await freePort() : null;
   const sockets = [HTTP_SOCKET, ...(localPort === null ? [] : [LOCAL_SOCKET]), ...ports.map(tcpSocket)];
   const reserve = new DiskReserve(data, log);
@@ -106,7 +107,7 @@ export async function serve(
       EXIT.failed,
       "workerd-failed",
       error instanceof Error ? error.message : String(error),
-      "the lines above say why",
+      "see the log lines above",
     );
   });
   if (first === undefined) return;
@@ -122,7 +123,7 @@ export async function serve(
     first: first.workerd,
     start: async () => (await start()).workerd,
     isAnswering: () => {
-      if (continueIfStopped(running)) log("warn", "a signal had stopped workerd: it goes on", { pid: running });
+      if (continueIfStopped(running)) log("warn", "workerd was stopped by a signal: continued it", { pid: running });
       return isHealthy(reachable(first.listen), options.tls !== null, CHECK_TIMEOUT_MS);
     },
     restartReason: () => Promise.race([certificate?.renewed ?? NEVER, clock.setBack]),
@@ -131,14 +132,14 @@ export async function serve(
   await gateway;
 }
 
-/** What workerd ends with when SQLite can't write beside a file. With room it starts by itself: systemd tries again. */
+/** Makes the Problem for a workerd that ended because SQLite can't write. With space it starts again: systemd retries. */
 function diskFullProblem(root: string, error: unknown): Problem {
   const cause = error instanceof Error ? error.message : String(error);
   return new Problem(
     EXIT.failed,
     "disk-full",
     `the disk of ${root} is full, and workerd can't start: ${cause}`,
-    `make room on it (see df ${shellWord(root)}) and start again; nothing that was confirmed is lost`,
+    `free space on it (see df ${shellWord(root)}) and start again; nothing that was confirmed is lost`,
   );
 }
 
@@ -162,6 +163,6 @@ async function checkHealth(workerd: WorkerdProcess, listen: Address, tls: boolea
     EXIT.failed,
     "edge-unhealthy",
     "workerd listens, but the Worker in it does not answer",
-    "the lines above say why",
+    "see the log lines above",
   );
 }

@@ -9,7 +9,7 @@ import { isAlive, identityOf } from "./process.ts";
 const FILE = "workerd.pid";
 const POLL_MS = 10;
 
-/** Remembers the workerd of this folder for a launcher that comes after a crash. */
+/** Records the running workerd in the folder, so that a launcher after a crash can end it. */
 export function rememberWorkerd(run: string, pid: number): void {
   const identity = identityOf(pid);
   if (identity === undefined) return;
@@ -17,19 +17,19 @@ export function rememberWorkerd(run: string, pid: number): void {
   try {
     replacePidFile(path, identity);
   } catch {
-    // Only that crash would be worse.
+    // Without the file only the start after a crash is worse off; a wrong one must not stay.
     tryRemove(path);
   }
 }
 
-/** Ends a workerd that outlived its launcher: it would hold the ports and the storage. The folder's lock must be held. */
+/** Ends a workerd that outlived its launcher: it would hold the ports and the storage. The caller must hold the folder's lock. */
 export async function endStaleWorkerd(run: string, log: Log): Promise<void> {
   const path = join(run, FILE);
   const identity = readPidFile(path);
   if (identity !== undefined && isAlive(identity)) {
     log("warn", "ending a workerd that an earlier launcher left behind", { pid: identity.pid });
     process.kill(identity.pid, "SIGKILL");
-    // Not our child, so there is no event to wait for.
+    // Not a child of this process, so no event says when it has ended.
     while (isAlive(identity)) await sleep(POLL_MS);
   }
   rmSync(path, { force: true });

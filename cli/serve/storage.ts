@@ -4,21 +4,21 @@ import { codeOf } from "./disk.ts";
 import { faultIn } from "./sqlite/check.ts";
 import { generationOf } from "./sqlite/generation.ts";
 
-/** The folder of the relays' databases; each takes its rules from the registry, whose own are in the other one. */
+/** The folders of the relays' and the registry's databases. A relay gets its rules from the registry. */
 const RELAYS = "sallyport-relay";
 const REGISTRY = "sallyport-registry";
-/** The database of each folder that holds the alarms of its objects. */
+/** In each folder, the database with the alarms of its objects. */
 const ALARMS = "metadata.sqlite";
 
-/** Looks at one database that is written to meanwhile, before it is left as it is. */
+/** Attempts to check one database that changes meanwhile, before it counts as undamaged. */
 const MAX_ATTEMPTS = 5;
 
 export type Fault = { file: string; fault: string };
 
-/** What is in a storage folder, and what is wrong with it. */
+/** How much a storage folder holds, and which of its databases are damaged. */
 export type Inspection = { databases: number; bytes: number; faults: readonly Fault[] };
 
-/** Paths of a storage folder's databases. Throws the disk's error. */
+/** Lists the paths of a storage folder's databases. Throws the disk's error. */
 export function databasesIn(storage: string): string[] {
   return readdirSync(storage, { recursive: true, encoding: "utf8" })
     .filter((name) => name.endsWith(".sqlite"))
@@ -27,7 +27,7 @@ export function databasesIn(storage: string): string[] {
 }
 
 /**
- * Looks at every page of every database, and writes nothing; the edge may run. Throws the disk's error when the folder can't be
+ * Checks every page of every database and writes nothing; the edge may be running. Throws the disk's error when the folder can't be
  * read.
  */
 export function inspect(storage: string): Inspection {
@@ -39,14 +39,14 @@ export function inspect(storage: string): Inspection {
   return { databases: files.length, bytes: files.reduce((sum, file) => sum + bytesOf(file), 0), faults };
 }
 
-/** Whether a database is a relay's: that one can be done without. */
+/** Whether a database is a relay's; the edge can do without that one. */
 export function isRelayDatabase(file: string): boolean {
   return file.includes(`${sep}${RELAYS}${sep}`);
 }
 
 /**
- * Whether an empty file is one that was being made when the machine stopped, and no loss: it holds no rules. The registry's own
- * is that only before there is any relay.
+ * Whether a file is empty because the machine stopped while the database was being made: nothing is lost then. For the registry's
+ * own database that is possible only before there is any relay.
  */
 function isUnused(file: string, files: readonly string[]): boolean {
   if (bytesOf(file) > 0) return false;
@@ -54,7 +54,7 @@ function isUnused(file: string, files: readonly string[]): boolean {
   return !isRegistry || !files.some((each) => isRelayDatabase(each) && !each.endsWith(ALARMS));
 }
 
-/** What is wrong with a database, if it is the same while it is looked at: workerd may be writing to it. */
+/** Returns what is wrong with a database. Checks again when it changed meanwhile, because workerd may be writing to it. */
 function faultOf(file: string): string | undefined {
   try {
     for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt += 1) {
@@ -64,19 +64,19 @@ function faultOf(file: string): string | undefined {
     }
     return undefined;
   } catch (error) {
-    // A relay that was removed meanwhile.
+    // The site of this relay was removed meanwhile.
     if (codeOf(error) === "ENOENT") return undefined;
     return `can't be read: ${error instanceof Error ? error.message : String(error)}`;
   }
 }
 
-/** Differs after what is in the file itself has changed. */
+/** Returns a text that differs whenever the file's content has changed. */
 function stateOf(file: string): string {
   const { size, mtimeNs } = statSync(file, { bigint: true });
   return `${size} ${mtimeNs} ${generationOf(file)}`;
 }
 
-/** Bytes of a database and its log. */
+/** Returns the bytes of a database and its log. */
 function bytesOf(file: string): number {
   const size = (path: string): number => statSync(path, { throwIfNoEntry: false })?.size ?? 0;
   return size(file) + size(`${file}-wal`);

@@ -2,32 +2,32 @@ import { pause } from "../../link/pause.ts";
 import { exitText, type WorkerdProcess } from "./workerd-process.ts";
 import type { Log } from "../../link/log.ts";
 
-/** Milliseconds workerd gets to end by itself; while an agent is connected it never does. */
+/** Milliseconds that workerd gets to end by itself; while an agent is connected it never does. */
 const STOP_GRACE_MS = 500;
 const FIRST_DELAY_MS = 100;
-/** The longest wait for one that was ready: whatever ended it, perhaps a stranger, visitors come back within a second. */
+/** The longest wait, in milliseconds, before a workerd that was ready is restarted: visitors shall be served within a second. */
 const LONGEST_AFTER_READY_MS = 500;
-/** The longest wait for one that never was. */
+/** The longest wait, in milliseconds, after one that was never ready. */
 const LONGEST_DELAY_MS = 30_000;
-/** Milliseconds after which a workerd counts as stable and the next end is retried quickly again. */
+/** Milliseconds after which a workerd counts as stable and the wait is short again. */
 const STABLE_MS = 60_000;
 
-/** Milliseconds between health checks, and failed ones in a row after which workerd counts as hung. */
+/** Milliseconds between health checks, and how many must fail in a row before workerd counts as hung. */
 const CHECK_MS = 5_000;
 const MAX_FAILURES = 3;
 
 export type Supervision = {
-  /** The one running now. */
+  /** The workerd that runs now. */
   first: WorkerdProcess;
-  /** Gives one that is ready, or throws. */
+  /** Starts another and waits until it is ready. Throws when it can't start. */
   start: () => Promise<WorkerdProcess>;
-  /** One health check of the one that runs. */
+  /** Makes one health check of the workerd that runs. */
   isAnswering: () => Promise<boolean>;
-  /** Resolves with the reason when it has to be started anew, though nothing is wrong with it. */
+  /** Resolves with the reason when a healthy workerd has to be restarted. */
   restartReason: () => Promise<string>;
 };
 
-/** Keeps workerd running until `signal`: when it ends by itself or hangs it is started again, waiting longer each time. */
+/** Keeps workerd running until `signal`: restarts it when it ends or hangs, with a longer wait each time. */
 export async function supervise(
   { first, start, isAnswering, restartReason }: Supervision,
   signal: AbortSignal,
@@ -54,13 +54,13 @@ export async function supervise(
       const isStable = performance.now() - since >= STABLE_MS;
       delay = isStable ? FIRST_DELAY_MS : Math.min(delay, LONGEST_AFTER_READY_MS);
       if (typeof ended === "string") {
-        log("warn", `${ended}; starting workerd again`);
+        log("warn", `${ended}; restarting workerd`);
         await current.stop(STOP_GRACE_MS);
         current = await tryRestart(start, log);
         since = performance.now();
         continue;
       }
-      log("error", `${exitText(ended)}; starting it again`, { inMs: delay });
+      log("error", `${exitText(ended)}; restarting it`, { inMs: delay });
       current = undefined;
     }
     await pause(delay, signal);
@@ -75,7 +75,7 @@ export async function supervise(
 async function tryRestart(start: () => Promise<WorkerdProcess>, log: Log): Promise<WorkerdProcess | undefined> {
   try {
     const workerd = await start();
-    log("info", "workerd is back");
+    log("info", "workerd is ready again");
     return workerd;
   } catch (error) {
     log("error", error instanceof Error ? error.message : String(error));
@@ -83,7 +83,7 @@ async function tryRestart(start: () => Promise<WorkerdProcess>, log: Log): Promi
   }
 }
 
-/** Resolves when several health checks in a row have failed; never when `over` comes first. */
+/** Resolves with the reason when MAX_FAILURES health checks in a row have failed; never after `over`. */
 async function waitForHang(isAnswering: () => Promise<boolean>, over: AbortSignal): Promise<string> {
   let failures = 0;
   while (failures < MAX_FAILURES) {

@@ -13,23 +13,23 @@ import { findWorkerd } from "./find-workerd.ts";
 
 const HEALTH_TIMEOUT_MS = 60_000;
 const STOP_GRACE_MS = 5_000;
-/** Seconds that the login lives by which this edge is asked. */
+/** The life, in seconds, of the login with which this edge is called. */
 const LOGIN_LIFE_S = 600;
-/** What is kept of the past: all, whatever the edge itself is told to keep. */
+/** How much history to keep: all, so that the temporary edge deletes nothing. */
 const KEEP_ALL = "1000000";
 
 export type TemporaryEdgeOptions = {
-  /** A folder with `storage`, as a backup or a data folder has it; nobody else may use it. */
+  /** A folder with `storage`, as in a backup or a data folder; no other edge may be running on it. */
   folder: string;
-  /** Source of the built Worker. */
+  /** The source of the built Worker. */
   worker: string;
   env: NodeJS.ProcessEnv;
   log: Log;
 };
 
 /**
- * Runs an edge on a folder, on loopback and for nobody else, while `work` asks it as an administrator. It serves no ports, and
- * the login that it is asked by ends with it. Null for an edge that nobody has logged in to: it has nothing. Throws Problem.
+ * Runs an edge on a folder, on loopback only and without public ports, while `work` calls its API as an admin; then revokes that login
+ * and stops the edge. Returns null for an edge that had no login yet: it holds nothing. Throws Problem.
  */
 export async function withTemporaryEdge<T>(
   { folder, worker, env, log }: TemporaryEdgeOptions,
@@ -49,7 +49,7 @@ export async function withTemporaryEdge<T>(
     vars: { SELF_HOSTED: "1", LOG_KEEP: KEEP_ALL, AUDIT_KEEP: KEEP_ALL },
     secrets: ["ADMIN_SECRET"],
   });
-  // Whatever its own secret is: this one is good for this run, and known here alone.
+  // The folder's own admin secret is not used: this one is valid for this run only.
   const secret = randomBytes(32).toString("base64url");
   const binary = findWorkerd(env, (message) => log("info", message));
   const workerd = startWorkerd({
@@ -68,14 +68,14 @@ export async function withTemporaryEdge<T>(
   } catch (error) {
     if (error instanceof Problem) throw error;
     const cause = error instanceof Error ? error.message : String(error);
-    throw new Problem(EXIT.failed, "workerd-failed", `${folder}: ${cause}`, "the lines above say why");
+    throw new Problem(EXIT.failed, "workerd-failed", `${folder}: ${cause}`, "see the log lines above");
   } finally {
     await workerd.stop(STOP_GRACE_MS);
   }
 }
 
 async function callAsAdmin<T>(url: string, secret: string, work: (edge: Edge) => Promise<T>): Promise<T | null> {
-  // Its own workerd on loopback: no proxy leads there.
+  // No proxy: this is our own workerd on loopback.
   const connection = { url, insecure: true, dialler: new Dialler() };
   let login: IssuedView;
   try {
@@ -89,7 +89,7 @@ async function callAsAdmin<T>(url: string, secret: string, work: (edge: Edge) =>
   }
   const edge = openEdge({ ...connection, token: login.token });
   const answer = await work(edge);
-  // It may have ended itself, with all others.
+  // `work` may have revoked this token already, with all others.
   await edge.call("DELETE", `/tokens/${encodeURIComponent(login.jti)}`).catch(() => undefined);
   return answer;
 }

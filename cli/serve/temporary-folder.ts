@@ -7,11 +7,11 @@ const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 
 export type TemporaryFolder = Disposable & {
   readonly path: string;
-  /** From now on signals end nothing here: others heed them. */
+  /** Stops ending this process on signals: the caller handles them from now on. */
   readonly releaseSignals: () => void;
 };
 
-/** A folder for what nobody else may read, gone when it is disposed of and when this process ends, by a signal too. */
+/** Makes a folder that only this user can read; it is removed on disposal and when this process ends, by a signal too. */
 export function temporaryFolder(): TemporaryFolder {
   const path = mkdtempSync(join(tmpdir(), "sallyport-"));
   const remove = (): void => rmSync(path, { recursive: true, force: true });

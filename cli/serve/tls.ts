@@ -6,7 +6,7 @@ export type TlsFiles = { certificate: string; key: string };
 /** PEM texts. */
 export type Tls = { certificate: string; key: string };
 
-/** Reads certificate chain and key, and checks that they belong together. Throws Problem. */
+/** Reads a certificate chain and its key and checks that they match. Throws Problem. */
 export function readTls(files: TlsFiles): Tls {
   const tls = { certificate: readPem(files.certificate), key: readPem(files.key) };
   let belongs: boolean;
@@ -17,14 +17,14 @@ export function readTls(files: TlsFiles): Tls {
     throw Problem.configuration(
       "tls-unreadable",
       `${files.certificate} with ${files.key}: ${cause}`,
-      "the key must be unencrypted PEM, the certificate a PEM chain with the server's own first",
+      "give the key as unencrypted PEM, and the certificate as a PEM chain with the server's own first",
     );
   }
   if (belongs) return tls;
   throw Problem.configuration(
     "tls-mismatch",
     `${files.key} is not the key of the first certificate in ${files.certificate}`,
-    "give the pair that was issued together; in the chain the server's own certificate comes first",
+    "give a certificate and a key that were issued together; the server's own certificate comes first in the chain",
   );
 }
 
@@ -36,12 +36,12 @@ function readPem(file: string): string {
     throw Problem.configuration(
       "tls-unreadable",
       error instanceof Error ? error.message : String(error),
-      "check the path and its owner",
+      "check the path and who may read the file",
     );
   }
   throw Problem.configuration(
     "tls-unreadable",
-    `${file} is not PEM`,
+    `${file} is not in PEM format`,
     "convert it: openssl x509 -inform der -in FILE, or openssl pkey",
   );
 }

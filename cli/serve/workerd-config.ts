@@ -2,23 +2,23 @@ import { formatHostPort } from "../../shared/address/socket-address.ts";
 import type { Address } from "./address.ts";
 import { quote } from "./capnp.ts";
 
-/** The same in wrangler.toml; a later date needs a later workerd. */
+/** The same as in wrangler.toml; a later date needs a later workerd. */
 export const COMPATIBILITY_DATE = "2026-10-20";
 export const COMPATIBILITY_FLAGS = ["no_web_socket_compression", "enable_request_signal"];
 
 /**
- * MiB of young objects before V8 looks through them, instead of its own 16. What a request leaves behind in workerd is freed by
- * full collections only, each as long as what has gathered: with 16 they stop everything for 0.2 s, and 170 MiB more are kept.
+ * V8's young generation in MiB; its default is 16. What a request leaves behind in workerd is freed only by full collections, which
+ * take longer the more has gathered: with 16 MiB each stops everything for 0.2 s, and 170 MiB more memory is used.
  */
 const V8_FLAGS = ["--max-semi-space-size=4"];
 
-/** Objects are found by these on disk: they stay as they are for ever, or an upgrade would lose every site. */
+/** workerd finds objects on disk by these keys. They must never change, or an upgrade would lose every site. */
 const DURABLE_OBJECTS = [
   { binding: "RELAY", className: "Relay", uniqueKey: "sallyport-relay" },
   { binding: "REGISTRY", className: "Registry", uniqueKey: "sallyport-registry" },
 ];
 
-/** Headers that only Cloudflare may set. workerd passes what a stranger sends, so they are removed where requests come in. */
+/** Headers that only Cloudflare may set. workerd passes on what a visitor sends, so its HTTP sockets remove them. */
 const PLATFORM_HEADERS = [
   "CF-Connecting-IP",
   "CF-Connecting-IPv6",
@@ -33,35 +33,35 @@ const PLATFORM_HEADERS = [
 ];
 
 export type EdgeConfig = {
-  /** Source of the built Worker. */
+  /** The source of the built Worker. */
   worker: string;
-  /** Absolute path of the folder that holds the Durable Objects' storage. */
+  /** The absolute path of the Durable Objects' storage. */
   storage: string;
   listen: Address;
-  /** Another HTTP port, on loopback and plain: for the launcher's own gateway beside TLS. */
+  /** A second HTTP port, unencrypted and on loopback, for the launcher's gateway when the first speaks TLS; null: none. */
   localPort: number | null;
-  /** PEM texts; without them the control socket speaks plain HTTP. */
+  /** PEM texts; null: the HTTP socket is unencrypted. */
   tls: { certificate: string; key: string } | null;
-  /** TCP ports the Worker itself owns. */
+  /** The address of the TCP ports that the Worker itself owns. */
   bind: string;
   tcp: readonly number[];
-  /** There is a webhook to be told. */
+  /** Whether the Worker may dial out: only for a webhook. */
   dialsOut: boolean;
-  /** Text bindings of the Worker. */
+  /** The Worker's text bindings. */
   vars: Readonly<Record<string, string>>;
-  /** Bindings of the Worker taken from environment variables of the same name. */
+  /** The Worker's bindings that workerd takes from environment variables of the same name. */
   secrets: readonly string[];
 };
 
 export const HTTP_SOCKET = "http";
 export const LOCAL_SOCKET = "local";
 
-/** The name of the socket of a Worker-owned port, as workerd reports it. */
+/** Names the socket of a port that the Worker owns, as workerd reports it. */
 export function tcpSocket(port: number): string {
   return `tcp:${port}`;
 }
 
-/** The workerd configuration around the built Worker, as text. */
+/** Writes workerd's configuration around the built Worker. */
 export function workerdConfig(config: EdgeConfig): string {
   const sockets = [
     `(name = ${quote(HTTP_SOCKET)}, address = ${quote(formatHostPort(config.listen.host, config.listen.port))}, service = "edge", ${httpSocket(config.tls)})`,
@@ -90,7 +90,7 @@ const config :Workerd.Config = (
   services = [
     (name = "edge", worker = .edge),
     (name = "storage", disk = (path = ${quote(config.storage)}, writable = true)),
-    # Agents come to the edge; it dials out for a webhook only.
+    # Agents dial the edge; the edge dials out only for a webhook.
     (name = "internet", network = (${config.dialsOut ? 'allow = ["public", "private", "local"], tlsOptions = (trustBrowserCas = true)' : "allow = []"})),
   ],
   sockets = [

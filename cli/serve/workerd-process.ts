@@ -10,21 +10,21 @@ export type Exit = { code: number | null; signal: NodeJS.Signals | null };
 
 export type WorkerdProcess = {
   pid: number;
-  /** Ports by socket name, once every socket listens. Rejects when workerd ends before. */
+  /** Resolves with the ports by socket name when every socket listens. Rejects when workerd ends first. */
   listening: Promise<ReadonlyMap<string, number>>;
   ended: Promise<Exit>;
-  /** Asks it to end, and ends it after `graceMs`: it waits for ever while a connection lives. */
+  /** Sends SIGTERM, then SIGKILL after `graceMs`: workerd waits for as long as a connection is open. */
   stop(graceMs: number): Promise<void>;
 };
 
 export type WorkerdOptions = {
   binary: string;
-  /** Where it works. */
+  /** The working folder. */
   folder: string;
   config: string;
-  /** Names of all sockets in the config. */
+  /** The names of all sockets in the config. */
   sockets: readonly string[];
-  /** Environment variables that the config takes secrets from. Nothing else is passed on. */
+  /** The whole environment of workerd: the variables from which the config takes secrets. */
   secrets: Readonly<Record<string, string>>;
   log: Log;
 };
@@ -32,7 +32,7 @@ export type WorkerdOptions = {
 const anyEvent = z.looseObject({ event: z.string() });
 const listenEvent = z.object({ event: z.literal("listen"), socket: z.string(), port: z.int() });
 
-/** Starts workerd in a session of its own, so that Ctrl-C in a terminal reaches the launcher alone. Throws Problem. */
+/** Starts workerd in a session of its own, so that Ctrl-C in a terminal reaches only the launcher. Throws Problem. */
 export function startWorkerd(options: WorkerdOptions): WorkerdProcess {
   const config = handOver(options.config, options.folder);
   const child = spawn(options.binary, ["serve", "--control-fd=3", config.path, "config"], {
@@ -72,15 +72,15 @@ export function startWorkerd(options: WorkerdOptions): WorkerdProcess {
   };
 }
 
-/** What a process ended with, for people. */
+/** Describes how workerd ended, for people. */
 export function exitText({ code, signal }: Exit, lastLines: readonly string[] = []): string {
-  const how = signal === null ? `workerd ended with code ${code ?? "unknown"}` : `workerd was ended by ${signal}`;
+  const how = signal === null ? `workerd ended with code ${code ?? "unknown"}` : `workerd was killed by ${signal}`;
   return lastLines.length === 0 ? how : `${how}: ${lastLines.join("; ")}`;
 }
 
 /**
- * A shell that outlives this process by a moment: when our end of its pipe closes, however we died, it ends workerd.
- * Windows has none; there the next start finds what is left (stale.ts).
+ * Starts a shell that kills workerd when this process ends in any way, SIGKILL too: then its pipe closes.
+ * Windows has no such shell; there the next start ends the workerd that is left (stale.ts).
  */
 function watch(pid: number): ChildProcess | undefined {
   if (process.platform === "win32") return undefined;
@@ -93,13 +93,13 @@ function watch(pid: number): ChildProcess | undefined {
   return shell;
 }
 
-/** Ports by socket name, from what workerd says to `--control-fd`, once every one of these sockets listens. */
+/** Reads workerd's events from `--control-fd` and resolves with the ports by socket name when all these sockets listen. */
 export function allListening(control: Readable, sockets: readonly string[]): Promise<ReadonlyMap<string, number>> {
   const ports = new Map<string, number>();
   return new Promise((resolve) => {
     createInterface({ input: control }).on("line", (line) => {
       const message = anyEvent.parse(JSON.parse(line));
-      // It tells of its inspector too, and may come to tell of more.
+      // workerd also reports its inspector, and later versions may report more.
       if (message.event !== "listen") return;
       const { socket, port } = listenEvent.parse(message);
       ports.set(socket, port);

@@ -11,37 +11,37 @@ import { bracketed } from "../../shared/address/socket-address.ts";
 import type { VantagePoint } from "./vantage-point.ts";
 
 const TIMEOUT_MS = 10_000;
-/** Milliseconds in which an edge that refuses a visitor has hung up. */
+/** Milliseconds within which an edge that refuses a visitor closes the connection. */
 const REFUSAL_MS = 1_500;
 
-/** Dials an endpoint as a visitor would, from this machine. */
+/** Dials an endpoint from this machine, as a visitor would. */
 export async function dialPublic(answer: TestAnswer, vantage: VantagePoint): Promise<Hop> {
   const endpoint = known(parseEndpoint(answer.endpoint));
   if (endpoint.kind === "service")
     return notTested(
       "public",
       "no-public-side",
-      "It has no public port: it is reached with a token, by sallyport connect.",
+      "It has no public port: visitors reach it with a token, through sallyport connect.",
     );
   if (endpoint.kind === "port" && answer.access === "token") {
     return notTested(
       "public",
       "no-public-side",
-      "Its port is opened to nobody: it is reached with a token, by sallyport connect.",
+      "Its port is not public: visitors reach it with a token, through sallyport connect.",
     );
   }
   if (vantage.isEdge) {
     return notTested(
       "public",
       "edge-host",
-      "This is the edge's own machine, and what is in front of it would not be seen: run it from elsewhere.",
+      "This is the edge's own machine, from which a firewall in front of it can't be tested: run the test on another machine.",
     );
   }
   if (vantage.proxy !== null) {
     return notTested(
       "public",
       "proxy",
-      `From here the way out is ${vantage.proxy.name}, which visitors do not take: run it from elsewhere.`,
+      `This machine dials out through ${vantage.proxy.name}, which visitors do not: run the test on another machine.`,
     );
   }
   return endpoint.kind === "http" ? dialHttp(endpoint, answer) : dialPort(endpoint, vantage.host, answer);
@@ -50,7 +50,7 @@ export async function dialPublic(answer: TestAnswer, vantage: VantagePoint): Pro
 async function dialPort(endpoint: PortEndpoint, host: string, answer: TestAnswer): Promise<Hop> {
   const where = `${bracketed(host)}:${endpoint.first}`;
   if (!transports(endpoint).includes("tcp"))
-    return notTested("public", "udp", `${where} is UDP, which answers nothing but its own protocol.`);
+    return notTested("public", "udp", `${where} is UDP: a target answers only its own protocol.`);
   const began = performance.now();
   const socket = net.connect({ host, port: endpoint.first });
   try {
@@ -59,7 +59,7 @@ async function dialPort(endpoint: PortEndpoint, host: string, answer: TestAnswer
     const code = (error as NodeJS.ErrnoException).code ?? "ETIMEDOUT";
     const fix =
       code === "ECONNREFUSED"
-        ? "nothing listens there: is the port held by this edge (serve --tcp), or by a gateway elsewhere (--at HOST)?"
+        ? "no program listens there: have the edge hold the port (serve --tcp), or name the gateway's machine with --at HOST"
         : "a firewall in front of the edge may block it: allow TCP to that port";
     return failed(
       "public",
@@ -71,12 +71,12 @@ async function dialPort(endpoint: PortEndpoint, host: string, answer: TestAnswer
   const ms = performance.now() - began;
   const isShut = await hangsUp(socket);
   socket.destroy();
-  if (!isShut) return passed("public", `${where} takes connections.`, ms);
+  if (!isShut) return passed("public", `${where} accepts connections.`, ms);
   const denied = answer.hops.find(({ hop, outcome }) => hop === "policy" && outcome !== "ok");
-  const text = `${where} takes connections and hangs up at once`;
+  const text = `${where} accepts connections and closes them at once`;
   return denied === undefined
-    ? warned("public", "public-closed", `${text}: the hops below say why, or sallyport log does.`)
-    : warned("public", "public-denied", `${text}, as its rules say for this address.`);
+    ? warned("public", "public-closed", `${text}: see the hops below, or sallyport log, for the reason.`)
+    : warned("public", "public-denied", `${text}, because its rules deny this address.`);
 }
 
 function connected(socket: net.Socket): Promise<void> {
@@ -86,7 +86,7 @@ function connected(socket: net.Socket): Promise<void> {
   });
 }
 
-/** True when the connection ends without a byte. */
+/** Resolves to true when the connection ends within REFUSAL_MS without a byte. */
 function hangsUp(socket: net.Socket): Promise<boolean> {
   return new Promise((resolve) => {
     const quiet = setTimeout(() => resolve(false), REFUSAL_MS);
@@ -100,11 +100,13 @@ function hangsUp(socket: net.Socket): Promise<boolean> {
 
 function dialHttp({ scheme, host, port, prefix }: HttpEndpoint, answer: TestAnswer): Promise<Hop> {
   if (host.startsWith("*."))
-    return Promise.resolve(notTested("public", "wildcard", `${answer.endpoint} is any name: test one by a browser.`));
+    return Promise.resolve(
+      notTested("public", "wildcard", `${answer.endpoint} is a wildcard: open one of its names in a browser.`),
+    );
   const url = new URL(`${scheme}://${bracketed(host)}${port === null ? "" : `:${port}`}${prefix}/`);
   const began = performance.now();
   return new Promise((resolve) => {
-    // What is wrong with a certificate is said with its names and dates, so it is looked at first.
+    // Not rejected by TLS, so that the certificate can be checked below and the error can name its names and dates.
     const options = {
       method: "GET",
       timeout: TIMEOUT_MS,
@@ -121,14 +123,14 @@ function dialHttp({ scheme, host, port, prefix }: HttpEndpoint, answer: TestAnsw
             "public",
             "public-tls",
             `${url.origin}: its certificate ${problem.text}.`,
-            "renew the edge's certificate, or correct the name",
+            "renew the edge's certificate, or correct the endpoint's host name",
           ),
         );
       const status = response.statusCode ?? 0;
       const own = response.headers["x-sallyport-request"];
-      const text = `${url.href} answers ${status}${own === undefined ? "" : ` (of the edge itself, request ${String(own)})`}.`;
+      const text = `${url.href} answers ${status}${own === undefined ? "" : ` (from the edge itself, request ${String(own)})`}.`;
       if (own !== undefined && answer.access === "public")
-        return resolve(warned("public", "public-error", text, `sallyport log says why`));
+        return resolve(warned("public", "public-error", text, "see the reason in sallyport log"));
       resolve(passed("public", text, ms));
     });
     request.on("timeout", () => request.destroy(Object.assign(new Error("no answer"), { code: "ETIMEDOUT" })));
@@ -140,7 +142,7 @@ function dialHttp({ scheme, host, port, prefix }: HttpEndpoint, answer: TestAnsw
             "public",
             "public-unresolved",
             `The name ${host} does not resolve.`,
-            `point it to the edge: a DNS record for ${host}`,
+            `make a DNS record for ${host} that points to the edge`,
           ),
         );
       resolve(
@@ -148,7 +150,7 @@ function dialHttp({ scheme, host, port, prefix }: HttpEndpoint, answer: TestAnsw
           "public",
           "public-unreachable",
           `${url.origin} can't be reached from here (${code}).`,
-          "check the name's DNS record and what is in front of the edge",
+          "check the name's DNS record and any firewall or proxy in front of the edge",
         ),
       );
     });

@@ -3,15 +3,15 @@ import { hostname, networkInterfaces } from "node:os";
 import type { HttpProxy } from "../../link/dial/proxy.ts";
 import { passed, warned, type Hop } from "../../shared/rule/hop.ts";
 
-/** Where a test is made from, as far as that decides what it can show. */
+/** The machine that a test runs on, as far as that decides what the test can show. `host`: where visitors reach the edge. */
 export type VantagePoint = { hop: Hop; host: string; isEdge: boolean; proxy: HttpProxy | null };
 
-/** `host`: the name or address at which visitors reach the edge; `proxy`: by which this machine reaches it. */
+/** Describes this machine. `host`: the name or address at which visitors reach the edge; `proxy`: how this machine reaches the edge. */
 export async function vantagePointOf(host: string, url: string, proxy: HttpProxy | null): Promise<VantagePoint> {
   const me = hostname();
-  // Its name need not resolve here.
+  // Not looked up: behind a proxy the name need not resolve on this machine.
   if (proxy !== null)
-    return { hop: passed("here", `From ${me} by ${proxy.name} (${url}).`), host, isEdge: false, proxy };
+    return { hop: passed("here", `From ${me} through ${proxy.name} (${url}).`), host, isEdge: false, proxy };
   let addresses: string[];
   try {
     addresses = (await lookup(host, { all: true })).map(({ address }) => address);

@@ -1,24 +1,24 @@
 import { Damage } from "./damage.ts";
 
-/** The four kinds of a B-tree's pages, by the first byte of each. */
+/** The kinds of B-tree pages, as the first byte of a page names them. */
 export const KIND = { indexInterior: 2, tableInterior: 5, indexLeaf: 10, tableLeaf: 13 } as const;
 
 export type Cell = {
-  /** Bytes it takes on its page. */
+  /** The bytes it takes on its page. */
   size: number;
-  /** The page on its left; 0 on a leaf. */
+  /** The child page on its left; 0 on a leaf. */
   child: number;
-  /** Its row; undefined in an index. */
+  /** The row's id; undefined in an index. */
   row: number | undefined;
-  /** Where its content begins, how long that is, and how much of it is on this page. */
+  /** The offset of its content, the content's length, and how many bytes of it are on this page. */
   content: number;
   length: number;
   local: number;
-  /** The first page of the rest; 0: there is none. */
+  /** The first overflow page, with the rest of the content; 0: none. */
   overflow: number;
 };
 
-/** Reads the cell at `at` of a page. Throws Damage when it does not fit. */
+/** Reads the cell at offset `at` of a page. Throws Damage when it does not fit. */
 export function readCell(page: Buffer, at: number, kind: number, usable: number): Cell {
   const isInterior = kind === KIND.indexInterior || kind === KIND.tableInterior;
   const child = isInterior ? page.readUInt32BE(at) : 0;
@@ -40,7 +40,7 @@ export function readCell(page: Buffer, at: number, kind: number, usable: number)
   const end = next + local + (hasRest ? 4 : 0);
   if (length < 0 || end > usable) throw new Damage("a cell that reaches beyond its end");
   return {
-    // A cell that is removed has to hold what a free block says of itself.
+    // At least four bytes, so that a removed cell has room for a free block's header.
     size: Math.max(4, end - at),
     child,
     row,
@@ -51,7 +51,7 @@ export function readCell(page: Buffer, at: number, kind: number, usable: number)
   };
 }
 
-/** How much of `length` bytes is on the page itself: https://sqlite.org/fileformat2.html section 1.6. */
+/** Returns how many of `length` bytes are on the page itself: https://sqlite.org/fileformat2.html section 1.6. */
 function localOf(length: number, kind: number, usable: number): number {
   if (kind === KIND.tableInterior) return 0;
   const most = kind === KIND.tableLeaf ? usable - 35 : Math.floor(((usable - 12) * 64) / 255) - 23;
@@ -72,7 +72,7 @@ export function readVarint(page: Buffer, at: number): { value: number; next: num
   }
   const [eighth, ninth] = page.subarray(at + 7);
   if (eighth === undefined || ninth === undefined) throw new Damage("a number that reaches beyond its end");
-  // 49 bits so far; rounding at each step would turn the order of large numbers round.
+  // 49 bits so far; rounding at each step could reverse the order of large numbers.
   const most = (BigInt(value) << 7n) | BigInt(eighth & 0x7f);
   if (eighth < 0x80) return { value: Number(most), next: at + 8 };
   return { value: Number(BigInt.asIntN(64, (most << 8n) | BigInt(ninth))), next: at + 9 };

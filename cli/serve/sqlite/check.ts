@@ -4,13 +4,12 @@ import { Pages } from "./pages.ts";
 import { numberOf, readRecord, textOf } from "./record.ts";
 import { Tree, PageUses } from "./tree.ts";
 
-/** Where SQLite puts its locks: the page there holds nothing. */
+/** The file offset at which SQLite puts its locks; the page there holds nothing. */
 const LOCK_OFFSET = 0x4000_0000;
 
 /**
- * Checks a database and its log as `PRAGMA quick_check` does, without opening it: what is damaged must not be written to, and
- * a disk that is full or read-only can be looked at too. Answers what is wrong with it; undefined: nothing.
- * Throws when the files can't be read.
+ * Checks a database and its log as `PRAGMA quick_check` does, without SQLite: a damaged file must not be written to, and the disk may
+ * be full or read-only. Returns what is wrong; undefined: nothing. Throws when the files can't be read.
  */
 export function faultIn(path: string): string | undefined {
   try {
@@ -31,7 +30,7 @@ function checkPages(pages: Pages): void {
   const objects: SchemaObject[] = [];
   new Tree(pages, uses, "the schema", "table", (page, cell) => objects.push(...objectOf(page, cell))).walk(1);
   const rows = new Map<string, number>();
-  // Tables first: it is their rows that indices have an entry for each of.
+  // Tables first: an index must have as many entries as its table has rows.
   const isIndex = ({ kind }: SchemaObject): number => (kind === "index" ? 1 : 0);
   for (const { name, table, root, kind, entries } of objects.toSorted((one, other) => isIndex(one) - isIndex(other))) {
     const found = new Tree(pages, uses, name, kind).walk(root);
@@ -40,14 +39,14 @@ function checkPages(pages: Pages): void {
     if (found !== expected) throw new Damage(`${name} has ${found} entries for ${expected} rows`);
     rows.set(table, expected);
   }
-  // Databases that shrink by themselves keep pages with a map, which is nobody's.
+  // Databases with auto-vacuum have pointer map pages, which belong to no tree.
   const isMapped = pages.header.readUInt32BE(52) !== 0;
   if (!isMapped && uses.unused > 0) throw new Damage(`page ${uses.unused} belongs to nothing`);
 }
 
 /**
- * A table or an index. `kind` is that of its pages, where its definition says so; `entries` whether there is one for each row of
- * its table.
+ * A table or an index. `kind`: the kind of its pages, undefined where the definition can't be read. `entries`: whether it has one for
+ * each row of its table.
  */
 type SchemaObject = {
   name: string;
@@ -57,17 +56,17 @@ type SchemaObject = {
   entries: "all" | "some";
 };
 
-/** What an entry of the schema describes; nothing for views and triggers, which have no pages. */
+/** Reads the object that an entry of the schema describes; none for views and triggers, which have no pages. Throws Damage. */
 function objectOf(page: Buffer, cell: Cell): SchemaObject[] {
   const [type, name, table, root, sql] = readRecord(page, cell) ?? [];
   if (type === undefined || name === undefined || table === undefined || root === undefined || sql === undefined)
-    throw new Damage("an entry that is none");
+    throw new Damage("an entry that is not one of a schema");
   const at = numberOf(page, root);
   if (at === null || at === 0) return [];
-  // A long definition goes on elsewhere, unread. Indices that a table has by itself are without.
+  // A long definition continues on overflow pages, which are not read. Automatic indices have no definition.
   const definition = cell.overflow === 0 ? textOf(page, sql) : undefined;
   if (typeof definition === "string" && !/^CREATE [\w ]*(TABLE|INDEX)/i.test(definition))
-    throw new Damage("a definition that is none");
+    throw new Damage("a definition that is not one of a table or index");
   const about = { name: textOf(page, name) ?? "", table: textOf(page, table) ?? "", root: at };
   const says = (words: RegExp): boolean => definition !== null && (definition === undefined || words.test(definition));
   if (textOf(page, type) === "index")
@@ -75,7 +74,7 @@ function objectOf(page: Buffer, cell: Cell): SchemaObject[] {
   return [{ ...about, kind: says(/\bwithout\b/i) ? undefined : "table", entries: "all" }];
 }
 
-/** Pages that no table uses any more: a list of lists. */
+/** Marks the free pages as used: the freelist is a chain of trunk pages, each with a list of leaves. Throws Damage. */
 function useFreePages(pages: Pages, uses: PageUses): void {
   let left = pages.header.readUInt32BE(36);
   let trunk = pages.header.readUInt32BE(32);
@@ -83,11 +82,11 @@ function useFreePages(pages: Pages, uses: PageUses): void {
     uses.use(trunk, "the list of free pages");
     const page = pages.read(trunk);
     const leaves = page.readUInt32BE(4);
-    if (leaves > pages.usable / 4 - 2) throw new Damage(`page ${trunk}: a list of free pages that is too long`);
+    if (leaves > pages.usable / 4 - 2) throw new Damage(`page ${trunk} has a list of free pages that is too long`);
     for (let index = 0; index < leaves; index += 1)
       uses.use(page.readUInt32BE(8 + 4 * index), "the list of free pages");
     left -= 1 + leaves;
     trunk = page.readUInt32BE(0);
   }
-  if (left !== 0 || trunk !== 0) throw new Damage("the list of free pages is not as long as it says");
+  if (left !== 0 || trunk !== 0) throw new Damage("the list of free pages does not have the length in the header");
 }

@@ -1,6 +1,6 @@
-/** Something in a database file that SQLite would not accept; `message` says what, for people. */
+/** An error in a database file that SQLite would not accept; `message` describes it for people. */
 export class Damage extends Error {
-  /** Whether the message says which page it is about. */
+  /** Whether the message names the page. */
   readonly isPlaced: boolean;
 
   constructor(message: string, isPlaced = false) {

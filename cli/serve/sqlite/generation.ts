@@ -1,11 +1,11 @@
 import { closeSync, openSync, readSync, statSync } from "node:fs";
 
-/** Bytes of a log's header; every time SQLite begins it anew, it writes other salts there. */
+/** Bytes of a log's header. SQLite writes new salts there whenever it restarts the log. */
 const HEADER = 32;
 
 /**
- * Names the log that belongs to a database now. As long as it is the same one, everything that SQLite has put from it into the
- * file is still in the log too. Without a log nothing is written: then it is the file's own last change.
+ * Returns a text that identifies the current log of a database. While it stays the same, everything that SQLite has moved from the log
+ * into the file is still in the log too. Without a log, the text identifies the file's own last change.
  */
 export function generationOf(file: string): string {
   const header = Buffer.alloc(HEADER);

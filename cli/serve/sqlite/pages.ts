@@ -6,22 +6,22 @@ import { EMPTY_WAL, isPageSize, readWal, type Wal } from "./wal.ts";
 const MAGIC = Buffer.from("SQLite format 3\0");
 const HEADER = 100;
 
-/** The pages of a database as the next one to open it will see them: those of the log before those of the file. */
+/** The pages of a database as SQLite would see them: the log's version of a page before the file's. */
 export class Pages implements Disposable {
   readonly pageSize: number;
-  /** Bytes of a page that hold content. */
+  /** The bytes of a page that hold content. */
   readonly usable: number;
-  /** Pages of the database. */
+  /** How many pages the database has. */
   readonly count: number;
   /** The first 100 bytes of page 1. */
   readonly header: Buffer;
   readonly #file: number;
   readonly #log: number | undefined;
   readonly #wal: Wal;
-  /** Bytes of the file. */
+  /** The size of the file in bytes. */
   readonly #size: number;
 
-  /** Opens the files for reading. Throws Damage when this is no database, or less of it than it says. */
+  /** Opens the files for reading. Throws Damage when the file is not a database or is shorter than its header says. */
   constructor(path: string) {
     this.#file = openSync(path, "r");
     try {
@@ -35,10 +35,11 @@ export class Pages implements Disposable {
       // 1 stands for 65,536, which does not fit in two bytes.
       this.pageSize = header.readUInt16BE(16) === 1 ? 65_536 : header.readUInt16BE(16);
       const isOurs = isHeader(header) && isPageSize(this.pageSize);
-      if (!isOurs || (this.#wal.count > 0 && this.#wal.pageSize !== this.pageSize)) throw new Damage("is no database");
+      if (!isOurs || (this.#wal.count > 0 && this.#wal.pageSize !== this.pageSize))
+        throw new Damage("is not a database");
       this.usable = this.pageSize - header.readUInt8(20);
       const there = this.#wal.count > 0 ? this.#wal.count : Math.floor(size / this.pageSize);
-      // The count of pages in the header holds if the two numbers beside it are the same.
+      // The page count in the header is valid only if these two change counters are the same.
       const counted = header.readUInt32BE(28);
       const isCounted = counted > 0 && header.readUInt32BE(24) === header.readUInt32BE(92);
       this.count = isCounted ? counted : there;
@@ -50,8 +51,8 @@ export class Pages implements Disposable {
   }
 
   /**
-   * Reads page `number`, from 1 to `count`, into a buffer of its own. Throws Damage when it is nowhere; those that hold nothing
-   * may be, until all of the log is in the file.
+   * Reads page `number`, from 1 to `count`, into a new buffer. Throws Damage when it is in neither file; that is legal only for pages
+   * without content, while part of the log is not yet in the file.
    */
   read(number: number): Buffer {
     const page = Buffer.allocUnsafe(this.pageSize);
@@ -78,11 +79,11 @@ export class Pages implements Disposable {
   }
 
   #cut(): Damage {
-    return new Damage(`has lost its end: ${this.#size} of ${this.count * this.pageSize} bytes`, true);
+    return new Damage(`is truncated: ${this.#size} of ${this.count * this.pageSize} bytes`, true);
   }
 }
 
-/** Whether these are the first bytes of a database that an SQLite of today reads. */
+/** Whether these are the first bytes of a database that current versions of SQLite can read. */
 function isHeader(header: Buffer): boolean {
   const [writes = 0, reads = 0, , most, least, leaf] = header.subarray(18, 24);
   const isVersion = (version: number): boolean => version === 1 || version === 2;

@@ -1,14 +1,14 @@
 import { readVarint, type Cell } from "./cell.ts";
 import { Damage } from "./damage.ts";
 
-/** Bytes of values by their serial type; from 12 on, even ones are blobs and odd ones texts. */
+/** The bytes of a value, by serial type; from 12 on, even types are blobs and odd types are texts. */
 const SIZES = [0, 1, 2, 3, 4, 6, 8, 8, 0, 0, 0, 0];
 
 type Value = { type: number; at: number; size: number };
 
 /**
- * Reads which values a record holds, as far as its header is on the page. Throws Damage when header and content contradict
- * each other.
+ * Reads types and offsets of a record's values; undefined when the record's header is not completely on the page. Throws Damage when
+ * header and content contradict each other.
  */
 export function readRecord(page: Buffer, { content, length, local }: Cell): Value[] | undefined {
   const header = readVarint(page, content);
@@ -23,7 +23,7 @@ export function readRecord(page: Buffer, { content, length, local }: Cell): Valu
     next = read.next;
     const type = read.value;
     const size = type < 12 ? SIZES[type] : (type - 12) >> 1;
-    if (size === undefined || size < 0) throw new Damage("a value of no type");
+    if (size === undefined || size < 0) throw new Damage("a value of an unknown type");
     values.push({ type, at, size });
     at += size;
   }
@@ -31,14 +31,14 @@ export function readRecord(page: Buffer, { content, length, local }: Cell): Valu
   return values;
 }
 
-/** A whole number of up to six bytes, or null. */
+/** Reads a whole number of up to six bytes; null for any other value. */
 export function numberOf(page: Buffer, { type, at, size }: Value): number | null {
   if (type === 8) return 0;
   if (type === 9) return 1;
   return type >= 1 && type <= 5 ? page.readIntBE(at, size) : null;
 }
 
-/** A text, or null. */
+/** Reads a text; null for any other value. */
 export function textOf(page: Buffer, { type, at, size }: Value): string | null {
   return type >= 13 && type % 2 === 1 ? page.toString("utf8", at, at + size) : null;
 }

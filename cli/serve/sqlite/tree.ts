@@ -3,10 +3,10 @@ import { Damage } from "./damage.ts";
 import type { Pages } from "./pages.ts";
 import { readRecord } from "./record.ts";
 
-/** Levels that no tree has: with two cells to a page, fewer pages than there can be. */
+/** More levels than any tree has: with two cells a page, a tree this deep has more pages than SQLite allows. */
 const MAX_DEPTH = 40;
 
-/** Pages and who uses them: none may be used twice, and none left over. */
+/** Which pages are used: no page may be used twice, and none left over. */
 export class PageUses {
   readonly #used: Uint8Array;
 
@@ -14,7 +14,7 @@ export class PageUses {
     this.#used = new Uint8Array(count + 1);
   }
 
-  /** Notes that a page is used. Throws Damage when there is no such page, or it is used already. */
+  /** Marks a page as used by `what`. Throws Damage when there is no such page, or it is used already. */
   use(page: number, what: string): void {
     if (page < 1 || page >= this.#used.length)
       throw new Damage(`${what} leads to page ${page}, which does not exist`, true);
@@ -22,14 +22,14 @@ export class PageUses {
     this.#used[page] = 1;
   }
 
-  /** A page that nothing has used; 0: none. */
+  /** The first page that is not used; 0: none. */
   get unused(): number {
     const found = this.#used.indexOf(0, 1);
     return Math.max(0, found);
   }
 }
 
-/** Walks one B-tree: all its pages, cells and values. */
+/** One B-tree, walked and checked: all its pages, cells and values. */
 export class Tree {
   readonly #pages: Pages;
   readonly #uses: PageUses;
@@ -39,7 +39,7 @@ export class Tree {
   #entries = 0;
   #last = Number.NEGATIVE_INFINITY;
 
-  /** `kind` is what it has to be, if that is known; `visit` is given each cell that has content. */
+  /** `kind`: the kind it must have; undefined: any. `visit` is called with each cell that has content. */
   constructor(
     pages: Pages,
     uses: PageUses,
@@ -54,7 +54,7 @@ export class Tree {
     this.#visit = visit;
   }
 
-  /** Walks the tree from its root, and answers how many rows or entries it has. Throws Damage. */
+  /** Walks the tree from its root page and returns how many rows or entries it has. Throws Damage. */
   walk(root: number): number {
     this.#walk(root, 0);
     return this.#entries;
@@ -62,7 +62,7 @@ export class Tree {
 
   #walk(number: number, level: number): number {
     this.#uses.use(number, this.#name);
-    if (level > MAX_DEPTH) throw new Damage(`${this.#name} is deeper than any table`, true);
+    if (level > MAX_DEPTH) throw new Damage(`${this.#name} is deeper than any table can be`, true);
     const page = this.#pages.read(number);
     try {
       return this.#look(page, number === 1 ? 100 : 0, level);
@@ -79,14 +79,14 @@ export class Tree {
     const kind = page.readUInt8(start);
     const isInterior = kind === KIND.tableInterior || kind === KIND.indexInterior;
     const isTable = kind === KIND.tableInterior || kind === KIND.tableLeaf;
-    if (!isInterior && !isTable && kind !== KIND.indexLeaf) throw new Damage("no kind");
+    if (!isInterior && !isTable && kind !== KIND.indexLeaf) throw new Damage("an unknown kind");
     this.#kind ??= isTable ? "table" : "index";
-    if (isTable !== (this.#kind === "table")) throw new Damage(`pages that are none of a ${this.#kind}`);
+    if (isTable !== (this.#kind === "table")) throw new Damage(`a kind that does not belong to a ${this.#kind}`);
     const cells = page.readUInt16BE(start + 3);
     const pointers = start + (isInterior ? 12 : 8);
     // 0 stands for 65,536.
     const content = page.readUInt16BE(start + 5) || 65_536;
-    if (pointers + 2 * cells > content || content > usable) throw new Damage("no place for its content");
+    if (pointers + 2 * cells > content || content > usable) throw new Damage("no room for its content");
     const taken = freeBlocks(page, start, content, usable);
     let depth: number | undefined;
     const descend = (child: number): void => {
@@ -96,7 +96,7 @@ export class Tree {
     };
     for (let index = 0; index < cells; index += 1) {
       const at = page.readUInt16BE(pointers + 2 * index);
-      if (at < content || at > usable - 4) throw new Damage("a cell outside of its page's content");
+      if (at < content || at > usable - 4) throw new Damage("a cell outside its content");
       const cell = readCell(page, at, kind, usable);
       taken.push([at, cell.size]);
       if (isInterior) descend(cell.child);
@@ -113,14 +113,14 @@ export class Tree {
     return (depth ?? 0) + 1;
   }
 
-  /** Rows ascend; one above a page may be the page's last. */
+  /** Checks that row ids ascend; the id in an interior cell may be that of the last row below it. */
   #order(row: number, mayBeLast: boolean): void {
     const isSame = row === this.#last && Number.isSafeInteger(row);
     if (row < this.#last || (isSame && !mayBeLast)) throw new Damage("a row out of order");
     this.#last = row;
   }
 
-  /** Follows what did not fit on the page. */
+  /** Follows the chain of overflow pages. Throws Damage. */
   #chain({ overflow, length, local }: Cell): void {
     const each = this.#pages.usable - 4;
     let next = overflow;
@@ -128,11 +128,11 @@ export class Tree {
       this.#uses.use(next, this.#name);
       next = this.#pages.read(next).readUInt32BE(0);
     }
-    if (next !== 0) throw new Damage("a value that goes on after its end");
+    if (next !== 0) throw new Damage("a value that continues after its end");
   }
 }
 
-/** The free blocks of a page, as places with their sizes. */
+/** Lists the free blocks of a page as offsets with sizes. Throws Damage. */
 function freeBlocks(page: Buffer, start: number, content: number, usable: number): [number, number][] {
   const found: [number, number][] = [];
   let before = content - 1;
@@ -141,13 +141,13 @@ function freeBlocks(page: Buffer, start: number, content: number, usable: number
     const size = page.readUInt16BE(at + 2);
     if (size < 4 || at + size > usable) throw new Damage("a free block of no size");
     found.push([at, size]);
-    // Blocks with fewer than four bytes between them would be one.
+    // SQLite merges blocks with fewer than four bytes between them.
     before = at + size + 3;
   }
   return found;
 }
 
-/** Every byte of a page's content is used once, but for the fragments that its header counts. */
+/** Checks that every byte of a page's content is used once, except the fragments that its header counts. Throws Damage. */
 function checkCoverage(taken: [number, number][], content: number, usable: number, fragments: number): void {
   let end = content;
   let gaps = 0;

@@ -1,24 +1,24 @@
 import { fstatSync, readSync } from "node:fs";
 
-/** What a write-ahead log adds to its database: https://sqlite.org/fileformat2.html section 4. */
+/** The committed content of a write-ahead log: https://sqlite.org/fileformat2.html section 4. */
 export type Wal = {
-  /** Offset in the log of each page's last committed content. */
+  /** By page, the offset in the log of its last committed content. */
   pages: ReadonlyMap<number, number>;
-  /** Pages of the database after the last commit; 0: nothing is committed in the log. */
+  /** How many pages the database has after the last commit; 0: nothing is committed in the log. */
   count: number;
   pageSize: number;
 };
 
 const HEADER = 32;
 const FRAME_HEADER = 24;
-/** The last bit says in which byte order the checksums add up words. */
+/** The last bit is the byte order of the words in the checksums. */
 const MAGIC = 0x377f0682;
 
 export const EMPTY_WAL: Wal = { pages: new Map(), count: 0, pageSize: 0 };
 
 /**
- * Reads the log behind an open file up to its last commit, as SQLite does after a power cut: the first frame whose salt or
- * checksum is wrong ends it, and what is not committed by then never was. Never throws for what is in the file.
+ * Reads a log from an open file up to its last commit, as SQLite does after a power failure: the first frame with a wrong salt or
+ * checksum ends the log, and frames without a commit after them do not count. No content of the file makes it throw.
  */
 export function readWal(handle: number): Wal {
   const header = Buffer.alloc(HEADER);
