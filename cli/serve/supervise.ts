@@ -54,13 +54,13 @@ export async function supervise(
       const isStable = performance.now() - since >= STABLE_MS;
       delay = isStable ? FIRST_DELAY_MS : Math.min(delay, LONGEST_AFTER_READY_MS);
       if (typeof ended === "string") {
-        log("warn", `${ended}; restarting workerd`);
+        log("warn", `${ended}; starting workerd again`);
         await current.stop(STOP_GRACE_MS);
         current = await tryRestart(start, log);
         since = performance.now();
         continue;
       }
-      log("error", `${exitText(ended)}; restarting it`, { inMs: delay });
+      log("error", `${exitText(ended)}; starting it again`, { inMs: delay });
       current = undefined;
     }
     await pause(delay, signal);
@@ -75,7 +75,7 @@ export async function supervise(
 async function tryRestart(start: () => Promise<WorkerdProcess>, log: Log): Promise<WorkerdProcess | undefined> {
   try {
     const workerd = await start();
-    log("info", "workerd is ready again");
+    log("info", "workerd is back");
     return workerd;
   } catch (error) {
     log("error", error instanceof Error ? error.message : String(error));

@@ -14,7 +14,7 @@ export function forwardLine(line: string, log: Log): string {
   const { level, message } = parse(line);
   const [, code, why = ""] = BROKEN_WEBSOCKET.exec(message) ?? [];
   if (code === undefined) log(level, message, { from: "workerd" });
-  else log("info", "a visitor violated the WebSocket protocol", { code: Number(code), why: why.slice(0, 200) });
+  else log("info", "a visitor's WebSocket broke the protocol", { code: Number(code), why: why.slice(0, 200) });
   return message;
 }
 

@@ -74,7 +74,7 @@ export function startWorkerd(options: WorkerdOptions): WorkerdProcess {
 
 /** Describes how workerd ended, for people. */
 export function exitText({ code, signal }: Exit, lastLines: readonly string[] = []): string {
-  const how = signal === null ? `workerd ended with code ${code ?? "unknown"}` : `workerd was killed by ${signal}`;
+  const how = signal === null ? `workerd ended with code ${code ?? "unknown"}` : `workerd was ended by ${signal}`;
   return lastLines.length === 0 ? how : `${how}: ${lastLines.join("; ")}`;
 }
 

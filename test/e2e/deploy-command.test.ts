@@ -74,6 +74,6 @@ test("the real wrangler takes the configuration that deploy writes", async () =>
   const env = { ...real, PATH: `${join(process.execPath, "..")}:${process.env.PATH}` };
   const words = ["deploy", "--dry-run", "--host", "edge.example.com", "--host", "*.example.com"];
   const ended = await execute(SYSTEM_NODE, [SALLYPORT, ...words], { cwd: ROOT, env });
-  expect(ended).toMatchObject({ code: 0, stderr: expect.stringContaining("nothing was sent off") });
+  expect(ended).toMatchObject({ code: 0, stderr: expect.stringContaining("dry run: nothing was uploaded") });
   expect(ended.stderr).toContain("*.example.com: needs a proxied DNS record");
 });

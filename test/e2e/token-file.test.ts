@@ -71,7 +71,7 @@ test("a token that goes to a file which others can read is warned of, and to a p
     await using file = mode === null ? null : await open(join(folder.path, `mode-${mode}`), "w", mode);
     const { code, stderr } = await edge.cli(["token", "gateway"], file === null ? {} : { stdout: file.fd });
     expect(code).toBe(0);
-    return stderr.includes("warning: others on this machine can read the file");
+    return stderr.includes("warning: other users of this machine can read the file");
   };
   expect(await warned(0o644)).toBe(true);
   expect(await warned(0o640)).toBe(true);

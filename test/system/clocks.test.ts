@@ -173,7 +173,7 @@ test("the clock of the edge is set on and back: agents, clients and gateways go 
     expect(await own.say("held")).toBe("held");
     const said = edge.serve.stderr.length;
     clock.set(seconds);
-    const noticed = isBack ? "back by \\d+ s; starting workerd again[^]*workerd is back" : "on by \\d+ s";
+    const noticed = isBack ? "back by \\d+ s; starting workerd again[^]*workerd is back" : "forward by \\d+ s";
     await edge.serve.until(new RegExp(`^[^]{${said},}the clock was set ${noticed}`));
     if (!isBack) expect(await own.say(`still ${seconds}`)).toBe(`still ${seconds}`);
     for (const each of held) expect(await each.say(`held ${seconds}`)).toBe(`held ${seconds}`);

@@ -23,8 +23,8 @@ const DAMAGES: [
   change: (bytes: Buffer) => Uint8Array | void,
   said: RegExp,
 ][] = [
-  ["a registry of garbage", "sallyport-registry", (bytes) => garbage(bytes, 0, bytes.length), /is no database/],
-  ["a registry that lost its end", "sallyport-registry", (bytes) => bytes.subarray(0, 9000), /has lost its end/],
+  ["a registry of garbage", "sallyport-registry", (bytes) => garbage(bytes, 0, bytes.length), /is not a database/],
+  ["a registry that lost its end", "sallyport-registry", (bytes) => bytes.subarray(0, 9000), /is truncated/],
   ["an empty registry", "sallyport-registry", (bytes) => bytes.subarray(0, 0), /is empty/],
   [
     "a page of zeroes in a registry",
@@ -46,7 +46,7 @@ const DAMAGES: [
     "a relay of garbage",
     "sallyport-relay",
     (bytes) => garbage(bytes, 0, bytes.length),
-    /a relay takes its rules from the registry/,
+    /the relay gets its rules from the registry/,
   ],
   ["a page of zeroes in a relay", "sallyport-relay", (bytes) => void bytes.fill(0, PAGE, 2 * PAGE), /page 2 of/],
 ];
@@ -147,8 +147,8 @@ test("an edge that runs can be checked, and goes on", async () => {
   await using edge = await testEdge();
   await edge.ok("site", "add", "lab");
   const check = () => edge.cli(["serve", "--check", "--data", edge.data]);
-  expect(await check()).toMatchObject({ code: 0, stdout: expect.stringContaining("an edge serves it now") });
-  expect((await check()).stdout).toContain("no usable backup is known here");
+  expect(await check()).toMatchObject({ code: 0, stdout: expect.stringContaining("an edge is running on it") });
+  expect((await check()).stdout).toContain("no usable backup is recorded here");
   const target = join(edge.data, "../backup");
   await edge.ok("backup", target, "--data", edge.data);
   expect((await check()).stdout).toContain(`newest usable backup: ${target}, made `);

@@ -88,7 +88,7 @@ test.for([
   await edge.stop();
   await disk.fill();
   await edge.start();
-  expect(edge.serve.stderr).toContain('"msg":"the disk is full: starting with the room that was kept for it"');
+  expect(edge.serve.stderr).toContain('"msg":"the disk is full: starting with the reserved space"');
   await using _again = await againAgent(edge, agent);
   while ((await exchange(edge.host, 8080, "served")) !== "served") continue;
   // And once more, as machines do that are started again because something is wrong.
@@ -158,5 +158,5 @@ test("a backup that does not fit is not there", async (context) => {
   await disk.fill();
   await writeFile(join(small.path, "note"), "");
   const made = await edge.cli(["backup", join(small.path, "backup"), "--data", edge.data]);
-  expect(made).toMatchObject({ code: 0, stderr: expect.stringContaining("does not know of this backup") });
+  expect(made).toMatchObject({ code: 0, stderr: expect.stringContaining("could not be recorded in the data folder") });
 });

@@ -49,7 +49,7 @@ test("a workerd that a signal has stopped goes on, with its streams", async () =
   const { workerd } = edge;
   // As a backup of an earlier version that was killed half way.
   process.kill(workerd, "SIGSTOP");
-  await edge.serve.until(/"msg":"a signal had stopped workerd: it goes on"/);
+  await edge.serve.until(/"msg":"workerd was stopped by a signal: continued it"/);
   visitor.write("after");
   expect(String((await once(visitor, "data"))[0])).toBe("after");
   expect(edge.workerd).toBe(workerd);

@@ -17,9 +17,11 @@ test("what the folder that was backed up has revoked since stays revoked, and wh
   const later = (await tokens(edge)).find((each) => each.kind === "visitor" && !Object.values(jti).includes(each.jti));
   const restored = await scene.restore(kept);
   expect(restored).toMatchObject({ code: 0 });
-  expect(restored.stderr).toContain(`revoked here too, as in ${edge.data}: 1 token, 0 signing keys, 1 grant`);
-  expect(restored.stderr).toMatch(new RegExp(`warning: these were issued later[^]*${later?.jti}`));
-  expect(restored.stderr).not.toContain("is good again");
+  expect(restored.stderr).toContain(`revoked, as in ${edge.data}: 1 token, 0 signing keys, 1 grant`);
+  expect(restored.stderr).toMatch(
+    new RegExp(`warning: the edge refuses these tokens, because they were issued later[^]*${later?.jti}`),
+  );
+  expect(restored.stderr).not.toContain("valid again");
 
   await using again = await scene.startAgain();
   expect(await stateOf(again, jti.revoked)).toBe(true);
@@ -39,15 +41,15 @@ test("where nothing is known of later, the tokens that are good again are shown;
   await rename(edge.data, aside);
   const plain = await scene.restore(kept, [], "plain");
   expect(plain.code).toBe(0);
-  expect(plain.stderr).toMatch(/warning: what was revoked after 20.* is good again/);
+  expect(plain.stderr).toMatch(/warning: tokens that were revoked after 20.* are valid again/);
   expect(plain.stderr).toMatch(new RegExp(`\\n${jti.revoked} +visitor .*\\n`));
   expect(plain.stderr).toContain("--former");
 
   await writeFile(join(aside, "admin-secret"), "another secret, made since\n");
   const carried = await scene.restore(kept, ["--former", aside], "carried");
   expect(carried.code).toBe(0);
-  expect(carried.stderr).toContain(`revoked here too, as in ${aside}: 1 token, 0 signing keys, 1 grant`);
-  expect(carried.stderr).toContain(`the admin secret is that of ${aside}`);
+  expect(carried.stderr).toContain(`revoked, as in ${aside}: 1 token, 0 signing keys, 1 grant`);
+  expect(carried.stderr).toContain(`the admin secret is the one of ${aside}`);
   expect(await readFile(join(scene.folder, "carried/admin-secret"), "utf8")).toBe("another secret, made since\n");
 
   // A later backup does as well.
@@ -65,7 +67,7 @@ test("a withdrawn key stays withdrawn", async () => {
   await edge.login();
   await edge.ok("token", "keys", "withdraw", first.kid);
   const restored = await scene.restore(scene.kept);
-  expect(restored.stderr).toMatch(/revoked here too, as in .*: \d+ tokens, 1 signing key, 1 grant/);
+  expect(restored.stderr).toMatch(/revoked, as in .*: \d+ tokens, 1 signing key, 1 grant/);
   await using again = await scene.startAgain();
   expect((await again.json<{ kid: string }[]>("token", "keys", "ls")).map(({ kid }) => kid)).not.toContain(first.kid);
   expect(await stateOf(again, scene.jti.good)).toBe(true);
@@ -76,7 +78,7 @@ test("--revoke-agents ends every token, and says what to do next", async () => {
   await using scene = await backedUp();
   const restored = await scene.restore(scene.kept, ["--revoke-agents"]);
   expect(restored.code).toBe(0);
-  expect(restored.stderr).toContain("every token is ended");
+  expect(restored.stderr).toContain("every token is revoked");
   expect(restored.stderr).toContain("sallyport token agent lab --out lab.token");
   await using again = await scene.startAgain();
   const good = (await tokens(again)).filter(({ revoked }) => !revoked);
@@ -106,9 +108,9 @@ test("an export that is imported shows the tokens that are good again, takes ove
   const later = join(scene.folder, "later.json");
   await writeFile(later, await edge.ok("export"));
   for (const [words, says, good] of [
-    [[], /warning: what was revoked after .* is good again[^]*fix:/, [true, true]],
-    [["--former", later], /revoked here too, as in .*later\.json: 1 token, 0 signing keys, 1 grant/, [true, false]],
-    [["--revoke-agents"], /every token is ended/, [false, false]],
+    [[], /warning: tokens that were revoked after .* are valid again[^]*fix:/, [true, true]],
+    [["--former", later], /revoked, as in .*later\.json: 1 token, 0 signing keys, 1 grant/, [true, false]],
+    [["--revoke-agents"], /every token is revoked/, [false, false]],
   ] as const) {
     await using other = await testEdge();
     const { code, stderr } = await other.cli(["import", scene.exported, ...words]);

@@ -52,7 +52,7 @@ test("a renewed certificate is taken on SIGHUP, and one that does not fit is not
   const renewed = await readFile(key);
   await writeFile(key, old);
   edge.serve.kill("SIGHUP");
-  await edge.serve.until(/"msg":"the new certificate is not taken"/);
+  await edge.serve.until(/"msg":"the new certificate is not used"/);
   expect(await servedSerial(host)).toBe("11");
 
   await writeFile(key, renewed);

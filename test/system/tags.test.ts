@@ -20,7 +20,7 @@ test("an edge without tags is upgraded in place, goes back while no mapping has 
   const refusal = {
     code: 2,
     stderr: expect.stringMatching(
-      /earlier version, which has no tags[^]*update the edge, or leave it out: --tag /,
+      /earlier version, whose mappings have no field tags [^]*update the edge, or leave out --tag /,
     ) as unknown,
   };
   expect(await edge.cli(["map", "add", "8081/tcp", "lab", "10.0.0.5:81", "--tag", "office"])).toMatchObject(refusal);

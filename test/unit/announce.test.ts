@@ -14,9 +14,9 @@ function warnings(host: string, changes: Partial<AnnounceOptions> = {}): string[
 }
 
 test.each(["0.0.0.0", "::", "8.8.8.8", "2a00:1450:4001::1"])("plain HTTP on %s is warned of at the start", (host) => {
-  expect(warnings(host)).toEqual([expect.stringMatching(/8787 speaks plain HTTP[^]*--tls-cert/)]);
+  expect(warnings(host)).toEqual([expect.stringMatching(/8787 is unencrypted HTTP[^]*--tls-cert/)]);
   expect(warnings(host, { publicUrl: "https://edge.example" })).toEqual([
-    expect.stringContaining("https://edge.example is answered by no HTTPS of this edge"),
+    expect.stringContaining("https://edge.example is HTTPS, which this edge does not serve"),
   ]);
   expect(warnings(host, { tls: TLS })).toEqual([]);
   expect(warnings(host, { publicUrl: "https://edge.example", trustedProxies: ["10.0.0.0/8"] })).toEqual([]);

@@ -28,7 +28,7 @@ test.each([HOUR, 48 * HOUR])("a clock that is set back by %i ms is told once, ea
   const looks = watched();
   expect(await looks(1_000, -by)).toEqual([`the clock was set back by ${by / 1000} s`]);
   expect(await looks(1_000, 0)).toEqual([]);
-  expect(await looks(1_000, by)).toEqual([`the clock was set on by ${by / 1000} s`]);
+  expect(await looks(1_000, by)).toEqual([`the clock was set forward by ${by / 1000} s`]);
   expect(await looks(1_000, -by)).toEqual([`the clock was set back by ${by / 1000} s`]);
 });
 

@@ -120,7 +120,7 @@ test("a file that is shorter than it says is whole while its log has the rest", 
 
   copyFileSync(path, copy);
   truncateSync(copy, 8192);
-  expect(faultIn(copy)).toMatch(/^has lost its end: 8192 of \d+ bytes$/);
+  expect(faultIn(copy)).toMatch(/^is truncated: 8192 of \d+ bytes$/);
 });
 
 test("a log that was half moved into its file is whole, wherever it was cut off", async () => {
@@ -161,8 +161,8 @@ test("a log that was half moved into its file is whole, wherever it was cut off"
 
 test.each<[string, Uint8Array, string]>([
   ["nothing", new Uint8Array(), "is empty"],
-  ["text", Buffer.from("not a database at all"), "is no database"],
-  ["a header alone", Buffer.from("SQLite format 3\0"), "is no database"],
+  ["text", Buffer.from("not a database at all"), "is not a database"],
+  ["a header alone", Buffer.from("SQLite format 3\0"), "is not a database"],
 ])("%s is no database", async (_what, content, fault) => {
   await using folder = await tempDir();
   const path = join(folder.path, "x.sqlite");
