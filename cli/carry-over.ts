@@ -1,11 +1,11 @@
 import type { CarriedOverView } from "../shared/rule/api.ts";
 import type { Edge } from "./edge.ts";
-import { goodTokens, tokensToLookAt, tokenTable, type Since, type State } from "./revoked-since.ts";
+import { goodTokens, tokensToLookAt, tokenTable, type Revocations, type State } from "./revoked-since.ts";
 
 /** Which tokens, keys and grants of a restored state to revoke. */
 export type CarryOver = {
   /** What a later state of the same edge has revoked, and the name of that state; null: there is none. */
-  later: { since: Since; name: string } | null;
+  later: { revocations: Revocations; name: string } | null;
   /** Revoke every token. */
   revokeAll: boolean;
   /** When the command started, in milliseconds since 1970. */
@@ -18,7 +18,7 @@ export type CarryOver = {
  */
 export async function carryOver(edge: Edge, then: State, { later, revokeAll, began }: CarryOver): Promise<string[]> {
   if (!revokeAll && later === null) return goodTokens(then, began).length === 0 ? [] : goodAgainText(then, began);
-  const { tokens = [], grants = [], keys: some = [], issued = [] } = later?.since ?? {};
+  const { tokens = [], grants = [], keys: some = [], issued = [] } = later?.revocations ?? {};
   const keys = revokeAll ? then.tables.keys.map(({ kid }) => kid) : some;
   const carried = await edge.call<CarriedOverView>("POST", "/revocations", { tokens, keys, grants });
   if (revokeAll) return [...allRevokedText(then), ...grantsText(carried)];
@@ -40,7 +40,7 @@ function revokedText({ tokens, keys, grants }: CarriedOverView, name: string): s
   ];
 }
 
-function issuedLaterText(issued: Since["issued"]): string[] {
+function issuedLaterText(issued: Revocations["issued"]): string[] {
   if (issued.length === 0) return [];
   return [
     "warning: the edge refuses these tokens, because they were issued later than this state (renewed tokens of agents too): issue new ones\n",

@@ -144,7 +144,12 @@ async function openListener(listeners: Listeners, link: SiteLink, listening: Lis
     await listeners.open(link, listening);
   } catch (error) {
     const { code = "" } = error as NodeJS.ErrnoException;
-    const cause = code === "EADDRINUSE" ? "the port is in use by another program" : String(error);
+    const cause =
+      code === "EADDRINUSE"
+        ? "the port is in use by another program"
+        : error instanceof Error
+          ? error.message
+          : String(error);
     throw Problem.configuration(
       "listen-failed",
       `can't listen for ${showListening(listening)}: ${cause}`,

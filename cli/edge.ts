@@ -14,10 +14,10 @@ export type Edge = {
   call: <Answer>(method: Method, path: string, body?: unknown, ifMatch?: string) => Promise<Answer>;
 };
 
-type Opening = Pick<Login, "url" | "insecure"> & { token: string | null; dialler: Dialler };
+type EdgeAccess = Pick<Login, "url" | "insecure"> & { token: string | null; dialler: Dialler };
 
 /** Opens the API of an edge. Throws Problem for an unencrypted URL of another machine, unless `insecure`. */
-export function openEdge({ url, token, insecure, dialler }: Opening): Edge {
+export function openEdge({ url, token, insecure, dialler }: EdgeAccess): Edge {
   const base = checkedUrl(url, insecure);
   return {
     url: base,

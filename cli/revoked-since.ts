@@ -31,7 +31,7 @@ export type State = z.output<typeof State>;
 type Token = State["tables"]["tokens"][number];
 
 /** What a later state has revoked since an earlier one, and what the earlier one can't know. */
-export type Since = {
+export type Revocations = {
   tokens: string[];
   keys: string[];
   grants: string[];
@@ -40,7 +40,7 @@ export type Since = {
 };
 
 /** Milliseconds before a state within which revoked tokens are listed for review: an older copy may have made them valid again. */
-const LATELY_MS = 7 * 24 * 3600_000;
+const RECENT_MS = 7 * 24 * 3600_000;
 
 /** Reads an export; `what` names it in errors. Throws Problem when it is not one. */
 export function stateOf(archive: unknown, what: string): State {
@@ -58,7 +58,7 @@ export function stateOf(archive: unknown, what: string): State {
  * is missing or has an address was taken back or used. What either state wrote after `began` (milliseconds since 1970) comes from this
  * command itself and is ignored. Throws Problem when `later` is older, or of another edge.
  */
-export function revokedSince(then: State, later: State, began: number): Since {
+export function revokedSince(then: State, later: State, began: number): Revocations {
   const [before, after] = [then.tables, later.tables];
   const kids = new Set(after.keys.map(({ kid }) => kid));
   const tokens = new Map(after.tokens.map((token) => [token.jti, token]));
@@ -73,7 +73,7 @@ export function revokedSince(then: State, later: State, began: number): Since {
   if (lastChange(later, began) < lastChange(then, began))
     throw Problem.configuration(
       "former-older",
-      `the former state is older than this one: last changed ${minute(lastChange(later, began))}, this one ${minute(lastChange(then, began))}`,
+      `the former state is older than this one: last changed ${formatMinute(lastChange(later, began))}, this one ${formatMinute(lastChange(then, began))}`,
       "name a later state, or none",
     );
   const grants = new Map(after.grants.map((grant) => [grant.id, grant]));
@@ -102,9 +102,9 @@ export function goodTokens({ tables }: State, now: number): Token[] {
 /** Makes a table of the tokens to review before a state is restored: those valid in it, and those revoked shortly before. */
 export function tokensToLookAt(state: State, now: number): string {
   const good = goodTokens(state, now);
-  const since = Date.parse(state.at) - LATELY_MS;
-  const lately = state.tables.tokens.filter(({ revoked }) => revoked !== null && revoked > since && revoked < now);
-  return tokenTable([...good, ...lately]);
+  const since = Date.parse(state.at) - RECENT_MS;
+  const recent = state.tables.tokens.filter(({ revoked }) => revoked !== null && revoked > since && revoked < now);
+  return tokenTable([...good, ...recent]);
 }
 
 export function tokenTable(tokens: readonly Token[]): string {
@@ -112,12 +112,12 @@ export function tokenTable(tokens: readonly Token[]): string {
     { title: "JTI", value: ({ jti }) => jti },
     { title: "KIND", value: ({ kind }) => kind },
     { title: "SITE", value: ({ site }) => site ?? "" },
-    { title: "ISSUED", value: ({ issued }) => minute(issued) },
-    { title: "REVOKED", value: ({ revoked }) => (revoked === null ? "" : minute(revoked)) },
+    { title: "ISSUED", value: ({ issued }) => formatMinute(issued) },
+    { title: "REVOKED", value: ({ revoked }) => (revoked === null ? "" : formatMinute(revoked)) },
   ]);
 }
 
-function minute(at: number): string {
+function formatMinute(at: number): string {
   return new Date(at).toISOString().slice(0, 16).replace("T", " ");
 }
 

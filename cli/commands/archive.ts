@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { Problem } from "../../link/problem.ts";
 import type { ImportedView } from "../../shared/rule/api.ts";
 import { carryOver } from "../carry-over.ts";
-import { revokedSince, stateOf, type Since } from "../revoked-since.ts";
+import { revokedSince, stateOf, type Revocations } from "../revoked-since.ts";
 import { edgeCommand, edgeOf, type Context, type EdgeOptions } from "../context.ts";
 import type { Command } from "commander";
 
@@ -29,17 +29,17 @@ export function importCommand(context: Context): Command {
       const began = context.now();
       const archive = read(file);
       // Read before anything is changed: an error later would be too late.
-      const since = former === undefined ? null : sinceIn(former, archive, file, began);
+      const revocations = former === undefined ? null : revocationsIn(former, archive, file, began);
       const edge = edgeOf(context, options);
       const { sites, mappings, tokens, grants } = await edge.call<ImportedView>("POST", "/archive", archive);
       context.output.err(`imported ${sites} sites, ${mappings} mappings, ${tokens} tokens, ${grants} grants\n`);
-      const later = since === null ? null : { since, name: former ?? "" };
+      const later = revocations === null ? null : { revocations, name: former ?? "" };
       const carried = { later, revokeAll: revokeAgents === true, began };
       for (const text of await carryOver(edge, stateOf(archive, file), carried)) context.output.err(text);
     });
 }
 
-function sinceIn(former: string, archive: unknown, file: string, began: number): Since {
+function revocationsIn(former: string, archive: unknown, file: string, began: number): Revocations {
   return revokedSince(stateOf(archive, file), stateOf(read(former), former), began);
 }
 
@@ -50,7 +50,7 @@ function read(file: string): unknown {
     const cause = error instanceof Error ? error.message : String(error);
     throw Problem.configuration(
       "import-unreadable",
-      `${file}: ${cause}`,
+      `${file} can't be read: ${cause}`,
       "give a file that sallyport export has written",
     );
   }

@@ -18,7 +18,7 @@ export function grantCommand(context: Context): Command {
     .option("--json", "print JSON")
     .action(async (endpoints: string[], options: EdgeOptions & { for?: number; to?: string; json?: boolean }) => {
       if (options.for === undefined)
-        throw Problem.usage("for-missing", "the option --for is missing: for how long?", "--for 2h");
+        throw Problem.usage("for-missing", "no duration was given", "give --for, as in --for 2h");
       const life = Math.max(1, Math.floor(options.for / 1000));
       const made = await edgeOf(context, options).call<MadeGrantView>("POST", "/grants", {
         endpoints,

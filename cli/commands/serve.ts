@@ -125,11 +125,7 @@ function settings(options: Options, env: NodeJS.ProcessEnv): ServeOptions {
 
 function dataOf({ data }: Options): string {
   if (data !== undefined) return data;
-  throw Problem.usage(
-    "data-missing",
-    "the option --data is missing: where shall the edge keep its data?",
-    "--data DIR",
-  );
+  throw Problem.usage("data-missing", "no data folder was given", "give --data DIR: the edge keeps everything in it");
 }
 
 /** Makes the Worker's variables for how much history it keeps; the Worker has defaults for those not given. */
@@ -152,7 +148,7 @@ function gatewayPorts({ tcp = "", ports, udp }: Options): ServeOptions["gateway"
   if (both === undefined) return gateway;
   throw Problem.usage(
     "ports-twice",
-    `${formatPorts([both])} is in --tcp and in --ports`,
+    `${formatPorts([both])} in --ports overlaps --tcp ${tcp}`,
     "give each port once: in --tcp to hold it open all the time, in --ports to open it when a mapping needs it",
   );
 }
@@ -170,7 +166,11 @@ function gatewayMetrics({ ports, udp, metrics }: Options): ServeOptions["metrics
 function graceOf(text: string): number {
   const ms = text === "0" ? 0 : parseDuration(text);
   if (ms <= MAX_GRACE_MS) return ms;
-  throw Problem.usage("grace-invalid", `--grace ${text} is too long`, `give --grace 0 to ${MAX_GRACE_MS / 60_000}m`);
+  throw Problem.usage(
+    "grace-invalid",
+    `--grace ${text} is longer than ${MAX_GRACE_MS / 60_000}m`,
+    `give --grace 0 to ${MAX_GRACE_MS / 60_000}m`,
+  );
 }
 
 function webhookUrl(text: string): string {

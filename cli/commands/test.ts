@@ -12,7 +12,7 @@ import { dialPublic } from "../visit/public.ts";
 type TestOptions = EdgeOptions & { json?: boolean; all?: boolean; from?: string; at?: string };
 
 /** The result of the test of one endpoint. */
-type Tested = Omit<TestAnswer, "access"> & { passed: boolean; exit: ExitCode };
+type TestResult = Omit<TestAnswer, "access"> & { passed: boolean; exit: ExitCode };
 
 /** How many endpoints are tested at once. */
 const AT_ONCE = 8;
@@ -38,7 +38,7 @@ export function testCommand(context: Context): Command {
           : [endpoint];
       const results = await inBatches(endpoints, (each) => testOne(edge, vantage, each, options.from));
       printResult(context.output, options.json === true, endpoint === undefined ? results : results[0], () =>
-        results.map(textOf).join("\n"),
+        results.map(resultText).join("\n"),
       );
       const exits = new Set(results.map(({ exit }) => exit).filter((exit) => exit !== EXIT.done));
       const [only] = exits;
@@ -46,7 +46,12 @@ export function testCommand(context: Context): Command {
     });
 }
 
-async function testOne(edge: Edge, vantage: VantagePoint, endpoint: string, from: string | undefined): Promise<Tested> {
+async function testOne(
+  edge: Edge,
+  vantage: VantagePoint,
+  endpoint: string,
+  from: string | undefined,
+): Promise<TestResult> {
   const query = new URLSearchParams({ endpoint, ...(from === undefined ? {} : { from }) });
   const { access, ...answer } = await edge.call<TestAnswer>("GET", `/test?${query.toString()}`);
   const hops = [vantage.hop, await dialPublic({ access, ...answer }, vantage), ...answer.hops];
@@ -64,7 +69,7 @@ function exitOf(hops: readonly Hop[]): ExitCode {
 
 const SIGNS = { ok: "ok", warning: "warn", failed: "FAILED", "not-tested": "-" } as const;
 
-function textOf({ endpoint, site, target, hops }: Tested): string {
+function resultText({ endpoint, site, target, hops }: TestResult): string {
   const lines = hops.flatMap(({ hop, outcome, text, fix, ms, code }) => {
     const time = ms === null ? "" : ` (${ms < 10 ? ms.toFixed(1) : ms.toFixed(0)} ms)`;
     const note = outcome === "not-tested" ? "not tested: " : outcome === "failed" ? `[${code}] ` : "";

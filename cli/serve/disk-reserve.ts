@@ -51,7 +51,7 @@ export class DiskReserve {
     const needed = this.#needed;
     // Twice as much must be free, or the reserve itself would fill the disk.
     if (this.#held >= needed || !hasRoom(this.#trial, 2 * needed)) return;
-    if (!write(this.#file, needed)) tryRemove(this.#file);
+    if (!writeRandom(this.#file, needed)) tryRemove(this.#file);
   }
 
   get #file(): string {
@@ -73,13 +73,13 @@ export class DiskReserve {
 
 /** Whether that many bytes can be written now. */
 function hasRoom(trial: string, bytes: number): boolean {
-  const has = write(trial, bytes);
+  const has = writeRandom(trial, bytes);
   tryRemove(trial);
   return has;
 }
 
 /** Writes a file of that many random bytes, which no disk can compress; false when there is no room. */
-function write(path: string, bytes: number): boolean {
+function writeRandom(path: string, bytes: number): boolean {
   try {
     const file = openSync(path, "w", 0o600);
     try {

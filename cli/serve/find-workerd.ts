@@ -14,7 +14,7 @@ export const WORKERD_VERSION = "1.20261117.1";
  * that npm fetches once into the cache folder. `notify` is called with a message before a fetch. Throws Problem.
  */
 export function findWorkerd(env: NodeJS.ProcessEnv, notify: (message: string) => void): string {
-  const path = env["SALLYPORT_WORKERD"] || installed() || fetched(env, notify);
+  const path = env["SALLYPORT_WORKERD"] || installedPath() || fetchedPath(env, notify);
   checkRuns(path);
   return path;
 }
@@ -31,7 +31,7 @@ function packageName(): string {
 
 const binary = join("bin", process.platform === "win32" ? "workerd.exe" : "workerd");
 
-function installed(): string | undefined {
+function installedPath(): string | undefined {
   try {
     return createRequire(import.meta.url).resolve(`${packageName()}/${binary}`);
   } catch (error) {
@@ -40,7 +40,7 @@ function installed(): string | undefined {
   }
 }
 
-function fetched(env: NodeJS.ProcessEnv, notify: (message: string) => void): string {
+function fetchedPath(env: NodeJS.ProcessEnv, notify: (message: string) => void): string {
   const name = packageName();
   try {
     return join(

@@ -32,7 +32,7 @@ export function handOver(config: string, folder: string): Handover {
     return { path, file: undefined, done: () => rmSync(path, { force: true }) };
   }
   for (const place of ["/dev/shm", folder, tmpdir()]) {
-    const file = nameless(join(place, `sallyport.${randomUUID()}`), config);
+    const file = openUnlinked(join(place, `sallyport.${randomUUID()}`), config);
     if (file !== undefined) return { path: `${OWN_FILES}/${CONFIG_FD}`, file, done: () => closeSync(file) };
   }
   throw Problem.configuration(
@@ -43,7 +43,7 @@ export function handOver(config: string, folder: string): Handover {
 }
 
 /** Opens an unlinked file with this content; undefined when the place is full or can't be written to. */
-function nameless(path: string, content: string): number | undefined {
+function openUnlinked(path: string, content: string): number | undefined {
   let file: number | undefined;
   try {
     file = openSync(path, "wx+", 0o600);

@@ -3,7 +3,7 @@ import { formatHostPort } from "../../shared/address/socket-address.ts";
 import { Problem } from "../../link/problem.ts";
 import type { Address } from "./address.ts";
 
-type Refusal = { address: Address; code: string };
+type Unavailable = { address: Address; code: string };
 
 const MEANINGS: Record<string, string> = {
   EADDRINUSE: "in use by another program",
@@ -18,11 +18,11 @@ const MEANINGS: Record<string, string> = {
 export async function checkPorts(addresses: readonly Address[]): Promise<void> {
   const results = await Promise.all(addresses.map(tryListen));
   await Promise.all(results.filter((result) => "server" in result).map(({ server }) => close(server)));
-  const refused = results.filter((result) => "code" in result);
-  if (refused.length > 0) throw portProblem(refused);
+  const unavailable = results.filter((result) => "code" in result);
+  if (unavailable.length > 0) throw portProblem(unavailable);
 }
 
-function tryListen(address: Address): Promise<{ server: Server } | Refusal> {
+function tryListen(address: Address): Promise<{ server: Server } | Unavailable> {
   return new Promise((resolve) => {
     const server = createServer();
     server.once("error", (error: NodeJS.ErrnoException) => resolve({ address, code: error.code ?? "unknown" }));
@@ -34,15 +34,15 @@ function close(server: Server): Promise<void> {
   return new Promise((resolve) => server.close(() => resolve()));
 }
 
-function portProblem(refused: readonly Refusal[]): Problem {
-  const lines = refused.map(
+function portProblem(unavailable: readonly Unavailable[]): Problem {
+  const lines = unavailable.map(
     ({ address, code }) =>
       `${formatHostPort(address.host, address.port)} is ${MEANINGS[code] ?? `not available (${code})`}`,
   );
-  const codes = new Set(refused.map(({ code }) => code));
+  const codes = new Set(unavailable.map(({ code }) => code));
   const fixes: string[] = [];
   if (codes.has("EADDRINUSE")) {
-    const port = refused.find(({ code }) => code === "EADDRINUSE")?.address.port;
+    const port = unavailable.find(({ code }) => code === "EADDRINUSE")?.address.port;
     fixes.push(
       `find the program (ss -ltnp 'sport = :${port}') and stop it, or choose other ports with --tcp and --listen`,
     );

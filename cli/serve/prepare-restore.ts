@@ -120,7 +120,7 @@ function laterOf(
   if (replaced === null) return null;
   const { state, name } = replaced;
   try {
-    return { since: revokedSince(then, state, began), name };
+    return { revocations: revokedSince(then, state, began), name };
   } catch (error) {
     return ignoreFormer(error, isNamed, name, messages);
   }

@@ -15,11 +15,11 @@ export type TemporaryFolder = Disposable & {
 export function temporaryFolder(): TemporaryFolder {
   const path = mkdtempSync(join(tmpdir(), "sallyport-"));
   const remove = (): void => rmSync(path, { recursive: true, force: true });
-  const end = (): never => process.exit(EXIT.failed);
+  const endProcess = (): never => process.exit(EXIT.failed);
   process.once("exit", remove);
-  for (const signal of SIGNALS) process.once(signal, end);
+  for (const signal of SIGNALS) process.once(signal, endProcess);
   const releaseSignals = (): void => {
-    for (const signal of SIGNALS) process.off(signal, end);
+    for (const signal of SIGNALS) process.off(signal, endProcess);
   };
   return {
     path,

@@ -35,7 +35,7 @@ function readPem(file: string): string {
   } catch (error) {
     throw Problem.configuration(
       "tls-unreadable",
-      error instanceof Error ? error.message : String(error),
+      `${file} can't be read: ${error instanceof Error ? error.message : String(error)}`,
       "check the path and who may read the file",
     );
   }

@@ -94,7 +94,7 @@ const config :Workerd.Config = (
     (name = "internet", network = (${config.dialsOut ? 'allow = ["public", "private", "local"], tlsOptions = (trustBrowserCas = true)' : "allow = []"})),
   ],
   sockets = [
-${indented(sockets)}
+${indent(sockets)}
   ],
 );
 
@@ -103,11 +103,11 @@ const edge :Workerd.Worker = (
   compatibilityDate = ${quote(COMPATIBILITY_DATE)},
   compatibilityFlags = [${COMPATIBILITY_FLAGS.map(quote).join(", ")}],
   durableObjectNamespaces = [
-${indented(DURABLE_OBJECTS.map(({ className, uniqueKey }) => `(className = ${quote(className)}, uniqueKey = ${quote(uniqueKey)}, enableSql = true)`))}
+${indent(DURABLE_OBJECTS.map(({ className, uniqueKey }) => `(className = ${quote(className)}, uniqueKey = ${quote(uniqueKey)}, enableSql = true)`))}
   ],
   durableObjectStorage = (localDisk = "storage"),
   bindings = [
-${indented(bindings)}
+${indent(bindings)}
   ],
 );
 `;
@@ -120,6 +120,6 @@ function httpSocket(tls: EdgeConfig["tls"]): string {
   return `https = (options = ${options}, tlsOptions = (keypair = ${keypair}))`;
 }
 
-function indented(items: readonly string[]): string {
+function indent(items: readonly string[]): string {
   return items.map((item) => `    ${item},`).join("\n");
 }
