@@ -3,7 +3,7 @@ import { forgetKey, sessionKey } from "./key.ts";
 export const API = "/.sallyport/api/v1";
 
 /** What the edge says of a request that it refuses (RFC 9457), or what kept it from being asked. */
-export class Refusal extends Error {
+export class ApiError extends Error {
   readonly status: number;
   readonly code: string;
   readonly fix: string;
@@ -39,12 +39,12 @@ export function whenLoggedOut(listener: () => void): void {
   onLogout = listener;
 }
 
-/** Asks the API. Throws Refusal. `ifMatch`: only if it is still in the state with this tag. */
+/** Asks the API. Throws ApiError. `ifMatch`: only if it is still in the state with this tag. */
 export async function call<T>(method: Method, path: string, body?: unknown, ifMatch?: string): Promise<T> {
   const headers: Record<string, string> = { "x-sallyport-session": sessionKey() };
   if (body !== undefined) headers["content-type"] = "application/json";
   if (ifMatch !== undefined) headers["if-match"] = ifMatch;
-  const response = await fetched(`${API}${path}`, {
+  const response = await fetchResponse(`${API}${path}`, {
     method,
     headers,
     credentials: "same-origin",
@@ -52,7 +52,7 @@ export async function call<T>(method: Method, path: string, body?: unknown, ifMa
     ...(body === undefined ? {} : { body: JSON.stringify(body) }),
   });
   if (response.ok) return (await response.json()) as T;
-  const refusal = new Refusal(response.status, await problemOf(response));
+  const refusal = new ApiError(response.status, await problemOf(response));
   if (refusal.status === 401 && !(method === "POST" && path === "/session")) {
     forgetKey();
     onLogout();
@@ -60,11 +60,11 @@ export async function call<T>(method: Method, path: string, body?: unknown, ifMa
   throw refusal;
 }
 
-async function fetched(url: string, init: RequestInit): Promise<Response> {
+async function fetchResponse(url: string, init: RequestInit): Promise<Response> {
   try {
     return await fetch(url, init);
   } catch {
-    throw new Refusal(0, {
+    throw new ApiError(0, {
       code: "unreachable",
       detail: "The edge can't be reached from here right now.",
       fix: "Look at your own connection, then at the edge's machine.",

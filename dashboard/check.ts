@@ -3,16 +3,16 @@ import { conflict, parseRule, type Mapping } from "../shared/rule/mapping.ts";
 import { parsed } from "../shared/rule/parsed.ts";
 import { ruleFrom } from "../shared/rule/register-text.ts";
 import { warnings } from "../shared/rule/warnings.ts";
-import { Refusal } from "./api.ts";
+import { ApiError } from "./api.ts";
 import { inputOf, type Form } from "./form.ts";
 
 /** What the grammar that the edge and the commands share says of a form, before anything is sent. */
-export type Checked =
+export type FormCheck =
   | { readonly ok: true; readonly warnings: readonly string[] }
   | { readonly ok: false; readonly field: string; readonly message: string };
 
 /** `others`: the mappings that it has to stand beside. */
-export function checked(form: Form, others: readonly MappingView[]): Checked {
+export function checkForm(form: Form, others: readonly MappingView[]): FormCheck {
   const draft = parseRule(inputOf(form));
   if (!draft.ok) return { ok: false, field: fieldOf(draft.error.path), message: withFix(draft.error) };
   for (const other of others) {
@@ -22,12 +22,12 @@ export function checked(form: Form, others: readonly MappingView[]): Checked {
     const fault = conflict(draft.value, parsed(mapping));
     if (fault !== undefined) return { ok: false, field: "endpoint", message: fault.message };
   }
-  return { ok: true, warnings: warnings(draft.value).map(inWords) };
+  return { ok: true, warnings: warnings(draft.value).map(withFormNames) };
 }
 
 /** Which field of the form a refusal is about, if it says. */
 export function faultOf(error: unknown): { field: string; message: string } | undefined {
-  if (!(error instanceof Refusal)) return undefined;
+  if (!(error instanceof ApiError)) return undefined;
   const field = error.field ?? (error.code === "conflict" || error.code.endsWith("-unserved") ? "endpoint" : undefined);
   if (field === undefined) return undefined;
   return { field: fieldOf(field), message: withFix({ message: error.message, fix: error.fix }) };
@@ -46,6 +46,6 @@ function withFix({ message, fix = "" }: { message: string; fix?: string | undefi
 }
 
 /** Options of the commands by the names that the form has for them. */
-export function inWords(warning: string): string {
+export function withFormNames(warning: string): string {
   return warning.replace("--allow-from", "“Open to”").replace("--access token", "access by token");
 }

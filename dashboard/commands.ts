@@ -3,14 +3,14 @@ import type { IssuedView } from "../shared/rule/api.ts";
 // Commands that are ready to be pasted into a shell.
 
 /** In single quotes, where a shell reads nothing into it. */
-function quoted(text: string): string {
+function shellQuoted(text: string): string {
   return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
 }
 
 /** For the machine inside the LAN: the token goes into a file that its owner alone can read, never into the list of processes. */
 export function agentCommand({ token, site }: Pick<IssuedView, "token" | "site">): string {
   const file = `${site ?? "agent"}.token`;
-  return `(umask 077; printf '%s\\n' ${quoted(token)} > ${file})\nagent --token-file ${file}`;
+  return `(umask 077; printf '%s\\n' ${shellQuoted(token)} > ${file})\nagent --token-file ${file}`;
 }
 
 /** The same as a service that starts with the machine. */
@@ -21,14 +21,14 @@ export function installCommand(site: string): string {
 /** For a visitor's machine. */
 export function connectCommand(endpoint: string, token: string): string {
   const port = /\/ssh$|^22\//.test(endpoint) ? 2222 : 8888;
-  return `(umask 077; printf '%s\\n' ${quoted(token)} > sallyport.token)\nsallyport connect ${quoted(endpoint)}=127.0.0.1:${port} --token-file sallyport.token`;
+  return `(umask 077; printf '%s\\n' ${shellQuoted(token)} > sallyport.token)\nsallyport connect ${shellQuoted(endpoint)}=127.0.0.1:${port} --token-file sallyport.token`;
 }
 
 export function gatewayCommand(token: string): string {
-  return `(umask 077; printf '%s\\n' ${quoted(token)} > gateway.token)\nsallyport gateway --token-file gateway.token`;
+  return `(umask 077; printf '%s\\n' ${shellQuoted(token)} > gateway.token)\nsallyport gateway --token-file gateway.token`;
 }
 
 /** For scripts and for Prometheus. */
 export function adminCommand(url: string, token: string): string {
-  return `export SALLYPORT_EDGE=${quoted(url)} SALLYPORT_ADMIN_TOKEN=${quoted(token)}\nsallyport status`;
+  return `export SALLYPORT_EDGE=${shellQuoted(url)} SALLYPORT_ADMIN_TOKEN=${shellQuoted(token)}\nsallyport status`;
 }

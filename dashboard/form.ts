@@ -11,19 +11,19 @@ export function formOf(rule: MappingDraft): Form {
   return formFrom((field) => valueOf(rule, field) ?? field.usual);
 }
 
-/** What was typed, for `parseMapping` and for the API: every field is said, so that an emptied one goes back to its default. */
+/** What was typed, for `parseMapping` and for the API: every field is fields, so that an emptied one goes back to its default. */
 export function inputOf(form: Form): Record<string, unknown> {
   const isHttp = /^https?:/i.test(form.endpoint.trim());
-  const said = FIELDS.filter((field) => isHttp || !field.isHttp);
-  return { http: null, ...inputFrom(said.map((field) => [field, read(field, form[field.name])])) };
+  const fields = FIELDS.filter((field) => isHttp || !field.isHttp);
+  return { http: null, ...inputFrom(fields.map((field) => [field, fromControl(field, form[field.name])])) };
 }
 
 function formFrom(value: (field: NamedField) => unknown): Form {
-  return Object.fromEntries(FIELDS.map((field) => [field.name, written(field, value(field))])) as Form;
+  return Object.fromEntries(FIELDS.map((field) => [field.name, toControl(field, value(field))])) as Form;
 }
 
 /** A value as the control of its field has it. */
-function written({ kind }: NamedField, value: unknown): string | boolean {
+function toControl({ kind }: NamedField, value: unknown): string | boolean {
   switch (kind) {
     case "switch":
       return value === true;
@@ -40,7 +40,7 @@ function written({ kind }: NamedField, value: unknown): string | boolean {
 }
 
 /** What the control of a field has, as input: an empty one stands for the usual value, if there is one. */
-function read({ kind, usual }: NamedField, typed: string | boolean): unknown {
+function fromControl({ kind, usual }: NamedField, typed: string | boolean): unknown {
   if (typeof typed === "boolean") return typed;
   const isEmpty = typed.trim() === "";
   switch (kind) {

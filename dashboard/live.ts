@@ -5,42 +5,42 @@ import { store } from "./state.ts";
 import { withReport } from "./traffic.ts";
 
 /** Close code of the edge: the login has ended. */
-const OVER = 4401;
+const SESSION_ENDED = 4401;
 /** Milliseconds between two pings, which the platform answers without waking anybody: they keep the way open. */
 const PING_MS = 40_000;
 /** Milliseconds in the background after which a page stops watching. */
 const HIDDEN_MS = 60_000;
-const FIRST_WAIT_MS = 1_000;
-const LONGEST_WAIT_MS = 30_000;
+const FIRST_RETRY_MS = 1_000;
+const MAX_RETRY_MS = 30_000;
 /** Connections that are kept for showing. */
-const MOST_ENDED = 300;
+const MAX_ENDED = 300;
 
-interface Follower {
+interface LiveListener {
   /** It is there, again perhaps: what was missed is not known. */
-  readonly up: () => void;
+  readonly reconnected: () => void;
   readonly changed: (what: "rules" | "presence") => void;
-  readonly over: () => void;
+  readonly sessionEnded: () => void;
 }
 
-let follower: Follower | undefined;
+let listener: LiveListener | undefined;
 let socket: WebSocket | undefined;
-let wait = FIRST_WAIT_MS;
+let retryMs = FIRST_RETRY_MS;
 let timers: ReturnType<typeof setTimeout>[] = [];
 let hidden: ReturnType<typeof setTimeout> | undefined;
 
 /** Watches the edge, from now on and for as long as the page is looked at. */
-export function follow(next: Follower): void {
+export function follow(next: LiveListener): void {
   unfollow();
-  follower = next;
+  listener = next;
   document.addEventListener("visibilitychange", onVisibility);
   dial(false);
 }
 
 export function unfollow(): void {
-  follower = undefined;
+  listener = undefined;
   document.removeEventListener("visibilitychange", onVisibility);
   hangUp();
-  wait = FIRST_WAIT_MS;
+  retryMs = FIRST_RETRY_MS;
 }
 
 function hangUp(): void {
@@ -55,56 +55,56 @@ function hangUp(): void {
 function onVisibility(): void {
   clearTimeout(hidden);
   if (document.visibilityState === "hidden") hidden = setTimeout(hangUp, HIDDEN_MS);
-  else if (socket === undefined && follower !== undefined) dial(true);
+  else if (socket === undefined && listener !== undefined) dial(true);
 }
 
 /** `again`: something may have been missed. */
 function dial(again: boolean): void {
-  const fresh = new WebSocket(`${location.origin.replace(/^http/, "ws")}${API}/live`, [
+  const opened = new WebSocket(`${location.origin.replace(/^http/, "ws")}${API}/live`, [
     LIVE_PROTOCOL,
     `${KEY_PROTOCOL}${sessionKey()}`,
   ]);
-  socket = fresh;
+  socket = opened;
   store.set({ link: "waiting" });
-  fresh.addEventListener("open", () => {
-    wait = FIRST_WAIT_MS;
+  opened.addEventListener("open", () => {
+    retryMs = FIRST_RETRY_MS;
     store.set({ link: "live" });
-    if (again) follower?.up();
-    keepAwake(fresh);
+    if (again) listener?.reconnected();
+    schedulePing(opened);
   });
-  fresh.addEventListener("message", ({ data }) => {
-    if (typeof data === "string" && data !== "pong") hear(JSON.parse(data) as LiveMessage);
+  opened.addEventListener("message", ({ data }) => {
+    if (typeof data === "string" && data !== "pong") receive(JSON.parse(data) as LiveMessage);
   });
-  fresh.addEventListener("close", ({ code }) => {
-    if (socket !== fresh) return;
+  opened.addEventListener("close", ({ code }) => {
+    if (socket !== opened) return;
     socket = undefined;
     store.set({ link: "waiting" });
-    if (code === OVER) return void follower?.over();
-    timers.push(setTimeout(() => dial(true), wait * (0.75 + Math.random() / 2)));
-    wait = Math.min(wait * 2, LONGEST_WAIT_MS);
+    if (code === SESSION_ENDED) return void listener?.sessionEnded();
+    timers.push(setTimeout(() => dial(true), retryMs * (0.75 + Math.random() / 2)));
+    retryMs = Math.min(retryMs * 2, MAX_RETRY_MS);
   });
 }
 
-function keepAwake(open: WebSocket): void {
+function schedulePing(open: WebSocket): void {
   timers.push(
     setTimeout(() => {
       if (socket !== open) return;
       open.send("ping");
-      keepAwake(open);
+      schedulePing(open);
     }, PING_MS),
   );
 }
 
-function hear(message: LiveMessage): void {
+function receive(message: LiveMessage): void {
   const { traffic, ended } = store.state;
   switch (message.type) {
     case "changed":
-      follower?.changed(message.what);
+      listener?.changed(message.what);
       return;
     case "traffic":
       store.set({ traffic: withReport(traffic, message, Date.now()) });
       return;
     case "connections":
-      store.set({ ended: [...ended, ...message.connections].slice(-MOST_ENDED) });
+      store.set({ ended: [...ended, ...message.connections].slice(-MAX_ENDED) });
   }
 }

@@ -6,29 +6,29 @@ import type {
   TrafficView,
   OpenedSession,
 } from "../shared/rule/api.ts";
-import { call, Refusal, whenLoggedOut } from "./api.ts";
+import { call, ApiError, whenLoggedOut } from "./api.ts";
 import { forgetKey, keepKey, sessionKey } from "./key.ts";
 import { follow, unfollow } from "./live.ts";
-import { NOTHING, store } from "./state.ts";
+import { INITIAL_STATE, store } from "./state.ts";
 import { withHours, withStreams } from "./traffic.ts";
 
 /** Milliseconds that changes gather before they are asked for, and at least between two such questions. */
-const GATHER_MS = 300;
-const PAUSE_MS = 2_000;
+const DELAY_MS = 300;
+const INTERVAL_MS = 2_000;
 
 /** Finds out who is logged in, and if somebody is, what there is to see. */
-export async function begin(): Promise<void> {
+export async function restoreSession(): Promise<void> {
   whenLoggedOut(leave);
   if (sessionKey() === "") return leave();
   try {
     await enter(await call<SessionView>("GET", "/session"));
   } catch (error) {
-    if (error instanceof Refusal && error.status === 401) return;
-    store.set({ session: null, trouble: messageOf(error) });
+    if (error instanceof ApiError && error.status === 401) return;
+    store.set({ session: null, loadError: messageOf(error) });
   }
 }
 
-/** Opens a session. Throws Refusal. `secret`: the admin secret, or an admin token. */
+/** Opens a session. Throws ApiError. `secret`: the admin secret, or an admin token. */
 export async function logIn(secret: string): Promise<void> {
   const { key, ...session } = await call<OpenedSession>("POST", "/session", { secret });
   keepKey(key);
@@ -47,11 +47,11 @@ export async function logOut(): Promise<void> {
 }
 
 async function enter(session: SessionView): Promise<void> {
-  store.set({ session, trouble: "" });
+  store.set({ session, loadError: "" });
   follow({
-    up: () => void refresh("rules", 0),
+    reconnected: () => void refresh("rules", 0),
     changed: (what) => void refresh(what),
-    over: () => void begin(),
+    sessionEnded: () => void restoreSession(),
   });
   await refresh("rules", 0);
   const traffic = await attempt(() => call<TrafficView>("GET", "/traffic"));
@@ -60,7 +60,7 @@ async function enter(session: SessionView): Promise<void> {
 
 function leave(): void {
   unfollow();
-  store.set({ ...NOTHING, session: null });
+  store.set({ ...INITIAL_STATE, session: null });
 }
 
 type What = "rules" | "presence";
@@ -70,7 +70,7 @@ let timer: ReturnType<typeof setTimeout> | undefined;
 let last = 0;
 
 /** Asks again for what may have changed: once for many changes, and never more often than every two seconds. */
-export function refresh(what: What, after = Math.max(GATHER_MS, last + PAUSE_MS - Date.now())): Promise<void> {
+export function refresh(what: What, after = Math.max(DELAY_MS, last + INTERVAL_MS - Date.now())): Promise<void> {
   if (wanted !== "rules") wanted = what;
   clearTimeout(timer);
   return new Promise((resolve) => {
@@ -92,12 +92,12 @@ async function load(what: What): Promise<void> {
     ]);
     store.set({
       status,
-      trouble: "",
+      loadError: "",
       traffic: withStreams(store.state.traffic, status.mappings),
       ...(register === undefined ? {} : { ...register, revision: store.state.revision + 1 }),
     });
   } catch (error) {
-    store.set({ trouble: messageOf(error) });
+    store.set({ loadError: messageOf(error) });
   }
 }
 

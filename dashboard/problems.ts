@@ -2,7 +2,7 @@ import type { StatusView } from "../shared/rule/api.ts";
 import { count, relative } from "./format.ts";
 
 /** Something to look at, the worst first. */
-export interface Trouble {
+export interface Problem {
   readonly tone: "bad" | "warn";
   readonly text: string;
   /** The mapping it is about, if it is about one. */
@@ -10,25 +10,25 @@ export interface Trouble {
 }
 
 /** Milliseconds for which a refusal is news. */
-const NEWS_MS = 3_600_000;
+const RECENT_MS = 3_600_000;
 /** Of refusals, so many are told one by one. */
-const MOST = 5;
+const MAX_REFUSALS = 5;
 
 /** What is wrong, or soon will be, in a status. `now` in milliseconds since 1970. */
-export function troubles(status: StatusView, now: number): Trouble[] {
+export function problemsOf(status: StatusView, now: number): Problem[] {
   const mapped = new Set(status.mappings.map(({ site }) => site));
-  const sites = status.sites.flatMap(({ name, state }): Trouble[] => {
+  const sites = status.sites.flatMap(({ name, state }): Problem[] => {
     if (state === "unknown") return [bad(`The relay of ${name} does not answer.`)];
     if (state !== "offline" || !mapped.has(name)) return [];
     const stranded = status.mappings.filter(({ site }) => site === name).length;
     return [bad(`${name} is offline: ${count(stranded, "mapping leads", "mappings lead")} nowhere.`)];
   });
   const refused = status.mappings
-    .filter(({ lastRefusal }) => lastRefusal !== null && now - Date.parse(lastRefusal.at) < NEWS_MS)
+    .filter(({ lastRefusal }) => lastRefusal !== null && now - Date.parse(lastRefusal.at) < RECENT_MS)
     // Of a site that is offline all visitors are refused; that has been said.
     .filter(({ lastRefusal }) => lastRefusal?.code !== "no-agent")
     .toSorted((a, b) => (b.lastRefusal?.at ?? "").localeCompare(a.lastRefusal?.at ?? ""));
-  const refusals = refused.slice(0, MOST).map(({ endpoint, lastRefusal }): Trouble => {
+  const refusals = refused.slice(0, MAX_REFUSALS).map(({ endpoint, lastRefusal }): Problem => {
     const at = Date.parse(lastRefusal?.at ?? "");
     return {
       tone: "warn",
@@ -37,14 +37,16 @@ export function troubles(status: StatusView, now: number): Trouble[] {
     };
   });
   const more =
-    refused.length > MOST ? [warn(`${refused.length - MOST} more mappings refused visitors in the last hour.`)] : [];
+    refused.length > MAX_REFUSALS
+      ? [warn(`${refused.length - MAX_REFUSALS} more mappings refused visitors in the last hour.`)]
+      : [];
   return [...sites, ...refusals, ...more, ...status.warnings.map(warn)];
 }
 
-function bad(text: string): Trouble {
+function bad(text: string): Problem {
   return { tone: "bad", text, endpoint: undefined };
 }
 
-function warn(text: string): Trouble {
+function warn(text: string): Problem {
   return { tone: "warn", text, endpoint: undefined };
 }

@@ -20,7 +20,7 @@ export const ORDERS = ["endpoint", "name", "site", "streams", "hour", "used"] as
 export type Order = (typeof ORDERS)[number];
 
 /** What is asked for of the register. `down`: the last first. */
-export interface Wish {
+export interface RegisterQuery {
   readonly text: string;
   readonly site: string;
   readonly tag: string;
@@ -45,7 +45,7 @@ export function rowsOf(
 }
 
 /** Those that are wanted, in the order that is wanted. Every word has to be found somewhere in the rule. */
-export function chosen(rows: readonly Row[], { text, site, tag, order, down }: Wish): Row[] {
+export function selectRows(rows: readonly Row[], { text, site, tag, order, down }: RegisterQuery): Row[] {
   const words = text.toLowerCase().split(/\s+/).filter(Boolean);
   const kept = rows.filter(({ mapping }) => {
     if (site !== "" && mapping.site !== site) return false;
@@ -62,10 +62,10 @@ export function chosen(rows: readonly Row[], { text, site, tag, order, down }: W
 
 /** What is not well comes first, whatever the order. */
 export function worstFirst(rows: readonly Row[]): Row[] {
-  return [...rows.filter(isTroubled), ...rows.filter((row) => !isTroubled(row))];
+  return [...rows.filter(hasProblem), ...rows.filter((row) => !hasProblem(row))];
 }
 
-function isTroubled({ status }: Row): boolean {
+function hasProblem({ status }: Row): boolean {
   return status !== undefined && status.state !== "ready";
 }
 

@@ -3,7 +3,7 @@ import { parseMapping, draftOf } from "../shared/rule/mapping.ts";
 import type { MappingDraft } from "../shared/rule/mapping-input.ts";
 
 /** Rules out of a text that somebody pasted, or what is wrong with it and where. */
-export type Read =
+export type ParsedRules =
   | {
       readonly ok: true;
       readonly rules: readonly Record<string, unknown>[];
@@ -12,7 +12,7 @@ export type Read =
   | { readonly ok: false; readonly message: string };
 
 /** Reads a register: TOML as `map export --format toml` writes it, or JSON as `--format json` does. */
-export function rulesIn(text: string): Read {
+export function parseRules(text: string): ParsedRules {
   if (/^\s*[[{]/.test(text) && !/^\s*\[\[/.test(text)) return fromJson(text);
   const read = readRules(text);
   if (!read.ok) {
@@ -31,7 +31,7 @@ export function rulesIn(text: string): Read {
   };
 }
 
-function fromJson(text: string): Read {
+function fromJson(text: string): ParsedRules {
   let value: unknown;
   try {
     value = JSON.parse(text);

@@ -17,7 +17,7 @@ export interface State {
   readonly ended: readonly ConnectionView[];
   readonly link: "off" | "live" | "waiting";
   /** Why what is shown may be old. */
-  readonly trouble: string;
+  readonly loadError: string;
 }
 
 type Listener = () => void;
@@ -46,7 +46,7 @@ class Store {
   }
 }
 
-export const NOTHING: State = {
+export const INITIAL_STATE: State = {
   session: undefined,
   status: undefined,
   mappings: undefined,
@@ -55,10 +55,10 @@ export const NOTHING: State = {
   revision: 0,
   ended: [],
   link: "off",
-  trouble: "",
+  loadError: "",
 };
 
-export const store = new Store(NOTHING);
+export const store = new Store(INITIAL_STATE);
 
 /** A part of the state; whoever uses it is drawn again when that part is another. */
 export function useStore<T>(select: (state: State) => T): T {

@@ -43,9 +43,9 @@ export function withReport(
   now: number,
 ): Traffic {
   const rates = new Map(traffic.rates);
-  for (const [id, rate] of rates) if (rate.site === site) rates.set(id, still(rate));
-  for (const report of mappings) rates.set(report.mapping, sampled(rates.get(report.mapping), site, report, ms));
-  return { ...withMoved(traffic, mappings, now), rates };
+  for (const [id, rate] of rates) if (rate.site === site) rates.set(id, idle(rate));
+  for (const report of mappings) rates.set(report.mapping, withSample(rates.get(report.mapping), site, report, ms));
+  return { ...withBytes(traffic, mappings, now), rates };
 }
 
 /** Streams of mappings as a status has them: what it does not name has none. */
@@ -61,11 +61,11 @@ export function withStreams(
   return { ...traffic, rates };
 }
 
-function still(rate: Rate): Rate {
+function idle(rate: Rate): Rate {
   return { ...rate, streams: 0, bytesIn: 0, bytesOut: 0, lately: appended(rate.lately, { bytesIn: 0, bytesOut: 0 }) };
 }
 
-function sampled(before: Rate | undefined, site: string, report: MappingTraffic, ms: number): Rate {
+function withSample(before: Rate | undefined, site: string, report: MappingTraffic, ms: number): Rate {
   const seconds = Math.max(1, ms / 1000);
   const sample = { bytesIn: report.bytesIn / seconds, bytesOut: report.bytesOut / seconds };
   // It has been counted as still already.
@@ -78,10 +78,10 @@ function appended<T>(list: readonly T[], item: T): T[] {
 }
 
 /** Bytes of just now, in the minute they belong to. */
-function withMoved(traffic: Traffic, mappings: readonly MappingTraffic[], now: number): Traffic {
+function withBytes(traffic: Traffic, mappings: readonly MappingTraffic[], now: number): Traffic {
   const moved = mappings.filter(({ bytesIn, bytesOut }) => bytesIn + bytesOut > 0);
   if (moved.length === 0) return traffic;
-  const { hours: before, until } = shifted(traffic, now);
+  const { hours: before, until } = shiftedTo(traffic, now);
   const hours = new Map(before);
   for (const { mapping, bytesIn, bytesOut } of moved) {
     const hour = [...(hours.get(mapping) ?? Array.from({ length: MINUTES }, () => 0))];
@@ -92,7 +92,7 @@ function withMoved(traffic: Traffic, mappings: readonly MappingTraffic[], now: n
 }
 
 /** The hours as they end with the minute of `now`. */
-export function shifted(traffic: Traffic, now: number): Traffic {
+export function shiftedTo(traffic: Traffic, now: number): Traffic {
   const until = (Math.floor(now / MINUTE_MS) + 1) * MINUTE_MS;
   const minutes = Math.min(MINUTES, Math.round((until - traffic.until) / MINUTE_MS));
   if (minutes <= 0) return traffic;

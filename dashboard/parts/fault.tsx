@@ -1,11 +1,11 @@
 import type { JSX } from "preact";
-import { Refusal } from "../api.ts";
+import { ApiError } from "../api.ts";
 import { messageOf } from "../load.ts";
 
 /** Why something did not work, and what to do. */
 export function Fault({ error }: { error: unknown }): JSX.Element | null {
   if (error === undefined || error === null) return null;
-  const fix = error instanceof Refusal ? error.fix : "";
+  const fix = error instanceof ApiError ? error.fix : "";
   return (
     <div class="fault" role="alert">
       <p>{messageOf(error)}</p>

@@ -1,23 +1,23 @@
 import type { JSX } from "preact";
 import { useId } from "preact/hooks";
 
-type Given = { id: string; "aria-describedby": string | undefined; "aria-invalid": boolean };
+type ControlProps = { id: string; "aria-describedby": string | undefined; "aria-invalid": boolean };
 type Props = {
   label: string;
   hint?: string | undefined;
   /** What is wrong with it; "" when nothing is. */
   error?: string | undefined;
-  children: (props: Given) => JSX.Element;
+  children: (props: ControlProps) => JSX.Element;
 };
 
 /** A labelled field of a form, what it is for, and what is wrong with it. */
 export function Field({ label, hint = "", error = "", children }: Props): JSX.Element {
   const id = useId();
-  const told = [hint === "" ? "" : `${id}-hint`, error === "" ? "" : `${id}-error`].filter(Boolean).join(" ");
+  const describedBy = [hint === "" ? "" : `${id}-hint`, error === "" ? "" : `${id}-error`].filter(Boolean).join(" ");
   return (
     <div class={error === "" ? "field" : "field wrong"}>
       <label for={id}>{label}</label>
-      {children({ id, "aria-describedby": told === "" ? undefined : told, "aria-invalid": error !== "" })}
+      {children({ id, "aria-describedby": describedBy === "" ? undefined : describedBy, "aria-invalid": error !== "" })}
       {error === "" ? null : (
         <p id={`${id}-error`} class="error">
           {error}

@@ -6,12 +6,13 @@ import { useStore } from "../state.ts";
 import { setTheme, theme, THEMES, type Theme } from "../theme.ts";
 import { Icon } from "./icon.tsx";
 
-const PLACES: readonly { readonly name: string; readonly route: Route; readonly views: readonly Route["view"][] }[] = [
-  { name: "Overview", route: { view: "overview" }, views: ["overview", "mapping", "new", "import"] },
-  { name: "Access", route: { view: "access" }, views: ["access"] },
-  { name: "Log", route: { view: "log", endpoint: "" }, views: ["log"] },
-  { name: "Audit", route: { view: "audit" }, views: ["audit"] },
-];
+const SECTIONS: readonly { readonly name: string; readonly route: Route; readonly views: readonly Route["view"][] }[] =
+  [
+    { name: "Overview", route: { view: "overview" }, views: ["overview", "mapping", "new", "import"] },
+    { name: "Access", route: { view: "access" }, views: ["access"] },
+    { name: "Log", route: { view: "log", endpoint: "" }, views: ["log"] },
+    { name: "Audit", route: { view: "audit" }, views: ["audit"] },
+  ];
 
 const LINKS = { off: "Not connected", waiting: "Connecting…", live: "Live" } as const;
 
@@ -28,7 +29,7 @@ export function Header({ route }: { route: Route }): JSX.Element {
         <span>Sallyport</span>
       </a>
       <nav aria-label="Main">
-        {PLACES.map(({ name, route: to, views }) => (
+        {SECTIONS.map(({ name, route: to, views }) => (
           <a key={name} href={hrefOf(to)} aria-current={views.includes(route.view) ? "page" : undefined}>
             {name}
           </a>

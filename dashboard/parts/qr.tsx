@@ -4,7 +4,7 @@ import { encode } from "uqr";
 
 /** A text for a camera. Always dark on light, which is what cameras read. */
 export function Qr({ text, label }: { text: string; label: string }): JSX.Element {
-  const { size, path } = useMemo(() => drawn(text), [text]);
+  const { size, path } = useMemo(() => qrPath(text), [text]);
   return (
     <svg class="qr" viewBox={`0 0 ${size} ${size}`} role="img" aria-label={label} shape-rendering="crispEdges">
       <rect width={size} height={size} fill="#fff" />
@@ -13,7 +13,7 @@ export function Qr({ text, label }: { text: string; label: string }): JSX.Elemen
   );
 }
 
-function drawn(text: string): { size: number; path: string } {
+function qrPath(text: string): { size: number; path: string } {
   const { size, data } = encode(text, { border: 3, ecc: "L" });
   const cells = data.flatMap((row, y) => row.flatMap((dark, x) => (dark ? [`M${x} ${y}h1v1h-1z`] : [])));
   return { size, path: cells.join("") };

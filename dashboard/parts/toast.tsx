@@ -6,7 +6,7 @@ const SHOWN_MS = 5_000;
 let show: (text: string) => void = () => undefined;
 
 /** Says something in passing: seen for a while, and read out. */
-export function say(text: string): void {
+export function notify(text: string): void {
   show(text);
 }
 

@@ -7,10 +7,10 @@ import { moment } from "../format.ts";
 import { refresh } from "../load.ts";
 import { Badge } from "../parts/badge.tsx";
 import { Confirm } from "../parts/confirm.tsx";
-import { Copyable } from "../parts/copy.tsx";
+import { Copyable } from "../parts/copyable.tsx";
 import { Fault } from "../parts/fault.tsx";
 import { Icon } from "../parts/icon.tsx";
-import { say } from "../parts/toast.tsx";
+import { notify } from "../parts/toast.tsx";
 import { Table } from "../parts/table.tsx";
 import { When } from "../parts/when.tsx";
 import { useNow, useStore } from "../state.ts";
@@ -74,7 +74,7 @@ function Token({ token, now, readOnly }: TokenProps): JSX.Element {
   const isOver = revoked || Date.parse(expires) <= now;
   const revoke = async (): Promise<void> => {
     await call("DELETE", `/tokens/${encodeURIComponent(jti)}`);
-    say(`The token of ${sub} is revoked`);
+    notify(`The token of ${sub} is revoked`);
     await refresh("rules");
   };
   return (
@@ -183,7 +183,7 @@ function Grant({ grant, now, readOnly }: GrantProps): JSX.Element {
   const who = to === "" ? "somebody" : to;
   const end = async (): Promise<void> => {
     await call("DELETE", `/grants/${encodeURIComponent(id)}`);
-    say(`The grant for ${who} has ended`);
+    notify(`The grant for ${who} has ended`);
     await refresh("rules");
   };
   return (

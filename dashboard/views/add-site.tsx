@@ -6,7 +6,7 @@ import { refresh } from "../load.ts";
 import { Dialog } from "../parts/dialog.tsx";
 import { Fault } from "../parts/fault.tsx";
 import { Field } from "../parts/field.tsx";
-import { say } from "../parts/toast.tsx";
+import { notify } from "../parts/toast.tsx";
 
 /** Makes a site: one LAN, by a name. */
 export function AddSite({ onClose }: { onClose: () => void }): JSX.Element {
@@ -21,7 +21,7 @@ export function AddSite({ onClose }: { onClose: () => void }): JSX.Element {
     if (!parsed.ok) return;
     try {
       await call("POST", "/sites", { name: parsed.value });
-      say(`${parsed.value} is there: connect an agent to it next`);
+      notify(`${parsed.value} is there: connect an agent to it next`);
       void refresh("rules");
       onClose();
     } catch (refusal) {

@@ -4,7 +4,7 @@ import type { AuditList } from "../../shared/rule/api.ts";
 import { clock } from "../format.ts";
 import { Fault } from "../parts/fault.tsx";
 import { ChoiceFilter, TextFilter } from "../parts/filter.tsx";
-import { OlderNewer } from "../parts/older.tsx";
+import { OlderNewer } from "../parts/older-newer.tsx";
 import { Table } from "../parts/table.tsx";
 import { useNow, useStore } from "../state.ts";
 import { useAnswer } from "../use-answer.ts";
@@ -18,12 +18,12 @@ export function Audit(): JSX.Element {
   const [action, setAction] = useState("");
   const [actor, setActor] = useState("");
   const [subject, setSubject] = useState("");
-  const [wish, setWish] = useState({ actor: "", subject: "" });
+  const [filter, setFilter] = useState({ actor: "", subject: "" });
   const [before, setBefore] = useState<readonly number[]>([]);
   const now = useNow();
   const query = new URLSearchParams({ limit: String(PAGE) });
   const last = before.at(-1);
-  for (const [name, value] of Object.entries({ ...wish, action, before: last === undefined ? "" : String(last) }))
+  for (const [name, value] of Object.entries({ ...filter, action, before: last === undefined ? "" : String(last) }))
     if (value !== "") query.set(name, value);
   const { answer, error } = useAnswer<AuditList>(`/audit?${query.toString()}`, revision);
   const entries = (answer?.entries ?? []).toReversed();
@@ -34,7 +34,7 @@ export function Audit(): JSX.Element {
   };
   const search = (event: Event): void => {
     event.preventDefault();
-    turn(() => setWish({ actor: actor.trim(), subject: subject.trim() }));
+    turn(() => setFilter({ actor: actor.trim(), subject: subject.trim() }));
   };
   return (
     <section aria-labelledby="audit">

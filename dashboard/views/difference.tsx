@@ -1,6 +1,6 @@
 import type { JSX } from "preact";
 import type { ApplyAnswer, RuleChange } from "../../shared/rule/api.ts";
-import { inWords } from "../check.ts";
+import { withFormNames } from "../check.ts";
 import { Badge, type Tone } from "../parts/badge.tsx";
 
 const KINDS: Readonly<Record<RuleChange["kind"], { tone: Tone; text: string }>> = {
@@ -10,7 +10,7 @@ const KINDS: Readonly<Record<RuleChange["kind"], { tone: Tone; text: string }>> 
 };
 
 /** Changes drawn at once: of more, the first. */
-const MOST = 200;
+const MAX_SHOWN = 200;
 
 /** What a set of rules would change. */
 export function Difference({ plan }: { plan: ApplyAnswer }): JSX.Element {
@@ -19,16 +19,16 @@ export function Difference({ plan }: { plan: ApplyAnswer }): JSX.Element {
     <div class="difference" role="status">
       <h2>{changes.length === 0 ? "Nothing would change" : "This would change"}</h2>
       <ul>
-        {changes.slice(0, MOST).map((change) => (
+        {changes.slice(0, MAX_SHOWN).map((change) => (
           <Change key={`${change.kind}${change.endpoint}`} change={change} />
         ))}
       </ul>
-      {changes.length > MOST ? <p>and {changes.length - MOST} more.</p> : null}
+      {changes.length > MAX_SHOWN ? <p>and {changes.length - MAX_SHOWN} more.</p> : null}
       <p class="faint">{unchanged} stay as they are.</p>
       {warnings.length === 0 ? null : (
         <div class="notes">
           {warnings.slice(0, 10).map((warning) => (
-            <p key={warning}>{inWords(warning)}</p>
+            <p key={warning}>{withFormNames(warning)}</p>
           ))}
         </div>
       )}
@@ -45,13 +45,13 @@ function Change({ change: { kind, endpoint, site, target, name, fields } }: { ch
       </p>
       {fields.map(({ field, before, after }) => (
         <p key={field} class="small field-change">
-          {field}: <del>{shown(before)}</del> → <ins>{shown(after)}</ins>
+          {field}: <del>{formatted(before)}</del> → <ins>{formatted(after)}</ins>
         </p>
       ))}
     </li>
   );
 }
 
-function shown(value: unknown): string {
+function formatted(value: unknown): string {
   return value === undefined ? "default" : typeof value === "string" ? value : JSON.stringify(value);
 }

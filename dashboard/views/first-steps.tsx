@@ -1,7 +1,7 @@
 import type { ComponentChildren, JSX } from "preact";
 import { useState } from "preact/hooks";
 import type { StatusView } from "../../shared/rule/api.ts";
-import { Copyable } from "../parts/copy.tsx";
+import { Copyable } from "../parts/copyable.tsx";
 import { Icon } from "../parts/icon.tsx";
 import { hrefOf } from "../route.ts";
 import { useStore } from "../state.ts";

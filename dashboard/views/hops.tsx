@@ -3,7 +3,7 @@ import { useState } from "preact/hooks";
 import type { TestAnswer } from "../../shared/rule/api.ts";
 import type { Hop, HopName } from "../../shared/rule/hop.ts";
 import { call } from "../api.ts";
-import { Copyable } from "../parts/copy.tsx";
+import { Copyable } from "../parts/copyable.tsx";
 import { Fault } from "../parts/fault.tsx";
 import { Field } from "../parts/field.tsx";
 import { Icon, type IconName } from "../parts/icon.tsx";

@@ -2,14 +2,14 @@ import type { JSX } from "preact";
 import { useState } from "preact/hooks";
 import type { ApplyAnswer } from "../../shared/rule/api.ts";
 import { registerText } from "../../shared/rule/register-text.ts";
-import { call, Refusal } from "../api.ts";
+import { call, ApiError } from "../api.ts";
 import { count } from "../format.ts";
 import { messageOf, refresh } from "../load.ts";
 import { Fault } from "../parts/fault.tsx";
 import { Field } from "../parts/field.tsx";
-import { say } from "../parts/toast.tsx";
+import { notify } from "../parts/toast.tsx";
 import { go } from "../route.ts";
-import { rulesIn } from "../rules-text.ts";
+import { parseRules } from "../rules-text.ts";
 import { store } from "../state.ts";
 import { Difference } from "./difference.tsx";
 
@@ -32,19 +32,19 @@ export function Import(): JSX.Element {
     setError(undefined);
   };
   const put = async (dryRun: boolean): Promise<void> => {
-    const read = rulesIn(text);
+    const read = parseRules(text);
     if (!read.ok) return setError(new Error(read.message));
     try {
       const body = { mappings: read.rules, keep, dryRun };
       const answer = await call<ApplyAnswer>("PUT", "/mappings", body, dryRun ? undefined : plan?.tag);
       setError(undefined);
       if (dryRun) return setPlan(answer);
-      say("The register is as you wanted it");
+      notify("The register is as you wanted it");
       await refresh("rules", 0);
       go({ view: "overview" });
     } catch (refusal) {
       const place =
-        refusal instanceof Refusal && refusal.entry !== undefined ? read.placeOf(refusal.entry, refusal.field) : "";
+        refusal instanceof ApiError && refusal.entry !== undefined ? read.placeOf(refusal.entry, refusal.field) : "";
       setPlan(undefined);
       setError(place === "" ? refusal : new Error(`In ${place}: ${messageOf(refusal)}`));
     }

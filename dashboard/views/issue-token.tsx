@@ -2,7 +2,7 @@ import type { JSX } from "preact";
 import { useState } from "preact/hooks";
 import type { IssuedView } from "../../shared/rule/api.ts";
 import { TOKEN_KINDS, type TokenKind } from "../../shared/rule/claims.ts";
-import { call, Refusal } from "../api.ts";
+import { call, ApiError } from "../api.ts";
 import { refresh } from "../load.ts";
 import { Dialog } from "../parts/dialog.tsx";
 import { Fault } from "../parts/fault.tsx";
@@ -61,7 +61,7 @@ function TokenForm({ start, onIssued, onClose }: FormProps): JSX.Element {
       setError(refusal);
     }
   };
-  const needsLocal = local || (error instanceof Refusal && error.code === "url-loopback");
+  const needsLocal = local || (error instanceof ApiError && error.code === "url-loopback");
   return (
     <form onSubmit={(event) => void submit(event)}>
       <Field label="For">
@@ -161,7 +161,7 @@ function Scope({ kind, scope, onScope }: ScopeProps): JSX.Element {
   );
 }
 
-type Wanted = {
+type Request = {
   kind: TokenKind;
   site: string;
   list: readonly string[];
@@ -170,7 +170,7 @@ type Wanted = {
   life: number | undefined;
 };
 
-function requestOf({ kind, site, list, readOnly, local, life }: Wanted): object {
+function requestOf({ kind, site, list, readOnly, local, life }: Request): object {
   const some = list.length === 0 ? undefined : list;
   switch (kind) {
     case "agent":

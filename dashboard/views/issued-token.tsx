@@ -3,7 +3,7 @@ import { useState } from "preact/hooks";
 import type { IssuedView } from "../../shared/rule/api.ts";
 import { adminCommand, agentCommand, connectCommand, gatewayCommand, installCommand } from "../commands.ts";
 import { moment } from "../format.ts";
-import { Copyable } from "../parts/copy.tsx";
+import { Copyable } from "../parts/copyable.tsx";
 import { Qr } from "../parts/qr.tsx";
 import { useStore } from "../state.ts";
 

@@ -5,7 +5,7 @@ import { bytes, clock, span } from "../format.ts";
 import { Badge, type Tone } from "../parts/badge.tsx";
 import { Fault } from "../parts/fault.tsx";
 import { ChoiceFilter, TextFilter } from "../parts/filter.tsx";
-import { OlderNewer } from "../parts/older.tsx";
+import { OlderNewer } from "../parts/older-newer.tsx";
 import { Table } from "../parts/table.tsx";
 import { useNow, useStore } from "../state.ts";
 import { useAnswer } from "../use-answer.ts";
@@ -19,7 +19,7 @@ const OUTCOMES: Readonly<Record<ConnectionView["outcome"], Tone>> = {
 };
 
 /** Connections asked for, and shown. */
-const MOST = 200;
+const PAGE = 200;
 
 /** The last connections and why each ended; new ones come by themselves. */
 export function Log({ endpoint: start }: { endpoint: string }): JSX.Element {
@@ -28,16 +28,16 @@ export function Log({ endpoint: start }: { endpoint: string }): JSX.Element {
   const [visitor, setVisitor] = useState("");
   const [outcome, setOutcome] = useState("");
   const [before, setBefore] = useState<readonly number[]>([]);
-  const [wish, setWish] = useState({ endpoint: start, visitor: "" });
+  const [filter, setFilter] = useState({ endpoint: start, visitor: "" });
   const sites = useStore((state) => state.status?.sites) ?? [];
   const ended = useStore((state) => state.ended);
   const now = useNow();
-  const query = new URLSearchParams({ limit: String(MOST) });
+  const query = new URLSearchParams({ limit: String(PAGE) });
   const last = before.at(-1);
-  const asked = { ...wish, site, outcome, before: last === undefined ? "" : String(last) };
+  const asked = { ...filter, site, outcome, before: last === undefined ? "" : String(last) };
   for (const [name, value] of Object.entries(asked)) if (value !== "") query.set(name, value);
   // What the question can't be asked about here comes with the next answer: addresses and ranges are the edge's to compare.
-  const isPlain = wish.visitor === "" && wish.endpoint === "" && last === undefined;
+  const isPlain = filter.visitor === "" && filter.endpoint === "" && last === undefined;
   const revision =
     isPlain || last !== undefined ? "" : ended.length === 0 ? "" : (ended.at(-1)?.ended ?? "").slice(0, 18);
   const { answer, error } = useAnswer<ConnectionList>(`/log?${query.toString()}`, revision);
@@ -45,7 +45,7 @@ export function Log({ endpoint: start }: { endpoint: string }): JSX.Element {
     const fresh = isPlain
       ? ended.filter((each) => (site === "" || each.site === site) && (outcome === "" || each.outcome === outcome))
       : [];
-    return merged(answer?.connections ?? [], fresh);
+    return mergeNewest(answer?.connections ?? [], fresh);
   }, [answer, ended, site, outcome, isPlain]);
   const next = answer?.next ?? null;
   const turn = (change: () => void): void => {
@@ -54,7 +54,7 @@ export function Log({ endpoint: start }: { endpoint: string }): JSX.Element {
   };
   const search = (event: Event): void => {
     event.preventDefault();
-    turn(() => setWish({ endpoint: endpoint.trim(), visitor: visitor.trim() }));
+    turn(() => setFilter({ endpoint: endpoint.trim(), visitor: visitor.trim() }));
   };
   return (
     <section aria-labelledby="log">
@@ -101,9 +101,9 @@ function nameOf({ at, ended, visitor, endpoint, outcome, bytesIn, bytesOut }: Co
 }
 
 /** The newest first, each once. */
-function merged(asked: readonly ConnectionView[], fresh: readonly ConnectionView[]): ConnectionView[] {
+function mergeNewest(asked: readonly ConnectionView[], fresh: readonly ConnectionView[]): ConnectionView[] {
   const all = new Map([...fresh, ...asked].map((each) => [nameOf(each), each]));
-  return [...all.values()].toSorted((a, b) => b.ended.localeCompare(a.ended)).slice(0, MOST);
+  return [...all.values()].toSorted((a, b) => b.ended.localeCompare(a.ended)).slice(0, PAGE);
 }
 
 function Connection({ connection, now }: { connection: ConnectionView; now: number }): JSX.Element {

@@ -6,7 +6,7 @@ import { Fault } from "../parts/fault.tsx";
 
 /** The admin secret, or an admin token, for a session of this browser. */
 export function Login(): JSX.Element {
-  const trouble = useStore((state) => state.trouble);
+  const loadError = useStore((state) => state.loadError);
   const [secret, setSecret] = useState("");
   const [error, setError] = useState<unknown>();
   const [busy, setBusy] = useState(false);
@@ -42,7 +42,7 @@ export function Login(): JSX.Element {
         <button class="primary" disabled={busy}>
           {busy ? "Logging in…" : "Log in"}
         </button>
-        <Fault error={error ?? (trouble === "" ? undefined : new Error(trouble))} />
+        <Fault error={error ?? (loadError === "" ? undefined : new Error(loadError))} />
       </form>
       <details>
         <summary>Where do I find it?</summary>

@@ -4,7 +4,7 @@ import type { MadeGrantView } from "../../shared/rule/api.ts";
 import { call } from "../api.ts";
 import { moment } from "../format.ts";
 import { refresh } from "../load.ts";
-import { Copyable } from "../parts/copy.tsx";
+import { Copyable } from "../parts/copyable.tsx";
 import { Dialog } from "../parts/dialog.tsx";
 import { Fault } from "../parts/fault.tsx";
 import { Field } from "../parts/field.tsx";

@@ -4,11 +4,11 @@ import type { MappingAnswer, MappingView, SiteStatus } from "../../shared/rule/a
 import type { FieldName } from "../../shared/rule/fields.ts";
 import { ruleFrom } from "../../shared/rule/register-text.ts";
 import { call, mappingPath } from "../api.ts";
-import { checked, faultOf } from "../check.ts";
+import { checkForm, faultOf } from "../check.ts";
 import { EMPTY, formOf, inputOf, type Form } from "../form.ts";
 import { refresh } from "../load.ts";
 import { Fault } from "../parts/fault.tsx";
-import { say } from "../parts/toast.tsx";
+import { notify } from "../parts/toast.tsx";
 import { go, hrefOf } from "../route.ts";
 import { useStore } from "../state.ts";
 import { MoreFields } from "./mapping-more.tsx";
@@ -19,14 +19,14 @@ import { MainFields } from "./mapping-main.tsx";
 export function MappingForm({ mapping, site }: { mapping: MappingView | undefined; site: string }): JSX.Element {
   const mappings = useStore((state) => state.mappings) ?? [];
   const sites = useStore((state) => state.status?.sites) ?? [];
-  const start = mapping === undefined ? { ...EMPTY, site: site || likely(sites) } : formOf(ruleFrom(mapping));
+  const start = mapping === undefined ? { ...EMPTY, site: site || likelySite(sites) } : formOf(ruleFrom(mapping));
   const [form, setForm] = useState<Form>(start);
   const [touched, setTouched] = useState<ReadonlySet<string>>(new Set());
   const [all, setAll] = useState(false);
   const [error, setError] = useState<unknown>();
   const [busy, setBusy] = useState(false);
   const others = useMemo(() => mappings.filter(({ id }) => id !== mapping?.id), [mappings, mapping]);
-  const found = useMemo(() => checked(form, others), [form, others]);
+  const found = useMemo(() => checkForm(form, others), [form, others]);
   const refusal = faultOf(error);
   const errorOf = (field: FieldName): string => {
     if (refusal?.field === field) return refusal.message;
@@ -44,7 +44,7 @@ export function MappingForm({ mapping, site }: { mapping: MappingView | undefine
     setBusy(true);
     try {
       const saved = await save(form, mapping);
-      say(`${saved.mapping.endpoint} ${mapping === undefined ? "is mapped" : "is changed"}`);
+      notify(`${saved.mapping.endpoint} ${mapping === undefined ? "is mapped" : "is changed"}`);
       await refresh("rules", 0);
       go({ view: "mapping", endpoint: saved.mapping.endpoint, edit: false });
     } catch (refused) {
@@ -53,7 +53,7 @@ export function MappingForm({ mapping, site }: { mapping: MappingView | undefine
     }
   };
   const back = mapping === undefined ? "overview" : "mapping";
-  const loose = all && !found.ok && !isShown(found.field) ? new Error(found.message) : undefined;
+  const otherError = all && !found.ok && !isFormField(found.field) ? new Error(found.message) : undefined;
   return (
     <form class="mapping-form" onSubmit={(event) => void submit(event)} noValidate>
       <h1>{mapping === undefined ? "Add a mapping" : `Edit ${mapping.endpoint}`}</h1>
@@ -66,7 +66,7 @@ export function MappingForm({ mapping, site }: { mapping: MappingView | undefine
           ))}
         </div>
       ) : null}
-      <Fault error={refusal === undefined ? (error ?? loose) : undefined} />
+      <Fault error={refusal === undefined ? (error ?? otherError) : undefined} />
       <p class="buttons">
         <a
           class="button"
@@ -91,11 +91,11 @@ function save(form: Form, mapping: MappingView | undefined): Promise<MappingAnsw
 }
 
 /** The site that is probably meant: the first where somebody is. */
-function likely(sites: readonly SiteStatus[]): string {
+function likelySite(sites: readonly SiteStatus[]): string {
   return (sites.find(({ state }) => state === "online") ?? sites[0])?.name ?? "";
 }
 
-function isShown(field: string): boolean {
+function isFormField(field: string): boolean {
   return Object.hasOwn(EMPTY, field);
 }
 

@@ -8,13 +8,13 @@ import { FieldControl, type FormProps } from "./mapping-field.tsx";
 const MORE = FIELDS.filter(({ form }) => form === undefined);
 
 /** What is offered before there is an endpoint. */
-const LIKELY: Endpoint = { kind: "port", first: 1, last: 1, transport: "tcp" };
+const DEFAULT_ENDPOINT: Endpoint = { kind: "port", first: 1, last: 1, transport: "tcp" };
 
 /** The fields that few mappings need: those that its endpoint and its target can have. */
 export function MoreFields(props: FormProps): JSX.Element {
   const { form } = props;
   const parsed = parseEndpoint(form.endpoint.trim());
-  const endpoint = parsed.ok ? parsed.value : LIKELY;
+  const endpoint = parsed.ok ? parsed.value : DEFAULT_ENDPOINT;
   const isUsed = MORE.some(({ name }) => form[name] !== EMPTY[name]);
   return (
     <details class="more" open={isUsed}>

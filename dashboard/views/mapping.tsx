@@ -7,13 +7,13 @@ import { clock, count, moment } from "../format.ts";
 import { refresh } from "../load.ts";
 import { Confirm } from "../parts/confirm.tsx";
 import { When } from "../parts/when.tsx";
-import { say } from "../parts/toast.tsx";
+import { notify } from "../parts/toast.tsx";
 import { go, hrefOf } from "../route.ts";
 import { useNow, useStore } from "../state.ts";
 import { IssueToken } from "./issue-token.tsx";
 import { MakeGrant } from "./make-grant.tsx";
 import { Hops } from "./hops.tsx";
-import { Picture } from "./picture.tsx";
+import { MappingDiagram } from "./mapping-diagram.tsx";
 import { State } from "./register.tsx";
 
 /** One mapping: how it does, what it is, and what can be done with it. */
@@ -35,7 +35,7 @@ export function MappingPage({ mapping }: { mapping: MappingView }): JSX.Element 
         </div>
         {readOnly ? null : <Actions mapping={mapping} />}
       </div>
-      <Picture mapping={mapping} status={status} />
+      <MappingDiagram mapping={mapping} status={status} />
       <Hops endpoint={endpoint} />
       <Facts mapping={mapping} status={status} />
     </>
@@ -49,7 +49,7 @@ function Actions({ mapping }: { mapping: MappingView }): JSX.Element {
   const isService = !/^\d|^https?:/.test(endpoint);
   const remove = async (): Promise<void> => {
     await call("DELETE", mappingPath(endpoint), undefined, mapping.etag);
-    say(`${endpoint} is removed`);
+    notify(`${endpoint} is removed`);
     go({ view: "overview" });
     await refresh("rules", 0);
   };
@@ -87,7 +87,7 @@ function Facts({ mapping, status }: { mapping: MappingView; status: MappingStatu
   const { created, changed, lastUsed } = mapping;
   const refusal = status?.lastRefusal ?? null;
   const facts: [title: string, value: JSX.Element | string][] = [
-    ...decided(mapping),
+    ...registerFacts(mapping),
     ["Last used", <When key="used" at={lastUsed} now={now} />],
     ["Refused", status === undefined || status.refused === 0 ? "" : count(status.refused, "visitor")],
     ["Last refused", refusal === null ? "" : `${clock(refusal.at, now)}: ${refusal.reason}`],
@@ -119,16 +119,16 @@ const SHOWN: readonly FieldName[] = ["endpoint", "site", "target", "name"];
 const FACTS = FIELDS.filter(({ name }) => !SHOWN.includes(name));
 
 /** What the register says of a mapping, without what is as usual. */
-function decided(mapping: MappingView): [title: string, value: string][] {
+function registerFacts(mapping: MappingView): [title: string, value: string][] {
   return FACTS.map((field) => {
     const { form, label, title, none = "" } = field;
     const value = valueOf(mapping, field);
     const name = form === undefined ? `${title.slice(0, 1).toUpperCase()}${title.slice(1)}` : label;
-    return [name, isUsual(value, field) ? none : shown(value, field)];
+    return [name, isUsual(value, field) ? none : formatted(value, field)];
   });
 }
 
-function shown(value: unknown, field: NamedField): string {
+function formatted(value: unknown, field: NamedField): string {
   if (typeof value === "number") return value.toLocaleString();
   return field.kind === "moment" ? moment(String(value)) : textOf(value, field, ", ");
 }

@@ -1,7 +1,7 @@
 import type { JSX } from "preact";
 import { useStore, useNow } from "../state.ts";
 import { hrefOf } from "../route.ts";
-import { troubles } from "../problems.ts";
+import { problemsOf } from "../problems.ts";
 import { Icon } from "../parts/icon.tsx";
 import { FirstSteps } from "./first-steps.tsx";
 import { Register } from "./register.tsx";
@@ -11,12 +11,12 @@ import { Sites } from "./sites.tsx";
 export function Overview(): JSX.Element {
   const status = useStore((state) => state.status);
   const mappings = useStore((state) => state.mappings);
-  const trouble = useStore((state) => state.trouble);
+  const loadError = useStore((state) => state.loadError);
   if (status === undefined || mappings === undefined) {
-    if (trouble !== "")
+    if (loadError !== "")
       return (
         <p class="fault" role="alert">
-          {trouble}
+          {loadError}
         </p>
       );
     return (
@@ -28,7 +28,7 @@ export function Overview(): JSX.Element {
   return (
     <>
       <h1 class="hidden">Overview</h1>
-      {trouble === "" ? null : <p class="fault" role="alert">{`${trouble} What is shown may be old.`}</p>}
+      {loadError === "" ? null : <p class="fault" role="alert">{`${loadError} What is shown may be old.`}</p>}
       <Problems />
       <FirstSteps status={status} />
       {status.sites.length === 0 ? null : <Sites status={status} />}
@@ -41,7 +41,7 @@ function Problems(): JSX.Element | null {
   const status = useStore((state) => state.status);
   const now = useNow();
   if (status === undefined) return null;
-  const found = troubles(status, now);
+  const found = problemsOf(status, now);
   if (found.length === 0) return null;
   return (
     <section class="problems" aria-labelledby="problems">

@@ -8,9 +8,9 @@ import { Sparkline } from "../parts/sparkline.tsx";
 import { When } from "../parts/when.tsx";
 import { count, rate } from "../format.ts";
 import { hrefOf } from "../route.ts";
-import { chosen, rowsOf, streamsOf, worstFirst, type Order, type Row, type Wish } from "../rows.ts";
+import { selectRows, rowsOf, streamsOf, worstFirst, type Order, type Row, type RegisterQuery } from "../rows.ts";
 import { useNow, useStore } from "../state.ts";
-import { DownloadMenu } from "./download.tsx";
+import { DownloadMenu } from "./download-menu.tsx";
 
 /** Lines shown at once: more would be slow to draw and to read. */
 const PAGE = 100;
@@ -33,19 +33,19 @@ export function Register(): JSX.Element {
   const status = useStore((state) => state.status);
   const traffic = useStore((state) => state.traffic);
   const readOnly = useStore((state) => state.session?.readOnly === true);
-  const [wish, setWish] = useState<Wish>({ text: "", site: "", tag: "", order: "endpoint", down: false });
+  const [query, setQuery] = useState<RegisterQuery>({ text: "", site: "", tag: "", order: "endpoint", down: false });
   const [page, setPage] = useState(0);
   const now = useNow();
   const rows = useMemo(() => rowsOf(mappings, status?.mappings ?? [], traffic), [mappings, status, traffic]);
   const sites = [...new Set(mappings.map(({ site }) => site))].toSorted();
   const tags = [...new Set(mappings.flatMap((mapping) => mapping.tags))].toSorted();
   // The last mapping with a tag may have lost it, and its tag the place among those that can be chosen.
-  const tag = tags.includes(wish.tag) ? wish.tag : "";
-  const found = useMemo(() => worstFirst(chosen(rows, { ...wish, tag })), [rows, wish, tag]);
+  const tag = tags.includes(query.tag) ? query.tag : "";
+  const found = useMemo(() => worstFirst(selectRows(rows, { ...query, tag })), [rows, query, tag]);
   const last = Math.max(0, Math.ceil(found.length / PAGE) - 1);
   const at = Math.min(page, last);
-  const change = (next: Partial<Wish>): void => {
-    setWish({ ...wish, ...next });
+  const change = (next: Partial<RegisterQuery>): void => {
+    setQuery({ ...query, ...next });
     setPage(0);
   };
   return (
@@ -67,9 +67,9 @@ export function Register(): JSX.Element {
         </span>
       </div>
       <div class="filters" role="search">
-        <Search text={wish.text} onText={(text) => change({ text })} />
+        <Search text={query.text} onText={(text) => change({ text })} />
         {sites.length < 2 ? null : (
-          <Choose what="Site" all="All sites" of={sites} value={wish.site} onValue={(site) => change({ site })} />
+          <Choose what="Site" all="All sites" of={sites} value={query.site} onValue={(site) => change({ site })} />
         )}
         {tags.length === 0 ? null : (
           <Choose what="Tag" all="All tags" of={tags} value={tag} onValue={(chosenTag) => change({ tag: chosenTag })} />
@@ -85,7 +85,7 @@ export function Register(): JSX.Element {
           <thead>
             <tr>
               {COLUMNS.map((column) => (
-                <Title key={column.title} {...column} wish={wish} onWish={change} />
+                <Title key={column.title} {...column} query={query} onQuery={change} />
               ))}
             </tr>
           </thead>
@@ -147,19 +147,19 @@ function Search({ text, onText }: { text: string; onText: (text: string) => void
   );
 }
 
-type TitleProps = (typeof COLUMNS)[number] & { wish: Wish; onWish: (wish: Partial<Wish>) => void };
+type TitleProps = (typeof COLUMNS)[number] & { query: RegisterQuery; onQuery: (query: Partial<RegisterQuery>) => void };
 
-function Title({ title, order, className, wish, onWish }: TitleProps): JSX.Element {
+function Title({ title, order, className, query, onQuery }: TitleProps): JSX.Element {
   if (order === undefined) return <th scope="col">{title}</th>;
-  const isSorted = wish.order === order;
-  const sort = isSorted ? (wish.down ? "descending" : "ascending") : "none";
+  const isSorted = query.order === order;
+  const sort = isSorted ? (query.down ? "descending" : "ascending") : "none";
   // Of numbers and times, the most is what one looks for first.
-  const down = isSorted ? !wish.down : ["streams", "hour", "used"].includes(order);
+  const down = isSorted ? !query.down : ["streams", "hour", "used"].includes(order);
   return (
     <th scope="col" class={className} aria-sort={sort}>
-      <button type="button" class="sort" onClick={() => onWish({ order, down })}>
+      <button type="button" class="sort" onClick={() => onQuery({ order, down })}>
         {title}
-        <span aria-hidden="true">{isSorted ? (wish.down ? " ↓" : " ↑") : ""}</span>
+        <span aria-hidden="true">{isSorted ? (query.down ? " ↓" : " ↑") : ""}</span>
       </button>
     </th>
   );

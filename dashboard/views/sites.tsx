@@ -7,7 +7,7 @@ import { refresh } from "../load.ts";
 import { Badge, type Tone } from "../parts/badge.tsx";
 import { Confirm } from "../parts/confirm.tsx";
 import { Icon } from "../parts/icon.tsx";
-import { say } from "../parts/toast.tsx";
+import { notify } from "../parts/toast.tsx";
 import { hrefOf } from "../route.ts";
 import { useNow, useStore } from "../state.ts";
 import { AddSite } from "./add-site.tsx";
@@ -53,7 +53,7 @@ function Site({ site, mappings, now, readOnly }: SiteProps): JSX.Element {
   const close = (): void => setAsked(undefined);
   const remove = async (): Promise<void> => {
     await call("DELETE", `/sites/${encodeURIComponent(site.name)}`);
-    say(`${site.name} is removed`);
+    notify(`${site.name} is removed`);
     await refresh("rules");
   };
   return (

@@ -3,9 +3,9 @@ import type { MappingStatus, MappingView } from "../../shared/rule/api.ts";
 import { agentCommand } from "../../dashboard/commands.ts";
 import { EMPTY, formOf, inputOf, type Form } from "../../dashboard/form.ts";
 import { routeOf, hrefOf, type Route } from "../../dashboard/route.ts";
-import { chosen, rowsOf, worstFirst } from "../../dashboard/rows.ts";
-import { rulesIn } from "../../dashboard/rules-text.ts";
-import { shifted, withHours, withReport, type Traffic } from "../../dashboard/traffic.ts";
+import { selectRows, rowsOf, worstFirst } from "../../dashboard/rows.ts";
+import { parseRules } from "../../dashboard/rules-text.ts";
+import { shiftedTo, withHours, withReport, type Traffic } from "../../dashboard/traffic.ts";
 import { Traffic as RelayTraffic } from "../../edge/relay/site/traffic.ts";
 import { TrafficTable } from "../../edge/registry/traffic.ts";
 import { Store } from "../../edge/registry/store.ts";
@@ -69,13 +69,14 @@ test("the register is searched by every word, put in order, and what is not well
   );
   const statuses = mappings.map(({ id }) => ({ id, state: id === 2 ? "no-agent" : "ready" }) as MappingStatus);
   const rows = rowsOf(mappings, statuses, NOTHING);
-  const wish = { text: "", site: "", tag: "", order: "endpoint", down: false } as const;
-  const found = (each: Parameters<typeof chosen>[1]) => chosen(rows, each).map(({ mapping }) => mapping.endpoint);
-  expect(found(wish)).toEqual(["8080/tcp", "8090/tcp", "9000/tcp"]);
-  expect(found({ ...wish, down: true })).toEqual(["9000/tcp", "8090/tcp", "8080/tcp"]);
-  expect(found({ ...wish, text: "SHOP ben" })).toEqual(["9000/tcp"]);
-  expect(found({ ...wish, site: "elsewhere" })).toEqual([]);
-  expect(worstFirst(chosen(rows, wish))[0]?.mapping.id).toBe(2);
+  const query = { text: "", site: "", tag: "", order: "endpoint", down: false } as const;
+  const found = (each: Parameters<typeof selectRows>[1]) =>
+    selectRows(rows, each).map(({ mapping }) => mapping.endpoint);
+  expect(found(query)).toEqual(["8080/tcp", "8090/tcp", "9000/tcp"]);
+  expect(found({ ...query, down: true })).toEqual(["9000/tcp", "8090/tcp", "8080/tcp"]);
+  expect(found({ ...query, text: "SHOP ben" })).toEqual(["9000/tcp"]);
+  expect(found({ ...query, site: "elsewhere" })).toEqual([]);
+  expect(worstFirst(selectRows(rows, query))[0]?.mapping.id).toBe(2);
 });
 
 test("the register is filtered by a tag, and searched by it", () => {
@@ -85,18 +86,18 @@ test("the register is filtered by a tag, and searched by it", () => {
     view("8082/tcp", 2),
   ];
   const rows = rowsOf(mappings, [], NOTHING);
-  const wish = { text: "", site: "", tag: "", order: "endpoint", down: false } as const;
-  const found = (each: Parameters<typeof chosen>[1]) => chosen(rows, each).map(({ mapping }) => mapping.id);
-  expect(found({ ...wish, tag: "camera" })).toEqual([0, 1]);
-  expect(found({ ...wish, tag: "camera", text: "floor" })).toEqual([0]);
-  expect(found({ ...wish, tag: "cam" })).toEqual([]);
-  expect(found(wish)).toEqual([0, 1, 2]);
+  const query = { text: "", site: "", tag: "", order: "endpoint", down: false } as const;
+  const found = (each: Parameters<typeof selectRows>[1]) => selectRows(rows, each).map(({ mapping }) => mapping.id);
+  expect(found({ ...query, tag: "camera" })).toEqual([0, 1]);
+  expect(found({ ...query, tag: "camera", text: "floor" })).toEqual([0]);
+  expect(found({ ...query, tag: "cam" })).toEqual([]);
+  expect(found(query)).toEqual([0, 1, 2]);
 });
 
 test("what the edge exports is read again, and what is wrong is said with its place", () => {
   const mappings = [view("8080/tcp shop ann", 0), view("8081/tcp camera ben", 1)];
   for (const format of ["toml", "json"] as const) {
-    const read = rulesIn(registerText(mappings, format, "https://edge.example"));
+    const read = parseRules(registerText(mappings, format, "https://edge.example"));
     expect({
       format,
       rules: read.ok ? read.rules.map((rule) => known(parseMapping(rule)).endpoint) : read.message,
@@ -105,12 +106,12 @@ test("what the edge exports is read again, and what is wrong is said with its pl
       rules: ["8080/tcp", "8081/tcp"],
     });
   }
-  expect(rulesIn('[[mapping]]\nendpoint = "8080/tcp"\nsite = "lab"\ntarget = "nowhere at all"\n')).toMatchObject({
+  expect(parseRules('[[mapping]]\nendpoint = "8080/tcp"\nsite = "lab"\ntarget = "nowhere at all"\n')).toMatchObject({
     ok: false,
     message: expect.stringMatching(/^Line 4: /),
   });
-  expect(rulesIn("{")).toMatchObject({ ok: false, message: expect.stringMatching(/^Not JSON/) });
-  expect(rulesIn('[{"endpoint": "8080/tcp"}]')).toMatchObject({
+  expect(parseRules("{")).toMatchObject({ ok: false, message: expect.stringMatching(/^Not JSON/) });
+  expect(parseRules('[{"endpoint": "8080/tcp"}]')).toMatchObject({
     ok: false,
     message: expect.stringMatching(/^rule 1: /),
   });
@@ -148,7 +149,7 @@ test("reports make rates, and their bytes are the last minute's", () => {
   const later = withReport(seen, { ...report, mappings: [] }, NOW + 2 * MINUTE);
   expect(later.rates.get(1)).toMatchObject({ streams: 0, bytesIn: 0, bytesOut: 0 });
   expect(
-    shifted(later, NOW + 2 * MINUTE)
+    shiftedTo(later, NOW + 2 * MINUTE)
       .hours.get(1)
       ?.slice(-3),
   ).toEqual([54, 0, 0]);

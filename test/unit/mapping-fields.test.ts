@@ -6,7 +6,7 @@ import { expect, test } from "vitest";
 import { describeMapping } from "../../cli/describe.ts";
 import { ruleFields, withRuleOptions, type RuleOptions } from "../../cli/rule-options.ts";
 import { EMPTY, formOf, inputOf } from "../../dashboard/form.ts";
-import { rulesIn } from "../../dashboard/rules-text.ts";
+import { parseRules } from "../../dashboard/rules-text.ts";
 import { auditMapping } from "../../edge/registry/mapping-audit.ts";
 import { addSite } from "../../edge/registry/site-changes.ts";
 import { Store } from "../../edge/registry/store.ts";
@@ -80,7 +80,7 @@ test.each(EACH)("%s is read again from every export that can be, and stands in a
   for (const format of FORMATS) {
     const text = registerText([view], format, "https://edge.example");
     if (format === "json" || format === "toml") {
-      const read = rulesIn(text);
+      const read = parseRules(text);
       expect({ format, rules: read.ok ? read.rules.map((each) => known(parseMapping(each))) : read.message }).toEqual({
         format,
         rules: [rule],

@@ -1,6 +1,6 @@
 import type { JSX } from "preact";
 import { useState } from "preact/hooks";
-import { say } from "./toast.tsx";
+import { notify } from "./toast.tsx";
 import { Icon } from "./icon.tsx";
 
 /** A text that is meant for somewhere else, with a button that takes it along. `label` says what it is. */
@@ -18,10 +18,10 @@ export function Copyable({
     try {
       await navigator.clipboard.writeText(text);
       setCopied(true);
-      say(`${label}: copied`);
+      notify(`${label}: copied`);
       setTimeout(() => setCopied(false), 2000);
     } catch {
-      say("The browser does not allow copying here: select the text instead.");
+      notify("The browser does not allow copying here: select the text instead.");
     }
   };
   return (

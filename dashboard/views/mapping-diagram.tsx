@@ -7,28 +7,28 @@ import { useStore } from "../state.ts";
 type Props = { mapping: MappingView; status: MappingStatus | undefined };
 
 /** The way of a mapping, from its visitors to its target, with what goes along it now. */
-export function Picture({ mapping, status }: Props): JSX.Element {
+export function MappingDiagram({ mapping, status }: Props): JSX.Element {
   const site = useStore((state) => state.status)?.sites.find(({ name }) => name === mapping.site);
   const traffic = useStore((state) => state.traffic);
   const now = traffic.rates.get(mapping.id);
   const streams = now?.streams ?? status?.streams ?? 0;
   const agents = site?.agents.length ?? 0;
-  const inward = now?.bytesIn ?? 0;
-  const outward = now?.bytesOut ?? 0;
+  const bytesIn = now?.bytesIn ?? 0;
+  const bytesOut = now?.bytesOut ?? 0;
   const isUp = site?.state === "online";
   const hour = traffic.hours.get(mapping.id)?.reduce((sum, each) => sum + each, 0) ?? 0;
-  const inWords = `${count(streams, "visitor")} now; ${rate(inward)} in, ${rate(outward)} out. ${mapping.endpoint} leads through ${mapping.site}, which is ${site?.state ?? "unknown"}, to ${mapping.target}.`;
+  const summary = `${count(streams, "visitor")} now; ${rate(bytesIn)} in, ${rate(bytesOut)} out. ${mapping.endpoint} leads through ${mapping.site}, which is ${site?.state ?? "unknown"}, to ${mapping.target}.`;
   return (
     <section class="panel" aria-labelledby="way">
       <h2 id="way" class="hidden">
         The way
       </h2>
-      <p class="hidden">{inWords}</p>
+      <p class="hidden">{summary}</p>
       <div class={streams > 0 ? "way-picture flowing" : "way-picture"} aria-hidden="true">
         <Node kind="Visitors" text={count(streams, "visitor")} on={streams > 0} />
-        <Flow inward={inward} outward={outward} on={streams > 0} />
+        <Flow bytesIn={bytesIn} bytesOut={bytesOut} on={streams > 0} />
         <Node kind="Endpoint" text={mapping.endpoint} on={status?.state !== "expired"} />
-        <Flow inward={inward} outward={outward} on={streams > 0} broken={!isUp} />
+        <Flow bytesIn={bytesIn} bytesOut={bytesOut} on={streams > 0} broken={!isUp} />
         <Node
           kind="Site"
           text={mapping.site}
@@ -36,18 +36,18 @@ export function Picture({ mapping, status }: Props): JSX.Element {
           on={isUp}
           bad={!isUp}
         />
-        <Flow inward={inward} outward={outward} on={streams > 0} broken={!isUp} />
+        <Flow bytesIn={bytesIn} bytesOut={bytesOut} on={streams > 0} broken={!isUp} />
         <Node kind="Target" text={mapping.target} on={isUp} />
       </div>
       <div class="rates">
         <dl class="facts">
           <div>
             <dt>in</dt>
-            <dd>{rate(inward)}</dd>
+            <dd>{rate(bytesIn)}</dd>
           </div>
           <div>
             <dt>out</dt>
-            <dd>{rate(outward)}</dd>
+            <dd>{rate(bytesOut)}</dd>
           </div>
           <div>
             <dt>last hour</dt>
@@ -72,13 +72,13 @@ function Node({ kind, text, more = "", on, bad = false }: NodeProps): JSX.Elemen
   );
 }
 
-type FlowProps = { inward: number; outward: number; on: boolean; broken?: boolean };
+type FlowProps = { bytesIn: number; bytesOut: number; on: boolean; broken?: boolean };
 
-function Flow({ inward, outward, on, broken = false }: FlowProps): JSX.Element {
+function Flow({ bytesIn, bytesOut, on, broken = false }: FlowProps): JSX.Element {
   return (
     <div class={`flow ${broken ? "broken" : on ? "on" : ""}`}>
-      <i class={inward > 0 ? "there moving" : "there"} />
-      <i class={outward > 0 ? "back moving" : "back"} />
+      <i class={bytesIn > 0 ? "there moving" : "there"} />
+      <i class={bytesOut > 0 ? "back moving" : "back"} />
     </div>
   );
 }
