@@ -7,42 +7,42 @@ export type BodyRule = {
   limit: number;
   /** Deadline for the whole body, in milliseconds. */
   ms: number;
-  /** Unfinished bodies that share one limit on their number; absent for administrators. */
-  crowd?: Unfinished;
+  /** OpenBodies bodies that share one limit on their number; absent for administrators. */
+  openBodies?: OpenBodies;
 };
 
-/** Bodies that are being read. When there are `most` and another one starts, the oldest is aborted. */
-export class Unfinished {
-  readonly #most: number;
+/** Bodies that are being read. When there are `max` and another one starts, the oldest is aborted. */
+export class OpenBodies {
+  readonly #max: number;
   /** What aborts each body, the oldest first. */
   readonly #bodies = new Set<() => void>();
 
-  constructor(most: number) {
-    this.#most = most;
+  constructor(max: number) {
+    this.#max = max;
   }
 
   /** Adds a body, with the function that aborts it. Returns the function to call when the body has ended. */
-  enter(giveUp: () => void): () => void {
+  add(abort: () => void): () => void {
     const [oldest] = this.#bodies;
-    if (oldest !== undefined && this.#bodies.size >= this.#most) {
+    if (oldest !== undefined && this.#bodies.size >= this.#max) {
       this.#bodies.delete(oldest);
       oldest();
     }
-    this.#bodies.add(giveUp);
-    return () => void this.#bodies.delete(giveUp);
+    this.#bodies.add(abort);
+    return () => void this.#bodies.delete(abort);
   }
 }
 
 /**
- * Unfinished bodies of requests without an admin token: 256 of at most 24 KiB hold 6 MiB. The oldest is aborted instead of the newest
+ * OpenBodies bodies of requests without an admin token: 256 of at most 24 KiB hold 6 MiB. The oldest is aborted instead of the newest
  * being refused: an honest login arrives in one piece, so a body that has been open for long is held open on purpose.
  */
-const STRANGERS = new Unfinished(256);
+const UNAUTHENTICATED = new OpenBodies(256);
 
 /** Limits for a login: a form with the longest token, escaped. */
-export const LOGIN_BODY: BodyRule = { limit: 24 * 1024, ms: 10_000, crowd: STRANGERS };
+export const LOGIN_BODY: BodyRule = { limit: 24 * 1024, ms: 10_000, openBodies: UNAUTHENTICATED };
 /** Limits for requests with an agent's token. */
-export const AGENT_BODY: BodyRule = { limit: 4 * 1024, ms: 10_000, crowd: STRANGERS };
+export const AGENT_BODY: BodyRule = { limit: 4 * 1024, ms: 10_000, openBodies: UNAUTHENTICATED };
 /** Limits for an administrator's request: a mapping with a CA bundle is the longest. */
 export const ADMIN_BODY: BodyRule = { limit: 64 * 1024, ms: 30_000 };
 
@@ -51,31 +51,31 @@ export const ADMIN_BODY: BodyRule = { limit: 64 * 1024, ms: 30_000 };
  * in favour of newer ones (503), breaks off, or is not UTF-8 (400).
  */
 export async function readBody(request: Request, rule: BodyRule): Promise<Outcome<string>> {
-  const { limit, ms, crowd } = rule;
+  const { limit, ms, openBodies } = rule;
   // A Content-Length over the limit saves reading. It may be absent or false, so bytes are counted as well.
   if (Number(request.headers.get("content-length") ?? 0) > limit) return refused(tooLarge(limit));
-  const { promise: giveUp, resolve } = Promise.withResolvers<void>();
-  let isCrowded = false;
+  const { promise: abort, resolve } = Promise.withResolvers<void>();
+  let isAborted = false;
   const timer = setTimeout(resolve, ms);
-  const leave = crowd?.enter(() => {
-    isCrowded = true;
+  const remove = openBodies?.add(() => {
+    isAborted = true;
     resolve();
   });
   try {
-    const body = await readWholeBody(request.body, limit, giveUp);
-    return body.ok ? textOf(body.bytes) : refused(problemOf(body.why, rule, isCrowded));
+    const body = await readWholeBody(request.body, limit, abort);
+    return body.ok ? textOf(body.bytes) : refused(problemOf(body.why, rule, isAborted));
   } finally {
     clearTimeout(timer);
-    leave?.();
+    remove?.();
   }
 }
 
-function problemOf(why: "too-large" | "given-up" | "broken-off", { limit, ms }: BodyRule, isCrowded: boolean): Problem {
+function problemOf(why: "too-large" | "given-up" | "broken-off", { limit, ms }: BodyRule, isAborted: boolean): Problem {
   switch (why) {
     case "too-large":
       return tooLarge(limit);
     case "given-up":
-      return isCrowded ? CROWDED : tooSlow(ms);
+      return isAborted ? TOO_MANY_OPEN : tooSlow(ms);
     case "broken-off":
       return BROKEN_OFF;
   }
@@ -109,7 +109,7 @@ function tooSlow(ms: number): Problem {
   };
 }
 
-const CROWDED: Problem = {
+const TOO_MANY_OPEN: Problem = {
   status: 503,
   code: "busy",
   title: "Too busy",

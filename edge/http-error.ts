@@ -14,9 +14,9 @@ type Code =
   | "path-too-long"
   | "upgrade-only";
 
-type Telling = { status: number; title: string; detail: string; retryAfter?: number };
+type ErrorText = { status: number; title: string; detail: string; retryAfter?: number };
 
-const TELLINGS: Record<Code, Telling> = {
+const TEXTS: Record<Code, ErrorText> = {
   "no-mapping": { status: 404, title: "Not found", detail: "There is nothing here." },
   denied: { status: 403, title: "Not allowed", detail: "This service is not open to your address." },
   expired: { status: 403, title: "No longer open", detail: "The time for which this service was open is over." },
@@ -123,7 +123,7 @@ const TELLINGS: Record<Code, Telling> = {
   "upgrade-only": { status: 426, title: "Bad request", detail: "Of upgrades, only WebSocket is served." },
 };
 
-export type Ailment = {
+export type HttpError = {
   request: Request;
   id: string;
   code: Code;
@@ -136,32 +136,32 @@ export type Ailment = {
 };
 
 /** An answer of the edge's own: a page for browsers, JSON or a line of text for programs. */
-export function errorPage({ request, id, code, status, reason, since }: Ailment): Response {
-  const telling = TELLINGS[code];
+export function errorPage({ request, id, code, status, reason, since }: HttpError): Response {
+  const text = TEXTS[code];
   const sinceText =
     since === null || since === undefined
       ? ""
       : ` Last seen ${new Date(since).toISOString().slice(0, 19).replace("T", " ")} UTC.`;
   const how = code === "target-tls" && reason !== undefined ? `: ${reason}.` : "";
-  const detail = `${telling.detail}${how}${sinceText}`;
+  const detail = `${text.detail}${how}${sinceText}`;
   const headers = new Headers({ "cache-control": "no-store", "x-sallyport-request": id });
-  if (telling.retryAfter !== undefined) headers.set("retry-after", String(telling.retryAfter));
-  const init = { status: status ?? telling.status, headers };
+  if (text.retryAfter !== undefined) headers.set("retry-after", String(text.retryAfter));
+  const init = { status: status ?? text.status, headers };
   if (request.method === "HEAD") return new Response(null, init);
   const accept = request.headers.get("accept") ?? "";
   if (prefersHtml(accept)) {
     const body = `<p>${escapeHtml(detail)}</p><p class="id">${init.status} · ${code} · request ${id}</p>`;
-    return page(telling.title, body, init);
+    return page(text.title, body, init);
   }
   if (/\bjson\b/.test(accept)) {
     headers.set("content-type", "application/problem+json");
     return new Response(
-      `${JSON.stringify({ type: "about:blank", status: init.status, title: telling.title, code, detail, request: id })}\n`,
+      `${JSON.stringify({ type: "about:blank", status: init.status, title: text.title, code, detail, request: id })}\n`,
       init,
     );
   }
   headers.set("content-type", "text/plain; charset=utf-8");
-  return new Response(`${telling.title}: ${detail} [${code}, request ${id}]\n`, init);
+  return new Response(`${text.title}: ${detail} [${code}, request ${id}]\n`, init);
 }
 
 /** Short enough to be read out on the telephone; unique enough to be found in a log. */

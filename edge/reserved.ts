@@ -29,9 +29,9 @@ export type ReservedPath = {
   readonly serve: (visit: ReservedVisit) => Response | Promise<Response>;
 };
 
-const EVERYWHERE: readonly HostKind[] = ["control", "shared", "address", "endpoints", "unknown"];
+const ALL_HOSTS: readonly HostKind[] = ["control", "shared", "address", "endpoints", "unknown"];
 /** Bearer tokens only, so no page of somebody else's gains anything by sharing an origin with them. */
-const OWN: readonly HostKind[] = ["control", "shared", "address"];
+const OWN_HOSTS: readonly HostKind[] = ["control", "shared", "address"];
 
 const apiApp = new Hono<ApiEnv>().route(`${RESERVED}api/v1`, api).route(`${RESERVED}metrics`, metrics);
 
@@ -83,20 +83,20 @@ async function serveApi({ request, env, ctx, kind, authority }: ReservedVisit): 
 export const RESERVED_PATHS: readonly ReservedPath[] = [
   { path: "", methods: ["GET", "HEAD"], at: ["control"], serve: serveDashboard },
   { path: "assets/", methods: ["GET", "HEAD"], at: ["control"], serve: serveDashboard },
-  { path: "healthz", methods: ["GET", "HEAD"], at: EVERYWHERE, serve: healthz },
-  { path: "readyz", methods: ["GET", "HEAD"], at: OWN, serve: readyz },
+  { path: "healthz", methods: ["GET", "HEAD"], at: ALL_HOSTS, serve: healthz },
+  { path: "readyz", methods: ["GET", "HEAD"], at: OWN_HOSTS, serve: readyz },
   {
     path: "jwks.json",
     methods: ["GET", "HEAD"],
-    at: OWN,
+    at: OWN_HOSTS,
     serve: async ({ env }) => Response.json({ keys: (await registryOf(env).trust()).keys }),
   },
-  { path: "agent", methods: ["GET"], at: OWN, serve: ({ request, env }) => admitAgent(request, env) },
-  { path: "connect", methods: ["GET"], at: OWN, serve: ({ request, env }) => admitCaller(request, env) },
-  { path: "api/v1/", methods: "*", at: OWN, serve: serveApi },
-  { path: "metrics", methods: ["GET"], at: OWN, serve: serveApi },
-  { path: "grant/", methods: ["GET", "HEAD", "POST"], at: [...OWN, "endpoints"], serve: grantPage },
-  { path: "tcp/", methods: "*", at: [...OWN, "endpoints"], serve: admitRaw },
+  { path: "agent", methods: ["GET"], at: OWN_HOSTS, serve: ({ request, env }) => admitAgent(request, env) },
+  { path: "connect", methods: ["GET"], at: OWN_HOSTS, serve: ({ request, env }) => admitCaller(request, env) },
+  { path: "api/v1/", methods: "*", at: OWN_HOSTS, serve: serveApi },
+  { path: "metrics", methods: ["GET"], at: OWN_HOSTS, serve: serveApi },
+  { path: "grant/", methods: ["GET", "HEAD", "POST"], at: [...OWN_HOSTS, "endpoints"], serve: grantPage },
+  { path: "tcp/", methods: "*", at: [...OWN_HOSTS, "endpoints"], serve: admitRaw },
   // Where a cookie would be shared with the edge's own pages there is no login: bearer tokens only.
   { path: "login", methods: ["GET", "POST"], at: ["endpoints"], serve: loginPage },
 ];
@@ -108,11 +108,11 @@ export function isReserved(path: string): boolean {
 /** Serves a path under RESERVED if this host carries it; none ever reaches a target. */
 export function serveReserved(visit: ReservedVisit): Response | Promise<Response> {
   const { request, kind, authority, path } = visit;
-  const found = RESERVED_PATHS.find((each) => isAt(path.slice(RESERVED.length), each.path));
+  const found = RESERVED_PATHS.find((each) => matches(path.slice(RESERVED.length), each.path));
   if (found === undefined || !(found.methods === "*" || found.methods.includes(request.method)))
-    return nothing(request);
+    return notFound(request);
   if (found.at.includes(kind)) return found.serve(visit);
-  if (kind !== "unknown") return nothing(request);
+  if (kind !== "unknown") return notFound(request);
   return problemResponse({
     status: 404,
     code: "not-this-host",
@@ -122,10 +122,10 @@ export function serveReserved(visit: ReservedVisit): Response | Promise<Response
   });
 }
 
-function isAt(path: string, reserved: string): boolean {
+function matches(path: string, reserved: string): boolean {
   return reserved.endsWith("/") ? path.startsWith(reserved) : path === reserved;
 }
 
-function nothing(request: Request): Response {
+function notFound(request: Request): Response {
   return errorPage({ request, id: newRequestId(), code: "no-such-host" });
 }

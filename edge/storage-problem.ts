@@ -1,9 +1,9 @@
 import type { Problem } from "./problem.ts";
 
 /** What SQLite says in its errors, and what that means for whoever runs the edge. */
-const STORAGE_PROBLEMS: readonly { says: RegExp; problem: Problem }[] = [
+const STORAGE_PROBLEMS: readonly { pattern: RegExp; problem: Problem }[] = [
   {
-    says: /SQLITE_FULL/,
+    pattern: /SQLITE_FULL/,
     problem: {
       status: 503,
       code: "disk-full",
@@ -13,7 +13,7 @@ const STORAGE_PROBLEMS: readonly { says: RegExp; problem: Problem }[] = [
     },
   },
   {
-    says: /SQLITE_CORRUPT|SQLITE_NOTADB/,
+    pattern: /SQLITE_CORRUPT|SQLITE_NOTADB/,
     problem: {
       status: 503,
       code: "data-damaged",
@@ -23,7 +23,7 @@ const STORAGE_PROBLEMS: readonly { says: RegExp; problem: Problem }[] = [
     },
   },
   {
-    says: /SQLITE_IOERR|SQLITE_READONLY|SQLITE_CANTOPEN/,
+    pattern: /SQLITE_IOERR|SQLITE_READONLY|SQLITE_CANTOPEN/,
     problem: {
       status: 503,
       code: "disk-failed",
@@ -34,7 +34,7 @@ const STORAGE_PROBLEMS: readonly { says: RegExp; problem: Problem }[] = [
   },
   {
     // All that workerd tells the Worker of an object whose database it can't even open.
-    says: /^internal error; reference = /,
+    pattern: /^internal error; reference = /,
     problem: {
       status: 503,
       code: "storage-failed",
@@ -48,5 +48,5 @@ const STORAGE_PROBLEMS: readonly { says: RegExp; problem: Problem }[] = [
 /** What to tell of an error that came from an object's storage; undefined when it did not. */
 export function storageProblem(error: unknown): Problem | undefined {
   const message = error instanceof Error ? error.message : String(error);
-  return STORAGE_PROBLEMS.find(({ says }) => says.test(message))?.problem;
+  return STORAGE_PROBLEMS.find(({ pattern }) => pattern.test(message))?.problem;
 }

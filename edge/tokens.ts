@@ -79,10 +79,10 @@ export async function verifyToken<K extends TokenKind>(
   }
   const claims = parseClaims(kind, payload);
   if (!claims.ok) return { ok: false, code: "token-invalid", reason: claims.error.message };
-  return alive<K>(claims.value, trust, now, lapsed);
+  return checkLife<K>(claims.value, trust, now, lapsed);
 }
 
-function alive<K extends TokenKind>(claims: ClaimsOf<K>, trust: Trust, now: number, lapsed: boolean): Verified<K> {
+function checkLife<K extends TokenKind>(claims: ClaimsOf<K>, trust: Trust, now: number, lapsed: boolean): Verified<K> {
   const life = lifeOf(claims, now / 1000);
   switch (life) {
     case "live":
@@ -111,10 +111,10 @@ const MAX_IMPORTED = 32;
 async function keyOf(trust: Trust, kid: string | undefined): Promise<CryptoKey | Uint8Array> {
   const key = trust.keys.find((each) => each.kid === kid);
   if (key === undefined) throw new Error("signed by a key that is not ours");
-  return imported.get(key.x) ?? (await remember(key));
+  return imported.get(key.x) ?? (await importKey(key));
 }
 
-async function remember(key: PublicKey): Promise<CryptoKey | Uint8Array> {
+async function importKey(key: PublicKey): Promise<CryptoKey | Uint8Array> {
   const usable = await importJWK(key, ALGORITHM);
   if (imported.size >= MAX_IMPORTED) imported.clear();
   imported.set(key.x, usable);

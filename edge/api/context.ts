@@ -44,7 +44,7 @@ export async function bodyOf<T>(
   } catch {
     return fault("The body is not JSON.");
   }
-  if (!isShallow(json, MOST_LEVELS)) return fault(`The body has more than ${MOST_LEVELS} levels.`);
+  if (!isShallow(json, MAX_LEVELS)) return fault(`The body has more than ${MAX_LEVELS} levels.`);
   const parsed = schema.safeParse(json);
   if (parsed.success) return { ok: true, value: parsed.data };
   return { ok: false, response: problemResponse(problemOf(parsed.error)) };
@@ -60,7 +60,7 @@ function problemOf({ issues: [issue] }: z.ZodError): Problem {
 }
 
 /** Nesting limit for bodies: the deepest valid one, a rule with options in a list of rules, has five levels. */
-const MOST_LEVELS = 32;
+const MAX_LEVELS = 32;
 
 /** Tells whether a JSON value has at most `levels` levels. Schemas and RPC recurse into values, so deep ones overflow the stack. */
 function isShallow(value: unknown, levels: number): boolean {

@@ -22,13 +22,13 @@ export const ExposeBody = z.strictObject({ endpoint: z.string().max(512), target
 /** PUT and DELETE /expose, by an agent's own token, within its `publish`: mappings that are gone with whoever asked for them. */
 export const exposeRoutes = new Hono<ApiEnv>()
   .put("/", async (c) => {
-    const caller = await publisher(c);
+    const caller = await verifyPublisher(c);
     if (!caller.ok) return caller.response;
     const body = await bodyOf(c, ExposeBody, AGENT_BODY);
     if (!body.ok) return body.response;
     const { endpoint: text, target } = body.value;
     const { claims } = caller;
-    const refusal = mayNot(claims, text);
+    const refusal = publishRefusal(claims, text);
     if (refusal !== undefined) return refusal;
     const registry = registryOf(c.env);
     const asker = askerOf(c, claims);
@@ -48,7 +48,7 @@ export const exposeRoutes = new Hono<ApiEnv>()
     );
   })
   .delete("/:endpoint", async (c) => {
-    const caller = await publisher(c);
+    const caller = await verifyPublisher(c);
     if (!caller.ok) return caller.response;
     const endpoint = c.req.param("endpoint");
     const registry = registryOf(c.env);
@@ -68,7 +68,7 @@ function askerOf(c: ApiContext, { sub }: AgentClaims): Asker {
   return { name: sub, from: visitorOf(c.req.raw, c.env), payer: sub };
 }
 
-async function publisher(
+async function verifyPublisher(
   c: ApiContext,
 ): Promise<{ ok: true; claims: AgentClaims } | { ok: false; response: Response }> {
   const registry = registryOf(c.env);
@@ -88,7 +88,7 @@ async function publisher(
   };
 }
 
-function mayNot(claims: AgentClaims, text: string): Response | undefined {
+function publishRefusal(claims: AgentClaims, text: string): Response | undefined {
   const endpoint = parseEndpoint(text);
   if (!endpoint.ok) return badRequest(endpoint.error.message);
   if (endpoint.value.kind === "service" && endpoint.value.site !== claims.site)

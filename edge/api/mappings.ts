@@ -49,7 +49,7 @@ export const mappingRoutes = new Hono<ApiEnv>()
     const body = await bodyOf(c, MappingBody);
     if (!body.ok) return body.response;
     const outcome = await registryOf(c.env).addMapping(body.value, askerOf(c));
-    return answer(c, outcome, accepted(c, { about: await aboutOthers(c, outcome) }), 201);
+    return answer(c, outcome, mappingAnswer(c, { more: await otherWarnings(c, outcome) }), 201);
   })
   /** The whole register at once: what is in it after this is what was given. */
   .put("/", async (c) => {
@@ -57,19 +57,19 @@ export const mappingRoutes = new Hono<ApiEnv>()
     if (!body.ok) return body.response;
     const request = { ...body.value, ifMatch: c.req.header("if-match") };
     const outcome = await registryOf(c.env).applyRules(request, askerOf(c));
-    return outcome.ok ? c.json(applied(outcome.value, body.value.dryRun)) : problemResponse(outcome.problem);
+    return outcome.ok ? c.json(applyAnswer(outcome.value, body.value.dryRun)) : problemResponse(outcome.problem);
   })
   .get("/:endpoint", async (c) => {
     const registry = registryOf(c.env);
     const [found, { uses }] = await Promise.all([registry.mapping(c.req.param("endpoint")), registry.register()]);
-    return answer(c, found, accepted(c, { uses }));
+    return answer(c, found, mappingAnswer(c, { uses }));
   })
   .patch("/:endpoint", async (c) => {
     const body = await bodyOf(c, MappingBody);
     if (!body.ok) return body.response;
     const { endpoint } = c.req.param();
     const outcome = await registryOf(c.env).changeMapping(endpoint, body.value, askerOf(c), c.req.header("if-match"));
-    return answer(c, outcome, accepted(c, { about: await aboutOthers(c, outcome) }));
+    return answer(c, outcome, mappingAnswer(c, { more: await otherWarnings(c, outcome) }));
   })
   .delete("/:endpoint", async (c) => {
     const { endpoint } = c.req.param();
@@ -81,43 +81,43 @@ export const mappingRoutes = new Hono<ApiEnv>()
     );
   });
 
-/** `about`: warnings that are not about the mapping alone. */
-type Known = { uses?: ReadonlyMap<number, number>; about?: readonly string[] };
+/** `more`: warnings that are not about the mapping alone. */
+type Extras = { uses?: ReadonlyMap<number, number>; more?: readonly string[] };
 
-function accepted(c: ApiContext, { uses, about = [] }: Known): (mapping: Mapping) => MappingAnswer {
+function mappingAnswer(c: ApiContext, { uses, more = [] }: Extras): (mapping: Mapping) => MappingAnswer {
   return (mapping) => {
     c.header("etag", etagOf(mapping));
-    return { mapping: mappingView(mapping, uses?.get(mapping.id)), warnings: [...warnings(parsed(mapping)), ...about] };
+    return { mapping: mappingView(mapping, uses?.get(mapping.id)), warnings: [...warnings(parsed(mapping)), ...more] };
   };
 }
 
-/** What is worth a word about tokens and agents. */
-async function aboutOthers(c: ApiContext, outcome: Outcome<Mapping>): Promise<string[]> {
-  return outcome.ok ? [...(await aboutTokens(c, outcome)), ...(await aboutAgents(c, outcome.value))] : [];
+/** What is worth a word more tokens and agents. */
+async function otherWarnings(c: ApiContext, outcome: Outcome<Mapping>): Promise<string[]> {
+  return outcome.ok ? [...(await tokenWarnings(c, outcome)), ...(await agentWarnings(c, outcome.value))] : [];
 }
 
 /** A target that no agent dials is mapped in vain. */
-async function aboutAgents({ env }: ApiContext, { site: name, target }: Mapping): Promise<string[]> {
+async function agentWarnings({ env }: ApiContext, { site: name, target }: Mapping): Promise<string[]> {
   const site = (await registryOf(env).sites()).find((each) => each.name === name);
   const why = site === undefined ? null : await whyUnreachable(env, site, target);
   return why === null ? [] : [`${why}. Give the site an agent that does: sallyport token agent ${name} --target ...`];
 }
 
 /** Tokens that a warning names. */
-const MOST_NAMED = 5;
+const MAX_NAMED = 5;
 
 /** What whoever makes a mapping anew might not expect of tokens that name its endpoint. */
-async function aboutTokens(c: ApiContext, outcome: Outcome<Mapping>): Promise<string[]> {
+async function tokenWarnings(c: ApiContext, outcome: Outcome<Mapping>): Promise<string[]> {
   const stale = outcome.ok ? await registryOf(c.env).staleTokens(outcome.value) : [];
   if (!outcome.ok || stale.length === 0) return [];
   const { endpoint } = outcome.value;
-  const shown = `${stale.slice(0, MOST_NAMED).join(", ")}${stale.length > MOST_NAMED ? " and others" : ""}`;
+  const shown = `${stale.slice(0, MAX_NAMED).join(", ")}${stale.length > MAX_NAMED ? " and others" : ""}`;
   return [
     `Tokens that name ${endpoint} were issued for what was mapped there before, and do not open this: ${shown}. Issue new ones: sallyport token visitor --endpoint ${endpoint}`,
   ];
 }
 
-function applied({ changes, unchanged, tag }: Applied, dryRun: boolean): ApplyAnswer {
+function applyAnswer({ changes, unchanged, tag }: Applied, dryRun: boolean): ApplyAnswer {
   return { dryRun, changes: changes.map(changeView), unchanged, tag: `"${tag}"`, warnings: warningsOf(changes) };
 }
 

@@ -8,15 +8,15 @@ const TIMEOUT_MS = 2_000;
 
 /** What a site's relay says of itself; null when there is none yet or it does not answer. Never creates a relay. */
 export function askRelay(env: Env, site: Site): Promise<RelayStatus | null> {
-  return asked(site, () => relayOf(env, site.relay).status());
+  return withTimeout(site, () => relayOf(env, site.relay).status());
 }
 
 /** Why no agent of a site that is online dials a target; null when one may, none is online, or the relay does not answer. */
 export function whyUnreachable(env: Env, site: Site, target: string): Promise<string | null> {
-  return asked(site, () => relayOf(env, site.relay).whyUnreachable(target));
+  return withTimeout(site, () => relayOf(env, site.relay).whyUnreachable(target));
 }
 
-async function asked<T>(site: Site, ask: () => Promise<T>): Promise<T | null> {
+async function withTimeout<T>(site: Site, ask: () => Promise<T>): Promise<T | null> {
   if (!site.relaySeen) return null;
   const { promise: late, resolve } = Promise.withResolvers<null>();
   const timer = setTimeout(() => resolve(null), TIMEOUT_MS);

@@ -24,12 +24,12 @@ export const SessionBody = z.strictObject({
 /** A browser's login: POST opens a session, GET says whose it is, DELETE ends it. */
 export const sessionRoutes = new Hono<ApiEnv>()
   .post("/", async (c) => {
-    const obstacle = inTheWay(c);
-    if (obstacle !== undefined) return obstacle;
+    const refusal = sessionRefusal(c);
+    if (refusal !== undefined) return refusal;
     const body = await bodyOf(c, SessionBody, LOGIN_BODY);
     if (!body.ok) return body.response;
     const key = randomHex(32);
-    const outcome = await open(c, body.value.secret.trim(), await secretHash(key));
+    const outcome = await openSession(c, body.value.secret.trim(), await secretHash(key));
     if (!outcome.ok) return problemResponse(outcome.problem);
     const { token, sub, expires, url, readOnly } = outcome.value;
     setSessionCookie(c, token, Math.floor((expires - Date.now()) / 1000));
@@ -60,7 +60,7 @@ const NO_SESSION = {
 /** Three words with dots between: a token. A secret may have dots, but is none that we signed. */
 const TOKEN = /^ey[\w-]+\.[\w-]+\.[\w-]+$/;
 
-async function open(
+async function openSession(
   c: ApiContext,
   secret: string,
   session: string,
@@ -100,7 +100,7 @@ const TOKEN_REFUSED = {
 } as const;
 
 /** Why there can be no session here. */
-function inTheWay(c: ApiContext): Response | undefined {
+function sessionRefusal(c: ApiContext): Response | undefined {
   const { scheme, host } = c.env.visit;
   if (!mayHaveSession(c)) {
     return problemResponse({

@@ -12,7 +12,7 @@ const WARN_MS = 30 * DAY;
 /** Milliseconds without a visitor after which a rule may have no reason any more. */
 const UNUSED_MS = 30 * DAY;
 /** Of each kind, so many are told one by one. */
-const MOST = 5;
+const MAX_LISTED = 5;
 
 type Register = {
   tokens: readonly IssuedToken[];
@@ -29,22 +29,22 @@ export function statusWarnings(
 ): string[] {
   const agents = sites.flatMap(({ name, agents: each }) => each.map((agent) => ({ site: name, agent })));
   return [
-    ...agents.flatMap(({ site, agent }) => [...tokenEnds(site, agent, now), ...isBehind(site, agent)]),
-    ...few(
+    ...agents.flatMap(({ site, agent }) => [...expiryWarnings(site, agent, now), ...versionWarnings(site, agent)]),
+    ...limited(
       tokens
         .filter((token) => isEnding(token, now) && !agents.some(({ agent }) => agent.identity === token.sub))
         .map(
           ({ kind, jti, sub, site, expires }) =>
-            `The ${kind} token ${jti} of ${sub}${site === null ? "" : ` at ${site}`} ${expires > now ? "expires" : "expired"} ${iso(expires)}${REMEDY[kind]}`,
+            `The ${kind} token ${jti} of ${sub}${site === null ? "" : ` at ${site}`} ${expires > now ? "expires" : "expired"} ${iso(expires)}${TOKEN_FIX[kind]}`,
         ),
     ),
-    ...few(
+    ...limited(
       unreadable.map(
         ({ id, endpoint, fault }) =>
           `Mapping ${id}, ${endpoint}, is out of force, for this version can't read it: ${fault.message} Update the edge, or: sallyport map rm ${endpoint}`,
       ),
     ),
-    ...few(
+    ...limited(
       mappings
         .filter((mapping) => isExpired(mapping, now))
         .map(
@@ -52,7 +52,7 @@ export function statusWarnings(
             `${endpoint} ended on ${iso(expires ?? 0).slice(0, 10)}: sallyport map rm ${endpoint}, or map edit ${endpoint} --expires 90d.`,
         ),
     ),
-    ...few(
+    ...limited(
       mappings
         .filter((mapping) => isUnused(mapping, uses, now))
         .map(
@@ -64,7 +64,7 @@ export function statusWarnings(
 }
 
 /** What to do about a token that ends. */
-const REMEDY: Record<TokenKind, string> = {
+const TOKEN_FIX: Record<TokenKind, string> = {
   agent: ": start its agent, which renews it, or issue another.",
   gateway: ": start its gateway, which renews it, or issue another.",
   visitor: ": it is not renewed; sallyport token visitor issues another.",
@@ -89,18 +89,20 @@ function isUnused(mapping: Mapping, uses: ReadonlyMap<number, number>, now: numb
   return used < now - UNUSED_MS && !isExpired(mapping, now);
 }
 
-function tokenEnds(site: string, agent: AgentView, now: number): string[] {
+function expiryWarnings(site: string, agent: AgentView, now: number): string[] {
   if (Date.parse(agent.expires) - now > WARN_MS) return [];
   return [`The token of ${agent.identity} at ${site} expires ${agent.expires}.`];
 }
 
-function isBehind(site: string, { identity, version }: AgentView): string[] {
+function versionWarnings(site: string, { identity, version }: AgentView): string[] {
   if (version === VERSION || version === "") return [];
   return isOlder(version, VERSION)
     ? [`${identity} at ${site} is version ${version}, behind the edge's ${VERSION}: update that agent.`]
     : [`The edge is version ${VERSION}, behind the ${version} of ${identity} at ${site}: update the edge.`];
 }
 
-function few(all: string[]): string[] {
-  return all.length <= MOST ? all : [...all.slice(0, MOST), `and ${all.length - MOST} more of this kind.`];
+function limited(all: string[]): string[] {
+  return all.length <= MAX_LISTED
+    ? all
+    : [...all.slice(0, MAX_LISTED), `and ${all.length - MAX_LISTED} more of this kind.`];
 }

@@ -2,7 +2,7 @@ import { globSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import fc from "fast-check";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import { ADMIN_BODY, readBody, Unfinished, type BodyRule } from "../../edge/body.ts";
+import { ADMIN_BODY, readBody, OpenBodies, type BodyRule } from "../../edge/body.ts";
 import { ROOT } from "../../scripts/tool.ts";
 import { readWholeBody } from "../../shared/whole-body.ts";
 
@@ -76,7 +76,7 @@ test.each<[string, string | Uint8Array, Record<string, string>, number | string]
 });
 
 test("beyond their number, the body that has been open longest gives way to the newest", async () => {
-  const rule: BodyRule = { ...ADMIN_BODY, crowd: new Unfinished(2) };
+  const rule: BodyRule = { ...ADMIN_BODY, openBodies: new OpenBodies(2) };
   const open = () => {
     const { stream, say, close } = openStream();
     return { say, close, answer: readBody(request(stream), rule) };
