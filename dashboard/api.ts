@@ -2,17 +2,17 @@ import { forgetKey, sessionKey } from "./key.ts";
 
 export const API = "/.sallyport/api/v1";
 
-/** What the edge says of a request that it refuses (RFC 9457), or what kept it from being asked. */
+/** A request that the edge refused (RFC 9457), or that did not reach it (status 0). */
 export class ApiError extends Error {
   readonly status: number;
   readonly code: string;
   readonly fix: string;
-  /** Which field of a form it is about, and which of several rules, from 0. */
+  /** The form field at fault, and the index (from 0) of the rule at fault when several were sent. */
   readonly field: string | undefined;
   readonly entry: number | undefined;
 
   constructor(status: number, problem: Partial<ProblemBody>) {
-    super(problem.detail ?? problem.title ?? "Something went wrong.");
+    super(problem.detail ?? problem.title ?? "The request failed.");
     this.status = status;
     this.code = problem.code ?? "unknown";
     this.fix = problem.fix ?? "";
@@ -34,12 +34,12 @@ type Method = "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
 
 let onLogout: () => void = () => undefined;
 
-/** `listener` hears when the edge no longer knows this session. */
+/** Sets the function to call when the edge no longer accepts this session. */
 export function whenLoggedOut(listener: () => void): void {
   onLogout = listener;
 }
 
-/** Asks the API. Throws ApiError. `ifMatch`: only if it is still in the state with this tag. */
+/** Sends a request to the API and returns the JSON answer. `ifMatch` is sent as If-Match. Throws ApiError. */
 export async function call<T>(method: Method, path: string, body?: unknown, ifMatch?: string): Promise<T> {
   const headers: Record<string, string> = { "x-sallyport-session": sessionKey() };
   if (body !== undefined) headers["content-type"] = "application/json";
@@ -66,8 +66,8 @@ async function fetchResponse(url: string, init: RequestInit): Promise<Response> 
   } catch {
     throw new ApiError(0, {
       code: "unreachable",
-      detail: "The edge can't be reached from here right now.",
-      fix: "Look at your own connection, then at the edge's machine.",
+      detail: "The edge can't be reached.",
+      fix: "Check your own network connection, then the edge's machine.",
     });
   }
 }
@@ -76,11 +76,11 @@ async function problemOf(response: Response): Promise<Partial<ProblemBody>> {
   try {
     return (await response.json()) as Partial<ProblemBody>;
   } catch {
-    return { detail: `The edge answered ${response.status}.` };
+    return { detail: `The edge answered with HTTP status ${response.status}.` };
   }
 }
 
-/** An endpoint in a path of the API. */
+/** Returns the API path of one mapping. */
 export function mappingPath(endpoint: string): string {
   return `/mappings/${encodeURIComponent(endpoint)}`;
 }

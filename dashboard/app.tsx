@@ -30,7 +30,7 @@ function Inside(): JSX.Element {
   const main = useRef<HTMLElement>(null);
   const key = JSON.stringify(route);
   const first = useRef(true);
-  // Whoever listens or uses the keyboard goes on where the new view begins.
+  // Screen readers and the keyboard continue at the start of the new view.
   useEffect(() => {
     if (first.current) first.current = false;
     else main.current?.focus();
@@ -51,7 +51,7 @@ function Inside(): JSX.Element {
 }
 
 function skip(event: MouseEvent, main: HTMLElement | null): void {
-  // The part after # is the route.
+  // The part after # holds the route, so the link must not change it.
   event.preventDefault();
   main?.focus();
 }
@@ -78,9 +78,10 @@ function View({ route }: { route: Route }): JSX.Element {
 function OneMapping({ endpoint, edit }: { endpoint: string; edit: boolean }): JSX.Element {
   const mappings = useStore((state) => state.mappings);
   const mapping = mappings?.find((each) => each.endpoint === endpoint);
-  if (mappings === undefined) return <p class="faint">Asking the edge…</p>;
+  if (mappings === undefined) return <p class="faint">Loading…</p>;
   if (mapping === undefined) return <Gone endpoint={endpoint} />;
-  // A form keeps to the state that it began with: what others change meanwhile is refused when it is sent, not lost.
+  // The form keeps the version it started with: if others change the mapping meanwhile, the edge refuses the save instead of
+  // overwriting their change.
   return edit ? <EditMapping mapping={mapping} /> : <MappingPage mapping={mapping} />;
 }
 
@@ -91,14 +92,14 @@ function EditMapping({ mapping }: { mapping: MappingView }): JSX.Element {
 
 function NewMapping({ site }: { site: string }): JSX.Element {
   const status = useStore((state) => state.status);
-  if (status === undefined) return <p class="faint">Asking the edge…</p>;
+  if (status === undefined) return <p class="faint">Loading…</p>;
   return <MappingForm mapping={undefined} site={site} />;
 }
 
 function Gone({ endpoint }: { endpoint: string }): JSX.Element {
   return (
     <p>
-      There is no mapping at {endpoint} any more. <a href={hrefOf({ view: "overview" })}>All mappings</a>
+      {endpoint} is not mapped. <a href={hrefOf({ view: "overview" })}>All mappings</a>
     </p>
   );
 }

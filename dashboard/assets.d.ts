@@ -1,2 +1,2 @@
-/** Bundled beside the script, and named by the page. */
+/** Stylesheets: the build bundles them into a file of their own, which index.html links. */
 declare module "*.css";

@@ -6,12 +6,12 @@ import { warnings } from "../shared/rule/warnings.ts";
 import { ApiError } from "./api.ts";
 import { inputOf, type Form } from "./form.ts";
 
-/** What the grammar that the edge and the commands share says of a form, before anything is sent. */
+/** Result of checking a form, with the parser that the edge and the commands use, before it is sent. */
 export type FormCheck =
   | { readonly ok: true; readonly warnings: readonly string[] }
   | { readonly ok: false; readonly field: string; readonly message: string };
 
-/** `others`: the mappings that it has to stand beside. */
+/** Checks a form as a mapping. `others`: all other mappings, which it must not conflict with. */
 export function checkForm(form: Form, others: readonly MappingView[]): FormCheck {
   const draft = parseRule(inputOf(form));
   if (!draft.ok) return { ok: false, field: fieldOf(draft.error.path), message: withFix(draft.error) };
@@ -25,7 +25,7 @@ export function checkForm(form: Form, others: readonly MappingView[]): FormCheck
   return { ok: true, warnings: warnings(draft.value).map(withFormNames) };
 }
 
-/** Which field of the form a refusal is about, if it says. */
+/** Returns the form field that an error is about, with the message; undefined if the error names none. */
 export function faultOf(error: unknown): { field: string; message: string } | undefined {
   if (!(error instanceof ApiError)) return undefined;
   const field = error.field ?? (error.code === "conflict" || error.code.endsWith("-unserved") ? "endpoint" : undefined);
@@ -33,19 +33,19 @@ export function faultOf(error: unknown): { field: string; message: string } | un
   return { field: fieldOf(field), message: withFix({ message: error.message, fix: error.fix }) };
 }
 
-/** `http.ca` and `allow.0` are fields of the form by another name. */
+/** Maps a path in a mapping, such as `http.ca` or `allow.0`, to the name of its form field (`ca`, `allow`). */
 function fieldOf(path: string | undefined): string {
   const [first = "", second = ""] = (path ?? "").split(".");
   return first === "http" && second !== "" ? second : first;
 }
 
-/** The form shows a fault beside its field, which need not be named again. */
+/** Removes the field's name from a message, because the form shows the message beside the field, and appends the fix. */
 function withFix({ message, fix = "" }: { message: string; fix?: string | undefined }): string {
   const [, rest = ""] = /^[\w.]+: (.*)/s.exec(message) ?? ["", message];
   return fix === "" ? rest : `${rest} ${fix}`;
 }
 
-/** Options of the commands by the names that the form has for them. */
+/** Replaces command-line options in a warning with the labels of the form. */
 export function withFormNames(warning: string): string {
   return warning.replace("--allow-from", "“Open to”").replace("--access token", "access by token");
 }

@@ -1,17 +1,17 @@
 import { FIELDS, inputFrom, valueOf, type FieldName, type NamedField, type NameOf } from "../shared/rule/fields.ts";
 import type { MappingDraft } from "../shared/rule/mapping-input.ts";
 
-/** The fields of a mapping as a form has them: what people type and tick. */
+/** A mapping's fields as form values: text, or true and false for checkboxes. */
 export type Form = { readonly [Name in FieldName]: Name extends NameOf<"switch"> ? boolean : string };
 
 export const EMPTY: Form = formFrom((field) => field.usual);
 
-/** A rule as a form. */
+/** Converts a rule to form values. */
 export function formOf(rule: MappingDraft): Form {
   return formFrom((field) => valueOf(rule, field) ?? field.usual);
 }
 
-/** What was typed, for `parseMapping` and for the API: every field is fields, so that an emptied one goes back to its default. */
+/** Converts form values to input for `parseMapping` and the API. Every field is included, so that an emptied one gets its default. */
 export function inputOf(form: Form): Record<string, unknown> {
   const isHttp = /^https?:/i.test(form.endpoint.trim());
   const fields = FIELDS.filter((field) => isHttp || !field.isHttp);
@@ -22,7 +22,7 @@ function formFrom(value: (field: NamedField) => unknown): Form {
   return Object.fromEntries(FIELDS.map((field) => [field.name, toControl(field, value(field))])) as Form;
 }
 
-/** A value as the control of its field has it. */
+/** Converts a field's value to the value of its control. */
 function toControl({ kind }: NamedField, value: unknown): string | boolean {
   switch (kind) {
     case "switch":
@@ -39,7 +39,7 @@ function toControl({ kind }: NamedField, value: unknown): string | boolean {
   }
 }
 
-/** What the control of a field has, as input: an empty one stands for the usual value, if there is one. */
+/** Converts a control's value to input. An empty one means the default, if there is one. */
 function fromControl({ kind, usual }: NamedField, typed: string | boolean): unknown {
   if (typeof typed === "boolean") return typed;
   const isEmpty = typed.trim() === "";
@@ -59,7 +59,7 @@ function fromControl({ kind, usual }: NamedField, typed: string | boolean): unkn
   }
 }
 
-/** A moment as `<input type="datetime-local">` takes it. */
+/** Formats a time, in milliseconds since 1970, for `<input type="datetime-local">`. */
 function localTime(ms: number): string {
   const minutes = new Date(ms).getTimezoneOffset();
   return new Date(ms - minutes * 60_000).toISOString().slice(0, 16);

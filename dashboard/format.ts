@@ -1,8 +1,8 @@
-// Numbers and moments as people read them, in their own time zone and language.
+// Numbers and times for display, in the browser's language and time zone.
 
 const UNITS = ["B", "kB", "MB", "GB", "TB"] as const;
 
-/** Bytes in units of a thousand: `1.2 MB`. */
+/** Formats bytes in decimal units: `1.2 MB`. */
 export function bytes(amount: number): string {
   let value = amount;
   let unit = 0;
@@ -14,7 +14,7 @@ export function bytes(amount: number): string {
   return `${value.toLocaleString(undefined, { maximumFractionDigits: digits })} ${UNITS[unit] ?? ""}`;
 }
 
-/** Bits a second, as networks are sold: `8.4 Mbit/s`. */
+/** Formats bytes per second as bits per second: `8.4 Mbit/s`. */
 export function rate(bytesPerSecond: number): string {
   return `${bytes(bytesPerSecond * 8).replace(/B$/, "bit")}/s`;
 }
@@ -26,14 +26,14 @@ const STEPS: readonly [name: "second" | "minute" | "hour" | "day", ms: number][]
   ["second", 1000],
 ];
 
-/** A span in its largest unit: `3 h`, `2 days`. */
+/** Formats a duration in its largest unit, rounded down: `3 h`, `2 days`. */
 export function span(ms: number): string {
   const [unit, size] = STEPS.find(([, each]) => ms >= each) ?? (["second", 1000] as const);
   const value = Math.floor(ms / size);
   return new Intl.NumberFormat(undefined, { style: "unit", unit, unitDisplay: "short" }).format(Math.max(0, value));
 }
 
-/** How long ago, or in how long. */
+/** Formats a time relative to `now`: `5 minutes ago`, `in 2 days`. */
 export function relative(at: number, now: number): string {
   const distance = at - now;
   if (Math.abs(distance) < 5000) return "now";
@@ -41,12 +41,12 @@ export function relative(at: number, now: number): string {
   return new Intl.RelativeTimeFormat(undefined, { numeric: "auto" }).format(Math.trunc(distance / size), unit);
 }
 
-/** Day and time where the reader is. */
+/** Formats a time with its date. */
 export function moment(time: number | string): string {
   return new Date(time).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "short" });
 }
 
-/** Time with seconds, and the day unless it is today. */
+/** Formats a time with seconds, and with its date unless that is today. */
 export function clock(time: number | string, now: number): string {
   const at = new Date(time);
   const isToday = at.toDateString() === new Date(now).toDateString();
@@ -55,7 +55,7 @@ export function clock(time: number | string, now: number): string {
     : at.toLocaleString(undefined, { dateStyle: "short", timeStyle: "medium" });
 }
 
-/** `1 stream`, `2 streams`. */
+/** Formats a number with its noun: `1 stream`, `2 streams`. */
 export function count(number: number, noun: string, plural = `${noun}s`): string {
   return `${number.toLocaleString()} ${number === 1 ? noun : plural}`;
 }

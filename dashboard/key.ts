@@ -1,8 +1,9 @@
-// The page's half of the session: the other is a cookie that no script can read. Storage is of one origin, port included.
+// The page's half of the session; the other half is a cookie that no script can read (edge/api/cookie.ts). Unlike cookies,
+// localStorage belongs to one origin, including its port.
 
 const NAME = "sallyport-session-key";
 
-/** The key of the session, or "". */
+/** Returns the session's key, or "" if there is none. */
 export function sessionKey(): string {
   return localStorage.getItem(NAME) ?? "";
 }

@@ -4,19 +4,19 @@ import { sessionKey } from "./key.ts";
 import { store } from "./state.ts";
 import { withReport } from "./traffic.ts";
 
-/** Close code of the edge: the login has ended. */
+/** Close code from the edge: the session has ended. */
 const SESSION_ENDED = 4401;
-/** Milliseconds between two pings, which the platform answers without waking anybody: they keep the way open. */
+/** Milliseconds between pings. They keep the connection open; the platform answers without waking the registry. */
 const PING_MS = 40_000;
-/** Milliseconds in the background after which a page stops watching. */
+/** Milliseconds in the background after which the page disconnects. */
 const HIDDEN_MS = 60_000;
 const FIRST_RETRY_MS = 1_000;
 const MAX_RETRY_MS = 30_000;
-/** Connections that are kept for showing. */
+/** Limit on ended connections kept for display. */
 const MAX_ENDED = 300;
 
 interface LiveListener {
-  /** It is there, again perhaps: what was missed is not known. */
+  /** Called when the connection is open again; changes in between were missed. */
   readonly reconnected: () => void;
   readonly changed: (what: "rules" | "presence") => void;
   readonly sessionEnded: () => void;
@@ -28,7 +28,7 @@ let retryMs = FIRST_RETRY_MS;
 let timers: ReturnType<typeof setTimeout>[] = [];
 let hidden: ReturnType<typeof setTimeout> | undefined;
 
-/** Watches the edge, from now on and for as long as the page is looked at. */
+/** Opens the edge's live feed and keeps it open while the page is visible; reconnects when it is lost. */
 export function follow(next: LiveListener): void {
   unfollow();
   listener = next;
@@ -58,7 +58,7 @@ function onVisibility(): void {
   else if (socket === undefined && listener !== undefined) dial(true);
 }
 
-/** `again`: something may have been missed. */
+/** Opens the WebSocket. `again`: not for the first time, so changes may have been missed. */
 function dial(again: boolean): void {
   const opened = new WebSocket(`${location.origin.replace(/^http/, "ws")}${API}/live`, [
     LIVE_PROTOCOL,

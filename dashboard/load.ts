@@ -12,11 +12,11 @@ import { follow, unfollow } from "./live.ts";
 import { INITIAL_STATE, store } from "./state.ts";
 import { withHours, withStreams } from "./traffic.ts";
 
-/** Milliseconds that changes gather before they are asked for, and at least between two such questions. */
+/** Milliseconds to wait for further changes before loading, and the least interval between two loads. */
 const DELAY_MS = 300;
 const INTERVAL_MS = 2_000;
 
-/** Finds out who is logged in, and if somebody is, what there is to see. */
+/** Continues a stored session and loads its data; shows the login page if there is none. */
 export async function restoreSession(): Promise<void> {
   whenLoggedOut(leave);
   if (sessionKey() === "") return leave();
@@ -28,19 +28,19 @@ export async function restoreSession(): Promise<void> {
   }
 }
 
-/** Opens a session. Throws ApiError. `secret`: the admin secret, or an admin token. */
+/** Opens a session with the admin secret or an admin token. Throws ApiError. */
 export async function logIn(secret: string): Promise<void> {
   const { key, ...session } = await call<OpenedSession>("POST", "/session", { secret });
   keepKey(key);
   await enter(session);
 }
 
-/** Ends the session, at the edge as well if it can be reached. */
+/** Ends the session, also at the edge if it can be reached. */
 export async function logOut(): Promise<void> {
   try {
     await call("DELETE", "/session");
   } catch {
-    // Over already, or out of reach: then it ends by itself.
+    // Already ended, or the edge can't be reached: then the session expires.
   }
   forgetKey();
   leave();
@@ -69,7 +69,7 @@ let wanted: What | undefined;
 let timer: ReturnType<typeof setTimeout> | undefined;
 let last = 0;
 
-/** Asks again for what may have changed: once for many changes, and never more often than every two seconds. */
+/** Loads what may have changed: once for several changes, and at most every two seconds. */
 export function refresh(what: What, after = Math.max(DELAY_MS, last + INTERVAL_MS - Date.now())): Promise<void> {
   if (wanted !== "rules") wanted = what;
   clearTimeout(timer);
@@ -101,7 +101,7 @@ async function load(what: What): Promise<void> {
   }
 }
 
-/** The whole register, page by page. */
+/** Loads all mappings, page by page. */
 async function wholeRegister(): Promise<{ mappings: MappingView[]; tag: string }> {
   const mappings: MappingView[] = [];
   let tag = "";

@@ -1,4 +1,5 @@
 import { config } from "zod";
 
-// The page's policy lets no text become code, so zod need not try. It decides when a schema is made: this comes first.
+// The page's Content-Security-Policy forbids eval, which zod would try. Zod decides when a schema is made, so this module is
+// imported first.
 config({ jitless: true });

@@ -1,20 +1,20 @@
 import type { StatusView } from "../shared/rule/api.ts";
 import { count, relative } from "./format.ts";
 
-/** Something to look at, the worst first. */
+/** A problem to show on the overview. */
 export interface Problem {
   readonly tone: "bad" | "warn";
   readonly text: string;
-  /** The mapping it is about, if it is about one. */
+  /** The endpoint of the mapping concerned, if it is one. */
   readonly endpoint: string | undefined;
 }
 
-/** Milliseconds for which a refusal is news. */
+/** Milliseconds for which a refusal is shown. */
 const RECENT_MS = 3_600_000;
-/** Of refusals, so many are told one by one. */
+/** Limit on refusals listed one by one. */
 const MAX_REFUSALS = 5;
 
-/** What is wrong, or soon will be, in a status. `now` in milliseconds since 1970. */
+/** Lists the problems in a status, the worst first. `now` in milliseconds since 1970. */
 export function problemsOf(status: StatusView, now: number): Problem[] {
   const mapped = new Set(status.mappings.map(({ site }) => site));
   const sites = status.sites.flatMap(({ name, state }): Problem[] => {
@@ -25,7 +25,7 @@ export function problemsOf(status: StatusView, now: number): Problem[] {
   });
   const refused = status.mappings
     .filter(({ lastRefusal }) => lastRefusal !== null && now - Date.parse(lastRefusal.at) < RECENT_MS)
-    // Of a site that is offline all visitors are refused; that has been said.
+    // An offline site refuses all visitors; it is listed already.
     .filter(({ lastRefusal }) => lastRefusal?.code !== "no-agent")
     .toSorted((a, b) => (b.lastRefusal?.at ?? "").localeCompare(a.lastRefusal?.at ?? ""));
   const refusals = refused.slice(0, MAX_REFUSALS).map(({ endpoint, lastRefusal }): Problem => {

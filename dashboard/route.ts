@@ -1,6 +1,6 @@
 import { useEffect, useState } from "preact/hooks";
 
-/** Where one is in the dashboard; kept after the `#`, so that one page serves all and links work. */
+/** A view of the dashboard. It is kept after the `#` of the URL, so that one page serves all views and links to them work. */
 export type Route =
   | { readonly view: "overview" }
   | { readonly view: "mapping"; readonly endpoint: string; readonly edit: boolean }
@@ -49,7 +49,7 @@ export function go(route: Route): void {
   location.hash = hrefOf(route);
 }
 
-/** The current route; whoever uses it is drawn again when it changes. */
+/** Returns the current route, and renders the component again when it changes. */
 export function useRoute(): Route {
   const [hash, setHash] = useState(location.hash);
   useEffect(() => {

@@ -4,14 +4,14 @@ import { known } from "../shared/result.ts";
 import { FIELDS, textOf, valueOf } from "../shared/rule/fields.ts";
 import type { Hour, Rate, Traffic } from "./traffic.ts";
 
-/** A line of the register: the rule, and how it does. */
+/** A row of the list of mappings: the rule, its state and its traffic. */
 export interface Row {
   readonly mapping: MappingView;
   readonly status: MappingStatus | undefined;
   readonly rate: Rate | undefined;
   readonly hour: Hour | undefined;
   /** Where it stands by its endpoint: ports by their number, hosts and services after them. */
-  readonly place: number;
+  readonly port: number;
 }
 
 const SEARCHED = FIELDS.filter(({ isSearched }) => isSearched === true);
@@ -19,7 +19,7 @@ const SEARCHED = FIELDS.filter(({ isSearched }) => isSearched === true);
 export const ORDERS = ["endpoint", "name", "site", "streams", "hour", "used"] as const;
 export type Order = (typeof ORDERS)[number];
 
-/** What is asked for of the register. `down`: the last first. */
+/** Filter and order of the list of mappings. `down`: descending. */
 export interface RegisterQuery {
   readonly text: string;
   readonly site: string;
@@ -28,7 +28,7 @@ export interface RegisterQuery {
   readonly down: boolean;
 }
 
-/** The register's lines. */
+/** Joins mappings with their status and traffic. */
 export function rowsOf(
   mappings: readonly MappingView[],
   statuses: readonly MappingStatus[],
@@ -40,11 +40,11 @@ export function rowsOf(
     status: byId.get(mapping.id),
     rate: rates.get(mapping.id),
     hour: hours.get(mapping.id),
-    place: placeOf(mapping),
+    port: portOf(mapping),
   }));
 }
 
-/** Those that are wanted, in the order that is wanted. Every word has to be found somewhere in the rule. */
+/** Filters and sorts rows. Each word of `text` must occur somewhere in the rule. */
 export function selectRows(rows: readonly Row[], { text, site, tag, order, down }: RegisterQuery): Row[] {
   const words = text.toLowerCase().split(/\s+/).filter(Boolean);
   const kept = rows.filter(({ mapping }) => {
@@ -60,7 +60,7 @@ export function selectRows(rows: readonly Row[], { text, site, tag, order, down 
   return kept.toSorted((a, b) => sign * compare(a, b, order) || byEndpoint(a, b));
 }
 
-/** What is not well comes first, whatever the order. */
+/** Moves rows with a problem to the front, and otherwise keeps the order. */
 export function worstFirst(rows: readonly Row[]): Row[] {
   return [...rows.filter(hasProblem), ...rows.filter((row) => !hasProblem(row))];
 }
@@ -86,16 +86,17 @@ function compare(a: Row, b: Row, order: Order): number {
   }
 }
 
-/** Visitors there now. */
+/** Returns the number of open streams. */
 export function streamsOf({ rate, status }: Row): number {
   return rate?.streams ?? status?.streams ?? 0;
 }
 
 function byEndpoint(a: Row, b: Row): number {
-  return a.place - b.place || a.mapping.endpoint.localeCompare(b.mapping.endpoint);
+  return a.port - b.port || a.mapping.endpoint.localeCompare(b.mapping.endpoint);
 }
 
-function placeOf({ endpoint: text }: MappingView): number {
+/** Returns the sort key of an endpoint: its port number; hosts and services come after all ports. */
+function portOf({ endpoint: text }: MappingView): number {
   const endpoint = known(parseEndpoint(text));
   return endpoint.kind === "port" ? endpoint.first : 1_000_000;
 }

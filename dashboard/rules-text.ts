@@ -2,7 +2,7 @@ import { readRules, lineOf } from "../shared/rule/rules-file.ts";
 import { parseMapping, draftOf } from "../shared/rule/mapping.ts";
 import type { MappingDraft } from "../shared/rule/mapping-input.ts";
 
-/** Rules out of a text that somebody pasted, or what is wrong with it and where. */
+/** The rules in a pasted text, or what is wrong with it and where. */
 export type ParsedRules =
   | {
       readonly ok: true;
@@ -11,7 +11,7 @@ export type ParsedRules =
     }
   | { readonly ok: false; readonly message: string };
 
-/** Reads a register: TOML as `map export --format toml` writes it, or JSON as `--format json` does. */
+/** Parses mappings in TOML or JSON, as `map export` writes them. */
 export function parseRules(text: string): ParsedRules {
   if (/^\s*[[{]/.test(text) && !/^\s*\[\[/.test(text)) return fromJson(text);
   const read = readRules(text);
@@ -20,7 +20,7 @@ export function parseRules(text: string): ParsedRules {
     return { ok: false, message: `Line ${line}: ${message}${fix === "" ? "" : ` — ${fix}`}` };
   }
   const { rules } = read;
-  if (rules.length === 0) return { ok: false, message: "There is no [[mapping]] in it." };
+  if (rules.length === 0) return { ok: false, message: "The text has no [[mapping]]." };
   return {
     ok: true,
     rules: rules.map(({ input }) => input),
@@ -39,12 +39,12 @@ function fromJson(text: string): ParsedRules {
     return { ok: false, message: `Not JSON: ${error instanceof Error ? error.message : ""}` };
   }
   const list: unknown = isRecord(value) ? value["mappings"] : value;
-  if (!Array.isArray(list)) return { ok: false, message: "Not a list of mappings." };
+  if (!Array.isArray(list)) return { ok: false, message: "The JSON is not a list of mappings." };
   const placeOf = (entry: number): string => `rule ${entry + 1}`;
   const rules: Record<string, unknown>[] = [];
   for (const [entry, item] of list.entries()) {
-    if (!isRecord(item)) return { ok: false, message: `${placeOf(entry)} is no mapping.` };
-    // What the edge keeps beside a rule (its id, when it was changed) is not for anybody to set.
+    if (!isRecord(item)) return { ok: false, message: `${placeOf(entry)} is not a JSON object.` };
+    // Drops what only the edge sets, such as a mapping's id and when it was changed.
     const rule = draftOf(item as unknown as MappingDraft) as unknown as Record<string, unknown>;
     const draft = parseMapping(rule);
     if (!draft.ok) return { ok: false, message: `${placeOf(entry)}: ${draft.error.message}` };

@@ -2,27 +2,27 @@ import { useEffect, useState } from "preact/hooks";
 import type { ConnectionView, MappingView, SessionView, StatusView } from "../shared/rule/api.ts";
 import type { Traffic } from "./traffic.ts";
 
-/** What the page knows of the edge. Replaced, never changed in place. */
+/** The state of the page. Replaced as a whole, never changed in place. */
 export interface State {
-  /** Null: nobody is logged in; undefined: not known yet. */
+  /** Null: not logged in; undefined: not known yet. */
   readonly session: SessionView | null | undefined;
   readonly status: StatusView | undefined;
   readonly mappings: readonly MappingView[] | undefined;
-  /** Names the register as it was read, for If-Match. */
+  /** ETag of the list of mappings, for If-Match. */
   readonly tag: string;
   readonly traffic: Traffic;
-  /** Moves when sites, mappings, tokens or grants were changed by anybody. */
+  /** Counts changes of sites, mappings, tokens and grants, by this page or others. */
   readonly revision: number;
   /** The last connections that ended while the page was open, oldest first. */
   readonly ended: readonly ConnectionView[];
   readonly link: "off" | "live" | "waiting";
-  /** Why what is shown may be old. */
+  /** Why the last load failed, so that what is shown may be out of date; "" when it succeeded. */
   readonly loadError: string;
 }
 
 type Listener = () => void;
 
-/** Holds one value, and tells when there is another. */
+/** Holds the state and notifies listeners when it changes. */
 class Store {
   #state: State;
   readonly #listeners = new Set<Listener>();
@@ -60,19 +60,19 @@ export const INITIAL_STATE: State = {
 
 export const store = new Store(INITIAL_STATE);
 
-/** A part of the state; whoever uses it is drawn again when that part is another. */
+/** Returns a part of the state, and renders the component again when that part changes. */
 export function useStore<T>(select: (state: State) => T): T {
   const [value, setValue] = useState(() => select(store.state));
   useEffect(() => {
     const look = (): void => setValue(() => select(store.state));
     look();
     return store.subscribe(look);
-    // What is selected never depends on what changes between two renderings.
+    // The selectors in use depend on nothing but the state, so `select` is no dependency of the effect.
   }, []);
   return value;
 }
 
-/** The time, in milliseconds since 1970, drawn again every `every` milliseconds while the page is visible. */
+/** Returns the time in milliseconds since 1970, updated every `every` milliseconds while the page is visible. */
 export function useNow(every = 10_000): number {
   const [now, setNow] = useState(Date.now());
   useEffect(() => {

@@ -1,4 +1,4 @@
-/** How the page looks: as the system says, unless the reader has chosen. */
+/** Colour themes; `auto` follows the system. */
 export const THEMES = ["auto", "light", "dark"] as const;
 export type Theme = (typeof THEMES)[number];
 

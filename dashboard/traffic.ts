@@ -1,7 +1,7 @@
 import type { TrafficView } from "../shared/rule/api.ts";
 import type { LiveMessage, MappingTraffic } from "../shared/rule/live.ts";
 
-/** What a mapping carries now, in bytes a second, and how that was lately, the newest last. */
+/** A mapping's traffic now, in bytes per second, and its latest samples, the newest last. */
 export interface Rate {
   readonly site: string;
   readonly streams: number;
@@ -10,10 +10,10 @@ export interface Rate {
   readonly lately: readonly { readonly bytesIn: number; readonly bytesOut: number }[];
 }
 
-/** A mapping's last hour by minutes, both directions together, the oldest first. */
+/** Bytes of a mapping in each minute of the last hour, both directions together, the oldest first. */
 export type Hour = readonly number[];
 
-/** `until`: the end of the last minute of `hours`, in milliseconds since 1970. By id of the mapping. */
+/** Traffic by mapping id. `until`: the end of the last minute of `hours`, in milliseconds since 1970. */
 export interface Traffic {
   readonly rates: ReadonlyMap<number, Rate>;
   readonly hours: ReadonlyMap<number, Hour>;
@@ -22,10 +22,10 @@ export interface Traffic {
 
 const MINUTE_MS = 60_000;
 const MINUTES = 60;
-/** Samples kept of what is seen live: two seconds each. */
+/** Limit on live samples kept, of two seconds each. */
 const SAMPLES = 60;
 
-/** The hour that the edge has written down, beside what is known live. */
+/** Replaces the hours with those that the edge has stored; keeps the live rates. */
 export function withHours(traffic: Traffic, view: TrafficView): Traffic {
   const hours = new Map(
     view.mappings.map(({ mapping, bytesIn, bytesOut }) => [
@@ -36,7 +36,7 @@ export function withHours(traffic: Traffic, view: TrafficView): Traffic {
   return { ...traffic, hours, until: Date.parse(view.until) };
 }
 
-/** What a site's relay tells: mappings of that site that it does not name carry nothing. `now` in milliseconds since 1970. */
+/** Applies a report of a site's relay; the site's mappings that it does not name carry nothing. `now` in milliseconds since 1970. */
 export function withReport(
   traffic: Traffic,
   { site, ms, mappings }: Extract<LiveMessage, { type: "traffic" }>,
@@ -48,7 +48,7 @@ export function withReport(
   return { ...withBytes(traffic, mappings, now), rates };
 }
 
-/** Streams of mappings as a status has them: what it does not name has none. */
+/** Replaces the numbers of streams with those of a status; mappings that it does not name have none. */
 export function withStreams(
   traffic: Traffic,
   mappings: readonly { id: number; site: string; streams: number }[],
@@ -77,7 +77,7 @@ function appended<T>(list: readonly T[], item: T): T[] {
   return [...list.slice(1 - SAMPLES), item];
 }
 
-/** Bytes of just now, in the minute they belong to. */
+/** Adds reported bytes to the current minute. */
 function withBytes(traffic: Traffic, mappings: readonly MappingTraffic[], now: number): Traffic {
   const moved = mappings.filter(({ bytesIn, bytesOut }) => bytesIn + bytesOut > 0);
   if (moved.length === 0) return traffic;
@@ -91,7 +91,7 @@ function withBytes(traffic: Traffic, mappings: readonly MappingTraffic[], now: n
   return { ...traffic, hours, until };
 }
 
-/** The hours as they end with the minute of `now`. */
+/** Shifts the hours so that they end with the minute of `now`. */
 export function shiftedTo(traffic: Traffic, now: number): Traffic {
   const until = (Math.floor(now / MINUTE_MS) + 1) * MINUTE_MS;
   const minutes = Math.min(MINUTES, Math.round((until - traffic.until) / MINUTE_MS));

@@ -1,7 +1,7 @@
 import { useEffect, useState } from "preact/hooks";
 import { call } from "./api.ts";
 
-/** What the API answers to a question, asked again whenever `revision` moves. Undefined until the first answer. */
+/** Loads an API path, and again whenever `revision` changes. `answer` is undefined until the first answer. */
 // oxlint-disable-next-line typescript/no-unnecessary-type-parameters -- as with `call`, the caller knows what is answered
 export function useAnswer<T>(path: string, revision: unknown): { answer: T | undefined; error: unknown } {
   const [state, setState] = useState<{ path: string; answer: T | undefined; error: unknown }>({

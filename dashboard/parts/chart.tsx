@@ -7,7 +7,7 @@ const WIDTH = 600;
 const HEIGHT = 90;
 const SAMPLES = 60;
 
-/** The last two minutes: what went in as an area, what went out as a line. What it says in numbers stands beside it. */
+/** A chart of the last two minutes: bytes to visitors as an area, bytes from them as a line. The numbers are shown beside it. */
 export function Chart({ samples }: { samples: readonly Sample[] }): JSX.Element {
   const most = Math.max(1, ...samples.flatMap(({ bytesIn, bytesOut }) => [bytesIn, bytesOut]));
   const first = SAMPLES - samples.length;
@@ -28,8 +28,8 @@ export function Chart({ samples }: { samples: readonly Sample[] }): JSX.Element 
       </svg>
       <figcaption class="small faint">
         {samples.length < 2
-          ? "What goes through is drawn here while visitors are there."
-          : `Last two minutes, up to ${rate(most)}. Filled: out to visitors. Line: in from them.`}
+          ? "Traffic is drawn here while visitors are connected."
+          : `Last two minutes, peak ${rate(most)}. Area: to visitors. Line: from visitors.`}
       </figcaption>
     </figure>
   );

@@ -5,14 +5,14 @@ import { Fault } from "./fault.tsx";
 
 type Props = {
   title: string;
-  /** What the button does, in words. */
+  /** Label of the button that confirms. */
   action: string;
   onConfirm: () => Promise<void>;
   onClose: () => void;
   children: ComponentChildren;
 };
 
-/** Asks before something that can't be taken back. */
+/** A dialog that asks before an action that can't be undone. */
 export function Confirm({ title, action, onConfirm, onClose, children }: Props): JSX.Element {
   const [error, setError] = useState<unknown>();
   const [busy, setBusy] = useState(false);
@@ -32,7 +32,7 @@ export function Confirm({ title, action, onConfirm, onClose, children }: Props):
       <Fault error={error} />
       <p class="buttons">
         <button type="button" onClick={onClose}>
-          Leave it
+          Cancel
         </button>
         <button type="button" class="danger" disabled={busy} onClick={() => void confirm()}>
           {action}

@@ -3,7 +3,7 @@ import { useState } from "preact/hooks";
 import { notify } from "./toast.tsx";
 import { Icon } from "./icon.tsx";
 
-/** A text that is meant for somewhere else, with a button that takes it along. `label` says what it is. */
+/** A text with a button that copies it. `label` names the text for screen readers. */
 export function Copyable({
   text,
   label,
@@ -18,15 +18,15 @@ export function Copyable({
     try {
       await navigator.clipboard.writeText(text);
       setCopied(true);
-      notify(`${label}: copied`);
+      notify(`Copied: ${label}`);
       setTimeout(() => setCopied(false), 2000);
     } catch {
-      notify("The browser does not allow copying here: select the text instead.");
+      notify("The browser does not allow copying here. Select the text and copy it yourself.");
     }
   };
   return (
     <div class={secret ? "copyable secret" : "copyable"}>
-      {/* Long lines scroll, and a keyboard has to reach them to do so. */}
+      {/* Long lines scroll, and keyboard users can only scroll what has the focus. */}
       {/* oxlint-disable-next-line jsx-a11y/no-noninteractive-tabindex */}
       <pre tabIndex={0} aria-label={label} role="group">
         <code>{text}</code>

@@ -4,7 +4,7 @@ import { Icon } from "./icon.tsx";
 
 type Props = { title: string; onClose: () => void; children: ComponentChildren; wide?: boolean };
 
-/** A dialog over the page: the browser's own, which keeps the focus, and gives it back. */
+/** A modal dialog. The browser's own `dialog` keeps the focus inside and returns it on closing. */
 export function Dialog({ title, onClose, children, wide = false }: Props): JSX.Element {
   const dialog = useRef<HTMLDialogElement>(null);
   const id = useId();

@@ -2,7 +2,7 @@ import type { JSX } from "preact";
 import { ApiError } from "../api.ts";
 import { messageOf } from "../load.ts";
 
-/** Why something did not work, and what to do. */
+/** An error message with its fix; nothing without an error. */
 export function Fault({ error }: { error: unknown }): JSX.Element | null {
   if (error === undefined || error === null) return null;
   const fix = error instanceof ApiError ? error.fix : "";

@@ -5,12 +5,12 @@ type ControlProps = { id: string; "aria-describedby": string | undefined; "aria-
 type Props = {
   label: string;
   hint?: string | undefined;
-  /** What is wrong with it; "" when nothing is. */
+  /** The error message; "" for none. */
   error?: string | undefined;
   children: (props: ControlProps) => JSX.Element;
 };
 
-/** A labelled field of a form, what it is for, and what is wrong with it. */
+/** A form field with its label, hint and error. */
 export function Field({ label, hint = "", error = "", children }: Props): JSX.Element {
   const id = useId();
   const describedBy = [hint === "" ? "" : `${id}-hint`, error === "" ? "" : `${id}-error`].filter(Boolean).join(" ");

@@ -3,7 +3,7 @@ import { Field } from "./field.tsx";
 
 type TextProps = { label: string; value: string; placeholder?: string; onValue: (value: string) => void };
 
-/** A word to look for. */
+/** A text to filter by. */
 export function TextFilter({ label, value, placeholder, onValue }: TextProps): JSX.Element {
   return (
     <Field label={label}>
@@ -21,7 +21,7 @@ export function TextFilter({ label, value, placeholder, onValue }: TextProps): J
 
 type ChoiceProps = { label: string; value: string; of: readonly string[]; onValue: (value: string) => void };
 
-/** One of several, or "" for all of them. */
+/** A choice to filter by; "" for all. */
 export function ChoiceFilter({ label, value, of, onValue }: ChoiceProps): JSX.Element {
   return (
     <Field label={label}>

@@ -19,7 +19,7 @@ const PATHS = {
 
 export type IconName = keyof typeof PATHS;
 
-/** A small drawing that says nothing by itself: the text beside it, or the name of its button, does. */
+/** A small decorative drawing. The text beside it, or its button's label, carries the meaning. */
 export function Icon({ name }: { name: IconName }): JSX.Element {
   return (
     <svg class="icon" viewBox="0 0 20 20" aria-hidden="true">

@@ -1,14 +1,14 @@
 import type { JSX } from "preact";
 
 type Props = {
-  /** Numbers before which the pages turned so far begin; the last is this page's. */
+  /** The `before` parameters of the pages from the newest to this one; empty on the newest page. */
   before: readonly number[];
-  /** The next page's; null when there is none. */
+  /** The `before` parameter of the next older page; null when there is none. */
   next: number | null;
   onBefore: (before: readonly number[]) => void;
 };
 
-/** Turns the pages of what only grows at its newer end; nothing where there is one only. */
+/** Buttons to page through a journal; nothing when there is only one page. */
 export function OlderNewer({ before, next, onBefore }: Props): JSX.Element | null {
   if (before.length === 0 && next === null) return null;
   return (

@@ -1,6 +1,6 @@
 import type { JSX } from "preact";
 
-/** Turns pages, counted from 0; nothing where there is one only. */
+/** Buttons to page through a list, pages counted from 0; nothing when there is only one page. */
 export function Pager({
   page,
   last,
@@ -14,13 +14,13 @@ export function Pager({
   return (
     <nav class="pager" aria-label="Pages">
       <button type="button" disabled={page === 0} onClick={() => onPage(page - 1)}>
-        Before
+        Previous
       </button>
       <span>
         page {page + 1} of {last + 1}
       </span>
       <button type="button" disabled={page === last} onClick={() => onPage(page + 1)}>
-        After
+        Next
       </button>
     </nav>
   );

@@ -2,7 +2,7 @@ import type { JSX } from "preact";
 import { useMemo } from "preact/hooks";
 import { encode } from "uqr";
 
-/** A text for a camera. Always dark on light, which is what cameras read. */
+/** A text as a QR code. Dark on light in both themes, because not all cameras read the reverse. */
 export function Qr({ text, label }: { text: string; label: string }): JSX.Element {
   const { size, path } = useMemo(() => qrPath(text), [text]);
   return (

@@ -4,10 +4,10 @@ import { bytes } from "../format.ts";
 const WIDTH = 120;
 const HEIGHT = 24;
 
-/** A mapping's hour in a line: a bar for each minute. The same is told in words. */
+/** A mapping's last hour: a bar for each minute, and the total in words. */
 export function Sparkline({ hour }: { hour: readonly number[] | undefined }): JSX.Element {
   const total = hour?.reduce((sum, count) => sum + count, 0) ?? 0;
-  if (hour === undefined || total === 0) return <span class="faint">quiet</span>;
+  if (hour === undefined || total === 0) return <span class="faint">no traffic</span>;
   const most = Math.max(...hour);
   const step = WIDTH / hour.length;
   const bars = hour

@@ -2,12 +2,12 @@ import type { ComponentChildren, JSX } from "preact";
 
 type Props = {
   titles: readonly string[];
-  /** Whether a last column has buttons. */
+  /** Adds a last column for buttons. */
   actions?: boolean;
   children: ComponentChildren;
 };
 
-/** A table whose cells name their column themselves on a narrow page (`data-title`). */
+/** A table. On a narrow page it has no head, and each cell shows its own title (`data-title`). */
 export function Table({ titles, actions = false, children }: Props): JSX.Element {
   return (
     <div class="table-frame">

@@ -5,12 +5,12 @@ const SHOWN_MS = 5_000;
 
 let show: (text: string) => void = () => undefined;
 
-/** Says something in passing: seen for a while, and read out. */
+/** Shows a message for a few seconds; screen readers read it out. */
 export function notify(text: string): void {
   show(text);
 }
 
-/** Where it is said. */
+/** The place where messages of `notify` appear. */
 export function Toasts(): JSX.Element {
   const [text, setText] = useState("");
   useEffect(() => {

@@ -18,7 +18,7 @@ import { useAnswer } from "../use-answer.ts";
 import { IssueToken } from "./issue-token.tsx";
 import { MakeGrant } from "./make-grant.tsx";
 
-/** Who may do what: tokens, and grants for visitors that can't hold one. */
+/** The view of tokens, and of grants for visitors that can't hold a token. */
 export function Access(): JSX.Element {
   return (
     <>
@@ -50,7 +50,7 @@ function Tokens(): JSX.Element {
         )}
       </div>
       <Fault error={error} />
-      <Table titles={["Who", "May", "Issued", "Ends", "State"]} actions>
+      <Table titles={["Holder", "Allows", "Issued", "Expires", "State"]} actions>
         {shown.map((token) => (
           <Token key={token.jti} token={token} now={now} readOnly={readOnly} />
         ))}
@@ -58,7 +58,7 @@ function Tokens(): JSX.Element {
       {all.length === good.length ? null : (
         <label class="check">
           <input type="checkbox" checked={old} onChange={(event) => setOld(event.currentTarget.checked)} />
-          Show {all.length - good.length} revoked and expired ones too
+          Show revoked and expired tokens too ({all.length - good.length})
         </label>
       )}
       {issuing ? <IssueToken start={{ kind: "agent" }} onClose={() => setIssuing(false)} /> : null}
@@ -74,19 +74,19 @@ function Token({ token, now, readOnly }: TokenProps): JSX.Element {
   const isOver = revoked || Date.parse(expires) <= now;
   const revoke = async (): Promise<void> => {
     await call("DELETE", `/tokens/${encodeURIComponent(jti)}`);
-    notify(`The token of ${sub} is revoked`);
+    notify(`Revoked the token of ${sub}`);
     await refresh("rules");
   };
   return (
     <tr class={isOver ? "over" : ""}>
-      <th scope="row" data-title="Who" title={jti}>
+      <th scope="row" data-title="Holder" title={jti}>
         {sub}
       </th>
-      <td data-title="May">{scopeText(token)}</td>
+      <td data-title="Allows">{scopeText(token)}</td>
       <td data-title="Issued" title={`by ${issuedBy}`}>
         <When at={issued} now={now} />
       </td>
-      <td data-title="Ends" title={moment(expires)}>
+      <td data-title="Expires" title={moment(expires)}>
         <When at={expires} now={now} />
       </td>
       <td data-title="State">
@@ -95,7 +95,7 @@ function Token({ token, now, readOnly }: TokenProps): JSX.Element {
         ) : isOver ? (
           <Badge tone="plain">expired</Badge>
         ) : (
-          <Badge tone="good">good</Badge>
+          <Badge tone="good">valid</Badge>
         )}
       </td>
       <td>
@@ -117,8 +117,8 @@ function Token({ token, now, readOnly }: TokenProps): JSX.Element {
             onClose={() => setAsked(false)}
           >
             {kind === "agent"
-              ? "Its agent is disconnected at once, and what visitors have open through it is cut. A new agent needs a new token."
-              : "What was opened with it is cut at once. It can't be taken back: its holder needs a new one."}
+              ? "Its agent is disconnected and visitors' connections through it are cut at once. This can't be undone: the agent needs a new token to connect again."
+              : "Connections opened with it are cut at once. This can't be undone: its holder needs a new token."}
           </Confirm>
         ) : null}
       </td>
@@ -129,8 +129,8 @@ function Token({ token, now, readOnly }: TokenProps): JSX.Element {
 function scopeText({ kind, scope }: TokenView): string {
   if (kind === "agent") return `dial ${targetsName(scope) ?? scope.join(", ")}`;
   if (kind === "admin")
-    return scope.includes("read-only") ? `look${browser(scope)}` : `change everything${browser(scope)}`;
-  return `${kind === "gateway" ? "own" : "open"} ${scope.includes("*") ? "all endpoints" : scope.join(", ")}`;
+    return scope.includes("read-only") ? `read only${browser(scope)}` : `change everything${browser(scope)}`;
+  return `${kind === "gateway" ? "serve" : "open"} ${scope.includes("*") ? "all endpoints" : scope.join(", ")}`;
 }
 
 function browser(scope: readonly string[]): string {
@@ -156,7 +156,7 @@ function Grants(): JSX.Element {
       </div>
       <Fault error={error} />
       {grants.length > 0 ? (
-        <Table titles={["For", "Endpoints", "Admits", "Ends"]} actions>
+        <Table titles={["For", "Endpoints", "Addresses let in", "Ends"]} actions>
           {grants.map((grant) => (
             <Grant key={grant.id} grant={grant} now={now} readOnly={readOnly} />
           ))}
@@ -164,8 +164,8 @@ function Grants(): JSX.Element {
       ) : answer === undefined ? null : (
         <div class="empty">
           <p>
-            A grant lets one visitor's address in for a while, by a link that works once: for a camera app, a player or
-            a phone that can't hold a token. Nobody has one now.
+            A grant lets in one visitor's address for a limited time, by a link that works once: for a camera app, a
+            player or a phone that can't use a token. There are no grants now.
           </p>
           <Copyable text="sallyport grant 8090/tcp --for 2h --to Ann" label="Command that makes a grant" />
         </div>
@@ -180,10 +180,10 @@ type GrantProps = { grant: GrantView; now: number; readOnly: boolean };
 function Grant({ grant, now, readOnly }: GrantProps): JSX.Element {
   const [asked, setAsked] = useState(false);
   const { id, to, endpoints, addresses, until, by } = grant;
-  const who = to === "" ? "somebody" : to;
+  const who = to === "" ? "a visitor" : to;
   const end = async (): Promise<void> => {
     await call("DELETE", `/grants/${encodeURIComponent(id)}`);
-    notify(`The grant for ${who} has ended`);
+    notify(`Ended the grant for ${who}`);
     await refresh("rules");
   };
   return (
@@ -192,8 +192,12 @@ function Grant({ grant, now, readOnly }: GrantProps): JSX.Element {
         {who}
       </th>
       <td data-title="Endpoints">{endpoints.join(", ")}</td>
-      <td data-title="Admits">
-        {addresses.length === 0 ? <span class="faint">nobody yet: its link is unused</span> : addresses.join(", ")}
+      <td data-title="Addresses let in">
+        {addresses.length === 0 ? (
+          <span class="faint">none yet: its link has not been used</span>
+        ) : (
+          addresses.join(", ")
+        )}
       </td>
       <td data-title="Ends">
         <When at={until} now={now} />
@@ -216,7 +220,7 @@ function Grant({ grant, now, readOnly }: GrantProps): JSX.Element {
             onConfirm={end}
             onClose={() => setAsked(false)}
           >
-            What it let in is cut at once, and its link is good for nothing any more.
+            Connections that it let in are cut at once, and its link stops working.
           </Confirm>
         ) : null}
       </td>

@@ -8,7 +8,7 @@ import { Fault } from "../parts/fault.tsx";
 import { Field } from "../parts/field.tsx";
 import { notify } from "../parts/toast.tsx";
 
-/** Makes a site: one LAN, by a name. */
+/** A dialog that adds a site. */
 export function AddSite({ onClose }: { onClose: () => void }): JSX.Element {
   const [name, setName] = useState("");
   const [error, setError] = useState<unknown>();
@@ -21,7 +21,7 @@ export function AddSite({ onClose }: { onClose: () => void }): JSX.Element {
     if (!parsed.ok) return;
     try {
       await call("POST", "/sites", { name: parsed.value });
-      notify(`${parsed.value} is there: connect an agent to it next`);
+      notify(`Added ${parsed.value}. Next, connect an agent to it.`);
       void refresh("rules");
       onClose();
     } catch (refusal) {
@@ -31,7 +31,7 @@ export function AddSite({ onClose }: { onClose: () => void }): JSX.Element {
   return (
     <Dialog title="Add a site" onClose={onClose}>
       <form onSubmit={(event) => void add(event)} noValidate>
-        <Field label="Name" hint="One LAN, as you call it: warehouse-3" error={shown}>
+        <Field label="Name" hint="Your name for this LAN, such as warehouse-3" error={shown}>
           {(props) => (
             <input {...props} value={name} autocomplete="off" onInput={(event) => setName(event.currentTarget.value)} />
           )}

@@ -12,7 +12,7 @@ import { useAnswer } from "../use-answer.ts";
 const PAGE = 100;
 const ACTIONS = ["map", "token", "grant", "site", "key", "login", "session", "export", "import"];
 
-/** Who changed what, and when. */
+/** The view of the audit: who changed what, and when. */
 export function Audit(): JSX.Element {
   const revision = useStore((state) => state.revision);
   const [action, setAction] = useState("");
@@ -40,15 +40,15 @@ export function Audit(): JSX.Element {
     <section aria-labelledby="audit">
       <h1 id="audit">Changes</h1>
       <form class="filter-form" onSubmit={search}>
-        <ChoiceFilter label="What" value={action} of={ACTIONS} onValue={(value) => turn(() => setAction(value))} />
+        <ChoiceFilter label="Action" value={action} of={ACTIONS} onValue={(value) => turn(() => setAction(value))} />
         <TextFilter label="By" value={actor} onValue={setActor} />
-        <TextFilter label="Of" value={subject} placeholder="8090/tcp" onValue={setSubject} />
+        <TextFilter label="Subject" value={subject} placeholder="8090/tcp" onValue={setSubject} />
         <button>Search</button>
       </form>
       <Fault error={error} />
-      {entries.length === 0 && answer !== undefined ? <p class="empty">No change fits.</p> : null}
+      {entries.length === 0 && answer !== undefined ? <p class="empty">No changes match.</p> : null}
       {entries.length === 0 ? null : (
-        <Table titles={["When", "By", "What", "Of", "Detail"]}>
+        <Table titles={["When", "By", "Action", "Subject", "Detail"]}>
           {entries.map(
             ({ n, at, last: lately, count: times = 1, actor: by, from, action: what, subject: of, detail }) => (
               <tr key={n}>
@@ -59,16 +59,16 @@ export function Audit(): JSX.Element {
                   {by}
                   {from === "" ? null : <span class="small faint"> {from}</span>}
                 </td>
-                <td data-title="What">
+                <td data-title="Action">
                   {what}
                   {lately === undefined ? null : (
                     <span class="small faint">
                       {" "}
-                      {times} times, until {clock(lately, now)}
+                      {times} times, last at {clock(lately, now)}
                     </span>
                   )}
                 </td>
-                <td data-title="Of">{of}</td>
+                <td data-title="Subject">{of}</td>
                 <td data-title="Detail" class="small">
                   {detail}
                 </td>

@@ -1,6 +1,7 @@
 import type { JSX } from "preact";
 import type { ApplyAnswer, RuleChange } from "../../shared/rule/api.ts";
 import { withFormNames } from "../check.ts";
+import { count } from "../format.ts";
 import { Badge, type Tone } from "../parts/badge.tsx";
 
 const KINDS: Readonly<Record<RuleChange["kind"], { tone: Tone; text: string }>> = {
@@ -9,10 +10,10 @@ const KINDS: Readonly<Record<RuleChange["kind"], { tone: Tone; text: string }>> 
   remove: { tone: "bad", text: "removed" },
 };
 
-/** Changes drawn at once: of more, the first. */
+/** Limit on changes shown. */
 const MAX_SHOWN = 200;
 
-/** What a set of rules would change. */
+/** The changes that importing a set of rules would make. */
 export function Difference({ plan }: { plan: ApplyAnswer }): JSX.Element {
   const { changes, unchanged, warnings } = plan;
   return (
@@ -24,7 +25,7 @@ export function Difference({ plan }: { plan: ApplyAnswer }): JSX.Element {
         ))}
       </ul>
       {changes.length > MAX_SHOWN ? <p>and {changes.length - MAX_SHOWN} more.</p> : null}
-      <p class="faint">{unchanged} stay as they are.</p>
+      <p class="faint">{count(unchanged, "mapping")} unchanged.</p>
       {warnings.length === 0 ? null : (
         <div class="notes">
           {warnings.slice(0, 10).map((warning) => (

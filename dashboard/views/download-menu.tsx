@@ -18,7 +18,7 @@ const TYPES: Readonly<Record<Format, string>> = {
   toml: "application/toml",
 };
 
-/** The register as a file, as `sallyport map export` writes it. */
+/** A menu that downloads all mappings as a file, as `sallyport map export` writes it. */
 export function DownloadMenu(): JSX.Element {
   const menu = useRef<HTMLDetailsElement>(null);
   const close = (event: KeyboardEvent | FocusEvent): void => {

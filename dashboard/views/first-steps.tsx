@@ -8,7 +8,7 @@ import { useStore } from "../state.ts";
 import { AddSite } from "./add-site.tsx";
 import { IssueToken } from "./issue-token.tsx";
 
-/** What to do on an edge where nothing is mapped yet, by button or by command. */
+/** Instructions for an edge without mappings: each step by button or by command. */
 export function FirstSteps({ status }: { status: StatusView }): JSX.Element | null {
   const readOnly = useStore((state) => state.session?.readOnly === true);
   const [asked, setAsked] = useState<"site" | "token">();
@@ -23,7 +23,7 @@ export function FirstSteps({ status }: { status: StatusView }): JSX.Element | nu
       <h2 id="first">Nothing is mapped yet: three steps to the first service</h2>
       <ol>
         <Step number={1} current={current} title="Name the LAN">
-          <p>A site is one LAN, by a name of your choosing.</p>
+          <p>A site is one LAN. Give it a name of your choice.</p>
           {readOnly ? null : (
             <button type="button" class="primary" onClick={() => setAsked("site")}>
               <Icon name="plus" /> Add a site
@@ -33,8 +33,8 @@ export function FirstSteps({ status }: { status: StatusView }): JSX.Element | nu
         </Step>
         <Step number={2} current={current} title="Connect an agent inside it">
           <p>
-            The agent is one file that runs on any machine in the LAN with Node 20. It dials out; the router stays as it
-            is.
+            The agent is one file that runs on any machine in the LAN with Node 20. It connects out to this edge, so you
+            need not change the router.
           </p>
           {readOnly ? null : (
             <button type="button" class="primary" onClick={() => setAsked("token")}>
@@ -47,7 +47,7 @@ export function FirstSteps({ status }: { status: StatusView }): JSX.Element | nu
           />
         </Step>
         <Step number={3} current={current} title="Map a service">
-          <p>Say which public port or host leads to which private address.</p>
+          <p>Choose a public port or host name, and the private address it leads to.</p>
           {readOnly ? null : (
             <a class="button primary" href={hrefOf({ view: "new", site: site ?? "" })}>
               <Icon name="plus" /> Add a mapping

@@ -9,7 +9,7 @@ import { Field } from "../parts/field.tsx";
 import { Icon, type IconName } from "../parts/icon.tsx";
 
 const NAMES: Readonly<Record<HopName, string>> = {
-  here: "Here",
+  here: "This machine",
   public: "Public side",
   policy: "Rules",
   edge: "Edge",
@@ -20,12 +20,12 @@ const NAMES: Readonly<Record<HopName, string>> = {
 
 const OUTCOMES: Readonly<Record<Hop["outcome"], { icon: IconName; word: string }>> = {
   ok: { icon: "ok", word: "works" },
-  warning: { icon: "warning", word: "look at this" },
-  failed: { icon: "failed", word: "fails" },
+  warning: { icon: "warning", word: "warning" },
+  failed: { icon: "failed", word: "failed" },
   "not-tested": { icon: "skipped", word: "not tested" },
 };
 
-/** Tries the way to a target now, and draws it hop by hop. */
+/** Tests a mapping now, and shows the result of each hop from the public side to the target. */
 export function Hops({ endpoint }: { endpoint: string }): JSX.Element {
   const [from, setFrom] = useState("");
   const [answer, setAnswer] = useState<TestAnswer>();
@@ -49,11 +49,11 @@ export function Hops({ endpoint }: { endpoint: string }): JSX.Element {
       <div class="heading">
         <h2 id="test">Test it</h2>
         <form class="test-form" onSubmit={(event) => void test(event)}>
-          <Field label="For a visitor from">
+          <Field label="Visitor's address">
             {(given) => (
               <input
                 {...given}
-                placeholder="your own address"
+                placeholder="yours"
                 autocomplete="off"
                 value={from}
                 onInput={(event) => setFrom(event.currentTarget.value)}
@@ -68,10 +68,10 @@ export function Hops({ endpoint }: { endpoint: string }): JSX.Element {
       <Fault error={error} />
       <div aria-live="polite">{answer === undefined ? null : <Result answer={answer} />}</div>
       {answer === undefined ? (
-        <p class="hint">An agent dials the target as for a visitor, and says what it hears.</p>
+        <p class="hint">An agent connects to the target as it would for a visitor, and reports what happened.</p>
       ) : (
         <div class="hint">
-          From the outside, where only you can stand:{" "}
+          This test starts at the edge. To test the way to the edge too, run this on a machine outside:{" "}
           <Copyable text={`sallyport test ${endpoint}`} label="Command that tests from outside" />
         </div>
       )}
@@ -81,7 +81,7 @@ export function Hops({ endpoint }: { endpoint: string }): JSX.Element {
 
 function Result({ answer }: { answer: TestAnswer }): JSX.Element {
   const bad = answer.hops.find(({ outcome }) => outcome === "failed");
-  const verdict = bad === undefined ? "Nothing is in the way." : `It breaks at: ${NAMES[bad.hop]}.`;
+  const verdict = bad === undefined ? "No step failed." : `Failed at: ${NAMES[bad.hop]}.`;
   return (
     <>
       <p class={bad === undefined ? "verdict good" : "verdict bad"}>{verdict}</p>

@@ -19,7 +19,7 @@ site = "warehouse-3"
 target = "192.168.2.102:8090"
 name = "shop"`;
 
-/** Brings the register to what a text says: the difference first, then all of it or nothing. */
+/** The view that imports mappings from a text: shows the difference first, then applies all of it or nothing. */
 export function Import(): JSX.Element {
   const [text, setText] = useState("");
   const [keep, setKeep] = useState(true);
@@ -39,7 +39,7 @@ export function Import(): JSX.Element {
       const answer = await call<ApplyAnswer>("PUT", "/mappings", body, dryRun ? undefined : plan?.tag);
       setError(undefined);
       if (dryRun) return setPlan(answer);
-      notify("The register is as you wanted it");
+      notify("Mappings imported");
       await refresh("rules", 0);
       go({ view: "overview" });
     } catch (refusal) {
@@ -53,8 +53,8 @@ export function Import(): JSX.Element {
     <section class="panel import" aria-labelledby="import">
       <h1 id="import">Import mappings</h1>
       <p class="hint">
-        Paste the register as TOML or JSON, as Download gives it. Nothing is changed before you have seen the
-        difference.
+        Paste mappings as TOML or JSON, in the form that Download writes. You see the difference before anything
+        changes.
       </p>
       <Field label="Rules">
         {(given) => (
@@ -78,19 +78,19 @@ export function Import(): JSX.Element {
             accept=".toml,.json,text/plain"
             onChange={(event) => {
               const [file] = event.currentTarget.files ?? [];
-              // Chosen again after it was mended, the same file is news only to an empty field.
+              // If the same file is chosen again after an edit, the browser reports it only if the field is empty.
               event.currentTarget.value = "";
               if (file !== undefined) void file.text().then((content) => change({ text: content }));
             }}
           />
         </label>
         <button type="button" onClick={() => change({ text: current() })}>
-          Start from the register as it is
+          Start from the current mappings
         </button>
       </p>
       <label class="check">
         <input type="checkbox" checked={keep} onChange={(event) => change({ keep: event.currentTarget.checked })} />
-        Leave mappings alone that are not in the text. Otherwise they are removed, and what is open through them is cut.
+        Keep mappings that are not in the text. Otherwise they are removed and their connections are cut.
       </label>
       <Fault error={error} />
       {plan === undefined ? null : <Difference plan={plan} />}

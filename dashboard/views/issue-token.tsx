@@ -13,15 +13,15 @@ import { IssuedToken } from "./issued-token.tsx";
 export type TokenStart = { kind: TokenKind; site?: string; endpoint?: string };
 
 const KINDS: Readonly<Record<TokenKind, string>> = {
-  agent: "Agent: serves a site from inside its LAN",
-  visitor: "Visitor: opens endpoints with sallyport connect",
-  gateway: "Gateway: owns public ports on another machine",
+  agent: "Agent: runs inside the LAN of a site",
+  visitor: "Visitor: reaches endpoints, for example with sallyport connect",
+  gateway: "Gateway: serves public ports on another machine",
   admin: "Admin: this dashboard, the commands and the API",
 };
 
 const DAY = 86_400;
 
-/** Issues a token of any kind, then shows it once with what to do with it. */
+/** A dialog that issues a token, then shows it once with the command that uses it. */
 export function IssueToken({ start, onClose }: { start: TokenStart; onClose: () => void }): JSX.Element {
   const [issued, setIssued] = useState<{ token: IssuedView; endpoint: string }>();
   const title = issued === undefined ? "Issue a token" : `The ${issued.token.kind}'s token`;
@@ -89,17 +89,15 @@ function TokenForm({ start, onIssued, onClose }: FormProps): JSX.Element {
       {kind === "admin" ? (
         <label class="check">
           <input type="checkbox" checked={readOnly} onChange={(event) => setReadOnly(event.currentTarget.checked)} />
-          It may look, and change nothing
+          Read-only
         </label>
       ) : (
         <Scope kind={kind} scope={scope} onScope={setScope} />
       )}
       <Field
-        label="Good for, in days"
+        label="Valid for, in days"
         hint={
-          kind === "agent" || kind === "gateway"
-            ? "A year unless said otherwise; it renews itself."
-            : "90 days unless said otherwise."
+          kind === "agent" || kind === "gateway" ? "Empty: one year. It is renewed automatically." : "Empty: 90 days."
         }
       >
         {(props) => (
@@ -116,7 +114,7 @@ function TokenForm({ start, onIssued, onClose }: FormProps): JSX.Element {
       {kind === "agent" && needsLocal ? (
         <label class="check">
           <input type="checkbox" checked={local} onChange={(event) => setLocal(event.currentTarget.checked)} />
-          The agent runs on the edge's own machine ({url} is reached from there alone)
+          The agent runs on the edge's own machine ({url} can be reached only from there)
         </label>
       ) : null}
       <Fault error={error} />
@@ -133,13 +131,13 @@ function TokenForm({ start, onIssued, onClose }: FormProps): JSX.Element {
 const SCOPES: Readonly<Record<Exclude<TokenKind, "admin">, { label: string; hint: string }>> = {
   agent: {
     label: "Targets it may dial",
-    hint: "As 192.168.2.0/24:80,443, several with spaces between; of the agent's own machine as localhost:3000. Empty: other machines, as its own --allow permits.",
+    hint: "For example 192.168.2.0/24:80,443, or localhost:3000 for the agent's own machine. Separate several with spaces. Empty: all other machines that the agent's --allow permits.",
   },
   visitor: {
-    label: "Endpoints it opens",
-    hint: "As warehouse-3/ssh or 8080/tcp, several with spaces between; warehouse-3/* is all of a site.",
+    label: "Endpoints it may open",
+    hint: "For example warehouse-3/ssh or 8080/tcp. Separate several with spaces. warehouse-3/* stands for everything of a site.",
   },
-  gateway: { label: "Endpoints it may own", hint: "As 5060/udp, several with spaces between. Empty: all." },
+  gateway: { label: "Endpoints it may serve", hint: "For example 5060/udp. Separate several with spaces. Empty: all." },
 };
 
 type ScopeProps = { kind: Exclude<TokenKind, "admin">; scope: string; onScope: (scope: string) => void };

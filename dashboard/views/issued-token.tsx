@@ -9,7 +9,7 @@ import { useStore } from "../state.ts";
 
 type Props = { issued: IssuedView; endpoint: string; onClose: () => void };
 
-/** A fresh token, shown this once: to be copied, photographed, or pasted as a command. */
+/** A new token, shown once: to be copied, scanned, or pasted as part of a command. */
 export function IssuedToken({ issued, endpoint, onClose }: Props): JSX.Element {
   const url = useStore((state) => state.session?.url) ?? "";
   const [qr, setQr] = useState(false);
@@ -17,8 +17,8 @@ export function IssuedToken({ issued, endpoint, onClose }: Props): JSX.Element {
   return (
     <div class="issued">
       <p>
-        It is shown this once, and good until {moment(expires)}. Whoever has it may do what it says: hand it over as you
-        would a key.
+        Copy it now: it is not shown again. It is valid until {moment(expires)}. Anyone who has it can use it, so hand
+        it over as you would a key.
       </p>
       <Use issued={issued} endpoint={endpoint} url={url} />
       <h3>The token alone</h3>
@@ -48,7 +48,7 @@ function Use({ issued, endpoint, url }: { issued: IssuedView; endpoint: string; 
           <h3>On a machine inside {site ?? "the site"}</h3>
           <Copyable text={agentCommand(issued)} label="Command that starts the agent" />
           <p class="hint">
-            The token knows its edge, so the agent needs nothing else. Once it works, make it a service:{" "}
+            The token contains the edge's URL, so the agent needs nothing else. Once it works, make it a service:{" "}
             <code>{installCommand(site ?? "agent")}</code>
           </p>
         </>

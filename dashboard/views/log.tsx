@@ -18,10 +18,10 @@ const OUTCOMES: Readonly<Record<ConnectionView["outcome"], Tone>> = {
   cut: "plain",
 };
 
-/** Connections asked for, and shown. */
+/** Connections on one page. */
 const PAGE = 200;
 
-/** The last connections and why each ended; new ones come by themselves. */
+/** The view of the last connections and why each ended. New ones appear by themselves. */
 export function Log({ endpoint: start }: { endpoint: string }): JSX.Element {
   const [endpoint, setEndpoint] = useState(start);
   const [site, setSite] = useState("");
@@ -36,7 +36,8 @@ export function Log({ endpoint: start }: { endpoint: string }): JSX.Element {
   const last = before.at(-1);
   const asked = { ...filter, site, outcome, before: last === undefined ? "" : String(last) };
   for (const [name, value] of Object.entries(asked)) if (value !== "") query.set(name, value);
-  // What the question can't be asked about here comes with the next answer: addresses and ranges are the edge's to compare.
+  // Live connections are filtered here by site and outcome only. Comparing addresses and port ranges is left to the edge: with
+  // such a filter, the list is loaded again instead.
   const isPlain = filter.visitor === "" && filter.endpoint === "" && last === undefined;
   const revision =
     isPlain || last !== undefined ? "" : ended.length === 0 ? "" : (ended.at(-1)?.ended ?? "").slice(0, 18);
@@ -69,7 +70,7 @@ export function Log({ endpoint: start }: { endpoint: string }): JSX.Element {
           onValue={(value) => turn(() => setSite(value))}
         />
         <ChoiceFilter
-          label="Ending"
+          label="Outcome"
           value={outcome}
           of={Object.keys(OUTCOMES)}
           onValue={(value) => turn(() => setOutcome(value))}
@@ -80,11 +81,11 @@ export function Log({ endpoint: start }: { endpoint: string }): JSX.Element {
       {shown.length === 0 ? (
         <p class="empty">
           {answer === undefined
-            ? "Asking the edge…"
-            : "No connection has ended yet. They are listed when they end, with the reason."}
+            ? "Loading…"
+            : "No connections found. A connection is listed when it ends, with the reason."}
         </p>
       ) : (
-        <Table titles={["Ended", "Visitor", "Endpoint", "Target", "In", "Out", "Lasted", "Ending"]}>
+        <Table titles={["Ended", "Visitor", "Endpoint", "Target", "In", "Out", "Lasted", "Outcome"]}>
           {shown.map((each) => (
             <Connection key={nameOf(each)} connection={each} now={now} />
           ))}
@@ -95,12 +96,12 @@ export function Log({ endpoint: start }: { endpoint: string }): JSX.Element {
   );
 }
 
-/** One that has just ended has no number in the journal yet; it is the same all the same. */
+/** Returns a key for a connection. One that has just ended has no number in the journal yet, so the key is made of its contents. */
 function nameOf({ at, ended, visitor, endpoint, outcome, bytesIn, bytesOut }: ConnectionView): string {
   return [at, ended, visitor, endpoint, outcome, bytesIn, bytesOut].join(" ");
 }
 
-/** The newest first, each once. */
+/** Merges loaded and live connections: the newest first, each once. */
 function mergeNewest(asked: readonly ConnectionView[], fresh: readonly ConnectionView[]): ConnectionView[] {
   const all = new Map([...fresh, ...asked].map((each) => [nameOf(each), each]));
   return [...all.values()].toSorted((a, b) => b.ended.localeCompare(a.ended)).slice(0, PAGE);
@@ -130,7 +131,7 @@ function Connection({ connection, now }: { connection: ConnectionView; now: numb
       <td data-title="Lasted" class="number">
         {span(Date.parse(ended) - Date.parse(at))}
       </td>
-      <td data-title="Ending">
+      <td data-title="Outcome">
         <Badge tone={OUTCOMES[outcome]}>{outcome}</Badge> <span class="small">{reason}</span>
       </td>
     </tr>

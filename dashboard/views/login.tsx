@@ -4,7 +4,7 @@ import { logIn } from "../load.ts";
 import { useStore } from "../state.ts";
 import { Fault } from "../parts/fault.tsx";
 
-/** The admin secret, or an admin token, for a session of this browser. */
+/** The login page: opens a session for the admin secret or an admin token. */
 export function Login(): JSX.Element {
   const loadError = useStore((state) => state.loadError);
   const [secret, setSecret] = useState("");
@@ -52,7 +52,7 @@ export function Login(): JSX.Element {
           <code>wrangler secret put ADMIN_SECRET</code>.
         </p>
         <p>
-          Whoever may look but not change can log in with a token: <code>sallyport token admin --read-only</code>
+          For read-only access, log in with a token from <code>sallyport token admin --read-only</code>.
         </p>
       </details>
     </main>

@@ -19,11 +19,11 @@ const LIVES: readonly [seconds: number, text: string][] = [
   [30 * 86_400, "30 days"],
 ];
 
-/** Lets one visitor's address in for a while, by a link that works once. */
+/** A dialog that makes a grant, then shows its one-time link. */
 export function MakeGrant({ endpoints, onClose }: { endpoints: readonly string[]; onClose: () => void }): JSX.Element {
   const [made, setMade] = useState<MadeGrantView>();
   return (
-    <Dialog title={made === undefined ? "Grant access for a while" : "Send this link"} onClose={onClose}>
+    <Dialog title={made === undefined ? "Grant access for a limited time" : "Send this link"} onClose={onClose}>
       {made === undefined ? (
         <GrantForm start={endpoints} onMade={setMade} onClose={onClose} />
       ) : (
@@ -55,7 +55,7 @@ function GrantForm({ start, onMade, onClose }: FormProps): JSX.Element {
   };
   return (
     <form onSubmit={(event) => void submit(event)}>
-      <Field label="Endpoints" hint="With Ctrl or ⌘, several.">
+      <Field label="Endpoints" hint="Hold Ctrl or ⌘ to choose several.">
         {(given) => (
           <select
             {...given}
@@ -82,7 +82,7 @@ function GrantForm({ start, onMade, onClose }: FormProps): JSX.Element {
           </select>
         )}
       </Field>
-      <Field label="Who it is for" hint="For the list and the audit.">
+      <Field label="Who it is for" hint="Shown in the list of grants and in the audit.">
         {(given) => (
           <input
             {...given}
@@ -108,8 +108,8 @@ function Made({ grant, onClose }: { grant: MadeGrantView; onClose: () => void })
   return (
     <div class="issued">
       <p>
-        Whoever opens it first has their network's address let in to {grant.endpoints.join(", ")} until{" "}
-        {moment(grant.until)}. It is shown this once.
+        The first person to open it gets access to {grant.endpoints.join(", ")} from their network's address until{" "}
+        {moment(grant.until)}. Copy it now: it is not shown again.
       </p>
       <Copyable text={grant.link} label="Link of the grant" secret />
       <Qr text={grant.link} label="The link as a QR code" />

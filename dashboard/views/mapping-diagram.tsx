@@ -6,7 +6,7 @@ import { useStore } from "../state.ts";
 
 type Props = { mapping: MappingView; status: MappingStatus | undefined };
 
-/** The way of a mapping, from its visitors to its target, with what goes along it now. */
+/** A diagram of a mapping from its visitors to its target, with its traffic now. */
 export function MappingDiagram({ mapping, status }: Props): JSX.Element {
   const site = useStore((state) => state.status)?.sites.find(({ name }) => name === mapping.site);
   const traffic = useStore((state) => state.traffic);
@@ -21,7 +21,7 @@ export function MappingDiagram({ mapping, status }: Props): JSX.Element {
   return (
     <section class="panel" aria-labelledby="way">
       <h2 id="way" class="hidden">
-        The way
+        From visitors to target
       </h2>
       <p class="hidden">{summary}</p>
       <div class={streams > 0 ? "way-picture flowing" : "way-picture"} aria-hidden="true">

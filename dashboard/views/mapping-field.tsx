@@ -3,15 +3,15 @@ import type { FieldName, NamedField } from "../../shared/rule/fields.ts";
 import type { Form } from "../form.ts";
 import { Field } from "../parts/field.tsx";
 
-/** What each part of a mapping's form is given. */
+/** Properties of every part of a mapping's form. */
 export type FormProps = {
   form: Form;
-  /** What is wrong with a field; "" when nothing is, or when it has not been touched. */
+  /** Returns a field's error message; "" for none, or while the field has not been edited. */
   errorOf: (field: FieldName) => string;
   set: (field: FieldName, value: string | boolean) => void;
 };
 
-/** A field with the control that its kind asks for. */
+/** A field with the control for its kind. */
 export function FieldControl({ form, errorOf, set, field }: FormProps & { field: NamedField }): JSX.Element {
   const { name, label, hint } = field;
   const value = form[name];

@@ -15,7 +15,7 @@ import { MoreFields } from "./mapping-more.tsx";
 import type { FormProps } from "./mapping-field.tsx";
 import { MainFields } from "./mapping-main.tsx";
 
-/** Adds a mapping, or changes one: by the same rules and with the same warnings as the commands. */
+/** A form that adds or changes a mapping, with the same checks and warnings as the commands. */
 export function MappingForm({ mapping, site }: { mapping: MappingView | undefined; site: string }): JSX.Element {
   const mappings = useStore((state) => state.mappings) ?? [];
   const sites = useStore((state) => state.status?.sites) ?? [];
@@ -44,7 +44,7 @@ export function MappingForm({ mapping, site }: { mapping: MappingView | undefine
     setBusy(true);
     try {
       const saved = await save(form, mapping);
-      notify(`${saved.mapping.endpoint} ${mapping === undefined ? "is mapped" : "is changed"}`);
+      notify(`${mapping === undefined ? "Added" : "Changed"} ${saved.mapping.endpoint}`);
       await refresh("rules", 0);
       go({ view: "mapping", endpoint: saved.mapping.endpoint, edit: false });
     } catch (refused) {
@@ -90,7 +90,7 @@ function save(form: Form, mapping: MappingView | undefined): Promise<MappingAnsw
   return call<MappingAnswer>("PATCH", mappingPath(mapping.endpoint), input, mapping.etag);
 }
 
-/** The site that is probably meant: the first where somebody is. */
+/** Returns the site to preselect: the first that is online, else the first. */
 function likelySite(sites: readonly SiteStatus[]): string {
   return (sites.find(({ state }) => state === "online") ?? sites[0])?.name ?? "";
 }
@@ -99,7 +99,7 @@ function isFormField(field: string): boolean {
   return Object.hasOwn(EMPTY, field);
 }
 
-/** To the field that is wrong; those that are folded away are unfolded. */
+/** Moves the focus to a field, and opens the section that hides it. */
 function focusOn(field: string): void {
   const input = document.querySelector<HTMLElement>(`[name="${CSS.escape(field)}"]`);
   const folded = input?.closest("details");

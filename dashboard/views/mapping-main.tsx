@@ -17,7 +17,7 @@ export function MainFields({ sites, ...props }: FormProps & { sites: readonly st
         <FieldControl {...props} field={fieldNamed("access")} />
       </div>
       <fieldset>
-        <legend>For the register</legend>
+        <legend>Description</legend>
         <div class="columns">
           {REGISTER.filter(({ isProse }) => isProse !== true).map((field) => (
             <FieldControl key={field.name} {...props} field={field} />
@@ -28,7 +28,7 @@ export function MainFields({ sites, ...props }: FormProps & { sites: readonly st
         ))}
       </fieldset>
       <fieldset>
-        <legend>Who and how long</legend>
+        <legend>Who may connect, and how long</legend>
         <div class="columns">
           {VISITORS.map((field) => (
             <FieldControl key={field.name} {...props} field={field} />
@@ -39,7 +39,7 @@ export function MainFields({ sites, ...props }: FormProps & { sites: readonly st
   );
 }
 
-/** One of the sites that there are. */
+/** A choice of the existing sites. */
 function Site({ form, errorOf, set, sites }: FormProps & { sites: readonly string[] }): JSX.Element {
   return (
     <Field label={fieldNamed("site").label} error={errorOf("site")}>

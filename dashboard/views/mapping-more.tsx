@@ -7,10 +7,10 @@ import { FieldControl, type FormProps } from "./mapping-field.tsx";
 
 const MORE = FIELDS.filter(({ form }) => form === undefined);
 
-/** What is offered before there is an endpoint. */
+/** Decides which fields are shown while the endpoint is missing or wrong. */
 const DEFAULT_ENDPOINT: Endpoint = { kind: "port", first: 1, last: 1, transport: "tcp" };
 
-/** The fields that few mappings need: those that its endpoint and its target can have. */
+/** The fields that few mappings need, as far as they apply to the endpoint and target. */
 export function MoreFields(props: FormProps): JSX.Element {
   const { form } = props;
   const parsed = parseEndpoint(form.endpoint.trim());

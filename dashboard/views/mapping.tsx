@@ -16,7 +16,7 @@ import { Hops } from "./hops.tsx";
 import { MappingDiagram } from "./mapping-diagram.tsx";
 import { State } from "./register.tsx";
 
-/** One mapping: how it does, what it is, and what can be done with it. */
+/** The view of one mapping: its state and traffic, a test, its fields and its actions. */
 export function MappingPage({ mapping }: { mapping: MappingView }): JSX.Element {
   const status = useStore((state) => state.status)?.mappings.find(({ id }) => id === mapping.id);
   const readOnly = useStore((state) => state.session?.readOnly === true);
@@ -49,7 +49,7 @@ function Actions({ mapping }: { mapping: MappingView }): JSX.Element {
   const isService = !/^\d|^https?:/.test(endpoint);
   const remove = async (): Promise<void> => {
     await call("DELETE", mappingPath(endpoint), undefined, mapping.etag);
-    notify(`${endpoint} is removed`);
+    notify(`Removed ${endpoint}`);
     go({ view: "overview" });
     await refresh("rules", 0);
   };
@@ -73,7 +73,7 @@ function Actions({ mapping }: { mapping: MappingView }): JSX.Element {
       </button>
       {asked === "remove" ? (
         <Confirm title={`Remove ${endpoint}?`} action="Remove the mapping" onConfirm={remove} onClose={close}>
-          What is open through it is cut at once. It can be added again, with another history.
+          Its open connections are cut at once. If you add it again, it starts without this history.
         </Confirm>
       ) : null}
       {asked === "grant" ? <MakeGrant endpoints={[endpoint]} onClose={close} /> : null}
@@ -89,7 +89,7 @@ function Facts({ mapping, status }: { mapping: MappingView; status: MappingStatu
   const facts: [title: string, value: JSX.Element | string][] = [
     ...registerFacts(mapping),
     ["Last used", <When key="used" at={lastUsed} now={now} />],
-    ["Refused", status === undefined || status.refused === 0 ? "" : count(status.refused, "visitor")],
+    ["Refused visitors", status === undefined || status.refused === 0 ? "" : count(status.refused, "visitor")],
     ["Last refused", refusal === null ? "" : `${clock(refusal.at, now)}: ${refusal.reason}`],
     ["Added", `${moment(created.at)} by ${created.by}`],
     ["Changed", changed.at === created.at ? "" : `${moment(changed.at)} by ${changed.by}`],
@@ -97,8 +97,8 @@ function Facts({ mapping, status }: { mapping: MappingView; status: MappingStatu
   return (
     <section class="panel" aria-labelledby="facts">
       <div class="heading">
-        <h2 id="facts">In the register</h2>
-        <a href={hrefOf({ view: "log", endpoint: mapping.endpoint })}>Its connections</a>
+        <h2 id="facts">Details</h2>
+        <a href={hrefOf({ view: "log", endpoint: mapping.endpoint })}>Show its connections</a>
       </div>
       <dl class="list">
         {facts
@@ -114,11 +114,11 @@ function Facts({ mapping, status }: { mapping: MappingView; status: MappingStatu
   );
 }
 
-/** What the heading and the picture show already. */
+/** Fields that the heading and the diagram show. */
 const SHOWN: readonly FieldName[] = ["endpoint", "site", "target", "name"];
 const FACTS = FIELDS.filter(({ name }) => !SHOWN.includes(name));
 
-/** What the register says of a mapping, without what is as usual. */
+/** Lists the titles and values of a mapping's fields; the value of a field at its default is `none`, or "". */
 function registerFacts(mapping: MappingView): [title: string, value: string][] {
   return FACTS.map((field) => {
     const { form, label, title, none = "" } = field;

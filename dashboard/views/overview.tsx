@@ -7,7 +7,7 @@ import { FirstSteps } from "./first-steps.tsx";
 import { Register } from "./register.tsx";
 import { Sites } from "./sites.tsx";
 
-/** Problems first, then sites with their agents, then the register. */
+/** The view of problems, sites with their agents, and mappings. */
 export function Overview(): JSX.Element {
   const status = useStore((state) => state.status);
   const mappings = useStore((state) => state.mappings);
@@ -21,14 +21,14 @@ export function Overview(): JSX.Element {
       );
     return (
       <p class="faint" aria-busy="true">
-        Asking the edge…
+        Loading…
       </p>
     );
   }
   return (
     <>
       <h1 class="hidden">Overview</h1>
-      {loadError === "" ? null : <p class="fault" role="alert">{`${loadError} What is shown may be old.`}</p>}
+      {loadError === "" ? null : <p class="fault" role="alert">{`${loadError} What you see may be out of date.`}</p>}
       <Problems />
       <FirstSteps status={status} />
       {status.sites.length === 0 ? null : <Sites status={status} />}
@@ -45,7 +45,7 @@ function Problems(): JSX.Element | null {
   if (found.length === 0) return null;
   return (
     <section class="problems" aria-labelledby="problems">
-      <h2 id="problems">Look at this first</h2>
+      <h2 id="problems">Problems</h2>
       <ul>
         {found.map(({ tone, text, endpoint }) => (
           <li key={`${endpoint ?? ""}${text}`} class={tone}>

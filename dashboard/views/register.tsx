@@ -12,7 +12,7 @@ import { selectRows, rowsOf, streamsOf, worstFirst, type Order, type Row, type R
 import { useNow, useStore } from "../state.ts";
 import { DownloadMenu } from "./download-menu.tsx";
 
-/** Lines shown at once: more would be slow to draw and to read. */
+/** Rows on one page: more would be slow to draw and to read. */
 const PAGE = 100;
 
 const COLUMNS: readonly { readonly title: string; readonly order?: Order; readonly className?: string }[] = [
@@ -22,12 +22,12 @@ const COLUMNS: readonly { readonly title: string; readonly order?: Order; readon
   { title: "Site", order: "site" },
   { title: "Access" },
   { title: "State" },
-  { title: "Live", order: "streams", className: "number" },
+  { title: "Visitors", order: "streams", className: "number" },
   { title: "Last hour", order: "hour" },
   { title: "Last used", order: "used" },
 ];
 
-/** Every mapping, as the register has it. */
+/** The list of all mappings, with filters and sorting. */
 export function Register(): JSX.Element {
   const mappings = useStore((state) => state.mappings) ?? [];
   const status = useStore((state) => state.status);
@@ -39,7 +39,7 @@ export function Register(): JSX.Element {
   const rows = useMemo(() => rowsOf(mappings, status?.mappings ?? [], traffic), [mappings, status, traffic]);
   const sites = [...new Set(mappings.map(({ site }) => site))].toSorted();
   const tags = [...new Set(mappings.flatMap((mapping) => mapping.tags))].toSorted();
-  // The last mapping with a tag may have lost it, and its tag the place among those that can be chosen.
+  // The chosen tag may be gone: the last mapping that had it may have been changed.
   const tag = tags.includes(query.tag) ? query.tag : "";
   const found = useMemo(() => worstFirst(selectRows(rows, { ...query, tag })), [rows, query, tag]);
   const last = Math.max(0, Math.ceil(found.length / PAGE) - 1);
@@ -96,7 +96,7 @@ export function Register(): JSX.Element {
           </tbody>
         </table>
       </div>
-      {found.length === 0 ? <p class="faint">No mapping has all of these words.</p> : null}
+      {found.length === 0 ? <p class="faint">No mappings match.</p> : null}
       <Pager page={at} last={last} onPage={setPage} />
     </section>
   );
@@ -104,7 +104,7 @@ export function Register(): JSX.Element {
 
 type ChooseProps = {
   what: string;
-  /** What no choice is called. */
+  /** Label of the choice that filters nothing. */
   all: string;
   of: readonly string[];
   value: string;
@@ -153,7 +153,7 @@ function Title({ title, order, className, query, onQuery }: TitleProps): JSX.Ele
   if (order === undefined) return <th scope="col">{title}</th>;
   const isSorted = query.order === order;
   const sort = isSorted ? (query.down ? "descending" : "ascending") : "none";
-  // Of numbers and times, the most is what one looks for first.
+  // Numbers and times start in descending order: the largest and latest matter most.
   const down = isSorted ? !query.down : ["streams", "hour", "used"].includes(order);
   return (
     <th scope="col" class={className} aria-sort={sort}>
@@ -198,7 +198,7 @@ function Line({ row, now }: { row: Row; now: number }): JSX.Element {
         ) : null}
       </td>
       <td data-title="State">{status === undefined ? null : <State state={status.state} />}</td>
-      <td data-title="Live" class="number">
+      <td data-title="Visitors" class="number">
         {streams === 0 ? <span class="faint">0</span> : streams}
         {flow === 0 ? null : <span class="small faint"> {rate(flow)}</span>}
       </td>

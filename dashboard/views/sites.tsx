@@ -15,7 +15,7 @@ import { IssueToken } from "./issue-token.tsx";
 
 const TONES: Readonly<Record<SiteStatus["state"], Tone>> = { online: "good", offline: "bad", unknown: "warn" };
 
-/** Each site with its agents. */
+/** The list of sites with their agents. */
 export function Sites({ status }: { status: StatusView }): JSX.Element {
   const readOnly = useStore((state) => state.session?.readOnly === true);
   const now = useNow();
@@ -53,7 +53,7 @@ function Site({ site, mappings, now, readOnly }: SiteProps): JSX.Element {
   const close = (): void => setAsked(undefined);
   const remove = async (): Promise<void> => {
     await call("DELETE", `/sites/${encodeURIComponent(site.name)}`);
-    notify(`${site.name} is removed`);
+    notify(`Removed ${site.name}`);
     await refresh("rules");
   };
   return (
@@ -63,7 +63,7 @@ function Site({ site, mappings, now, readOnly }: SiteProps): JSX.Element {
         <Badge tone={TONES[site.state]}>{site.state}</Badge>
       </div>
       {site.agents.length === 0 ? (
-        <p class="faint">{site.relay.seen ? "No agent is connected." : "No agent has ever been here."}</p>
+        <p class="faint">{site.relay.seen ? "No agent is connected." : "No agent has ever connected."}</p>
       ) : (
         <ul class="agents">
           {site.agents.map((agent) => (
@@ -90,7 +90,7 @@ function Site({ site, mappings, now, readOnly }: SiteProps): JSX.Element {
       {asked === "token" ? <IssueToken start={{ kind: "agent", site: site.name }} onClose={close} /> : null}
       {asked === "remove" ? (
         <Confirm title={`Remove ${site.name}?`} action="Remove the site" onConfirm={remove} onClose={close}>
-          Tokens of its agents are revoked, and they are disconnected.
+          The tokens of its agents are revoked, and the agents are disconnected.
         </Confirm>
       ) : null}
     </li>
@@ -106,7 +106,7 @@ function Agent({ agent, now }: { agent: AgentView; now: number }): JSX.Element {
       </span>
       <dl class="facts">
         <div>
-          <dt>from</dt>
+          <dt>address</dt>
           <dd>{address}</dd>
         </div>
         <div>

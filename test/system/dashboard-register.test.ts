@@ -44,7 +44,7 @@ test("the register comes down as the command writes it, and goes up again with i
   await page.getByText(`Line ${bad}: target: "80000" is not a port`).waitFor();
 
   await choose(wanted);
-  await page.getByLabel(/Leave mappings alone/).uncheck();
+  await page.getByLabel(/Keep mappings/).uncheck();
   await page.getByRole("button", { name: "Show the difference" }).click();
   await page.getByRole("heading", { name: "This would change" }).waitFor();
   await accessible(page, "a difference");
@@ -53,7 +53,7 @@ test("the register comes down as the command writes it, and goes up again with i
     expect.stringMatching(/^changed 8080\/tcp.*10\.0\.0\.1:80 → 10\.0\.0\.9:80/),
     expect.stringMatching(/^added 8083\/tcp/),
   ]);
-  await page.getByText("1 stay as they are.").waitFor();
+  await page.getByText("1 mapping unchanged.").waitFor();
 
   // Somebody else changes the register meanwhile: what was shown is not what would happen.
   await edge.ok("map", "edit", "8081/tcp", "--name", "elsewhere");
@@ -61,7 +61,7 @@ test("the register comes down as the command writes it, and goes up again with i
   await page.getByRole("alert").waitFor();
   await page.getByRole("button", { name: "Show the difference" }).click();
   await page.getByRole("button", { name: "Make 4 changes" }).click();
-  await page.getByText("The register is as you wanted it").waitFor();
+  await page.getByText("Mappings imported").waitFor();
   const now = await edge.json<MappingView[]>("map", "ls");
   expect(now.map(({ endpoint, target }) => `${endpoint} ${target}`).toSorted()).toEqual([
     "8080/tcp 10.0.0.9:80",

@@ -62,7 +62,7 @@ test("from the empty page to a first mapping, its test, its traffic, a grant, an
   await page.getByRole("heading", { name: "8080/tcp echo ready" }).waitFor();
 
   await page.getByRole("button", { name: "Test now" }).click();
-  await page.getByText("Nothing is in the way.").waitFor();
+  await page.getByText("No step failed.").waitFor();
   expect(await page.locator(".hops > li").count()).toBe(5);
 
   const visitor = connect(8080, edge.host);
@@ -83,7 +83,7 @@ test("from the empty page to a first mapping, its test, its traffic, a grant, an
   await page.getByRole("button", { name: "Done" }).click();
 
   await page.getByRole("link", { name: "Access" }).click();
-  await page.getByRole("row", { name: /Ann/ }).getByText("nobody yet").waitFor();
+  await page.getByRole("row", { name: /Ann/ }).getByText("none yet").waitFor();
   await accessible(page, "access");
   await page.getByRole("button", { name: /Revoke the token of agent:lab/ }).click();
   await page.getByRole("button", { name: "Revoke the token", exact: true }).click();
@@ -142,7 +142,7 @@ test("names and banners that are programs stay text, and a thousand mappings are
   await logIn(edge, page);
   await page.getByText("1,001 mappings").first().waitFor();
   expect(await page.locator("table.register tbody tr").count()).toBe(100);
-  await page.getByRole("button", { name: "After" }).click();
+  await page.getByRole("button", { name: "Next" }).click();
   await page.getByText("page 2 of 11").waitFor();
   await page.getByLabel("Search mappings").fill("service-0999");
   await page.getByText("1 of 1,001 mappings").waitFor();
@@ -154,7 +154,7 @@ test("names and banners that are programs stay text, and a thousand mappings are
   expect(await page.locator("img, script:not([src])").count()).toBe(0);
   await page.getByRole("link", { name: "Audit" }).click();
   await page.getByRole("row", { name: /map apply/ }).waitFor();
-  await page.getByLabel("Of", { exact: true }).fill("8081/tcp");
+  await page.getByLabel("Subject", { exact: true }).fill("8081/tcp");
   await page.getByRole("button", { name: "Search" }).click();
   await page.getByRole("row", { name: /8081\/tcp/ }).waitFor();
   expect(board.complaints).toEqual([]);
