@@ -2,7 +2,7 @@ import { Backlog } from "../shared/backlog.ts";
 import { MAX_WAITING } from "../shared/http/limits.ts";
 
 /**
- * What waits in this isolate for and from WebSocket visitors: the platform takes whatever a visitor sends, and keeps whatever
- * a visitor does not read, so their sum is bounded here. All relays of a self-hosted edge are in one isolate.
+ * Limits the bytes that wait in this isolate to and from WebSocket visitors. The platform accepts all that a visitor sends, and
+ * queues all that a visitor does not read, without a limit of its own. All relays of a self-hosted edge share one isolate.
  */
 export const backlog = new Backlog(MAX_WAITING);

@@ -7,14 +7,14 @@ export type BodyRule = {
   limit: number;
   /** Deadline for the whole body, in milliseconds. */
   ms: number;
-  /** OpenBodies bodies that share one limit on their number; absent for administrators. */
+  /** The unfinished bodies that this one counts with; absent for admins, whose number is not limited. */
   openBodies?: OpenBodies;
 };
 
-/** Bodies that are being read. When there are `max` and another one starts, the oldest is aborted. */
+/** Bodies being read, at most `max`. When another one starts, the oldest is aborted. */
 export class OpenBodies {
   readonly #max: number;
-  /** What aborts each body, the oldest first. */
+  /** The functions that abort the bodies, the oldest first. */
   readonly #bodies = new Set<() => void>();
 
   constructor(max: number) {
@@ -34,7 +34,7 @@ export class OpenBodies {
 }
 
 /**
- * OpenBodies bodies of requests without an admin token: 256 of at most 24 KiB hold 6 MiB. The oldest is aborted instead of the newest
+ * Unfinished bodies of requests without an admin token: 256 of at most 24 KiB hold 6 MiB. The oldest is aborted instead of the newest
  * being refused: an honest login arrives in one piece, so a body that has been open for long is held open on purpose.
  */
 const UNAUTHENTICATED = new OpenBodies(256);
@@ -43,7 +43,7 @@ const UNAUTHENTICATED = new OpenBodies(256);
 export const LOGIN_BODY: BodyRule = { limit: 24 * 1024, ms: 10_000, openBodies: UNAUTHENTICATED };
 /** Limits for requests with an agent's token. */
 export const AGENT_BODY: BodyRule = { limit: 4 * 1024, ms: 10_000, openBodies: UNAUTHENTICATED };
-/** Limits for an administrator's request: a mapping with a CA bundle is the longest. */
+/** Limits for an admin's request: a mapping with a CA bundle is the longest. */
 export const ADMIN_BODY: BodyRule = { limit: 64 * 1024, ms: 30_000 };
 
 /**
@@ -94,7 +94,7 @@ function tooLarge(limit: number): Problem {
     status: 413,
     code: "body-too-large",
     title: "Too large",
-    detail: `The body of this request may have ${limit} bytes at most.`,
+    detail: `The body of this request is longer than the limit of ${limit} bytes.`,
     fix: "Send less at once.",
   };
 }
@@ -105,7 +105,7 @@ function tooSlow(ms: number): Problem {
     code: "body-too-slow",
     title: "Too slow",
     detail: `The body of this request did not end within ${ms / 1000} s.`,
-    fix: "Send it again, over a better line.",
+    fix: "Send it again over a faster connection.",
   };
 }
 
@@ -113,11 +113,11 @@ const TOO_MANY_OPEN: Problem = {
   status: 503,
   code: "busy",
   title: "Too busy",
-  detail: "Too many requests that had not ended were open at once; this one had been open longest.",
+  detail: "Too many unfinished requests were open at once; this one, the oldest, was ended.",
   fix: "Send it again.",
 };
 
-/** The peer has gone and does not read this answer. */
+/** The answer when the sender has gone, and so does not read it. */
 const BROKEN_OFF: Problem = {
   status: 400,
   code: "body-broken-off",

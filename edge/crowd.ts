@@ -2,23 +2,23 @@ import { parseAddress, sourceBucket } from "../shared/address/address.ts";
 import { splitHostPort } from "../shared/address/socket-address.ts";
 import type { ConnectionRecord } from "./registry/types.ts";
 
-/** Kinds of refusals told apart in one delivery; the rest of it is one number for each mapping and code. */
+/** Limit on kinds of refusals in one delivery. Further ones are only counted, by mapping and code. */
 const MOST_KINDS = 20;
-/** Of a kind, refusals kept apart because each has a reason of its own, such as the name of its request. */
+/** Limit on refusals of one kind kept apart because their reasons differ, for example by the name of a request. */
 const MOST_ALIKE = 8;
 
-/** Records on their way to the journal: refusals alike are one record with their number, so a flood of them is a few lines. */
+/** Records waiting to be written to the journal. Similar refusals become one record with a count, so a flood of them takes a few lines. */
 export class Crowd {
   /** Records dropped because too many waited. */
   dropped = 0;
   readonly #most: number;
   #refused = new Map<string, ConnectionRecord>();
   readonly #kinds = new Set<string>();
-  /** Connections that were let in, by mapping. */
+  /** Records of connections that were let in, by mapping. */
   #others = new Map<number | null, ConnectionRecord[]>();
   #waiting = 0;
 
-  /** `most`: how many connections that were let in may wait. Beyond it, the mapping with the most loses its oldest. */
+  /** `most`: limit on waiting records of connections that were let in. Beyond it, the mapping with the most records loses its oldest. */
   constructor(most = 500) {
     this.#most = most;
   }
@@ -46,7 +46,7 @@ export class Crowd {
     return [...this.#others.values()].reduce((most, each) => (each.length > most.length ? each : most), alike);
   }
 
-  /** All that has gathered; it begins anew. */
+  /** Returns all waiting records, and empties the queue. */
   take(): ConnectionRecord[] {
     const { records } = this;
     this.#refused = new Map();
@@ -59,7 +59,7 @@ export class Crowd {
   #gather(record: ConnectionRecord): void {
     const { mapping, endpoint, code, visitor } = record;
     const kind = `${mapping ?? ""} ${endpoint} ${code} ${sourceOf(visitor)}`;
-    // Strangers choose ports and come from anywhere; mappings they don't choose.
+    // Visitors choose their ports and addresses, so these could make any number of kinds. Mappings and codes can't.
     if (!this.#kinds.has(kind) && this.#kinds.size >= MOST_KINDS)
       return this.#count(`${mapping ?? ""} ${code}`, record);
     this.#kinds.add(kind);

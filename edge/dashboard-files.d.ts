@@ -1,6 +1,6 @@
-/** The built dashboard: put in by the build (scripts/dashboard.ts). */
+/** The built dashboard. The build (scripts/dashboard.ts) provides this module. */
 declare module "dashboard:files" {
-  /** `body` is gzipped, in base64. The page itself is `index.html`; other names carry the hash of what they hold. */
+  /** `body` is gzip in base64. The page is `index.html`; the names of other files contain a hash of their content. */
   const files: readonly { readonly name: string; readonly type: string; readonly body: string }[];
   export default files;
 }

@@ -2,7 +2,7 @@ import files from "dashboard:files";
 import { errorPage, newRequestId } from "./http-error.ts";
 import type { ReservedVisit } from "./ingress/reserved-visit.ts";
 
-/** Nothing but what the page is made of: no script but ours, no text of anybody's that becomes one, no frame around it. */
+/** Content-Security-Policy: only the dashboard's own files, no scripts made from text, no frames around the page. */
 const POLICY = [
   "default-src 'none'",
   "script-src 'self'",
@@ -19,7 +19,7 @@ type File = { type: string; gzipped: Uint8Array; name: string };
 
 const byName = new Map(files.map(({ name, type, body }) => [name, { name, type, gzipped: bytesOf(body) }]));
 
-/** The dashboard's page, and what it loads: all of it is in the Worker. */
+/** Serves the dashboard's page and its files, all of which are part of the Worker. */
 export async function serveDashboard({ request, path }: ReservedVisit): Promise<Response> {
   const asset = /^\/\.sallyport\/assets\/([\w.-]+)$/.exec(path)?.[1];
   const file = byName.get(asset ?? (path.startsWith("/.sallyport/assets") ? "" : "index.html"));
@@ -27,7 +27,7 @@ export async function serveDashboard({ request, path }: ReservedVisit): Promise<
     return errorPage({ request, id: newRequestId(), code: "no-such-host" });
   const headers = new Headers({
     "content-type": file.type,
-    // A name stands for what it holds; the page names the current ones.
+    // A file's name contains a hash of its content, so it never changes. The page links the current ones.
     "cache-control": asset === undefined ? "no-cache" : "public, max-age=31536000, immutable",
     "content-security-policy": POLICY,
     "x-content-type-options": "nosniff",
@@ -41,7 +41,7 @@ export async function serveDashboard({ request, path }: ReservedVisit): Promise<
   return respond(file, request, headers);
 }
 
-/** As it is kept for whoever takes it so; workerd compresses nothing by itself. */
+/** Sends a file as gzip to browsers that accept it, else decompressed. workerd itself compresses nothing. */
 async function respond({ gzipped }: File, request: Request, headers: Headers): Promise<Response> {
   const isHead = request.method === "HEAD";
   if (/\bgzip\b/.test(request.headers.get("accept-encoding") ?? "")) {

@@ -1,28 +1,28 @@
-/** What the Worker is given: by wrangler.toml on Cloudflare, by the launcher when self-hosted. */
+/** The Worker's bindings: from wrangler.toml on Cloudflare, from `sallyport serve` when self-hosted. */
 export interface Env {
-  /** What they answer is known where they are: relay/stub.ts and registry/stub.ts. */
+  /** For typed stubs see relay/stub.ts and registry/stub.ts. */
   RELAY: DurableObjectNamespace;
   REGISTRY: DurableObjectNamespace;
-  /** The first admin secret. Without it the edge only says what to do. */
+  /** The admin secret. Without it the edge answers only how to set it up. */
   ADMIN_SECRET?: string;
-  /** Canonical URL, when the launcher fixes it. */
+  /** The edge's canonical URL, if `--public-url` sets it. */
   PUBLIC_URL?: string;
-  /** "1" under the launcher. */
+  /** "1" when self-hosted. */
   SELF_HOSTED?: string;
-  /** Seconds that streams outlive the connections they were carried by: 0 to 600, 60 if it is not said. */
+  /** Grace period in seconds that sessions outlive their lanes: 0 to 600, by default 60. */
   GRACE_SECONDS?: string;
-  /** PORTS the Worker itself owns, self-hosted only. */
+  /** Port list of the edge's own TCP ports; self-hosted only. */
   TCP_PORTS?: string;
-  /** PORTS that the launcher's gateway may open, self-hosted only. */
+  /** Port lists that the gateway inside `sallyport serve` may open; self-hosted only. */
   GATEWAY_TCP?: string;
   GATEWAY_UDP?: string;
-  /** The launcher's own command without --tcp: errors print the command that would hold a port. */
+  /** The `sallyport serve` command in use, without --tcp. Errors print it with the port that is missing. */
   SERVE_HINT?: string;
-  /** CIDRs, comma separated, whose X-Forwarded-* are believed. */
+  /** Comma-separated CIDRs of proxies whose X-Forwarded-* headers are trusted. */
   TRUSTED_PROXIES?: string;
-  /** Where to tell that a site is offline or back, or that a mapping or a token is about to end. Perhaps a secret. */
+  /** Webhook to notify when a site goes offline or comes back, or a mapping or token is about to expire. May be a secret. */
   WEBHOOK_URL?: string;
-  /** How much of the past is kept: connections, entries of the audit, days of either. */
+  /** Limits on the journal: number of connections, number of audit entries, and days of both. */
   LOG_KEEP?: string;
   AUDIT_KEEP?: string;
   KEEP_DAYS?: string;

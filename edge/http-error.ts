@@ -1,7 +1,7 @@
 import type { StreamCode } from "../shared/wire/errors.ts";
 import { escapeHtml, page, prefersHtml } from "./http-page.ts";
 
-// What a visitor is told when there is no answer of the target's. Private addresses and reasons stay in the edge's own log,
+// The edge's own answers to visitors, when there is none from the target. Private addresses and reasons are only in the edge's log,
 // under the same request id.
 
 type Code =
@@ -19,34 +19,38 @@ type ErrorText = { status: number; title: string; detail: string; retryAfter?: n
 const TEXTS: Record<Code, ErrorText> = {
   "no-mapping": { status: 404, title: "Not found", detail: "There is nothing here." },
   denied: { status: 403, title: "Not allowed", detail: "This service is not open to your address." },
-  expired: { status: 403, title: "No longer open", detail: "The time for which this service was open is over." },
+  expired: {
+    status: 403,
+    title: "No longer open",
+    detail: "This service was open for a limited time, which has ended.",
+  },
   "no-agent": {
     status: 503,
     title: "The site is offline",
-    detail: "Nobody inside the site is connected right now.",
+    detail: "The site is not connected right now.",
     retryAfter: 10,
   },
   "slot-gone": {
     status: 503,
     title: "The site is offline",
-    detail: "The connection into the site has just gone.",
+    detail: "The connection to the site was just lost.",
     retryAfter: 2,
   },
   "target-denied": {
     status: 502,
-    title: "Not allowed inside",
+    title: "Not allowed by the site",
     detail: "The site's own rules don't allow this service to be reached.",
   },
   "target-refused": {
     status: 502,
     title: "The service is not running",
-    detail: "Its machine answers, but nothing listens there.",
+    detail: "Its machine refused the connection.",
     retryAfter: 10,
   },
   "target-unreachable": {
     status: 502,
     title: "The service can't be reached",
-    detail: "There is no way to its machine from inside the site.",
+    detail: "Its machine can't be reached from inside the site.",
     retryAfter: 10,
   },
   "target-timeout": {
@@ -62,8 +66,8 @@ const TEXTS: Record<Code, ErrorText> = {
   },
   "target-reset": {
     status: 502,
-    title: "The service broke off",
-    detail: "It ended the connection before it had answered.",
+    title: "The service ended the connection",
+    detail: "It ended the connection before it answered.",
   },
   "target-tls": {
     status: 502,
@@ -73,40 +77,40 @@ const TEXTS: Record<Code, ErrorText> = {
   "target-protocol": {
     status: 502,
     title: "The service does not speak HTTP",
-    detail: "What it answered is not a proper HTTP response.",
+    detail: "Its answer is not a valid HTTP response.",
   },
   "visitor-gone": { status: 408, title: "Too slow", detail: "The request did not arrive in time." },
   "too-many": {
     status: 503,
     title: "Too busy",
-    detail: "As many visitors as it may have are there already.",
+    detail: "The limit on its visitors has been reached.",
     retryAfter: 10,
   },
-  busy: { status: 503, title: "Too busy", detail: "There is no room for another request right now.", retryAfter: 2 },
+  busy: { status: 503, title: "Too busy", detail: "The edge can't take another request right now.", retryAfter: 2 },
   lost: {
     status: 502,
     title: "The connection was lost",
-    detail: "The way into the site broke before the service had answered.",
+    detail: "The connection to the site was lost before the service answered.",
     retryAfter: 2,
   },
   cut: { status: 403, title: "No longer open", detail: "The rule that let you in was removed." },
   unknown: {
     status: 502,
     title: "The connection was lost",
-    detail: "The way into the site broke before the service had answered.",
+    detail: "The connection to the site was lost before the service answered.",
     retryAfter: 2,
   },
-  loop: { status: 508, title: "A loop", detail: "The service leads back to where the request came from." },
+  loop: { status: 508, title: "A loop", detail: "The service leads back to this edge." },
   internal: {
     status: 500,
-    title: "Something is wrong here",
-    detail: "This is a defect; please report it with the request id.",
+    title: "Internal error",
+    detail: "This is a defect of the edge; please report it with the request id.",
   },
-  "bad-host": { status: 400, title: "Bad request", detail: "The Host header can't be understood." },
+  "bad-host": { status: 400, title: "Bad request", detail: "The Host header is not valid." },
   "bad-origin": {
     status: 403,
     title: "Not allowed",
-    detail: "Another page asked for this. A login counts for what this host's own pages ask for.",
+    detail: "A page of another host sent this request. A login is valid only for requests from this host's own pages.",
   },
   "no-such-host": { status: 404, title: "Not found", detail: "There is nothing here." },
   "ambiguous-path": {
@@ -120,7 +124,7 @@ const TEXTS: Record<Code, ErrorText> = {
     detail: "The request's headers are more than 31 KiB, or more than 200.",
   },
   "path-too-long": { status: 414, title: "Too long", detail: "The address is longer than 16 KiB." },
-  "upgrade-only": { status: 426, title: "Bad request", detail: "Of upgrades, only WebSocket is served." },
+  "upgrade-only": { status: 426, title: "Bad request", detail: "The only upgrade served is WebSocket." },
 };
 
 export type HttpError = {
@@ -128,14 +132,14 @@ export type HttpError = {
   id: string;
   code: Code;
   status?: number;
-  /** Shown only where it is known to name nothing private: how TLS failed. */
+  /** Shown only for `target-tls`, where it names nothing private. */
   reason?: string;
   site?: string;
   /** Milliseconds since 1970 when the site was last online. */
   since?: number | null;
 };
 
-/** An answer of the edge's own: a page for browsers, JSON or a line of text for programs. */
+/** Makes the edge's own answer to a visitor: a page for browsers, JSON or a line of text for programs. */
 export function errorPage({ request, id, code, status, reason, since }: HttpError): Response {
   const text = TEXTS[code];
   const sinceText =
@@ -164,7 +168,7 @@ export function errorPage({ request, id, code, status, reason, since }: HttpErro
   return new Response(`${text.title}: ${detail} [${code}, request ${id}]\n`, init);
 }
 
-/** Short enough to be read out on the telephone; unique enough to be found in a log. */
+/** Makes a request id: short enough to read out on the telephone, unique enough to find in a log. */
 export function newRequestId(): string {
   return [...crypto.getRandomValues(new Uint8Array(5))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 }

@@ -1,4 +1,4 @@
-/** A small page of the edge's own: no scripts, nothing loaded from anywhere, never framed. */
+/** Makes a small page: no scripts, nothing loaded, no frames around it. `title` is escaped, `body` is HTML. */
 export function page(title: string, body: string, init: { status: number; headers: Headers }): Response {
   const { headers } = init;
   headers.set("content-type", "text/html; charset=utf-8");
@@ -33,7 +33,7 @@ export function escapeHtml(text: string): string {
   return text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;").replaceAll('"', "&quot;");
 }
 
-/** Browsers name text/html; programs that take anything don't. */
+/** Tells whether an Accept header is a browser's: it names text/html, while programs accept anything. */
 export function prefersHtml(accept: string): boolean {
   return /\btext\/html\b/.test(accept);
 }

@@ -16,38 +16,38 @@ import { admitRaw } from "./ingress/raw.ts";
 import type { ReservedVisit } from "./ingress/reserved-visit.ts";
 import { forgetRoutes } from "./ingress/routes.ts";
 
-/** What the edge keeps for itself on every host. */
+/** Prefix of the edge's own paths, reserved on every host. */
 export const RESERVED = "/.sallyport/";
 
 export type ReservedPath = {
-  /** Under RESERVED; with a slash at its end, all that is below it. */
+  /** Path below RESERVED. With a slash at its end, it includes all paths below it. */
   readonly path: string;
-  /** "*": whatever its own routes say. */
+  /** "*": its own routes decide. */
   readonly methods: readonly string[] | "*";
-  /** The hosts that carry it. */
+  /** The kinds of hosts that serve it. */
   readonly at: readonly HostKind[];
   readonly serve: (visit: ReservedVisit) => Response | Promise<Response>;
 };
 
 const ALL_HOSTS: readonly HostKind[] = ["control", "shared", "address", "endpoints", "unknown"];
-/** Bearer tokens only, so no page of somebody else's gains anything by sharing an origin with them. */
+/** Hosts of the edge itself. These paths take bearer tokens only, so other pages on the same origin gain nothing. */
 const OWN_HOSTS: readonly HostKind[] = ["control", "shared", "address"];
 
 const apiApp = new Hono<ApiEnv>().route(`${RESERVED}api/v1`, api).route(`${RESERVED}metrics`, metrics);
 
 const HEALTHZ = /^https?:\/\/[^/?#]*\/\.sallyport\/healthz$/;
 
-/** Looks at the text of the URL alone: what a stranger's Host makes of it need not be a URL. */
+/** Tells whether a request is for healthz. Matches the text, because a URL with a malformed Host header can't be parsed. */
 export function isHealthz({ method, url }: Request): boolean {
   return HEALTHZ.test(url) && (method === "GET" || method === "HEAD");
 }
 
-/** That the edge runs, and its clock. */
+/** Answers that the edge runs, with the time on its clock. */
 export function healthz(): Response {
   return Response.json({ ok: true, time: Date.now() });
 }
 
-/** That it can do its work: it is set up, and the registry answers. */
+/** Answers whether the edge can serve: it is set up, and the registry answers. */
 async function readyz({ env }: ReservedVisit): Promise<Response> {
   const problem = setupProblem(env);
   if (problem !== undefined) return problemResponse(problem);
@@ -60,7 +60,7 @@ async function readyz({ env }: ReservedVisit): Promise<Response> {
       status: 503,
       code: "registry-unreachable",
       title: "Not ready",
-      detail: "The registry does not answer; existing mappings go on.",
+      detail: "The registry does not answer. Existing mappings go on working.",
       fix: "Look at the edge's log.",
     });
   }
@@ -71,7 +71,7 @@ async function serveApi({ request, env, ctx, kind, authority }: ReservedVisit): 
   try {
     return await apiApp.fetch(request, { ...env, visit: { kind, scheme, host, port } }, ctx);
   } finally {
-    // What was changed through this very isolate holds in it at once.
+    // A change made through this isolate takes effect in it at once, without waiting for its caches to expire.
     if (request.method !== "GET") {
       forgetRoutes();
       forgetHosts();
@@ -79,7 +79,7 @@ async function serveApi({ request, env, ctx, kind, authority }: ReservedVisit): 
   }
 }
 
-/** Every reserved path there is, and where it is served. */
+/** All reserved paths, and the hosts that serve them. */
 export const RESERVED_PATHS: readonly ReservedPath[] = [
   { path: "", methods: ["GET", "HEAD"], at: ["control"], serve: serveDashboard },
   { path: "assets/", methods: ["GET", "HEAD"], at: ["control"], serve: serveDashboard },
@@ -97,7 +97,7 @@ export const RESERVED_PATHS: readonly ReservedPath[] = [
   { path: "metrics", methods: ["GET"], at: OWN_HOSTS, serve: serveApi },
   { path: "grant/", methods: ["GET", "HEAD", "POST"], at: [...OWN_HOSTS, "endpoints"], serve: grantPage },
   { path: "tcp/", methods: "*", at: [...OWN_HOSTS, "endpoints"], serve: admitRaw },
-  // Where a cookie would be shared with the edge's own pages there is no login: bearer tokens only.
+  // The edge's own hosts have no login for visitors, because its cookie would be shared with the edge's pages.
   { path: "login", methods: ["GET", "POST"], at: ["endpoints"], serve: loginPage },
 ];
 
@@ -105,7 +105,7 @@ export function isReserved(path: string): boolean {
   return path.startsWith(RESERVED) || path === RESERVED.slice(0, -1);
 }
 
-/** Serves a path under RESERVED if this host carries it; none ever reaches a target. */
+/** Serves a path under RESERVED if this kind of host has it; else answers 404. Such a path never reaches a target. */
 export function serveReserved(visit: ReservedVisit): Response | Promise<Response> {
   const { request, kind, authority, path } = visit;
   const found = RESERVED_PATHS.find((each) => matches(path.slice(RESERVED.length), each.path));
@@ -118,7 +118,7 @@ export function serveReserved(visit: ReservedVisit): Response | Promise<Response
     code: "not-this-host",
     title: "Not found",
     detail: `This edge does not answer as ${authority.text}.`,
-    fix: "Use its own URL: the one of its first login, or of --public-url.",
+    fix: "Use its own URL: that of its first login, or of --public-url.",
   });
 }
 

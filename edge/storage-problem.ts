@@ -1,15 +1,15 @@
 import type { Problem } from "./problem.ts";
 
-/** What SQLite says in its errors, and what that means for whoever runs the edge. */
+/** Problems by the text of SQLite's or workerd's error. */
 const STORAGE_PROBLEMS: readonly { pattern: RegExp; problem: Problem }[] = [
   {
     pattern: /SQLITE_FULL/,
     problem: {
       status: 503,
       code: "disk-full",
-      title: "No room",
+      title: "Disk full",
       detail: "The disk of the edge is full: nothing was changed.",
-      fix: "Make room on it and try again; what is mapped goes on meanwhile.",
+      fix: "Free some space and try again. Existing mappings go on working.",
     },
   },
   {
@@ -17,9 +17,9 @@ const STORAGE_PROBLEMS: readonly { pattern: RegExp; problem: Problem }[] = [
     problem: {
       status: 503,
       code: "data-damaged",
-      title: "Damaged",
+      title: "Database damaged",
       detail: "A database of the edge is damaged.",
-      fix: "On its machine, sallyport serve --check --data DIR names the file and the newest usable backup.",
+      fix: "Run sallyport serve --check --data DIR on the edge's machine: it names the file and the newest usable backup.",
     },
   },
   {
@@ -27,25 +27,25 @@ const STORAGE_PROBLEMS: readonly { pattern: RegExp; problem: Problem }[] = [
     problem: {
       status: 503,
       code: "disk-failed",
-      title: "Not written",
+      title: "Disk failed",
       detail: "The disk of the edge can't be read or written.",
-      fix: "Look at it (dmesg, df): it may be full, broken or read-only. What is mapped goes on as far as it can.",
+      fix: "Check it with dmesg and df: it may be full, broken or read-only. Existing mappings go on as far as possible.",
     },
   },
   {
-    // All that workerd tells the Worker of an object whose database it can't even open.
+    // workerd tells the Worker nothing more when it can't open an object's database.
     pattern: /^internal error; reference = /,
     problem: {
       status: 503,
       code: "storage-failed",
-      title: "Not read",
-      detail: "The edge could not open what it keeps.",
-      fix: "Try again; on its machine, sallyport serve --check --data DIR says whether it is damaged, and its log says more.",
+      title: "Storage failed",
+      detail: "The edge could not open its database.",
+      fix: "Try again. If it fails again, run sallyport serve --check --data DIR on the edge's machine and look at its log.",
     },
   },
 ];
 
-/** What to tell of an error that came from an object's storage; undefined when it did not. */
+/** Returns the problem for an error from an object's storage; undefined for other errors. */
 export function storageProblem(error: unknown): Problem | undefined {
   const message = error instanceof Error ? error.message : String(error);
   return STORAGE_PROBLEMS.find(({ pattern }) => pattern.test(message))?.problem;

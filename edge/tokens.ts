@@ -5,34 +5,34 @@ import { CLOCK_SKEW, lifeOf, RENEWABLE_FOR } from "../shared/rule/token-life.ts"
 import { problemResponse, type Problem } from "./problem.ts";
 import type { PublicKey, Trust } from "./registry/types.ts";
 
-/** Characters of the longest token that is looked at: it has to fit in a header. */
+/** Limit on the characters of a token, which must fit in a header. */
 export const MAX_TOKEN = 8192;
 
 const ALGORITHM = "EdDSA";
 
 type TokenFault = "token-missing" | "token-invalid" | "token-early" | "token-expired" | "token-revoked";
 
-/** `reason` is for logs and for the holder of a token that was ours; strangers get the same answer whatever it is. */
+/** Result of verifying a token. `reason` is for logs and for holders of tokens of this edge; others get the same answer in each case. */
 export type Verified<K extends TokenKind> =
   | { ok: true; claims: ClaimsOf<K> }
   | { ok: false; code: TokenFault; reason: string };
 
-/** Says how a token is carried. */
+/** Response header that asks for a bearer token. */
 export const BEARER = { "www-authenticate": "Bearer" };
 
-/** The answer to every bad token: what is wrong with one, only its holder could learn from more; strangers would too. */
+/** The answer to every bad token. It does not say what is wrong with the token, because strangers would learn from it too. */
 export const TOKEN_REFUSED: Problem = {
   status: 401,
   code: "token-refused",
   title: "Token refused",
-  detail: "This needs a good token of the right kind: not expired, not revoked, and issued by this edge.",
+  detail: "This needs a valid token of the right kind: not expired, not revoked, and issued by this edge.",
 };
 
 export function tokenRefused(): Response {
   return problemResponse(TOKEN_REFUSED, BEARER);
 }
 
-/** The one carrier of tokens: `Authorization: Bearer`. Null when it is missing, doubled or malformed. */
+/** Returns the token in `Authorization: Bearer`; null when it is missing, doubled or malformed. Tokens are taken from nowhere else. */
 export function bearerOf(request: Request): string | null {
   const match = /^bearer +([\w-]+\.[\w-]+\.[\w-]+)$/i.exec(request.headers.get("authorization") ?? "");
   return match?.[1] ?? null;
@@ -47,7 +47,8 @@ export async function signToken(kind: TokenKind, claims: Claims, key: JWK & { ki
 
 /**
  * Verifies a token of one kind: signature, algorithm, issuer, audience, type, shape of the claims, and life.
- * `now` in milliseconds. `lapsed`: accept what may do nothing but renew. Whether it was revoked only the registry knows.
+ * `now` in milliseconds since 1970. `lapsed`: also accept a token that may only renew. Does not check for revocation, which only the
+ * registry knows.
  */
 export async function verifyToken<K extends TokenKind>(
   token: string | null,
@@ -70,7 +71,7 @@ export async function verifyToken<K extends TokenKind>(
       typ: typeOf(kind),
       requiredClaims: ["exp", "iat", "jti", "sub"],
       currentDate: new Date(now),
-      // Life is judged below, where those that may still renew are told from the dead.
+      // `checkLife` decides about the token's life; a lapsed token may still renew.
       clockTolerance: RENEWABLE_FOR + CLOCK_SKEW,
     });
     payload = verified.payload;
@@ -92,7 +93,7 @@ function checkLife<K extends TokenKind>(claims: ClaimsOf<K>, trust: Trust, now: 
       if (lapsed) return { ok: true, claims };
       return { ok: false, code: "token-expired", reason: `expired ${at(claims.exp)}; it may only renew` };
     case "early":
-      // It is our clock that was set back since we issued it: an agent that is refused does not come again.
+      // This edge issued the token and its clock was set back since. Refusing would stop the agent for good.
       if (claims.iat * 1000 <= (trust.latest ?? 0)) return { ok: true, claims };
       return { ok: false, code: "token-early", reason: `issued in the future (${at(claims.iat)}): is a clock wrong?` };
     case "dead":
@@ -104,13 +105,13 @@ function at(seconds: number): string {
   return new Date(seconds * 1000).toISOString();
 }
 
-/** Imported keys, by their bytes: importing costs more than verifying. A key that is no longer trusted is never asked for. */
+/** Imported keys by their bytes, because importing costs more than verifying. Keys no longer trusted are not looked up here. */
 const imported = new Map<string, CryptoKey | Uint8Array>();
 const MAX_IMPORTED = 32;
 
 async function keyOf(trust: Trust, kid: string | undefined): Promise<CryptoKey | Uint8Array> {
   const key = trust.keys.find((each) => each.kid === kid);
-  if (key === undefined) throw new Error("signed by a key that is not ours");
+  if (key === undefined) throw new Error("signed by a key that this edge does not have");
   return imported.get(key.x) ?? (await importKey(key));
 }
 

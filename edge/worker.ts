@@ -12,7 +12,7 @@ export default {
   async fetch(request: Request, env: Env, ctx: ExecutionContext): Promise<Response> {
     const problem = setupProblem(env);
     if (problem === undefined) return admitHttp(request, env, ctx);
-    // Whoever watches over the process may still ask whether it runs.
+    // The health check works before setup, so that a supervisor can tell whether the process runs.
     if (isHealthz(request)) return healthz();
     return setupAnswer(request, problem);
   },

@@ -23,7 +23,7 @@ import { testRoutes } from "./test.ts";
 import { tokenRoutes } from "./tokens.ts";
 import { trafficRoutes } from "./traffic.ts";
 
-/** The API of the control host, under /.sallyport/api/v1: JSON, problems as RFC 9457, admin tokens as bearer. */
+/** The API of the edge's own hosts, under /.sallyport/api/v1: JSON, problems as RFC 9457, admin tokens as bearer tokens. */
 export const api = new Hono<ApiEnv>()
   .use(requireSetup)
   .route("/login", loginRoutes)
@@ -53,9 +53,9 @@ export const api = new Hono<ApiEnv>()
 const DEFECT: Problem = {
   status: 500,
   code: "internal",
-  title: "A defect",
-  detail: "Something unexpected went wrong.",
-  fix: "Try again; if it stays, look at the edge's log.",
+  title: "Internal error",
+  detail: "The edge failed with an unexpected error.",
+  fix: "Try again; if it fails again, look at the edge's log.",
 };
 
 api.onError((error) => {

@@ -4,10 +4,10 @@ import { registryOf } from "../registry/stub.ts";
 import { Archive } from "../registry/archive.ts";
 import { answer, askerOf, bodyOf, type ApiEnv } from "./context.ts";
 
-/** Limit for an import: it holds ten thousand changes and as many tokens. */
+/** Limits for an import: ten thousand audit entries and as many tokens fit. */
 const IMPORT_BODY: BodyRule = { limit: 24 * 1024 * 1024, ms: 120_000 };
 
-/** GET: all that the registry keeps, without private keys. POST: the same into a registry without sites. */
+/** GET exports all data of the registry except private keys; POST imports it into a registry without sites. */
 export const archiveRoutes = new Hono<ApiEnv>()
   .get("/", async (c) => c.json(await registryOf(c.env).exportAll(askerOf(c))))
   .post("/", async (c) => {

@@ -9,17 +9,17 @@ import { iso } from "./views.ts";
 
 export const AuditQuery = z.object({
   limit: z.coerce.number().int().min(1).max(1000).default(100),
-  /** For the page before: the `n` of the oldest entry so far. */
+  /** Returns the entries before this one: `next` of the newer page. */
   before: z.coerce.number().int().positive().optional(),
   since: z.iso.datetime({ offset: true }).optional(),
   actor: z.string().max(100).optional(),
-  /** `map`, or `map edit`: an action, or the first words of several. */
+  /** An action, such as `map edit`, or its first words, such as `map`. */
   action: z.string().max(50).optional(),
   /** What was changed: an endpoint, a site, a `jti`. */
   subject: z.string().max(512).optional(),
 });
 
-/** GET /audit: who changed what, oldest first: the last `limit` entries of those that fit. */
+/** GET /audit: who changed what. Returns the last `limit` entries that match, oldest first. */
 export const auditRoutes = new Hono<ApiEnv>().get("/", async (c) => {
   const query = queryOf(c, AuditQuery);
   if (!query.ok) return query.response;

@@ -10,13 +10,13 @@ import type { HostKind } from "../ingress/http-routes.ts";
 import { visitorOf } from "../ingress/visitor.ts";
 import type { Asker } from "../registry/actor.ts";
 
-/** What the API's routes are given: the Worker's environment, and who is asking. */
+/** Types of a Hono context in the API: the Worker's environment, and the admin token's claims. */
 export type ApiEnv = { Bindings: Env & { visit: ApiVisit }; Variables: { admin: AdminClaims } };
-/** Where a request came in: what kind of host it is, and its one spelling, HOST[:PORT]. */
+/** The host that a request came to: its kind, scheme, canonical HOST[:PORT], and port. */
 export type ApiVisit = { kind: HostKind; scheme: "http" | "https"; host: string; port: number };
 export type ApiContext = Context<ApiEnv>;
 
-/** Who asks, for the audit. */
+/** Names the admin who sent a request, for the audit. */
 export function askerOf(c: ApiContext): Asker {
   const { admin } = c.var;
   const asker = { name: admin.sub, from: visitorOf(c.req.raw, c.env) };
@@ -29,7 +29,7 @@ export function sourceOf(c: ApiContext): string {
   return address.ok ? sourceBucket(address.value) : "an unknown address";
 }
 
-/** Reads the JSON body in its schema's shape, or makes the answer that says what is wrong with it. */
+/** Reads the JSON body and parses it with a schema. On failure, returns the response that says what is wrong with it. */
 export async function bodyOf<T>(
   c: ApiContext,
   schema: z.ZodType<T>,
@@ -44,16 +44,16 @@ export async function bodyOf<T>(
   } catch {
     return fault("The body is not JSON.");
   }
-  if (!isShallow(json, MAX_LEVELS)) return fault(`The body has more than ${MAX_LEVELS} levels.`);
+  if (!isShallow(json, MAX_LEVELS)) return fault(`The body is nested more than ${MAX_LEVELS} levels deep.`);
   const parsed = schema.safeParse(json);
   if (parsed.success) return { ok: true, value: parsed.data };
   return { ok: false, response: problemResponse(problemOf(parsed.error)) };
 }
 
-/** Names the first thing that is wrong by its path; of a text in one of our grammars, with the grammar's code and fix. */
+/** Describes the first issue by its path. For a text that one of our parsers refused, adds the parser's code and fix. */
 function problemOf({ issues: [issue] }: z.ZodError): Problem {
   const path = issue?.path.map(String).join(".") ?? "";
-  const detail = `${path === "" ? "" : `${path}: `}${issue?.message ?? "wrong shape"}`;
+  const detail = `${path === "" ? "" : `${path}: `}${issue?.message ?? "wrong type"}`;
   const inner = issue?.code === "custom" ? (issue.params?.["fault"] as Fault | undefined) : undefined;
   const { code = "bad-request", fix } = inner ?? {};
   return { status: 400, code, title: "Not valid", detail, ...(fix === undefined ? {} : { fix }) };
@@ -68,12 +68,12 @@ function isShallow(value: unknown, levels: number): boolean {
   return levels > 0 && Object.values(value).every((each) => isShallow(each, levels - 1));
 }
 
-/** The answer to a request that no program of ours would send. */
+/** Makes a 400 response. */
 export function badRequest(detail: string): Response {
   return problemResponse({ status: 400, code: "bad-request", title: "Not valid", detail });
 }
 
-/** A registry's answer as an HTTP response. */
+/** Converts an outcome of the registry to an HTTP response. `view` makes the JSON body of a success. */
 export function answer<T>(
   c: ApiContext,
   outcome: Outcome<T>,

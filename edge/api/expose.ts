@@ -14,12 +14,12 @@ import { bearerOf, verifyToken } from "../tokens.ts";
 import { answer, badRequest, bodyOf, type ApiContext, type ApiEnv } from "./context.ts";
 import { mappingView } from "./views.ts";
 
-/** Milliseconds that an ad-hoc mapping lives without word from its agent: one that is killed leaves nothing open for long. */
+/** Milliseconds that an ad-hoc mapping lives unless its agent renews it. A killed agent leaves nothing open for longer. */
 const LEASE_MS = 5 * 60_000;
 
 export const ExposeBody = z.strictObject({ endpoint: z.string().max(512), target: z.string().max(512) });
 
-/** PUT and DELETE /expose, by an agent's own token, within its `publish`: mappings that are gone with whoever asked for them. */
+/** PUT and DELETE /expose: ad-hoc mappings, made with an agent's token within its `publish` claim. They end when their agent stops renewing them. */
 export const exposeRoutes = new Hono<ApiEnv>()
   .put("/", async (c) => {
     const caller = await verifyPublisher(c);
@@ -53,9 +53,9 @@ export const exposeRoutes = new Hono<ApiEnv>()
     const endpoint = c.req.param("endpoint");
     const registry = registryOf(c.env);
     const found = await registry.mapping(endpoint);
-    // Only what it has made itself.
+    // An agent may remove only mappings that it made itself.
     if (found.ok && found.value.created.by !== caller.claims.sub)
-      return forbidden(`${found.value.endpoint} is not a mapping of this agent's.`);
+      return forbidden(`${found.value.endpoint} was not mapped by this agent.`);
     return answer(
       c,
       await registry.removeMapping(endpoint, askerOf(c, caller.claims)),
@@ -75,7 +75,7 @@ async function verifyPublisher(
   const verified = await verifyToken(bearerOf(c.req.raw), "agent", await registry.trust(), Date.now());
   if (verified.ok && (await registry.tokenState(verified.claims.jti)) === "live")
     return { ok: true, claims: verified.claims };
-  const detail = "This needs a good token of an agent.";
+  const detail = "This needs a valid agent token.";
   return {
     ok: false,
     response: problemResponse({
@@ -92,7 +92,7 @@ function publishRefusal(claims: AgentClaims, text: string): Response | undefined
   const endpoint = parseEndpoint(text);
   if (!endpoint.ok) return badRequest(endpoint.error.message);
   if (endpoint.value.kind === "service" && endpoint.value.site !== claims.site)
-    return forbidden(`${text} is of another site.`);
+    return forbidden(`${text} belongs to another site.`);
   return mayPublish(claims, endpoint.value) ? undefined : forbidden(`This agent's token may not publish ${text}.`);
 }
 
@@ -100,7 +100,7 @@ function forbidden(detail: string): Response {
   return problemResponse({
     status: 403,
     code: "not-published",
-    title: "Not for this token",
+    title: "Not allowed",
     detail,
     fix: "sallyport token agent SITE --publish ENDPOINT",
   });

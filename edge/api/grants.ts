@@ -6,7 +6,7 @@ import { answer, askerOf, bodyOf, type ApiEnv } from "./context.ts";
 import { pageOf, PageQuery, queryOf } from "./pages.ts";
 import { grantView } from "./views.ts";
 
-/** Grants: POST answers the one-time link, which is not kept; DELETE cuts what the grant let in. */
+/** Grants. POST returns the one-time link, which is not stored; DELETE cuts the streams that the grant let in. */
 export const grantRoutes = new Hono<ApiEnv>()
   .get("/", async (c) => {
     const query = queryOf(c, PageQuery);

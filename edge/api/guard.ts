@@ -7,24 +7,24 @@ import type { ApiContext, ApiEnv } from "./context.ts";
 import { hasKey, sessionToken } from "./cookie.ts";
 import { setupAnswer, setupProblem } from "./setup.ts";
 
-/** Nothing works before there is an admin secret. */
+/** Refuses every request while there is no admin secret. */
 export const requireSetup: MiddlewareHandler<ApiEnv> = async (c, next) => {
   const problem = setupProblem(c.env);
   if (problem !== undefined) return setupAnswer(c.req.raw, problem);
   return next();
 };
 
-/** Lets administrators through: read-only ones to reads. Tokens of other kinds are no tokens here. */
+/** Requires an admin token; a read-only one allows only reads. Refuses tokens of other kinds. */
 export const requireAdmin: MiddlewareHandler<ApiEnv> = async (c, next) => {
   const claims = await adminOf(c);
   if (claims === null) {
-    // The same for every bad token: only its holder could learn from more, and a login says it all.
+    // The same answer for every bad token, so that it tells strangers nothing. A login is the fix in each case.
     return problemResponse(
       {
         status: 401,
         code: "token-refused",
         title: "Token refused",
-        detail: "This needs a good admin token.",
+        detail: "This needs a valid admin token.",
         fix: "sallyport login URL",
       },
       { "www-authenticate": "Bearer" },
@@ -35,8 +35,8 @@ export const requireAdmin: MiddlewareHandler<ApiEnv> = async (c, next) => {
     return problemResponse({
       status: 403,
       code: "read-only",
-      title: "Not for this token",
-      detail: "This admin token may only read.",
+      title: "Not allowed",
+      detail: "This admin token is read-only.",
       fix: "Log in with the admin secret, or use a token issued without --read-only.",
     });
   }
@@ -44,7 +44,7 @@ export const requireAdmin: MiddlewareHandler<ApiEnv> = async (c, next) => {
   return next();
 };
 
-/** Whose token is good here: a bearer's, or that of a browser's session, with its key. */
+/** Returns the claims of a valid bearer token, or of a browser session with its key; null if there is neither. */
 async function adminOf(c: ApiContext): Promise<AdminClaims | null> {
   const registry = registryOf(c.env);
   const token = c.req.header("authorization") === undefined ? sessionToken(c) : bearerOf(c.req.raw);
@@ -52,7 +52,7 @@ async function adminOf(c: ApiContext): Promise<AdminClaims | null> {
   if (!verified.ok || (await registry.tokenState(verified.claims.jti)) !== "live") return null;
   const { session } = verified.claims;
   if (session !== undefined && !(await hasKey(c, session))) return null;
-  // A cookie that is a whole token has been put there by somebody else.
+  // A cookie with a token that needs no key was not set by this edge.
   if (session === undefined && c.req.header("authorization") === undefined) return null;
   return verified.claims;
 }

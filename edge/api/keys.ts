@@ -4,7 +4,7 @@ import { registryOf } from "../registry/stub.ts";
 import { answer, askerOf, type ApiEnv } from "./context.ts";
 import { iso } from "./views.ts";
 
-/** The keys that sign tokens. POST makes a new one, and older ones stay good; DELETE withdraws one with all it has signed. */
+/** The keys that sign tokens. POST makes a new one, and older ones stay valid; DELETE withdraws one with all tokens it signed. */
 export const keyRoutes = new Hono<ApiEnv>()
   .get("/", async (c) => {
     const keys = await registryOf(c.env).keys();

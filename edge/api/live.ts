@@ -5,15 +5,15 @@ import { problemResponse } from "../problem.ts";
 import { WATCH_HEADER, type WatchPass } from "../registry/watchers.ts";
 import type { ApiEnv } from "./context.ts";
 
-/** GET /live, upgraded: a WebSocket that says what changes (shared/rule/live.ts). It asks nothing of anybody while nothing does. */
+/** GET /live: a WebSocket that reports changes (shared/rule/live.ts). It hibernates and costs nothing while nothing changes. */
 export const liveRoutes = new Hono<ApiEnv>().get("/", async (c) => {
   const offered = (c.req.header("sec-websocket-protocol") ?? "").split(",").map((each) => each.trim());
   if (c.req.header("upgrade")?.toLowerCase() !== "websocket" || !offered.includes(LIVE_PROTOCOL)) {
     return problemResponse({
       status: 426,
       code: "websocket-needed",
-      title: "A WebSocket, please",
-      detail: `This is a WebSocket of the sub-protocol ${LIVE_PROTOCOL}.`,
+      title: "WebSocket needed",
+      detail: `Open this URL as a WebSocket with the sub-protocol ${LIVE_PROTOCOL}.`,
     });
   }
   const { jti, exp } = c.var.admin;

@@ -13,13 +13,13 @@ import { askRelay } from "./relays.ts";
 const OUTCOMES = ["done", "refused", "reset", "lost", "cut"] as const;
 
 export const LogQuery = z.object({
-  /** The last so many of those that fit. */
+  /** Limit on connections returned: the last ones that match. */
   limit: z.coerce.number().int().min(1).max(1000).default(100),
-  /** For the page before: what the last one gave as `next`. */
+  /** Returns the connections before this one: `next` of the newer page. */
   before: z.coerce.number().int().positive().optional(),
-  /** Only what ended at that time or later. */
+  /** Only connections that ended at this time or later. */
   since: z.iso.datetime({ offset: true }).optional(),
-  /** A mapping's endpoint, or one port of it. */
+  /** A mapping's endpoint, or one port of its range. */
   endpoint: z.string().max(512).optional(),
   site: z.string().max(100).optional(),
   /** An address or a CIDR. */
@@ -27,7 +27,7 @@ export const LogQuery = z.object({
   outcome: z.enum(OUTCOMES).optional(),
 });
 
-/** GET /log: the last connections and why each ended, oldest first; on the first page those too that relays still hold. */
+/** GET /log: the last connections and why each ended, oldest first. The newest page includes records that relays still hold. */
 export const logRoutes = new Hono<ApiEnv>().get("/", async (c) => {
   const query = queryOf(c, LogQuery);
   if (!query.ok) return query.response;
@@ -49,7 +49,7 @@ export const logRoutes = new Hono<ApiEnv>().get("/", async (c) => {
   };
   const relays =
     before === undefined ? await Promise.all((await registry.sites()).map((each) => askRelay(c.env, each))) : [];
-  // Asked after the relays: what they hand over meanwhile is then in the journal, at worst in both.
+  // The journal is read after the relays were asked: a record handed over in between is then in both, never in neither.
   const written = await registry.connections(limit, before, filter);
   const seen = new Set(written.map(({ n: _n, ...record }) => JSON.stringify(record)));
   const held = relays

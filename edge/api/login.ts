@@ -9,14 +9,14 @@ import { issuedView } from "./views.ts";
 
 export const LoginBody = z.strictObject({
   secret: z.string().max(1024),
-  /** The URL the client used; absent: one that tells nothing of how others reach the edge. */
+  /** The URL that the program used; absent if it does not show how others reach the edge. */
   url: z.string().max(512).optional(),
   /** Seconds. */
   life: z.int().positive().optional(),
   readOnly: z.boolean().optional(),
 });
 
-/** POST /login: the admin secret for an admin token. */
+/** POST /login: returns an admin token for the admin secret. */
 export const loginRoutes = new Hono<ApiEnv>().post("/", async (c) => {
   const body = await bodyOf(c, LoginBody, LOGIN_BODY);
   if (!body.ok) return body.response;

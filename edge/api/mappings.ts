@@ -15,23 +15,23 @@ import { answer, askerOf, bodyOf, type ApiContext, type ApiEnv } from "./context
 import { pageOf, PageQuery, queryOf } from "./pages.ts";
 import { mappingView } from "./views.ts";
 
-/** Its fields are checked by the grammar of mappings, in the registry. */
+/** Any JSON object: the registry checks its fields with the parser of mappings. */
 const MappingBody = z.record(z.string(), z.json());
 
-/** Rules that one request may set: far more than an edge has ports for. */
+/** Limit on rules in one request: far more than an edge has ports for. */
 const MAX_RULES = 5_000;
-/** Limit for a request with that many. */
+/** Limits for a request with that many. */
 const APPLY_BODY: BodyRule = { limit: 8 * 1024 * 1024, ms: 120_000 };
 
 export const ApplyBody = z.strictObject({
   mappings: z.array(MappingBody).max(MAX_RULES),
-  /** Leaves mappings that are not among them alone; else they are removed. */
+  /** Keeps mappings that are not in `mappings`; otherwise they are removed. */
   keep: z.boolean().default(false),
-  /** Answers what would change, and changes nothing. */
+  /** Returns what would change, and changes nothing. */
   dryRun: z.boolean().default(false),
 });
 
-/** Endpoints have slashes, so in a path they are percent-encoded whole: `/mappings/8080%2Ftcp`. */
+/** Mappings. Endpoints contain slashes, so in a path they are percent-encoded: `/mappings/8080%2Ftcp`. */
 export const mappingRoutes = new Hono<ApiEnv>()
   .get("/", async (c) => {
     const query = queryOf(c, PageQuery);
@@ -51,7 +51,7 @@ export const mappingRoutes = new Hono<ApiEnv>()
     const outcome = await registryOf(c.env).addMapping(body.value, askerOf(c));
     return answer(c, outcome, mappingAnswer(c, { more: await otherWarnings(c, outcome) }), 201);
   })
-  /** The whole register at once: what is in it after this is what was given. */
+  /** Replaces the whole register, or part of it with `keep`. */
   .put("/", async (c) => {
     const body = await bodyOf(c, ApplyBody, APPLY_BODY);
     if (!body.ok) return body.response;
@@ -81,7 +81,7 @@ export const mappingRoutes = new Hono<ApiEnv>()
     );
   });
 
-/** `more`: warnings that are not about the mapping alone. */
+/** `uses`: when each mapping was last used. `more`: further warnings. */
 type Extras = { uses?: ReadonlyMap<number, number>; more?: readonly string[] };
 
 function mappingAnswer(c: ApiContext, { uses, more = [] }: Extras): (mapping: Mapping) => MappingAnswer {
@@ -91,29 +91,29 @@ function mappingAnswer(c: ApiContext, { uses, more = [] }: Extras): (mapping: Ma
   };
 }
 
-/** What is worth a word more tokens and agents. */
+/** Lists warnings about tokens and agents. */
 async function otherWarnings(c: ApiContext, outcome: Outcome<Mapping>): Promise<string[]> {
   return outcome.ok ? [...(await tokenWarnings(c, outcome)), ...(await agentWarnings(c, outcome.value))] : [];
 }
 
-/** A target that no agent dials is mapped in vain. */
+/** Warns when no online agent of the site may dial the target. */
 async function agentWarnings({ env }: ApiContext, { site: name, target }: Mapping): Promise<string[]> {
   const site = (await registryOf(env).sites()).find((each) => each.name === name);
   const why = site === undefined ? null : await whyUnreachable(env, site, target);
-  return why === null ? [] : [`${why}. Give the site an agent that does: sallyport token agent ${name} --target ...`];
+  return why === null ? [] : [`${why}. Give the site an agent that may: sallyport token agent ${name} --target ...`];
 }
 
-/** Tokens that a warning names. */
+/** Limit on tokens that a warning names. */
 const MAX_NAMED = 5;
 
-/** What whoever makes a mapping anew might not expect of tokens that name its endpoint. */
+/** Warns of tokens that name the endpoint but were issued for an earlier mapping of it, and so do not open this one. */
 async function tokenWarnings(c: ApiContext, outcome: Outcome<Mapping>): Promise<string[]> {
   const stale = outcome.ok ? await registryOf(c.env).staleTokens(outcome.value) : [];
   if (!outcome.ok || stale.length === 0) return [];
   const { endpoint } = outcome.value;
   const shown = `${stale.slice(0, MAX_NAMED).join(", ")}${stale.length > MAX_NAMED ? " and others" : ""}`;
   return [
-    `Tokens that name ${endpoint} were issued for what was mapped there before, and do not open this: ${shown}. Issue new ones: sallyport token visitor --endpoint ${endpoint}`,
+    `Tokens issued for an earlier mapping of ${endpoint} do not open this one: ${shown}. Issue new ones: sallyport token visitor --endpoint ${endpoint}`,
   ];
 }
 
@@ -128,7 +128,7 @@ function changeView({ before, after }: Change): ApplyAnswer["changes"][number] {
   return { kind, endpoint, site, target, name, fields };
 }
 
-/** Each sentence once: many rules have the same trouble. */
+/** Lists the warnings of all changes, each text once. */
 function warningsOf(changes: readonly Change[]): string[] {
   return [...new Set(changes.flatMap(({ after }) => (after === undefined ? [] : warnings(parsed(after)))))];
 }

@@ -9,8 +9,8 @@ import { requireAdmin, requireSetup } from "./guard.ts";
 import { statusOf } from "./status.ts";
 
 /**
- * GET /.sallyport/metrics, for Prometheus with an admin token as bearer (a read-only one will do).
- * It asks the relays, which wakes them: on Cloudflare, scrape every few minutes, not every few seconds.
+ * GET /.sallyport/metrics, for Prometheus with an admin token, which may be read-only, as bearer token.
+ * Each request wakes the relays: on Cloudflare, scrape every few minutes, not every few seconds.
  */
 export const metrics = new Hono<ApiEnv>()
   .use(requireSetup)
@@ -27,7 +27,7 @@ export const metrics = new Hono<ApiEnv>()
     });
   });
 
-/** GET /usage: what each site has cost on each day of this month, in billed units. */
+/** GET /usage: billed units of each site on each day of this month. */
 export const usageRoutes = new Hono<ApiEnv>().get("/", async (c) => {
   const usage = await registryOf(c.env).usage(`${today().slice(0, 7)}-01`);
   return c.json({ usage } satisfies UsageList);
@@ -46,13 +46,13 @@ function metricsOf({ sites, mappings }: StatusView, usage: readonly SiteUsage[],
     {
       name: "sallyport_site_online",
       type: "gauge",
-      help: "1 while an agent of the site is there.",
+      help: "1 while an agent of the site is connected.",
       samples: sites.map(({ name: site, state }) => [{ site }, state === "online" ? 1 : 0]),
     },
     {
       name: "sallyport_site_agents",
       type: "gauge",
-      help: "Agents of the site.",
+      help: "Connected agents of the site.",
       samples: sites.map(({ name: site, agents }) => [{ site }, agents.length]),
     },
     {
@@ -64,13 +64,13 @@ function metricsOf({ sites, mappings }: StatusView, usage: readonly SiteUsage[],
     {
       name: "sallyport_agent_token_expires_timestamp_seconds",
       type: "gauge",
-      help: "When the agent's token ends.",
+      help: "When the agent's token expires.",
       samples: perAgent.map(({ site, agent }) => [{ site, agent: agent.identity }, Date.parse(agent.expires) / 1000]),
     },
     {
       name: "sallyport_site_callers",
       type: "gauge",
-      help: "Clients and gateways that are connected to the site.",
+      help: "Connected clients and gateways of the site.",
       samples: sites.flatMap(({ name: site, callers }) =>
         (["client", "gateway"] as const).map(
           (kind) => [{ site, kind }, callers.filter((each) => each.kind === kind).length] as const,
@@ -80,25 +80,25 @@ function metricsOf({ sites, mappings }: StatusView, usage: readonly SiteUsage[],
     {
       name: "sallyport_relay_datagrams_dropped_total",
       type: "counter",
-      help: "Datagrams that the relay refused, since it woke, because too much was on its way to their end.",
+      help: "Datagrams that the relay dropped since it woke because the backlog of their lane was over its limit.",
       samples: sites.map(({ name: site, droppedDatagrams }) => [{ site, reason: "backlog" }, droppedDatagrams]),
     },
     {
       name: "sallyport_mapping_ready",
       type: "gauge",
-      help: "1 while the mapping leads somewhere.",
+      help: "1 while the mapping has not expired and an agent that may dial its target is connected.",
       samples: mappings.map(({ endpoint, site, state }) => [{ endpoint, site }, state === "ready" ? 1 : 0]),
     },
     {
       name: "sallyport_mapping_streams",
       type: "gauge",
-      help: "Streams of the mapping that are open.",
+      help: "Open streams of the mapping.",
       samples: mappings.map(({ endpoint, site, streams }) => [{ endpoint, site }, streams]),
     },
     {
       name: "sallyport_mapping_expires_timestamp_seconds",
       type: "gauge",
-      help: "When the mapping ends, of those that do.",
+      help: "When the mapping expires, if it does.",
       samples: mappings.flatMap(({ endpoint, site, expires }) =>
         expires === null ? [] : [[{ endpoint, site }, Date.parse(expires) / 1000] as const],
       ),

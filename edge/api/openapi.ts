@@ -17,14 +17,14 @@ import { SessionBody } from "./session.ts";
 import { SiteBody } from "./sites.ts";
 import { TestQuery } from "./test.ts";
 
-/** One operation: what it takes is described by the very schemas that check it. */
+/** One operation. Its parameters and bodies are described by the same schemas that check them. */
 type Operation = {
   method: "get" | "post" | "put" | "patch" | "delete";
   path: string;
   summary: string;
   query?: z.ZodObject;
   body?: z.ZodType;
-  /** Takes If-Match: it is refused with 412 when somebody else was faster. */
+  /** Takes If-Match; answers 412 when the resource has changed since. */
   ifMatch?: true;
   status?: 101 | 201;
   answer: z.ZodType;
@@ -34,21 +34,21 @@ const OPERATIONS: readonly Operation[] = [
   {
     method: "post",
     path: "/login",
-    summary: "The admin secret for an admin token",
+    summary: "Get an admin token for the admin secret",
     body: LoginBody,
     answer: api.LoginView,
   },
   {
     method: "post",
     path: "/session",
-    summary: "A browser's login: a cookie, and the key that has to come with it as X-Sallyport-Session",
+    summary: "Open a browser session; answers a cookie, and a key that each request must send as X-Sallyport-Session",
     body: SessionBody,
     status: 201,
     answer: api.OpenedSession,
   },
-  { method: "get", path: "/session", summary: "Who is asking", answer: api.SessionView },
-  { method: "delete", path: "/session", summary: "Log a browser out", answer: api.EndedSession },
-  { method: "get", path: "/sites", summary: "All sites, page by page", query: PageQuery, answer: api.SiteList },
+  { method: "get", path: "/session", summary: "Get the holder of the admin token in use", answer: api.SessionView },
+  { method: "delete", path: "/session", summary: "End the browser session in use", answer: api.EndedSession },
+  { method: "get", path: "/sites", summary: "List sites, page by page", query: PageQuery, answer: api.SiteList },
   {
     method: "post",
     path: "/sites",
@@ -57,18 +57,18 @@ const OPERATIONS: readonly Operation[] = [
     status: 201,
     answer: api.SiteView,
   },
-  { method: "delete", path: "/sites/{name}", summary: "Remove a site without mappings", answer: api.RemovedSite },
+  { method: "delete", path: "/sites/{name}", summary: "Remove a site that has no mappings", answer: api.RemovedSite },
   {
     method: "get",
     path: "/tokens",
-    summary: "All tokens that could still matter, page by page",
+    summary: "List issued tokens, page by page",
     query: PageQuery,
     answer: api.TokenList,
   },
   {
     method: "post",
     path: "/tokens",
-    summary: "Issue a token; it is shown once",
+    summary: "Issue a token; only this answer contains it",
     body: TokenRequest,
     status: 201,
     answer: api.IssuedView,
@@ -76,20 +76,20 @@ const OPERATIONS: readonly Operation[] = [
   {
     method: "delete",
     path: "/tokens/{jti}",
-    summary: "Revoke a token, and cut what it opened",
+    summary: "Revoke a token, and cut the streams it opened",
     answer: api.TokenView,
   },
   {
     method: "post",
     path: "/revocations",
-    summary: "End what a later state of this edge had ended, after a backup or an export was put in place",
+    summary: "After a restore: end what a later state of this edge had ended",
     body: Revocations,
     answer: api.CarriedOverView,
   },
   {
     method: "get",
     path: "/mappings",
-    summary: "The register, page by page",
+    summary: "List mappings, page by page",
     query: PageQuery,
     answer: api.MappingList,
   },
@@ -104,12 +104,12 @@ const OPERATIONS: readonly Operation[] = [
   {
     method: "put",
     path: "/mappings",
-    summary: "Make the register what is given, all of it or nothing",
+    summary: "Replace all mappings, all or nothing",
     body: ApplyBody,
     ifMatch: true,
     answer: api.ApplyAnswer,
   },
-  { method: "get", path: "/mappings/{endpoint}", summary: "One mapping", answer: api.MappingAnswer },
+  { method: "get", path: "/mappings/{endpoint}", summary: "Get a mapping", answer: api.MappingAnswer },
   {
     method: "patch",
     path: "/mappings/{endpoint}",
@@ -121,65 +121,75 @@ const OPERATIONS: readonly Operation[] = [
   {
     method: "delete",
     path: "/mappings/{endpoint}",
-    summary: "Remove a mapping, and cut what is open through it",
+    summary: "Remove a mapping, and cut its streams",
     ifMatch: true,
     answer: api.RemovedAnswer,
   },
   {
     method: "get",
     path: "/grants",
-    summary: "All grants that have not ended, page by page",
+    summary: "List grants that have not ended, page by page",
     query: PageQuery,
     answer: api.GrantList,
   },
   {
     method: "post",
     path: "/grants",
-    summary: "Admit one visitor for a time, by a one-time link",
+    summary: "Let one visitor in for a limited time, by a one-time link",
     body: GrantRequest,
     status: 201,
     answer: api.MadeGrantView,
   },
-  { method: "delete", path: "/grants/{id}", summary: "End a grant, and cut what it let in", answer: api.GrantView },
+  {
+    method: "delete",
+    path: "/grants/{id}",
+    summary: "End a grant, and cut the streams it let in",
+    answer: api.GrantView,
+  },
   {
     method: "get",
     path: "/status",
-    summary: "What is online, what is mapped, what was refused last",
+    summary: "Get the state of sites, agents and mappings, with warnings",
     answer: api.StatusView,
   },
-  { method: "get", path: "/log", summary: "The last connections", query: LogQuery, answer: api.ConnectionList },
-  { method: "get", path: "/audit", summary: "The last changes", query: AuditQuery, answer: api.AuditList },
+  { method: "get", path: "/log", summary: "List the last connections", query: LogQuery, answer: api.ConnectionList },
+  { method: "get", path: "/audit", summary: "List the last changes", query: AuditQuery, answer: api.AuditList },
   {
     method: "get",
     path: "/test",
-    summary: "Try the way to a target",
+    summary: "Test the path from a visitor to a target, hop by hop",
     query: TestQuery,
     answer: api.TestAnswer,
   },
-  { method: "get", path: "/usage", summary: "What each site has cost this month", answer: api.UsageList },
+  {
+    method: "get",
+    path: "/usage",
+    summary: "Get the billed units of each site on each day of this month",
+    answer: api.UsageList,
+  },
   {
     method: "get",
     path: "/traffic",
-    summary: "What mappings carried in each minute of the last hour",
+    summary: "Get the bytes of each mapping in each minute of the last hour",
     answer: api.TrafficView,
   },
   {
     method: "get",
     path: "/live",
-    summary: "Upgraded, a WebSocket (sub-protocol sallyport.live.v1) whose messages say what changes",
+    summary: "Open a WebSocket (sub-protocol sallyport.live.v1) that reports changes",
     status: 101,
     answer: LiveMessage,
   },
   {
     method: "get",
     path: "/archive",
-    summary: "All that the registry keeps, without private keys and connections",
+    summary: "Export all data of the registry, except private keys and connections",
     answer: Archive,
   },
   {
     method: "post",
     path: "/archive",
-    summary: "The same, into an edge without sites",
+    summary: "Import such an export into an edge without sites",
     body: Archive,
     status: 201,
     answer: api.ImportedView,
@@ -187,33 +197,33 @@ const OPERATIONS: readonly Operation[] = [
   {
     method: "put",
     path: "/expose",
-    summary: "By an agent's token with `publish`: an ad-hoc mapping, for five minutes from now",
+    summary: "Add or renew an ad-hoc mapping for five minutes, with an agent token that has `publish`",
     body: ExposeBody,
     answer: api.MappingAnswer,
   },
   {
     method: "delete",
     path: "/expose/{endpoint}",
-    summary: "By an agent's token: remove an ad-hoc mapping of its own",
+    summary: "Remove an ad-hoc mapping, with the token of the agent that made it",
     answer: api.RemovedAnswer,
   },
-  { method: "get", path: "/keys", summary: "The keys that sign tokens", answer: api.KeyList },
+  { method: "get", path: "/keys", summary: "List the keys that sign tokens", answer: api.KeyList },
   {
     method: "post",
     path: "/keys",
-    summary: "Sign with a new key from now on; older ones stay good",
+    summary: "Make a new signing key; older ones stay valid",
     status: 201,
     answer: api.KeyView,
   },
   {
     method: "delete",
     path: "/keys/{kid}",
-    summary: "Withdraw a key, and every token it has signed",
+    summary: "Withdraw a key, and revoke every token it signed",
     answer: api.WithdrawnKey,
   },
 ];
 
-/** The OpenAPI 3.1 document of the API. */
+/** Makes the OpenAPI 3.1 document of the API. */
 export function openApi(): object {
   const paths: Record<string, Record<string, object>> = {};
   for (const operation of OPERATIONS) (paths[operation.path] ??= {})[operation.method] = describe(operation);
@@ -222,7 +232,7 @@ export function openApi(): object {
     info: {
       title: "Sallyport",
       version: VERSION,
-      description: "The API of an edge. Endpoints in paths are percent-encoded whole: 8080%2Ftcp.",
+      description: "The API of an edge. Endpoints in paths are percent-encoded: 8080%2Ftcp.",
     },
     servers: [{ url: "/.sallyport/api/v1" }],
     security: [{ admin: [] }],
@@ -234,15 +244,15 @@ export function openApi(): object {
   };
 }
 
-/** RFC 9457, with what this API adds. */
+/** A problem as in RFC 9457, with the fields that this API adds. */
 const ProblemBody = z.object({
   type: z.string(),
   status: z.int(),
-  code: z.string().describe("stable"),
+  code: z.string().describe("stable; programs may rely on it"),
   title: z.string(),
   detail: z.string(),
   fix: z.string().optional(),
-  entry: z.int().optional().describe("of several rules given at once, which one, from 0"),
+  entry: z.int().optional().describe("index (from 0) of the rule at fault, when several were sent"),
   field: z.string().optional(),
 });
 
@@ -287,7 +297,7 @@ function queryParameters(query: z.ZodObject | undefined): object[] {
   }));
 }
 
-/** As a client writes it: before defaults are filled in, and texts are parsed. */
+/** Converts a schema to JSON Schema as a program sends it: before defaults are filled in and texts are parsed. */
 function schemaOf(schema: z.ZodType): object {
   const { $schema: _dialect, ...rest } = z.toJSONSchema(schema, { io: "input", unrepresentable: "any" });
   return rest;

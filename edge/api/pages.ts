@@ -2,13 +2,13 @@ import * as z from "zod";
 import type { ApiContext } from "./context.ts";
 import { badRequest } from "./context.ts";
 
-/** A page of a list: `limit` entries at most, those after the one whose key is `after`. */
+/** Query of a list: at most `limit` entries, starting after the entry whose key is `after`. */
 export const PageQuery = z.object({
   limit: z.coerce.number().int().min(1).max(1000).default(500),
   after: z.string().max(512).optional(),
 });
 
-/** The query in its schema's shape, or the answer that says what is wrong with it. */
+/** Parses the query with a schema. On failure, returns the response that says what is wrong with it. */
 export function queryOf<T>(
   c: ApiContext,
   schema: z.ZodType<T>,
@@ -22,13 +22,13 @@ export function queryOf<T>(
   };
 }
 
-/** One page of `items`, which are in a lasting order, and the key to go on after; null at the end. */
+/** Returns one page of `items`, whose order is stable, and the key that the next page starts after; null at the end. */
 export function pageOf<T>(
   items: readonly T[],
   keyOf: (item: T) => string,
   { limit, after }: z.output<typeof PageQuery>,
 ): { page: T[]; next: string | null } {
-  // An entry that is gone meanwhile is no reason to begin anew: keys are in order, or the rest is not known.
+  // The entry `after` may be gone meanwhile: then the page continues with the next larger key.
   const at = after === undefined ? -1 : items.findIndex((item) => keyOf(item) === after);
   const rest =
     after !== undefined && at < 0 ? items.filter((item) => compare(keyOf(item), after) > 0) : items.slice(at + 1);

@@ -3,15 +3,15 @@ import type { Site } from "../registry/sites.ts";
 import type { RelayStatus } from "../relay/types.ts";
 import { relayOf } from "../relay/stub.ts";
 
-/** Milliseconds a relay gets to answer: a status with one site unknown is better than none. */
+/** Milliseconds to wait for a relay's answer: a status with one site unknown is better than none. */
 const TIMEOUT_MS = 2_000;
 
-/** What a site's relay says of itself; null when there is none yet or it does not answer. Never creates a relay. */
+/** Asks a site's relay for its status. Returns null when there is no relay yet or it does not answer; never creates one. */
 export function askRelay(env: Env, site: Site): Promise<RelayStatus | null> {
   return withTimeout(site, () => relayOf(env, site.relay).status());
 }
 
-/** Why no agent of a site that is online dials a target; null when one may, none is online, or the relay does not answer. */
+/** Returns why no online agent of a site may dial a target; null when one may, none is online, or the relay does not answer. */
 export function whyUnreachable(env: Env, site: Site, target: string): Promise<string | null> {
   return withTimeout(site, () => relayOf(env, site.relay).whyUnreachable(target));
 }

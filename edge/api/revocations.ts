@@ -4,10 +4,10 @@ import { registryOf } from "../registry/stub.ts";
 import { Revocations } from "../registry/carry-over.ts";
 import { askerOf, bodyOf, type ApiEnv } from "./context.ts";
 
-/** Limit for the lists of everything that an edge may have issued. */
+/** Limits for a body with everything that an edge may have issued. */
 const REVOCATIONS_BODY: BodyRule = { limit: 8 * 1024 * 1024, ms: 120_000 };
 
-/** POST: ends what another state of this edge had ended, all at once. */
+/** POST: ends all tokens, grants and keys that a later state of this edge had ended, in one step. */
 export const revocationRoutes = new Hono<ApiEnv>().post("/", async (c) => {
   const body = await bodyOf(c, Revocations, REVOCATIONS_BODY);
   if (!body.ok) return body.response;

@@ -21,7 +21,7 @@ export const SessionBody = z.strictObject({
   secret: z.string().min(1).max(8192),
 });
 
-/** A browser's login: POST opens a session, GET says whose it is, DELETE ends it. */
+/** Browser sessions: POST opens one, GET returns its holder, DELETE ends it. */
 export const sessionRoutes = new Hono<ApiEnv>()
   .post("/", async (c) => {
     const refusal = sessionRefusal(c);
@@ -53,11 +53,11 @@ const NO_SESSION = {
   status: 404,
   code: "no-session",
   title: "Not found",
-  detail: "This token is not that of a browser's session.",
+  detail: "This token does not belong to a browser session.",
   fix: "sallyport token revoke JTI",
 } as const;
 
-/** Three words with dots between: a token. A secret may have dots, but is none that we signed. */
+/** Matches a token. An admin secret may contain dots, but does not look like this. */
 const TOKEN = /^ey[\w-]+\.[\w-]+\.[\w-]+$/;
 
 async function openSession(
@@ -79,7 +79,7 @@ async function openSession(
     return outcome.ok ? { ok: true, value: { ...outcome.value, readOnly: false } } : outcome;
   }
   const verified = await verifyToken(secret, "admin", await registry.trust());
-  // A session's own token is half of one: it opens no other.
+  // The token of a browser session is only half of it, so it can't open another session.
   const claims = verified.ok && verified.claims.session === undefined ? verified.claims : undefined;
   const outcome =
     claims === undefined
@@ -87,7 +87,7 @@ async function openSession(
       : await registry.openSession(claims.jti, session, visitorOf(c.req.raw, c.env));
   if (outcome.ok) return { ok: true, value: { ...outcome.value, readOnly: claims?.readOnly === true } };
   if (outcome.problem.status === 401)
-    await registry.loginRefused({ source: sourceOf(c), reason: "not a good admin token" });
+    await registry.loginRefused({ source: sourceOf(c), reason: "not a valid admin token" });
   return outcome;
 }
 
@@ -95,11 +95,11 @@ const TOKEN_REFUSED = {
   status: 401,
   code: "token-refused",
   title: "Login refused",
-  detail: "That is not a good admin token of this edge.",
+  detail: "That is not a valid admin token of this edge.",
   fix: "sallyport token admin",
 } as const;
 
-/** Why there can be no session here. */
+/** Returns the refusal when no session may be opened here: wrong host, another origin, or an unencrypted connection. */
 function sessionRefusal(c: ApiContext): Response | undefined {
   const { scheme, host } = c.env.visit;
   if (!mayHaveSession(c)) {
@@ -107,7 +107,7 @@ function sessionRefusal(c: ApiContext): Response | undefined {
       status: 403,
       code: "not-this-host",
       title: "Not on this host",
-      detail: "There are no browser sessions at this host: others' pages may share it.",
+      detail: "Browser sessions are not allowed on this host, because other pages may share it.",
       fix: "Open the dashboard at the edge's own URL.",
     });
   }
@@ -115,7 +115,7 @@ function sessionRefusal(c: ApiContext): Response | undefined {
     return problemResponse({
       status: 403,
       code: "cross-origin",
-      title: "Not from there",
+      title: "Cross-origin request",
       detail: "A page of another origin can't log in.",
     });
   }
@@ -125,7 +125,7 @@ function sessionRefusal(c: ApiContext): Response | undefined {
     status: 403,
     code: "insecure",
     title: "Not over plain http",
-    detail: "The admin secret would travel readable by everybody on the way.",
+    detail: "The connection is not encrypted: anyone on the network path could read the admin secret.",
     fix: "Give the edge a certificate (serve --tls-cert F --tls-key F), put a TLS proxy in front (--trusted-proxy), or reach it by ssh -L 8787:127.0.0.1:8787.",
   });
 }

@@ -1,10 +1,10 @@
 import { problemResponse, type Problem } from "../problem.ts";
 import { MIN_SECRET } from "../registry/secret.ts";
 
-/** What of the environment decides. */
+/** The parts of the environment that are checked. */
 type Setup = { ADMIN_SECRET?: string; SELF_HOSTED?: string };
 
-/** What is missing before the edge may be used at all; undefined when nothing is. */
+/** Returns what is missing before the edge can be used; undefined when nothing is. */
 export function setupProblem(env: Setup): Problem | undefined {
   const secret = env.ADMIN_SECRET ?? "";
   if (secret.length >= MIN_SECRET) return undefined;
@@ -23,7 +23,7 @@ export function setupProblem(env: Setup): Problem | undefined {
   };
 }
 
-/** The answer to every request while the edge is not set up: a page for browsers, a problem for programs. */
+/** Makes the answer to every request while the edge is not set up: a page for browsers, a problem for programs. */
 export function setupAnswer(request: Request, problem: Problem): Response {
   if (!(request.headers.get("accept") ?? "").includes("text/html")) return problemResponse(problem);
   const page = `<!doctype html>

@@ -7,11 +7,11 @@ import type { IssuedToken } from "../registry/tokens.ts";
 import { iso } from "./views.ts";
 
 const DAY = 24 * 3600_000;
-/** Milliseconds before its end at which a token is worth a warning. */
+/** Milliseconds before a token expires from which on it is warned of. */
 const WARN_MS = 30 * DAY;
-/** Milliseconds without a visitor after which a rule may have no reason any more. */
+/** Milliseconds without a visitor after which a mapping may no longer be needed. */
 const UNUSED_MS = 30 * DAY;
-/** Of each kind, so many are told one by one. */
+/** Limit on warnings of each kind. */
 const MAX_LISTED = 5;
 
 type Register = {
@@ -21,7 +21,7 @@ type Register = {
   uses: ReadonlyMap<number, number>;
 };
 
-/** What an administrator should look at: tokens that end, agents that are behind, rules that have ended or that nobody uses. */
+/** Lists the warnings of a status: tokens about to expire, version differences, and mappings that are unreadable, expired or unused. */
 export function statusWarnings(
   sites: readonly SiteStatus[],
   { mappings, unreadable, uses, tokens }: Register,
@@ -41,7 +41,7 @@ export function statusWarnings(
     ...limited(
       unreadable.map(
         ({ id, endpoint, fault }) =>
-          `Mapping ${id}, ${endpoint}, is out of force, for this version can't read it: ${fault.message} Update the edge, or: sallyport map rm ${endpoint}`,
+          `Mapping ${id} (${endpoint}) is not in force, because this version can't read it: ${fault.message} Update the edge, or: sallyport map rm ${endpoint}`,
       ),
     ),
     ...limited(
@@ -49,7 +49,7 @@ export function statusWarnings(
         .filter((mapping) => isExpired(mapping, now))
         .map(
           ({ endpoint, expires }) =>
-            `${endpoint} ended on ${iso(expires ?? 0).slice(0, 10)}: sallyport map rm ${endpoint}, or map edit ${endpoint} --expires 90d.`,
+            `${endpoint} expired on ${iso(expires ?? 0).slice(0, 10)}: sallyport map rm ${endpoint}, or map edit ${endpoint} --expires 90d.`,
         ),
     ),
     ...limited(
@@ -63,7 +63,7 @@ export function statusWarnings(
   ];
 }
 
-/** What to do about a token that ends. */
+/** How to replace an expiring token, by kind. */
 const TOKEN_FIX: Record<TokenKind, string> = {
   agent: ": start its agent, which renews it, or issue another.",
   gateway: ": start its gateway, which renews it, or issue another.",
@@ -72,8 +72,8 @@ const TOKEN_FIX: Record<TokenKind, string> = {
 };
 
 /**
- * Whether a token ends soon, or ended within that time: a month ahead, but of a short life only its last third. People's
- * own logins come and go; an admin token that was issued for a program does not.
+ * Tells whether a token expires soon or expired lately: within 30 days, or a third of its life if that is shorter. Excludes the
+ * tokens of logins, which expire often; admin tokens issued for programs count.
  */
 function isEnding(token: IssuedToken, now: number): boolean {
   const { issued, expires } = token;

@@ -20,10 +20,10 @@ import { askRelay } from "./relays.ts";
 import { statusWarnings } from "./status-warnings.ts";
 import { iso, siteView } from "./views.ts";
 
-/** GET /status: what is online, what is mapped, and why something was refused last. */
+/** GET /status: sites with their agents, mappings with their last refusal, and warnings. */
 export const statusRoutes = new Hono<ApiEnv>().get("/", async (c) => c.json(await statusOf(c.env, Date.now())));
 
-/** All that is known of the edge now. Asking wakes the relays. */
+/** Collects the status of the edge. Wakes the relays. */
 export async function statusOf(env: Env, now: number): Promise<StatusView> {
   const registry = registryOf(env);
   const [sites, register, concerns, refusals, trust] = await Promise.all([
@@ -52,9 +52,9 @@ export async function statusOf(env: Env, now: number): Promise<StatusView> {
 function secretWarnings({ ADMIN_SECRET = "", SELF_HOSTED }: Env): string[] {
   if (isUnguessable(ADMIN_SECRET)) return [];
   const where =
-    SELF_HOSTED === "1" ? "put a new one into DIR/admin-secret and restart" : "wrangler secret put ADMIN_SECRET";
+    SELF_HOSTED === "1" ? "put it into DIR/admin-secret and restart" : "set it with wrangler secret put ADMIN_SECRET";
   return [
-    `The admin secret is short enough to be guessed, so logins from addresses that sent a wrong one have to wait: openssl rand -base64 32 makes one that is not; ${where}.`,
+    `The admin secret is short enough to be guessed, so after a wrong secret, logins from that address are delayed. Make a longer one with openssl rand -base64 32; ${where}.`,
   ];
 }
 
@@ -134,7 +134,7 @@ function stateOf(
   }
 }
 
-/** The later of what the relay remembers and what the journal has: a relay forgets, and early refusals never reach it. */
+/** Returns the later of the last refusals that the relay and the journal know. A relay forgets, and some refusals never reach it. */
 function lastRefusal(
   id: number,
   relay: RelayStatus | null | undefined,

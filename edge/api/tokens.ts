@@ -19,7 +19,7 @@ export const tokenRoutes = new Hono<ApiEnv>()
     if (!body.ok) return body.response;
     return answer(c, await registryOf(c.env).issueToken(body.value, askerOf(c)), issuedView, 201);
   })
-  /** Revokes. The token stays listed until nothing could be done with it anyway. */
+  /** Revokes a token. It stays listed until it could not be used even if it were not revoked. */
   .delete("/:jti", async (c) => {
     return answer(c, await registryOf(c.env).revokeToken(c.req.param("jti"), askerOf(c)), (token) => tokenView(token));
   });

@@ -7,7 +7,7 @@ import { iso } from "./views.ts";
 
 const MINUTE_MS = 60_000;
 
-/** GET /traffic: what each mapping carried in each minute of the last hour. Nobody is woken for it. */
+/** GET /traffic: bytes of each mapping in each minute of the last hour. Does not wake the relays. */
 export const trafficRoutes = new Hono<ApiEnv>().get("/", async (c) => {
   const mappings = await registryOf(c.env).lastHour();
   const until = iso((Math.floor(Date.now() / MINUTE_MS) + 1) * MINUTE_MS);

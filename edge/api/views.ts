@@ -7,9 +7,9 @@ import type { Site } from "../registry/sites.ts";
 import { bytesCapOf, type Issued } from "../registry/token-changes.ts";
 import type { IssuedToken } from "../registry/tokens.ts";
 
-// How the registry's own types look from outside.
+// Conversions from the registry's types to those of the API.
 
-/** A moment, given in milliseconds since 1970. */
+/** Formats a time, in milliseconds since 1970, as ISO 8601. */
 export function iso(ms: number): string {
   return new Date(ms).toISOString();
 }
@@ -18,7 +18,7 @@ export function siteView({ name, created, revision }: Site): SiteView {
   return { name, created: iso(created), revision };
 }
 
-/** `spent`: bytes that it has carried, where they are counted. */
+/** `spent`: bytes that the token has carried, if they are counted. */
 export function tokenView(token: IssuedToken, spent = 0): TokenView {
   const { jti, kind, sub, site, issued, issuedBy, expires, revoked, claims } = token;
   const cap = bytesCapOf(claims);
@@ -41,7 +41,7 @@ export function issuedView({ token, jti, kind, sub, site, expires }: Issued): Is
   return { token, jti, kind, sub, site, expires: iso(expires) };
 }
 
-/** `used`: when somebody last was let through, in milliseconds since 1970. */
+/** `used`: when a visitor was last let in, in milliseconds since 1970. */
 export function mappingView(mapping: Mapping, used?: number): MappingView {
   const { expires, created, changed } = mapping;
   return {

@@ -63,7 +63,7 @@ test("a visitor's token opens what was mapped when it was issued, and not what i
   expect(await edge.cli(["connect", "lab/door=0", "--token-file", named])).not.toMatchObject({ code: 0 });
 
   const edited = await edge.cli(["map", "edit", "23102/tcp", "--note", "another one"]);
-  expect(edited.stderr).toContain("warning: Tokens that name 23102/tcp were issued for what was mapped there before");
+  expect(edited.stderr).toContain("warning: Tokens issued for an earlier mapping of 23102/tcp do not open this one");
 
   // Whatever is mapped is what the wide one means, and a new one is for what is there now.
   expect(await doors(site, wide, await logIn(site, wide), await rawCookie(site, wide))).toEqual(OPEN);
