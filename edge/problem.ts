@@ -2,7 +2,10 @@ import type { Fault } from "../shared/result.ts";
 
 /** Why a request was refused, as in RFC 9457. `code` is stable; `title`, `detail` and `fix` are prose. */
 export type Problem = {
-  /** 400 malformed, 401 bad token, 403 not allowed for this token, 408 too slow, 409 conflict with another rule, 412 changed meanwhile, 413 too large, 422 not possible on this edge, 503 not set up, busy, or storage failed. */
+  /**
+   * 400 malformed, 401 bad token, 403 not allowed for this token, 408 too slow, 409 conflict with another rule, 412 changed
+   * meanwhile, 413 too large, 422 not possible on this edge, 503 not set up, busy, or storage failed.
+   */
   status: 400 | 401 | 403 | 404 | 408 | 409 | 412 | 413 | 422 | 426 | 429 | 500 | 503;
   code: string;
   title: string;

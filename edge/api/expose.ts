@@ -19,7 +19,10 @@ const LEASE_MS = 5 * 60_000;
 
 export const ExposeBody = z.strictObject({ endpoint: z.string().max(512), target: z.string().max(512) });
 
-/** PUT and DELETE /expose: ad-hoc mappings, made with an agent's token within its `publish` claim. They end when their agent stops renewing them. */
+/**
+ * PUT and DELETE /expose: ad-hoc mappings, made with an agent's token within its `publish` claim. They end when their agent stops
+ * renewing them.
+ */
 export const exposeRoutes = new Hono<ApiEnv>()
   .put("/", async (c) => {
     const caller = await verifyPublisher(c);

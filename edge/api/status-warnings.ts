@@ -21,7 +21,7 @@ type Register = {
   uses: ReadonlyMap<number, number>;
 };
 
-/** Lists the warnings of a status: tokens about to expire, version differences, and mappings that are unreadable, expired or unused. */
+/** Lists the warnings of a status: expiring tokens, version differences, and unreadable, expired or unused mappings. */
 export function statusWarnings(
   sites: readonly SiteStatus[],
   { mappings, unreadable, uses, tokens }: Register,
