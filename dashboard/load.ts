@@ -63,27 +63,27 @@ function leave(): void {
   store.set({ ...INITIAL_STATE, session: null });
 }
 
-type What = "rules" | "presence";
+type Part = "rules" | "presence";
 
-let wanted: What | undefined;
+let wanted: Part | undefined;
 let timer: ReturnType<typeof setTimeout> | undefined;
 let last = 0;
 
 /** Loads what may have changed: once for several changes, and at most every two seconds. */
-export function refresh(what: What, after = Math.max(DELAY_MS, last + INTERVAL_MS - Date.now())): Promise<void> {
+export function refresh(what: Part, after = Math.max(DELAY_MS, last + INTERVAL_MS - Date.now())): Promise<void> {
   if (wanted !== "rules") wanted = what;
   clearTimeout(timer);
   return new Promise((resolve) => {
     timer = setTimeout(() => {
-      const asked = wanted ?? what;
+      const part = wanted ?? what;
       wanted = undefined;
       last = Date.now();
-      void load(asked).then(resolve);
+      void load(part).then(resolve);
     }, after);
   });
 }
 
-async function load(what: What): Promise<void> {
+async function load(what: Part): Promise<void> {
   if (store.state.session === null) return;
   try {
     const [status, register] = await Promise.all([

@@ -7,9 +7,9 @@ type TextProps = { label: string; value: string; placeholder?: string; onValue: 
 export function TextFilter({ label, value, placeholder, onValue }: TextProps): JSX.Element {
   return (
     <Field label={label}>
-      {(given) => (
+      {(control) => (
         <input
-          {...given}
+          {...control}
           placeholder={placeholder}
           value={value}
           onInput={(event) => onValue(event.currentTarget.value)}
@@ -25,8 +25,8 @@ type ChoiceProps = { label: string; value: string; of: readonly string[]; onValu
 export function ChoiceFilter({ label, value, of, onValue }: ChoiceProps): JSX.Element {
   return (
     <Field label={label}>
-      {(given) => (
-        <select {...given} value={value} onChange={(event) => onValue(event.currentTarget.value)}>
+      {(control) => (
+        <select {...control} value={value} onChange={(event) => onValue(event.currentTarget.value)}>
           <option value="">All</option>
           {of.map((each) => (
             <option key={each}>{each}</option>

@@ -69,7 +69,7 @@ function Tokens(): JSX.Element {
 type TokenProps = { token: TokenView; now: number; readOnly: boolean };
 
 function Token({ token, now, readOnly }: TokenProps): JSX.Element {
-  const [asked, setAsked] = useState(false);
+  const [isConfirming, setConfirming] = useState(false);
   const { jti, kind, sub, issued, issuedBy, expires, revoked } = token;
   const isOver = revoked || Date.parse(expires) <= now;
   const revoke = async (): Promise<void> => {
@@ -104,17 +104,17 @@ function Token({ token, now, readOnly }: TokenProps): JSX.Element {
             type="button"
             class="link-button"
             aria-label={`Revoke the token of ${sub}`}
-            onClick={() => setAsked(true)}
+            onClick={() => setConfirming(true)}
           >
             Revoke
           </button>
         )}
-        {asked ? (
+        {isConfirming ? (
           <Confirm
             title={`Revoke the token of ${sub}?`}
             action="Revoke the token"
             onConfirm={revoke}
-            onClose={() => setAsked(false)}
+            onClose={() => setConfirming(false)}
           >
             {kind === "agent"
               ? "Its agent is disconnected and visitors' connections through it are cut at once. This can't be undone: the agent needs a new token to connect again."
@@ -178,7 +178,7 @@ function Grants(): JSX.Element {
 type GrantProps = { grant: GrantView; now: number; readOnly: boolean };
 
 function Grant({ grant, now, readOnly }: GrantProps): JSX.Element {
-  const [asked, setAsked] = useState(false);
+  const [isConfirming, setConfirming] = useState(false);
   const { id, to, endpoints, addresses, until, by } = grant;
   const who = to === "" ? "a visitor" : to;
   const end = async (): Promise<void> => {
@@ -208,17 +208,17 @@ function Grant({ grant, now, readOnly }: GrantProps): JSX.Element {
             type="button"
             class="link-button"
             aria-label={`End the grant for ${who}`}
-            onClick={() => setAsked(true)}
+            onClick={() => setConfirming(true)}
           >
             End
           </button>
         )}
-        {asked ? (
+        {isConfirming ? (
           <Confirm
             title={`End the grant for ${who}?`}
             action="End the grant"
             onConfirm={end}
-            onClose={() => setAsked(false)}
+            onClose={() => setConfirming(false)}
           >
             Connections that it let in are cut at once, and its link stops working.
           </Confirm>

@@ -11,13 +11,13 @@ import { IssueToken } from "./issue-token.tsx";
 /** Instructions for an edge without mappings: each step by button or by command. */
 export function FirstSteps({ status }: { status: StatusView }): JSX.Element | null {
   const readOnly = useStore((state) => state.session?.readOnly === true);
-  const [asked, setAsked] = useState<"site" | "token">();
+  const [dialog, setDialog] = useState<"site" | "token">();
   const { sites, mappings } = status;
   if (mappings.length > 0) return null;
   const site = sites[0]?.name;
   const isOnline = sites.some(({ state }) => state === "online");
   const current = site === undefined ? 1 : isOnline ? 3 : 2;
-  const close = (): void => setAsked(undefined);
+  const close = (): void => setDialog(undefined);
   return (
     <section class="first" aria-labelledby="first">
       <h2 id="first">Nothing is mapped yet: three steps to the first service</h2>
@@ -25,7 +25,7 @@ export function FirstSteps({ status }: { status: StatusView }): JSX.Element | nu
         <Step number={1} current={current} title="Name the LAN">
           <p>A site is one LAN. Give it a name of your choice.</p>
           {readOnly ? null : (
-            <button type="button" class="primary" onClick={() => setAsked("site")}>
+            <button type="button" class="primary" onClick={() => setDialog("site")}>
               <Icon name="plus" /> Add a site
             </button>
           )}
@@ -37,7 +37,7 @@ export function FirstSteps({ status }: { status: StatusView }): JSX.Element | nu
             need not change the router.
           </p>
           {readOnly ? null : (
-            <button type="button" class="primary" onClick={() => setAsked("token")}>
+            <button type="button" class="primary" onClick={() => setDialog("token")}>
               Issue its token
             </button>
           )}
@@ -59,8 +59,8 @@ export function FirstSteps({ status }: { status: StatusView }): JSX.Element | nu
           />
         </Step>
       </ol>
-      {asked === "site" ? <AddSite onClose={close} /> : null}
-      {asked === "token" && site !== undefined ? <IssueToken start={{ kind: "agent", site }} onClose={close} /> : null}
+      {dialog === "site" ? <AddSite onClose={close} /> : null}
+      {dialog === "token" && site !== undefined ? <IssueToken start={{ kind: "agent", site }} onClose={close} /> : null}
     </section>
   );
 }

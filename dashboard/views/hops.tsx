@@ -50,9 +50,9 @@ export function Hops({ endpoint }: { endpoint: string }): JSX.Element {
         <h2 id="test">Test it</h2>
         <form class="test-form" onSubmit={(event) => void test(event)}>
           <Field label="Visitor's address">
-            {(given) => (
+            {(control) => (
               <input
-                {...given}
+                {...control}
                 placeholder="yours"
                 autocomplete="off"
                 value={from}

@@ -57,9 +57,9 @@ export function Import(): JSX.Element {
         changes.
       </p>
       <Field label="Rules">
-        {(given) => (
+        {(control) => (
           <textarea
-            {...given}
+            {...control}
             class="code"
             rows={14}
             spellcheck={false}

@@ -24,7 +24,7 @@ const DAY = 86_400;
 /** A dialog that issues a token, then shows it once with the command that uses it. */
 export function IssueToken({ start, onClose }: { start: TokenStart; onClose: () => void }): JSX.Element {
   const [issued, setIssued] = useState<{ token: IssuedView; endpoint: string }>();
-  const title = issued === undefined ? "Issue a token" : `The ${issued.token.kind}'s token`;
+  const title = issued === undefined ? "Issue a token" : `New ${issued.token.kind} token`;
   return (
     <Dialog title={title} onClose={onClose} wide={issued !== undefined}>
       {issued === undefined ? (

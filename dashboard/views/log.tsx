@@ -34,8 +34,8 @@ export function Log({ endpoint: start }: { endpoint: string }): JSX.Element {
   const now = useNow();
   const query = new URLSearchParams({ limit: String(PAGE) });
   const last = before.at(-1);
-  const asked = { ...filter, site, outcome, before: last === undefined ? "" : String(last) };
-  for (const [name, value] of Object.entries(asked)) if (value !== "") query.set(name, value);
+  const parameters = { ...filter, site, outcome, before: last === undefined ? "" : String(last) };
+  for (const [name, value] of Object.entries(parameters)) if (value !== "") query.set(name, value);
   // Live connections are filtered here by site and outcome only. Comparing addresses and port ranges is left to the edge: with
   // such a filter, the list is loaded again instead.
   const isPlain = filter.visitor === "" && filter.endpoint === "" && last === undefined;
@@ -102,8 +102,8 @@ function nameOf({ at, ended, visitor, endpoint, outcome, bytesIn, bytesOut }: Co
 }
 
 /** Merges loaded and live connections: the newest first, each once. */
-function mergeNewest(asked: readonly ConnectionView[], fresh: readonly ConnectionView[]): ConnectionView[] {
-  const all = new Map([...fresh, ...asked].map((each) => [nameOf(each), each]));
+function mergeNewest(loaded: readonly ConnectionView[], fresh: readonly ConnectionView[]): ConnectionView[] {
+  const all = new Map([...fresh, ...loaded].map((each) => [nameOf(each), each]));
   return [...all.values()].toSorted((a, b) => b.ended.localeCompare(a.ended)).slice(0, PAGE);
 }
 

@@ -56,9 +56,9 @@ function GrantForm({ start, onMade, onClose }: FormProps): JSX.Element {
   return (
     <form onSubmit={(event) => void submit(event)}>
       <Field label="Endpoints" hint="Hold Ctrl or ⌘ to choose several.">
-        {(given) => (
+        {(control) => (
           <select
-            {...given}
+            {...control}
             multiple
             size={Math.min(6, Math.max(2, offered.length))}
             onChange={(event) => setChosen([...event.currentTarget.selectedOptions].map(({ value }) => value))}
@@ -72,8 +72,8 @@ function GrantForm({ start, onMade, onClose }: FormProps): JSX.Element {
         )}
       </Field>
       <Field label="For">
-        {(given) => (
-          <select {...given} value={life} onChange={(event) => setLife(Number(event.currentTarget.value))}>
+        {(control) => (
+          <select {...control} value={life} onChange={(event) => setLife(Number(event.currentTarget.value))}>
             {LIVES.map(([seconds, text]) => (
               <option key={seconds} value={seconds}>
                 {text}
@@ -83,9 +83,9 @@ function GrantForm({ start, onMade, onClose }: FormProps): JSX.Element {
         )}
       </Field>
       <Field label="Who it is for" hint="Shown in the list of grants and in the audit.">
-        {(given) => (
+        {(control) => (
           <input
-            {...given}
+            {...control}
             maxLength={100}
             autocomplete="off"
             value={to}

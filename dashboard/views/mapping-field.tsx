@@ -30,15 +30,15 @@ export function FieldControl({ form, errorOf, set, field }: FormProps & { field:
   }
   return (
     <Field label={label} hint={hint} error={errorOf(name)}>
-      {(given) => <Typed {...given} field={field} value={value} onValue={(typed) => set(name, typed)} />}
+      {(control) => <Typed {...control} field={field} value={value} onValue={(typed) => set(name, typed)} />}
     </Field>
   );
 }
 
 type TypedProps = { id: string; field: NamedField; value: string; onValue: (value: string) => void };
 
-function Typed({ field, value, onValue, ...given }: TypedProps): JSX.Element {
-  const shared = { ...given, name: field.name, value };
+function Typed({ field, value, onValue, ...control }: TypedProps): JSX.Element {
+  const shared = { ...control, name: field.name, value };
   switch (field.kind) {
     case "choice":
       return (

@@ -43,8 +43,8 @@ export function MainFields({ sites, ...props }: FormProps & { sites: readonly st
 function Site({ form, errorOf, set, sites }: FormProps & { sites: readonly string[] }): JSX.Element {
   return (
     <Field label={fieldNamed("site").label} error={errorOf("site")}>
-      {(given) => (
-        <select {...given} name="site" value={form.site} onChange={(event) => set("site", event.currentTarget.value)}>
+      {(control) => (
+        <select {...control} name="site" value={form.site} onChange={(event) => set("site", event.currentTarget.value)}>
           {sites.length === 0 ? <option value="">Add a site first</option> : null}
           {sites.map((site) => (
             <option key={site} value={site}>

@@ -43,9 +43,9 @@ export function MappingPage({ mapping }: { mapping: MappingView }): JSX.Element 
 }
 
 function Actions({ mapping }: { mapping: MappingView }): JSX.Element {
-  const [asked, setAsked] = useState<"remove" | "grant" | "token">();
+  const [dialog, setDialog] = useState<"remove" | "grant" | "token">();
   const { endpoint, access } = mapping;
-  const close = (): void => setAsked(undefined);
+  const close = (): void => setDialog(undefined);
   const isService = !/^\d|^https?:/.test(endpoint);
   const remove = async (): Promise<void> => {
     await call("DELETE", mappingPath(endpoint), undefined, mapping.etag);
@@ -59,25 +59,25 @@ function Actions({ mapping }: { mapping: MappingView }): JSX.Element {
         Edit
       </a>
       {isService ? null : (
-        <button type="button" onClick={() => setAsked("grant")}>
+        <button type="button" onClick={() => setDialog("grant")}>
           Grant
         </button>
       )}
       {access === "token" ? (
-        <button type="button" onClick={() => setAsked("token")}>
+        <button type="button" onClick={() => setDialog("token")}>
           Issue a token
         </button>
       ) : null}
-      <button type="button" onClick={() => setAsked("remove")}>
+      <button type="button" onClick={() => setDialog("remove")}>
         Remove
       </button>
-      {asked === "remove" ? (
+      {dialog === "remove" ? (
         <Confirm title={`Remove ${endpoint}?`} action="Remove the mapping" onConfirm={remove} onClose={close}>
           Its open connections are cut at once. If you add it again, it starts without this history.
         </Confirm>
       ) : null}
-      {asked === "grant" ? <MakeGrant endpoints={[endpoint]} onClose={close} /> : null}
-      {asked === "token" ? <IssueToken start={{ kind: "visitor", endpoint }} onClose={close} /> : null}
+      {dialog === "grant" ? <MakeGrant endpoints={[endpoint]} onClose={close} /> : null}
+      {dialog === "token" ? <IssueToken start={{ kind: "visitor", endpoint }} onClose={close} /> : null}
     </span>
   );
 }

@@ -49,8 +49,8 @@ export function Sites({ status }: { status: StatusView }): JSX.Element {
 type SiteProps = { site: SiteStatus; mappings: number; now: number; readOnly: boolean };
 
 function Site({ site, mappings, now, readOnly }: SiteProps): JSX.Element {
-  const [asked, setAsked] = useState<"token" | "remove">();
-  const close = (): void => setAsked(undefined);
+  const [dialog, setDialog] = useState<"token" | "remove">();
+  const close = (): void => setDialog(undefined);
   const remove = async (): Promise<void> => {
     await call("DELETE", `/sites/${encodeURIComponent(site.name)}`);
     notify(`Removed ${site.name}`);
@@ -75,20 +75,20 @@ function Site({ site, mappings, now, readOnly }: SiteProps): JSX.Element {
         <span>{count(mappings, "mapping")}</span>
         {readOnly ? null : (
           <>
-            <button type="button" class="link-button" onClick={() => setAsked("token")}>
+            <button type="button" class="link-button" onClick={() => setDialog("token")}>
               Connect an agent
             </button>
             <a href={hrefOf({ view: "new", site: site.name })}>Map a service</a>
             {mappings === 0 ? (
-              <button type="button" class="link-button" onClick={() => setAsked("remove")}>
+              <button type="button" class="link-button" onClick={() => setDialog("remove")}>
                 Remove
               </button>
             ) : null}
           </>
         )}
       </p>
-      {asked === "token" ? <IssueToken start={{ kind: "agent", site: site.name }} onClose={close} /> : null}
-      {asked === "remove" ? (
+      {dialog === "token" ? <IssueToken start={{ kind: "agent", site: site.name }} onClose={close} /> : null}
+      {dialog === "remove" ? (
         <Confirm title={`Remove ${site.name}?`} action="Remove the site" onConfirm={remove} onClose={close}>
           The tokens of its agents are revoked, and the agents are disconnected.
         </Confirm>

@@ -23,12 +23,12 @@ export const AuditQuery = z.object({
 export const auditRoutes = new Hono<ApiEnv>().get("/", async (c) => {
   const query = queryOf(c, AuditQuery);
   if (!query.ok) return query.response;
-  const { since, ...wanted } = query.value;
+  const { since, ...filter } = query.value;
   const entries = await registryOf(c.env).auditPage({
-    ...wanted,
+    ...filter,
     since: since === undefined ? undefined : Date.parse(since),
   });
-  const next = entries.length === wanted.limit ? (entries[0]?.n ?? null) : null;
+  const next = entries.length === filter.limit ? (entries[0]?.n ?? null) : null;
   return c.json({
     entries: entries.map(viewOf),
     next,

@@ -7,7 +7,7 @@ import type { IssuedToken } from "../registry/tokens.ts";
 import { iso } from "./views.ts";
 
 const DAY = 24 * 3600_000;
-/** Milliseconds before a token expires from which on it is warned of. */
+/** Milliseconds before a token's expiry at which warnings start. */
 const WARN_MS = 30 * DAY;
 /** Milliseconds without a visitor after which a mapping may no longer be needed. */
 const UNUSED_MS = 30 * DAY;
