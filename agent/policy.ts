@@ -10,7 +10,7 @@ import {
   permitsSocket,
   type TargetRule,
 } from "../shared/address/target-rule.ts";
-import { Names } from "./names.ts";
+import { Names } from "./resolver-cache.ts";
 import { mayOpenFile, noFiles } from "./open-files.ts";
 
 /** What this agent may dial, by the token it has. */

@@ -13,7 +13,7 @@ import type { SiteLink } from "../link/site-link.ts";
 import { Counts } from "../gateway/counts.ts";
 import { Listeners } from "../gateway/listeners.ts";
 import { tunnel } from "../gateway/tunnel.ts";
-import { listenings, showListening, type Listening, type Wanted } from "../gateway/wanted.ts";
+import { listenings, showListening, type Listening, type Wanted } from "../gateway/listen-request.ts";
 import { callerMetrics } from "../gateway/metrics.ts";
 
 const LOOPBACK = "127.0.0.1";

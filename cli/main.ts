@@ -2,7 +2,7 @@ import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { CommanderError } from "commander";
 import { EXIT, Problem } from "../link/problem.ts";
-import { isSingleExecutable } from "../link/single.ts";
+import { isSingleExecutable } from "../link/single-executable.ts";
 import { printProblem, stdio } from "./output.ts";
 import { program } from "./program.ts";
 

@@ -17,7 +17,7 @@ import { TokenRenewal } from "../link/token-renewal.ts";
 import { ended, problemOf } from "../link/stopped.ts";
 import { Counts } from "./counts.ts";
 import { Listeners, type Listener } from "./listeners.ts";
-import { listenings, type Listening, type Wanted } from "./wanted.ts";
+import { listenings, type Listening, type Wanted } from "./listen-request.ts";
 import { callerMetrics } from "./metrics.ts";
 
 /** Milliseconds between looks for sites that are new or gone: mappings of known sites are told at once. */

@@ -2,11 +2,11 @@ import { DatagramQueue } from "../shared/session/flow.ts";
 import { Resources } from "../link/resources.ts";
 import type { Log } from "../link/log.ts";
 import type { SiteLink } from "../link/site-link.ts";
-import { StandstillWatch } from "../link/standstill.ts";
+import { StandstillWatch } from "../link/event-loop-watch.ts";
 import { TcpListener, type TcpOptions } from "./tcp.ts";
 import { UdpListener, type UdpOptions } from "./udp.ts";
-import { Visitors } from "./visitors.ts";
-import type { Listening } from "./wanted.ts";
+import { Visitors } from "./visitor-limits.ts";
+import type { Listening } from "./listen-request.ts";
 
 export type Listener = TcpListener | UdpListener;
 

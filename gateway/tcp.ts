@@ -7,7 +7,7 @@ import type { SiteLink } from "../link/site-link.ts";
 import { visitorBehind } from "./balancer.ts";
 import type { Counts } from "./counts.ts";
 import { logEnd, tunnel } from "./tunnel.ts";
-import type { Visitors } from "./visitors.ts";
+import type { Visitors } from "./visitor-limits.ts";
 
 const KEEPALIVE_MS = 30_000;
 

@@ -7,7 +7,7 @@ import { HELLO_TIMEOUT_MS, USUAL_DATA } from "../shared/wire/limits.ts";
 import type { Dialler } from "./dial/dialler.ts";
 import { onRefusal, openSocket } from "./dial/websocket.ts";
 import { sinceBoot } from "./edge-time.ts";
-import { releaseReads } from "./reads.ts";
+import { releaseReads } from "./read-buffers.ts";
 import { Path } from "../shared/session/path.ts";
 import { faultOfClose, faultOfError, type LinkFault } from "./fault.ts";
 

@@ -5,7 +5,7 @@ import { clean } from "../../shared/text.ts";
 import { announced } from "../discover/multicast.ts";
 import { probe } from "../discover/probe.ts";
 import { MOST_ADDRESSES, scopeOf } from "../discover/scope.ts";
-import { USUAL, type Usual } from "../discover/usual.ts";
+import { USUAL, type Usual } from "../discover/known-services.ts";
 import { mayDial } from "../../shared/rule/target-policy.ts";
 import { meaningsOf, type TargetPolicy } from "../policy.ts";
 import { settingsOf, type Options } from "../settings.ts";

@@ -3,7 +3,7 @@ import { stringify } from "smol-toml";
 import { PROXY_CREDENTIAL } from "../../link/dial/options.ts";
 import { urlOf } from "../../link/dial/proxy.ts";
 import { createLog } from "../../link/log.ts";
-import { installedCommand, PROGRAMS, readableFile, Root } from "../../link/place.ts";
+import { installedCommand, PROGRAMS, readableFile, Root } from "../../link/install-root.ts";
 import { Problem } from "../../link/problem.ts";
 import { systemctl, unitText } from "../../link/unit.ts";
 import { DRAIN_MS } from "../../shared/wire/limits.ts";

@@ -8,7 +8,7 @@ import type { AgentClaims } from "../../shared/rule/claims.ts";
 import { formatHostPort, formatSocketAddress } from "../../shared/address/socket-address.ts";
 import { formatTargetRule } from "../../shared/address/target-rule.ts";
 import { VERSION } from "../../shared/wire/version.ts";
-import { controlPath } from "../control/place.ts";
+import { controlPath } from "../control/socket-path.ts";
 import type { AgentReport } from "../control/report.ts";
 import { serveControl } from "../control/server.ts";
 import { Counters } from "../counters.ts";

@@ -1,6 +1,6 @@
 import { request } from "node:http";
 import { EXIT, Problem, type ExitCode } from "../../link/problem.ts";
-import { controlPaths } from "./place.ts";
+import { controlPaths } from "./socket-path.ts";
 import type { AgentReport } from "./report.ts";
 
 const TIMEOUT_MS = 5_000;

@@ -1,7 +1,7 @@
 import { addressOf } from "../../shared/address/address.ts";
 import { clean } from "../../shared/text.ts";
 import { decodeAnswer } from "./dns.ts";
-import type { Announced, Usual } from "./usual.ts";
+import type { Announced, Usual } from "./known-services.ts";
 
 /** Services that devices announce by mDNS (RFC 6763), as they are called here, and how they are asked who they are. */
 const SERVICES: Readonly<Record<string, Omit<Usual, "port">>> = {

@@ -3,7 +3,7 @@ import { parseAddress } from "../../shared/address/address.ts";
 import { clean } from "../../shared/text.ts";
 import { encodeQuery } from "./dns.ts";
 import { announcedBy, SERVICE_NAMES } from "./mdns.ts";
-import type { Announced } from "./usual.ts";
+import type { Announced } from "./known-services.ts";
 
 const LISTEN_MS = 2_500;
 

@@ -1,7 +1,7 @@
 import { connect, type Socket } from "node:net";
 import { connect as connectTls } from "node:tls";
 import { clean } from "../../shared/text.ts";
-import type { Usual } from "./usual.ts";
+import type { Usual } from "./known-services.ts";
 
 /** Milliseconds for a device of the same LAN to answer. */
 const CONNECT_MS = 700;

@@ -2,7 +2,7 @@ import { createSocket, type BindOptions, type RemoteInfo, type Socket, type Sock
 import { once } from "node:events";
 import { type Address, parseAddress } from "../../shared/address/address.ts";
 import { formatHostPort } from "../../shared/address/socket-address.ts";
-import { UdpOut } from "../../link/udp-out.ts";
+import { UdpOut } from "../../link/udp-sender.ts";
 
 /** Bytes the kernel holds for one flow while the agent is busy: what a flow that carries much sends in that time. */
 const RECEIVE_BUFFER = 1024 * 1024;

@@ -8,11 +8,11 @@ import type { Stream } from "../../shared/session/stream.ts";
 import { parseTarget } from "../../shared/address/target.ts";
 import type { Meanings } from "../../shared/address/target-rule.ts";
 import { deferred } from "../../link/deferred.ts";
-import { StandstillWatch } from "../../link/standstill.ts";
+import { StandstillWatch } from "../../link/event-loop-watch.ts";
 import { judge, meaningsOf, type TargetPolicy } from "../policy.ts";
 import type { Tally } from "../report.ts";
 import { failureOf } from "./dial.ts";
-import { Answers } from "./udp-answers.ts";
+import { Answers } from "./udp-answer-filter.ts";
 import { TargetSocket } from "./udp-socket.ts";
 
 const SWEEP_MS = 1_000;

@@ -13,7 +13,7 @@ import { certificateOf } from "./certificate.ts";
 import { connectTo, hear, secure } from "./connect.ts";
 import { nothing, type Findings, type Trouble } from "./findings.ts";
 import { probeUdp } from "./udp.ts";
-import { firstLine, httpRequest, mannerOf, type Manner } from "./words.ts";
+import { firstLine, httpRequest, mannerOf, type Manner } from "./requests.ts";
 
 /** Milliseconds in which a service that speaks first does so, and in which an answer comes. */
 const GREETING_MS = 700;

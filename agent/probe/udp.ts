@@ -2,7 +2,7 @@ import { createSocket } from "node:dgram";
 import type { Address } from "../../shared/address/address.ts";
 import { formatHostPort } from "../../shared/address/socket-address.ts";
 import type { Findings } from "./findings.ts";
-import { firstLine, sipOptions } from "./words.ts";
+import { firstLine, sipOptions } from "./requests.ts";
 
 const ANSWER_MS = 3_000;
 

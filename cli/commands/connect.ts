@@ -5,7 +5,7 @@ import { claimsOf, readToken } from "../../gateway/caller-token.ts";
 import { connect, connectStdio } from "../connect.ts";
 import { withDialFlags, type Context } from "../context.ts";
 import { checkedUrl } from "../edge.ts";
-import { parseWanted } from "../../gateway/wanted.ts";
+import { parseWanted } from "../../gateway/listen-request.ts";
 import { metricsAddress } from "../../gateway/metrics.ts";
 
 type Options = DialFlags & {

@@ -11,7 +11,7 @@ import { collect, withDialFlags, type Context } from "../context.ts";
 import { checkedUrl } from "../edge.ts";
 import { GatewayToken } from "../../gateway/gateway-token.ts";
 import { gateway } from "../../gateway/gateway.ts";
-import { parseWanted } from "../../gateway/wanted.ts";
+import { parseWanted } from "../../gateway/listen-request.ts";
 import { metricsAddress } from "../../gateway/metrics.ts";
 
 type Options = DialFlags & {

@@ -1,4 +1,4 @@
-import { installedCommand, PROGRAMS, readableFile, Root } from "../../link/place.ts";
+import { installedCommand, PROGRAMS, readableFile, Root } from "../../link/install-root.ts";
 import { Problem } from "../../link/problem.ts";
 import { systemctl, unitText } from "../../link/unit.ts";
 import type { ServeOptions } from "./serve-options.ts";

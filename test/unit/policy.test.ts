@@ -1,5 +1,5 @@
 import { expect, test, vi } from "vitest";
-import { Answers } from "../../agent/egress/udp-answers.ts";
+import { Answers } from "../../agent/egress/udp-answer-filter.ts";
 import { judge, mayConnect, meaningsOf, type TargetPolicy } from "../../agent/policy.ts";
 import { parseAddress } from "../../shared/address/address.ts";
 import { parseClaims } from "../../shared/rule/claims.ts";

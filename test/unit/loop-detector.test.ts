@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { OwnEnds } from "../../agent/own-ends.ts";
+import { OwnEnds } from "../../agent/loop-detector.ts";
 
 test("a visitor who is ourselves for the second time has gone round", () => {
   const ends = new OwnEnds();

@@ -13,7 +13,7 @@ import {
 } from "node:fs";
 import { dirname, join } from "node:path";
 import { Problem } from "./problem.ts";
-import { isSingleExecutable } from "./single.ts";
+import { isSingleExecutable } from "./single-executable.ts";
 
 /** Where installed programs are kept, unless a package has put them somewhere under /usr itself. */
 export const PROGRAMS = "/usr/local/lib/sallyport";

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { Visitors } from "../../gateway/visitors.ts";
+import { Visitors } from "../../gateway/visitor-limits.ts";
 
 test("one source, an IPv6 network of 64 bits too, takes half of a gateway's streams at most", () => {
   const visitors = new Visitors(64);

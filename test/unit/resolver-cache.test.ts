@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { Names } from "../../agent/names.ts";
+import { Names } from "../../agent/resolver-cache.ts";
 
 /** A resolver that answers when it is told to. */
 function resolver() {
