@@ -2,15 +2,13 @@ import type { Failure } from "../shared/wire/errors.ts";
 import { noDrops } from "../shared/session/flow.ts";
 import type { Dial, Kind } from "../shared/wire/open.ts";
 import type { Stream } from "../shared/session/stream.ts";
+import type { Traffic } from "./report.ts";
 
 /** Of one kind of stream, since the agent started. `in` is towards targets. */
 export type KindCounts = { opened: number; ended: number; bytesIn: number; bytesOut: number };
 
-/** Bytes of a flow so far. */
-type Datagrams = { readonly bytesIn: number; readonly bytesOut: number };
-
 /** Targets remembered, for the doctor. */
-const MOST_TARGETS = 100;
+const MAX_TARGETS = 100;
 
 /** What an agent counts. Bytes of open streams are in it: they are read off the streams when asked for. */
 export class Counters {
@@ -18,7 +16,7 @@ export class Counters {
   readonly #ended: Record<Kind, KindCounts> = { tcp: none(), udp: none(), http: none() };
   /** Streams that ended early, by code. */
   readonly failures = new Map<string, number>();
-  readonly #open = new Map<Stream, { kind: Kind; datagrams: Datagrams }>();
+  readonly #open = new Map<Stream, { kind: Kind; datagrams: Readonly<Traffic> }>();
   connects = 0;
   readonly drops = noDrops();
   /** Targets dialled, the latest last. */
@@ -29,11 +27,11 @@ export class Counters {
   }
 
   /** `datagrams` is counted up by whoever carries a flow: they are not in a stream's offsets. */
-  opened(stream: Stream, { kind, target }: Dial, datagrams: Datagrams): void {
+  opened(stream: Stream, { kind, target }: Dial, datagrams: Readonly<Traffic>): void {
     this.dialled.delete(target);
     this.dialled.add(target);
     const [oldest] = this.dialled;
-    if (this.dialled.size > MOST_TARGETS && oldest !== undefined) this.dialled.delete(oldest);
+    if (this.dialled.size > MAX_TARGETS && oldest !== undefined) this.dialled.delete(oldest);
     this.#ended[kind].opened += 1;
     this.#open.set(stream, { kind, datagrams });
   }
@@ -60,7 +58,7 @@ function none(): KindCounts {
   return { opened: 0, ended: 0, bytesIn: 0, bytesOut: 0 };
 }
 
-function add(counts: KindCounts, stream: Stream, datagrams: Datagrams): void {
+function add(counts: KindCounts, stream: Stream, datagrams: Readonly<Traffic>): void {
   // `received` counts the FIN, too.
   counts.bytesIn += (stream.in.finalSize ?? stream.in.received) + datagrams.bytesIn;
   counts.bytesOut += stream.out.sent + datagrams.bytesOut;

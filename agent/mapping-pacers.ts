@@ -8,7 +8,7 @@ const HOST = {
 type Entry = { rate: number; pace: Pace; users: number };
 
 /** The pacers of the mappings in use that have a rate. All bytes of a mapping pass its agent, whichever way their visitors came. */
-export class Paces {
+export class MappingPacers {
   readonly #byMapping = new Map<number, Entry>();
 
   /** The pace of a mapping for one more stream; null without a rate. Give it back with `leave`. */

@@ -3,7 +3,7 @@ import type { Log } from "../link/log.ts";
 import type { Failure } from "../shared/wire/errors.ts";
 
 /** Milliseconds between two warnings. */
-const TELL_MS = 60_000;
+const WARN_MS = 60_000;
 
 const NO_FILES = "the agent has no file descriptors left";
 
@@ -31,10 +31,10 @@ export function openFilesLimit(): number | undefined {
 }
 
 /** Warns, now and then, that streams are refused because no more files may be open. */
-export class FilesWarning {
+export class OpenFilesWarning {
   readonly #log: Log;
   readonly #limit: () => number | undefined;
-  #toldAt = Number.NEGATIVE_INFINITY;
+  #warnedAt = Number.NEGATIVE_INFINITY;
 
   constructor(log: Log, limit = openFilesLimit) {
     this.#log = log;
@@ -43,8 +43,8 @@ export class FilesWarning {
 
   /** A stream has ended. `now` in monotonic milliseconds. */
   ended(failure: Failure | null, now: number): void {
-    if (failure?.reason !== NO_FILES || now - this.#toldAt < TELL_MS) return;
-    this.#toldAt = now;
+    if (failure?.reason !== NO_FILES || now - this.#warnedAt < WARN_MS) return;
+    this.#warnedAt = now;
     const fix = "raise the limit (LimitNOFILE= of its unit, or ulimit -n): each stream takes one";
     this.#log("warn", NO_FILES, { limit: this.#limit(), fix });
   }

@@ -10,36 +10,36 @@ import {
   permitsSocket,
   type TargetRule,
 } from "../shared/address/target-rule.ts";
-import { Names } from "./resolver-cache.ts";
+import { ResolverCache } from "./resolver-cache.ts";
 import { mayOpenFile, noFiles } from "./open-files.ts";
 
 /** What this agent may dial, by the token it has. */
 export type TargetPolicy = SharedPolicy & { claims: AgentClaims };
 
 /** Characters of rules that are said: HELLO has 64 KiB. What is not said, the relay asks, and is refused. */
-const MOST_SAID = 16_384;
+const MAX_REACH_CHARACTERS = 16_384;
 
 /** What HELLO says of the agent's own rules; undefined for lists that are too long for it. */
-export function saidRules({ allow, deny }: TargetPolicy): { allow: string[]; deny: string[] } | undefined {
-  const said = { allow: allow.map(formatTargetRule), deny: deny.map(formatTargetRule) };
-  return JSON.stringify(said).length > MOST_SAID ? undefined : said;
+export function helloReach({ allow, deny }: TargetPolicy): { allow: string[]; deny: string[] } | undefined {
+  const reach = { allow: allow.map(formatTargetRule), deny: deny.map(formatTargetRule) };
+  return JSON.stringify(reach).length > MAX_REACH_CHARACTERS ? undefined : reach;
 }
 
 /** The resolver of this machine, for all mappings together. */
-const names = new Names((host) => lookup(host, { all: true, verbatim: true }));
+const resolver = new ResolverCache((host) => lookup(host, { all: true, verbatim: true }));
 
 /** What names in `--deny` last led to: a resolver that is away must not open what they forbid, nor close everything else. */
-const lastMeant = new Map<string, readonly Address[]>();
+const lastResolved = new Map<string, readonly Address[]>();
 
 /** Addresses that may be dialled, in the resolver's order, or why there is none. */
-export type Judged = { ok: true; addresses: Address[] } | { ok: false; failure: Failure };
+export type Verdict = { ok: true; addresses: Address[] } | { ok: false; failure: Failure };
 
 /**
  * Resolves a target and judges what it resolved to; only these very addresses may be dialled,
  * so that a name can't mean one thing when it is judged and another when it is dialled. What was asked a moment ago is not asked again.
  */
-export async function judge(policy: TargetPolicy, host: string, port: number): Promise<Judged> {
-  const [resolved, meanings] = await Promise.all([resolve(host), meaningsOf(policy.deny, port)]);
+export async function judge(policy: TargetPolicy, host: string, port: number): Promise<Verdict> {
+  const [resolved, meanings] = await Promise.all([resolve(host), resolveDenied(policy.deny, port)]);
   if (!resolved.ok) return resolved;
   const allowed = resolved.addresses.filter((address) => mayDial(policy, { host, address, port }, meanings));
   if (allowed.length > 0) return { ok: true, addresses: allowed };
@@ -61,22 +61,22 @@ export function mayConnect(policy: TargetPolicy, path: string): boolean {
 }
 
 /** What the names in `--deny` lead to now, of those that count for a port, or for any. */
-export async function meaningsOf(deny: readonly TargetRule[], port?: number): Promise<Meanings> {
+export async function resolveDenied(deny: readonly TargetRule[], port?: number): Promise<Meanings> {
   const meanings = new Map<string, readonly Address[]>();
   const ask = async (name: string): Promise<void> => {
-    const found = await names.resolve(name);
-    if (found !== null) lastMeant.set(name, addressesOf(found));
-    const meant = lastMeant.get(name);
-    if (meant !== undefined) meanings.set(name, meant);
+    const found = await resolver.resolve(name);
+    if (found !== null) lastResolved.set(name, addressesOf(found));
+    const known = lastResolved.get(name);
+    if (known !== undefined) meanings.set(name, known);
   };
   await Promise.all(namesIn(deny, port).map(ask));
   return meanings;
 }
 
-async function resolve(host: string): Promise<Judged> {
+async function resolve(host: string): Promise<Verdict> {
   const literal = parseAddress(host);
   if (literal.ok) return { ok: true, addresses: [literal.value] };
-  const addresses = addressesOf((await names.resolve(host)) ?? []);
+  const addresses = addressesOf((await resolver.resolve(host)) ?? []);
   if (addresses.length > 0) return { ok: true, addresses };
   if (!mayOpenFile()) return { ok: false, failure: noFiles() };
   return {

@@ -26,11 +26,13 @@ export function program(env: NodeJS.ProcessEnv): Command {
     .enablePositionalOptions()
     .action(async (options: Options) => run(options, env));
   root.addCommand(
-    asking("status", "What the agents of this machine are doing.", env, status).option("--json", "print JSON"),
+    controlCommand("status", "What the agents of this machine are doing.", env, status).option("--json", "print JSON"),
   );
-  root.addCommand(asking("ready", "Exit with 0 when the agent is connected, else with 6 and why not.", env, ready));
-  root.addCommand(asking("reload", "Have the agent read its configuration and token again.", env, reloadAll));
-  root.addCommand(examining(env));
+  root.addCommand(
+    controlCommand("ready", "Exit with 0 when the agent is connected, else with 6 and why not.", env, ready),
+  );
+  root.addCommand(controlCommand("reload", "Have the agent read its configuration and token again.", env, reloadAll));
+  root.addCommand(doctorCommand(env));
   root.addCommand(
     withSettings(new Command("discover"))
       .description("Propose mappings for what answers within the ranges this agent may dial, and never outside them.")
@@ -44,7 +46,7 @@ export function program(env: NodeJS.ProcessEnv): Command {
       .option("--at <endpoint>", "where; without it, the one endpoint that the token may publish")
       .action(async (target: string, options: ExposeOptions) => expose(target, options, env)),
   );
-  root.addCommand(installing(env));
+  root.addCommand(installCommand(env));
   root.addCommand(
     new Command("uninstall")
       .description("Remove what install has made, the token too.")
@@ -54,7 +56,7 @@ export function program(env: NodeJS.ProcessEnv): Command {
   return strict(root);
 }
 
-function examining(env: NodeJS.ProcessEnv): Command {
+function doctorCommand(env: NodeJS.ProcessEnv): Command {
   return withSettings(new Command("doctor"))
     .description("Look for what is wrong between the targets and the edge, and say what to do.")
     .option("--target <host:port>", "a target to try; repeatable", collect)
@@ -62,7 +64,7 @@ function examining(env: NodeJS.ProcessEnv): Command {
     .action(async (options: DoctorOptions) => void (process.exitCode = await doctor(options, env)));
 }
 
-function installing(env: NodeJS.ProcessEnv): Command {
+function installCommand(env: NodeJS.ProcessEnv): Command {
   return withSettings(new Command("install"))
     .description("Make a systemd service of the agent with these options, and start it.")
     .option("--no-start", "write the files only")
@@ -77,7 +79,7 @@ function rootOption(): Option {
 type Ask = (options: AskOptions, env: NodeJS.ProcessEnv) => Promise<string>;
 
 /** A command that asks the running agents, through their control sockets. */
-function asking(name: string, description: string, env: NodeJS.ProcessEnv, ask: Ask): Command {
+function controlCommand(name: string, description: string, env: NodeJS.ProcessEnv, ask: Ask): Command {
   return new Command(name)
     .description(description)
     .option("--site <name>", "only the agent of this site")

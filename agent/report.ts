@@ -4,13 +4,13 @@ import type { Dial } from "../shared/wire/open.ts";
 import type { Stream } from "../shared/session/stream.ts";
 
 /** What a stream carried: in from the visitor, out to it. */
-export type Tally = { bytesIn: number; bytesOut: number };
+export type Traffic = { bytesIn: number; bytesOut: number };
 
 /** When a stream began, in milliseconds since 1970 by the edge's clock, and for how many milliseconds it lived. */
 export type Life = { at: number; ms: number };
 
 /** The record of a stream that a client or gateway opened. `datagrams`: what passed beside the stream's own bytes. */
-export function reportOf(stream: Stream, dial: Dial, life: Life, datagrams: Tally, failure: Failure | null): Report {
+export function reportOf(stream: Stream, dial: Dial, life: Life, datagrams: Traffic, failure: Failure | null): Report {
   const bytesOut = stream.out.sent + datagrams.bytesOut;
   const refused = bytesOut === 0 && failure !== null && REFUSALS.has(failure.code);
   return {

@@ -10,7 +10,7 @@ import { Places } from "../shared/places.ts";
 import type { Stream } from "../shared/session/stream.ts";
 import { PROTOCOL, VERSION } from "../shared/wire/version.ts";
 import type { Dialler } from "../link/dial/dialler.ts";
-import { logLoss, logFields, type LinkStopped } from "../link/fault.ts";
+import { logLoss, logFields, type FatalFault } from "../link/fault.ts";
 import { Lanes } from "../link/lanes.ts";
 import type { Log } from "../link/log.ts";
 import { pause } from "../link/pause.ts";
@@ -24,12 +24,12 @@ import { HttpPools } from "./egress/http-pools.ts";
 import { serveHttp } from "./egress/http.ts";
 import { serveTcp } from "./egress/tcp.ts";
 import { UdpEgress } from "./egress/udp.ts";
-import { FilesWarning } from "./open-files.ts";
-import { OwnEnds } from "./loop-detector.ts";
-import { Paces } from "./mapping-pacers.ts";
-import { saidRules, type TargetPolicy } from "./policy.ts";
+import { OpenFilesWarning } from "./open-files.ts";
+import { LoopDetector } from "./loop-detector.ts";
+import { MappingPacers } from "./mapping-pacers.ts";
+import { helloReach, type TargetPolicy } from "./policy.ts";
 import { serveProbe } from "./probe/probe.ts";
-import { reportOf, type Tally } from "./report.ts";
+import { reportOf, type Traffic } from "./report.ts";
 
 const DRAIN_POLL_MS = 50;
 /** Round trips, and milliseconds at least, in which what the edge sent before it knew of GOAWAY arrives. */
@@ -69,18 +69,18 @@ export type AgentState = {
  * The life of an agent: keep lanes to the edge and serve what comes over them, until it is told to stop.
  * Answers null when it stopped in order, else the fault that no retry mends.
  */
-export async function runAgent(options: AgentOptions, state: AgentState): Promise<LinkStopped | null> {
+export async function runAgent(options: AgentOptions, state: AgentState): Promise<FatalFault | null> {
   const { edge, counters, log, drain, stop } = options;
   const over = new AbortController();
   const pools = new HttpPools(options.policy);
   const admission = new Admission();
-  const paces = new Paces();
-  const ownEnds = new OwnEnds();
-  const files = new FilesWarning(log);
+  const pacers = new MappingPacers();
+  const loops = new LoopDetector();
+  const files = new OpenFilesWarning(log);
   /** By mapping: one whose target answers nobody must not keep others from being dialled. */
   const dials = new Places<number>(DIALS_IN_FLIGHT);
-  let announced = false;
-  let refusing = false;
+  let isReady = false;
+  let isClosing = false;
 
   const lanes = new Lanes({
     url: new URL("/.sallyport/agent", edge),
@@ -93,7 +93,7 @@ export async function runAgent(options: AgentOptions, state: AgentState): Promis
       version: VERSION,
       frameBytes: MAX_DATA,
       features: [],
-      reach: saidRules(options.policy),
+      reach: helloReach(options.policy),
     }),
     renew: () => renewal.ask(Date.now()),
     waiting: () => sessions.waiting,
@@ -105,14 +105,14 @@ export async function runAgent(options: AgentOptions, state: AgentState): Promis
       Object.assign(state, { connected: true, since: Date.now() });
       counters.connects += 1;
       log("info", "connected", { edge: edge.origin, site: welcome.site, slot: welcome.slot });
-      if (!announced) log("info", "ready", { site: welcome.site });
-      announced = true;
+      if (!isReady) log("info", "ready", { site: welcome.site });
+      isReady = true;
     },
     lost: (lane, fault) => {
       logLoss(log, fault, { lane });
       sessions.lost();
     },
-    standsBy: () => {
+    onStandby: () => {
       const reason = "another process with this token serves; this one takes over when that one is gone";
       Object.assign(state, { lastFault: reason });
       log("warn", "stands by", { reason, fix: "give each agent a token of its own: sallyport token agent SITE" });
@@ -141,58 +141,58 @@ export async function runAgent(options: AgentOptions, state: AgentState): Promis
     proved: (visitor) => admission.isProved(visitor),
   });
   async function serve(stream: Stream, request: Dial): Promise<void> {
-    const wanted = decodeDialOptions(request.options);
-    if (refusing) return stream.reject("no-agent", "this agent is shutting down");
-    if (wanted === undefined) return stream.reject("internal", "the options of this DIAL make no sense here");
+    const dialOptions = decodeDialOptions(request.options);
+    if (isClosing) return stream.reject("no-agent", "this agent is shutting down");
+    if (dialOptions === undefined) return stream.reject("internal", "the options of this DIAL make no sense here");
     if (!dials.enter(request.mapping))
       return stream.reject(
         "busy",
         `${dials.of(request.mapping)} of ${dials.taken} dials in flight are for this mapping`,
       );
-    let own: string | undefined;
-    const turns = ownEnds.turns(request.kind, request.visitor, request.endpoint);
+    let ownAddress: string | undefined;
+    const passes = loops.passes(request.kind, request.visitor, request.endpoint);
     const dialled = (local?: string): void => {
       dials.leave(request.mapping);
-      own = local;
-      if (local) ownEnds.add(request.kind, local, request.target, turns);
+      ownAddress = local;
+      if (local) loops.add(request.kind, local, request.target, passes);
     };
     const at = lanes.edgeTime ?? Date.now();
     const began = performance.now();
-    const tally = { bytesIn: 0, bytesOut: 0 };
-    counters.opened(stream, request, tally);
-    const pace = paces.enter(request.mapping, wanted.bytesPerSecond);
+    const traffic = { bytesIn: 0, bytesOut: 0 };
+    counters.opened(stream, request, traffic);
+    const pace = pacers.enter(request.mapping, dialOptions.bytesPerSecond);
     stream.pace = pace;
-    const excess = admission.enter(stream, request, wanted) ?? (ownEnds.isLoop(turns) ? loopOf(request) : null);
-    const failure = await (excess === null
-      ? carry(stream, request, wanted, tally, dialled)
-      : refuse(stream, excess, dialled));
+    const refusal = admission.enter(stream, request, dialOptions) ?? (loops.isLoop(passes) ? loopOf(request) : null);
+    const failure = await (refusal === null
+      ? carry(stream, request, dialOptions, traffic, dialled)
+      : refuse(stream, refusal, dialled));
     admission.leave(stream);
-    paces.leave(request.mapping, pace);
-    if (own) ownEnds.delete(request.kind, own, request.target);
+    pacers.leave(request.mapping, pace);
+    if (ownAddress) loops.delete(request.kind, ownAddress, request.target);
     counters.ended(stream, failure);
     // Of the edge's own visitors the relay keeps the record itself.
-    if (wanted.report === true) {
+    if (dialOptions.report === true) {
       const life = { at, ms: Math.round(performance.now() - began) };
-      lanes.send(encodeControl(TYPE.REPORT, reportOf(stream, request, life, tally, failure)), 0);
+      lanes.send(encodeControl(TYPE.REPORT, reportOf(stream, request, life, traffic, failure)), 0);
     }
-    logEnd(log, request, failure);
+    logStreamEnd(log, request, failure);
     files.ended(failure, performance.now());
   }
   function carry(
     stream: Stream,
     request: Dial,
-    wanted: DialOptions,
-    tally: Tally,
+    dialOptions: DialOptions,
+    traffic: Traffic,
     dialled: (local?: string) => void,
   ): Promise<Failure | null> {
-    if (wanted.probe === true) return serveProbe(stream, request, options.policy, dialled);
+    if (dialOptions.probe === true) return serveProbe(stream, request, options.policy, dialled);
     switch (request.kind) {
       case "http":
         return serveHttp(stream, request, pools, dialled);
       case "udp":
-        return udp.serve(stream, request, wanted, tally, dialled);
+        return udp.serve(stream, request, dialOptions, traffic, dialled);
       case "tcp":
-        return serveTcp(stream, request, wanted, options.policy, dialled);
+        return serveTcp(stream, request, dialOptions, options.policy, dialled);
     }
   }
   function loopOf({ target }: Dial): Failure {
@@ -201,7 +201,7 @@ export async function runAgent(options: AgentOptions, state: AgentState): Promis
   Object.assign(state, {
     streams: () => sessions.streams,
     rtt: () => lanes.rtt,
-    rulesChanged: () => lanes.introduceAgain(),
+    rulesChanged: () => lanes.resendHello(),
   });
 
   /** Says GOAWAY, takes what is on its way by then, lets open streams finish for a while, then ends. */
@@ -210,9 +210,9 @@ export async function runAgent(options: AgentOptions, state: AgentState): Promis
     log("info", "draining", { streams: sessions.streams });
     udp.drain();
     const end = AbortSignal.any([stop, AbortSignal.timeout(DRAIN_MS)]);
-    await lanes.heard(0, end);
+    await lanes.delivered(0, end);
     if (lanes.connected) await pause(Math.max(LINGER_MS, LINGER_ROUND_TRIPS * (lanes.rtt ?? 0)), end);
-    refusing = true;
+    isClosing = true;
     while (sessions.streams > 0 && !end.aborted) await pause(DRAIN_POLL_MS, end);
     over.abort();
   }
@@ -243,7 +243,7 @@ function refuse(stream: Stream, failure: Failure, dialled: () => void): Failure 
 }
 
 /** One line for each stream, by the name that it has in `sallyport log`, too. */
-function logEnd(log: Log, { ref, endpoint, target, visitor }: Dial, failure: Failure | null): void {
+function logStreamEnd(log: Log, { ref, endpoint, target, visitor }: Dial, failure: Failure | null): void {
   const what = { stream: ref, endpoint, target, visitor };
   if (failure === null) log("debug", "stream ended", what);
   else log("info", "stream ended early", { ...what, code: failure.code, reason: failure.reason });

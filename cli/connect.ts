@@ -5,7 +5,7 @@ import { deferred } from "../link/deferred.ts";
 import { Client, siteOf, type Listing } from "../link/client.ts";
 import type { Dialler } from "../link/dial/dialler.ts";
 import { aborted, ended, problemOf } from "../link/stopped.ts";
-import { logFields, type LinkStopped } from "../link/fault.ts";
+import { logFields, type FatalFault } from "../link/fault.ts";
 import type { Log } from "../link/log.ts";
 import { EXIT, Problem } from "../link/problem.ts";
 import { Resources } from "../link/resources.ts";
@@ -13,7 +13,7 @@ import type { SiteLink } from "../link/site-link.ts";
 import { Counts } from "../gateway/counts.ts";
 import { Listeners } from "../gateway/listeners.ts";
 import { tunnel } from "../gateway/tunnel.ts";
-import { listenings, showListening, type Listening, type Wanted } from "../gateway/listen-request.ts";
+import { listeningsFor, showListening, type Listening, type ListenRequest } from "../gateway/listen-request.ts";
 import { callerMetrics } from "../gateway/metrics.ts";
 
 const LOOPBACK = "127.0.0.1";
@@ -31,7 +31,7 @@ export type ConnectOptions = {
   dialler: Dialler;
   token: string;
   expires: number;
-  wanted: readonly Wanted[];
+  wanted: readonly ListenRequest[];
   /** Where to serve metrics to Prometheus; null: nowhere. */
   metrics: SocketAddress | null;
   log: Log;
@@ -43,9 +43,9 @@ export async function connect(
   signal: AbortSignal,
 ): Promise<void> {
   await using stack = new Resources();
-  const stopped = deferred<LinkStopped>();
+  const stopped = deferred<FatalFault>();
   const counts = new Counts();
-  const listeners = new Listeners({ statesVisitors: false, isBalancer: () => false, counts }, log);
+  const listeners = new Listeners({ sendsVisitors: false, isBalancer: () => false, counts }, log);
   const client = stack.use(
     new Client(
       { edge, kind: "client", dialler, token: () => token, log },
@@ -59,7 +59,7 @@ export async function connect(
   }
   const listing = await waitForListing(client, log, signal);
   if (listing === undefined) return;
-  for (const listening of wanted.flatMap((each) => listenings(each, LOOPBACK))) {
+  for (const listening of wanted.flatMap((each) => listeningsFor(each, LOOPBACK))) {
     await openListener(listeners, client.use(siteFor(listing, listening)), listening);
   }
   log("info", "ready", { endpoints: wanted.map(({ text }) => text).join(" ") });
@@ -79,7 +79,7 @@ export async function connectStdio(
   signal: AbortSignal,
 ): Promise<void> {
   const [only] = wanted;
-  const [listening, ...more] = only === undefined ? [] : listenings(only, LOOPBACK);
+  const [listening, ...more] = only === undefined ? [] : listeningsFor(only, LOOPBACK);
   if (only === undefined || wanted.length > 1 || more.length > 0 || listening?.transport !== "tcp") {
     throw Problem.usage(
       "stdio-one",
@@ -88,7 +88,7 @@ export async function connectStdio(
     );
   }
   await using stack = new Resources();
-  const stopped = deferred<LinkStopped>();
+  const stopped = deferred<FatalFault>();
   const events = { routes: () => {}, stopped: stopped.resolve, drained: () => {} };
   const client = stack.use(new Client({ edge, kind: "client", dialler, token: () => token, log }, events));
   const listing = await waitForListing(client, log, signal);

@@ -1,7 +1,7 @@
 import type { Failure } from "../shared/wire/errors.ts";
 import { noDrops } from "../shared/session/flow.ts";
 import type { Transport } from "../shared/address/endpoint.ts";
-import type { Tally } from "../link/carry.ts";
+import type { Traffic } from "../link/carry.ts";
 
 /** Of one transport, since the program started. `in` is from visitors. */
 export type TransportCounts = { opened: number; ended: number; bytesIn: number; bytesOut: number };
@@ -13,28 +13,28 @@ export class Counts {
   /** Streams and flows refused or ended early, by code. */
   readonly failures = new Map<string, number>();
   readonly #ended: Record<Transport, TransportCounts> = { tcp: none(), udp: none() };
-  readonly #open = new Map<Tally, Transport>();
+  readonly #open = new Map<Traffic, Transport>();
 
   /** A visitor is there: whoever carries it counts its bytes up in the answer. */
-  begin(transport: Transport): Tally {
-    const tally = { bytesIn: 0, bytesOut: 0 };
+  begin(transport: Transport): Traffic {
+    const traffic = { bytesIn: 0, bytesOut: 0 };
     this.#ended[transport].opened += 1;
-    this.#open.set(tally, transport);
-    return tally;
+    this.#open.set(traffic, transport);
+    return traffic;
   }
 
-  end(tally: Tally, failure: Failure | null): void {
-    const transport = this.#open.get(tally);
+  end(traffic: Traffic, failure: Failure | null): void {
+    const transport = this.#open.get(traffic);
     if (transport === undefined) return;
-    this.#open.delete(tally);
-    add(this.#ended[transport], tally);
+    this.#open.delete(traffic);
+    add(this.#ended[transport], traffic);
     this.#ended[transport].ended += 1;
     if (failure !== null) this.failures.set(failure.code, (this.failures.get(failure.code) ?? 0) + 1);
   }
 
   get transports(): Record<Transport, TransportCounts> {
     const counts = { tcp: { ...this.#ended.tcp }, udp: { ...this.#ended.udp } };
-    for (const [tally, transport] of this.#open) add(counts[transport], tally);
+    for (const [traffic, transport] of this.#open) add(counts[transport], traffic);
     return counts;
   }
 }
@@ -43,7 +43,7 @@ function none(): TransportCounts {
   return { opened: 0, ended: 0, bytesIn: 0, bytesOut: 0 };
 }
 
-function add(counts: TransportCounts, { bytesIn, bytesOut }: Tally): void {
+function add(counts: TransportCounts, { bytesIn, bytesOut }: Traffic): void {
   counts.bytesIn += bytesIn;
   counts.bytesOut += bytesOut;
 }

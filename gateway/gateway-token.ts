@@ -29,11 +29,11 @@ export class GatewayToken {
     this.#token = token;
     this.#claims = claims;
     const kept = keepToken(token, claims.sub, this.#file, this.#env);
-    const told = { jti: claims.jti, expires: new Date(claims.exp * 1000).toISOString() };
-    if (kept.at !== "memory") this.#log("info", "token renewed", { ...told, file: kept.path });
+    const fields = { jti: claims.jti, expires: new Date(claims.exp * 1000).toISOString() };
+    if (kept.at !== "memory") this.#log("info", "token renewed", { ...fields, file: kept.path });
     else
       this.#log("warn", "token renewed, but it can't be kept: give the gateway a token file", {
-        ...told,
+        ...fields,
         reason: kept.reason,
       });
   };

@@ -9,7 +9,7 @@ import { isWithin } from "../shared/rule/reach.ts";
 import { Client } from "../link/client.ts";
 import { deferred } from "../link/deferred.ts";
 import type { Dialler } from "../link/dial/dialler.ts";
-import { logFields, type LinkStopped } from "../link/fault.ts";
+import { logFields, type FatalFault } from "../link/fault.ts";
 import type { Log } from "../link/log.ts";
 import { Resources } from "../link/resources.ts";
 import type { SiteLink } from "../link/site-link.ts";
@@ -17,7 +17,7 @@ import { TokenRenewal } from "../link/token-renewal.ts";
 import { ended, problemOf } from "../link/stopped.ts";
 import { Counts } from "./counts.ts";
 import { Listeners, type Listener } from "./listeners.ts";
-import { listenings, type Listening, type Wanted } from "./listen-request.ts";
+import { listeningsFor, type Listening, type ListenRequest } from "./listen-request.ts";
 import { callerMetrics } from "./metrics.ts";
 
 /** Milliseconds between looks for sites that are new or gone: mappings of known sites are told at once. */
@@ -36,7 +36,7 @@ export type GatewayOptions = {
   /** Takes a renewed token into use, and keeps it. */
   keep: (token: string, claims: GatewayClaims) => void;
   /** What to listen for and where; none: everything the token allows, at `bind`. */
-  wanted: readonly Wanted[];
+  wanted: readonly ListenRequest[];
   /** Local addresses, when nothing else is said. */
   bind: readonly string[];
   isBalancer: (address: string) => boolean;
@@ -51,9 +51,9 @@ export type GatewayOptions = {
 export async function gateway(options: GatewayOptions, signal: AbortSignal): Promise<void> {
   const { log, edge, dialler, token, isBalancer } = options;
   await using stack = new Resources();
-  const stopped = deferred<LinkStopped>();
+  const stopped = deferred<FatalFault>();
   const counts = new Counts();
-  const listeners = new Listeners({ statesVisitors: true, isBalancer, counts }, log);
+  const listeners = new Listeners({ sendsVisitors: true, isBalancer, counts }, log);
   const client = stack.use(
     new Client(
       { edge, kind: "gateway", dialler, token, log },
@@ -189,8 +189,8 @@ class Ports {
     const found = new Map<string, Listening>();
     for (const { endpoint: text, kind } of link.endpoints) {
       if (kind === "http") continue;
-      const each: Wanted = { text, endpoint: known(parseEndpoint(text)), host: null, port: null };
-      for (const listening of bind.flatMap((host) => listenings(each, host))) {
+      const each: ListenRequest = { text, endpoint: known(parseEndpoint(text)), host: null, port: null };
+      for (const listening of bind.flatMap((host) => listeningsFor(each, host))) {
         for (const at of placesOf(listening, wanted)) {
           const address = parseAddress(at.host);
           if (address.ok && mayBind(claims(), address.value)) found.set(`${at.text} ${at.host} ${at.port}`, at);
@@ -202,9 +202,9 @@ class Ports {
 }
 
 /** Where to listen for a concrete endpoint: nowhere, if there are words and none of them means it. */
-function placesOf(listening: Listening, wanted: readonly Wanted[]): Listening[] {
+function placesOf(listening: Listening, wanted: readonly ListenRequest[]): Listening[] {
   if (wanted.length === 0) return [listening];
   return wanted
     .filter((each) => isWithin(listening.endpoint, [each.endpoint]))
-    .flatMap((each) => listenings(each, listening.host).filter((at) => at.text === listening.text));
+    .flatMap((each) => listeningsFor(each, listening.host).filter((at) => at.text === listening.text));
 }

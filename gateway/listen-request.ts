@@ -13,10 +13,10 @@ import { Problem } from "../link/problem.ts";
 export type Listening = { text: string; endpoint: Endpoint; transport: Transport; host: string; port: number };
 
 /** What a word of the command line asks for: `E` or `E=LOCALADDR`. */
-export type Wanted = { text: string; endpoint: Endpoint; host: string | null; port: number | null };
+export type ListenRequest = { text: string; endpoint: Endpoint; host: string | null; port: number | null };
 
 /** `8080/tcp`, `8080/tcp=127.0.0.1:18080`, `5060/udp=15060`, `warehouse-3/ssh=2222`. Throws Problem(usage). */
-export function parseWanted(word: string): Wanted {
+export function parseListenRequest(word: string): ListenRequest {
   const at = word.indexOf("=");
   const text = at < 0 ? word : word.slice(0, at);
   const endpoint = parseEndpoint(text);
@@ -29,7 +29,7 @@ export function parseWanted(word: string): Wanted {
 }
 
 /** The listeners for it, port for port. Without an address: `host` and the endpoint's own port, or any for a service. */
-export function listenings({ endpoint, host, port }: Wanted, otherwise: string): Listening[] {
+export function listeningsFor({ endpoint, host, port }: ListenRequest, otherwise: string): Listening[] {
   const first = endpoint.kind === "port" ? endpoint.first : 0;
   const base = port ?? first;
   return concreteEndpoints(endpoint).map((concrete): Listening => {

@@ -2,10 +2,10 @@ import { DatagramQueue } from "../shared/session/flow.ts";
 import { Resources } from "../link/resources.ts";
 import type { Log } from "../link/log.ts";
 import type { SiteLink } from "../link/site-link.ts";
-import { StandstillWatch } from "../link/event-loop-watch.ts";
+import { EventLoopWatch } from "../link/event-loop-watch.ts";
 import { TcpListener, type TcpOptions } from "./tcp.ts";
 import { UdpListener, type UdpOptions } from "./udp.ts";
-import { Visitors } from "./visitor-limits.ts";
+import { VisitorLimits } from "./visitor-limits.ts";
 import type { Listening } from "./listen-request.ts";
 
 export type Listener = TcpListener | UdpListener;
@@ -15,9 +15,9 @@ export class Listeners implements AsyncDisposable {
   readonly #options: TcpOptions;
   readonly #log: Log;
   readonly #queues = new Map<SiteLink, DatagramQueue>();
-  readonly #visitors = new Map<SiteLink, Visitors>();
+  readonly #visitors = new Map<SiteLink, VisitorLimits>();
   readonly #all = new Set<Listener>();
-  readonly #standstill = new StandstillWatch();
+  readonly #eventLoop = new EventLoopWatch();
 
   constructor(options: TcpOptions, log: Log) {
     this.#options = options;
@@ -33,14 +33,14 @@ export class Listeners implements AsyncDisposable {
         ? await TcpListener.open(link, endpoint, listening, { ...this.#options, visitors }, this.#log)
         : await UdpListener.open(link, endpoint, listening, { ...this.#udpOptions(link), visitors }, this.#log);
     this.#all.add(listener);
-    if (transport === "udp") this.#standstill.begin();
+    if (transport === "udp") this.#eventLoop.begin();
     this.#log("info", "listening", { endpoint, at: listener.at, site: link.site });
     return listener;
   }
 
   async close(listener: Listener): Promise<void> {
     this.#all.delete(listener);
-    if (this.listening.udp === 0) this.#standstill.end();
+    if (this.listening.udp === 0) this.#eventLoop.end();
     await listener[Symbol.asyncDispose]();
   }
 
@@ -57,22 +57,22 @@ export class Listeners implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#standstill.end();
+    this.#eventLoop.end();
     await using all = new Resources();
     for (const listener of this.#all) all.use(listener);
   }
 
   /** Only a gateway's visitors are strangers to each other: a client's are the programs of one machine. */
-  #visitorsOf(link: SiteLink): Visitors | null {
-    if (!this.#options.statesVisitors) return null;
-    const visitors = this.#visitors.get(link) ?? new Visitors();
+  #visitorsOf(link: SiteLink): VisitorLimits | null {
+    if (!this.#options.sendsVisitors) return null;
+    const visitors = this.#visitors.get(link) ?? new VisitorLimits();
     this.#visitors.set(link, visitors);
     return visitors;
   }
 
   #udpOptions(link: SiteLink): Omit<UdpOptions, "visitors"> {
-    const { statesVisitors, counts } = this.#options;
-    return { states: statesVisitors, queue: this.#queueOf(link), counts, standstill: this.#standstill };
+    const { sendsVisitors, counts } = this.#options;
+    return { sendsVisitors, queue: this.#queueOf(link), counts, eventLoop: this.#eventLoop };
   }
 
   #queueOf(link: SiteLink): DatagramQueue {

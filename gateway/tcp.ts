@@ -6,23 +6,23 @@ import type { Log } from "../link/log.ts";
 import type { SiteLink } from "../link/site-link.ts";
 import { visitorBehind } from "./balancer.ts";
 import type { Counts } from "./counts.ts";
-import { logEnd, tunnel } from "./tunnel.ts";
-import type { Visitors } from "./visitor-limits.ts";
+import { logStreamEnd, tunnel } from "./tunnel.ts";
+import type { VisitorLimits } from "./visitor-limits.ts";
 
 const KEEPALIVE_MS = 30_000;
 
-export type Where = { host: string; port: number };
+export type LocalAddress = { host: string; port: number };
 
 export type TcpOptions = {
   /** Whether visitors' addresses are told: only gateways may. */
-  statesVisitors: boolean;
+  sendsVisitors: boolean;
   /** Whether an address is that of a balancer, which names its visitors in PROXY protocol headers. */
   isBalancer: (address: string) => boolean;
   counts: Counts;
 };
 
 /** What the listeners of one site share; `visitors` only where they are strangers to each other, as a gateway's are. */
-export type Shared = { visitors: Visitors | null };
+export type SiteLimits = { visitors: VisitorLimits | null };
 
 /** A TCP listener whose connections go to one endpoint. */
 export class TcpListener implements AsyncDisposable {
@@ -39,8 +39,8 @@ export class TcpListener implements AsyncDisposable {
   static async open(
     link: SiteLink,
     endpoint: string,
-    { host, port }: Where,
-    options: TcpOptions & Shared,
+    { host, port }: LocalAddress,
+    options: TcpOptions & SiteLimits,
     log: Log,
   ): Promise<TcpListener> {
     const server = createServer({
@@ -72,7 +72,7 @@ export class TcpListener implements AsyncDisposable {
   async #serve(
     link: SiteLink,
     socket: Socket,
-    { statesVisitors, isBalancer, counts, visitors }: TcpOptions & Shared,
+    { sendsVisitors, isBalancer, counts, visitors }: TcpOptions & SiteLimits,
     log: Log,
   ): Promise<void> {
     // From its first moment: an error without a listener ends the process.
@@ -90,15 +90,15 @@ export class TcpListener implements AsyncDisposable {
         code: "too-many",
         reason: "its source has as many streams as are left for all others",
       };
-      const tally = counts.begin("tcp");
-      counts.end(tally, failure);
-      logEnd(log, endpoint, visitor, tally, failure);
+      const traffic = counts.begin("tcp");
+      counts.end(traffic, failure);
+      logStreamEnd(log, endpoint, visitor, traffic, failure);
       socket.resetAndDestroy();
     } else {
       log("debug", "visitor", { endpoint, visitor });
       const local = { readable: socket, writable: socket, reset: () => void socket.resetAndDestroy() };
-      const tally = counts.begin("tcp");
-      counts.end(tally, await tunnel(link, endpoint, statesVisitors ? visitor : "", local, tally, log));
+      const traffic = counts.begin("tcp");
+      counts.end(traffic, await tunnel(link, endpoint, sendsVisitors ? visitor : "", local, traffic, log));
       visitors?.leave(hostOf(visitor));
     }
     this.#sockets.delete(socket);

@@ -1,33 +1,39 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Failure } from "../shared/wire/errors.ts";
-import { carry, type Local, type Tally } from "../link/carry.ts";
+import { carry, type LocalConnection, type Traffic } from "../link/carry.ts";
 import type { Log } from "../link/log.ts";
 import type { SiteLink } from "../link/site-link.ts";
 
 /** Milliseconds a new connection waits for a link or an agent that is just coming back. */
-const PATIENCE_MS = 10_000;
-const LOOK_AGAIN_MS = 50;
+const READY_TIMEOUT_MS = 10_000;
+const POLL_MS = 50;
 
 /** One visitor's connection, from its first moment to its last, its bytes counted up in `tally`. Answers how it ended. */
 export async function tunnel(
   link: SiteLink,
   endpoint: string,
   visitor: string,
-  local: Local,
-  tally: Tally,
+  local: LocalConnection,
+  traffic: Traffic,
   log: Log,
 ): Promise<Failure | null> {
-  const until = performance.now() + PATIENCE_MS;
-  while (!link.isReady && performance.now() < until) await sleep(LOOK_AGAIN_MS);
+  const until = performance.now() + READY_TIMEOUT_MS;
+  while (!link.isReady && performance.now() < until) await sleep(POLL_MS);
   const open = (tried: ReadonlySet<string>) => link.open(endpoint, visitor, "tcp", tried);
-  const failure = await carry(local, open, (stream) => link.agentOf(stream), tally);
-  logEnd(log, endpoint, visitor, tally, failure);
+  const failure = await carry(local, open, (stream) => link.agentOf(stream), traffic);
+  logStreamEnd(log, endpoint, visitor, traffic, failure);
   return failure;
 }
 
 /** One line for each stream or flow, as its agent writes it, by the name that it has there and in `sallyport log`. */
-export function logEnd(log: Log, endpoint: string, visitor: string, tally: Tally, failure: Failure | null): void {
-  const { stream, bytesIn, bytesOut } = tally;
+export function logStreamEnd(
+  log: Log,
+  endpoint: string,
+  visitor: string,
+  traffic: Traffic,
+  failure: Failure | null,
+): void {
+  const { stream, bytesIn, bytesOut } = traffic;
   const what = { ...(stream === undefined ? {} : { stream }), endpoint, visitor, bytesIn, bytesOut };
   if (failure === null) log("debug", "stream ended", what);
   else log("info", "stream ended early", { ...what, code: failure.code, reason: failure.reason });

@@ -8,40 +8,40 @@ import { formatHostPort } from "../shared/address/socket-address.ts";
 import type { Stream } from "../shared/session/stream.ts";
 import type { Log } from "../link/log.ts";
 import type { SiteLink } from "../link/site-link.ts";
-import type { StandstillWatch } from "../link/event-loop-watch.ts";
-import { UdpOut } from "../link/udp-sender.ts";
-import type { Tally } from "../link/carry.ts";
+import type { EventLoopWatch } from "../link/event-loop-watch.ts";
+import { UdpSender } from "../link/udp-sender.ts";
+import type { Traffic } from "../link/carry.ts";
 import type { Counts } from "./counts.ts";
-import type { Shared, Where } from "./tcp.ts";
-import { logEnd } from "./tunnel.ts";
+import type { SiteLimits, LocalAddress } from "./tcp.ts";
+import { logStreamEnd } from "./tunnel.ts";
 
 /** Milliseconds for which a peer that was refused is not asked for again: a denied flood stays on this machine. */
 const REFUSED_MS = 5_000;
 /** Refused peers remembered. */
-const MOST_REFUSED = 10_000;
+const MAX_REFUSED = 10_000;
 /** Bytes the kernel holds for one port while we are busy: a burst of a hundred calls. */
 const SOCKET_BUFFER = 1024 * 1024;
 
 /** What the listeners of a program share. `states`: whether visitors' addresses are told, as only gateways may. */
-export type UdpOptions = Shared & {
-  states: boolean;
+export type UdpOptions = SiteLimits & {
+  sendsVisitors: boolean;
   queue: DatagramQueue;
   counts: Counts;
-  standstill: StandstillWatch;
+  eventLoop: EventLoopWatch;
 };
 
 type Flow = {
   stream: Stream;
-  tally: Tally;
+  traffic: Traffic;
   /** Its peer has spoken. */
-  heard: () => void;
+  fromPeer: () => void;
 };
 
 /** A UDP listener whose datagrams go to one endpoint: a flow for each peer, by its full address and port. */
 export class UdpListener implements AsyncDisposable {
   readonly endpoint: string;
   readonly #socket: Socket;
-  readonly #out: UdpOut;
+  readonly #out: UdpSender;
   readonly #flows = new Map<string, Flow>();
   readonly #refused = new Map<string, number>();
   /** Half of what a session may open: a port that is flooded leaves the other half to the others. */
@@ -50,14 +50,14 @@ export class UdpListener implements AsyncDisposable {
   private constructor(endpoint: string, socket: Socket) {
     this.endpoint = endpoint;
     this.#socket = socket;
-    this.#out = new UdpOut(socket);
+    this.#out = new UdpSender(socket);
   }
 
   /** Rejects with what `bind` fails with. */
   static async open(
     link: SiteLink,
     endpoint: string,
-    { host, port }: Where,
+    { host, port }: LocalAddress,
     options: UdpOptions,
     log: Log,
   ): Promise<UdpListener> {
@@ -90,36 +90,36 @@ export class UdpListener implements AsyncDisposable {
   }
 
   #receive(link: SiteLink, bytes: Buffer, peer: RemoteInfo, options: UdpOptions, log: Log): void {
-    if (options.standstill.isStale()) return void (options.counts.drops.late += 1);
+    if (options.eventLoop.isStale()) return void (options.counts.drops.late += 1);
     const visitor = formatHostPort(peer.address, peer.port);
     const flow = this.#flows.get(visitor) ?? this.#open(link, peer, visitor, options, log);
     if (flow === undefined) {
       options.counts.drops.refused += 1;
       return;
     }
-    flow.heard();
-    flow.tally.bytesIn += bytes.byteLength;
+    flow.fromPeer();
+    flow.traffic.bytesIn += bytes.byteLength;
     options.queue.send(flow.stream, bytes);
   }
 
   #open(link: SiteLink, peer: RemoteInfo, visitor: string, options: UdpOptions, log: Log): Flow | undefined {
-    const { states, counts, visitors } = options;
-    const refused = this.#refused.get(visitor);
-    if (refused !== undefined && performance.now() - refused < REFUSED_MS) return undefined;
+    const { sendsVisitors, counts, visitors } = options;
+    const refusedAt = this.#refused.get(visitor);
+    if (refusedAt !== undefined && performance.now() - refusedAt < REFUSED_MS) return undefined;
     this.#refused.delete(visitor);
     if (!this.#opens.take(performance.now()) || visitors?.enter(peer.address) === false) return undefined;
-    const opened = link.open(this.endpoint, states ? visitor : "", "udp");
+    const opened = link.open(this.endpoint, sendsVisitors ? visitor : "", "udp");
     if ("code" in opened) {
       visitors?.leave(peer.address);
       return undefined;
     }
     let answered = false;
-    const tally = counts.begin("udp");
-    const makeRoom = (): void => opened.reset("too-many", "others came, and this peer has not answered");
-    const heard = (): void => {
-      if (tally.bytesOut > 0) visitors?.trust(makeRoom);
+    const traffic = counts.begin("udp");
+    const evict = (): void => opened.reset("too-many", "others came, and this peer has not answered");
+    const fromPeer = (): void => {
+      if (traffic.bytesOut > 0) visitors?.removeUnproven(evict);
     };
-    const flow: Flow = { stream: opened, tally, heard };
+    const flow: Flow = { stream: opened, traffic, fromPeer };
     this.#flows.set(visitor, flow);
     opened.events = {
       accepted: () => (answered = true),
@@ -127,24 +127,24 @@ export class UdpListener implements AsyncDisposable {
       // The agent ends idle flows: it knows for how long they may be quiet.
       fin: () => opened.finish(),
       datagram: (bytes) => {
-        tally.bytesOut += bytes.byteLength;
+        traffic.bytesOut += bytes.byteLength;
         this.#out.send(bytes, peer, () => (counts.drops.socket += 1));
       },
       dropped: (reason) => (counts.drops[reason] += 1),
       ended: (failure) => {
-        if (opened.ref !== "") tally.stream = opened.ref;
-        counts.end(tally, failure);
-        visitors?.trust(makeRoom);
+        if (opened.ref !== "") traffic.stream = opened.ref;
+        counts.end(traffic, failure);
+        visitors?.removeUnproven(evict);
         visitors?.leave(peer.address);
-        logEnd(log, this.endpoint, visitor, tally, failure);
+        logStreamEnd(log, this.endpoint, visitor, traffic, failure);
         if (this.#flows.get(visitor) === flow) this.#flows.delete(visitor);
         if (failure === null || answered) return;
         if (failure.code === "slot-gone" || failure.code === "lost" || failure.code === "busy") return;
-        if (this.#refused.size >= MOST_REFUSED) this.#refused.clear();
+        if (this.#refused.size >= MAX_REFUSED) this.#refused.clear();
         this.#refused.set(visitor, performance.now());
       },
     };
-    visitors?.doubt(makeRoom);
+    visitors?.addUnproven(evict);
     return flow;
   }
 }

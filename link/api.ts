@@ -1,5 +1,5 @@
 import * as z from "zod";
-import { ask, type Answer as Answered } from "./dial/ask.ts";
+import { ask, type Answered } from "./dial/ask.ts";
 import type { Dialler } from "./dial/dialler.ts";
 import { faultOfError } from "./fault.ts";
 import { EXIT, Problem, type ExitCode } from "./problem.ts";
@@ -26,7 +26,7 @@ export class Refusal extends Problem {
 
 const TIMEOUT_MS = 30_000;
 /** Limit in bytes for an answer: an export as large as an import may be, with room to spare. */
-const MOST_ANSWERED = 64 * 1024 * 1024;
+const MAX_ANSWER_BYTES = 64 * 1024 * 1024;
 
 export type Method = "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
 
@@ -59,9 +59,9 @@ function send(dialler: Dialler, origin: string, { method, path, token, body, ifM
   if (token !== null) headers["authorization"] = `Bearer ${token}`;
   if (body !== undefined) headers["content-type"] = "application/json";
   if (ifMatch !== undefined) headers["if-match"] = ifMatch;
-  const said = body === undefined ? {} : { body: JSON.stringify(body) };
+  const payload = body === undefined ? {} : { body: JSON.stringify(body) };
   const url = new URL(`/.sallyport/api/v1${path}`, origin);
-  return ask(dialler, url, { method, headers, ...said, limit: MOST_ANSWERED, timeoutMs: TIMEOUT_MS }).catch(
+  return ask(dialler, url, { method, headers, ...payload, limit: MAX_ANSWER_BYTES, timeoutMs: TIMEOUT_MS }).catch(
     (error: unknown) => {
       throw unreachable(origin, error);
     },
@@ -72,13 +72,14 @@ function send(dialler: Dialler, origin: string, { method, path, token, body, ifM
 function unreachable(origin: string, error: unknown): Problem {
   if (error instanceof Problem) return error;
   const { code, reason, fix } = faultOfError(error as Error);
-  const usual = "check the address, and that the edge is running; inside a site, agent doctor looks for the reason";
+  const defaultFix =
+    "check the address, and that the edge is running; inside a site, agent doctor looks for the reason";
   const isNamed = /^(?:tls|proxy|not-a-proxy|answer)/.test(code);
   return new Problem(
     EXIT.unreachable,
     isNamed ? code : "edge-unreachable",
     `${origin} ${isNamed ? "can't be reached" : "does not answer"}: ${reason}`,
-    fix ?? usual,
+    fix ?? defaultFix,
   );
 }
 

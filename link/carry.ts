@@ -4,10 +4,10 @@ import { chunkOf, type Stream } from "../shared/session/stream.ts";
 import { deferred } from "./deferred.ts";
 
 /** A visitor's connection on this machine: both directions, and how to break it off so that the visitor sees that bytes are missing. */
-export type Local = { readable: Readable; writable: Writable; reset: () => void };
+export type LocalConnection = { readable: Readable; writable: Writable; reset: () => void };
 
 /** Counts what passed: in from the visitor, out to it. `stream`: what logs call it, once an agent has answered. */
-export type Tally = { stream?: string; bytesIn: number; bytesOut: number };
+export type Traffic = { stream?: string; bytesIn: number; bytesOut: number };
 
 /** What `carry` opens: a stream, or why there is none. Called again with the agents that turned out to be gone. */
 export type Open = (tried: ReadonlySet<string>) => Stream | Failure;
@@ -17,10 +17,10 @@ export type Open = (tried: ReadonlySet<string>) => Stream | Failure;
  * An agent that is gone is no ending yet: what the visitor has said is said again to another one.
  */
 export async function carry(
-  local: Local,
+  local: LocalConnection,
   open: Open,
   agentOf: (stream: Stream) => string | undefined,
-  tally: Tally,
+  traffic: Traffic,
 ): Promise<Failure | null> {
   const { readable, writable } = local;
   const { promise, resolve } = deferred<Failure | null>();
@@ -47,7 +47,7 @@ export async function carry(
       accepted: () => (early = undefined),
       data: (bytes) => {
         early = undefined;
-        tally.bytesOut += bytes.byteLength;
+        traffic.bytesOut += bytes.byteLength;
         writable.write(bytes, (error) => {
           if (error === undefined || error === null) opened.consumed(bytes.byteLength);
         });
@@ -55,7 +55,7 @@ export async function carry(
       fin: () => void writable.end(),
       writable: () => void readable.resume(),
       ended: (failure) => {
-        if (opened.ref !== "") tally.stream = opened.ref;
+        if (opened.ref !== "") traffic.stream = opened.ref;
         if (failure?.code !== "slot-gone" || early === undefined || agent === undefined) return finish(failure);
         tried.add(agent);
         begin();
@@ -67,7 +67,7 @@ export async function carry(
   };
 
   readable.on("data", (bytes: Buffer) => {
-    tally.bytesIn += bytes.byteLength;
+    traffic.bytesIn += bytes.byteLength;
     early?.push(bytes);
     stream?.write(chunkOf(bytes));
     if (stream?.hungry !== true) readable.pause();

@@ -5,15 +5,7 @@ import type { Frame } from "../shared/wire/frame.ts";
 import { isWithin } from "../shared/rule/reach.ts";
 import { ask } from "./dial/ask.ts";
 import type { Dialler } from "./dial/dialler.ts";
-import {
-  detailOf,
-  faultOfError,
-  faultOfStatus,
-  logLoss,
-  logFields,
-  type LinkFault,
-  type LinkStopped,
-} from "./fault.ts";
+import { detailOf, faultOfError, faultOfStatus, logLoss, logFields, type LinkFault, type FatalFault } from "./fault.ts";
 import type { Log } from "./log.ts";
 import { SiteLink } from "./site-link.ts";
 
@@ -37,7 +29,7 @@ export type Listing = z.infer<typeof Listing>;
 
 const TIMEOUT_MS = 15_000;
 /** Limit in bytes for the list: as many endpoints as one request may map take a tenth of it. */
-const MOST_LISTED = 8 * 1024 * 1024;
+const MAX_LISTING_BYTES = 8 * 1024 * 1024;
 
 export type ClientOptions = {
   edge: URL;
@@ -49,7 +41,7 @@ export type ClientOptions = {
 
 export type ClientEvents = {
   routes: (link: SiteLink) => void;
-  stopped: (fault: LinkStopped) => void;
+  stopped: (fault: FatalFault) => void;
   drained: (link: SiteLink) => void;
   /** The frame that asks for the successor of a lapsed token; clients don't renew theirs. */
   renew?: () => Uint8Array;
@@ -81,12 +73,12 @@ export class Client implements AsyncDisposable {
       const headers = { authorization: `Bearer ${token()}` };
       const {
         status,
-        headers: said,
+        headers: answerHeaders,
         body,
-      } = await ask(dialler, url, { headers, limit: MOST_LISTED, timeoutMs: TIMEOUT_MS });
+      } = await ask(dialler, url, { headers, limit: MAX_LISTING_BYTES, timeoutMs: TIMEOUT_MS });
       const listing = Listing.safeParse(body);
       if (status === 200 && listing.success) return listing.data;
-      return faultOfStatus(status, detailOf(body), said["retry-after"]);
+      return faultOfStatus(status, detailOf(body), answerHeaders["retry-after"]);
     } catch (error) {
       return faultOfError(error as Error);
     }

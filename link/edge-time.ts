@@ -1,7 +1,7 @@
 import { uptime } from "node:os";
 
 /** Milliseconds since this machine was started, its sleep included. Setting a clock does not change it. */
-export function sinceBoot(): number {
+export function msSinceBoot(): number {
   return uptime() * 1000;
 }
 
@@ -13,12 +13,12 @@ export class EdgeTime {
   #ahead: number | undefined;
 
   /** The edge says its time now, in milliseconds since 1970. */
-  said(time: number): void {
-    this.#ahead = time - sinceBoot();
+  set(time: number): void {
+    this.#ahead = time - msSinceBoot();
   }
 
   /** Milliseconds since 1970; undefined until the edge has said its time. */
   get now(): number | undefined {
-    return this.#ahead === undefined ? undefined : sinceBoot() + this.#ahead;
+    return this.#ahead === undefined ? undefined : msSinceBoot() + this.#ahead;
   }
 }

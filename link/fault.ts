@@ -3,13 +3,13 @@ import type { Fields, Log } from "./log.ts";
 
 /** Why a lane could not be had, or ended. Only `retryable` ones are dialled again; `fix` is what helps, where that is known. */
 export type LinkFault =
-  | { retryable: true; code: LinkRetry; reason: string; afterMs: number; fix?: string | undefined }
-  | { retryable: false; code: LinkStop; reason: string; fix: string };
+  | { retryable: true; code: RetryableCode; reason: string; afterMs: number; fix?: string | undefined }
+  | { retryable: false; code: FatalCode; reason: string; fix: string };
 
-export type LinkStopped = LinkFault & { retryable: false };
-export type LinkPause = LinkFault & { retryable: true };
+export type FatalFault = LinkFault & { retryable: false };
+export type RetryableFault = LinkFault & { retryable: true };
 
-export type LinkRetry =
+export type RetryableCode =
   | "unreachable"
   | "answer-too-large"
   | "unresolved"
@@ -38,7 +38,7 @@ export type ProxyFault =
   | "proxy-denied"
   | "proxy-upstream"
   | "not-a-proxy";
-export type LinkStop = "token" | "forbidden" | "incompatible";
+export type FatalCode = "token" | "forbidden" | "incompatible";
 
 /** A captive portal or a wrong certificate does not mend within seconds. */
 export const SLOW_MS = 60_000;
@@ -47,9 +47,9 @@ const SUPERSEDED_MS = 300_000;
 
 /** Thrown by the dialler: why there is no connection to an edge. */
 export class DialError extends Error {
-  readonly fault: LinkPause;
+  readonly fault: RetryableFault;
 
-  constructor(fault: LinkPause) {
+  constructor(fault: RetryableFault) {
     super(fault.reason);
     this.name = "DialError";
     this.fault = fault;
@@ -57,7 +57,7 @@ export class DialError extends Error {
 }
 
 /** Makes a fault after which a lane is dialled again, in `afterMs` milliseconds at the earliest. */
-export function retry(code: LinkRetry, reason: string, afterMs = 0, fix?: string): LinkPause {
+export function retryableFault(code: RetryableCode, reason: string, afterMs = 0, fix?: string): RetryableFault {
   return { retryable: true, code, reason, afterMs, fix };
 }
 
@@ -84,10 +84,14 @@ export function faultOfStatus(status: number, detail: string, retryAfter: string
       reason: `the edge did not understand${said}`,
       fix: "update this program or the edge",
     };
-  if (status === 429 || status >= 500) return retry("busy", `the edge answered ${status}${said}`, afterMs);
+  if (status === 429 || status >= 500) return retryableFault("busy", `the edge answered ${status}${said}`, afterMs);
   if (status === 404)
-    return retry("not-an-edge", "no Sallyport edge answers there: check the URL, and proxies before it", SLOW_MS);
-  return retry(
+    return retryableFault(
+      "not-an-edge",
+      "no Sallyport edge answers there: check the URL, and proxies before it",
+      SLOW_MS,
+    );
+  return retryableFault(
     "not-an-edge",
     `something other than a Sallyport edge answered ${status}: a proxy, or a captive portal`,
     SLOW_MS,
@@ -98,17 +102,17 @@ export function faultOfStatus(status: number, detail: string, retryAfter: string
 export function faultOfUpgrade(status: number, page: string, retryAfter: string | undefined): LinkFault {
   // The edge was reached, and found no upgrade in the request: it answers with its rule, or with what the token opens.
   if (/"code":"not-a-websocket"|^\{"kind":"(?:client|gateway)"/.test(page))
-    return retry(
+    return retryableFault(
       "no-upgrade",
       "the edge was reached, but what stands before it or inspects TLS took the WebSocket out of the request",
       SLOW_MS,
       "let WebSockets pass there (docs/operations.md shows it for nginx), or have the edge's host spared",
     );
-  return faultOfStatus(status, detailOf(parsed(page)), retryAfter);
+  return faultOfStatus(status, detailOf(parseJson(page)), retryAfter);
 }
 
 /** JSON, or undefined where it is none. */
-export function parsed(text: string): unknown {
+export function parseJson(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch {
@@ -126,18 +130,18 @@ export function faultOfClose(code: number, reason: string): LinkFault {
     case LANE_CLOSE.incompatible:
       return { retryable: false, code: "incompatible", reason, fix: "run the same version on both sides" };
     case LANE_CLOSE.superseded:
-      return retry("superseded", reason, SUPERSEDED_MS);
+      return retryableFault("superseded", reason, SUPERSEDED_MS);
     case LANE_CLOSE.protocol:
     case LANE_CLOSE.overrun:
-      return retry("protocol", `the edge ended the lane: ${reason}`);
+      return retryableFault("protocol", `the edge ended the lane: ${reason}`);
     case LANE_CLOSE.internal:
-      return retry("failed", `the edge ended the lane: ${reason}`);
+      return retryableFault("failed", `the edge ended the lane: ${reason}`);
     case LANE_CLOSE.busy:
-      return retry("busy", reason);
+      return retryableFault("busy", reason);
     case LANE_CLOSE.draining:
-      return retry("draining", reason);
+      return retryableFault("draining", reason);
     default:
-      return retry(
+      return retryableFault(
         "lost",
         reason === ""
           ? `the connection to the edge broke (${code})`
@@ -161,15 +165,15 @@ const TLS = /CERT|TLS|SSL|EPROTO|SELF_SIGNED|UNABLE_TO_VERIFY/;
 const WAY_OUT = "check DNS and firewall; where a proxy is the only way out, name it: --proxy URL, or HTTPS_PROXY";
 
 /** What an error on the way to an edge means. */
-export function faultOfError(error: Error): LinkPause {
+export function faultOfError(error: Error): RetryableFault {
   if (error instanceof DialError) return error.fault;
   const code = codeOf(error);
   if (code === "ENOTFOUND" || code === "EAI_AGAIN")
-    return retry("unresolved", `the name of the edge does not resolve (${code})`, 0, WAY_OUT);
-  if (code === "ECONNREFUSED") return retry("refused", "nothing listens at the edge's address");
-  if (TLS.test(code)) return retry("tls", `no TLS can be spoken with the edge (${code})`, SLOW_MS);
+    return retryableFault("unresolved", `the name of the edge does not resolve (${code})`, 0, WAY_OUT);
+  if (code === "ECONNREFUSED") return retryableFault("refused", "nothing listens at the edge's address");
+  if (TLS.test(code)) return retryableFault("tls", `no TLS can be spoken with the edge (${code})`, SLOW_MS);
   const reason = error.message === "" ? code : error.message;
-  return retry("unreachable", reason, 0, /TIMEDOUT|UNREACH/.test(code) ? WAY_OUT : undefined);
+  return retryableFault("unreachable", reason, 0, /TIMEDOUT|UNREACH/.test(code) ? WAY_OUT : undefined);
 }
 
 /** The code of a system error; of one without, its message. */

@@ -22,7 +22,7 @@ export const PROGRAMS = "/usr/local/lib/sallyport";
 const PRIVATE = /^\/(?:home|root|run\/user|tmp|var\/tmp)\//;
 
 /** A tree of files to write into: `/`, or a folder that stands for it. */
-export class Root {
+export class InstallRoot {
   readonly #folder: string;
 
   constructor(folder: string) {
@@ -34,21 +34,21 @@ export class Root {
     return this.#folder === "/";
   }
 
-  at(path: string): string {
+  resolve(path: string): string {
     return join(this.#folder, path);
   }
 
   has(path: string): boolean {
-    return existsSync(this.at(path));
+    return existsSync(this.resolve(path));
   }
 
   read(path: string): string {
-    return readFileSync(this.at(path), "utf8");
+    return readFileSync(this.resolve(path), "utf8");
   }
 
   /** Whole or not at all, with this mode from its first moment. Throws Problem. */
   write(path: string, text: string, mode: number): void {
-    const target = this.at(path);
+    const target = this.resolve(path);
     this.#try(target, () => {
       mkdirSync(dirname(target), { recursive: true, mode: 0o755 });
       writeFileSync(`${target}.new`, text, { mode });
@@ -58,7 +58,7 @@ export class Root {
   }
 
   copy(from: string, path: string, mode: number): void {
-    const target = this.at(path);
+    const target = this.resolve(path);
     this.#try(target, () => {
       mkdirSync(dirname(target), { recursive: true, mode: 0o755 });
       // Beside it and renamed: a running program's file can't be written.
@@ -71,7 +71,7 @@ export class Root {
   /** Answers whether there was something. */
   remove(path: string): boolean {
     const existed = this.has(path);
-    this.#try(this.at(path), () => rmSync(this.at(path), { recursive: true, force: true }));
+    this.#try(this.resolve(path), () => rmSync(this.resolve(path), { recursive: true, force: true }));
     return existed;
   }
 
@@ -90,12 +90,12 @@ export class Root {
  * The words that start this very program from a service, copied to where a service can see it if need be.
  * `files` are the program's own; the first is started. Throws Problem when Node itself can't be seen.
  */
-export function installedCommand(root: Root, files: readonly string[]): string[] {
+export function installedCommand(root: InstallRoot, files: readonly string[]): string[] {
   const node = realpathSync(process.execPath);
   const [main = ""] = files;
   if (isSingleExecutable()) {
     const target = join(PROGRAMS, main.replace(/\.js$/, ""));
-    if (!PRIVATE.test(node) && node !== root.at(target)) return [node];
+    if (!PRIVATE.test(node) && node !== root.resolve(target)) return [node];
     root.copy(node, target, 0o755);
     return [target];
   }

@@ -6,14 +6,14 @@ import { Keepalive } from "../shared/session/keepalive.ts";
 import { HELLO_TIMEOUT_MS, USUAL_DATA } from "../shared/wire/limits.ts";
 import type { Dialler } from "./dial/dialler.ts";
 import { onRefusal, openSocket } from "./dial/websocket.ts";
-import { sinceBoot } from "./edge-time.ts";
-import { releaseReads } from "./read-buffers.ts";
+import { msSinceBoot } from "./edge-time.ts";
+import { collectReadBuffers } from "./read-buffers.ts";
 import { Path } from "../shared/session/path.ts";
 import { faultOfClose, faultOfError, type LinkFault } from "./fault.ts";
 
 const DIAL_TIMEOUT_MS = 10_000;
 const CLOSE_TIMEOUT_MS = 1_000;
-const LOOK_MS = 500;
+const CHECK_MS = 500;
 
 export type LaneOptions = {
   /** `wss://host/.sallyport/agent` or `…/connect`. */
@@ -48,7 +48,7 @@ export class Lane implements AsyncDisposable {
   /** Resolves when WELCOME has come. */
   readonly welcomed: Promise<undefined>;
   /** Resolves when the lane is suspected to be dead for the first time. */
-  readonly doubted: Promise<void>;
+  readonly suspected: Promise<void>;
   /** Milliseconds, of the last ping; null before the first answer. */
   rtt: number | null = null;
   /** True when it is closed. */
@@ -66,14 +66,14 @@ export class Lane implements AsyncDisposable {
   readonly path = new Path();
   /** Those who wait until so many bytes have arrived. */
   #awaiting: { total: number; resolve: () => void }[] = [];
-  #greet: (none: undefined) => void = () => {};
-  #doubt: () => void = () => {};
+  #welcomed: (none: undefined) => void = () => {};
+  #suspected: () => void = () => {};
 
   constructor(options: LaneOptions, signal: AbortSignal) {
     this.#options = options;
     this.index = options.hello.lane;
-    this.welcomed = new Promise((resolve) => (this.#greet = resolve));
-    this.doubted = new Promise((resolve) => (this.#doubt = resolve));
+    this.welcomed = new Promise((resolve) => (this.#welcomed = resolve));
+    this.suspected = new Promise((resolve) => (this.#suspected = resolve));
     const socket = openSocket(options.dialler, options.url, options.token);
     this.#socket = socket;
     this.closed = new Promise((resolve) => {
@@ -110,7 +110,7 @@ export class Lane implements AsyncDisposable {
   }
 
   /** Resolves when the edge has all that was sent until now, or the lane is over. */
-  async heard(): Promise<void> {
+  async delivered(): Promise<void> {
     if (this.#socket.readyState !== WebSocket.OPEN) return;
     const arrival = new Promise<void>((resolve) => this.#awaiting.push({ total: this.path.total, resolve }));
     this.ping();
@@ -136,7 +136,7 @@ export class Lane implements AsyncDisposable {
   }
 
   #message(data: Buffer, isBinary: boolean): void {
-    releaseReads(data.byteLength);
+    collectReadBuffers(data.byteLength);
     const now = performance.now();
     this.#keepalive.heard(now, !isBinary);
     this.suspect = false;
@@ -149,17 +149,17 @@ export class Lane implements AsyncDisposable {
       this.#options.room();
       return;
     }
-    this.#strictly(() => this.#frame(decodeFrame(data)));
+    this.#closeOnViolation(() => this.#frame(decodeFrame(data)));
   }
 
   /** To be called once, when WELCOME has been dealt with: what came after it is handed over from here on. */
   take(): void {
     const early = this.#early ?? [];
     this.#early = null;
-    this.#strictly(() => early.forEach((frame) => this.#options.frame(frame)));
+    this.#closeOnViolation(() => early.forEach((frame) => this.#options.frame(frame)));
   }
 
-  #strictly(step: () => void): void {
+  #closeOnViolation(step: () => void): void {
     try {
       step();
     } catch (error) {
@@ -181,7 +181,7 @@ export class Lane implements AsyncDisposable {
       else this.#early.push(frame);
     } else if (frame.type === TYPE.WELCOME) {
       this.#welcome = decodeControl(frame, Welcome);
-      this.#greet(undefined);
+      this.#welcomed(undefined);
     } else {
       throw new SessionError("protocol", "not a WELCOME");
     }
@@ -191,24 +191,24 @@ export class Lane implements AsyncDisposable {
   #watch(signal: AbortSignal): void {
     const abort = (): void => this.#socket.close(1000, "done");
     signal.addEventListener("abort", abort, { once: true });
-    const greeting = setTimeout(() => {
+    const welcoming = setTimeout(() => {
       if (this.#welcome === undefined)
         this.#end({ retryable: true, code: "silent", reason: "no WELCOME in time", afterMs: 0 });
     }, DIAL_TIMEOUT_MS + HELLO_TIMEOUT_MS);
-    const look = setInterval(() => this.#look(), LOOK_MS);
-    look.unref();
+    const checking = setInterval(() => this.#check(), CHECK_MS);
+    checking.unref();
     void this.closed.then(() => {
       this.over = true;
-      clearInterval(look);
-      clearTimeout(greeting);
+      clearInterval(checking);
+      clearTimeout(welcoming);
       signal.removeEventListener("abort", abort);
     });
   }
 
-  #look(): void {
+  #check(): void {
     if (this.#socket.readyState !== WebSocket.OPEN) return;
     const waiting = this.#options.waiting() || this.#socket.bufferedAmount > 0;
-    const { ping, suspect, dead, silentMs } = this.#keepalive.look(performance.now(), sinceBoot(), waiting);
+    const { ping, suspect, dead, silentMs } = this.#keepalive.look(performance.now(), msSinceBoot(), waiting);
     if (dead)
       return this.#end({
         retryable: true,
@@ -218,7 +218,7 @@ export class Lane implements AsyncDisposable {
       });
     if (ping) this.ping();
     this.suspect = suspect;
-    if (suspect) this.#doubt();
+    if (suspect) this.#suspected();
   }
 
   #end(fault: LinkFault): void {

@@ -3,7 +3,7 @@ import { encodeControl, type Hello, type Welcome } from "../shared/wire/control.
 import { TYPE, type Frame } from "../shared/wire/frame.ts";
 import type { Dialler } from "./dial/dialler.ts";
 import { EdgeTime } from "./edge-time.ts";
-import type { LinkFault, LinkStopped } from "./fault.ts";
+import type { LinkFault, FatalFault } from "./fault.ts";
 import { dialLane, Lane } from "./lane.ts";
 import { pause } from "./pause.ts";
 import { HAS_STANDBY, HEARS_RULES } from "../shared/wire/version.ts";
@@ -17,10 +17,10 @@ export const LANES = 3;
 /** Milliseconds a replacement of a suspected lane may take before it is dialled anew. */
 const REDIAL_MS = 3_000;
 /** Milliseconds between two looks at a lane that was doubted once. */
-const DOUBT_MS = 500;
+const SUSPECT_CHECK_MS = 500;
 
 /** Milliseconds until a fault is told again that lasts. */
-const TELL_MS = 60_000;
+const REPORT_MS = 60_000;
 
 /** Milliseconds the edge may take to renew a token. */
 const RENEW_MS = 15_000;
@@ -48,7 +48,7 @@ export type LanesOptions = {
   /** One lane is gone, or another has taken its place (null): what was on its way over it is lost, and there is a lane to say so on. */
   lost: (lane: number, fault: LinkFault | null) => void;
   /** Another process with this token serves; this one takes over when that one is gone. Agents only. */
-  standsBy?: () => void;
+  onStandby?: () => void;
   /** No lane is left; it is dialled again in `retryMs`. */
   down: (fault: LinkFault, retryMs: number) => void;
 };
@@ -59,13 +59,13 @@ export class Lanes {
   readonly #live = new LaneSet<Lane>();
   readonly #stop = new AbortController();
   readonly #time = new EdgeTime();
-  #stopped: LinkStopped | null = null;
+  #stopped: FatalFault | null = null;
   #followers: Promise<void>[] = [];
   /** Another process with this token serves: from now on this one asks to take over when that one is gone. */
   #standby = false;
   #features: readonly string[] = [];
   /** Why there is no lane, as it was told last, and when. */
-  #told = { reason: "", at: Number.NEGATIVE_INFINITY };
+  #reported = { reason: "", at: Number.NEGATIVE_INFINITY };
   /** When a frame was sent last. */
   #sentAt = performance.now();
   readonly #lull = new Lull(() => this.#paths());
@@ -106,16 +106,16 @@ export class Lanes {
   }
 
   /** Says HELLO again, because what it says has changed; a relay of an earlier version hears of it at the next dial. */
-  introduceAgain(): void {
+  resendHello(): void {
     const lane = this.#live.at(0);
     if (lane === undefined || !this.#features.includes(HEARS_RULES)) return;
     lane.send(encodeControl(TYPE.HELLO, { ...this.#options.hello(), lane: lane.index }));
   }
 
   /** Resolves when the edge has all that was sent on the lane until now, or the lane is over, or at `end`. */
-  async heard(lane: number, end: AbortSignal): Promise<void> {
+  async delivered(lane: number, end: AbortSignal): Promise<void> {
     const ended = new Promise((resolve) => end.addEventListener("abort", resolve, { once: true }));
-    await Promise.race([this.#live.at(lane)?.heard(), ended]);
+    await Promise.race([this.#live.at(lane)?.delivered(), ended]);
   }
 
   room(lane: number): number {
@@ -147,7 +147,7 @@ export class Lanes {
   }
 
   /** Runs until `signal`; answers null then, else the fault that no retry mends. */
-  async run(signal: AbortSignal): Promise<LinkStopped | null> {
+  async run(signal: AbortSignal): Promise<FatalFault | null> {
     const stop = AbortSignal.any([signal, this.#stop.signal]);
     await this.#keep(0, stop);
     await Promise.all(this.#followers);
@@ -174,7 +174,7 @@ export class Lanes {
       if (!this.connected) {
         // Only lane 0 dials while nobody is there; the others follow it.
         if (index > 0) return;
-        if (this.#isNews(fault)) this.#options.down(fault, retryMs);
+        if (this.#isNew(fault)) this.#options.down(fault, retryMs);
       }
       await pause(retryMs, stop);
       if (index > 0 && !this.connected) return;
@@ -182,10 +182,10 @@ export class Lanes {
   }
 
   /** False for what was told a moment ago: a path that stays dark is dialled every other second. */
-  #isNews({ reason }: LinkFault): boolean {
+  #isNew({ reason }: LinkFault): boolean {
     const now = performance.now();
-    if (this.#told.reason === reason && now - this.#told.at < TELL_MS) return false;
-    this.#told = { reason, at: now };
+    if (this.#reported.reason === reason && now - this.#reported.at < REPORT_MS) return false;
+    this.#reported = { reason, at: now };
     return true;
   }
 
@@ -199,7 +199,7 @@ export class Lanes {
       return this.#carry(lane, backoff, stop);
     }
     lane.take();
-    this.#options.standsBy?.();
+    this.#options.onStandby?.();
     const fault = await lane.closed;
     if (fault.retryable && fault.code === "draining") this.#standby = false;
     return fault;
@@ -208,8 +208,8 @@ export class Lanes {
   #dial(index: number, stop: AbortSignal): Promise<Lane | LinkFault> {
     const { url, dialler, token, waiting, frame, drained } = this.#options;
     this.#live.dialling(index);
-    const how = { url, dialler: dialler(), token: token(), hello: this.#hello(index) };
-    const options = { ...how, waiting, frame, room: this.#echoed };
+    const target = { url, dialler: dialler(), token: token(), hello: this.#hello(index) };
+    const options = { ...target, waiting, frame, room: this.#echoed };
     return dialLane(index === 0 && drained !== undefined ? { ...options, drained } : options, stop);
   }
 
@@ -224,10 +224,10 @@ export class Lanes {
     const { index } = first;
     let lane = first;
     for (;;) {
-      this.#time.said(lane.welcome.time);
+      this.#time.set(lane.welcome.time);
       const arrival = this.#live.enter(index, lane);
       if (arrival === "first") {
-        this.#told = { reason: "", at: Number.NEGATIVE_INFINITY };
+        this.#reported = { reason: "", at: Number.NEGATIVE_INFINITY };
         this.#options.up(lane.welcome);
       }
       lane.take();
@@ -251,34 +251,34 @@ export class Lanes {
 
   /** Once a lane is suspected to be dead: dials another, again and again, while it is. Never resolves without one. */
   async #replacement(lane: Lane, stop: AbortSignal): Promise<Lane> {
-    await lane.doubted;
+    await lane.suspected;
     while (!stop.aborted && !lane.over) {
       if (lane.suspect) {
         const attempt = new AbortController();
-        const patience = setTimeout(() => attempt.abort(), REDIAL_MS);
+        const timer = setTimeout(() => attempt.abort(), REDIAL_MS);
         let dialling = true;
         // The lane that was dialled outlives the one it replaces.
         void lane.closed.then(() => dialling && attempt.abort());
         const dialled = await this.#dial(lane.index, AbortSignal.any([stop, attempt.signal]));
         dialling = false;
-        clearTimeout(patience);
+        clearTimeout(timer);
         if (dialled instanceof Lane) return dialled;
       }
-      await pause(DOUBT_MS, stop);
+      await pause(SUSPECT_CHECK_MS, stop);
     }
     return new Promise(() => {});
   }
 
   #follow(stop: AbortSignal): void {
     for (let index = 1; index < LANES; index += 1) {
-      if (!this.#live.has(index) && !this.#kept.has(index)) {
-        this.#kept.add(index);
-        this.#followers.push(this.#keep(index, stop).finally(() => this.#kept.delete(index)));
+      if (!this.#live.has(index) && !this.#keptIndexes.has(index)) {
+        this.#keptIndexes.add(index);
+        this.#followers.push(this.#keep(index, stop).finally(() => this.#keptIndexes.delete(index)));
       }
     }
   }
 
-  readonly #kept = new Set<number>();
+  readonly #keptIndexes = new Set<number>();
 }
 
 /** Whether anything answered a dial that failed. */
@@ -290,8 +290,8 @@ function answerOf({ code }: LinkFault): "answered" | "unanswered" {
 async function renewOver(lane: Lane, ask: LanesOptions["renew"]): Promise<LinkFault> {
   lane.take();
   if (ask !== undefined) lane.send(ask());
-  const patience = setTimeout(() => void lane[Symbol.asyncDispose](), RENEW_MS);
+  const timer = setTimeout(() => void lane[Symbol.asyncDispose](), RENEW_MS);
   const fault = await lane.closed;
-  clearTimeout(patience);
+  clearTimeout(timer);
   return fault;
 }

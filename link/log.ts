@@ -4,7 +4,7 @@ import { Bucket } from "../shared/bucket.ts";
 const ALIKE_BURST = 1_000;
 const ALIKE_PER_SECOND = 20;
 /** Kinds of messages that are counted apart; in what is left a stranger's own words may stand, and all of it is one kind. */
-const MOST_KINDS = 100;
+const MAX_KINDS = 100;
 
 export type Level = "error" | "warn" | "info" | "debug";
 export const LEVELS: readonly Level[] = ["error", "warn", "info", "debug"];
@@ -43,7 +43,7 @@ export function createLog({ format, level, write, now = () => new Date() }: LogO
 type Flood = { readonly bucket: Bucket; leftOut: number };
 
 function floodOf(floods: Map<string, Flood>, kind: string): Flood {
-  const key = floods.has(kind) || floods.size < MOST_KINDS ? kind : "";
+  const key = floods.has(kind) || floods.size < MAX_KINDS ? kind : "";
   const flood = floods.get(key) ?? { bucket: new Bucket(ALIKE_PER_SECOND, ALIKE_BURST), leftOut: 0 };
   floods.set(key, flood);
   return flood;

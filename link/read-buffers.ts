@@ -17,13 +17,13 @@ const FLAGS = ["--expose-gc", "--no-parallel-scavenge", "--heap-growing-percent=
  * agent's time under bulk.
  */
 const collect = youngCollector();
-let since = 0;
+let uncollected = 0;
 
 /** Notes bytes received on lanes, and now and then gives back the memory they came in. */
-export function releaseReads(bytes: number): void {
-  since += bytes;
-  if (since < EVERY_BYTES) return;
-  since = 0;
+export function collectReadBuffers(bytes: number): void {
+  uncollected += bytes;
+  if (uncollected < EVERY_BYTES) return;
+  uncollected = 0;
   collect({ type: "minor" });
 }
 

@@ -9,7 +9,7 @@ import { TICK_MS, type Session } from "../shared/session/session.ts";
 import type { Stream } from "../shared/session/stream.ts";
 import { PROTOCOL, VERSION } from "../shared/wire/version.ts";
 import type { Dialler } from "./dial/dialler.ts";
-import type { LinkFault, LinkStopped } from "./fault.ts";
+import type { LinkFault, FatalFault } from "./fault.ts";
 import { LANES, Lanes } from "./lanes.ts";
 import { sessionIo } from "./session-io.ts";
 
@@ -33,7 +33,7 @@ export type SiteLinkEvents = {
   /** One of its lanes is gone, or replaced (null), while others live. */
   lost: (lane: number, fault: LinkFault | null) => void;
   /** Dialling again is useless. */
-  stopped: (fault: LinkStopped) => void;
+  stopped: (fault: FatalFault) => void;
   /** The realtime lane takes datagrams again. */
   drained: () => void;
   /** The frame that asks for the successor of a lapsed token; clients never ask. */

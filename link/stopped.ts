@@ -1,14 +1,14 @@
-import type { LinkStopped } from "./fault.ts";
+import type { FatalFault } from "./fault.ts";
 import { EXIT, Problem } from "./problem.ts";
 
 /** Resolves when `signal` comes. Throws Problem when a link stops for good before. */
-export async function ended(stopped: Promise<LinkStopped>, signal: AbortSignal): Promise<void> {
+export async function ended(stopped: Promise<FatalFault>, signal: AbortSignal): Promise<void> {
   const fault = await Promise.race([stopped, aborted(signal)]);
   if (fault !== undefined) throw problemOf(fault);
 }
 
 /** A fault of a client or a gateway that no retry mends, as a command ends with it. */
-export function problemOf({ code, reason, fix }: LinkStopped): Problem {
+export function problemOf({ code, reason, fix }: FatalFault): Problem {
   const exit = code === "token" ? EXIT.token : code === "forbidden" ? EXIT.denied : EXIT.failed;
   return new Problem(exit, code, reason, fix.replace("token agent SITE", "token visitor --endpoint E"));
 }

@@ -29,13 +29,13 @@ function payloadOf(token: string, typ: string): unknown {
   const [head = "", payload = "", signature = ""] = token.split(".");
   if (Buffer.from(signature, "base64url").byteLength !== SIGNATURE) return undefined;
   try {
-    const { alg, typ: found } = decoded(head) as { alg?: unknown; typ?: unknown };
-    return alg === "EdDSA" && found === typ ? decoded(payload) : undefined;
+    const { alg, typ: found } = decodePart(head) as { alg?: unknown; typ?: unknown };
+    return alg === "EdDSA" && found === typ ? decodePart(payload) : undefined;
   } catch {
     return undefined;
   }
 }
 
-function decoded(part: string): unknown {
+function decodePart(part: string): unknown {
   return JSON.parse(Buffer.from(part, "base64url").toString());
 }

@@ -100,16 +100,16 @@ export function unitWord(word: string): string {
 }
 
 /** Runs systemctl. Throws Problem when there is no systemd, or it refuses. */
-export function systemctl(...words: readonly string[]): void {
+export function systemctl(...args: readonly string[]): void {
   try {
-    execFileSync("systemctl", words, { stdio: ["ignore", "pipe", "pipe"], encoding: "utf8" });
+    execFileSync("systemctl", args, { stdio: ["ignore", "pipe", "pipe"], encoding: "utf8" });
   } catch (error) {
     const { code, stderr } = error as NodeJS.ErrnoException & { stderr?: string };
     const cause = code === "ENOENT" ? "this machine has no systemd" : (stderr ?? "").trim() || "it failed";
     throw new Problem(
       EXIT.failed,
       "systemctl",
-      `systemctl ${words.join(" ")}: ${cause}`,
+      `systemctl ${args.join(" ")}: ${cause}`,
       "the files are in place; start the service by hand",
     );
   }

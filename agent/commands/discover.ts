@@ -2,12 +2,12 @@ import { createLog } from "../../link/log.ts";
 import type { Address } from "../../shared/address/address.ts";
 import type { Meanings } from "../../shared/address/target-rule.ts";
 import { clean } from "../../shared/text.ts";
-import { announced } from "../discover/multicast.ts";
+import { announcedServices } from "../discover/multicast.ts";
 import { probe } from "../discover/probe.ts";
-import { MOST_ADDRESSES, scopeOf } from "../discover/scope.ts";
-import { USUAL, type Usual } from "../discover/known-services.ts";
+import { MAX_ADDRESSES, scopeOf } from "../discover/scope.ts";
+import { KNOWN_SERVICES, type KnownService } from "../discover/known-services.ts";
 import { mayDial } from "../../shared/rule/target-policy.ts";
-import { meaningsOf, type TargetPolicy } from "../policy.ts";
+import { resolveDenied, type TargetPolicy } from "../policy.ts";
 import { settingsOf, type Options } from "../settings.ts";
 
 export type DiscoverOptions = Options & { json?: boolean };
@@ -16,7 +16,7 @@ export type DiscoverOptions = Options & { json?: boolean };
 export type Proposal = { target: string; service: string; what: string; map: string };
 
 /** Connections tried at once. */
-const AT_ONCE = 128;
+const MAX_CONNECTIONS = 128;
 
 /** `agent discover`: what answers within the ranges that this agent may dial. Answers what to print. Throws Problem. */
 export async function discover(options: DiscoverOptions, env: NodeJS.ProcessEnv): Promise<string> {
@@ -27,26 +27,26 @@ export async function discover(options: DiscoverOptions, env: NodeJS.ProcessEnv)
     createLog({ format: "pretty", level: "error", write: () => {} }),
   );
   const policy: TargetPolicy = { claims, allow, deny };
-  const { addresses, isCut } = scopeOf(policy);
-  const usual = addresses.flatMap((address) => USUAL.map((service) => ({ address, service, what: "" })));
-  const told = (await announced()).map(({ address, port, what, service = serviceAt(port) }) => ({
+  const { addresses, isTruncated } = scopeOf(policy);
+  const known = addresses.flatMap((address) => KNOWN_SERVICES.map((service) => ({ address, service, what: "" })));
+  const announcements = (await announcedServices()).map(({ address, port, what, service = serviceAt(port) }) => ({
     address,
     service,
     what,
   }));
-  const candidates = await allowed(policy, [...told, ...usual]);
-  if (isCut)
-    process.stderr.write(`only the first ${MOST_ADDRESSES} addresses are looked at; name fewer with --allow\n`);
+  const candidates = await allowed(policy, [...announcements, ...known]);
+  if (isTruncated)
+    process.stderr.write(`only the first ${MAX_ADDRESSES} addresses are looked at; name fewer with --allow\n`);
 
   const found = new Map<string, Proposal>();
-  await each(candidates, AT_ONCE, async ({ address, service, what }) => {
+  await each(candidates, MAX_CONNECTIONS, async ({ address, service, what }) => {
     const target = `${address.text}:${service.port}`;
     if (found.has(target)) return;
-    const said = await probe(address.text, service);
-    if (said === null || found.has(target)) return;
+    const answer = await probe(address.text, service);
+    if (answer === null || found.has(target)) return;
     found.set(
       target,
-      proposal(claims.site, address.text, service, [what, said].filter((part) => part !== "").join(", ")),
+      proposal(claims.site, address.text, service, [what, answer].filter((part) => part !== "").join(", ")),
     );
   });
   const proposals = [...found.values()].toSorted((a, b) => a.target.localeCompare(b.target, "en", { numeric: true }));
@@ -54,23 +54,23 @@ export async function discover(options: DiscoverOptions, env: NodeJS.ProcessEnv)
 }
 
 /** Those that the agent may dial, by token and rules both, as for a stream. Nothing else is ever sent a byte. */
-async function allowed<T extends { address: Address; service: Usual }>(
+async function allowed<T extends { address: Address; service: KnownService }>(
   policy: TargetPolicy,
   all: readonly T[],
 ): Promise<T[]> {
   const ports = [...new Set(all.map(({ service }) => service.port))];
   const meanings = new Map<number, Meanings>();
-  for (const port of ports) meanings.set(port, await meaningsOf(policy.deny, port));
+  for (const port of ports) meanings.set(port, await resolveDenied(policy.deny, port));
   return all.filter(({ address, service: { port } }) =>
     mayDial(policy, { host: address.text, address, port }, meanings.get(port) ?? new Map()),
   );
 }
 
-function serviceAt(port: number): Usual {
-  return USUAL.find((usual) => usual.port === port) ?? { port, name: "web", ask: "http" };
+function serviceAt(port: number): KnownService {
+  return KNOWN_SERVICES.find((known) => known.port === port) ?? { port, name: "web", ask: "http" };
 }
 
-function proposal(site: string, address: string, { port, name }: Usual, what: string): Proposal {
+function proposal(site: string, address: string, { port, name }: KnownService, what: string): Proposal {
   const service = `${name}-${address.split(".").slice(-1)[0] ?? "0"}${name === "web" ? `-${port}` : ""}`;
   const target = `${address}:${port}`;
   return { target, service: name, what, map: `sallyport map add ${site}/${service} ${site} ${target}` };

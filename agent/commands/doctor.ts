@@ -27,13 +27,13 @@ const INSTALLED = {
 /** `agent doctor`: everything between a target and the edge, one line each. Answers what to exit with. Throws Problem for wrong usage. */
 export async function doctor(options: DoctorOptions, env: NodeJS.ProcessEnv): Promise<number> {
   const findings: Finding[] = [];
-  const tell = (found: Finding | Finding[]): void => {
+  const report = (found: Finding | Finding[]): void => {
     for (const finding of [found].flat()) {
       findings.push(finding);
       if (options.json !== true) process.stdout.write(lineOf(finding));
     }
   };
-  await examine(options, env, tell);
+  await examine(options, env, report);
   if (options.json === true) process.stdout.write(`${JSON.stringify(findings, undefined, 2)}\n`);
   return findings.find(({ outcome }) => outcome === "fail")?.exit ?? EXIT.done;
 }
@@ -41,54 +41,54 @@ export async function doctor(options: DoctorOptions, env: NodeJS.ProcessEnv): Pr
 async function examine(
   options: DoctorOptions,
   env: NodeJS.ProcessEnv,
-  tell: (found: Finding | Finding[]) => void,
+  report: (found: Finding | Finding[]) => void,
 ): Promise<void> {
   let settings: Settings;
   try {
     settings = settingsOf(installed(options), env, createLog({ format: "pretty", level: "error", write: () => {} }));
   } catch (error) {
     if (!(error instanceof Problem)) throw error;
-    return tell(fail("token", error.exit, error.message, error.fix));
+    return report(fail("token", error.exit, error.message, error.fix));
   }
   const { source, claims, edge, dialler } = settings;
-  tell(descriptors());
+  report(descriptors());
   // The edge judges the token, by its own clock: this machine's may be what is wrong.
   let time: number | null = null;
-  if (await isReached(settings, env, tell)) {
-    tell(
+  if (await isReached(settings, env, report)) {
+    report(
       isSecure(edge)
         ? await checkTls(dialler, edge, Date.now())
         : warn("tls", "this edge is spoken to in plain text", "use https:// unless the way is safe by other means"),
     );
     const answer = await checkEdge(dialler, edge, Date.now);
-    tell(answer.findings);
+    report(answer.findings);
     time = answer.time;
     if (answer.findings[0]?.outcome === "ok") {
-      tell(await checkSignature(dialler, edge, source.token));
-      tell(await checkLane(dialler, edge, source.token));
+      report(await checkSignature(dialler, edge, source.token));
+      report(await checkLane(dialler, edge, source.token));
     }
   }
-  tell(tokenLife(claims, time ?? Date.now()));
+  report(tokenLife(claims, time ?? Date.now()));
   const targets = new Set([
     ...(options.target ?? []),
     ...namedTargets(claims.targets),
     ...(await dialledTargets(env, claims)),
   ]);
   if (targets.size === 0)
-    tell(skipped("targets", "none is known: name them with --target HOST:PORT, or ask while the agent runs"));
-  for (const found of await Promise.all([...targets].map((target) => checkTarget(target, settings)))) tell(found);
+    report(skipped("targets", "none is known: name them with --target HOST:PORT, or ask while the agent runs"));
+  for (const found of await Promise.all([...targets].map((target) => checkTarget(target, settings)))) report(found);
 }
 
 /** Checks the way to the edge's port, hop by hop. Answers whether it is open. */
 async function isReached(
   { edge, dialler }: Settings,
   env: NodeJS.ProcessEnv,
-  tell: (found: Finding) => void,
+  report: (found: Finding) => void,
 ): Promise<boolean> {
   const proxy = dialler.proxyFor(edge);
   const own = { host: unbracketed(edge.hostname), port: portOf(edge) };
   const first: FirstHop = proxy === null ? { ...own, what: "edge" } : { ...proxy, what: "proxy" };
-  tell(checkProxy(proxy, env));
+  report(checkProxy(proxy, env));
   const steps = [
     () => checkName(first),
     () => checkTcp(first),
@@ -96,7 +96,7 @@ async function isReached(
   ];
   for (const step of steps) {
     const found = await step();
-    tell(found);
+    report(found);
     if (found.outcome !== "ok") return false;
   }
   return true;

@@ -3,7 +3,7 @@ import { stringify } from "smol-toml";
 import { PROXY_CREDENTIAL } from "../../link/dial/options.ts";
 import { urlOf } from "../../link/dial/proxy.ts";
 import { createLog } from "../../link/log.ts";
-import { installedCommand, PROGRAMS, readableFile, Root } from "../../link/install-root.ts";
+import { installedCommand, PROGRAMS, readableFile, InstallRoot } from "../../link/install-root.ts";
 import { Problem } from "../../link/problem.ts";
 import { systemctl, unitText } from "../../link/unit.ts";
 import { DRAIN_MS } from "../../shared/wire/limits.ts";
@@ -38,11 +38,11 @@ export function install(options: InstallOptions, env: NodeJS.ProcessEnv): string
   // What would not run is not installed.
   const log = createLog({ format: "pretty", level: "error", write: () => {} });
   const settings = settingsOf(options, env, log);
-  const root = new Root(options.root);
+  const root = new InstallRoot(options.root);
   const command = installedCommand(root, ["agent.js"]);
   root.write(TOKEN, `${readFileSync(readableFile(options.tokenFile, "the token file"), "utf8").trim()}\n`, 0o600);
   const { trust, proxyFor } = settings.dialler;
-  const ca = trust.own.join("");
+  const ca = trust.extra.join("");
   if (ca !== "") root.write(AUTHORITIES, ca, 0o644);
   // Also one that a variable of this shell has named: the service does not see it.
   const proxy = proxyFor(settings.edge);
@@ -63,7 +63,7 @@ export function install(options: InstallOptions, env: NodeJS.ProcessEnv): string
   root.write(UNIT, text, 0o644);
   const written = [UNIT, CONFIG, TOKEN, ...(proxy === null ? [] : [PROXY]), ...(ca === "" ? [] : [AUTHORITIES])];
   const way = proxy === null ? "" : `it dials by ${proxy.name}\n`;
-  const done = `installed: ${written.map((path) => root.at(path)).join(", ")}\n${way}`;
+  const done = `installed: ${written.map((path) => root.resolve(path)).join(", ")}\n${way}`;
   if (!root.isLive || !options.start) return `${done}start it with: systemctl enable --now ${SERVICE}\n`;
   systemctl("daemon-reload");
   systemctl("enable", SERVICE);
@@ -73,7 +73,7 @@ export function install(options: InstallOptions, env: NodeJS.ProcessEnv): string
 
 /** `agent uninstall`: all of it, the token too. Throws Problem. */
 export function uninstall(options: { root: string }): string {
-  const root = new Root(options.root);
+  const root = new InstallRoot(options.root);
   if (root.isLive && root.has(UNIT)) systemctl("disable", "--now", SERVICE);
   const paths = [
     UNIT,

@@ -196,7 +196,7 @@ function changes(before: Settings, after: Settings): string[] {
   const texts = ({ source, edge, dialler, allow, deny, metrics, log, logLevel }: Settings): Record<string, string> => ({
     token: source.token,
     proxy: JSON.stringify(dialler.proxyFor(edge)),
-    ca: dialler.trust.own.join(""),
+    ca: dialler.trust.extra.join(""),
     allow: allow.map(formatTargetRule).join(" "),
     deny: deny.map(formatTargetRule).join(" "),
     log,

@@ -12,7 +12,7 @@ export function controlPath(env: NodeJS.ProcessEnv, site: string, pid: number): 
   const folder = env["SALLYPORT_RUN_DIR"] ?? env["RUNTIME_DIRECTORY"]?.split(":")[0] ?? ownFolder(env);
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   // In a folder that everybody may write, somebody else could have made it before us.
-  if (folder.startsWith(tmpdir())) takePossession(folder);
+  if (folder.startsWith(tmpdir())) requireOwnFolder(folder);
   return join(folder, `${site}-${pid}.sock`);
 }
 
@@ -41,7 +41,7 @@ function list(folder: string, wanted: (name: string) => boolean): string[] {
   }
 }
 
-function takePossession(folder: string): void {
+function requireOwnFolder(folder: string): void {
   const found = lstatSync(folder);
   if (!found.isDirectory() || found.uid !== process.getuid?.()) throw new Error(`${folder} belongs to somebody else`);
   chmodSync(folder, 0o700);

@@ -1,9 +1,9 @@
 // As much of DNS (RFC 1035) as asking a LAN for its services takes. What comes in was written by strangers.
 
 /** Records read of one message, and jumps followed in one name: an honest answer has far fewer. */
-const MOST_RECORDS = 200;
-const MOST_JUMPS = 16;
-const MOST_NAME = 255;
+const MAX_RECORDS = 200;
+const MAX_JUMPS = 16;
+const MAX_NAME_BYTES = 255;
 
 export const TYPE = { A: 1, PTR: 12, SRV: 33 } as const;
 const CLASS_IN = 1;
@@ -20,8 +20,8 @@ export function encodeQuery(names: readonly string[]): Uint8Array {
   const parts: number[] = [0, 0, 0, 0, names.length >> 8, names.length & 255, 0, 0, 0, 0, 0, 0];
   for (const name of names) {
     for (const label of name.split(".")) parts.push(label.length, ...new TextEncoder().encode(label));
-    const asked = UNICAST | CLASS_IN;
-    parts.push(0, 0, TYPE.PTR, asked >> 8, asked & 255);
+    const questionClass = UNICAST | CLASS_IN;
+    parts.push(0, 0, TYPE.PTR, questionClass >> 8, questionClass & 255);
   }
   return Uint8Array.from(parts);
 }
@@ -35,7 +35,7 @@ export function decodeAnswer(bytes: Uint8Array): DnsRecord[] {
     let at = 12;
     for (let left = view.getUint16(4); left > 0; left -= 1) at = nameAt(view, at).end + 4;
     const records = view.getUint16(6) + view.getUint16(8) + view.getUint16(10);
-    for (let left = Math.min(records, MOST_RECORDS); left > 0; left -= 1) {
+    for (let left = Math.min(records, MAX_RECORDS); left > 0; left -= 1) {
       const { name, end } = nameAt(view, at);
       const length = view.getUint16(end + 8);
       const data = end + 10;
@@ -77,12 +77,12 @@ function nameAt(view: DataView, start: number): { name: string; end: number } {
       end ??= at + 2;
       at = view.getUint16(at) & 0x3fff;
       jumps += 1;
-      if (jumps > MOST_JUMPS) throw new RangeError("a name that goes in circles");
+      if (jumps > MAX_JUMPS) throw new RangeError("a name that goes in circles");
       continue;
     }
     if (length === 0) return { name: labels.join("."), end: end ?? at + 1 };
     size += length + 1;
-    if (size > MOST_NAME || at + 1 + length > view.byteLength) throw new RangeError("a name that is too long");
+    if (size > MAX_NAME_BYTES || at + 1 + length > view.byteLength) throw new RangeError("a name that is too long");
     labels.push(new TextDecoder().decode(new Uint8Array(view.buffer, view.byteOffset + at + 1, length)));
     at += 1 + length;
   }

@@ -1,13 +1,13 @@
 import type { Address } from "../../shared/address/address.ts";
 
 /** What usually listens at a port, and how it is asked who it is. */
-export type Usual = { port: number; name: string; ask: "banner" | "http" | "https" | "rtsp" | "none" };
+export type KnownService = { port: number; name: string; ask: "banner" | "http" | "https" | "rtsp" | "none" };
 
 /** A device that answered to everybody's address, by its own; `service` where it said what it is. */
-export type Announced = { address: Address; port: number; what: string; service?: Usual };
+export type Announced = { address: Address; port: number; what: string; service?: KnownService };
 
 /** Ports of what people map: pages, cameras, shells, screens, files, telephones, databases. */
-export const USUAL: readonly Usual[] = [
+export const KNOWN_SERVICES: readonly KnownService[] = [
   { port: 21, name: "ftp", ask: "banner" },
   { port: 22, name: "ssh", ask: "banner" },
   { port: 80, name: "web", ask: "http" },

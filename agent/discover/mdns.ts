@@ -1,10 +1,10 @@
 import { addressOf } from "../../shared/address/address.ts";
 import { clean } from "../../shared/text.ts";
 import { decodeAnswer } from "./dns.ts";
-import type { Announced, Usual } from "./known-services.ts";
+import type { Announced, KnownService } from "./known-services.ts";
 
 /** Services that devices announce by mDNS (RFC 6763), as they are called here, and how they are asked who they are. */
-const SERVICES: Readonly<Record<string, Omit<Usual, "port">>> = {
+const SERVICES: Readonly<Record<string, Omit<KnownService, "port">>> = {
   _http: { name: "web", ask: "http" },
   _https: { name: "web", ask: "https" },
   _ssh: { name: "ssh", ask: "banner" },

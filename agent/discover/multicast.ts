@@ -8,8 +8,8 @@ import type { Announced } from "./known-services.ts";
 const LISTEN_MS = 2_500;
 
 /** Where the LAN listens: SSDP and WS-Discovery, and mDNS. */
-const EVERYBODY = "239.255.255.250";
-const MDNS = "224.0.0.251";
+const SSDP_GROUP = "239.255.255.250";
+const MDNS_GROUP = "224.0.0.251";
 
 const SSDP =
   'M-SEARCH * HTTP/1.1\r\nHOST: 239.255.255.250:1900\r\nMAN: "ssdp:discover"\r\nMX: 1\r\nST: upnp:rootdevice\r\n\r\n';
@@ -18,11 +18,11 @@ const ONVIF = (id: string): string => `<?xml version="1.0" encoding="UTF-8"?>
 <e:Envelope xmlns:e="http://www.w3.org/2003/05/soap-envelope" xmlns:w="http://schemas.xmlsoap.org/ws/2004/08/addressing" xmlns:d="http://schemas.xmlsoap.org/ws/2005/04/discovery" xmlns:dn="http://www.onvif.org/ver10/network/wsdl"><e:Header><w:MessageID>uuid:${id}</w:MessageID><w:To>urn:schemas-xmlsoap-org:ws:2005:04:discovery</w:To><w:Action>http://schemas.xmlsoap.org/ws/2005/04/discovery/Probe</w:Action></e:Header><e:Body><d:Probe><d:Types>dn:NetworkVideoTransmitter</d:Types></d:Probe></e:Body></e:Envelope>`;
 
 /** Asks the LAN by SSDP, by mDNS and, for cameras, by WS-Discovery. Who answers only counts by the address that is then dialled. */
-export async function announced(): Promise<Announced[]> {
+export async function announcedServices(): Promise<Announced[]> {
   const found = await Promise.all([
-    ask(SSDP, EVERYBODY, 1900, (bytes) => ssdpOf(textOf(bytes))),
-    ask(ONVIF(crypto.randomUUID()), EVERYBODY, 3702, (bytes) => onvifOf(textOf(bytes))),
-    ask(encodeQuery(SERVICE_NAMES), MDNS, 5353, announcedBy),
+    ask(SSDP, SSDP_GROUP, 1900, (bytes) => ssdpOf(textOf(bytes))),
+    ask(ONVIF(crypto.randomUUID()), SSDP_GROUP, 3702, (bytes) => onvifOf(textOf(bytes))),
+    ask(encodeQuery(SERVICE_NAMES), MDNS_GROUP, 5353, announcedBy),
   ]);
   return found.flat();
 }

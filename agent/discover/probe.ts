@@ -1,38 +1,38 @@
 import { connect, type Socket } from "node:net";
 import { connect as connectTls } from "node:tls";
 import { clean } from "../../shared/text.ts";
-import type { Usual } from "./known-services.ts";
+import type { KnownService } from "./known-services.ts";
 
 /** Milliseconds for a device of the same LAN to answer. */
 const CONNECT_MS = 700;
 const ANSWER_MS = 1_500;
-const MOST_BYTES = 16 * 1024;
+const MAX_BYTES = 16 * 1024;
 
 /** What a port said, in a few words; "" when it only took the connection; null when nothing answers. */
-export async function probe(host: string, { port, ask }: Usual): Promise<string | null> {
+export async function probe(host: string, { port, ask }: KnownService): Promise<string | null> {
   const socket = connect({ host, port });
   try {
     if (!(await settled(socket, "connect", CONNECT_MS))) return null;
-    return await asked(socket, host, ask);
+    return await identify(socket, host, ask);
   } finally {
     socket.destroy();
   }
 }
 
-async function asked(socket: Socket, host: string, ask: Usual["ask"]): Promise<string> {
+async function identify(socket: Socket, host: string, ask: KnownService["ask"]): Promise<string> {
   switch (ask) {
     case "none":
       return "";
     case "banner":
-      return firstLine(await answer(socket, ""));
+      return firstLine(await readAnswer(socket, ""));
     case "rtsp":
-      return titleOf(await answer(socket, `OPTIONS * RTSP/1.0\r\nCSeq: 1\r\n\r\n`));
+      return titleOf(await readAnswer(socket, `OPTIONS * RTSP/1.0\r\nCSeq: 1\r\n\r\n`));
     case "http":
-      return titleOf(await answer(socket, request(host)));
+      return titleOf(await readAnswer(socket, request(host)));
     case "https": {
       // Whose certificate it is does not matter: nothing is told it but that we are here.
       const tls = connectTls({ socket, rejectUnauthorized: false });
-      return (await settled(tls, "secureConnect", ANSWER_MS)) ? titleOf(await answer(tls, request(host))) : "";
+      return (await settled(tls, "secureConnect", ANSWER_MS)) ? titleOf(await readAnswer(tls, request(host))) : "";
     }
   }
 }
@@ -50,7 +50,7 @@ function settled(socket: Socket, event: "connect" | "secureConnect", ms: number)
 }
 
 /** What comes within a moment; all of it may be nothing. */
-function answer(socket: Socket, question: string): Promise<string> {
+function readAnswer(socket: Socket, question: string): Promise<string> {
   return new Promise((resolve) => {
     let text = "";
     const done = (): void => resolve(text);
@@ -58,7 +58,7 @@ function answer(socket: Socket, question: string): Promise<string> {
     socket.once("error", done).once("close", done);
     socket.setEncoding("latin1").on("data", (chunk: string) => {
       text += chunk;
-      if (text.length > MOST_BYTES || question === "" || text.includes("</title>")) done();
+      if (text.length > MAX_BYTES || question === "" || text.includes("</title>")) done();
     });
     if (question !== "") socket.write(question);
   });

@@ -5,11 +5,11 @@ import { parseNetworkRule, type TargetRule } from "../../shared/address/target-r
 import type { TargetPolicy } from "../policy.ts";
 
 /** Addresses looked at in one go: more would take minutes, and look like an attack. */
-export const MOST_ADDRESSES = 1_024;
+export const MAX_ADDRESSES = 1_024;
 /** A network of more is only looked at where this machine is in it. */
 const WIDEST_BITS = 10;
 
-export type Scope = { addresses: Address[]; isCut: boolean };
+export type Scope = { addresses: Address[]; isTruncated: boolean };
 
 /** The addresses to look at: of the allowed networks, and of this machine's own where those are too wide. IPv4 only: IPv6 networks can't be walked. */
 export function scopeOf(policy: TargetPolicy): Scope {
@@ -19,14 +19,14 @@ export function scopeOf(policy: TargetPolicy): Scope {
       : policy.claims.targets.map(parseNetworkRule).flatMap((rule) => (rule.ok ? [rule.value] : []));
   const networks = rules.flatMap((rule) => networksOf(rule));
   const found = new Map<string, Address>();
-  let isCut = false;
+  let isTruncated = false;
   for (const network of networks) {
     for (const address of members(network)) {
-      if (found.size >= MOST_ADDRESSES) isCut = true;
+      if (found.size >= MAX_ADDRESSES) isTruncated = true;
       else found.set(address.text, address);
     }
   }
-  return { addresses: [...found.values()], isCut };
+  return { addresses: [...found.values()], isTruncated };
 }
 
 function networksOf(rule: TargetRule): Cidr[] {

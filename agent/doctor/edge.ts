@@ -8,7 +8,7 @@ import { fail, ok, warn, type Finding } from "./finding.ts";
 
 const TIMEOUT_MS = 10_000;
 /** Limit in bytes for an answer: an edge sends its clock or its keys, and another server may send without end. */
-const MOST_BYTES = 256 * 1024;
+const MAX_BYTES = 256 * 1024;
 /** Tokens are refused beyond this; see shared/rule/token-life.ts. */
 const SKEW_MS = 60_000;
 
@@ -19,7 +19,7 @@ export type EdgeCheck = { findings: Finding[]; time: number | null };
 export async function checkEdge(dialler: Dialler, edge: URL, now: () => number): Promise<EdgeCheck> {
   try {
     const { status, body } = await ask(dialler, new URL("/.sallyport/healthz", edge), {
-      limit: MOST_BYTES,
+      limit: MAX_BYTES,
       timeoutMs: TIMEOUT_MS,
     });
     const { ok: isOk, time } = (body ?? {}) as { ok?: unknown; time?: unknown };
@@ -54,7 +54,7 @@ function clock(time: number | null, now: number): Finding {
 export async function checkSignature(dialler: Dialler, edge: URL, token: string): Promise<Finding> {
   try {
     const answer = await ask(dialler, new URL("/.sallyport/jwks.json", edge), {
-      limit: MOST_BYTES,
+      limit: MAX_BYTES,
       timeoutMs: TIMEOUT_MS,
     });
     const { keys } = answer.body as { keys: (JsonWebKey & { kid: string })[] };

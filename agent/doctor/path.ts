@@ -74,14 +74,14 @@ export async function checkTcp({ host, port, what }: FirstHop): Promise<Finding>
 /** The certificate, and whether it is the edge's: boxes that read TLS show one of their own. */
 export async function checkTls(dialler: Dialler, edge: URL, now: number): Promise<Finding> {
   try {
-    const { shown, trouble } = await dialler.look(edge);
+    const { shown, problem } = await dialler.inspect(edge);
     const { subject, issuer, valid_to } = shown.getPeerCertificate();
     const protocol = shown.getProtocol();
     shown.destroy();
     const ends = Date.parse(valid_to);
     const until = new Date(ends).toISOString().slice(0, 10);
     const what = `${protocol}, certificate of ${shortName(subject)} by ${shortName(issuer)} until ${until}`;
-    if (trouble !== null) return fail("tls", EXIT.unreachable, `${what}: it ${trouble.text}`, FIXES[trouble.kind]);
+    if (problem !== null) return fail("tls", EXIT.unreachable, `${what}: it ${problem.text}`, FIXES[problem.kind]);
     if (ends - now < CERTIFICATE_DAYS * 86_400_000) return warn("tls", `${what}: it ends soon`, "renew it at the edge");
     return ok("tls", what);
   } catch (error) {

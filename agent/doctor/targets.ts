@@ -8,7 +8,7 @@ import { remedyOf } from "../remedy.ts";
 import { fail, ok, skipped, type Finding } from "./finding.ts";
 
 /** Ports of one host in a token that are tried one by one. */
-const MOST_PORTS = 16;
+const MAX_PORTS = 16;
 
 /** Targets that a token names one by one: a single address with a few ports. */
 export function namedTargets(rules: readonly string[]): string[] {
@@ -16,9 +16,9 @@ export function namedTargets(rules: readonly string[]): string[] {
     const rule = parseNetworkRule(text);
     if (!rule.ok || !/\/(?:32|128)$|^[^/]+$/.test(rule.value.cidr.text)) return [];
     const ports = rule.value.ports.flatMap(({ first, last }) =>
-      last - first >= MOST_PORTS ? [] : Array.from({ length: last - first + 1 }, (_, index) => first + index),
+      last - first >= MAX_PORTS ? [] : Array.from({ length: last - first + 1 }, (_, index) => first + index),
     );
-    if (ports.length > MOST_PORTS) return [];
+    if (ports.length > MAX_PORTS) return [];
     return ports.map((port) => formatHostPort(rule.value.cidr.text.replace(/\/\d+$/, ""), port));
   });
 }

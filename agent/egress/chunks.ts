@@ -4,7 +4,7 @@ import { MAX_DATA } from "../../shared/wire/limits.ts";
 /** Reads below this get a chunk of their own size. */
 const LARGE_BYTES = 32 * 1024;
 /** Bytes kept for the next reads. What lies between two acknowledgements is less. */
-const MOST_FREE_BYTES = 4 * 1024 * 1024;
+const MAX_FREE_BYTES = 4 * 1024 * 1024;
 
 /**
  * Free chunks by size: powers of two, for a chunk that is kept must not hold much more memory than it is charged for.
@@ -27,14 +27,14 @@ export function recycle({ buffer }: Uint8Array): void {
   const bytes = buffer.byteLength - HEADROOM;
   const list = free.get(bytes);
   if (bytes < LARGE_BYTES || list === undefined) return;
-  if (freeBytes + bytes > MOST_FREE_BYTES) letGo(bytes);
-  if (freeBytes + bytes > MOST_FREE_BYTES) return;
+  if (freeBytes + bytes > MAX_FREE_BYTES) evictOtherSize(bytes);
+  if (freeBytes + bytes > MAX_FREE_BYTES) return;
   freeBytes += bytes;
   list.push(buffer as ArrayBuffer);
 }
 
 /** Makes room for chunks of a size: those of the size that nobody has asked for the longest go, or a pool full of them would be of no use. */
-function letGo(wanted: number): void {
+function evictOtherSize(wanted: number): void {
   for (const [bytes, list] of free) {
     if (bytes === wanted || list.length === 0) continue;
     freeBytes -= bytes * list.length;

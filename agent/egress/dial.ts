@@ -43,7 +43,7 @@ function first(attempts: readonly (() => net.Socket)[], where: string, signal: A
   return new Promise((resolve) => {
     const waiting = new Set<net.Socket>();
     let begun = 0;
-    let told: Error | undefined;
+    let firstError: Error | undefined;
     let next: NodeJS.Timeout | undefined;
     const settle = (dialled: Dialled): void => {
       clearTimeout(limit);
@@ -54,22 +54,22 @@ function first(attempts: readonly (() => net.Socket)[], where: string, signal: A
     };
     const fail = (error: Error | undefined): void => settle({ ok: false, failure: failureOf(error, where) });
     const abort = (): void => fail(signal.reason as Error);
-    const limit = setTimeout(() => fail(told ?? new DOMException("", "TimeoutError")), DIAL_TIMEOUT_MS);
+    const limit = setTimeout(() => fail(firstError ?? new DOMException("", "TimeoutError")), DIAL_TIMEOUT_MS);
     const begin = (): void => {
       clearTimeout(next);
       const socket = attempts[begun]?.();
       begun += 1;
-      if (socket === undefined) return waiting.size === 0 ? fail(told) : undefined;
+      if (socket === undefined) return waiting.size === 0 ? fail(firstError) : undefined;
       if (begun < attempts.length) next = setTimeout(begin, NEXT_ADDRESS_MS);
       waiting.add(socket);
-      const failed = (error: Error): void => {
-        told ??= error;
+      const onError = (error: Error): void => {
+        firstError ??= error;
         waiting.delete(socket);
         begin();
       };
-      socket.once("error", failed);
+      socket.once("error", onError);
       socket.once("connect", () => {
-        socket.off("error", failed);
+        socket.off("error", onError);
         waiting.delete(socket);
         settle({ ok: true, socket });
       });

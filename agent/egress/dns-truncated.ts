@@ -1,7 +1,7 @@
 import { viewOf } from "../../shared/wire/frame.ts";
 
 const HEADER_BYTES = 12;
-const MOST_LABEL = 63;
+const MAX_LABEL_BYTES = 63;
 const IS_ANSWER = 0x8000;
 const IS_TRUNCATED = 0x0200;
 
@@ -16,7 +16,7 @@ export function truncatedAnswer(answer: Uint8Array): Uint8Array | null {
   if ((flags & IS_ANSWER) === 0 || asked.getUint16(4) !== 1) return null;
   let at = HEADER_BYTES;
   for (let label = answer[at]; label !== 0; label = answer[at]) {
-    if (label === undefined || label > MOST_LABEL) return null;
+    if (label === undefined || label > MAX_LABEL_BYTES) return null;
     at += 1 + label;
   }
   const end = at + 1 + 4;

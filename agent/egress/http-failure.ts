@@ -10,7 +10,7 @@ export function fail(stream: Stream, { code, reason }: Failure): void {
 }
 
 /** What an error of Node's HTTP client means. */
-export function errorOf(error: NodeJS.ErrnoException, target: string): Failure {
+export function httpFailureOf(error: NodeJS.ErrnoException, target: string): Failure {
   if (error instanceof DialError) return error.failure;
   const { code = "" } = error;
   if (code.startsWith("HPE_"))

@@ -11,7 +11,7 @@ import { failureOf } from "./dial.ts";
 import type { HttpDialOptions } from "./http-options.ts";
 
 /** Idle connections kept to one target. */
-const MOST_IDLE = 64;
+const MAX_IDLE = 64;
 /** Milliseconds an idle connection is kept: less than most servers keep theirs, and what they say counts first. */
 const IDLE_MS = 30_000;
 const KEEPALIVE_MS = 30_000;
@@ -40,7 +40,7 @@ export class TargetPool extends http.Agent {
     super({
       keepAlive: true,
       keepAliveMsecs: KEEPALIVE_MS,
-      maxFreeSockets: MOST_IDLE,
+      maxFreeSockets: MAX_IDLE,
       scheduling: "lifo",
       timeout: IDLE_MS,
     });

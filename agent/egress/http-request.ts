@@ -1,9 +1,9 @@
 import http from "node:http";
 import type { RequestHead } from "../../shared/http/head.ts";
-import type { Way } from "./http-pools.ts";
+import type { HttpUpstream } from "./http-pools.ts";
 
 /** Host as the mapping wants the target to see it. */
-export function hostFor(head: RequestHead, { options, pool }: Way): string {
+export function hostFor(head: RequestHead, { options, pool }: HttpUpstream): string {
   switch (options.hostHeader) {
     case "visitor":
       return head.host;
@@ -15,7 +15,7 @@ export function hostFor(head: RequestHead, { options, pool }: Way): string {
 }
 
 /** Path and query that the target sees. */
-export function pathFor(head: RequestHead, { options }: Way): string {
+export function pathFor(head: RequestHead, { options }: HttpUpstream): string {
   const { prefix } = options;
   if (prefix === "" || !head.path.startsWith(prefix)) return head.path;
   const rest = head.path.slice(prefix.length);
@@ -23,24 +23,24 @@ export function pathFor(head: RequestHead, { options }: Way): string {
 }
 
 /** Headers for the target, but for those of its framing. */
-export function headersFor(head: RequestHead, way: Way): string[] {
-  const headers = ["Host", hostFor(head, way), ...head.headers];
-  if (way.options.prefix !== "") headers.push("x-forwarded-prefix", way.options.prefix);
+export function headersFor(head: RequestHead, upstream: HttpUpstream): string[] {
+  const headers = ["Host", hostFor(head, upstream), ...head.headers];
+  if (upstream.options.prefix !== "") headers.push("x-forwarded-prefix", upstream.options.prefix);
   return headers;
 }
 
 /** Begins a request; its body is written by the caller. */
-export function requestToTarget(head: RequestHead, way: Way): http.ClientRequest {
-  const headers = headersFor(head, way);
+export function requestToTarget(head: RequestHead, upstream: HttpUpstream): http.ClientRequest {
+  const headers = headersFor(head, upstream);
   // Framing is written here and nowhere else: one length, or chunks, or neither.
   if (head.framing === "open") headers.push("Transfer-Encoding", "chunked");
   else if (head.framing === "none" && !LENGTHLESS.has(head.method) && !head.headers.includes("content-length"))
     headers.push("Content-Length", "0");
   headers.push("Connection", "keep-alive");
   return http.request({
-    agent: way.pool,
+    agent: upstream.pool,
     method: head.method,
-    path: pathFor(head, way),
+    path: pathFor(head, upstream),
     // Flat and raw: Node writes them as they are and adds none.
     headers,
     setHost: false,

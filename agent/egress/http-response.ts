@@ -11,7 +11,7 @@ import { CONTINUE_MS, MAX_HEAD, MAX_HEADERS, MAX_INTERIM } from "../../shared/ht
 import { RECORD } from "../../shared/http/record.ts";
 import { rewriteResponse } from "../../shared/http/rewrite.ts";
 import type { Stream } from "../../shared/session/stream.ts";
-import type { Way } from "./http-pools.ts";
+import type { HttpUpstream } from "./http-pools.ts";
 import { hostFor } from "./http-request.ts";
 import type { RecordWriter } from "./http-writer.ts";
 
@@ -26,28 +26,28 @@ export class HttpAnswer {
   readonly #stream: Stream;
   readonly #writer: RecordWriter;
   readonly #head: RequestHead;
-  readonly #way: Way;
+  readonly #upstream: HttpUpstream;
   readonly #target: string;
   #response: http.IncomingMessage | null = null;
   #interims = 0;
   #continued = false;
 
-  constructor(stream: Stream, writer: RecordWriter, head: RequestHead, way: Way, target: string) {
+  constructor(stream: Stream, writer: RecordWriter, head: RequestHead, upstream: HttpUpstream, target: string) {
     this.#stream = stream;
     this.#writer = writer;
     this.#head = head;
-    this.#way = way;
+    this.#upstream = upstream;
     this.#target = target;
   }
 
   /** The visitor waits for 100; a target that knows nothing of that must not make it wait for ever. */
-  expect(): void {
-    const timer = setTimeout(() => this.goOn(), CONTINUE_MS);
+  scheduleContinue(): void {
+    const timer = setTimeout(() => this.sendContinue(), CONTINUE_MS);
     timer.unref();
   }
 
   /** The visitor's body is wanted. */
-  goOn(): void {
+  sendContinue(): void {
     if (this.#continued || this.begun || this.#stream.over) return;
     this.#continued = true;
     this.#writer.chunk(encodeInterimHead(100));
@@ -55,7 +55,7 @@ export class HttpAnswer {
   }
 
   /** 102, 103: the platform has no way to pass them on, so they are only counted. */
-  interim(request: http.ClientRequest): void {
+  countInterim(request: http.ClientRequest): void {
     this.#interims += 1;
     if (this.#interims <= MAX_INTERIM) return;
     this.#stream.reset("target-protocol", `${this.#target} sent more than ${MAX_INTERIM} interim answers`);
@@ -66,11 +66,11 @@ export class HttpAnswer {
   begin(status: number, reason: string, raw: readonly string[]): boolean {
     this.begun = true;
     const carried = responseHeaders(raw, status === 101);
-    const { pool, options } = this.#way;
+    const { pool, options } = this.#upstream;
     const headers =
       options.rewrite && needsRewriting(carried)
         ? rewriteResponse(carried, {
-            target: { scheme: pool.scheme, host: hostFor(this.#head, this.#way) },
+            target: { scheme: pool.scheme, host: hostFor(this.#head, this.#upstream) },
             visitor: { scheme: this.#head.scheme, host: this.#head.host },
             stripped: options.prefix,
           })

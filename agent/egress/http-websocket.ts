@@ -6,9 +6,9 @@ import type { RequestHead } from "../../shared/http/head.ts";
 import { MAX_MESSAGE, MAX_WAITING } from "../../shared/http/limits.ts";
 import { RECORD, recordChunks, type RecordKind } from "../../shared/http/record.ts";
 import type { Stream } from "../../shared/session/stream.ts";
-import type { Conversation } from "./target-exchange.ts";
-import { errorOf, fail } from "./http-failure.ts";
-import type { Way } from "./http-pools.ts";
+import type { TargetExchange } from "./target-exchange.ts";
+import { httpFailureOf, fail } from "./http-failure.ts";
+import type { HttpUpstream } from "./http-pools.ts";
 import { headersFor, MAX_RESPONSE_HEAD, pathFor } from "./http-request.ts";
 import type { HttpAnswer } from "./http-response.ts";
 import type { RecordWriter } from "./http-writer.ts";
@@ -20,7 +20,7 @@ import type { RecordWriter } from "./http-writer.ts";
 const backlog = new Backlog(4 * MAX_WAITING);
 
 /** How a WebSocket ends that a target breaks, by what `ws` calls it; any other breach is 1011. */
-const BREACHES: Readonly<Record<string, number>> = {
+const CLOSE_CODES: Readonly<Record<string, number>> = {
   WS_ERR_INVALID_UTF8: 1007,
   WS_ERR_UNSUPPORTED_MESSAGE_LENGTH: 1009,
 };
@@ -30,28 +30,30 @@ type Socketlike = Parameters<Parameters<http.ClientRequest["on"]>[1]>[0];
 export type WebSocketParts = {
   stream: Stream;
   head: RequestHead;
-  way: Way;
+  upstream: HttpUpstream;
   writer: RecordWriter;
   answer: HttpAnswer;
   accept: (socket: Socketlike) => void;
 };
 
 /** Asks the target for a WebSocket. Whatever it answers is what the visitor hears: 101 with its headers, or its refusal. */
-export function serveWebSocket({ stream, head, way, writer, answer, accept }: WebSocketParts): {
-  conversation: Conversation;
+export function serveWebSocket({ stream, head, upstream, writer, answer, accept }: WebSocketParts): {
+  exchange: TargetExchange;
   abandon: () => void;
 } {
   const offered = offeredProtocols(head);
   const socket = new WebSocket(`ws://target.invalid/`, offered, {
-    agent: way.pool,
-    headers: objectOf(headersFor(head, way).filter((_, at, all) => all[at - (at % 2)] !== "sec-websocket-protocol")),
+    agent: upstream.pool,
+    headers: objectOf(
+      headersFor(head, upstream).filter((_, at, all) => all[at - (at % 2)] !== "sec-websocket-protocol"),
+    ),
     perMessageDeflate: false,
     maxPayload: MAX_MESSAGE,
     followRedirects: false,
     maxHeaderSize: MAX_RESPONSE_HEAD,
     finishRequest: (request) => {
       // A URL would not leave the path as it is.
-      request.path = pathFor(head, way);
+      request.path = pathFor(head, upstream);
       request.on("socket", accept);
       request.end();
     },
@@ -62,7 +64,7 @@ export function serveWebSocket({ stream, head, way, writer, answer, accept }: We
   let read = (): number => 0;
   let complete = 0;
   const waiter: Waiter = {
-    source: way.pool.authority,
+    source: upstream.pool.authority,
     waiting: () => stream.out.pendingBytes + socket.bufferedAmount + read() - complete,
     evict: () => stream.reset("busy", "more WebSocket messages waited in the agent than there is room for"),
   };
@@ -85,8 +87,8 @@ export function serveWebSocket({ stream, head, way, writer, answer, accept }: We
     if (stream.over || answer.done) return;
     const { code = "" } = error;
     // What came before the breach is on its way: a reset would overtake it.
-    if (code.startsWith("WS_ERR_")) return close(BREACHES[code] ?? 1011, `target-protocol: ${error.message}`);
-    const failure = errorOf(error, way.pool.authority);
+    if (code.startsWith("WS_ERR_")) return close(CLOSE_CODES[code] ?? 1011, `target-protocol: ${error.message}`);
+    const failure = httpFailureOf(error, upstream.pool.authority);
     fail(
       stream,
       failure.code === "target-reset" && socket.readyState === WebSocket.CONNECTING
@@ -129,7 +131,7 @@ export function serveWebSocket({ stream, head, way, writer, answer, accept }: We
       socket.terminate();
       backlog.remove(waiter);
     },
-    conversation: {
+    exchange: {
       body: () => {
         throw new SessionError("protocol", "a body in a WebSocket");
       },

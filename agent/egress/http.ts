@@ -5,9 +5,9 @@ import { RECORD, RecordReader } from "../../shared/http/record.ts";
 import type { Dial } from "../../shared/wire/open.ts";
 import { formatHostPort } from "../../shared/address/socket-address.ts";
 import type { Stream } from "../../shared/session/stream.ts";
-import type { Conversation } from "./target-exchange.ts";
-import { errorOf, fail } from "./http-failure.ts";
-import type { HttpPools, Way } from "./http-pools.ts";
+import type { TargetExchange } from "./target-exchange.ts";
+import { httpFailureOf, fail } from "./http-failure.ts";
+import type { HttpPools, HttpUpstream } from "./http-pools.ts";
 import { requestToTarget } from "./http-request.ts";
 import { HttpAnswer } from "./http-response.ts";
 import { serveWebSocket } from "./http-websocket.ts";
@@ -19,8 +19,8 @@ export function serveHttp(stream: Stream, dial: Dial, pools: HttpPools, dialled:
   const ended = new Promise<Failure | null>((done) => {
     resolve = done;
   });
-  const way = pools.wayTo(dial);
-  let conversation: Conversation | undefined;
+  const upstream = pools.upstreamOf(dial);
+  let exchange: TargetExchange | undefined;
   let abandon: () => void = () => {};
   let counted = true;
   const reached = (): void => {
@@ -29,54 +29,54 @@ export function serveHttp(stream: Stream, dial: Dial, pools: HttpPools, dialled:
   };
   const reader = new RecordReader({
     body: (bytes) => {
-      if (conversation === undefined) throw new SessionError("protocol", "a body before its head");
-      conversation.body(bytes);
+      if (exchange === undefined) throw new SessionError("protocol", "a body before its head");
+      exchange.body(bytes);
     },
     piece: (kind, bytes, isLast) => {
-      if (conversation === undefined) throw new SessionError("protocol", "a message before its head");
-      conversation.piece(kind, bytes, isLast);
+      if (exchange === undefined) throw new SessionError("protocol", "a message before its head");
+      exchange.piece(kind, bytes, isLast);
     },
     record: (kind, payload, owed) => {
-      if (conversation !== undefined) return conversation.record(kind, payload, owed);
-      if (kind !== RECORD.REQUEST || way === null) throw new SessionError("protocol", "no request head");
-      ({ conversation, abandon } = converse(stream, dial, decodeRequestHead(payload), way, reached));
+      if (exchange !== undefined) return exchange.record(kind, payload, owed);
+      if (kind !== RECORD.REQUEST || upstream === null) throw new SessionError("protocol", "no request head");
+      ({ exchange, abandon } = beginExchange(stream, dial, decodeRequestHead(payload), upstream, reached));
     },
   });
   stream.events = {
     data: (bytes) => {
       try {
-        const ours = reader.push(bytes);
-        if (ours > 0) stream.consumed(ours);
+        const consumed = reader.push(bytes);
+        if (consumed > 0) stream.consumed(consumed);
       } catch (error) {
         // Whatever a relay says, it costs this stream and never the agent.
         const reason = error instanceof Error ? error.message : String(error);
         fail(stream, { code: "internal", reason });
       }
     },
-    fin: () => conversation?.fin(),
+    fin: () => exchange?.fin(),
     // Here and not when there is an answer: a closure added to an object later on is kept until a full collection, and
     // with it all that the request was (measured 2026-11-22: a sixth of what is allocated).
-    writable: () => conversation?.writable(),
+    writable: () => exchange?.writable(),
     ended: (failure) => {
       reached();
       abandon();
       resolve(failure);
     },
   };
-  if (way === null)
+  if (upstream === null)
     stream.reject("target-denied", `${dial.target}, with the options of this DIAL, is no target of a HTTP endpoint`);
   return ended;
 }
 
-function converse(
+function beginExchange(
   stream: Stream,
   dial: Dial,
   head: RequestHead,
-  way: Way,
+  upstream: HttpUpstream,
   reached: () => void,
-): { conversation: Conversation; abandon: () => void } {
+): { exchange: TargetExchange; abandon: () => void } {
   const writer = new RecordWriter(stream);
-  const answer = new HttpAnswer(stream, writer, head, way, dial.target);
+  const answer = new HttpAnswer(stream, writer, head, upstream, dial.target);
   const accept = (socket: {
     remoteAddress?: string | undefined;
     remotePort?: number | undefined;
@@ -89,29 +89,29 @@ function converse(
       local: addressOf(socket.localAddress, socket.localPort),
     });
   };
-  if (head.upgrade) return serveWebSocket({ stream, head, way, writer, answer, accept });
-  return plain(stream, dial, head, way, answer, accept);
+  if (head.upgrade) return serveWebSocket({ stream, head, upstream, writer, answer, accept });
+  return forwardRequest(stream, dial, head, upstream, answer, accept);
 }
 
 /** One request as the target gets it: well-formed, framed by us, exactly once. */
-function plain(
+function forwardRequest(
   stream: Stream,
   dial: Dial,
   head: RequestHead,
-  way: Way,
+  upstream: HttpUpstream,
   answer: HttpAnswer,
   accept: (socket: http.ClientRequest["socket"] & object) => void,
-): { conversation: Conversation; abandon: () => void } {
+): { exchange: TargetExchange; abandon: () => void } {
   let request: http.ClientRequest;
   let over = false;
   const begin = (): void => {
-    request = requestToTarget(head, way);
+    request = requestToTarget(head, upstream);
     request.on("socket", (socket) => {
       accept(socket);
     });
     request.on("response", (response) => answer.respond(response, request));
-    request.on("continue", () => answer.goOn());
-    request.on("information", () => answer.interim(request));
+    request.on("continue", () => answer.sendContinue());
+    request.on("information", () => answer.countInterim(request));
     // Nobody asked for one: it would be bytes of no kind from here on.
     request.on("upgrade", (_response, socket) => {
       socket.destroy();
@@ -120,8 +120,8 @@ function plain(
     request.on("error", (error) => {
       if (stream.over || answer.done) return;
       // A connection that was kept alive may have been closed just as we took it. What a repeat can't harm is asked again.
-      if (request.reusedSocket && !answer.begun && repeatable(head) && isClosed(error)) return retry();
-      fail(stream, errorOf(error, dial.target));
+      if (request.reusedSocket && !answer.begun && isRepeatable(head) && isClosed(error)) return retry();
+      fail(stream, httpFailureOf(error, dial.target));
     });
   };
   let retried = 0;
@@ -132,12 +132,12 @@ function plain(
     if (over) request.end();
   };
   begin();
-  if (head.headers.includes("expect")) answer.expect();
+  if (head.headers.includes("expect")) answer.scheduleContinue();
   return {
     abandon: () => {
       if (!answer.done || !request.writableFinished) request.destroy();
     },
-    conversation: {
+    exchange: {
       body: (bytes) => {
         request.write(bytes, (error) => {
           if (error === undefined || error === null) stream.consumed(bytes.byteLength);
@@ -162,7 +162,7 @@ function plain(
   };
 }
 
-function repeatable({ method, framing }: RequestHead): boolean {
+function isRepeatable({ method, framing }: RequestHead): boolean {
   return framing === "none" && /^(?:GET|HEAD|OPTIONS|TRACE|PROPFIND|REPORT|SEARCH)$/.test(method);
 }
 

@@ -18,7 +18,7 @@ export async function serveTcp(
   policy: TargetPolicy,
   dialled: (local?: string) => void,
 ): Promise<Failure | null> {
-  const early: Early = { bytes: [], fin: false };
+  const early: EarlyData = { bytes: [], fin: false };
   let end: (failure: Failure | null) => void = () => {};
   const ended = new Promise<Failure | null>((resolve) => (end = resolve));
   const reached = await reachFor(stream, request, policy, early, end);
@@ -45,14 +45,14 @@ export async function serveTcp(
 }
 
 /** What the visitor says before the target is reached. */
-type Early = { bytes: Uint8Array[]; fin: boolean };
+type EarlyData = { bytes: Uint8Array[]; fin: boolean };
 
 /** Reaches the target, unless the stream ends before. */
 function reachFor(
   stream: Stream,
   { target }: Dial,
   policy: TargetPolicy,
-  early: Early,
+  early: EarlyData,
   end: (failure: Failure | null) => void,
 ): Promise<Dialled> {
   const abort = new AbortController();

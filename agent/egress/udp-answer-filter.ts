@@ -10,7 +10,7 @@ import { truncatedAnswer } from "./dns-truncated.ts";
 const DNS = 53;
 const TFTP = 69;
 
-export type AnswersInit = {
+export type UdpAnswerFilterOptions = {
   policy: TargetPolicy;
   /** What the names in `--deny` led to when the flow began. */
   meanings: Meanings;
@@ -25,45 +25,45 @@ export type AnswersInit = {
 };
 
 /** What a target answers in one flow: what of it the visitor may have, and which port of the target's host it is spoken to at. */
-export class Answers {
-  readonly #init: AnswersInit;
+export class UdpAnswerFilter {
+  readonly #options: UdpAnswerFilterOptions;
   readonly #guard: Guard;
-  #held = { datagrams: 0, bytes: 0 };
+  #heldBack = { datagrams: 0, bytes: 0 };
   /** Why answers from another port were dropped. */
   #denied: string | null = null;
-  #answering: number | null = null;
+  #answeringPort: number | null = null;
 
-  constructor(init: AnswersInit) {
-    this.#init = init;
-    this.#guard = new Guard(init.guard);
+  constructor(options: UdpAnswerFilterOptions) {
+    this.#options = options;
+    this.#guard = new Guard(options.guard);
   }
 
   /** The visitor said this. Answers the port of the target's host that it is for; null: the one that was dialled. */
-  heard(bytes: Uint8Array): number | null {
+  fromVisitor(bytes: Uint8Array): number | null {
     this.#guard.heard(bytes.byteLength);
     // TFTP answers each request from a port of its own, where what follows belongs (RFC 1350 section 4). Whatever else
     // answers from another port is still spoken to at the one that is mapped: the visitor knows of no other.
-    return this.#init.port !== TFTP || isRequest(bytes) ? null : this.#answering;
+    return this.#options.port !== TFTP || isRequest(bytes) ? null : this.#answeringPort;
   }
 
   /** The target's host said this from one of its ports. Answers what the visitor is sent; null: nothing. */
-  taken(bytes: Uint8Array, port: number): Uint8Array | null {
-    const { drops } = this.#init;
-    if (port !== this.#init.port && !this.#mayAnswer(port)) {
+  fromTarget(bytes: Uint8Array, port: number): Uint8Array | null {
+    const { drops } = this.#options;
+    if (port !== this.#options.port && !this.#mayAnswer(port)) {
       drops.refused += 1;
       return null;
     }
     if (this.#allows(bytes)) return bytes;
     drops.guard += 1;
-    this.#held.datagrams += 1;
-    this.#held.bytes += bytes.byteLength;
-    const cut = this.#init.port === DNS ? truncatedAnswer(bytes) : null;
+    this.#heldBack.datagrams += 1;
+    this.#heldBack.bytes += bytes.byteLength;
+    const cut = this.#options.port === DNS ? truncatedAnswer(bytes) : null;
     return cut !== null && this.#guard.allows(cut.byteLength) ? cut : null;
   }
 
   /** What a flow that ends in order kept from its visitor; null: nothing. */
   get failure(): Failure | null {
-    const { datagrams, bytes } = this.#held;
+    const { datagrams, bytes } = this.#heldBack;
     if (datagrams > 0) {
       const what = `${datagrams} ${datagrams === 1 ? "answer" : "answers"} (${bytes} bytes)`;
       const why = "over three times what a visitor sent whose address nothing proves";
@@ -73,9 +73,9 @@ export class Answers {
   }
 
   #mayAnswer(port: number): boolean {
-    const { policy, host, address, meanings } = this.#init;
+    const { policy, host, address, meanings } = this.#options;
     const allowed = mayDial(policy, { host, address, port }, meanings);
-    if (allowed) this.#answering = port;
+    if (allowed) this.#answeringPort = port;
     else
       this.#denied ??= `answers from port ${port} of ${address.text} were dropped: ${whyNot(policy, address, port, meanings)}`;
     return allowed;
@@ -83,7 +83,7 @@ export class Answers {
 
   #allows({ byteLength }: Uint8Array): boolean {
     if (this.#guard.allows(byteLength)) return true;
-    if (!this.#init.proved()) return false;
+    if (!this.#options.proved()) return false;
     this.#guard.prove();
     return this.#guard.allows(byteLength);
   }

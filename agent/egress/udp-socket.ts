@@ -2,7 +2,7 @@ import { createSocket, type BindOptions, type RemoteInfo, type Socket, type Sock
 import { once } from "node:events";
 import { type Address, parseAddress } from "../../shared/address/address.ts";
 import { formatHostPort } from "../../shared/address/socket-address.ts";
-import { UdpOut } from "../../link/udp-sender.ts";
+import { UdpSender } from "../../link/udp-sender.ts";
 
 /** Bytes the kernel holds for one flow while the agent is busy: what a flow that carries much sends in that time. */
 const RECEIVE_BUFFER = 1024 * 1024;
@@ -26,20 +26,20 @@ export type TargetSocketEvents = {
 export class TargetSocket {
   /** As the target sees it. */
   readonly local: string;
-  readonly #main: Socket;
-  readonly #beside: Socket | null;
+  readonly #connected: Socket;
+  readonly #unconnected: Socket | null;
   readonly #target: Address;
-  readonly #out: UdpOut;
-  readonly #besideOut: UdpOut | null;
+  readonly #connectedSender: UdpSender;
+  readonly #unconnectedSender: UdpSender | null;
 
-  private constructor(target: Address, main: Socket, beside: Socket | null) {
-    const { address, port } = main.address();
+  private constructor(target: Address, connected: Socket, unconnected: Socket | null) {
+    const { address, port } = connected.address();
     this.local = formatHostPort(address, port);
     this.#target = target;
-    this.#main = main;
-    this.#beside = beside;
-    this.#out = new UdpOut(main);
-    this.#besideOut = beside === null ? null : new UdpOut(beside);
+    this.#connected = connected;
+    this.#unconnected = unconnected;
+    this.#connectedSender = new UdpSender(connected);
+    this.#unconnectedSender = unconnected === null ? null : new UdpSender(unconnected);
   }
 
   /** Rejects with what `connect` fails with: there is no route. */
@@ -48,38 +48,38 @@ export class TargetSocket {
     const shared = { type, ...SHARED } as const;
     const own = await freePort(type);
     // Where another program was faster, any port will do, and the target's other ports are not heard.
-    const main = await bound(shared, { port: own }).catch(() => createSocket(type));
+    const connected = await bound(shared, { port: own }).catch(() => createSocket(type));
     try {
-      await connected(main, target, port);
+      await connect(connected, target, port);
     } catch (error) {
-      main.close();
+      connected.close();
       throw error;
     }
-    roomy(main);
-    const { address, port: local } = main.address();
-    const beside = local === own ? await bound(shared, { port: own, address }).catch(() => null) : null;
-    return new TargetSocket(target, main, beside);
+    enlargeBuffer(connected);
+    const { address, port: local } = connected.address();
+    const unconnected = local === own ? await bound(shared, { port: own, address }).catch(() => null) : null;
+    return new TargetSocket(target, connected, unconnected);
   }
 
   listen({ message, error }: TargetSocketEvents): void {
-    for (const socket of [this.#main, this.#beside])
+    for (const socket of [this.#connected, this.#unconnected])
       socket?.on("message", (bytes, from) => {
         if (this.#isTarget(from)) message(bytes, from.port);
       });
-    this.#main.on("error", error);
+    this.#connected.on("error", error);
     // It sends only where the target has spoken from: nobody waits for what is wrong there.
-    this.#beside?.on("error", () => undefined);
+    this.#unconnected?.on("error", () => undefined);
   }
 
   /** Sends to the target, or to another port of its host. `failed`: this machine's kernel did not take it. */
   send(bytes: Uint8Array, port: number | null, failed: () => void): void {
-    if (port === null || this.#besideOut === null) this.#out.send(bytes, null, failed);
-    else this.#besideOut.send(bytes, { port, address: this.#target.text }, failed);
+    if (port === null || this.#unconnectedSender === null) this.#connectedSender.send(bytes, null, failed);
+    else this.#unconnectedSender.send(bytes, { port, address: this.#target.text }, failed);
   }
 
   close(): void {
-    this.#main.close();
-    this.#beside?.close();
+    this.#connected.close();
+    this.#unconnected?.close();
   }
 
   #isTarget({ address }: RemoteInfo): boolean {
@@ -90,7 +90,7 @@ export class TargetSocket {
 }
 
 /** Asks the kernel for a large buffer; where it gives none, the usual one will do. */
-function roomy(socket: Socket): void {
+function enlargeBuffer(socket: Socket): void {
   try {
     socket.setRecvBufferSize(RECEIVE_BUFFER);
   } catch {
@@ -120,7 +120,7 @@ async function bound(options: SocketOptions, where: BindOptions): Promise<Socket
 }
 
 /** Connected means that the kernel has a route: a datagram socket has nobody to answer a dial. */
-function connected(socket: Socket, { text }: Address, port: number): Promise<void> {
+function connect(socket: Socket, { text }: Address, port: number): Promise<void> {
   return new Promise((resolve, reject) => {
     socket.once("error", reject);
     socket.connect(port, text, () => {

@@ -8,11 +8,11 @@ import type { Stream } from "../../shared/session/stream.ts";
 import { parseTarget } from "../../shared/address/target.ts";
 import type { Meanings } from "../../shared/address/target-rule.ts";
 import { deferred } from "../../link/deferred.ts";
-import { StandstillWatch } from "../../link/event-loop-watch.ts";
-import { judge, meaningsOf, type TargetPolicy } from "../policy.ts";
-import type { Tally } from "../report.ts";
+import { EventLoopWatch } from "../../link/event-loop-watch.ts";
+import { judge, resolveDenied, type TargetPolicy } from "../policy.ts";
+import type { Traffic } from "../report.ts";
 import { failureOf } from "./dial.ts";
-import { Answers } from "./udp-answer-filter.ts";
+import { UdpAnswerFilter } from "./udp-answer-filter.ts";
 import { TargetSocket } from "./udp-socket.ts";
 
 const SWEEP_MS = 1_000;
@@ -32,7 +32,7 @@ type Flow = { touched: number; idleMs: number; stream: Stream };
 export class UdpEgress {
   readonly #host: UdpHost;
   readonly #flows = new IdleFlows<Flow>();
-  readonly #standstill = new StandstillWatch();
+  readonly #eventLoop = new EventLoopWatch();
   #sweep: NodeJS.Timeout | undefined;
 
   constructor(host: UdpHost) {
@@ -53,7 +53,7 @@ export class UdpEgress {
     stream: Stream,
     request: Dial,
     options: DialOptions,
-    tally: Tally,
+    traffic: Traffic,
     dialled: (local?: string) => void,
   ): Promise<Failure | null> {
     const { policy, queue, proved } = this.#host;
@@ -65,17 +65,17 @@ export class UdpEgress {
       idleMs: (options.idleSeconds ?? FLOW_IDLE_MS / 1000) * 1000,
       stream,
     };
-    let open: { socket: TargetSocket; answers: Answers } | undefined;
+    let open: { socket: TargetSocket; answers: UdpAnswerFilter } | undefined;
 
     const toTarget = (bytes: Uint8Array): void => {
       flow.touched = performance.now();
-      open?.socket.send(bytes, open.answers.heard(bytes), () => (drops.socket += 1));
+      open?.socket.send(bytes, open.answers.fromVisitor(bytes), () => (drops.socket += 1));
     };
     stream.events = {
       data: (bytes) => stream.consumed(bytes.byteLength),
       fin: () => stream.finish(),
       datagram: (bytes, age) => {
-        tally.bytesIn += bytes.byteLength;
+        traffic.bytesIn += bytes.byteLength;
         if (open !== undefined) toTarget(bytes);
         else early.add(bytes, performance.now() - age / 1000);
       },
@@ -100,7 +100,7 @@ export class UdpEgress {
       socket.close();
       return promise;
     }
-    const answers = new Answers({
+    const answers = new UdpAnswerFilter({
       ...{ ...target, policy, drops, guard: options.guard },
       proved: () => proved(request.visitor),
     });
@@ -109,10 +109,10 @@ export class UdpEgress {
     socket.listen({
       message: (bytes, port) => {
         flow.touched = performance.now();
-        if (this.#standstill.isStale()) return void (drops.late += 1);
-        const answer = answers.taken(bytes, port);
+        if (this.#eventLoop.isStale()) return void (drops.late += 1);
+        const answer = answers.fromTarget(bytes, port);
         if (answer === null) return;
-        tally.bytesOut += answer.byteLength;
+        traffic.bytesOut += answer.byteLength;
         queue.send(stream, answer);
       },
       // The flow ends, and the next datagram opens another.
@@ -128,7 +128,7 @@ export class UdpEgress {
 
   #add(flow: Flow): void {
     this.#flows.add(flow);
-    this.#standstill.begin();
+    this.#eventLoop.begin();
     this.#sweep ??= setInterval(() => {
       for (const each of this.#flows.overdue(performance.now())) each.stream.finish();
     }, SWEEP_MS).unref();
@@ -137,7 +137,7 @@ export class UdpEgress {
   #remove(flow: Flow): void {
     this.#flows.delete(flow);
     if (this.#flows.size > 0) return;
-    this.#standstill.end();
+    this.#eventLoop.end();
     clearInterval(this.#sweep);
     this.#sweep = undefined;
   }
@@ -160,7 +160,7 @@ async function dialUdp(policy: TargetPolicy, text: string): Promise<Dialled> {
   if (address === undefined)
     return { ok: false, failure: { code: "target-unresolved", reason: `${host} has no address` } };
   try {
-    const meanings = await meaningsOf(policy.deny);
+    const meanings = await resolveDenied(policy.deny);
     return { ok: true, socket: await TargetSocket.open(address, port), host, address, port, meanings };
   } catch (error) {
     return { ok: false, failure: failureOf(error as NodeJS.ErrnoException, formatHostPort(address.text, port)) };

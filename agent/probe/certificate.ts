@@ -1,5 +1,5 @@
 import type { TLSSocket } from "node:tls";
-import { namesOf, shortName, troubleOf } from "../../link/dial/certificate.ts";
+import { namesOf, shortName, certificateProblem } from "../../link/dial/certificate.ts";
 import type { ProbeReport } from "../../shared/wire/probe.ts";
 
 type Certificate = NonNullable<NonNullable<ProbeReport["tls"]>["certificate"]>;
@@ -9,7 +9,7 @@ export function certificateOf(socket: TLSSocket, host: string | undefined): Cert
   const shown = socket.getPeerCertificate();
   if (Object.keys(shown).length === 0) return null;
   const [from = "", until = ""] = [shown.valid_from, shown.valid_to].map((text) => new Date(text).toISOString());
-  const trouble = host === undefined ? null : troubleOf(socket, host);
+  const trouble = host === undefined ? null : certificateProblem(socket, host);
   return {
     subject: shortName(shown.subject),
     issuer: shortName(shown.issuer),

@@ -5,7 +5,7 @@ import type { Address } from "../../shared/address/address.ts";
 /** Milliseconds for each step: a probe is an answer to somebody who waits. */
 const STEP_MS = 5_000;
 /** Bytes of a first answer that are looked at. */
-const MOST = 4 * 1024;
+const MAX_ANSWER_BYTES = 4 * 1024;
 
 /** A connection to the first address that answers. Rejects with the last one's error. */
 export async function connectTo(addresses: readonly Address[], port: number): Promise<net.Socket> {
@@ -38,21 +38,21 @@ export async function secure(socket: net.Socket, host: string, ca: string | unde
 }
 
 /** What comes within `ms` after `words` were said, as text: up to the first pause, or the end. */
-export async function hear(socket: net.Socket, words: string, ms: number): Promise<string> {
+export async function exchange(socket: net.Socket, text: string, ms: number): Promise<string> {
   return new Promise((resolve) => {
-    let heard = "";
+    let answer = "";
     const done = (): void => {
       clearTimeout(timer);
       socket.off("data", take);
-      resolve(heard);
+      resolve(answer);
     };
     const take = (bytes: Buffer): void => {
-      heard += bytes.toString("latin1");
-      if (heard.length >= MOST || heard.includes("\n")) done();
+      answer += bytes.toString("latin1");
+      if (answer.length >= MAX_ANSWER_BYTES || answer.includes("\n")) done();
     };
     const timer = setTimeout(done, ms);
     socket.on("data", take).once("end", done).once("error", done).once("close", done);
-    if (words !== "") socket.write(words);
+    if (text !== "") socket.write(text);
   });
 }
 

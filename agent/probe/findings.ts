@@ -2,9 +2,9 @@ import type { ProbeReport } from "../../shared/wire/probe.ts";
 
 /** What was found at a target. */
 export type Findings = Omit<ProbeReport, "tookMs">;
-export type Trouble = NonNullable<ProbeReport["failure"]>;
+export type ProbeFailure = NonNullable<ProbeReport["failure"]>;
 
 /** No connection, and why. */
-export function nothing(code: string, reason: string, fix: string): Findings {
+export function failed(code: string, reason: string, fix: string): Findings {
   return { dialMs: null, address: "", failure: { code, reason, fix }, tls: null, seen: "", asked: "" };
 }

@@ -10,10 +10,10 @@ import { failureOf } from "../egress/dial.ts";
 import { judge, type TargetPolicy } from "../policy.ts";
 import { remedyOf } from "../remedy.ts";
 import { certificateOf } from "./certificate.ts";
-import { connectTo, hear, secure } from "./connect.ts";
-import { nothing, type Findings, type Trouble } from "./findings.ts";
+import { connectTo, exchange, secure } from "./connect.ts";
+import { failed, type Findings, type ProbeFailure } from "./findings.ts";
 import { probeUdp } from "./udp.ts";
-import { firstLine, httpRequest, mannerOf, type Manner } from "./requests.ts";
+import { firstLine, httpRequest, requestFor, type ProbeRequest } from "./requests.ts";
 
 /** Milliseconds in which a service that speaks first does so, and in which an answer comes. */
 const GREETING_MS = 700;
@@ -50,14 +50,14 @@ export async function serveProbe(
 
 async function probe({ target: text, kind, options }: Dial, policy: TargetPolicy): Promise<Findings> {
   const target = parseTarget(text);
-  if (!target.ok) return nothing("target-denied", target.error.message, "");
+  if (!target.ok) return failed("target-denied", target.error.message, "");
   if (!("host" in target.value)) {
-    return { ...nothing("", "", ""), failure: null, asked: "" };
+    return { ...failed("", "", ""), failure: null, asked: "" };
   }
   const { host } = target.value;
   const port = target.value.kind === "http" ? target.value.port : target.value.first;
   const judged = await judge(policy, host, port);
-  if (!judged.ok) return nothing(judged.failure.code, judged.failure.reason, remedyOf(judged.failure.code));
+  if (!judged.ok) return failed(judged.failure.code, judged.failure.reason, remedyOf(judged.failure.code));
   if (kind === "udp") return probeUdp(judged.addresses, port);
   const began = performance.now();
   let socket: net.Socket;
@@ -65,50 +65,50 @@ async function probe({ target: text, kind, options }: Dial, policy: TargetPolicy
     socket = await connectTo(judged.addresses, port);
   } catch (error) {
     const { code, reason } = failureOf(error as NodeJS.ErrnoException, formatHostPort(host, port));
-    return nothing(code, reason, remedyOf(code));
+    return failed(code, reason, remedyOf(code));
   }
   const dialMs = performance.now() - began;
   const address = formatHostPort(socket.remoteAddress ?? "", port);
   try {
     const isHttp = target.value.kind === "http";
-    const manner: Manner =
+    const request: ProbeRequest =
       target.value.kind === "http"
-        ? { asked: "HTTP", secure: target.value.scheme === "https", words: httpRequest(host) }
-        : mannerOf(port, host);
+        ? { asked: "HTTP", secure: target.value.scheme === "https", text: httpRequest(host) }
+        : requestFor(port, host);
     const trust = isHttp ? HttpTrust.parse(JSON.parse(options === "" ? "{}" : options)) : undefined;
-    const again = (): Promise<net.Socket> => connectTo(judged.addresses, port);
-    return { ...(await speak(socket, manner, host, trust, again)), dialMs, address };
+    const redial = (): Promise<net.Socket> => connectTo(judged.addresses, port);
+    return { ...(await probeOpen(socket, request, host, trust, redial)), dialMs, address };
   } finally {
     socket.destroy();
   }
 }
 
-type Said = Pick<Findings, "failure" | "tls" | "seen" | "asked">;
+type ProbeAnswer = Pick<Findings, "failure" | "tls" | "seen" | "asked">;
 
 /** `trust`: how an `http(s)://` target is to be spoken to; undefined for a plain port, whose certificate is its visitors' affair. */
-async function speak(
+async function probeOpen(
   socket: net.Socket,
-  manner: Manner,
+  request: ProbeRequest,
   host: string,
   trust: z.output<typeof HttpTrust> | undefined,
-  again: () => Promise<net.Socket>,
-): Promise<Said> {
-  if (manner?.secure === true) return speakSecurely(socket, manner, host, trust, again);
-  const greeting = trust === undefined ? await hear(socket, "", GREETING_MS) : "";
-  if (greeting !== "" || manner === null)
+  redial: () => Promise<net.Socket>,
+): Promise<ProbeAnswer> {
+  if (request?.secure === true) return probeOverTls(socket, request, host, trust, redial);
+  const greeting = trust === undefined ? await exchange(socket, "", GREETING_MS) : "";
+  if (greeting !== "" || request === null)
     return { failure: null, tls: null, seen: firstLine(greeting), asked: "listen" };
-  const heard = await hear(socket, manner.words, ANSWER_MS);
-  const failure = trust === undefined || heard.startsWith("HTTP/") ? null : notHttp(heard);
-  return { failure, tls: null, seen: firstLine(heard), asked: manner.asked };
+  const answer = await exchange(socket, request.text, ANSWER_MS);
+  const failure = trust === undefined || answer.startsWith("HTTP/") ? null : notHttp(answer);
+  return { failure, tls: null, seen: firstLine(answer), asked: request.asked };
 }
 
-async function speakSecurely(
+async function probeOverTls(
   socket: net.Socket,
-  manner: NonNullable<Manner>,
+  request: NonNullable<ProbeRequest>,
   host: string,
   trust: z.output<typeof HttpTrust> | undefined,
-  again: () => Promise<net.Socket>,
-): Promise<Said> {
+  redial: () => Promise<net.Socket>,
+): Promise<ProbeAnswer> {
   try {
     const secured = await secure(socket, trust?.sni ?? host, trust?.ca ?? undefined);
     const certificate = certificateOf(secured, trust?.tlsVerify === true ? (trust.sni ?? host) : undefined);
@@ -116,12 +116,17 @@ async function speakSecurely(
     if (certificate !== null && certificate.trouble !== "") {
       const fix =
         "renew or replace the certificate, give its authority with map edit E --ca FILE, or take any with --no-tls-verify";
-      return { failure: { code: "target-tls", reason: certificate.trouble, fix }, tls, seen: "", asked: manner.asked };
+      return { failure: { code: "target-tls", reason: certificate.trouble, fix }, tls, seen: "", asked: request.asked };
     }
-    return { failure: null, tls, seen: firstLine(await hear(secured, manner.words, ANSWER_MS)), asked: manner.asked };
+    return {
+      failure: null,
+      tls,
+      seen: firstLine(await exchange(secured, request.text, ANSWER_MS)),
+      asked: request.asked,
+    };
   } catch (error) {
-    const plain = await withoutTls(manner, again);
-    const failure: Trouble = plain.startsWith("HTTP/")
+    const plain = await askWithoutTls(request, redial);
+    const failure: ProbeFailure = plain.startsWith("HTTP/")
       ? {
           code: "target-plain",
           reason: "it speaks plain HTTP where TLS is expected",
@@ -132,29 +137,29 @@ async function speakSecurely(
           reason: `it does not speak TLS (${(error as NodeJS.ErrnoException).code ?? (error as Error).message})`,
           fix: "correct the target's port",
         };
-    return { failure, tls: null, seen: firstLine(plain), asked: manner.asked };
+    return { failure, tls: null, seen: firstLine(plain), asked: request.asked };
   }
 }
 
-async function withoutTls({ words }: NonNullable<Manner>, again: () => Promise<net.Socket>): Promise<string> {
-  const socket = await again().catch(() => undefined);
+async function askWithoutTls({ text }: NonNullable<ProbeRequest>, redial: () => Promise<net.Socket>): Promise<string> {
+  const socket = await redial().catch(() => undefined);
   if (socket === undefined) return "";
-  const heard = await hear(socket, words, ANSWER_MS);
+  const answer = await exchange(socket, text, ANSWER_MS);
   socket.destroy();
-  return heard;
+  return answer;
 }
 
 /** First bytes of TLS: an alert, a handshake (RFC 8446 section 5.1). */
 const TLS_RECORDS: ReadonlySet<number> = new Set([0x15, 0x16]);
 
-function notHttp(heard: string): Trouble {
-  if (heard === "")
+function notHttp(answer: string): ProbeFailure {
+  if (answer === "")
     return {
       code: "target-protocol",
       reason: "it takes the connection and answers nothing to a request",
       fix: "check that it is a web server, and whether it wants https://",
     };
-  if (TLS_RECORDS.has(heard.charCodeAt(0)))
+  if (TLS_RECORDS.has(answer.charCodeAt(0)))
     return {
       code: "target-protocol",
       reason: "it speaks TLS where plain HTTP is expected",
@@ -162,7 +167,7 @@ function notHttp(heard: string): Trouble {
     };
   return {
     code: "target-protocol",
-    reason: `what it answers is no HTTP: ${firstLine(heard)}`,
+    reason: `what it answers is no HTTP: ${firstLine(answer)}`,
     fix: "map it as a port instead, or correct the target",
   };
 }

@@ -1,22 +1,22 @@
 // What to say first so that a target answers, for services that wait to be spoken to. Only where its port says what it
 // is: some devices print or obey whatever comes.
 
-const WEB = new Set([
+const HTTP_PORTS = new Set([
   80, 81, 88, 591, 3000, 5000, 7000, 8000, 8008, 8080, 8081, 8082, 8083, 8088, 8090, 8091, 8888, 9000, 9090,
 ]);
-const SECURE = new Set([443, 4443, 5001, 8006, 8443, 9443, 10443]);
-const RTSP = new Set([554, 8554, 10554]);
+const HTTPS_PORTS = new Set([443, 4443, 5001, 8006, 8443, 9443, 10443]);
+const RTSP_PORTS = new Set([554, 8554, 10554]);
 
-export type Manner = { asked: "HTTP" | "RTSP" | "SIP"; secure: boolean; words: string } | null;
+export type ProbeRequest = { asked: "HTTP" | "RTSP" | "SIP"; secure: boolean; text: string } | null;
 
 /** How to speak to a TCP port; null: only listen. */
-export function mannerOf(port: number, host: string): Manner {
-  if (SECURE.has(port)) return { asked: "HTTP", secure: true, words: httpRequest(host) };
-  if (WEB.has(port)) return { asked: "HTTP", secure: false, words: httpRequest(host) };
-  if (RTSP.has(port))
-    return { asked: "RTSP", secure: false, words: `OPTIONS rtsp://${host}/ RTSP/1.0\r\nCSeq: 1\r\n\r\n` };
-  if (port === 5060) return { asked: "SIP", secure: false, words: sipOptions(host, "TCP") };
-  if (port === 5061) return { asked: "SIP", secure: true, words: sipOptions(host, "TLS") };
+export function requestFor(port: number, host: string): ProbeRequest {
+  if (HTTPS_PORTS.has(port)) return { asked: "HTTP", secure: true, text: httpRequest(host) };
+  if (HTTP_PORTS.has(port)) return { asked: "HTTP", secure: false, text: httpRequest(host) };
+  if (RTSP_PORTS.has(port))
+    return { asked: "RTSP", secure: false, text: `OPTIONS rtsp://${host}/ RTSP/1.0\r\nCSeq: 1\r\n\r\n` };
+  if (port === 5060) return { asked: "SIP", secure: false, text: sipOptions(host, "TCP") };
+  if (port === 5061) return { asked: "SIP", secure: true, text: sipOptions(host, "TLS") };
   return null;
 }
 
@@ -41,7 +41,7 @@ export function sipOptions(host: string, transport: "UDP" | "TCP" | "TLS"): stri
 }
 
 /** The first line, without what a terminal would obey. */
-export function firstLine(heard: string): string {
-  const [line = ""] = heard.split(/\r?\n/, 1);
+export function firstLine(answer: string): string {
+  const [line = ""] = answer.split(/\r?\n/, 1);
   return line.replace(/[^\x20-\x7e]/g, ".").slice(0, 120);
 }

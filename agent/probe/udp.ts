@@ -37,7 +37,7 @@ export async function probeUdp(addresses: readonly Address[], port: number): Pro
   return { ...findings, failure, asked };
 }
 
-function exchange(host: string, port: number, words: Buffer): Promise<Buffer | string> {
+function exchange(host: string, port: number, request: Buffer): Promise<Buffer | string> {
   return new Promise((resolve) => {
     const socket = createSocket(host.includes(":") ? "udp6" : "udp4");
     const done = (answer: Buffer | string): void => {
@@ -48,6 +48,6 @@ function exchange(host: string, port: number, words: Buffer): Promise<Buffer | s
     const timer = setTimeout(() => done("ETIMEDOUT"), ANSWER_MS);
     socket.once("error", (error: NodeJS.ErrnoException) => done(error.code ?? "error"));
     socket.once("message", (bytes) => done(bytes));
-    socket.connect(port, host, () => socket.send(words));
+    socket.connect(port, host, () => socket.send(request));
   });
 }

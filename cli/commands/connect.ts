@@ -5,7 +5,7 @@ import { claimsOf, readToken } from "../../gateway/caller-token.ts";
 import { connect, connectStdio } from "../connect.ts";
 import { withDialFlags, type Context } from "../context.ts";
 import { checkedUrl } from "../edge.ts";
-import { parseWanted } from "../../gateway/listen-request.ts";
+import { parseListenRequest } from "../../gateway/listen-request.ts";
 import { metricsAddress } from "../../gateway/metrics.ts";
 
 type Options = DialFlags & {
@@ -45,7 +45,7 @@ export function connectCommand(context: Context): Command {
     // With --stdio, log lines would appear in the middle of the ssh session.
     const level = options.logLevel ?? (options.stdio === true ? "error" : "info");
     const log = createLog({ format: options.log, level, write: context.output.err });
-    const wanted = words.map(parseWanted);
+    const wanted = words.map(parseListenRequest);
     const token = readToken(options, context.env, log);
     const claims = claimsOf("visitor", token);
     const url = checkedUrl(options.edge ?? claims.iss, options.insecure === true);

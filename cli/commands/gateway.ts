@@ -11,7 +11,7 @@ import { collect, withDialFlags, type Context } from "../context.ts";
 import { checkedUrl } from "../edge.ts";
 import { GatewayToken } from "../../gateway/gateway-token.ts";
 import { gateway } from "../../gateway/gateway.ts";
-import { parseWanted } from "../../gateway/listen-request.ts";
+import { parseListenRequest } from "../../gateway/listen-request.ts";
 import { metricsAddress } from "../../gateway/metrics.ts";
 
 type Options = DialFlags & {
@@ -53,7 +53,7 @@ export function gatewayCommand(context: Context): Command {
     .addOption(new Option("--log-level <level>", "what to log").choices(LEVELS).default("info"));
   return withDialFlags(command).action(async (words: string[], options: Options) => {
     const log = createLog({ format: options.log, level: options.logLevel, write: context.output.err });
-    const wanted = words.map(parseWanted);
+    const wanted = words.map(parseListenRequest);
     const { env } = context;
     const file = options.tokenFile ?? (options.token === undefined ? env["SALLYPORT_TOKEN_FILE"] : undefined);
     const held = new GatewayToken(readToken(options, env, log), file || null, env, log);

@@ -1,6 +1,6 @@
 import { deferred } from "../../link/deferred.ts";
 import type { Log } from "../../link/log.ts";
-import { sinceBoot } from "../../link/edge-time.ts";
+import { msSinceBoot } from "../../link/edge-time.ts";
 
 /** Milliseconds between checks of the clock. */
 const CHECK_INTERVAL_MS = 1_000;
@@ -19,7 +19,7 @@ export class ClockWatch {
   #ahead: number;
 
   /** `now`: milliseconds since 1970 and since the machine was started, for tests. */
-  constructor(log: Log, now: () => { wall: number; boot: number } = () => ({ wall: Date.now(), boot: sinceBoot() })) {
+  constructor(log: Log, now: () => { wall: number; boot: number } = () => ({ wall: Date.now(), boot: msSinceBoot() })) {
     this.#log = log;
     this.#now = () => {
       const { wall, boot } = now();

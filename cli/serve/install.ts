@@ -1,4 +1,4 @@
-import { installedCommand, PROGRAMS, readableFile, Root } from "../../link/install-root.ts";
+import { installedCommand, PROGRAMS, readableFile, InstallRoot } from "../../link/install-root.ts";
 import { Problem } from "../../link/problem.ts";
 import { systemctl, unitText } from "../../link/unit.ts";
 import type { ServeOptions } from "./serve-options.ts";
@@ -38,7 +38,7 @@ export function installEdge(
   // Everything that may fail comes before the first file is written.
   const credentials = options.tls === null ? {} : credentialsOf(options.tls);
   const workerd = findWorkerd(options.env, () => {});
-  const root = new Root(place.root);
+  const root = new InstallRoot(place.root);
   const command = installedCommand(root, ["sallyport.js"]);
   // Copied, because the service has no home folder into which workerd could be fetched.
   root.copy(workerd, WORKERD, 0o755);
@@ -55,7 +55,7 @@ export function installEdge(
     reload: true,
   });
   root.write(UNIT, text, 0o644);
-  const done = `installed: ${root.at(UNIT)}, ${root.at(WORKERD)}\n`;
+  const done = `installed: ${root.resolve(UNIT)}, ${root.resolve(WORKERD)}\n`;
   if (!root.isLive || !place.start) return `${done}start it with: systemctl enable --now ${SERVICE}\n`;
   systemctl("daemon-reload");
   systemctl("enable", SERVICE);
@@ -65,7 +65,7 @@ export function installEdge(
 
 /** `serve --uninstall`: removes the service and the programs; the data stays. Returns a report for people. */
 export function uninstallEdge(place: { root: string }): string {
-  const root = new Root(place.root);
+  const root = new InstallRoot(place.root);
   if (root.isLive && root.has(UNIT)) systemctl("disable", "--now", SERVICE);
   const removed = [UNIT, WORKERD, `${PROGRAMS}/sallyport.js`, `${PROGRAMS}/sallyport`].filter((path) =>
     root.remove(path),

@@ -2,7 +2,7 @@ import { request as httpRequest } from "node:http";
 import { request as httpsRequest } from "node:https";
 import net from "node:net";
 import type { TLSSocket } from "node:tls";
-import { troubleOf } from "../../link/dial/certificate.ts";
+import { certificateProblem } from "../../link/dial/certificate.ts";
 import type { TestAnswer } from "../../shared/rule/api.ts";
 import { parseEndpoint, transports, type HttpEndpoint, type PortEndpoint } from "../../shared/address/endpoint.ts";
 import { failed, notTested, passed, warned, type Hop } from "../../shared/rule/hop.ts";
@@ -115,7 +115,7 @@ function dialHttp({ scheme, host, port, prefix }: HttpEndpoint, answer: TestAnsw
     };
     const request = (scheme === "https" ? httpsRequest : httpRequest)(url, options, (response) => {
       const ms = performance.now() - began;
-      const problem = scheme === "https" ? troubleOf(response.socket as TLSSocket, host) : null;
+      const problem = scheme === "https" ? certificateProblem(response.socket as TLSSocket, host) : null;
       response.destroy();
       if (problem !== null)
         return resolve(

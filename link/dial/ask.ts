@@ -1,8 +1,8 @@
 import http, { type IncomingHttpHeaders } from "node:http";
-import { codeOf, DialError, parsed, retry, type LinkPause } from "../fault.ts";
+import { codeOf, DialError, parseJson, retryableFault, type RetryableFault } from "../fault.ts";
 import type { Dialler } from "./dialler.ts";
 
-export type Question = {
+export type AskOptions = {
   method?: string;
   headers?: Readonly<Record<string, string>>;
   body?: string;
@@ -13,17 +13,17 @@ export type Question = {
 };
 
 /** `body`: the JSON of the answer; undefined: it is none. */
-export type Answer = { status: number; headers: IncomingHttpHeaders; body: unknown };
+export type Answered = { status: number; headers: IncomingHttpHeaders; body: unknown };
 
 /** Asks an edge once, over a connection of its own. A redirect is an answer like others: it is not followed. Throws DialError. */
-export async function ask(dialler: Dialler, url: URL, question: Question): Promise<Answer> {
-  const { method = "GET", headers = {}, body = "", limit, timeoutMs } = question;
+export async function ask(dialler: Dialler, url: URL, options: AskOptions): Promise<Answered> {
+  const { method = "GET", headers = {}, body = "", limit, timeoutMs } = options;
   const signal = AbortSignal.timeout(timeoutMs);
   const socket = await dialler.connect(url, signal);
   try {
     return await new Promise((resolve, reject) => {
-      const options = { method, path: url.pathname + url.search, headers: { host: url.host, ...headers }, signal };
-      const request = http.request({ ...options, createConnection: () => socket }, (response) => {
+      const parameters = { method, path: url.pathname + url.search, headers: { host: url.host, ...headers }, signal };
+      const request = http.request({ ...parameters, createConnection: () => socket }, (response) => {
         const chunks: Buffer[] = [];
         let size = 0;
         response.on("error", reject);
@@ -34,7 +34,7 @@ export async function ask(dialler: Dialler, url: URL, question: Question): Promi
         });
         response.on("end", () => {
           const { statusCode: status = 0 } = response;
-          resolve({ status, headers: response.headers, body: parsed(Buffer.concat(chunks).toString()) });
+          resolve({ status, headers: response.headers, body: parseJson(Buffer.concat(chunks).toString()) });
         });
       });
       request.on("error", reject);
@@ -43,13 +43,13 @@ export async function ask(dialler: Dialler, url: URL, question: Question): Promi
   } catch (error) {
     if (error instanceof DialError) throw error;
     const reason = signal.aborted ? `no answer in ${timeoutMs / 1000} s` : codeOf(error as Error);
-    throw new DialError(retry("unreachable", reason));
+    throw new DialError(retryableFault("unreachable", reason));
   } finally {
     socket.destroy();
   }
 }
 
-function tooLarge(limit: number): LinkPause {
+function tooLarge(limit: number): RetryableFault {
   const fix = "check the address; if it is the edge's, ask for less at once";
-  return retry("answer-too-large", `its answer is larger than ${limit} bytes`, 0, fix);
+  return retryableFault("answer-too-large", `its answer is larger than ${limit} bytes`, 0, fix);
 }

@@ -2,12 +2,12 @@ import { checkServerIdentity, type PeerCertificate, type TLSSocket } from "node:
 import { clean } from "../../shared/text.ts";
 
 /** What is wrong with a certificate; `text` goes on after "its certificate". */
-export type CertificateTrouble = { kind: "expired" | "early" | "name" | "issuer" | "other"; text: string };
+export type CertificateProblem = { kind: "expired" | "early" | "name" | "issuer" | "other"; text: string };
 
 const UNKNOWN_ISSUER = /SELF_SIGNED|ISSUER|LEAF_SIGNATURE|UNTRUSTED/;
 
 /** Says what is wrong with the certificate of a TLS server that has to be `host`, a name or an address; null: nothing. */
-export function troubleOf(socket: TLSSocket, host: string): CertificateTrouble | null {
+export function certificateProblem(socket: TLSSocket, host: string): CertificateProblem | null {
   if (socket.authorized) return null;
   const shown = socket.getPeerCertificate();
   const reason = String(socket.authorizationError);

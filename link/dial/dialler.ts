@@ -1,11 +1,11 @@
 import type { Socket } from "node:net";
 import type { SecureContext, TLSSocket } from "node:tls";
 import { formatHostPort } from "../../shared/address/socket-address.ts";
-import { codeOf, DialError, faultOfError, retry } from "../fault.ts";
-import { troubleOf, type CertificateTrouble } from "./certificate.ts";
+import { codeOf, DialError, faultOfError, retryableFault } from "../fault.ts";
+import { certificateProblem, type CertificateProblem } from "./certificate.ts";
 import { unbracketed } from "./no-proxy.ts";
 import { isSecure, portOf, type HttpProxy, type ProxyChoice } from "./proxy.ts";
-import { handshake, openTcp, openTls, type Place } from "./socket.ts";
+import { handshake, openTcp, openTls, type Hop } from "./socket.ts";
 import { Trust } from "./trust.ts";
 import { tunnel } from "./tunnel.ts";
 
@@ -35,13 +35,13 @@ export class Dialler {
   /** Opens a connection over which a token may be sent. Throws DialError, also at the end of `signal`. */
   async connect(edge: URL, signal: AbortSignal): Promise<Socket> {
     const { context } = this.trust;
-    const late = this.#late(signal);
+    const deadline = this.#late(signal);
     try {
-      const socket = await this.#reach(edge, context, late);
-      return isSecure(edge) ? await openTls(socket, placeOf(edge), context, late) : socket;
+      const socket = await this.#reach(edge, context, deadline);
+      return isSecure(edge) ? await openTls(socket, hopOf(edge), context, deadline) : socket;
     } catch (error) {
       const isUnknown = error instanceof DialError && error.fault.code === "tls-issuer";
-      if (isUnknown && this.trust.widen(context)) return this.connect(edge, signal);
+      if (isUnknown && this.trust.addSystemStore(context)) return this.connect(edge, signal);
       throw error;
     }
   }
@@ -53,33 +53,33 @@ export class Dialler {
   }
 
   /** Opens TLS to an edge whose certificate may be untrusted, to look at the certificate and for nothing else. Throws DialError. */
-  async look(edge: URL): Promise<{ shown: TLSSocket; trouble: CertificateTrouble | null }> {
+  async inspect(edge: URL): Promise<{ shown: TLSSocket; problem: CertificateProblem | null }> {
     const { context } = this.trust;
-    const late = this.#late();
-    const place = placeOf(edge);
-    const shown = await handshake(await this.#reach(edge, context, late), place, context, late);
-    const trouble = troubleOf(shown, place.host);
-    if (trouble?.kind !== "issuer" || !this.trust.widen(context)) return { shown, trouble };
+    const deadline = this.#late();
+    const hop = hopOf(edge);
+    const shown = await handshake(await this.#reach(edge, context, deadline), hop, context, deadline);
+    const problem = certificateProblem(shown, hop.host);
+    if (problem?.kind !== "issuer" || !this.trust.addSystemStore(context)) return { shown, problem };
     shown.destroy();
-    return this.look(edge);
+    return this.inspect(edge);
   }
 
   async #reach(edge: URL, context: SecureContext | undefined, signal: AbortSignal): Promise<Socket> {
-    const place = placeOf(edge);
+    const hop = hopOf(edge);
     const proxy = this.proxyFor(edge);
-    if (proxy === null) return openTcp(place, signal, faultOfError);
+    if (proxy === null) return openTcp(hop, signal, faultOfError);
     const plain = await openTcp(proxy, signal, (error) => unreachable(proxy, error));
     const socket = proxy.isTls ? await openTls(plain, proxy, context, signal) : plain;
-    return tunnel(socket, proxy, place.name, signal);
+    return tunnel(socket, proxy, hop.name, signal);
   }
 
   #late(signal?: AbortSignal): AbortSignal {
-    const late = AbortSignal.timeout(this.#timeoutMs);
-    return signal === undefined ? late : AbortSignal.any([signal, late]);
+    const deadline = AbortSignal.timeout(this.#timeoutMs);
+    return signal === undefined ? deadline : AbortSignal.any([signal, deadline]);
   }
 }
 
-function placeOf(edge: URL): Place {
+function hopOf(edge: URL): Hop {
   const [host, port] = [unbracketed(edge.hostname), portOf(edge)];
   return { host, port, name: formatHostPort(host, port) };
 }
@@ -89,10 +89,20 @@ function unreachable({ name }: HttpProxy, error: Error) {
   const code = codeOf(error);
   switch (faultOfError(error).code) {
     case "unresolved":
-      return retry("proxy-unresolved", `the name of ${name} does not resolve (${code})`, 0, "check the name, and DNS");
+      return retryableFault(
+        "proxy-unresolved",
+        `the name of ${name} does not resolve (${code})`,
+        0,
+        "check the name, and DNS",
+      );
     case "refused":
-      return retry("proxy-refused", `nothing listens at ${name} (${code})`, 0, "check its address and port");
+      return retryableFault("proxy-refused", `nothing listens at ${name} (${code})`, 0, "check its address and port");
     default:
-      return retry("proxy-unreachable", `${name} can't be reached (${code})`, 0, "check its address and the way there");
+      return retryableFault(
+        "proxy-unreachable",
+        `${name} can't be reached (${code})`,
+        0,
+        "check its address and the way there",
+      );
   }
 }

@@ -43,8 +43,8 @@ export function diallerOf({ flags, kept = {}, env, log }: DialSources, edge: URL
       "warn",
       "the proxy's password was given on the command line: hidden from the process list now, but --proxy-file is safer",
     );
-  const isSaid = flags.proxy !== undefined || flags.proxyFile !== undefined;
-  const dialler = new Dialler({ proxy: choiceOf(isSaid ? flags : kept, env, log), trust });
+  const isGiven = flags.proxy !== undefined || flags.proxyFile !== undefined;
+  const dialler = new Dialler({ proxy: choiceOf(isGiven ? flags : kept, env, log), trust });
   // Reads what the environment names now, not at the first dial.
   dialler.proxyFor(edge);
   return dialler;

@@ -1,21 +1,21 @@
 import { connect as connectTcp, isIP, type Socket } from "node:net";
 import { connect as connectTls, type SecureContext, type TLSSocket } from "node:tls";
-import { DialError, faultOfError, retry, SLOW_MS, type LinkPause } from "../fault.ts";
-import { troubleOf, type CertificateTrouble } from "./certificate.ts";
+import { DialError, faultOfError, retryableFault, SLOW_MS, type RetryableFault } from "../fault.ts";
+import { certificateProblem, type CertificateProblem } from "./certificate.ts";
 
 /** Where a connection leads: to an edge or a proxy. `name` is for messages; an IPv6 `host` has no brackets. */
-export type Place = { host: string; port: number; name: string };
+export type Hop = { host: string; port: number; name: string };
 
 /** Milliseconds for a TCP connection: a SYN is sent again after 1 and 3 s, and then only 4 s later, when a new dial is the quicker one. */
 const CONNECT_MS = 5_000;
 
 /** Opens a TCP connection. Throws DialError with what `faultOf` makes of the error. */
 export async function openTcp(
-  place: Place,
+  hop: Hop,
   signal: AbortSignal,
-  faultOf: (error: Error) => LinkPause,
+  faultOf: (error: Error) => RetryableFault,
 ): Promise<Socket> {
-  const { host, port, name } = place;
+  const { host, port, name } = hop;
   try {
     const late = AbortSignal.any([signal, AbortSignal.timeout(CONNECT_MS)]);
     return await settled(connectTcp({ host, port, noDelay: true }), "connect", name, late);
@@ -27,7 +27,7 @@ export async function openTcp(
 /** Speaks TLS over a connection without judging the certificate: nothing may be sent over it before `troubleOf` has. Throws DialError. */
 export async function handshake(
   socket: Socket,
-  { host, name }: Place,
+  { host, name }: Hop,
   context: SecureContext | undefined,
   signal: AbortSignal,
 ): Promise<TLSSocket> {
@@ -45,7 +45,7 @@ export async function handshake(
   } catch (error) {
     const { code, afterMs } = faultOfError(error as Error);
     throw new DialError(
-      retry(
+      retryableFault(
         code === "refused" ? "unreachable" : code,
         `the TLS handshake with ${name} failed: ${(error as Error).message}`,
         afterMs,
@@ -58,21 +58,21 @@ export async function handshake(
 /** Speaks TLS over a connection, and ends it where the certificate is not trusted. Throws DialError. */
 export async function openTls(
   socket: Socket,
-  place: Place,
+  hop: Hop,
   context: SecureContext | undefined,
   signal: AbortSignal,
 ): Promise<TLSSocket> {
-  const secure = await handshake(socket, place, context, signal);
-  const trouble = troubleOf(secure, place.host);
-  if (trouble === null || process.env["NODE_TLS_REJECT_UNAUTHORIZED"] === "0") return secure;
+  const secure = await handshake(socket, hop, context, signal);
+  const problem = certificateProblem(secure, hop.host);
+  if (problem === null || process.env["NODE_TLS_REJECT_UNAUTHORIZED"] === "0") return secure;
   secure.destroy();
-  const { kind, text } = trouble;
+  const { kind, text } = problem;
   const code = kind === "other" ? "tls" : (`tls-${kind}` as const);
-  throw new DialError(retry(code, `the certificate of ${place.name} ${text}`, SLOW_MS, FIXES[kind]));
+  throw new DialError(retryableFault(code, `the certificate of ${hop.name} ${text}`, SLOW_MS, FIXES[kind]));
 }
 
 /** What to do about an untrusted certificate. */
-export const FIXES: Readonly<Record<CertificateTrouble["kind"], string>> = {
+export const FIXES: Readonly<Record<CertificateProblem["kind"], string>> = {
   issuer:
     "if this network inspects TLS, or the authority is your own, export its certificate as PEM and name it: --ca FILE " +
     "(docs/operations.md, Corporate networks); if it is a public authority, the edge has to show its whole chain (fullchain.pem)",

@@ -19,26 +19,26 @@ const SYSTEM_FILES = [
  */
 export class Trust {
   /** Certificates in PEM, beside the usual ones. */
-  readonly own: readonly string[];
+  readonly extra: readonly string[];
   #context: SecureContext | undefined;
-  #isWide = false;
+  #hasSystemStore = false;
 
-  constructor(own: readonly string[] = []) {
-    this.own = own;
+  constructor(extra: readonly string[] = []) {
+    this.extra = extra;
   }
 
   /** What TLS connections are made with; undefined: with Node's own authorities. */
   get context(): SecureContext | undefined {
-    if (this.own.length > 0) this.#context ??= contextOf([...bundled(), ...this.own]);
+    if (this.extra.length > 0) this.#context ??= contextOf([...bundled(), ...this.extra]);
     return this.#context;
   }
 
   /** Adds the authorities of this machine's store. Answers whether a certificate that failed with `before` deserves another try. */
-  widen(before: SecureContext | undefined): boolean {
-    if (!this.#isWide) {
-      this.#isWide = true;
+  addSystemStore(before: SecureContext | undefined): boolean {
+    if (!this.#hasSystemStore) {
+      this.#hasSystemStore = true;
       const system = systemCertificates();
-      if (system.length > 0) this.#context = contextOf([...bundled(), ...system, ...this.own]);
+      if (system.length > 0) this.#context = contextOf([...bundled(), ...system, ...this.extra]);
     }
     return this.#context !== before;
   }

@@ -2,7 +2,7 @@ import http, { type IncomingMessage } from "node:http";
 import type { Socket } from "node:net";
 import { clean } from "../../shared/text.ts";
 import { VERSION } from "../../shared/wire/version.ts";
-import { codeOf, DialError, retry, SLOW_MS, type ProxyFault } from "../fault.ts";
+import { codeOf, DialError, retryableFault, SLOW_MS, type ProxyFault } from "../fault.ts";
 import type { HttpProxy } from "./proxy.ts";
 import { within } from "./socket.ts";
 
@@ -14,14 +14,19 @@ const LESS_THAN = 0x3c;
  * Asks a proxy, over a connection to it, for a tunnel to `place` (HOST:PORT) by CONNECT. Bytes of the far end that came with the
  * proxy's answer are still to be read from the socket. Throws DialError, also at the end of `signal`; the socket is destroyed then.
  */
-export async function tunnel(socket: Socket, proxy: HttpProxy, place: string, signal: AbortSignal): Promise<Socket> {
-  const { answer, head } = await within(signal, socket, proxy.name, sendConnect(socket, proxy, place)).catch(
+export async function tunnel(
+  socket: Socket,
+  proxy: HttpProxy,
+  authority: string,
+  signal: AbortSignal,
+): Promise<Socket> {
+  const { answer, head } = await within(signal, socket, proxy.name, sendConnect(socket, proxy, authority)).catch(
     (error: unknown) => {
       socket.destroy();
-      throw noAnswer(proxy, place, error as Error);
+      throw noAnswer(proxy, authority, error as Error);
     },
   );
-  const refusal = refusalOf(proxy, place, answer, head);
+  const refusal = refusalOf(proxy, authority, answer, head);
   if (refusal !== null) {
     socket.destroy();
     throw refusal;
@@ -32,15 +37,15 @@ export async function tunnel(socket: Socket, proxy: HttpProxy, place: string, si
 
 type Answered = { answer: IncomingMessage; head: Buffer };
 
-function sendConnect(socket: Socket, proxy: HttpProxy, place: string): Promise<Answered> {
+function sendConnect(socket: Socket, proxy: HttpProxy, authority: string): Promise<Answered> {
   return new Promise((resolve, reject) => {
     const request = http.request({
       // The parser bounds the head: 16 KiB.
       createConnection: () => socket,
       method: "CONNECT",
-      path: place,
+      path: authority,
       headers: {
-        host: place,
+        host: authority,
         "user-agent": `sallyport/${VERSION}`,
         "proxy-connection": "keep-alive",
         ...(proxy.authorization === null ? {} : { "proxy-authorization": proxy.authorization }),
@@ -56,7 +61,7 @@ function sendConnect(socket: Socket, proxy: HttpProxy, place: string): Promise<A
 }
 
 /** Says why a proxy gave no answer in HTTP. */
-function noAnswer(proxy: HttpProxy, place: string, error: Error): DialError {
+function noAnswer(proxy: HttpProxy, authority: string, error: Error): DialError {
   const code = codeOf(error);
   if (code.startsWith("HPE_"))
     return fault(
@@ -69,36 +74,36 @@ function noAnswer(proxy: HttpProxy, place: string, error: Error): DialError {
   return fault(
     "proxy-unreachable",
     proxy,
-    `${what} when it was asked for ${place}`,
+    `${what} when it was asked for ${authority}`,
     "check that it is a proxy, and what it says in its log",
     0,
   );
 }
 
 /** Says why an answer opens no tunnel; null when it opens one. */
-function refusalOf(proxy: HttpProxy, place: string, answer: IncomingMessage, head: Buffer): DialError | null {
+function refusalOf(proxy: HttpProxy, authority: string, answer: IncomingMessage, head: Buffer): DialError | null {
   const { statusCode: status = 0, statusMessage = "", headers } = answer;
-  const said = clean(`${status} ${statusMessage}`.trim(), 80);
+  const statusText = clean(`${status} ${statusMessage}`.trim(), 80);
   if (status === 407) return loginRefused(proxy, headers["proxy-authenticate"] ?? "");
   if (status === 401 || status === 403)
     return fault(
       "proxy-denied",
       proxy,
-      `does not permit a connection to ${place} (${said})`,
-      `have it permit CONNECT to ${place}; many permit port 443 only`,
+      `does not permit a connection to ${authority} (${statusText})`,
+      `have it permit CONNECT to ${authority}; many permit port 443 only`,
     );
   if ([400, 404, 405, 501].includes(status))
     return fault(
       "not-a-proxy",
       proxy,
-      `does not take CONNECT (${said})`,
+      `does not take CONNECT (${statusText})`,
       "check its URL: a web server answers like this",
     );
   if (status >= 500 || status === 429)
     return fault(
       "proxy-upstream",
       proxy,
-      `could not reach ${place} (${said})`,
+      `could not reach ${authority} (${statusText})`,
       "check that the edge runs, and that the proxy resolves its name and may go there",
       0,
     );
@@ -108,7 +113,7 @@ function refusalOf(proxy: HttpProxy, place: string, answer: IncomingMessage, hea
   return fault(
     "not-a-proxy",
     proxy,
-    `answers with a page or a redirect (${said}) instead of a tunnel to ${place}`,
+    `answers with a page or a redirect (${statusText}) instead of a tunnel to ${authority}`,
     "open a web page on this network: a captive portal may want a login; else check the proxy's URL",
   );
 }
@@ -142,7 +147,7 @@ function loginRefused(proxy: HttpProxy, offered: string): DialError {
 }
 
 function fault(code: ProxyFault, proxy: HttpProxy, what: string, fix: string, afterMs = SLOW_MS): DialError {
-  return new DialError(retry(code, `${proxy.name} ${what}`, afterMs, fix));
+  return new DialError(retryableFault(code, `${proxy.name} ${what}`, afterMs, fix));
 }
 
 /** Lists the schemes of Proxy-Authenticate. Node joins its lines by commas, which parameters and quoted texts have, too. */

@@ -42,13 +42,13 @@ export function openSocket(dialler: Dialler, url: URL, token: string): WebSocket
 }
 
 /** Tells why the edge, or what stands before it, does not open a WebSocket. */
-export function onRefusal(socket: WebSocket, tell: (fault: LinkFault) => void): void {
+export function onRefusal(socket: WebSocket, report: (fault: LinkFault) => void): void {
   socket.once("unexpected-response", (request, response) => {
     let page = "";
     response.on("data", (chunk: Buffer) => (page += page.length < MAX_PAGE ? chunk.toString() : ""));
     response.on("end", () => {
       request.destroy();
-      tell(faultOfUpgrade(response.statusCode ?? 0, page, response.headers["retry-after"]));
+      report(faultOfUpgrade(response.statusCode ?? 0, page, response.headers["retry-after"]));
     });
   });
 }

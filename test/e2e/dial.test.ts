@@ -11,7 +11,7 @@ import { ask } from "../../link/dial/ask.ts";
 import { Dialler } from "../../link/dial/dialler.ts";
 import { always, parseProxy } from "../../link/dial/proxy.ts";
 import { readAuthorities, Trust } from "../../link/dial/trust.ts";
-import { DialError, type LinkPause } from "../../link/fault.ts";
+import { DialError, type RetryableFault } from "../../link/fault.ts";
 import { Problem } from "../../link/problem.ts";
 import { authority } from "../support/certificates.ts";
 import { connectProxy, type ProxyOptions } from "../support/connect-proxy.ts";
@@ -29,7 +29,7 @@ function by(url: string, timeoutMs?: number): Dialler {
   return new Dialler({ proxy: always(parseProxy(url, "--proxy")), timeoutMs });
 }
 
-async function faultOf(dialler: Dialler, edge = EDGE): Promise<LinkPause> {
+async function faultOf(dialler: Dialler, edge = EDGE): Promise<RetryableFault> {
   try {
     (await dialler.connect(edge, NEVER)).destroy();
   } catch (error) {

@@ -230,7 +230,7 @@ export const VULNERABILITIES: readonly Vulnerability[] = [
   {
     name: "a connection that was kept alive outlives the rules that allowed it",
     file: "agent/egress/http-pools.ts",
-    find: "    this.#judgeAnew();",
+    find: "    this.#dropOutdated();",
     put: "",
     test: [RELAY, "rules that a reload narrows hold"],
   },

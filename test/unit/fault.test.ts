@@ -6,7 +6,7 @@ import {
   faultOfStatus,
   faultOfUpgrade,
   logLoss,
-  retry,
+  retryableFault,
   logFields,
 } from "../../link/fault.ts";
 
@@ -131,10 +131,10 @@ test("an error that has only a code says that: several addresses were tried", ()
 });
 
 test("what the dialler says of a fault is kept, and a log line has its fix", () => {
-  const fault = retry("proxy-login", "the proxy wants a login", 60_000, "give it one");
+  const fault = retryableFault("proxy-login", "the proxy wants a login", 60_000, "give it one");
   expect(faultOfError(new DialError(fault))).toBe(fault);
   expect(logFields(fault)).toEqual({ reason: "the proxy wants a login", fix: "give it one" });
-  expect(logFields(retry("lost", "gone"))).toEqual({ reason: "gone" });
+  expect(logFields(retryableFault("lost", "gone"))).toEqual({ reason: "gone" });
 });
 
 const EDGE_SAYS =

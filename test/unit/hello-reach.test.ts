@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { saidRules, type TargetPolicy } from "../../agent/policy.ts";
+import { helloReach, type TargetPolicy } from "../../agent/policy.ts";
 import { parseTargetRule } from "../../shared/address/target-rule.ts";
 import { encodeControl, decodeControl, Hello } from "../../shared/wire/control.ts";
 import { decodeFrame, TYPE } from "../../shared/wire/frame.ts";
@@ -9,7 +9,7 @@ const HELLO = { protocol: 1, kind: "agent", incarnation: "e".repeat(32), lane: 0
 
 function said(allow: readonly string[]) {
   const rules = allow.map((text) => good(parseTargetRule(text)));
-  return saidRules({ claims: { targets: [] }, allow: rules, deny: [] } as unknown as TargetPolicy);
+  return helloReach({ claims: { targets: [] }, allow: rules, deny: [] } as unknown as TargetPolicy);
 }
 
 test("rules are said as they are written, and lists that are too long for HELLO are not", () => {

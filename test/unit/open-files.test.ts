@@ -1,9 +1,9 @@
 import { expect, test } from "vitest";
-import { FilesWarning, noFiles } from "../../agent/open-files.ts";
+import { OpenFilesWarning, noFiles } from "../../agent/open-files.ts";
 
 test("an agent without descriptors warns once a minute, with its limit and what to do, and of nothing else", () => {
   const told: unknown[] = [];
-  const warning = new FilesWarning(
+  const warning = new OpenFilesWarning(
     (level, message, fields) => told.push({ level, message, ...fields }),
     () => 1024,
   );

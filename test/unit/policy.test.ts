@@ -1,6 +1,6 @@
 import { expect, test, vi } from "vitest";
-import { Answers } from "../../agent/egress/udp-answer-filter.ts";
-import { judge, mayConnect, meaningsOf, type TargetPolicy } from "../../agent/policy.ts";
+import { UdpAnswerFilter } from "../../agent/egress/udp-answer-filter.ts";
+import { judge, mayConnect, resolveDenied, type TargetPolicy } from "../../agent/policy.ts";
 import { parseAddress } from "../../shared/address/address.ts";
 import { parseClaims } from "../../shared/rule/claims.ts";
 import { noDrops } from "../../shared/session/flow.ts";
@@ -55,12 +55,12 @@ test("a UDP target is heard from its other ports but for those that a denied nam
   world.names.set("unknown.lan", "EAI_AGAIN");
   const rules = policy({ deny: ["camera.lan:7001", "unknown.lan:7002"] });
   const drops = noDrops();
-  const answers = new Answers({
-    ...{ policy: rules, meanings: await meaningsOf(rules.deny), drops },
+  const answers = new UdpAnswerFilter({
+    ...{ policy: rules, meanings: await resolveDenied(rules.deny), drops },
     ...{ host: "10.0.0.7", address: good(parseAddress("10.0.0.7")), port: 7_000, guard: undefined },
     proved: () => false,
   });
-  const heard = [7_000, 7_001, 7_002, 7_003].map((port) => answers.taken(Uint8Array.of(1), port) !== null);
+  const heard = [7_000, 7_001, 7_002, 7_003].map((port) => answers.fromTarget(Uint8Array.of(1), port) !== null);
   expect([heard, drops.refused]).toEqual([[true, false, false, true], 2]);
   expect(answers.failure).toMatchObject({
     code: "target-denied",

@@ -1,8 +1,8 @@
 import { expect, test } from "vitest";
-import { Visitors } from "../../gateway/visitor-limits.ts";
+import { VisitorLimits } from "../../gateway/visitor-limits.ts";
 
 test("one source, an IPv6 network of 64 bits too, takes half of a gateway's streams at most", () => {
-  const visitors = new Visitors(64);
+  const visitors = new VisitorLimits(64);
   let taken = 0;
   while (visitors.enter(taken % 2 === 0 ? "192.0.2.1" : "::ffff:192.0.2.1")) taken += 1;
   expect(taken).toBe(32);
@@ -15,20 +15,20 @@ test("one source, an IPv6 network of 64 bits too, takes half of a gateway's stre
 });
 
 test("forged sources push out each other, never a peer that has been heard twice", () => {
-  const visitors = new Visitors(64);
+  const visitors = new VisitorLimits(64);
   const flows = new Set<string>();
   const open = (host: string): (() => void) => {
     const end = (): void => {
       flows.delete(host);
-      visitors.trust(end);
+      visitors.removeUnproven(end);
       visitors.leave(host);
     };
     expect(visitors.enter(host)).toBe(true);
     flows.add(host);
-    visitors.doubt(end);
+    visitors.addUnproven(end);
     return end;
   };
-  visitors.trust(open("192.0.2.1"));
+  visitors.removeUnproven(open("192.0.2.1"));
   for (let n = 0; n < 5_000; n += 1) open(`10.1.${n >> 8}.${n & 255}`);
   expect(flows.has("192.0.2.1")).toBe(true);
   expect(flows.size).toBe(48);
