@@ -10,15 +10,15 @@ import type { Stream } from "../shared/session/stream.ts";
 
 type Served = { dial: Dial; options: DialOptions };
 
-/** What only an agent can count of the streams that clients and gateways open: the relay forwards them and forgets. */
+/** The limits on streams that only an agent can enforce: the relay forwards the streams of clients and gateways and keeps no record of them. */
 export class Admission {
   readonly #served = new Map<Stream, Served>();
   readonly #byMapping = new Map<number, number>();
   readonly #byToken = new Map<string, number>();
-  /** Visitors with a TCP connection: their addresses are no forgeries. */
+  /** Open TCP connections by the visitor's address: TCP's handshake shows that such an address is not forged. */
   readonly #byVisitor = new Map<string, number>();
 
-  /** Lets a stream in, or says over which limit it is. Leave with `leave`, whatever the answer. */
+  /** Counts a stream. Returns the failure if it exceeds a limit, else null. Call `leave` at its end in both cases. */
   enter(stream: Stream, dial: Dial, options: DialOptions): Failure | null {
     this.#served.set(stream, { dial, options });
     const ofMapping = count(this.#byMapping, dial.mapping, 1);
@@ -42,12 +42,12 @@ export class Admission {
     if (served.dial.kind !== "udp") count(this.#byVisitor, hostOf(served.dial.visitor), -1);
   }
 
-  /** Whether this visitor has a connection here that a forged address could not have. */
+  /** Tells whether the visitor's address has a TCP connection here, which a forged address could not have. */
   isProved(visitor: string): boolean {
     return this.#byVisitor.has(hostOf(visitor));
   }
 
-  /** Ends what a rule, a token or a grant allowed, but for what the rule that took its place allows still. */
+  /** Resets the streams that a removed rule, token or grant allowed, except those that the rule's new version (`keep`) allows. */
   cut(cut: Cut): void {
     const failure: Failure = { code: streamCode(cut.code), reason: cut.reason };
     const hit = [...this.#served].filter(([, { dial }]) => {
@@ -59,8 +59,8 @@ export class Admission {
     });
     if (hit.length === 0) return;
     const { keep } = cut;
-    const door = keep === undefined ? undefined : { access: keep.access, sources: sourcesOf(keep) };
-    // Streams have come in the order in which they stand here: over a lower limit, the newest end.
+      const door = keep === undefined ? undefined : { access: keep.access, sources: sourcesOf(keep) };
+      // The map keeps the order of arrival: if `maxStreams` was lowered, the newest streams end.
     let left = keep?.maxStreams ?? Number.POSITIVE_INFINITY;
     for (const [stream, { dial, options }] of hit) {
       if (door !== undefined && isKept(door, dial, options) && left > 0) left -= 1;
@@ -68,7 +68,7 @@ export class Admission {
     }
   }
 
-  /** Ends what its rule, grant or token allowed until now only. `now` in milliseconds since 1970. */
+  /** Resets the streams whose rule, grant or token has expired. `now` in milliseconds since 1970. */
   sweep(now: number): void {
     for (const [stream, { options }] of [...this.#served]) {
       if (options.until !== undefined && options.until <= now)
@@ -77,7 +77,7 @@ export class Admission {
   }
 }
 
-/** Whether a changed rule leaves a stream open. The edge judges its own visitors itself: here are only those of clients and gateways. */
+/** Tells whether a changed rule leaves a stream open. Only streams of clients and gateways are judged here: the edge judges its own visitors. */
 function isKept(door: Door, { visitor, grant }: Dial, { report, via }: DialOptions): boolean {
   if (report !== true) return true;
   const address = parseAddress(hostOf(visitor));
@@ -88,7 +88,7 @@ function hostOf(visitor: string): string {
   return splitHostPort(visitor)?.host ?? visitor;
 }
 
-/** Moves a count and answers it; one that falls to nothing is forgotten. */
+/** Adds `by` to a count, deletes the count at zero, and returns it. */
 function count<K>(counts: Map<K, number>, key: K, by: number): number {
   const now = (counts.get(key) ?? 0) + by;
   if (now > 0) counts.set(key, now);

@@ -6,7 +6,7 @@ import { LEVELS, type Level } from "../link/log.ts";
 import { Problem } from "../link/problem.ts";
 import { nearest } from "../shared/nearest.ts";
 
-/** What a configuration file may say: the names of the flags, and nothing else. */
+/** The settings in a configuration file. Its keys are the names of the flags. */
 export type Config = {
   tokenFile?: string | undefined;
   allow?: string[];
@@ -39,8 +39,8 @@ const KEYS: Record<string, Entry> = {
 };
 
 /**
- * Reads a TOML file. A key that is not known is an error, not ignored: a misspelt `deny` would leave a door open.
- * Files that it names are taken from its own folder. Throws Problem.
+ * Reads a TOML file. An unknown key is an error: a misspelt `deny` that is ignored would permit what it forbids.
+ * Relative paths in the file start at the file's own folder. Throws Problem.
  */
 export function readConfig(file: string): Config {
   let text: string;
@@ -54,7 +54,7 @@ export function readConfig(file: string): Config {
   return { ...config, tokenFile: from(config.tokenFile), proxyFile: from(config.proxyFile), ca: from(config.ca) };
 }
 
-/** `file` is for messages. Throws Problem. */
+/** Parses the text of a configuration file. `file` names it in messages. Throws Problem. */
 export function parseConfig(text: string, file: string): Config {
   let table: Record<string, unknown>;
   try {
@@ -63,7 +63,7 @@ export function parseConfig(text: string, file: string): Config {
     if (!(error instanceof TomlError)) throw error;
     throw wrong(
       `${file}:${error.line}:${error.column}: ${firstLine(error.message)}`,
-      "mend that line; text stands in quotes",
+      "correct that line; text values need quotes",
     );
   }
   const config: Record<string, unknown> = {};
@@ -81,18 +81,18 @@ export function parseConfig(text: string, file: string): Config {
 function unknownKey(file: string, key: string): Problem {
   if (key === "token") {
     return wrong(
-      `${file}: a token does not belong into a configuration file`,
+      `${file}: a token must not be in a configuration file`,
       'put it into a file of its own, with mode 600: token-file = "token"',
     );
   }
   const meant = nearest(key.replaceAll("_", "-"), Object.keys(KEYS));
-  const fix = meant === undefined ? `what there is: ${Object.keys(KEYS).join(", ")}` : `did you mean ${meant}?`;
-  return wrong(`${file}: there is no ${JSON.stringify(key)}`, fix);
+  const fix = meant === undefined ? `the keys are ${Object.keys(KEYS).join(", ")}` : `did you mean ${meant}?`;
+  return wrong(`${file}: unknown key ${JSON.stringify(key)}`, fix);
 }
 
 function password(file: string): Problem {
   return wrong(
-    `${file}: a proxy's password does not belong into a configuration file`,
+    `${file}: a proxy's password must not be in a configuration file`,
     'put its URL into a file of its own, with mode 600: proxy-file = "proxy"',
   );
 }
@@ -100,8 +100,8 @@ function password(file: string): Problem {
 function faultOf(value: unknown, { kind, among }: Entry): string | undefined {
   switch (kind) {
     case "text":
-      if (typeof value !== "string" || value === "") return "is not a text";
-      return among === undefined || among.includes(value) ? undefined : `is none of ${among.join(", ")}`;
+      if (typeof value !== "string" || value === "") return "is not a text in quotes";
+      return among === undefined || among.includes(value) ? undefined : `is not one of ${among.join(", ")}`;
     case "texts":
       return Array.isArray(value) && value.every((each) => typeof each === "string")
         ? undefined

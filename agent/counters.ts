@@ -4,17 +4,17 @@ import type { Dial, Kind } from "../shared/wire/open.ts";
 import type { Stream } from "../shared/session/stream.ts";
 import type { Traffic } from "./report.ts";
 
-/** Of one kind of stream, since the agent started. `in` is towards targets. */
+/** Counts of one kind of stream since the agent started. `in` is towards targets. */
 export type KindCounts = { opened: number; ended: number; bytesIn: number; bytesOut: number };
 
-/** Targets remembered, for the doctor. */
+/** The most targets remembered for `agent doctor`. */
 const MAX_TARGETS = 100;
 
-/** What an agent counts. Bytes of open streams are in it: they are read off the streams when asked for. */
+/** The counters of an agent. `kinds` includes the bytes of open streams. */
 export class Counters {
   readonly started = Date.now();
   readonly #ended: Record<Kind, KindCounts> = { tcp: none(), udp: none(), http: none() };
-  /** Streams that ended early, by code. */
+  /** How many streams ended early, by code. */
   readonly failures = new Map<string, number>();
   readonly #open = new Map<Stream, { kind: Kind; datagrams: Readonly<Traffic> }>();
   connects = 0;
@@ -26,7 +26,7 @@ export class Counters {
     return this.#open.size;
   }
 
-  /** `datagrams` is counted up by whoever carries a flow: they are not in a stream's offsets. */
+  /** Counts a new stream. `datagrams` counts the bytes of a flow as they pass, because a stream's offsets don't. */
   opened(stream: Stream, { kind, target }: Dial, datagrams: Readonly<Traffic>): void {
     this.dialled.delete(target);
     this.dialled.add(target);
@@ -59,7 +59,7 @@ function none(): KindCounts {
 }
 
 function add(counts: KindCounts, stream: Stream, datagrams: Readonly<Traffic>): void {
-  // `received` counts the FIN, too.
+  // `received` also counts the FIN as one.
   counts.bytesIn += (stream.in.finalSize ?? stream.in.received) + datagrams.bytesIn;
   counts.bytesOut += stream.out.sent + datagrams.bytesOut;
 }

@@ -1,7 +1,10 @@
 import { parseEdgeUrl } from "../shared/address/edge-url.ts";
 import { EXIT, Problem } from "../link/problem.ts";
 
-/** The WebSocket URL of an edge, from `--edge` or the token's issuer. Plain text only to loopback or when told so: it shows the token to whoever is on the way. */
+/**
+ * Parses the URL of an edge, from `--edge` or the token's issuer. Returns its WebSocket URL. Throws Problem, also for an unencrypted edge
+ * that is not on loopback unless `insecure`: the token could be read on the network.
+ */
 export function edgeUrl(text: string, insecure: boolean): URL {
   const parsed = parseEdgeUrl(text.replace(/^ws(s?):/, "http$1:"));
   if (!parsed.ok)
@@ -11,8 +14,8 @@ export function edgeUrl(text: string, insecure: boolean): URL {
     throw new Problem(
       EXIT.configuration,
       "plain-text",
-      `${canonical} is not encrypted: the token could be read on the way`,
-      "use https://, or add --insecure if the path is safe in itself",
+      `${canonical} is unencrypted: the token could be read on the network`,
+      "use https://, or add --insecure if the network is trusted",
     );
   }
   return new URL(canonical.replace(/^http/, "ws"));

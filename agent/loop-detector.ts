@@ -1,17 +1,17 @@
 import type { Kind } from "../shared/wire/open.ts";
 
-/** Turns after which it is a loop. One alone may be chance: on a machine of its own, two connections can have the same near end. */
+/** Passes that make a loop. A single one may be chance: a visitor on another machine can have the address and port of a connection of ours. */
 const MAX_PASSES = 2;
 
 /**
- * The addresses that targets see us come from. A visitor who comes from one of them, to the port that was dialled, is ourselves:
- * what we dialled leads back to a public port of the edge or of a gateway, and would be dialled again and again.
+ * A detector of targets that lead back to a public port of the edge or of a gateway, and would be dialled again and again. It knows the
+ * local address of each connection to a target: a visitor that comes from one of them, to the port that was dialled, is this agent.
  */
 export class LoopDetector {
-  /** Turns taken already, by near end and far port. */
+  /** Passes so far, by local address and dialled port. */
   readonly #passes = new Map<string, number>();
 
-  /** `local`: our end of what was dialled to `target`, for a visitor who has taken so many turns. */
+  /** Adds a connection to `target`. `local`: its local address; `passes`: those of the visitor that it was dialled for. */
   add(kind: Kind, local: string, target: string, passes: number): void {
     this.#passes.set(keyOf(kind, local, target), passes);
   }
@@ -20,7 +20,7 @@ export class LoopDetector {
     this.#passes.delete(keyOf(kind, local, target));
   }
 
-  /** How often a visitor has come by here; 0 for others than ourselves. `visitor`: address and port, as DIAL has it. */
+  /** Counts how often a visitor's connection has passed through this agent; 0 for all others. `visitor`: address and port, as in DIAL. */
   passes(kind: Kind, visitor: string, endpoint: string): number {
     const before = this.#passes.get(keyOf(kind, visitor, endpoint));
     return before === undefined ? 0 : before + 1;
@@ -31,7 +31,7 @@ export class LoopDetector {
   }
 }
 
-/** Of targets (`10.0.0.5:80`) and endpoints (`80/tcp`) it is the port that counts: what they are called may differ. */
+/** Makes the key of a connection. Only the port of a target (`10.0.0.5:80`) or endpoint (`80/tcp`) counts: their hosts may be written differently. */
 function keyOf(kind: Kind, end: string, far: string): string {
   return `${kind} ${end} ${/(\d+)(?:\/\w+)?$/.exec(far)?.[1] ?? far}`;
 }

@@ -2,10 +2,10 @@ import { CommanderError } from "commander";
 import { EXIT, Problem } from "../link/problem.ts";
 import { program } from "./program.ts";
 
-// First thing: it overwrites argv, where a --token could be read by everybody on this machine.
+// First of all: setting the title overwrites argv, where every user of this machine could read a --token.
 process.title = "sallyport-agent";
 
-// `agent status | head -1`: whoever has read enough is no defect.
+// In `agent status | head -1`, head closes the pipe early: this is not a defect.
 process.stdout.on("error", (error: NodeJS.ErrnoException) =>
   process.exit(error.code === "EPIPE" ? EXIT.done : defect(error)),
 );
@@ -13,7 +13,7 @@ process.on("uncaughtException", (error) => process.exit(defect(error)));
 
 void main().then((code) => (process.exitCode = code ?? process.exitCode));
 
-/** What to exit with; undefined when the command has said so itself. */
+/** Runs a command. Resolves with the exit code; undefined if the command has set `process.exitCode`. */
 async function main(): Promise<number | undefined> {
   try {
     await program(process.env).parseAsync();

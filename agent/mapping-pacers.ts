@@ -7,16 +7,16 @@ const HOST = {
 
 type Entry = { rate: number; pace: Pace; users: number };
 
-/** The pacers of the mappings in use that have a rate. All bytes of a mapping pass its agent, whichever way their visitors came. */
+/** The pacers of the mappings in use that have a rate. All bytes of a mapping pass through its agent, from the edge, a client or a gateway. */
 export class MappingPacers {
   readonly #byMapping = new Map<number, Entry>();
 
-  /** The pace of a mapping for one more stream; null without a rate. Give it back with `leave`. */
+  /** Returns the pacers of a mapping for one more stream; null without a rate (bytes per second). Call `leave` at the stream's end. */
   enter(mapping: number, rate: number | undefined): Pace | null {
     if (rate === undefined) return null;
     let entry = this.#byMapping.get(mapping);
     if (entry?.rate !== rate) {
-      // Changed meanwhile: streams that are open keep the pace they began with.
+      // The rate has changed: open streams keep the pacers they began with.
       entry = { rate, pace: { in: new Pacer(rate, HOST), out: new Pacer(rate, HOST) }, users: 0 };
       this.#byMapping.set(mapping, entry);
     }

@@ -11,7 +11,7 @@ export function observed(report: AgentReport): Observed {
   };
 }
 
-/** What Prometheus is told of an agent. */
+/** Builds the metrics of an agent for Prometheus. */
 export function metricsOf(report: AgentReport): Metric[] {
   const { site, version, kinds, failures, drops } = report;
   const perKind = Object.entries(kinds);

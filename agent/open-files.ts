@@ -7,12 +7,12 @@ const WARN_MS = 60_000;
 
 const NO_FILES = "the agent has no file descriptors left";
 
-/** What a dial ends with that would have needed another open file. */
+/** Builds the failure of a dial for which no file descriptor is left. */
 export function noFiles(): Failure {
   return { code: "busy", reason: NO_FILES };
 }
 
-/** Whether another file may be opened. A resolver that may not open any says that it does not know the name. */
+/** Tells whether another file can be opened. Without file descriptors, the resolver reports that a name does not exist. */
 export function mayOpenFile(): boolean {
   try {
     closeSync(openSync(process.execPath, "r"));
@@ -22,7 +22,7 @@ export function mayOpenFile(): boolean {
   }
 }
 
-/** How many files this process may open; undefined: as many as it likes, or nobody can tell. Takes some milliseconds, but no file. */
+/** Returns how many files this process may open; undefined if there is no limit, or it is unknown. Takes some milliseconds, but no descriptor. */
 export function openFilesLimit(): number | undefined {
   type Report = { userLimits?: Record<string, { soft: number | string }> };
   const { userLimits } = (process.report?.getReport() ?? {}) as Report;
@@ -30,7 +30,7 @@ export function openFilesLimit(): number | undefined {
   return typeof soft === "number" ? soft : undefined;
 }
 
-/** Warns, now and then, that streams are refused because no more files may be open. */
+/** A warning, at most once a minute, that streams are refused for lack of file descriptors. */
 export class OpenFilesWarning {
   readonly #log: Log;
   readonly #limit: () => number | undefined;
@@ -41,7 +41,7 @@ export class OpenFilesWarning {
     this.#limit = limit;
   }
 
-  /** A stream has ended. `now` in monotonic milliseconds. */
+  /** Logs the warning if a stream ended for lack of a file descriptor. `now` in monotonic milliseconds. */
   ended(failure: Failure | null, now: number): void {
     if (failure?.reason !== NO_FILES || now - this.#warnedAt < WARN_MS) return;
     this.#warnedAt = now;

@@ -13,30 +13,30 @@ import {
 import { ResolverCache } from "./resolver-cache.ts";
 import { mayOpenFile, noFiles } from "./open-files.ts";
 
-/** What this agent may dial, by the token it has. */
+/** What this agent may dial: its own rules, and the claims of its token. */
 export type TargetPolicy = SharedPolicy & { claims: AgentClaims };
 
-/** Characters of rules that are said: HELLO has 64 KiB. What is not said, the relay asks, and is refused. */
+/** Limit in characters on rules in HELLO, which has 64 KiB. Without them the relay asks the agent about each target. */
 const MAX_REACH_CHARACTERS = 16_384;
 
-/** What HELLO says of the agent's own rules; undefined for lists that are too long for it. */
+/** Formats the agent's own rules for HELLO; undefined if they are too long for it. */
 export function helloReach({ allow, deny }: TargetPolicy): { allow: string[]; deny: string[] } | undefined {
   const reach = { allow: allow.map(formatTargetRule), deny: deny.map(formatTargetRule) };
   return JSON.stringify(reach).length > MAX_REACH_CHARACTERS ? undefined : reach;
 }
 
-/** The resolver of this machine, for all mappings together. */
+/** The resolver of this machine, shared by all mappings. */
 const resolver = new ResolverCache((host) => lookup(host, { all: true, verbatim: true }));
 
-/** What names in `--deny` last led to: a resolver that is away must not open what they forbid, nor close everything else. */
+/** The last known addresses of names in `--deny`: while the resolver does not answer, these stay forbidden and everything else stays permitted. */
 const lastResolved = new Map<string, readonly Address[]>();
 
-/** Addresses that may be dialled, in the resolver's order, or why there is none. */
+/** The addresses of a target that may be dialled, in the resolver's order, or why there are none. */
 export type Verdict = { ok: true; addresses: Address[] } | { ok: false; failure: Failure };
 
 /**
- * Resolves a target and judges what it resolved to; only these very addresses may be dialled,
- * so that a name can't mean one thing when it is judged and another when it is dialled. What was asked a moment ago is not asked again.
+ * Resolves a target and judges its addresses. Only the addresses it returns may be dialled: resolved again, the name could lead
+ * elsewhere. Answers of the resolver are reused for a second.
  */
 export async function judge(policy: TargetPolicy, host: string, port: number): Promise<Verdict> {
   const [resolved, meanings] = await Promise.all([resolve(host), resolveDenied(policy.deny, port)]);
@@ -55,12 +55,12 @@ export async function judge(policy: TargetPolicy, host: string, port: number): P
   };
 }
 
-/** Whether a socket of this machine may be connected to: only by name, in `--allow`. */
+/** Tells whether a Unix socket may be connected to: only if `--allow` names it. */
 export function mayConnect(policy: TargetPolicy, path: string): boolean {
   return permitsSocket(policy.allow, path) && !permitsSocket(policy.deny, path);
 }
 
-/** What the names in `--deny` lead to now, of those that count for a port, or for any. */
+/** Resolves the names in `--deny` whose rules cover `port`; without it, all. */
 export async function resolveDenied(deny: readonly TargetRule[], port?: number): Promise<Meanings> {
   const meanings = new Map<string, readonly Address[]>();
   const ask = async (name: string): Promise<void> => {

@@ -17,7 +17,7 @@ Examples:
 
 Exit codes: 0 done, 1 failed, 2 usage, 3 configuration, 4 token refused, 5 edge unreachable, 6 not ready, 7 denied by policy`;
 
-/** All commands of the agent. Bare, it runs. */
+/** Builds the agent's commands. Without one, the agent runs. */
 export function program(env: NodeJS.ProcessEnv): Command {
   const root = withSettings(new Command("agent"))
     .description("Serves a site: dials out to the edge, and dials the site's targets for it.")
@@ -41,15 +41,15 @@ export function program(env: NodeJS.ProcessEnv): Command {
   );
   root.addCommand(
     withSettings(new Command("expose"))
-      .description("Map a target for as long as this runs, within what the token may publish.")
+      .description("Map a target for as long as this command runs, within what the token may publish.")
       .argument("<target>", "HOST:PORT, or http(s)://HOST[:PORT]")
-      .option("--at <endpoint>", "where; without it, the one endpoint that the token may publish")
+      .option("--at <endpoint>", "the endpoint (default: the only one that the token may publish)")
       .action(async (target: string, options: ExposeOptions) => expose(target, options, env)),
   );
   root.addCommand(installCommand(env));
   root.addCommand(
     new Command("uninstall")
-      .description("Remove what install has made, the token too.")
+      .description("Remove what install made, including the token.")
       .addOption(rootOption())
       .action((options: { root: string }) => void process.stdout.write(uninstall(options))),
   );
@@ -78,7 +78,7 @@ function rootOption(): Option {
 
 type Ask = (options: AskOptions, env: NodeJS.ProcessEnv) => Promise<string>;
 
-/** A command that asks the running agents, through their control sockets. */
+/** Builds a command that asks the running agents through their control sockets. */
 function controlCommand(name: string, description: string, env: NodeJS.ProcessEnv, ask: Ask): Command {
   return new Command(name)
     .description(description)

@@ -1,4 +1,4 @@
-/** What to do about a target that can't be dialled; "" where there is nothing to say. */
+/** Returns what to do about a target that can't be dialled; "" if nothing is known to help. */
 export function remedyOf(code: string): string {
   switch (code) {
     case "target-refused":

@@ -3,13 +3,13 @@ import type { Failure } from "../shared/wire/errors.ts";
 import type { Dial } from "../shared/wire/open.ts";
 import type { Stream } from "../shared/session/stream.ts";
 
-/** What a stream carried: in from the visitor, out to it. */
+/** Bytes that a stream carried: in from the visitor, out to it. */
 export type Traffic = { bytesIn: number; bytesOut: number };
 
 /** When a stream began, in milliseconds since 1970 by the edge's clock, and for how many milliseconds it lived. */
 export type Life = { at: number; ms: number };
 
-/** The record of a stream that a client or gateway opened. `datagrams`: what passed beside the stream's own bytes. */
+/** Builds the connection record of a stream that a client or gateway opened. `datagrams`: the bytes of a flow, which its offsets don't count. */
 export function reportOf(stream: Stream, dial: Dial, life: Life, datagrams: Traffic, failure: Failure | null): Report {
   const bytesOut = stream.out.sent + datagrams.bytesOut;
   const refused = bytesOut === 0 && failure !== null && REFUSALS.has(failure.code);
@@ -30,7 +30,7 @@ export function reportOf(stream: Stream, dial: Dial, life: Life, datagrams: Traf
   };
 }
 
-/** Failures that mean the stream never was. */
+/** Codes of failures that refuse a stream before it carries anything. */
 const REFUSALS: ReadonlySet<string> = new Set([
   "target-denied",
   "target-refused",

@@ -1,18 +1,18 @@
-/** Milliseconds for which an answer serves those who ask again. */
+/** Milliseconds for which an answer is reused. */
 const VALID_MS = 1_000;
-/** Names remembered. */
+/** The most names in the cache. */
 const MAX_NAMES = 1_000;
 
 export type Lookup = (host: string) => Promise<readonly { address: string }[]>;
 
-/** Addresses in the resolver's order, none of a name that does not exist; null: the resolver could not tell. */
+/** Addresses in the resolver's order, empty if the name does not exist; null if the resolver could not tell. */
 export type Resolved = readonly string[] | null;
 
 type Entry = { answer: Promise<Resolved>; until: number };
 
 /**
- * Asks the resolver for each name once at a time, and at most once a second: visitors of one mapping can't flood the
- * network's name server, and a name whose server is silent takes one of the few threads that resolve, not all of them.
+ * A cache that asks the resolver for a name only once at a time, and at most once a second. So visitors of one mapping can't
+ * flood the network's name server, and a name whose server does not answer blocks one of Node's few resolver threads, not all.
  */
 export class ResolverCache {
   readonly #lookup: Lookup;
@@ -25,7 +25,7 @@ export class ResolverCache {
     this.#now = now;
   }
 
-  /** Never rejects. */
+  /** Resolves a name to its addresses. Never rejects. */
   resolve(host: string): Promise<Resolved> {
     const before = this.#entries.get(host);
     if (before !== undefined && this.#now() < before.until) return before.answer;

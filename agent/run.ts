@@ -32,7 +32,7 @@ import { serveProbe } from "./probe/probe.ts";
 import { reportOf, type Traffic } from "./report.ts";
 
 const DRAIN_POLL_MS = 50;
-/** Round trips, and milliseconds at least, in which what the edge sent before it knew of GOAWAY arrives. */
+/** For how long the agent accepts streams after GOAWAY, which the edge sent before it knew: round trips, and milliseconds at least. */
 const LINGER_ROUND_TRIPS = 3;
 const LINGER_MS = 250;
 
@@ -42,15 +42,15 @@ export type AgentOptions = {
   dialler: () => Dialler;
   token: () => string;
   claims: () => AgentClaims;
-  /** Takes a renewed token into use, and keeps it. */
+  /** Uses a renewed token from now on, and stores it. */
   keep: (token: string, claims: AgentClaims) => void;
   incarnation: string;
   policy: TargetPolicy;
   counters: Counters;
   log: Log;
-  /** Aborted: take nothing new, let open streams finish. */
+  /** Aborted: the agent takes no new streams, and lets open ones finish. */
   drain: AbortSignal;
-  /** Aborted: stop now. */
+  /** Aborted: the agent stops at once. */
   stop: AbortSignal;
 };
 
@@ -61,13 +61,13 @@ export type AgentState = {
   lastFault: string | null;
   streams: () => number;
   rtt: () => number | null;
-  /** Tells the edge that this agent's own rules of targets have changed. */
+  /** Tells the edge that this agent's own rules have changed. */
   rulesChanged: () => void;
 };
 
 /**
- * The life of an agent: keep lanes to the edge and serve what comes over them, until it is told to stop.
- * Answers null when it stopped in order, else the fault that no retry mends.
+ * Runs an agent: keeps lanes to the edge and serves the streams that come over them, until it is stopped.
+ * Resolves with null when it stopped in order, else with the fault that no retry fixes.
  */
 export async function runAgent(options: AgentOptions, state: AgentState): Promise<FatalFault | null> {
   const { edge, counters, log, drain, stop } = options;
@@ -77,7 +77,7 @@ export async function runAgent(options: AgentOptions, state: AgentState): Promis
   const pacers = new MappingPacers();
   const loops = new LoopDetector();
   const files = new OpenFilesWarning(log);
-  /** By mapping: one whose target answers nobody must not keep others from being dialled. */
+  /** Dials in flight by mapping: a target that does not answer must not keep other mappings from being dialled. */
   const dials = new Places<number>(DIALS_IN_FLIGHT);
   let isReady = false;
   let isClosing = false;
@@ -113,7 +113,7 @@ export async function runAgent(options: AgentOptions, state: AgentState): Promis
       sessions.lost();
     },
     onStandby: () => {
-      const reason = "another process with this token serves; this one takes over when that one is gone";
+      const reason = "another process serves with this token; this one takes over when that one is gone";
       Object.assign(state, { lastFault: reason });
       log("warn", "stands by", { reason, fix: "give each agent a token of its own: sallyport token agent SITE" });
     },
@@ -143,7 +143,7 @@ export async function runAgent(options: AgentOptions, state: AgentState): Promis
   async function serve(stream: Stream, request: Dial): Promise<void> {
     const dialOptions = decodeDialOptions(request.options);
     if (isClosing) return stream.reject("no-agent", "this agent is shutting down");
-    if (dialOptions === undefined) return stream.reject("internal", "the options of this DIAL make no sense here");
+    if (dialOptions === undefined) return stream.reject("internal", "the options of this DIAL are malformed");
     if (!dials.enter(request.mapping))
       return stream.reject(
         "busy",
@@ -170,7 +170,7 @@ export async function runAgent(options: AgentOptions, state: AgentState): Promis
     pacers.leave(request.mapping, pace);
     if (ownAddress) loops.delete(request.kind, ownAddress, request.target);
     counters.ended(stream, failure);
-    // Of the edge's own visitors the relay keeps the record itself.
+    // The relay itself records the streams of the edge's own visitors.
     if (dialOptions.report === true) {
       const life = { at, ms: Math.round(performance.now() - began) };
       lanes.send(encodeControl(TYPE.REPORT, reportOf(stream, request, life, traffic, failure)), 0);
@@ -204,7 +204,7 @@ export async function runAgent(options: AgentOptions, state: AgentState): Promis
     rulesChanged: () => lanes.resendHello(),
   });
 
-  /** Says GOAWAY, takes what is on its way by then, lets open streams finish for a while, then ends. */
+  /** Sends GOAWAY, accepts the streams that are already on their way, lets open streams finish for DRAIN_MS at most, then ends. */
   async function drained(): Promise<void> {
     lanes.send(encodeControl(TYPE.GOAWAY, { code: "draining", reason: "the agent is shutting down" }, DRAIN_MS), 0);
     log("info", "draining", { streams: sessions.streams });
@@ -219,9 +219,9 @@ export async function runAgent(options: AgentOptions, state: AgentState): Promis
   drain.addEventListener("abort", () => void drained(), { once: true });
   const tick = setInterval(() => {
     sessions.tick();
-    // A client that has lost its power says nothing, and neither does a relay that sleeps: streams would wait for ever.
+    // Neither a client without power nor a hibernating relay sends anything: without this, streams would wait for ever.
     if (sessions.streams > 0 && lanes.silentMs >= DEAD_MS) sessions.wakeRelay();
-    // Grants and tokens end by the edge's clock, whatever ours says.
+    // Grants and tokens expire by the edge's clock, not by this machine's.
     const now = lanes.edgeTime;
     if (now === undefined) return;
     admission.sweep(now);
@@ -242,7 +242,7 @@ function refuse(stream: Stream, failure: Failure, dialled: () => void): Failure 
   return failure;
 }
 
-/** One line for each stream, by the name that it has in `sallyport log`, too. */
+/** Logs one line for each stream, under the name that it also has in `sallyport log`. */
 function logStreamEnd(log: Log, { ref, endpoint, target, visitor }: Dial, failure: Failure | null): void {
   const what = { stream: ref, endpoint, target, visitor };
   if (failure === null) log("debug", "stream ended", what);

@@ -14,7 +14,7 @@ import { claimsOf, readToken, type TokenSource } from "./token.ts";
 
 export type Options = Config & { token?: string; config?: string };
 
-/** All that decides what an agent does, from flags, environment and file. */
+/** The settings of an agent, from flags, environment and configuration file. */
 export type Settings = {
   source: TokenSource;
   claims: AgentClaims;
@@ -27,7 +27,7 @@ export type Settings = {
   logLevel: Level;
 };
 
-/** Gives a command the options of a running agent. */
+/** Adds the options of a running agent to a command. */
 export function withSettings(command: Command): Command {
   const rule = "CIDR[:PORTS] or NAME[:PORTS]; repeatable";
   command
@@ -35,30 +35,34 @@ export function withSettings(command: Command): Command {
     .option("--token-file <file>", "a file with the token")
     .option(
       "--allow <rule>",
-      `a target it may dial, ${rule}; without it, private addresses, and loopback where the token names it`,
+      `a target it may dial, ${rule} (default: private addresses, and loopback where the token names it)`,
       collect,
     )
-    .option("--deny <rule>", "a target it may not dial, a name with all it leads to; repeatable", collect)
+    .option(
+      "--deny <rule>",
+      "a target it may not dial; a name stands for every address it resolves to; repeatable",
+      collect,
+    )
     .option("--edge <url>", "the edge, if not the one that issued the token")
     .option("--insecure", "permit an edge without TLS that is not on this machine");
   for (const [flag, what] of DIAL_FLAGS) command.option(flag, what);
   return command
-    .option("--config <file>", "a TOML file with these options by their names; flags and environment come first")
+    .option("--config <file>", "a TOML file with these options by their names; flags and environment override it")
     .option("--metrics <address>", "answer Prometheus at ADDRESS:PORT or PORT; a bare port is loopback")
     .addOption(new Option("--log <format>", "how to log (default: pretty on a terminal)").choices(["pretty", "json"]))
     .addOption(new Option("--log-level <level>", "what to log (default: info)").choices(LEVELS));
 }
 
-/** How to log, before anything else is known to be right. */
+/** Reads how to log, before all other settings are checked. */
 export function logSettings(options: Options): Pick<Settings, "log" | "logLevel"> {
   return { log: options.log ?? (process.stderr.isTTY ? "pretty" : "json"), logLevel: options.logLevel ?? "info" };
 }
 
-/** Flags before environment before file. Throws Problem with what is wrong. */
+/** Combines the settings: flags override the environment, which overrides the file. Throws Problem. */
 export function settingsOf(flags: Options, env: NodeJS.ProcessEnv, log: Log): Settings {
   const options = merged(flags);
   const given = readToken(flags, env, log, options.tokenFile);
-  // It may have been renewed since, and kept aside.
+  // A renewed token may be in the state directory.
   const source = { ...given, token: newestToken("agent", given.token, env) };
   const claims = claimsOf(source.token);
   const edge = edgeUrl(options.edge ?? claims.iss, options.insecure === true);
@@ -74,7 +78,7 @@ export function settingsOf(flags: Options, env: NodeJS.ProcessEnv, log: Log): Se
   };
 }
 
-/** Options with the configuration file's under them. Throws Problem. */
+/** Adds the options of the configuration file, which flags override. Throws Problem. */
 export function merged(flags: Options): Options {
   return flags.config === undefined ? flags : { ...readConfig(flags.config), ...flags };
 }
@@ -96,7 +100,7 @@ function listen(text: string): SocketAddress {
   );
 }
 
-/** Gathers an option that may be given several times. */
+/** Collects the values of a repeatable option. */
 export function collect(value: string, before: string[] = []): string[] {
   return [...before, value];
 }

@@ -6,14 +6,14 @@ import { isTokenText } from "../shared/rule/token-text.ts";
 import { EXIT, Problem } from "../link/problem.ts";
 import type { Log } from "../link/log.ts";
 
-/** Where the token came from; a file can be read again, and renewed in place. */
+/** A token, and the file it came from, which can be read again and renewed in place; null if it came otherwise. */
 export type TokenSource = { token: string; file: string | null };
 
 export type TokenOptions = { token?: string | undefined; tokenFile?: string | undefined };
 
 /**
- * Takes the token from the flags, the environment, systemd's credentials or the file that a configuration names, in that order.
- * Throws Problem with what to do when there is none.
+ * Reads the token from the flags, the environment, systemd's credentials or the file that the configuration names, in that order.
+ * Throws Problem when there is none.
  */
 export function readToken(options: TokenOptions, env: NodeJS.ProcessEnv, log: Log, configured?: string): TokenSource {
   if (options.tokenFile !== undefined) return fromFile(options.tokenFile, log);
@@ -34,7 +34,7 @@ export function readToken(options: TokenOptions, env: NodeJS.ProcessEnv, log: Lo
   );
 }
 
-/** The claims of our own token, unverified: the edge verifies it, we only follow it. Throws Problem. */
+/** Decodes the claims of the agent's own token, without verifying it, as the edge does. Throws Problem. */
 export function claimsOf(token: string): AgentClaims {
   let payload: unknown;
   try {
@@ -64,7 +64,7 @@ export function claimsOf(token: string): AgentClaims {
   throw new Problem(
     EXIT.configuration,
     "token-malformed",
-    `the token is not one of ours: ${claims.error.message}`,
+    `the token is not a Sallyport token: ${claims.error.message}`,
     "issue a new one: sallyport token agent SITE",
   );
 }
@@ -89,7 +89,7 @@ function fromFile(file: string, log: Log): TokenSource {
       EXIT.configuration,
       "token-empty",
       `the token file ${file} is empty`,
-      "issue a token into it: sallyport token agent SITE --out FILE --force",
+      "write a token to it: sallyport token agent SITE --out FILE --force",
     );
   return { token, file };
 }

@@ -12,13 +12,13 @@ import { settingsOf, type Options } from "../settings.ts";
 
 export type DiscoverOptions = Options & { json?: boolean };
 
-/** Something that answers, and the command that would map it: without a public port, for whoever has a token. */
+/** A target that answers, and the command that maps it: without a public port, for clients with a visitor token. */
 export type Proposal = { target: string; service: string; what: string; map: string };
 
-/** Connections tried at once. */
+/** The most connections open at once. */
 const MAX_CONNECTIONS = 128;
 
-/** `agent discover`: what answers within the ranges that this agent may dial. Answers what to print. Throws Problem. */
+/** `agent discover`: finds what answers within the ranges that this agent may dial. Resolves with the text to print. Throws Problem. */
 export async function discover(options: DiscoverOptions, env: NodeJS.ProcessEnv): Promise<string> {
   const { json, ...flags } = options;
   const { claims, allow, deny } = settingsOf(
@@ -36,7 +36,7 @@ export async function discover(options: DiscoverOptions, env: NodeJS.ProcessEnv)
   }));
   const candidates = await allowed(policy, [...announcements, ...known]);
   if (isTruncated)
-    process.stderr.write(`only the first ${MAX_ADDRESSES} addresses are looked at; name fewer with --allow\n`);
+    process.stderr.write(`only the first ${MAX_ADDRESSES} addresses are tried; name fewer with --allow\n`);
 
   const found = new Map<string, Proposal>();
   await each(candidates, MAX_CONNECTIONS, async ({ address, service, what }) => {
@@ -53,7 +53,7 @@ export async function discover(options: DiscoverOptions, env: NodeJS.ProcessEnv)
   return json === true ? `${JSON.stringify(proposals, undefined, 2)}\n` : text(proposals);
 }
 
-/** Those that the agent may dial, by token and rules both, as for a stream. Nothing else is ever sent a byte. */
+/** Keeps the candidates that the agent may dial by token and rules, as for a stream. No other address is sent a byte. */
 async function allowed<T extends { address: Address; service: KnownService }>(
   policy: TargetPolicy,
   all: readonly T[],

@@ -16,7 +16,7 @@ import { settingsOf, type Options, type Settings } from "../settings.ts";
 
 export type DoctorOptions = Options & { target?: string[]; json?: boolean };
 
-/** Descriptors under which thousands of streams won't fit. */
+/** A limit on open files below this is too low for thousands of streams. */
 const FEW_FILES = 4_096;
 const INSTALLED = {
   config: "/etc/sallyport/agent.toml",
@@ -24,7 +24,7 @@ const INSTALLED = {
   proxy: "/etc/sallyport/agent.proxy",
 };
 
-/** `agent doctor`: everything between a target and the edge, one line each. Answers what to exit with. Throws Problem for wrong usage. */
+/** `agent doctor`: checks everything between a target and the edge, one line each. Resolves with the exit code. Throws Problem for wrong usage. */
 export async function doctor(options: DoctorOptions, env: NodeJS.ProcessEnv): Promise<number> {
   const findings: Finding[] = [];
   const report = (found: Finding | Finding[]): void => {
@@ -52,13 +52,13 @@ async function examine(
   }
   const { source, claims, edge, dialler } = settings;
   report(descriptors());
-  // The edge judges the token, by its own clock: this machine's may be what is wrong.
+  // The token expires by the edge's clock: this machine's may be wrong.
   let time: number | null = null;
   if (await isReached(settings, env, report)) {
     report(
       isSecure(edge)
         ? await checkTls(dialler, edge, Date.now())
-        : warn("tls", "this edge is spoken to in plain text", "use https:// unless the way is safe by other means"),
+        : warn("tls", "the connection to this edge is unencrypted", "use https:// unless the network is trusted"),
     );
     const answer = await checkEdge(dialler, edge, Date.now);
     report(answer.findings);
@@ -75,11 +75,11 @@ async function examine(
     ...(await dialledTargets(env, claims)),
   ]);
   if (targets.size === 0)
-    report(skipped("targets", "none is known: name them with --target HOST:PORT, or ask while the agent runs"));
+    report(skipped("targets", "none is known: name them with --target HOST:PORT, or repeat this while the agent runs"));
   for (const found of await Promise.all([...targets].map((target) => checkTarget(target, settings)))) report(found);
 }
 
-/** Checks the way to the edge's port, hop by hop. Answers whether it is open. */
+/** Checks the path to the edge's port, hop by hop. Resolves with whether it is open. */
 async function isReached(
   { edge, dialler }: Settings,
   env: NodeJS.ProcessEnv,
@@ -102,7 +102,7 @@ async function isReached(
   return true;
 }
 
-/** Without any option, what `agent install` has put down. */
+/** Returns the options; if there are none, those of the service that `agent install` made. */
 function installed(options: DoctorOptions): Options {
   const { target: _target, json: _json, ...given } = options;
   const isBare = Object.keys(given).length === 0;
@@ -137,11 +137,11 @@ function descriptors(): Finding {
   return ok("files", `${limit === Number.POSITIVE_INFINITY ? "any number" : limit} may be open`);
 }
 
-/** What this agent, if it runs, has been asked to dial. */
+/** Asks this agent, if it runs, for the targets it has dialled. */
 async function dialledTargets(env: NodeJS.ProcessEnv, { site, sub }: AgentClaims): Promise<string[]> {
   try {
     const agents = await runningAgents(env, site);
-    // A site of another edge may have the same name; an agent of an earlier version does not tell.
+    // A site of another edge may have the same name; an agent of an earlier version does not list its targets.
     return agents.flatMap(({ report }) => (report.identity === sub ? (report.dialled ?? []) : []));
   } catch (error) {
     if (error instanceof Problem) return [];

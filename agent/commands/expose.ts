@@ -11,11 +11,11 @@ import { run } from "./run.ts";
 
 export type ExposeOptions = Options & { at?: string };
 
-/** Milliseconds between words to the edge, which forgets the mapping after five minutes without any. */
+/** Milliseconds between renewals: the edge removes the mapping after five minutes without one. */
 const RENEW_MS = 100_000;
 const RETRY_MS = 5_000;
 
-/** `agent expose TARGET [--at E]`: an ad-hoc mapping until Ctrl-C. Runs the agent too, if none of this site runs here. Throws Problem. */
+/** `agent expose TARGET [--at E]`: makes a mapping until Ctrl-C. Also runs the agent, if none of this site runs on this machine. Throws Problem. */
 export async function expose(target: string, options: ExposeOptions, env: NodeJS.ProcessEnv): Promise<void> {
   const { at, ...flags } = options;
   const logging = logSettings(merged(flags));
@@ -29,7 +29,7 @@ export async function expose(target: string, options: ExposeOptions, env: NodeJS
   const stop = new AbortController();
   for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => stop.abort());
   const isServed = await isRunning(env, settings);
-  // An agent that runs already dials by rules of its own.
+  // An agent that already runs has rules of its own.
   const reason = isServed ? undefined : await denialOf(target, settings);
   if (reason !== undefined) throw new Problem(EXIT.denied, "target-denied", reason, remedyOf("target-denied"));
   await call(settings, "PUT", "", { endpoint, target });
@@ -41,10 +41,10 @@ export async function expose(target: string, options: ExposeOptions, env: NodeJS
   }
 }
 
-/** Says why token or rules forbid a target; undefined if they don't, or it can't be known before a visitor comes. */
+/** Returns why token or rules forbid a target; undefined if they permit it, or if this is only known once a visitor comes. */
 async function denialOf(text: string, policy: TargetPolicy): Promise<string | undefined> {
   const target = parseTarget(text);
-  // The edge, which is asked next, says what is wrong with it.
+  // The edge, which is asked next, reports what is wrong with it.
   if (!target.ok) return undefined;
   if ("path" in target.value)
     return mayConnect(policy, target.value.path) ? undefined : `${text} is not in the agent's --allow`;
@@ -53,7 +53,7 @@ async function denialOf(text: string, policy: TargetPolicy): Promise<string | un
   return judged.ok || judged.failure.code !== "target-denied" ? undefined : judged.failure.reason;
 }
 
-/** Says again and again that it is still wanted. */
+/** Renews the mapping regularly, until `stop` aborts. */
 async function keep(settings: Settings, endpoint: string, target: string, stop: AbortSignal, log: Log): Promise<void> {
   let delay = RENEW_MS;
   for (;;) {
@@ -62,7 +62,7 @@ async function keep(settings: Settings, endpoint: string, target: string, stop: 
     delay = await call(settings, "PUT", "", { endpoint, target }).then(
       () => RENEW_MS,
       (error: unknown) => {
-        log("warn", "the mapping was not kept", {
+        log("warn", "the mapping was not renewed", {
           reason: error instanceof Error ? error.message : String(error),
           retryInMs: RETRY_MS,
         });
@@ -72,7 +72,7 @@ async function keep(settings: Settings, endpoint: string, target: string, stop: 
   }
 }
 
-/** Whether this site is served from this machine already; a site of another edge may have the same name. */
+/** Tells whether an agent on this machine already serves this site; a site of another edge may have the same name. */
 async function isRunning(env: NodeJS.ProcessEnv, { claims, edge }: Settings): Promise<boolean> {
   try {
     const agents = await runningAgents(env, claims.site);
@@ -90,13 +90,13 @@ function onlyEndpoint({ claims }: Settings): string {
       EXIT.denied,
       "not-published",
       "this token may not make mappings",
-      "take one that may: sallyport token agent SITE --publish ENDPOINT",
+      "use one that may: sallyport token agent SITE --publish ENDPOINT",
     );
   if (more.length === 0 && !only.includes("*")) return only;
   throw Problem.usage(
     "endpoint-missing",
     `this token may publish ${[only, ...more].join(", ")}`,
-    "say where: --at ENDPOINT",
+    "choose one: --at ENDPOINT",
   );
 }
 

@@ -17,16 +17,16 @@ const TOKEN = "/etc/sallyport/agent.token";
 const PROXY = "/etc/sallyport/agent.proxy";
 const AUTHORITIES = "/etc/sallyport/agent-ca.pem";
 const CONFIG = "/etc/sallyport/agent.toml";
-/** Two descriptors for each of thousands of streams, and room. */
+/** Limit on open files: two for each of thousands of streams, and some to spare. */
 const FILES = 65_536;
 
-/** `agent install --token-file F`: a service that starts with the machine. Answers what was done. Throws Problem. */
+/** `agent install --token-file F`: makes a service that starts with the machine. Returns the text to print. Throws Problem. */
 export function install(options: InstallOptions, env: NodeJS.ProcessEnv): string {
   if (process.platform !== "linux") {
     throw Problem.configuration(
       "no-systemd",
       `agent install writes systemd units, and this is ${process.platform}`,
-      "docs/recipes says how it is done on macOS, Windows and NAS boxes",
+      "docs/recipes shows how to do it on macOS, Windows and NAS boxes",
     );
   }
   if (options.tokenFile === undefined)
@@ -35,7 +35,7 @@ export function install(options: InstallOptions, env: NodeJS.ProcessEnv): string
       "a service takes its token from a file",
       "agent install --token-file FILE",
     );
-  // What would not run is not installed.
+  // The settings are checked first: an agent that would not run is not installed.
   const log = createLog({ format: "pretty", level: "error", write: () => {} });
   const settings = settingsOf(options, env, log);
   const root = new InstallRoot(options.root);
@@ -44,7 +44,7 @@ export function install(options: InstallOptions, env: NodeJS.ProcessEnv): string
   const { trust, proxyFor } = settings.dialler;
   const ca = trust.extra.join("");
   if (ca !== "") root.write(AUTHORITIES, ca, 0o644);
-  // Also one that a variable of this shell has named: the service does not see it.
+  // This includes a proxy named by a variable of this shell, which the service does not see.
   const proxy = proxyFor(settings.edge);
   if (proxy === null) root.remove(PROXY);
   else root.write(PROXY, `${urlOf(proxy)}\n`, 0o600);
@@ -62,7 +62,7 @@ export function install(options: InstallOptions, env: NodeJS.ProcessEnv): string
   });
   root.write(UNIT, text, 0o644);
   const written = [UNIT, CONFIG, TOKEN, ...(proxy === null ? [] : [PROXY]), ...(ca === "" ? [] : [AUTHORITIES])];
-  const way = proxy === null ? "" : `it dials by ${proxy.name}\n`;
+  const way = proxy === null ? "" : `it dials through ${proxy.name}\n`;
   const done = `installed: ${written.map((path) => root.resolve(path)).join(", ")}\n${way}`;
   if (!root.isLive || !options.start) return `${done}start it with: systemctl enable --now ${SERVICE}\n`;
   systemctl("daemon-reload");
@@ -71,7 +71,7 @@ export function install(options: InstallOptions, env: NodeJS.ProcessEnv): string
   return `${done}running; see: agent status, journalctl -u ${SERVICE}\n`;
 }
 
-/** `agent uninstall`: all of it, the token too. Throws Problem. */
+/** `agent uninstall`: removes the service with all its files, including the token. Returns the text to print. Throws Problem. */
 export function uninstall(options: { root: string }): string {
   const root = new InstallRoot(options.root);
   if (root.isLive && root.has(UNIT)) systemctl("disable", "--now", SERVICE);
@@ -91,11 +91,11 @@ export function uninstall(options: { root: string }): string {
   return removed.length === 0 ? "nothing was installed\n" : `removed: ${removed.join(", ")}\n`;
 }
 
-/** Writes the options as a file that an administrator goes on editing. Token and proxy are credentials, and so not in it. */
+/** Formats the options as a configuration file, which an admin may edit. Token and proxy are not in it, because they are credentials. */
 function configText({ allow, deny, edge, insecure, proxy, ca, metrics, logLevel }: Options): string {
   const direct = proxy === "none" ? proxy : undefined;
   const table = { allow, deny, edge, insecure, proxy: direct, ca, metrics, "log-level": logLevel };
   const given = Object.fromEntries(Object.entries(table).filter(([, value]) => value !== undefined));
   const hint = given["allow"] === undefined ? '# allow = ["192.168.2.0/24:80,443"]\n' : "";
-  return `# The options of agent, by their names. After a change: systemctl reload ${SERVICE}\n${hint}${stringify(given)}`;
+  return `# The options of agent, by their names. After a change, run: systemctl reload ${SERVICE}\n${hint}${stringify(given)}`;
 }

@@ -17,7 +17,7 @@ import type { TargetPolicy } from "../policy.ts";
 import { runAgent, type AgentState } from "../run.ts";
 import { logSettings, merged, settingsOf, type Options, type Settings } from "../settings.ts";
 
-/** `agent --token-file F …`: serves a site until it is told to stop. Throws Problem. */
+/** `agent --token-file F …`: serves a site until a signal stops it. Throws Problem. */
 export async function run(flags: Options, env: NodeJS.ProcessEnv): Promise<void> {
   const agent = new RunningAgent(flags, env);
   const { drain, stop } = stopSignals();
@@ -49,7 +49,7 @@ function stopSignals(): { drain: AbortSignal; stop: AbortSignal } {
   return { drain: drain.signal, stop: stop.signal };
 }
 
-/** What may change while an agent runs, and what can be asked of it. */
+/** An agent that runs: its settings, which a reload replaces, and its state. */
 class RunningAgent {
   settings: Settings;
   draining = false;
@@ -79,7 +79,7 @@ class RunningAgent {
 
   readonly log: Log = (level, message, fields) => this.#log(level, message, fields);
 
-  /** Answers Prometheus, if that is wanted. Throws Problem. */
+  /** Serves metrics, if `--metrics` is given. Throws Problem. */
   async serveMetrics(): Promise<AsyncDisposable | null> {
     const { metrics } = this.settings;
     if (metrics === null) return null;
@@ -89,7 +89,7 @@ class RunningAgent {
     return server;
   }
 
-  /** Opens the control socket. The agent can do without. */
+  /** Opens the control socket. If that fails, it logs a warning and the agent runs without. */
   async serveControl(): Promise<AsyncDisposable | null> {
     try {
       const path = controlPath(this.#env, this.settings.claims.site, process.pid);
@@ -101,7 +101,7 @@ class RunningAgent {
     }
   }
 
-  /** Reads configuration and token again. Open streams go on; what is opened next follows the new rules. Throws Problem. */
+  /** Reads configuration and token again. Open streams go on; new ones follow the new rules. Returns what has changed. Throws Problem. */
   reload(): string[] {
     if (this.#flags.token === "-")
       throw Problem.usage("token-stdin", "the token came from standard input, which is read once", "use --token-file");
@@ -110,7 +110,7 @@ class RunningAgent {
     if (after.claims.site !== before.claims.site) {
       throw Problem.configuration(
         "site-changed",
-        `the token is now one of ${after.claims.site}, not of ${before.claims.site}`,
+        `the token is now for the site ${after.claims.site}, not for ${before.claims.site}`,
         "restart the agent to serve another site",
       );
     }
@@ -131,7 +131,7 @@ class RunningAgent {
     return changed;
   }
 
-  /** Takes a renewed token into use, and keeps it for the next start. */
+  /** Uses a renewed token from now on, and stores it for the next start. */
   keep(token: string, claims: AgentClaims): void {
     const { source } = this.settings;
     this.settings = { ...this.settings, source: { ...source, token }, claims };
@@ -140,14 +140,14 @@ class RunningAgent {
     const expires = new Date(claims.exp * 1000).toISOString();
     if (kept.at !== "memory") this.log("info", "token renewed", { jti: claims.jti, expires, file: kept.path });
     else
-      this.log("warn", "token renewed, but it can't be kept: give the agent a token file or a state directory", {
+      this.log("warn", "token renewed, but it can't be stored: give the agent a token file or a state directory", {
         jti: claims.jti,
         expires,
         reason: kept.reason,
       });
   }
 
-  /** As SIGHUP has it: a mistake is logged, and the agent goes on as it was. */
+  /** Reloads on SIGHUP. A mistake is logged, and changes nothing. */
   tryReload(): void {
     try {
       this.reload();
@@ -191,7 +191,7 @@ function logTo({ log, logLevel }: { log: "pretty" | "json"; logLevel: Level }): 
   return createLog({ format: log, level: logLevel, write: (line) => void process.stderr.write(line) });
 }
 
-/** What a reload changed, in the words of the flags. */
+/** Lists what a reload changed, by the names of the flags. */
 function changes(before: Settings, after: Settings): string[] {
   const texts = ({ source, edge, dialler, allow, deny, metrics, log, logLevel }: Settings): Record<string, string> => ({
     token: source.token,

@@ -6,17 +6,17 @@ import type { AgentReport } from "../control/report.ts";
 
 export type AskOptions = { site?: string; json?: boolean };
 
-/** `agent status`: every agent of this machine, or with --json the one there is. Throws Problem. */
+/** `agent status`: describes every agent of this machine; with --json, the only one. Throws Problem. */
 export async function status({ site, json }: AskOptions, env: NodeJS.ProcessEnv): Promise<string> {
   const agents = await runningAgents(env, site);
   if (json !== true) return agents.map(({ report }) => statusText(report, Date.now())).join("\n");
   const [one, other] = agents;
   if (other === undefined) return `${JSON.stringify(one?.report, undefined, 2)}\n`;
   const sites = agents.map(({ report }) => report.site).join(", ");
-  throw Problem.usage("several-agents", `several agents run here, for ${sites}`, "say which: --site NAME");
+  throw Problem.usage("several-agents", `several agents run here, for ${sites}`, "choose one: --site NAME");
 }
 
-/** `agent ready`: says nothing new, but exits with 6 until every agent asked is connected. Throws Problem. */
+/** `agent ready`: throws Problem with exit code 6 unless every agent asked is connected. */
 export async function ready({ site }: AskOptions, env: NodeJS.ProcessEnv): Promise<string> {
   const agents = await runningAgents(env, site);
   const waiting = agents.find(({ report }) => report.state !== "connected");
@@ -26,7 +26,7 @@ export async function ready({ site }: AskOptions, env: NodeJS.ProcessEnv): Promi
     EXIT.notReady,
     "not-ready",
     `${name} is ${state}${lastFault === null ? "" : `: ${clean(lastFault)}`}`,
-    "agent doctor looks for the reason",
+    "run agent doctor to find the reason",
   );
 }
 

@@ -8,7 +8,7 @@ const TIMEOUT_MS = 5_000;
 /** An agent that runs on this machine. */
 export type Running = { path: string; report: AgentReport };
 
-/** All agents of this machine that this user may ask, or only those of one site. Throws Problem(not-ready) when there is none. */
+/** Asks the agents of this machine that this user may ask, or only those of one site. Throws Problem with exit code 6 when there is none. */
 export async function runningAgents(env: NodeJS.ProcessEnv, site: string | undefined): Promise<Running[]> {
   const paths = controlPaths(env);
   const asked = await Promise.all(paths.map((path) => report(path)));
@@ -32,7 +32,7 @@ export async function runningAgents(env: NodeJS.ProcessEnv, site: string | undef
   );
 }
 
-/** Has an agent read its configuration and token again; answers what changed. Throws Problem. */
+/** Makes an agent read its configuration and token again. Resolves with what changed. Throws Problem. */
 export async function reload(path: string): Promise<string[]> {
   const { status, body } = await ask(path, "POST", "/reload");
   if (status === 200) return (body as { changed: string[] }).changed;

@@ -2,7 +2,7 @@ import type { Drops } from "../../shared/session/flow.ts";
 import type { Kind } from "../../shared/wire/open.ts";
 import type { KindCounts } from "../counters.ts";
 
-/** What `agent status --json` prints. Moments are ISO 8601, lengths of time milliseconds. */
+/** What `agent status --json` prints. Times are in ISO 8601, durations in milliseconds. */
 export type AgentReport = {
   state: "connected" | "connecting" | "draining";
   /** When that state began; null before the first connection. */
@@ -13,9 +13,9 @@ export type AgentReport = {
   version: string;
   pid: number;
   started: string;
-  /** Of the last ping. */
+  /** Round trip of the last ping; null before the first answer. */
   rtt: number | null;
-  /** Why it was last not connected. */
+  /** Why the agent was last disconnected; null if it never was. */
   lastFault: string | null;
   token: { jti: string; expires: string; file: string | null };
   targets: string[];

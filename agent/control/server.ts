@@ -3,14 +3,14 @@ import { createServer, type Server } from "node:http";
 import { Problem } from "../../link/problem.ts";
 import type { AgentReport } from "./report.ts";
 
-/** What the commands of the control socket do. */
+/** The operations that the control socket offers. */
 export type ControlHost = {
   report: () => AgentReport;
-  /** Takes configuration and token anew; answers what changed. Throws Problem and leaves all as it was. */
+  /** Reads configuration and token again. Returns what changed. If it throws Problem, nothing has changed. */
   reload: () => string[];
 };
 
-/** Listens on a socket of this user alone. Rejects when that can't be had: the agent can do without. */
+/** Listens on a socket that only this user can open. Rejects with the error of `listen`. */
 export async function serveControl(path: string, host: ControlHost): Promise<AsyncDisposable> {
   const server = createServer((request, response) => {
     const answer = (status: number, body: unknown): void => {
@@ -48,7 +48,7 @@ export async function serveControl(path: string, host: ControlHost): Promise<Asy
 function listening(server: Server, path: string): Promise<void> {
   return new Promise((resolve, reject) => {
     server.once("error", reject);
-    // A process id is used again one day: what lies there is of an agent that was killed.
+    // Process ids are reused: a socket that is there already was left by an agent that was killed.
     if (process.platform !== "win32") rmSync(path, { force: true });
     server.listen(path, resolve);
   });

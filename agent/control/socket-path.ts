@@ -6,17 +6,20 @@ const NAME = "sallyport-agent";
 const SOCKET = /\.sock$/;
 const PIPES = "\\\\.\\pipe\\";
 
-/** Where this agent's control socket goes: SALLYPORT_RUN_DIR, systemd's runtime directory, the user's, root's, or one of our own for this user. */
+/**
+ * Chooses the path of this agent's control socket, and makes its folder: SALLYPORT_RUN_DIR, systemd's runtime directory, the user's,
+ * root's, or one for this user in the temporary folder. Throws when another user owns that one.
+ */
 export function controlPath(env: NodeJS.ProcessEnv, site: string, pid: number): string {
   if (process.platform === "win32") return `${PIPES}${NAME}-${site}-${pid}`;
   const folder = env["SALLYPORT_RUN_DIR"] ?? env["RUNTIME_DIRECTORY"]?.split(":")[0] ?? ownFolder(env);
   mkdirSync(folder, { recursive: true, mode: 0o700 });
-  // In a folder that everybody may write, somebody else could have made it before us.
+  // Every user may write to the temporary folder, so another user could have made this one first.
   if (folder.startsWith(tmpdir())) requireOwnFolder(folder);
   return join(folder, `${site}-${pid}.sock`);
 }
 
-/** All control sockets that this user may find. Some may be left over from agents that were killed. */
+/** Lists the control sockets that this user can find. Some may be left over from agents that were killed. */
 export function controlPaths(env: NodeJS.ProcessEnv): string[] {
   if (process.platform === "win32") return list(PIPES, (name) => name.startsWith(`${NAME}-`));
   const named = env["SALLYPORT_RUN_DIR"];
@@ -43,6 +46,6 @@ function list(folder: string, wanted: (name: string) => boolean): string[] {
 
 function requireOwnFolder(folder: string): void {
   const found = lstatSync(folder);
-  if (!found.isDirectory() || found.uid !== process.getuid?.()) throw new Error(`${folder} belongs to somebody else`);
+  if (!found.isDirectory() || found.uid !== process.getuid?.()) throw new Error(`${folder} belongs to another user`);
   chmodSync(folder, 0o700);
 }

@@ -1,13 +1,13 @@
-// As much of DNS (RFC 1035) as asking a LAN for its services takes. What comes in was written by strangers.
+// The part of DNS (RFC 1035) that is needed to ask a LAN for its services. Answers are untrusted input.
 
-/** Records read of one message, and jumps followed in one name: an honest answer has far fewer. */
+/** Limits on records in a message, and on compression pointers in a name: real answers have far fewer. */
 const MAX_RECORDS = 200;
 const MAX_JUMPS = 16;
 const MAX_NAME_BYTES = 255;
 
 export const TYPE = { A: 1, PTR: 12, SRV: 33 } as const;
 const CLASS_IN = 1;
-/** In a question: an answer to whoever asks will do (RFC 6762 section 5.4). */
+/** In a question: asks for a unicast answer (RFC 6762 section 5.4). */
 const UNICAST = 0x8000;
 
 export type DnsRecord =
@@ -15,7 +15,7 @@ export type DnsRecord =
   | { type: "PTR"; name: string; to: string }
   | { type: "SRV"; name: string; port: number; host: string };
 
-/** A query for pointers of these names. */
+/** Encodes a query for the PTR records of these names. */
 export function encodeQuery(names: readonly string[]): Uint8Array {
   const parts: number[] = [0, 0, 0, 0, names.length >> 8, names.length & 255, 0, 0, 0, 0, 0, 0];
   for (const name of names) {
@@ -26,7 +26,7 @@ export function encodeQuery(names: readonly string[]): Uint8Array {
   return Uint8Array.from(parts);
 }
 
-/** The records of an answer that are of use here; those before the first that makes no sense. */
+/** Decodes the A, PTR and SRV records of an answer, up to the first malformed one. */
 export function decodeAnswer(bytes: Uint8Array): DnsRecord[] {
   const found: DnsRecord[] = [];
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
@@ -45,7 +45,7 @@ export function decodeAnswer(bytes: Uint8Array): DnsRecord[] {
       at = data + length;
     }
   } catch (error) {
-    // Cut short, or a name that leads nowhere.
+    // The message is cut short, or a name in it is malformed.
     if (!(error instanceof RangeError)) throw error;
   }
   return found;
@@ -66,7 +66,7 @@ function recordOf(view: DataView, name: string, type: number, at: number, length
   }
 }
 
-/** The name at a place, and where what follows it begins. Throws RangeError. */
+/** Decodes the name at an offset. `end`: the offset after it. Throws RangeError. */
 function nameAt(view: DataView, start: number): { name: string; end: number } {
   const labels: string[] = [];
   let size = 0;
@@ -77,7 +77,7 @@ function nameAt(view: DataView, start: number): { name: string; end: number } {
       end ??= at + 2;
       at = view.getUint16(at) & 0x3fff;
       jumps += 1;
-      if (jumps > MAX_JUMPS) throw new RangeError("a name that goes in circles");
+      if (jumps > MAX_JUMPS) throw new RangeError("too many compression pointers in a name");
       continue;
     }
     if (length === 0) return { name: labels.join("."), end: end ?? at + 1 };

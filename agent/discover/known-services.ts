@@ -1,12 +1,12 @@
 import type { Address } from "../../shared/address/address.ts";
 
-/** What usually listens at a port, and how it is asked who it is. */
+/** A service that usually listens at a port, and how to identify it. */
 export type KnownService = { port: number; name: string; ask: "banner" | "http" | "https" | "rtsp" | "none" };
 
-/** A device that answered to everybody's address, by its own; `service` where it said what it is. */
+/** A device that answered a multicast question, by its own address; `service` if it named one. */
 export type Announced = { address: Address; port: number; what: string; service?: KnownService };
 
-/** Ports of what people map: pages, cameras, shells, screens, files, telephones, databases. */
+/** Services that are often mapped: web pages, cameras, shells, remote desktops, files, telephones, databases. */
 export const KNOWN_SERVICES: readonly KnownService[] = [
   { port: 21, name: "ftp", ask: "banner" },
   { port: 22, name: "ssh", ask: "banner" },

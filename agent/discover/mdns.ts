@@ -3,7 +3,7 @@ import { clean } from "../../shared/text.ts";
 import { decodeAnswer } from "./dns.ts";
 import type { Announced, KnownService } from "./known-services.ts";
 
-/** Services that devices announce by mDNS (RFC 6763), as they are called here, and how they are asked who they are. */
+/** Services that devices announce by mDNS (RFC 6763): their names here, and how to identify them. */
 const SERVICES: Readonly<Record<string, Omit<KnownService, "port">>> = {
   _http: { name: "web", ask: "http" },
   _https: { name: "web", ask: "https" },
@@ -19,10 +19,10 @@ const SERVICES: Readonly<Record<string, Omit<KnownService, "port">>> = {
   "_home-assistant": { name: "web", ask: "http" },
 };
 
-/** Names whose pointers lead to those services. */
+/** Names whose PTR records lead to those services. */
 export const SERVICE_NAMES: readonly string[] = Object.keys(SERVICES).map((service) => `${service}._tcp.local`);
 
-/** What an answer by mDNS announces: services with a port, on hosts whose IPv4 addresses it says. */
+/** Lists the services that an mDNS answer announces: those with a port, on hosts whose IPv4 addresses are in the answer. */
 export function announcedBy(bytes: Uint8Array): Announced[] {
   const records = decodeAnswer(bytes);
   return records.flatMap((record): Announced[] => {
@@ -39,7 +39,7 @@ export function announcedBy(bytes: Uint8Array): Announced[] {
   });
 }
 
-/** Names are the same in any case of their letters (RFC 6762 section 16); shown as they were written. */
+/** Compares two names, ignoring case (RFC 6762 section 16). */
 function isSame(one: string, other: string): boolean {
   return one.toLowerCase() === other.toLowerCase();
 }

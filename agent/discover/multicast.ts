@@ -7,7 +7,7 @@ import type { Announced } from "./known-services.ts";
 
 const LISTEN_MS = 2_500;
 
-/** Where the LAN listens: SSDP and WS-Discovery, and mDNS. */
+/** Multicast groups: SSDP and WS-Discovery share one. */
 const SSDP_GROUP = "239.255.255.250";
 const MDNS_GROUP = "224.0.0.251";
 
@@ -17,7 +17,7 @@ const SSDP =
 const ONVIF = (id: string): string => `<?xml version="1.0" encoding="UTF-8"?>
 <e:Envelope xmlns:e="http://www.w3.org/2003/05/soap-envelope" xmlns:w="http://schemas.xmlsoap.org/ws/2004/08/addressing" xmlns:d="http://schemas.xmlsoap.org/ws/2005/04/discovery" xmlns:dn="http://www.onvif.org/ver10/network/wsdl"><e:Header><w:MessageID>uuid:${id}</w:MessageID><w:To>urn:schemas-xmlsoap-org:ws:2005:04:discovery</w:To><w:Action>http://schemas.xmlsoap.org/ws/2005/04/discovery/Probe</w:Action></e:Header><e:Body><d:Probe><d:Types>dn:NetworkVideoTransmitter</d:Types></d:Probe></e:Body></e:Envelope>`;
 
-/** Asks the LAN by SSDP, by mDNS and, for cameras, by WS-Discovery. Who answers only counts by the address that is then dialled. */
+/** Asks the LAN by SSDP, by mDNS and, for cameras, by WS-Discovery. Answers are not trusted: they only name addresses to try. */
 export async function announcedServices(): Promise<Announced[]> {
   const found = await Promise.all([
     ask(SSDP, SSDP_GROUP, 1900, (bytes) => ssdpOf(textOf(bytes))),
@@ -41,7 +41,7 @@ function ask(question: string | Uint8Array, group: string, port: number, read: R
       resolve(found);
       socket.close();
     };
-    // A machine without a way for multicast finds nobody.
+    // A machine without a multicast route finds nothing.
     socket.on("error", () => undefined);
     socket.on("message", (message) => void found.push(...read(message)));
     socket.send(question, port, group, () => undefined);

@@ -8,7 +8,7 @@ const CONNECT_MS = 700;
 const ANSWER_MS = 1_500;
 const MAX_BYTES = 16 * 1024;
 
-/** What a port said, in a few words; "" when it only took the connection; null when nothing answers. */
+/** Connects to a port and describes its answer in a few words; "" if it only took the connection, null if nothing answers. */
 export async function probe(host: string, { port, ask }: KnownService): Promise<string | null> {
   const socket = connect({ host, port });
   try {
@@ -30,7 +30,7 @@ async function identify(socket: Socket, host: string, ask: KnownService["ask"]):
     case "http":
       return titleOf(await readAnswer(socket, request(host)));
     case "https": {
-      // Whose certificate it is does not matter: nothing is told it but that we are here.
+      // The certificate does not matter: no secret is sent.
       const tls = connectTls({ socket, rejectUnauthorized: false });
       return (await settled(tls, "secureConnect", ANSWER_MS)) ? titleOf(await readAnswer(tls, request(host))) : "";
     }
@@ -49,7 +49,7 @@ function settled(socket: Socket, event: "connect" | "secureConnect", ms: number)
   });
 }
 
-/** What comes within a moment; all of it may be nothing. */
+/** Sends a question, if there is one, and reads the answer for ANSWER_MS at most; "" if none comes. */
 function readAnswer(socket: Socket, question: string): Promise<string> {
   return new Promise((resolve) => {
     let text = "";
@@ -64,7 +64,7 @@ function readAnswer(socket: Socket, question: string): Promise<string> {
   });
 }
 
-/** A page's title, else what the server calls itself, else its first line. */
+/** Returns the title of a page and the name of its server; without either, the first line. */
 function titleOf(text: string): string {
   const title = /<title[^>]*>([^<]*)<\/title>/i.exec(text)?.[1]?.trim();
   const server = /^server:[ \t]*(.+)$/im.exec(text)?.[1];

@@ -4,14 +4,14 @@ import { parseCidr, type Cidr } from "../../shared/address/cidr.ts";
 import { parseNetworkRule, type TargetRule } from "../../shared/address/target-rule.ts";
 import type { TargetPolicy } from "../policy.ts";
 
-/** Addresses looked at in one go: more would take minutes, and look like an attack. */
+/** The most addresses tried in one run: more would take minutes, and look like an attack. */
 export const MAX_ADDRESSES = 1_024;
-/** A network of more is only looked at where this machine is in it. */
+/** Host bits of the widest network that is tried whole; in place of a wider one, this machine's own networks are. */
 const WIDEST_BITS = 10;
 
 export type Scope = { addresses: Address[]; isTruncated: boolean };
 
-/** The addresses to look at: of the allowed networks, and of this machine's own where those are too wide. IPv4 only: IPv6 networks can't be walked. */
+/** Lists the addresses to try: of the allowed networks, and of this machine's own in place of too wide ones. IPv4 only: IPv6 networks are too large. */
 export function scopeOf(policy: TargetPolicy): Scope {
   const rules =
     policy.allow.length > 0
@@ -34,7 +34,7 @@ function networksOf(rule: TargetRule): Cidr[] {
   return 32 - rule.cidr.bits <= WIDEST_BITS ? [rule.cidr] : ownNetworks();
 }
 
-/** The networks this machine is in, at most a /22 around its own address of each. */
+/** Lists this machine's own networks, each cut to the /22 around its address. */
 function ownNetworks(): Cidr[] {
   const own = Object.values(networkInterfaces()).flatMap((list) => list ?? []);
   return own.flatMap(({ cidr, address, internal, family }) => {
@@ -51,7 +51,7 @@ function ownNetworks(): Cidr[] {
 function* members({ network, bits }: Cidr): Generator<Address> {
   const first = toNumber(network);
   const count = 2 ** (32 - bits);
-  // The first and the last of a network are itself and everybody.
+  // The first address is the network's own, the last its broadcast address.
   const [from, to] = count > 2 ? [1, count - 1] : [0, count];
   for (let index = from; index < to; index++) yield fromNumber(first + index);
 }

@@ -9,13 +9,13 @@ import { fail, ok, warn, type Finding } from "./finding.ts";
 const TIMEOUT_MS = 10_000;
 /** Limit in bytes for an answer: an edge sends its clock or its keys, and another server may send without end. */
 const MAX_BYTES = 256 * 1024;
-/** Tokens are refused beyond this; see shared/rule/token-life.ts. */
+/** Clock difference in milliseconds above which tokens are refused; see shared/rule/token-life.ts. */
 const SKEW_MS = 60_000;
 
-/** What answers. `time`: by its clock, in milliseconds since 1970; null: it is no edge, or did not say. */
+/** The result of asking the edge. `time`: its clock in milliseconds since 1970; null if no edge answered, or it did not send its time. */
 export type EdgeCheck = { findings: Finding[]; time: number | null };
 
-/** Whether what answers is an edge, and what it says the time is. */
+/** Checks that an edge answers, and compares its clock with this machine's. */
 export async function checkEdge(dialler: Dialler, edge: URL, now: () => number): Promise<EdgeCheck> {
   try {
     const { status, body } = await ask(dialler, new URL("/.sallyport/healthz", edge), {
@@ -38,19 +38,19 @@ export async function checkEdge(dialler: Dialler, edge: URL, now: () => number):
 
 /** `time`: the edge's, in milliseconds since 1970. */
 function clock(time: number | null, now: number): Finding {
-  if (time === null) return ok("clock", "the edge did not say its time");
+  if (time === null) return ok("clock", "the edge did not send its time");
   const off = time - now;
   const seconds = Math.round(Math.abs(off) / 1000);
   if (Math.abs(off) <= SKEW_MS)
-    return ok("clock", seconds <= 1 ? "agrees with the edge's" : `${seconds} s beside the edge's`);
+    return ok("clock", seconds <= 1 ? "agrees with the edge's" : `${seconds} s different from the edge's`);
   return warn(
     "clock",
-    `this machine is ${seconds} s ${off > 0 ? "behind" : "ahead of"} the edge: certificates may seem expired or not yet good`,
+    `this machine is ${seconds} s ${off > 0 ? "behind" : "ahead of"} the edge: certificates may seem expired or not yet valid`,
     "set the clock: timedatectl set-ntp true",
   );
 }
 
-/** Whether the token was signed by this edge. */
+/** Checks that this edge signed the token. */
 export async function checkSignature(dialler: Dialler, edge: URL, token: string): Promise<Finding> {
   try {
     const answer = await ask(dialler, new URL("/.sallyport/jwks.json", edge), {
@@ -69,28 +69,28 @@ export async function checkSignature(dialler: Dialler, edge: URL, token: string)
         createPublicKey({ key, format: "jwk" }),
         Buffer.from(signature, "base64url"),
       );
-    if (isGood) return ok("signature", "the token is of this edge");
+    if (isGood) return ok("signature", "this edge signed the token");
     return fail(
       "signature",
       EXIT.token,
-      "the token was not signed by this edge",
-      "take one of this edge: sallyport token agent SITE",
+      "this edge did not sign the token",
+      "issue one at this edge: sallyport token agent SITE",
     );
   } catch (error) {
     return fail(
       "signature",
       EXIT.unreachable,
       `the edge's keys can't be read: ${(error as Error).message}`,
-      "check what stands between here and the edge",
+      "check the proxies and firewalls between this machine and the edge",
     );
   }
 }
 
-/** Whether a lane would be let in: an upgrade with the token and no HELLO, so that no running agent is disturbed. */
+/** Checks that the edge accepts a lane, by an upgrade with the token but without HELLO, which disturbs no running agent. */
 export async function checkLane(dialler: Dialler, edge: URL, token: string): Promise<Finding> {
   const fault = await tryLane(dialler, new URL("/.sallyport/agent", edge), token);
-  if (fault === null) return ok("lane", "the edge lets this agent in");
-  const { retryable, reason, fix = "WebSockets must pass whatever stands in between" } = fault;
+  if (fault === null) return ok("lane", "the edge accepts this agent");
+  const { retryable, reason, fix = "proxies and firewalls in between must let WebSockets pass" } = fault;
   return fail("lane", retryable ? EXIT.unreachable : EXIT.token, reason, fix);
 }
 

@@ -2,7 +2,7 @@ import type { ExitCode } from "../../link/problem.ts";
 
 export type Outcome = "ok" | "warn" | "fail" | "skipped";
 
-/** What one check found. `exit` is what the command exits with when nothing before it has failed. */
+/** The result of one check. `exit`: the command's exit code, if no check before this one has failed. */
 export type Finding = { check: string; outcome: Outcome; detail: string; fix: string; exit: ExitCode };
 
 export function ok(check: string, detail: string): Finding {

@@ -11,13 +11,13 @@ import { fail, ok, warn, type Finding } from "./finding.ts";
 // From this machine to the edge, hop by hop.
 
 const TIMEOUT_MS = 10_000;
-/** Days before its end at which a certificate is worth a word. */
+/** Days before its expiry from which a certificate is reported. */
 const CERTIFICATE_DAYS = 7;
 
-/** Where the first connection leads to, and what it is called. */
+/** Where the first connection leads: to the edge, or to a proxy. */
 export type FirstHop = { host: string; port: number; what: "edge" | "proxy" };
 
-/** Whether the name of the edge, or of the proxy before it, resolves here. */
+/** Checks that the name of the edge, or of the proxy before it, resolves on this machine. */
 export async function checkName({ host, what }: FirstHop): Promise<Finding> {
   try {
     const found = await lookup(host, { all: true });
@@ -34,20 +34,20 @@ export async function checkName({ host, what }: FirstHop): Promise<Finding> {
 
 const VARIABLES = ["HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"];
 
-/** Which proxy the edge is dialled by. */
+/** Tells through which proxy the edge is dialled. */
 export function checkProxy(proxy: HttpProxy | null, env: NodeJS.ProcessEnv): Finding {
-  if (proxy !== null) return ok("proxy", `the edge is dialled by ${proxy.name}`);
+  if (proxy !== null) return ok("proxy", `the edge is dialled through ${proxy.name}`);
   const names = VARIABLES.filter((name) => env[name]);
   if (names.length === 0) return ok("proxy", "none is set");
   const why = "NO_PROXY or --proxy none exempts it, it is on this machine, or they are for another scheme";
   return ok("proxy", `${names.join(", ")} is set, but not for this edge: ${why}`);
 }
 
-/** Whether the proxy leads on to the edge. */
+/** Checks that the proxy connects to the edge. */
 export async function checkConnect(dialler: Dialler, edge: URL): Promise<Finding> {
   try {
     await dialler.tryReach(edge);
-    return ok("connect", `the proxy leads on to ${edge.host}`);
+    return ok("connect", `the proxy connects to ${edge.host}`);
   } catch (error) {
     return failed("connect", error);
   }
@@ -64,14 +64,14 @@ export async function checkTcp({ host, port, what }: FirstHop): Promise<Finding>
     const fix =
       code === "ECONNREFUSED"
         ? `start the ${what}, or check the port in its URL`
-        : "a firewall may block the way out: allow TCP to that address and port";
+        : "a firewall may block it: allow TCP to that address and port";
     return fail("tcp", EXIT.unreachable, `${host}:${port} can't be reached (${code})`, fix);
   } finally {
     socket.destroy();
   }
 }
 
-/** The certificate, and whether it is the edge's: boxes that read TLS show one of their own. */
+/** Checks the certificate: boxes that inspect TLS show one of their own instead of the edge's. */
 export async function checkTls(dialler: Dialler, edge: URL, now: number): Promise<Finding> {
   try {
     const { shown, problem } = await dialler.inspect(edge);
@@ -82,7 +82,8 @@ export async function checkTls(dialler: Dialler, edge: URL, now: number): Promis
     const until = new Date(ends).toISOString().slice(0, 10);
     const what = `${protocol}, certificate of ${shortName(subject)} by ${shortName(issuer)} until ${until}`;
     if (problem !== null) return fail("tls", EXIT.unreachable, `${what}: it ${problem.text}`, FIXES[problem.kind]);
-    if (ends - now < CERTIFICATE_DAYS * 86_400_000) return warn("tls", `${what}: it ends soon`, "renew it at the edge");
+    if (ends - now < CERTIFICATE_DAYS * 86_400_000)
+      return warn("tls", `${what}: it expires soon`, "renew it at the edge");
     return ok("tls", what);
   } catch (error) {
     return failed("tls", error);

@@ -7,10 +7,10 @@ import { judge, mayConnect, type TargetPolicy } from "../policy.ts";
 import { remedyOf } from "../remedy.ts";
 import { fail, ok, skipped, type Finding } from "./finding.ts";
 
-/** Ports of one host in a token that are tried one by one. */
+/** The most ports of one host in a token that are tried one by one. */
 const MAX_PORTS = 16;
 
-/** Targets that a token names one by one: a single address with a few ports. */
+/** Lists the targets that a token names one by one: single addresses with few ports. */
 export function namedTargets(rules: readonly string[]): string[] {
   return rules.flatMap((text) => {
     const rule = parseNetworkRule(text);
@@ -23,7 +23,7 @@ export function namedTargets(rules: readonly string[]): string[] {
   });
 }
 
-/** Dials a target as a stream would: judged by token and rules, then connected, then hung up. */
+/** Tries a target as a stream would: judges it by token and rules, connects, and hangs up. */
 export async function checkTarget(text: string, policy: TargetPolicy): Promise<Finding> {
   const name = `target ${text}`;
   const target = parseTarget(text);
@@ -32,7 +32,7 @@ export async function checkTarget(text: string, policy: TargetPolicy): Promise<F
   const signal = AbortSignal.timeout(15_000);
   const dialled = await reach(target.value, policy, signal);
   if (dialled === "denied") return fail(name, EXIT.denied, `${text} is not in the agent's --allow`, `--allow ${text}`);
-  if (dialled === "range") return skipped(name, "a range is not tried");
+  if (dialled === "range") return skipped(name, "ranges of ports are not tried");
   if (!dialled.ok) {
     const { code, reason } = dialled.failure;
     return fail(name, code === "target-denied" ? EXIT.denied : EXIT.notReady, reason, remedyOf(code));

@@ -1,19 +1,19 @@
 import { HEADROOM } from "../../shared/wire/frame.ts";
 import { MAX_DATA } from "../../shared/wire/limits.ts";
 
-/** Reads below this get a chunk of their own size. */
+/** Smaller reads get a chunk of exactly their size, which is not reused. */
 const LARGE_BYTES = 32 * 1024;
-/** Bytes kept for the next reads. What lies between two acknowledgements is less. */
+/** The most bytes kept for the next reads: more than is sent between two acknowledgements. */
 const MAX_FREE_BYTES = 4 * 1024 * 1024;
 
 /**
- * Free chunks by size: powers of two, for a chunk that is kept must not hold much more memory than it is charged for.
- * The size that was asked for last comes last.
+ * Free chunks by size. Sizes are powers of two, because a chunk that is kept must not hold much more memory than it is charged for.
+ * The size that was taken last comes last.
  */
 const free = new Map<number, ArrayBuffer[]>();
 let freeBytes = 0;
 
-/** Copies what was read behind HEADROOM. Large chunks come back by `recycle`: fresh ones for every read make the collector the agent's main work. */
+/** Copies a read into a chunk, behind HEADROOM. Large chunks come back by `recycle`: with a new one for each read, the agent mostly collects garbage. */
 export function chunkFor(bytes: Buffer): Buffer {
   const size = HEADROOM + bytes.byteLength;
   const chunk =
@@ -22,7 +22,7 @@ export function chunkFor(bytes: Buffer): Buffer {
   return chunk;
 }
 
-/** Takes a chunk back that nobody reads any more. */
+/** Takes back a chunk that is no longer in use. */
 export function recycle({ buffer }: Uint8Array): void {
   const bytes = buffer.byteLength - HEADROOM;
   const list = free.get(bytes);
@@ -33,7 +33,7 @@ export function recycle({ buffer }: Uint8Array): void {
   list.push(buffer as ArrayBuffer);
 }
 
-/** Makes room for chunks of a size: those of the size that nobody has asked for the longest go, or a pool full of them would be of no use. */
+/** Drops the free chunks of the least recently taken size other than `wanted`: a pool full of a size that is no longer taken would be useless. */
 function evictOtherSize(wanted: number): void {
   for (const [bytes, list] of free) {
     if (bytes === wanted || list.length === 0) continue;

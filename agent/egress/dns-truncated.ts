@@ -6,8 +6,8 @@ const IS_ANSWER = 0x8000;
 const IS_TRUNCATED = 0x0200;
 
 /**
- * What a name server says when its answer is too large for UDP (RFC 1035 section 4.2.1): the question, and that the rest
- * is to be had over TCP. Null of what is no answer to one question.
+ * Truncates a DNS answer as a name server does when it is too large for UDP (RFC 1035 section 4.2.1): the question with the flag TC, after
+ * which the resolver asks again over TCP. Returns null if the bytes are not an answer to a single question.
  */
 export function truncatedAnswer(answer: Uint8Array): Uint8Array | null {
   if (answer.byteLength < HEADER_BYTES) return null;

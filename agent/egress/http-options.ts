@@ -1,6 +1,6 @@
 import * as z from "zod";
 
-/** What is written into a request's head must not end its line. */
+/** Text for a request's head, which must not end its line. */
 const headText = z.string().regex(/^[\x21-\x7e\x80-\xff]*$/);
 
 const Options = z.object({
@@ -9,14 +9,14 @@ const Options = z.object({
   ca: z.string().nullable().default(null),
   sni: z.string().nullable().default(null),
   rewrite: z.boolean().default(true),
-  /** Prefix of the endpoint that the target does not see; "" keeps all. */
+  /** Prefix of the endpoint's path, which is removed for the target; "": none. */
   prefix: headText.default(""),
 });
 
-/** How a mapping wants its target spoken to; what DIAL carries for HTTP. */
+/** The HTTP options of a mapping, as DIAL carries them. */
 export type HttpDialOptions = z.output<typeof Options>;
 
-/** Undefined for what no relay writes. */
+/** Parses the HTTP options of a DIAL; undefined if they are malformed. */
 export function parseHttpOptions(text: string): HttpDialOptions | undefined {
   try {
     return Options.safeParse(text === "" ? {} : JSON.parse(text)).data;

@@ -12,11 +12,11 @@ import type { HttpDialOptions } from "./http-options.ts";
 
 /** Idle connections kept to one target. */
 const MAX_IDLE = 64;
-/** Milliseconds an idle connection is kept: less than most servers keep theirs, and what they say counts first. */
+/** Milliseconds an idle connection is kept: less than most servers keep it. A shorter time in the server's Keep-Alive header counts first. */
 const IDLE_MS = 30_000;
 const KEEPALIVE_MS = 30_000;
 
-/** Why there is no connection, in the words of the protocol. */
+/** Why there is no connection to a target, as a failure of the protocol. */
 export class DialError extends Error {
   readonly failure: Failure;
 
@@ -29,7 +29,7 @@ export class DialError extends Error {
 
 type Dialled = (error: Error | null, socket?: Duplex) => void;
 
-/** Kept-alive connections to one target as one mapping wants it reached: nothing is shared between mappings. */
+/** The kept-alive connections to one target, with the options of one mapping. Mappings share no connections. */
 export class TargetPool extends http.Agent {
   readonly #target: Target;
   readonly #options: HttpDialOptions;
@@ -49,7 +49,7 @@ export class TargetPool extends http.Agent {
     this.#policy = policy;
   }
 
-  /** How the target is called when its own name goes into Host. */
+  /** The target's own HOST[:PORT], for mappings that send it as Host. */
   get authority(): string {
     const target = this.#target;
     if (target.kind !== "http") return "localhost";
@@ -62,13 +62,13 @@ export class TargetPool extends http.Agent {
     return this.#target.kind === "http" ? this.#target.scheme : "http";
   }
 
-  /** Keeps no connection any more; what is in use ends with its streams. */
+  /** Closes idle connections, and keeps no others from now on; those in use end with their streams. */
   retire(): void {
     this.#isRetired = true;
     for (const sockets of Object.values(this.freeSockets)) for (const socket of sockets ?? []) socket.destroy();
   }
 
-  // All requests of this pool go to one place, whatever they call it.
+  // All requests of this pool go to one target, whatever their Host is.
   override getName(): string {
     return "";
   }
@@ -83,7 +83,7 @@ export class TargetPool extends http.Agent {
     return undefined;
   }
 
-  /** Whoever speaks on an idle connection answers a question nobody asked: the next visitor must not get that answer. */
+  /** Keeps an idle connection, unless the target sends anything on it: the next visitor must not get that as an answer. */
   override keepSocketAlive(socket: Duplex): boolean {
     if (this.#isRetired) return false;
     const kept = super.keepSocketAlive(socket) as unknown as boolean;
@@ -109,7 +109,7 @@ export class TargetPool extends http.Agent {
         if (!judged.ok) throw new DialError(judged.failure);
         const where = formatHostPort(target.host, target.port);
         const all = judged.addresses.map(({ text, version }) => ({ address: text, family: version }));
-        // Only what was judged is dialled: this is the only resolver that the connection has.
+        // Only judged addresses are dialled: the connection has no other resolver than this.
         const lookup: net.LookupFunction = (_host, options, callback) => {
           const [first] = all;
           if (options.all === true) callback(null, all);
@@ -130,7 +130,7 @@ export class TargetPool extends http.Agent {
       }
       case "port":
       case "unix":
-        throw new DialError({ code: "target-denied", reason: "not a target of a HTTP endpoint" });
+        throw new DialError({ code: "target-denied", reason: "not a target of an HTTP endpoint" });
     }
   }
 
@@ -140,7 +140,7 @@ export class TargetPool extends http.Agent {
     const secure = tls.connect({
       socket,
       ...(net.isIP(name) === 0 ? { servername: name } : {}),
-      // The name to check when there is no SNI: an address.
+      // Without SNI, for an address, Node checks the certificate for this host.
       host: name,
       rejectUnauthorized: tlsVerify,
       ...(ca === null ? {} : { ca }),
@@ -180,7 +180,7 @@ function connected<T extends net.Socket>(socket: T, event: "connect" | "secureCo
   });
 }
 
-/** What went wrong in TLS, in words that name no address: a visitor may read them. */
+/** Describes what went wrong in TLS, without the target's address, because a visitor may read it. */
 function tlsError(error: DialError): DialError {
   const cause = error.cause as NodeJS.ErrnoException | undefined;
   if (cause === undefined && error.failure.code === "target-timeout") return error;
@@ -198,7 +198,7 @@ const TLS_REASONS: Record<string, string> = {
   CERT_SIGNATURE_FAILURE: "its certificate is not signed by the authority that it names",
   ERR_TLS_CERT_ALTNAME_INVALID: "its certificate is for another name",
   ECONNRESET: "it ended the connection during the handshake",
-  EPROTO: "it does not speak TLS as we do",
+  EPROTO: "it has no version or cipher of TLS in common with the agent",
 };
 
 function plainReason(cause: NodeJS.ErrnoException | undefined): string {

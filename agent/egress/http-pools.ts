@@ -4,12 +4,13 @@ import type { TargetPolicy } from "../policy.ts";
 import { parseHttpOptions, type HttpDialOptions } from "./http-options.ts";
 import { TargetPool } from "./http-pool.ts";
 
-/** Pools kept; a mapping that has been edited leaves its old one behind. */
+/** The most pools kept: a mapping that is edited leaves its old one behind. */
 const MAX_UPSTREAMS = 256;
 
+/** A pool of connections to a target, and the HTTP options of its mapping. */
 export type HttpUpstream = { pool: TargetPool; options: HttpDialOptions };
 
-/** The agent's HTTP connections: a pool for each mapping, target and way to speak to it. */
+/** The agent's HTTP connections: a pool for each mapping, target and set of options. */
 export class HttpPools {
   readonly #policy: TargetPolicy;
   #upstreams = new Map<string, HttpUpstream>();
@@ -21,7 +22,7 @@ export class HttpPools {
     this.#judgedBy = { ...policy };
   }
 
-  /** Null when DIAL makes no sense. */
+  /** Returns the pool and options for a DIAL; null if its target or options are malformed. */
   upstreamOf({ mapping, target: text, options: optionsText }: Dial): HttpUpstream | null {
     this.#dropOutdated();
     const key = `${mapping} ${text} ${optionsText}`;
@@ -36,7 +37,7 @@ export class HttpPools {
     return upstream;
   }
 
-  /** Other rules than before: a connection that was kept is not dialled again, and so would never be judged by them. */
+  /** Drops all pools if the rules have changed: a kept connection is not dialled again, and so would never be judged by the new rules. */
   #dropOutdated(): void {
     const { claims, allow, deny } = this.#policy;
     const before = this.#judgedBy;

@@ -2,7 +2,7 @@ import http from "node:http";
 import type { RequestHead } from "../../shared/http/head.ts";
 import type { HttpUpstream } from "./http-pools.ts";
 
-/** Host as the mapping wants the target to see it. */
+/** Returns the Host header for the target, as the mapping's options say. */
 export function hostFor(head: RequestHead, { options, pool }: HttpUpstream): string {
   switch (options.hostHeader) {
     case "visitor":
@@ -14,7 +14,7 @@ export function hostFor(head: RequestHead, { options, pool }: HttpUpstream): str
   }
 }
 
-/** Path and query that the target sees. */
+/** Returns path and query for the target, without the mapping's prefix. */
 export function pathFor(head: RequestHead, { options }: HttpUpstream): string {
   const { prefix } = options;
   if (prefix === "" || !head.path.startsWith(prefix)) return head.path;
@@ -22,17 +22,17 @@ export function pathFor(head: RequestHead, { options }: HttpUpstream): string {
   return rest.startsWith("/") ? rest : `/${rest}`;
 }
 
-/** Headers for the target, but for those of its framing. */
+/** Returns the headers for the target, except those of the framing. */
 export function headersFor(head: RequestHead, upstream: HttpUpstream): string[] {
   const headers = ["Host", hostFor(head, upstream), ...head.headers];
   if (upstream.options.prefix !== "") headers.push("x-forwarded-prefix", upstream.options.prefix);
   return headers;
 }
 
-/** Begins a request; its body is written by the caller. */
+/** Begins a request. Its body is to be written to the result. */
 export function requestToTarget(head: RequestHead, upstream: HttpUpstream): http.ClientRequest {
   const headers = headersFor(head, upstream);
-  // Framing is written here and nowhere else: one length, or chunks, or neither.
+  // Framing is written only here: one length, or chunks, or neither.
   if (head.framing === "open") headers.push("Transfer-Encoding", "chunked");
   else if (head.framing === "none" && !LENGTHLESS.has(head.method) && !head.headers.includes("content-length"))
     headers.push("Content-Length", "0");
@@ -41,7 +41,7 @@ export function requestToTarget(head: RequestHead, upstream: HttpUpstream): http
     agent: upstream.pool,
     method: head.method,
     path: pathFor(head, upstream),
-    // Flat and raw: Node writes them as they are and adds none.
+    // As a flat array, Node writes them as they are and adds none.
     headers,
     setHost: false,
     maxHeaderSize: MAX_RESPONSE_HEAD,
@@ -49,11 +49,11 @@ export function requestToTarget(head: RequestHead, upstream: HttpUpstream): http
   });
 }
 
-/** Bytes of a response head: twice what a request may have, for cookies and policies. */
+/** Limit in bytes on a response head: twice that of a request, because of cookies and policies. */
 export const MAX_RESPONSE_HEAD = 31 * 1024;
 
 /**
- * Methods whose requests Node leaves without framing when there is no body. Those of any other get a length of 0, or
- * it would write chunks, which servers take for a body: Apache answers MKCOL with 415.
+ * Methods for which Node writes no framing when there is no body. Requests of other methods get a length of 0, because
+ * Node would write chunks, which servers take for a body: Apache answers MKCOL with 415.
  */
 const LENGTHLESS: ReadonlySet<string> = new Set(["GET", "HEAD", "DELETE", "OPTIONS", "TRACE"]);

@@ -40,13 +40,13 @@ export class HttpAnswer {
     this.#target = target;
   }
 
-  /** The visitor waits for 100; a target that knows nothing of that must not make it wait for ever. */
+  /** Sends 100 after CONTINUE_MS: the visitor waits for it, and must not wait for ever if the target never sends it. */
   scheduleContinue(): void {
     const timer = setTimeout(() => this.sendContinue(), CONTINUE_MS);
     timer.unref();
   }
 
-  /** The visitor's body is wanted. */
+  /** Sends 100 once, unless the answer has begun: the target takes the visitor's body. */
   sendContinue(): void {
     if (this.#continued || this.begun || this.#stream.over) return;
     this.#continued = true;
@@ -54,7 +54,7 @@ export class HttpAnswer {
     this.#writer.flush();
   }
 
-  /** 102, 103: the platform has no way to pass them on, so they are only counted. */
+  /** Counts an interim answer (102, 103), which the platform can't pass on. Resets the stream after too many. */
   countInterim(request: http.ClientRequest): void {
     this.#interims += 1;
     if (this.#interims <= MAX_INTERIM) return;
@@ -62,7 +62,7 @@ export class HttpAnswer {
     request.destroy();
   }
 
-  /** Writes the head; false when it is one that can't be carried. */
+  /** Writes the head. If it is too large, resets the stream and returns false. */
   begin(status: number, reason: string, raw: readonly string[]): boolean {
     this.begun = true;
     const carried = responseHeaders(raw, status === 101);
@@ -83,7 +83,7 @@ export class HttpAnswer {
     return true;
   }
 
-  /** More of the answer is welcome. */
+  /** Continues to read the answer: the stream takes more. */
   resume(): void {
     this.#response?.resume();
   }

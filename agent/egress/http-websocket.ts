@@ -14,12 +14,12 @@ import type { HttpAnswer } from "./http-response.ts";
 import type { RecordWriter } from "./http-writer.ts";
 
 /**
- * What waits in this agent for and from WebSockets of targets: messages that are not complete, or that no visitor takes. A
- * target is made to wait after each message, so this is about the largest of messages, and about a few of them at once.
+ * Bytes that wait in this agent for and from WebSockets of targets: messages that are incomplete, or not taken by their visitor.
+ * The agent stops reading after each such message, so only the largest messages count, and only a few at once.
  */
 const backlog = new Backlog(4 * MAX_WAITING);
 
-/** How a WebSocket ends that a target breaks, by what `ws` calls it; any other breach is 1011. */
+/** Close codes for breaches of the protocol by a target, by the error code of `ws`; 1011 for any other. */
 const CLOSE_CODES: Readonly<Record<string, number>> = {
   WS_ERR_INVALID_UTF8: 1007,
   WS_ERR_UNSUPPORTED_MESSAGE_LENGTH: 1009,
@@ -36,7 +36,7 @@ export type WebSocketParts = {
   accept: (socket: Socketlike) => void;
 };
 
-/** Asks the target for a WebSocket. Whatever it answers is what the visitor hears: 101 with its headers, or its refusal. */
+/** Asks the target for a WebSocket, and passes its answer to the visitor: 101 with its headers, or its refusal. */
 export function serveWebSocket({ stream, head, upstream, writer, answer, accept }: WebSocketParts): {
   exchange: TargetExchange;
   abandon: () => void;
@@ -52,7 +52,7 @@ export function serveWebSocket({ stream, head, upstream, writer, answer, accept 
     followRedirects: false,
     maxHeaderSize: MAX_RESPONSE_HEAD,
     finishRequest: (request) => {
-      // A URL would not leave the path as it is.
+      // Set here because a URL would change the path.
       request.path = pathFor(head, upstream);
       request.on("socket", accept);
       request.end();
@@ -66,7 +66,7 @@ export function serveWebSocket({ stream, head, upstream, writer, answer, accept 
   const waiter: Waiter = {
     source: upstream.pool.authority,
     waiting: () => stream.out.pendingBytes + socket.bufferedAmount + read() - complete,
-    evict: () => stream.reset("busy", "more WebSocket messages waited in the agent than there is room for"),
+    evict: () => stream.reset("busy", "too many bytes of WebSocket messages were waiting in the agent"),
   };
 
   socket.on("upgrade", (response) => {
@@ -76,7 +76,7 @@ export function serveWebSocket({ stream, head, upstream, writer, answer, accept 
     wire.on("data", () => backlog.note(waiter));
     answer.begin(101, response.statusMessage ?? "", response.rawHeaders);
     writer.flush();
-    // A server may choose none of what was offered; what to make of that is for the visitor to say.
+    // A server may choose none of the offered protocols. `ws` would fail then, but this is for the visitor to decide.
     if (offered.length > 0) response.headers["sec-websocket-protocol"] ??= offered[0];
   });
   socket.on("unexpected-response", (request, response) => {
@@ -86,7 +86,7 @@ export function serveWebSocket({ stream, head, upstream, writer, answer, accept 
   socket.on("error", (error: NodeJS.ErrnoException) => {
     if (stream.over || answer.done) return;
     const { code = "" } = error;
-    // What came before the breach is on its way: a reset would overtake it.
+    // Messages from before the breach are still on their way: a reset would overtake them.
     if (code.startsWith("WS_ERR_")) return close(CLOSE_CODES[code] ?? 1011, `target-protocol: ${error.message}`);
     const failure = httpFailureOf(error, upstream.pool.authority);
     fail(
@@ -114,12 +114,12 @@ export function serveWebSocket({ stream, head, upstream, writer, answer, accept 
   });
   socket.on("close", (code, reason) => {
     if (stream.over || answer.done) return;
-    // An end without a close is a break, and so is a stream without one.
+    // 1006: the connection ended without a close frame. The stream ends without a CLOSE record, which means the same.
     if (code !== 1006) return close(code, reason);
     answer.done = true;
     stream.finish();
   });
-  /** Sends a message, or a piece of one, to the target; `owed` bytes of it are consumed once the target has them. */
+  /** Sends a message, or a piece of one, to the target, and reports `owed` bytes of it as consumed once they are written. */
   const send = (kind: RecordKind, bytes: Uint8Array, owed: number, isLast: boolean): void => {
     socket.send(bytes, { binary: kind === RECORD.BINARY, fin: isLast }, (error) => {
       if (error === undefined || error === null) stream.consumed(owed);
@@ -153,7 +153,7 @@ export function serveWebSocket({ stream, head, upstream, writer, answer, accept 
             throw new SessionError("protocol", `record ${kind} in a WebSocket`);
         }
       },
-      // The target gets a large message in as many frames as it came in pieces: here it would wait until it is complete.
+      // A large message is sent in pieces, as it comes: otherwise it would wait here until it is complete.
       piece: (kind, bytes, isLast) => send(kind, bytes, bytes.byteLength, isLast),
       fin: () => {
         if (!closing) socket.terminate();
@@ -172,7 +172,7 @@ function offeredProtocols({ headers }: RequestHead): string[] {
   return [...new Set(offered.filter((each) => /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/.test(each)))];
 }
 
-/** As Node's setHeader wants them; doubled names become lists. */
+/** Converts flat headers into an object for Node's setHeader. Repeated names become lists. */
 function objectOf(flat: readonly string[]): Record<string, string | string[]> {
   const headers: Record<string, string[]> = Object.create(null) as Record<string, string[]>;
   for (let at = 0; at < flat.length; at += 2) (headers[flat[at] ?? ""] ??= []).push(flat[at + 1] ?? "");

@@ -5,7 +5,7 @@ import type { Stream } from "../../shared/session/stream.ts";
 
 const SMALL = 2 * 1024;
 
-/** Writes records to a stream, gathering what comes in one turn of the event loop: a small answer leaves in one frame. */
+/** A writer of records to a stream. It gathers those of one turn of the event loop, so that a small answer leaves in one frame. */
 export class RecordWriter {
   readonly #stream: Stream;
   #chunk: Buffer | null = null;
@@ -17,21 +17,21 @@ export class RecordWriter {
   }
 
   record(kind: RecordKind, payload: Uint8Array): void {
-    const header = this.#room(RECORD_HEADER, RECORD_HEADER + payload.byteLength);
+    const header = this.#reserve(RECORD_HEADER, RECORD_HEADER + payload.byteLength);
     writeRecordHeader(header.chunk, header.at, kind, payload.byteLength);
     this.bytes(payload);
   }
 
-  /** The start of a record whose bytes follow by `bytes`. */
+  /** Writes the header of a record whose payload follows by `bytes`. */
   header(kind: RecordKind, length: number): void {
-    const header = this.#room(RECORD_HEADER, RECORD_HEADER + SMALL);
+    const header = this.#reserve(RECORD_HEADER, RECORD_HEADER + SMALL);
     writeRecordHeader(header.chunk, header.at, kind, length);
   }
 
   bytes(payload: Uint8Array): void {
     let at = 0;
     while (at < payload.byteLength) {
-      const { chunk, at: to } = this.#room(1, payload.byteLength - at);
+      const { chunk, at: to } = this.#reserve(1, payload.byteLength - at);
       const count = Math.min(payload.byteLength - at, chunk.byteLength - to);
       chunk.set(at === 0 && count === payload.byteLength ? payload : payload.subarray(at, at + count), to);
       this.#used = to + count;
@@ -40,12 +40,12 @@ export class RecordWriter {
     this.#schedule();
   }
 
-  /** A chunk that is complete as it is: a head. It is copied, so that what follows joins it. */
+  /** Writes a whole record that has HEADROOM before it, as heads do. It is copied, so that what follows goes into the same frame. */
   chunk(chunk: Uint8Array): void {
     this.bytes(chunk.subarray(HEADROOM));
   }
 
-  /** Sends what has gathered. */
+  /** Sends what has been gathered. */
   flush(): void {
     const chunk = this.#chunk;
     if (chunk === null || this.#used <= HEADROOM) return;
@@ -59,8 +59,8 @@ export class RecordWriter {
     );
   }
 
-  /** A place for at least `least` bytes; a new chunk has room for `wanted`, as far as a frame has. */
-  #room(least: number, wanted: number): { chunk: Buffer; at: number } {
+  /** Finds space for at least `least` bytes; a new chunk gets `wanted` bytes, if a frame can hold them. */
+  #reserve(least: number, wanted: number): { chunk: Buffer; at: number } {
     if (this.#chunk !== null && this.#chunk.byteLength - this.#used < least) this.flush();
     if (this.#chunk === null) {
       this.#chunk = Buffer.allocUnsafeSlow(HEADROOM + Math.min(MAX_DATA, Math.max(SMALL, wanted)));

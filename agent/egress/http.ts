@@ -13,7 +13,7 @@ import { HttpAnswer } from "./http-response.ts";
 import { serveWebSocket } from "./http-websocket.ts";
 import { RecordWriter } from "./http-writer.ts";
 
-/** Serves one HTTP stream from DIAL to its end. `dialled` is called once the target is reached, or not. Answers how it ended. */
+/** Serves an HTTP stream from DIAL to its end. Calls `dialled` once the target is reached or the dial has failed. Resolves with why it ended; null: in order. */
 export function serveHttp(stream: Stream, dial: Dial, pools: HttpPools, dialled: () => void): Promise<Failure | null> {
   let resolve: (failure: Failure | null) => void = () => {};
   const ended = new Promise<Failure | null>((done) => {
@@ -48,14 +48,14 @@ export function serveHttp(stream: Stream, dial: Dial, pools: HttpPools, dialled:
         const consumed = reader.push(bytes);
         if (consumed > 0) stream.consumed(consumed);
       } catch (error) {
-        // Whatever a relay says, it costs this stream and never the agent.
+        // A malformed record from a relay ends this stream, never the agent.
         const reason = error instanceof Error ? error.message : String(error);
         fail(stream, { code: "internal", reason });
       }
     },
     fin: () => exchange?.fin(),
-    // Here and not when there is an answer: a closure added to an object later on is kept until a full collection, and
-    // with it all that the request was (measured 2026-11-22: a sixth of what is allocated).
+    // Set here and not when there is an answer: a closure that is added to an older object survives until a full collection,
+    // and with it the whole request (measured 2026-11-22: a sixth of what is allocated).
     writable: () => exchange?.writable(),
     ended: (failure) => {
       reached();
@@ -64,7 +64,10 @@ export function serveHttp(stream: Stream, dial: Dial, pools: HttpPools, dialled:
     },
   };
   if (upstream === null)
-    stream.reject("target-denied", `${dial.target}, with the options of this DIAL, is no target of a HTTP endpoint`);
+    stream.reject(
+      "target-denied",
+      `${dial.target}, with the options of this DIAL, is not a target of an HTTP endpoint`,
+    );
   return ended;
 }
 
@@ -93,7 +96,7 @@ function beginExchange(
   return forwardRequest(stream, dial, head, upstream, answer, accept);
 }
 
-/** One request as the target gets it: well-formed, framed by us, exactly once. */
+/** Sends one request to the target: well-formed, framed by the agent, exactly once. */
 function forwardRequest(
   stream: Stream,
   dial: Dial,
@@ -112,14 +115,14 @@ function forwardRequest(
     request.on("response", (response) => answer.respond(response, request));
     request.on("continue", () => answer.sendContinue());
     request.on("information", () => answer.countInterim(request));
-    // Nobody asked for one: it would be bytes of no kind from here on.
+    // The request did not ask for an upgrade: what follows would not be HTTP.
     request.on("upgrade", (_response, socket) => {
       socket.destroy();
       fail(stream, { code: "target-protocol", reason: `${dial.target} switched protocols without being asked` });
     });
     request.on("error", (error) => {
       if (stream.over || answer.done) return;
-      // A connection that was kept alive may have been closed just as we took it. What a repeat can't harm is asked again.
+      // The target may have closed a kept-alive connection just as it was reused. A request that is safe to repeat is sent again.
       if (request.reusedSocket && !answer.begun && isRepeatable(head) && isClosed(error)) return retry();
       fail(stream, httpFailureOf(error, dial.target));
     });
@@ -153,7 +156,7 @@ function forwardRequest(
       },
       fin: () => {
         if (over) return;
-        // Without its end the request is cut; a target that has answered already did not want the rest.
+        // Without END the request is cut. If the target has answered already, it did not need the rest.
         if (answer.done) request.destroy();
         else stream.reset("visitor-gone", "the visitor broke the request off");
       },

@@ -1,4 +1,4 @@
 import type { RecordEvents } from "../../shared/http/record.ts";
 
-/** What a request on its way to the target takes from the visitor. `writable`: more of the answer is welcome. */
+/** One HTTP request or WebSocket at a target: what takes the visitor's records. `writable`: the stream takes more of the answer. */
 export type TargetExchange = Required<RecordEvents> & { fin: () => void; writable: () => void };

@@ -10,7 +10,10 @@ import { judge, mayConnect, type TargetPolicy } from "../policy.ts";
 import { chunkFor, recycle } from "./chunks.ts";
 import { dial, dialPath, failureOf, type Dialled, type OnRead } from "./dial.ts";
 
-/** Serves one TCP stream from DIAL to its end: judge, dial, carry. `dialled` is called once the dial is over, with our own address if it succeeded. Answers how it ended. */
+/**
+ * Serves a TCP stream from DIAL to its end: judges the target, dials it, and carries. Calls `dialled` once the dial is over, with the local
+ * address if it succeeded. Resolves with why the stream ended; null: in order.
+ */
 export async function serveTcp(
   stream: Stream,
   request: Dial,
@@ -44,10 +47,10 @@ export async function serveTcp(
   return ended;
 }
 
-/** What the visitor says before the target is reached. */
+/** What the visitor sends before the target is reached. */
 type EarlyData = { bytes: Uint8Array[]; fin: boolean };
 
-/** Reaches the target, unless the stream ends before. */
+/** Dials the target, until the stream ends. */
 function reachFor(
   stream: Stream,
   { target }: Dial,
@@ -84,11 +87,11 @@ async function reach(text: string, policy: TargetPolicy, onRead: OnRead, signal:
     }
     case "http":
     case "http+unix":
-      return { ok: false, failure: { code: "target-denied", reason: `${text} is no target of a TCP endpoint` } };
+      return { ok: false, failure: { code: "target-denied", reason: `${text} is not a target of a TCP endpoint` } };
   }
 }
 
-/** Made here, for it lives as long as the connection, and with it all that the function around it knows. */
+/** Makes the read callback in a function of its own: it lives as long as the connection, and keeps alive every variable around it. */
 function uploadOf(stream: Stream): OnRead {
   return (bytes) => {
     stream.write(chunkFor(bytes));
@@ -96,7 +99,7 @@ function uploadOf(stream: Stream): OnRead {
   };
 }
 
-/** Ties a connected socket to a stream, both ways, half-close and all. */
+/** Carries between a connected socket and a stream, both ways and with half-close. */
 function carry(stream: Stream, socket: net.Socket, target: string, end: (failure: Failure | null) => void): void {
   stream.out.recycle = recycle;
   stream.endsHalfClosed = true;
@@ -128,18 +131,18 @@ function carry(stream: Stream, socket: net.Socket, target: string, end: (failure
 const NOTHING = new Uint8Array(0);
 
 /**
- * Calls back once an end of input is known to be one: the libuv of Node 20 reports a reset that comes together with data as an end
- * (measured 2026-11-22). Even an empty write fails after a reset, and the socket's error listener then says so.
+ * Calls `inOrder` once an end of input is certain: the libuv of Node 20 reports a reset that comes together with data as an end
+ * (measured 2026-11-22). Even an empty write fails after a reset, which the socket's error listener then handles.
  */
 function afterEnd(socket: net.Socket, inOrder: () => void): void {
-  // Behind writes that wait it would wait too, and a target that reads nothing could not end; those writes fail by themselves.
+  // The empty write would wait behind pending ones, and a target that reads nothing could never end; pending writes fail by themselves.
   if (!socket.writable || socket.writableLength > 0) return inOrder();
   socket.write(NOTHING, (error) => {
     if (error === undefined || error === null) inOrder();
   });
 }
 
-/** The port that the visitor came to; a service has none. */
+/** Returns the port that the visitor came to; 0 for a service, which has none. */
 function publicPort(endpoint: string): number {
   return Number(/^(\d+)\//.exec(endpoint)?.[1] ?? 0);
 }

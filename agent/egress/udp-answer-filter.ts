@@ -12,19 +12,19 @@ const TFTP = 69;
 
 export type UdpAnswerFilterOptions = {
   policy: TargetPolicy;
-  /** What the names in `--deny` led to when the flow began. */
+  /** The addresses of the names in `--deny` when the flow began. */
   meanings: Meanings;
-  /** What the target is called in its mapping, and the address and port that were dialled. */
+  /** The target's host as its mapping names it, and the address and port that were dialled. */
   host: string;
   address: Address;
   port: number;
   guard: DialOptions["guard"];
   drops: Drops;
-  /** Whether the visitor's address is proved by a connection that it has open. */
+  /** Tells whether an open TCP connection proves the visitor's address. */
   proved: () => boolean;
 };
 
-/** What a target answers in one flow: what of it the visitor may have, and which port of the target's host it is spoken to at. */
+/** A filter of the answers in one flow. It decides which ones the visitor gets, and to which port of the target's host its datagrams go. */
 export class UdpAnswerFilter {
   readonly #options: UdpAnswerFilterOptions;
   readonly #guard: Guard;
@@ -38,15 +38,15 @@ export class UdpAnswerFilter {
     this.#guard = new Guard(options.guard);
   }
 
-  /** The visitor said this. Answers the port of the target's host that it is for; null: the one that was dialled. */
+  /** Takes a datagram from the visitor. Returns the port of the target's host that it is for; null: the one that was dialled. */
   fromVisitor(bytes: Uint8Array): number | null {
     this.#guard.heard(bytes.byteLength);
-    // TFTP answers each request from a port of its own, where what follows belongs (RFC 1350 section 4). Whatever else
-    // answers from another port is still spoken to at the one that is mapped: the visitor knows of no other.
+    // TFTP answers each request from a new port, to which the rest of the transfer goes (RFC 1350 section 4). All other
+    // protocols keep using the mapped port: the visitor knows of no other.
     return this.#options.port !== TFTP || isRequest(bytes) ? null : this.#answeringPort;
   }
 
-  /** The target's host said this from one of its ports. Answers what the visitor is sent; null: nothing. */
+  /** Takes a datagram from a port of the target's host. Returns what to send to the visitor; null: nothing. */
   fromTarget(bytes: Uint8Array, port: number): Uint8Array | null {
     const { drops } = this.#options;
     if (port !== this.#options.port && !this.#mayAnswer(port)) {
@@ -61,13 +61,16 @@ export class UdpAnswerFilter {
     return cut !== null && this.#guard.allows(cut.byteLength) ? cut : null;
   }
 
-  /** What a flow that ends in order kept from its visitor; null: nothing. */
+  /** Why the flow withheld answers from its visitor; null: it withheld none. */
   get failure(): Failure | null {
     const { datagrams, bytes } = this.#heldBack;
     if (datagrams > 0) {
       const what = `${datagrams} ${datagrams === 1 ? "answer" : "answers"} (${bytes} bytes)`;
-      const why = "over three times what a visitor sent whose address nothing proves";
-      return { code: "denied", reason: `${what} held back: ${why}; --allow-from its network, or --reflector-ok` };
+      const why = "more than three times what a visitor with an unproven address had sent";
+      return {
+        code: "denied",
+        reason: `${what} held back: ${why}; use --allow-from with its network, or --reflector-ok`,
+      };
     }
     return this.#denied === null ? null : { code: "target-denied", reason: this.#denied };
   }

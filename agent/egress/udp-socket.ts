@@ -4,27 +4,27 @@ import { type Address, parseAddress } from "../../shared/address/address.ts";
 import { formatHostPort } from "../../shared/address/socket-address.ts";
 import { UdpSender } from "../../link/udp-sender.ts";
 
-/** Bytes the kernel holds for one flow while the agent is busy: what a flow that carries much sends in that time. */
+/** Receive buffer of one flow, in bytes: what a fast flow sends while the agent is busy. */
 const RECEIVE_BUFFER = 1024 * 1024;
 
-/** From Node 22.12 on, and 23.1, only programs of the same user can share a port with us; before, any that want to. */
+/** From Node 22.12 on, and 23.1, only programs of the same user can share the port; before that, any program can. */
 const [MAJOR = 0, MINOR = 0] = process.versions.node.split(".").map(Number);
 const HAS_REUSE_PORT = MAJOR > 23 || (MAJOR === 23 && MINOR >= 1) || (MAJOR === 22 && MINOR >= 12);
 const SHARED: Omit<SocketOptions, "type"> = HAS_REUSE_PORT ? { reusePort: true } : { reuseAddr: true };
 
 export type TargetSocketEvents = {
-  /** The target's host said this from one of its ports. */
+  /** A datagram came from a port of the target's host. */
   message: (bytes: Uint8Array, port: number) => void;
-  /** ICMP said that nothing listens there, or that there is no way. */
+  /** ICMP reported that nothing listens there, or that there is no route. */
   error: (error: NodeJS.ErrnoException) => void;
 };
 
 /**
- * The near end of one flow: one local port, which hears every port of the target's host and nothing else. A connected socket
- * speaks to the target, for only that one is told when nothing listens there; another beside it hears the other ports.
+ * The local port of one flow, which receives from every port of the target's host and from no other host. A connected socket sends to the
+ * target, because only such a one gets ICMP errors; an unconnected one on the same port receives from the host's other ports.
  */
 export class TargetSocket {
-  /** As the target sees it. */
+  /** The local address and port, as the target sees them. */
   readonly local: string;
   readonly #connected: Socket;
   readonly #unconnected: Socket | null;
@@ -42,12 +42,12 @@ export class TargetSocket {
     this.#unconnectedSender = unconnected === null ? null : new UdpSender(unconnected);
   }
 
-  /** Rejects with what `connect` fails with: there is no route. */
+  /** Opens both sockets. Rejects with the error of `connect` if there is no route. */
   static async open(target: Address, port: number): Promise<TargetSocket> {
     const type = target.version === 4 ? "udp4" : "udp6";
     const shared = { type, ...SHARED } as const;
     const own = await freePort(type);
-    // Where another program was faster, any port will do, and the target's other ports are not heard.
+    // If another program took the port first, any other will do; the target's other ports are then not received.
     const connected = await bound(shared, { port: own }).catch(() => createSocket(type));
     try {
       await connect(connected, target, port);
@@ -67,11 +67,11 @@ export class TargetSocket {
         if (this.#isTarget(from)) message(bytes, from.port);
       });
     this.#connected.on("error", error);
-    // It sends only where the target has spoken from: nobody waits for what is wrong there.
+    // It only sends to ports that the target has sent from, and its errors concern no dial.
     this.#unconnected?.on("error", () => undefined);
   }
 
-  /** Sends to the target, or to another port of its host. `failed`: this machine's kernel did not take it. */
+  /** Sends to the target, or to another port of its host. Calls `failed` if this machine's kernel did not take the datagram. */
   send(bytes: Uint8Array, port: number | null, failed: () => void): void {
     if (port === null || this.#unconnectedSender === null) this.#connectedSender.send(bytes, null, failed);
     else this.#unconnectedSender.send(bytes, { port, address: this.#target.text }, failed);
@@ -89,16 +89,16 @@ export class TargetSocket {
   }
 }
 
-/** Asks the kernel for a large buffer; where it gives none, the usual one will do. */
+/** Asks the kernel for a large buffer; if it refuses, the default one will do. */
 function enlargeBuffer(socket: Socket): void {
   try {
     socket.setRecvBufferSize(RECEIVE_BUFFER);
   } catch {
-    // Over what this machine allows.
+    // More than this machine allows.
   }
 }
 
-/** A port that no socket of this machine has. Two that share one may be given one that others share, too. */
+/** Finds a port that no socket of this machine uses. A shared socket that asks for any port may get one that other sockets share. */
 async function freePort(type: "udp4" | "udp6"): Promise<number> {
   const socket = await bound({ type }, {});
   const { port } = socket.address();
@@ -119,7 +119,7 @@ async function bound(options: SocketOptions, where: BindOptions): Promise<Socket
   }
 }
 
-/** Connected means that the kernel has a route: a datagram socket has nobody to answer a dial. */
+/** Connects a datagram socket. Success only means that the kernel has a route: no packet is sent. */
 function connect(socket: Socket, { text }: Address, port: number): Promise<void> {
   return new Promise((resolve, reject) => {
     socket.once("error", reject);

@@ -22,13 +22,13 @@ const DRAIN_IDLE_MS = 1_000;
 export type UdpHost = {
   policy: TargetPolicy;
   queue: DatagramQueue;
-  /** Whether this visitor's address is proved by a connection that it has open. */
+  /** Tells whether an open TCP connection proves this visitor's address. */
   proved: (visitor: string) => boolean;
 };
 
 type Flow = { touched: number; idleMs: number; stream: Stream };
 
-/** Serves flows: each has a port of its own, so that the target sees one source, and only the target's host is heard. */
+/** The UDP flows of an agent. Each has a local port of its own, so that the target sees one source, and receives from the target's host only. */
 export class UdpEgress {
   readonly #host: UdpHost;
   readonly #flows = new IdleFlows<Flow>();
@@ -43,12 +43,12 @@ export class UdpEgress {
     return this.#flows.size;
   }
 
-  /** The agent is stopping: nobody ends a flow, so those that are quiet now are over. */
+  /** Ends flows sooner while the agent drains: their idle time shrinks to DRAIN_IDLE_MS, because visitors never end a flow. */
   drain(): void {
     for (const flow of this.#flows.all) flow.idleMs = Math.min(flow.idleMs, DRAIN_IDLE_MS);
   }
 
-  /** The life of one flow, from DIAL to its end. `dialled` is called once the dial is over, with our own address if it succeeded. Answers how it ended. */
+  /** Serves a flow from DIAL to its end. Calls `dialled` once the dial is over, with the local address if it succeeded. Resolves with why it ended; null: in order. */
   async serve(
     stream: Stream,
     request: Dial,
@@ -147,11 +147,11 @@ type Dialled =
   | { ok: true; socket: TargetSocket; host: string; address: Address; port: number; meanings: Meanings }
   | { ok: false; failure: Failure };
 
-/** Opens a socket to the first address of a target that may be spoken to. */
+/** Opens a socket to the first address of a target that may be dialled. */
 async function dialUdp(policy: TargetPolicy, text: string): Promise<Dialled> {
   const target = parseTarget(text);
   if (!target.ok || target.value.kind !== "port") {
-    return { ok: false, failure: { code: "target-denied", reason: `${text} is no target of a UDP endpoint` } };
+    return { ok: false, failure: { code: "target-denied", reason: `${text} is not a target of a UDP endpoint` } };
   }
   const { host, first: port } = target.value;
   const judged = await judge(policy, host, port);

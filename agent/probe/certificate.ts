@@ -4,7 +4,7 @@ import type { ProbeReport } from "../../shared/wire/probe.ts";
 
 type Certificate = NonNullable<NonNullable<ProbeReport["tls"]>["certificate"]>;
 
-/** What a TLS server showed. `host`: the name that its certificate has to hold; undefined: it need not be trusted. */
+/** Describes the certificate of a TLS server; null if it showed none. `host`: the name it has to be for; undefined: it need not be trusted. */
 export function certificateOf(socket: TLSSocket, host: string | undefined): Certificate | null {
   const shown = socket.getPeerCertificate();
   if (Object.keys(shown).length === 0) return null;

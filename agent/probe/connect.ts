@@ -2,12 +2,12 @@ import net from "node:net";
 import tls from "node:tls";
 import type { Address } from "../../shared/address/address.ts";
 
-/** Milliseconds for each step: a probe is an answer to somebody who waits. */
+/** Milliseconds for each step: an admin waits for the result. */
 const STEP_MS = 5_000;
-/** Bytes of a first answer that are looked at. */
+/** The most bytes read of an answer. */
 const MAX_ANSWER_BYTES = 4 * 1024;
 
-/** A connection to the first address that answers. Rejects with the last one's error. */
+/** Connects to the first address that answers. Rejects with the error of the last one. */
 export async function connectTo(addresses: readonly Address[], port: number): Promise<net.Socket> {
   let last: unknown = new Error("no address");
   for (const { text } of addresses) {
@@ -22,7 +22,7 @@ export async function connectTo(addresses: readonly Address[], port: number): Pr
   throw last;
 }
 
-/** TLS over a connection, whatever its certificate is worth: that is for the caller to judge. */
+/** Opens TLS over a connection without judging the certificate. */
 export async function secure(socket: net.Socket, host: string, ca: string | undefined): Promise<tls.TLSSocket> {
   const servername = net.isIP(host) === 0 ? { servername: host } : {};
   const secured = tls.connect({
@@ -37,7 +37,7 @@ export async function secure(socket: net.Socket, host: string, ca: string | unde
   return secured;
 }
 
-/** What comes within `ms` after `words` were said, as text: up to the first pause, or the end. */
+/** Sends `text`, and resolves with what comes back within `ms`, up to the first read with a line break, or the end. */
 export async function exchange(socket: net.Socket, text: string, ms: number): Promise<string> {
   return new Promise((resolve) => {
     let answer = "";

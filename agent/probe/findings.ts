@@ -4,7 +4,7 @@ import type { ProbeReport } from "../../shared/wire/probe.ts";
 export type Findings = Omit<ProbeReport, "tookMs">;
 export type ProbeFailure = NonNullable<ProbeReport["failure"]>;
 
-/** No connection, and why. */
+/** Makes the findings of a target that was not reached. */
 export function failed(code: string, reason: string, fix: string): Findings {
   return { dialMs: null, address: "", failure: { code, reason, fix }, tls: null, seen: "", asked: "" };
 }

@@ -15,18 +15,18 @@ import { failed, type Findings, type ProbeFailure } from "./findings.ts";
 import { probeUdp } from "./udp.ts";
 import { firstLine, httpRequest, requestFor, type ProbeRequest } from "./requests.ts";
 
-/** Milliseconds in which a service that speaks first does so, and in which an answer comes. */
+/** Milliseconds to wait for the greeting of a service that sends first, and for an answer. */
 const GREETING_MS = 700;
 const ANSWER_MS = 3_000;
 
-/** Of a mapping's HTTP options, those that decide whether its target is trusted. */
+/** The HTTP options of a mapping that decide whether its target is trusted. */
 const HttpTrust = z.object({
   tlsVerify: z.boolean().default(true),
   ca: z.string().nullable().default(null),
   sni: z.string().nullable().default(null),
 });
 
-/** Answers a DIAL with the option `probe`: tries the target, says what it found, and carries nothing. */
+/** Answers a DIAL with the option `probe`: tries the target, reports what it found, and carries nothing. Resolves with why the stream ended. */
 export async function serveProbe(
   stream: Stream,
   request: Dial,
@@ -85,7 +85,7 @@ async function probe({ target: text, kind, options }: Dial, policy: TargetPolicy
 
 type ProbeAnswer = Pick<Findings, "failure" | "tls" | "seen" | "asked">;
 
-/** `trust`: how an `http(s)://` target is to be spoken to; undefined for a plain port, whose certificate is its visitors' affair. */
+/** Probes an open connection. `trust`: the TLS options of an `http(s)://` target; undefined for a port, whose certificate only its visitors judge. */
 async function probeOpen(
   socket: net.Socket,
   request: ProbeRequest,
@@ -115,7 +115,7 @@ async function probeOverTls(
     const tls = { version: secured.getProtocol() ?? "", certificate };
     if (certificate !== null && certificate.trouble !== "") {
       const fix =
-        "renew or replace the certificate, give its authority with map edit E --ca FILE, or take any with --no-tls-verify";
+        "renew or replace the certificate, give its authority with map edit E --ca FILE, or accept any with --no-tls-verify";
       return { failure: { code: "target-tls", reason: certificate.trouble, fix }, tls, seen: "", asked: request.asked };
     }
     return {
@@ -156,7 +156,7 @@ function notHttp(answer: string): ProbeFailure {
   if (answer === "")
     return {
       code: "target-protocol",
-      reason: "it takes the connection and answers nothing to a request",
+      reason: "it takes the connection but does not answer a request",
       fix: "check that it is a web server, and whether it wants https://",
     };
   if (TLS_RECORDS.has(answer.charCodeAt(0)))
@@ -167,7 +167,7 @@ function notHttp(answer: string): ProbeFailure {
     };
   return {
     code: "target-protocol",
-    reason: `what it answers is no HTTP: ${firstLine(answer)}`,
+    reason: `its answer is not HTTP: ${firstLine(answer)}`,
     fix: "map it as a port instead, or correct the target",
   };
 }

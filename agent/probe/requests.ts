@@ -1,5 +1,5 @@
-// What to say first so that a target answers, for services that wait to be spoken to. Only where its port says what it
-// is: some devices print or obey whatever comes.
+// The first request to a target that does not send first. Only ports that tell the protocol get one: some devices print
+// or execute whatever they receive.
 
 const HTTP_PORTS = new Set([
   80, 81, 88, 591, 3000, 5000, 7000, 8000, 8008, 8080, 8081, 8082, 8083, 8088, 8090, 8091, 8888, 9000, 9090,
@@ -7,9 +7,10 @@ const HTTP_PORTS = new Set([
 const HTTPS_PORTS = new Set([443, 4443, 5001, 8006, 8443, 9443, 10443]);
 const RTSP_PORTS = new Set([554, 8554, 10554]);
 
+/** The request for a TCP port; null: only wait for its greeting. */
 export type ProbeRequest = { asked: "HTTP" | "RTSP" | "SIP"; secure: boolean; text: string } | null;
 
-/** How to speak to a TCP port; null: only listen. */
+/** Chooses the request for a TCP port. */
 export function requestFor(port: number, host: string): ProbeRequest {
   if (HTTPS_PORTS.has(port)) return { asked: "HTTP", secure: true, text: httpRequest(host) };
   if (HTTP_PORTS.has(port)) return { asked: "HTTP", secure: false, text: httpRequest(host) };
@@ -24,7 +25,7 @@ export function httpRequest(host: string): string {
   return `GET / HTTP/1.1\r\nHost: ${host}\r\nUser-Agent: sallyport-test\r\nAccept: */*\r\nConnection: close\r\n\r\n`;
 }
 
-/** RFC 3261 section 11: what may be asked of any SIP server. */
+/** Makes an OPTIONS request, which any SIP server answers (RFC 3261 section 11). */
 export function sipOptions(host: string, transport: "UDP" | "TCP" | "TLS"): string {
   const tag = Math.random().toString(36).slice(2, 10);
   return [
@@ -40,7 +41,7 @@ export function sipOptions(host: string, transport: "UDP" | "TCP" | "TLS"): stri
   ].join("\r\n");
 }
 
-/** The first line, without what a terminal would obey. */
+/** Returns the first line, without control characters. */
 export function firstLine(answer: string): string {
   const [line = ""] = answer.split(/\r?\n/, 1);
   return line.replace(/[^\x20-\x7e]/g, ".").slice(0, 120);

@@ -9,7 +9,7 @@ const ANSWER_MS = 3_000;
 /** A query for the root's name servers. */
 const DNS_QUERY = Buffer.from("5a1d010000010000000000000000020001", "hex");
 
-/** Asks a UDP service, where its port says how: UDP answers nothing else. */
+/** Asks a UDP service a question of its protocol, if its port tells which: UDP services answer nothing else. */
 export async function probeUdp(addresses: readonly Address[], port: number): Promise<Findings> {
   const host = addresses[0]?.text ?? "";
   const address = formatHostPort(host, port);

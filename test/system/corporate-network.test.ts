@@ -62,11 +62,11 @@ test("agent, client, gateway, commands and doctor reach an edge by a proxy alone
   const doctor = await corp.ask(["doctor", ...words], env);
   expect(doctor).toMatchObject({ code: 0 });
   expect(doctor.stdout).toContain(
-    `ok    proxy: the edge is dialled by the proxy http://127.0.0.1:${proxy.port} (HTTPS_PROXY)\n`,
+    `ok    proxy: the edge is dialled through the proxy http://127.0.0.1:${proxy.port} (HTTPS_PROXY)\n`,
   );
-  expect(doctor.stdout).toContain("ok    connect: the proxy leads on to edge.test\n");
+  expect(doctor.stdout).toContain("ok    connect: the proxy connects to edge.test\n");
   expect(doctor.stdout).toMatch(/ok {4}tls: TLSv1\.3, certificate of edge\.test by Acme Root until .*\n/);
-  expect(doctor.stdout).toContain(`ok    lane: the edge lets this agent in\n`);
+  expect(doctor.stdout).toContain(`ok    lane: the edge accepts this agent\n`);
 
   expect(new Set(proxy.heads.map((head) => head.split("\r\n")[0]))).toEqual(
     new Set(["CONNECT edge.test:443 HTTP/1.1"]),
@@ -227,7 +227,7 @@ test("a configuration file names proxy and authorities, and a reload takes other
 });
 
 test.each([
-  [`proxy = "http://ann:secret@proxy:3128"`, /password does not belong into a configuration file(?:.|\n)*proxy-file/],
+  [`proxy = "http://ann:secret@proxy:3128"`, /password must not be in a configuration file(?:.|\n)*proxy-file/],
   [`proxy = "socks5://proxy:1080"`, /it is a socks5 proxy/],
   [`proxy-file = "nowhere"`, /the proxy file .*\/nowhere can't be read \(ENOENT\)/],
   [`proxy = "http://proxy:3128"\nproxy-file = "proxy"`, /both name a proxy/],
@@ -256,7 +256,7 @@ test("an agent under systemd takes its proxy from a credential, and what it was 
   const installed = await corp.ask(["install", "--token-file", tokenFile, ...corp.ca, "--root", root], env);
   expect(installed).toMatchObject({
     code: 0,
-    stdout: expect.stringContaining(`it dials by the proxy http://127.0.0.1:${proxy.port} (https_proxy)\n`),
+    stdout: expect.stringContaining(`it dials through the proxy http://127.0.0.1:${proxy.port} (https_proxy)\n`),
   });
   const etc = join(root, "etc/sallyport");
   const unit = await readFile(join(root, "etc/systemd/system/sallyport-agent.service"), "utf8");
