@@ -12,7 +12,7 @@ const problemBody = z.object({
   field: z.string().optional(),
 });
 
-/** What an edge refused; of several rules, which one it was about, from 0, and which field of it. */
+/** A refusal by an edge. `entry`: which of several rules it is about, from 0; `field`: which field of the rule. */
 export class Refusal extends Problem {
   readonly entry: number | undefined;
   readonly field: string | undefined;
@@ -25,7 +25,7 @@ export class Refusal extends Problem {
 }
 
 const TIMEOUT_MS = 30_000;
-/** Limit in bytes for an answer: an export as large as an import may be, with room to spare. */
+/** Limit in bytes on an answer: more than an export of as much as one import may hold. */
 const MAX_ANSWER_BYTES = 64 * 1024 * 1024;
 
 export type Method = "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
@@ -36,11 +36,11 @@ export type ApiCall = {
   path: string;
   token: string | null;
   body?: unknown;
-  /** Change only what is still in the state with this tag. */
+  /** The state's ETag: the edge refuses the change if the state has changed since. */
   ifMatch?: string | undefined;
 };
 
-/** Asks the API of the edge at this origin. Answers the body, or throws Problem: of the way there, or what the edge says. */
+/** Calls the API of the edge at this origin. Resolves with the answer's body. Throws Problem if the edge can't be reached, Refusal if it refuses. */
 export async function callApi<Answer>(dialler: Dialler, origin: string, call: ApiCall): Promise<Answer> {
   const { status, body } = await send(dialler, origin, call);
   if (status >= 200 && status < 300 && body !== undefined) return body as Answer;
@@ -68,12 +68,12 @@ function send(dialler: Dialler, origin: string, { method, path, token, body, ifM
   );
 }
 
-/** The way to the edge has failed. Codes of proxies and certificates are their own; all others are one. */
+/** Describes why the edge can't be reached. Faults of proxies and certificates keep their codes; all others get one code. */
 function unreachable(origin: string, error: unknown): Problem {
   if (error instanceof Problem) return error;
   const { code, reason, fix } = faultOfError(error as Error);
   const defaultFix =
-    "check the address, and that the edge is running; inside a site, agent doctor looks for the reason";
+    "check the address, and that the edge is running; inside a site, run agent doctor to find the reason";
   const isNamed = /^(?:tls|proxy|not-a-proxy|answer)/.test(code);
   return new Problem(
     EXIT.unreachable,
@@ -83,7 +83,7 @@ function unreachable(origin: string, error: unknown): Problem {
   );
 }
 
-/** The API's statuses are chosen so that they tell what kind of trouble it is. */
+/** Returns the exit code for a status of the API; each status stands for one kind of problem. */
 function exitOf(status: number): ExitCode {
   switch (status) {
     case 400:

@@ -3,18 +3,18 @@ import type { Failure } from "../shared/wire/errors.ts";
 import { chunkOf, type Stream } from "../shared/session/stream.ts";
 import { deferred } from "./deferred.ts";
 
-/** A visitor's connection on this machine: both directions, and how to break it off so that the visitor sees that bytes are missing. */
+/** A visitor's connection on this machine. `reset` ends it so that the visitor sees that bytes are missing. */
 export type LocalConnection = { readable: Readable; writable: Writable; reset: () => void };
 
-/** Counts what passed: in from the visitor, out to it. `stream`: what logs call it, once an agent has answered. */
+/** Bytes that a stream carried: in from the visitor, out to it. `stream`: its name in logs, once an agent has answered. */
 export type Traffic = { stream?: string; bytesIn: number; bytesOut: number };
 
-/** What `carry` opens: a stream, or why there is none. Called again with the agents that turned out to be gone. */
+/** Opens a stream, or returns why it can't. `tried`: the agents that turned out to be gone. */
 export type Open = (tried: ReadonlySet<string>) => Stream | Failure;
 
 /**
- * Carries a local connection over a stream until both are over. Answers how it ended: null when in order.
- * An agent that is gone is no ending yet: what the visitor has said is said again to another one.
+ * Carries a local connection over a stream until both are over. Resolves with why it ended; null: in order.
+ * If the agent turns out to be gone, another one gets everything that the visitor has sent so far.
  */
 export async function carry(
   local: LocalConnection,
@@ -25,7 +25,7 @@ export async function carry(
   const { readable, writable } = local;
   const { promise, resolve } = deferred<Failure | null>();
   const tried = new Set<string>();
-  /** Until the agent has answered: at most the initial credit. */
+  /** What the visitor sent before the agent answered, at most INITIAL_CREDIT; undefined once it has. */
   let early: Uint8Array[] | undefined = [];
   let readableOver = false;
   let stream: Stream | undefined;

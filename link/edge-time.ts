@@ -1,23 +1,23 @@
 import { uptime } from "node:os";
 
-/** Milliseconds since this machine was started, its sleep included. Setting a clock does not change it. */
+/** Returns the milliseconds since this machine was started, sleep included. Setting the clock does not change it. */
 export function msSinceBoot(): number {
   return uptime() * 1000;
 }
 
 /**
- * The time by the edge's clock, which is the one that judges tokens and grants: this machine's own may be wrong, or be set while we
- * run.
+ * The time by the edge's clock, by which tokens and grants expire: this machine's clock may be wrong, or be set while the program
+ * runs.
  */
 export class EdgeTime {
   #ahead: number | undefined;
 
-  /** The edge says its time now, in milliseconds since 1970. */
+  /** Sets the edge's time of now, in milliseconds since 1970. */
   set(time: number): void {
     this.#ahead = time - msSinceBoot();
   }
 
-  /** Milliseconds since 1970; undefined until the edge has said its time. */
+  /** Milliseconds since 1970; undefined until the edge has sent its time. */
   get now(): number | undefined {
     return this.#ahead === undefined ? undefined : msSinceBoot() + this.#ahead;
   }

@@ -1,11 +1,11 @@
 import { BEAT_MS, Standstill } from "../shared/session/standstill.ts";
 
-/** The standstills of this process, watched while somebody has UDP sockets open. */
+/** A watch for stalls of this process's event loop, while UDP sockets are open. */
 export class EventLoopWatch {
   #detector: Standstill | undefined;
   #timer: NodeJS.Timeout | undefined;
 
-  /** Watches from now on. */
+  /** Starts to watch. */
   begin(): void {
     if (this.#timer !== undefined) return;
     const standstill = new Standstill({ now: () => performance.now(), afterTurn: (run) => void setImmediate(run) });
@@ -13,13 +13,13 @@ export class EventLoopWatch {
     this.#timer = setInterval(standstill.beat, BEAT_MS).unref();
   }
 
-  /** No socket is open any more. */
+  /** Stops to watch, when no UDP socket is open any more. */
   end(): void {
     clearInterval(this.#timer);
     this.#timer = undefined;
   }
 
-  /** To be asked once for each datagram, when a socket gives it: whether it may have waited there for too long. */
+  /** Tells whether a datagram may have waited in its socket for too long. Call it once for each datagram, when it is read. */
   isStale(): boolean {
     return this.#detector?.isStale() ?? false;
   }

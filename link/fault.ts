@@ -1,7 +1,7 @@
 import { LANE_CLOSE } from "../shared/wire/errors.ts";
 import type { Fields, Log } from "./log.ts";
 
-/** Why a lane could not be had, or ended. Only `retryable` ones are dialled again; `fix` is what helps, where that is known. */
+/** Why a lane could not be opened, or ended. It is dialled again only if the fault is `retryable`. `fix`: what helps, if that is known. */
 export type LinkFault =
   | { retryable: true; code: RetryableCode; reason: string; afterMs: number; fix?: string | undefined }
   | { retryable: false; code: FatalCode; reason: string; fix: string };
@@ -40,9 +40,9 @@ export type ProxyFault =
   | "not-a-proxy";
 export type FatalCode = "token" | "forbidden" | "incompatible";
 
-/** A captive portal or a wrong certificate does not mend within seconds. */
+/** Milliseconds until another dial after a fault that does not pass within seconds, as of a captive portal or a wrong certificate. */
 export const SLOW_MS = 60_000;
-/** Another process with this token serves, and the edge does not tell when it is gone. */
+/** Milliseconds until another dial while another process serves with this token, at an edge that does not tell when that one is gone. */
 const SUPERSEDED_MS = 300_000;
 
 /** Thrown by the dialler: why there is no connection to an edge. */
@@ -63,7 +63,7 @@ export function retryableFault(code: RetryableCode, reason: string, afterMs = 0,
 
 const NEW_TOKEN = "issue a new one: sallyport token agent SITE";
 
-/** What an answer to the upgrade that is no upgrade means. `retryAfter` as the header has it. */
+/** Converts the status of an answer that was not expected into a fault. `retryAfter`: the header's value. */
 export function faultOfStatus(status: number, detail: string, retryAfter: string | undefined): LinkFault {
   const seconds = Number(retryAfter);
   const afterMs = Number.isFinite(seconds) && seconds > 0 ? Math.min(seconds, 3600) * 1000 : 0;
@@ -74,14 +74,14 @@ export function faultOfStatus(status: number, detail: string, retryAfter: string
     return {
       retryable: false,
       code: "forbidden",
-      reason: `the edge does not let this token in${said}`,
+      reason: `the edge does not permit this token${said}`,
       fix: NEW_TOKEN,
     };
   if (status === 426 || status === 400)
     return {
       retryable: false,
       code: "incompatible",
-      reason: `the edge did not understand${said}`,
+      reason: `the edge did not understand the request${said}`,
       fix: "update this program or the edge",
     };
   if (status === 429 || status >= 500) return retryableFault("busy", `the edge answered ${status}${said}`, afterMs);
@@ -98,20 +98,20 @@ export function faultOfStatus(status: number, detail: string, retryAfter: string
   );
 }
 
-/** What an answer to the upgrade of a lane means that is no upgrade; `page`: the beginning of its body. */
+/** Converts an answer that refuses the upgrade of a lane into a fault. `page`: the beginning of its body. */
 export function faultOfUpgrade(status: number, page: string, retryAfter: string | undefined): LinkFault {
-  // The edge was reached, and found no upgrade in the request: it answers with its rule, or with what the token opens.
+  // The edge was reached, but found no upgrade in the request: it answers with an error, or with the endpoints that the token reaches.
   if (/"code":"not-a-websocket"|^\{"kind":"(?:client|gateway)"/.test(page))
     return retryableFault(
       "no-upgrade",
-      "the edge was reached, but what stands before it or inspects TLS took the WebSocket out of the request",
+      "the edge was reached, but a proxy before it or an inspection of TLS removed the WebSocket from the request",
       SLOW_MS,
-      "let WebSockets pass there (docs/operations.md shows it for nginx), or have the edge's host spared",
+      "let WebSockets pass there (docs/operations.md shows it for nginx), or have the edge's host exempted",
     );
   return faultOfStatus(status, detailOf(parseJson(page)), retryAfter);
 }
 
-/** JSON, or undefined where it is none. */
+/** Parses JSON; undefined if it is malformed. */
 export function parseJson(text: string): unknown {
   try {
     return JSON.parse(text);
@@ -120,7 +120,7 @@ export function parseJson(text: string): unknown {
   }
 }
 
-/** What the close code of a lane means (docs/protocol.md section 8). */
+/** Converts the close code of a lane into a fault (docs/protocol.md section 8). */
 export function faultOfClose(code: number, reason: string): LinkFault {
   switch (code) {
     case LANE_CLOSE.token:
@@ -151,8 +151,8 @@ export function faultOfClose(code: number, reason: string): LinkFault {
 }
 
 /**
- * Tells that one lane is gone, or replaced (null), while others live. A warning when the edge ended it for what was sent on
- * it, or failed; networks that break and edges that are started anew are ordinary, and what ends every lane is told with the last.
+ * Logs that one lane is gone, or replaced (null), while others live. It warns if the edge ended the lane because of what was sent on
+ * it, was busy, or failed. Broken networks and restarted edges are ordinary, and what ends every lane is logged with the last one.
  */
 export function logLoss(log: Log, fault: LinkFault | null, fields: Fields): void {
   const isOrdinary = fault === null || !["protocol", "failed", "busy"].includes(fault.code);
@@ -164,19 +164,19 @@ const TLS = /CERT|TLS|SSL|EPROTO|SELF_SIGNED|UNABLE_TO_VERIFY/;
 
 const WAY_OUT = "check DNS and firewall; where a proxy is the only way out, name it: --proxy URL, or HTTPS_PROXY";
 
-/** What an error on the way to an edge means. */
+/** Converts an error on the path to an edge into a fault. */
 export function faultOfError(error: Error): RetryableFault {
   if (error instanceof DialError) return error.fault;
   const code = codeOf(error);
   if (code === "ENOTFOUND" || code === "EAI_AGAIN")
     return retryableFault("unresolved", `the name of the edge does not resolve (${code})`, 0, WAY_OUT);
   if (code === "ECONNREFUSED") return retryableFault("refused", "nothing listens at the edge's address");
-  if (TLS.test(code)) return retryableFault("tls", `no TLS can be spoken with the edge (${code})`, SLOW_MS);
+  if (TLS.test(code)) return retryableFault("tls", `the TLS connection to the edge failed (${code})`, SLOW_MS);
   const reason = error.message === "" ? code : error.message;
   return retryableFault("unreachable", reason, 0, /TIMEDOUT|UNREACH/.test(code) ? WAY_OUT : undefined);
 }
 
-/** The code of a system error; of one without, its message. */
+/** Returns the code of a system error; without one, its message. */
 export function codeOf(error: Error): string {
   return (error as NodeJS.ErrnoException).code ?? error.message;
 }
@@ -186,7 +186,7 @@ export function logFields({ reason, fix }: LinkFault): Fields {
   return fix === undefined ? { reason } : { reason, fix };
 }
 
-/** The `detail` of a problem document, given as JSON; nothing of another: a stranger's page is not quoted. */
+/** Returns the `detail` of a problem document, 300 characters at most; "" for any other page, which is not quoted. */
 export function detailOf(body: unknown): string {
   const { detail } = (body ?? {}) as { detail?: unknown };
   return typeof detail === "string" ? detail.slice(0, 300) : "";

@@ -15,13 +15,13 @@ import { dirname, join } from "node:path";
 import { Problem } from "./problem.ts";
 import { isSingleExecutable } from "./single-executable.ts";
 
-/** Where installed programs are kept, unless a package has put them somewhere under /usr itself. */
+/** The folder of installed programs, unless a package has installed them under /usr/lib. */
 export const PROGRAMS = "/usr/local/lib/sallyport";
 
 /** Folders that a service with ProtectHome and PrivateTmp does not see. */
 const PRIVATE = /^\/(?:home|root|run\/user|tmp|var\/tmp)\//;
 
-/** A tree of files to write into: `/`, or a folder that stands for it. */
+/** The root of a tree of files to install into: `/`, or a folder in its place. */
 export class InstallRoot {
   readonly #folder: string;
 
@@ -29,7 +29,7 @@ export class InstallRoot {
     this.#folder = folder;
   }
 
-  /** True when it is this very machine, so that its services may be started. */
+  /** True when the root is `/`, so that services may be started. */
   get isLive(): boolean {
     return this.#folder === "/";
   }
@@ -46,7 +46,7 @@ export class InstallRoot {
     return readFileSync(this.resolve(path), "utf8");
   }
 
-  /** Whole or not at all, with this mode from its first moment. Throws Problem. */
+  /** Writes a file atomically, with this mode from the start. Throws Problem. */
   write(path: string, text: string, mode: number): void {
     const target = this.resolve(path);
     this.#try(target, () => {
@@ -57,18 +57,19 @@ export class InstallRoot {
     });
   }
 
+  /** Copies a file atomically. Throws Problem. */
   copy(from: string, path: string, mode: number): void {
     const target = this.resolve(path);
     this.#try(target, () => {
       mkdirSync(dirname(target), { recursive: true, mode: 0o755 });
-      // Beside it and renamed: a running program's file can't be written.
+      // Copied beside the target and renamed, because the file of a running program can't be written.
       copyFileSync(from, `${target}.new`);
       chmodSync(`${target}.new`, mode);
       renameSync(`${target}.new`, target);
     });
   }
 
-  /** Answers whether there was something. */
+  /** Removes a file or folder. Returns whether it existed. Throws Problem. */
   remove(path: string): boolean {
     const existed = this.has(path);
     this.#try(this.resolve(path), () => rmSync(this.resolve(path), { recursive: true, force: true }));
@@ -87,8 +88,8 @@ export class InstallRoot {
 }
 
 /**
- * The words that start this very program from a service, copied to where a service can see it if need be.
- * `files` are the program's own; the first is started. Throws Problem when Node itself can't be seen.
+ * Returns the command line that starts this program as a service. Copies the program if a service could not see it where it is.
+ * `files`: the files of the program, the one to start first. Throws Problem when a service can't see Node itself.
  */
 export function installedCommand(root: InstallRoot, files: readonly string[]): string[] {
   const node = realpathSync(process.execPath);
@@ -114,7 +115,7 @@ export function installedCommand(root: InstallRoot, files: readonly string[]): s
   return [node, join(PROGRAMS, main)];
 }
 
-/** An absolute path of a file that can be read. Throws Problem. */
+/** Returns the absolute path of a file that can be read. Throws Problem. */
 export function readableFile(path: string, what: string): string {
   try {
     const real = realpathSync(path);

@@ -21,18 +21,18 @@ export type LaneOptions = {
   dialler: Dialler;
   token: string;
   hello: Hello;
-  /** True while the session has bytes the far end has not consumed: then the path is watched closely. */
+  /** True while the session has bytes the far end has not consumed: then the lane pings more often. */
   waiting: () => boolean;
   /** A frame of a session, or a lane frame the lane itself does not handle. */
   frame: (frame: Frame) => void;
-  /** There is room for bulk again. */
+  /** The lane takes bulk again. */
   room: () => void;
-  /** The kernel has taken everything: datagrams that waited may go. */
+  /** The kernel has taken everything: waiting datagrams may be sent. */
   drained?: () => void;
 };
 
 /**
- * Dials one lane and says HELLO. Resolves with the lane once WELCOME has come, or with why there is none.
+ * Dials one lane and sends HELLO. Resolves with the lane once WELCOME has come, or with why there is none.
  */
 export async function dialLane(options: LaneOptions, signal: AbortSignal): Promise<Lane | LinkFault> {
   const lane = new Lane(options, signal);
@@ -49,7 +49,7 @@ export class Lane implements AsyncDisposable {
   readonly welcomed: Promise<undefined>;
   /** Resolves when the lane is suspected to be dead for the first time. */
   readonly suspected: Promise<void>;
-  /** Milliseconds, of the last ping; null before the first answer. */
+  /** Round trip of the last ping in milliseconds; null before the first answer. */
   rtt: number | null = null;
   /** True when it is closed. */
   over = false;
@@ -59,12 +59,12 @@ export class Lane implements AsyncDisposable {
   readonly #socket: WebSocket;
   readonly #keepalive = new Keepalive(performance.now(), Math.random());
   #welcome: Welcome | undefined;
-  /** Frames that came in one read with WELCOME, before anybody could know of the lane; null once it is taken over. */
+  /** Frames that came in one read with WELCOME, before `dialLane` could resolve; null once `start` was called. */
   #early: Frame[] | null = [];
   #fault: LinkFault | undefined;
-  /** What is on its way, and how fast it goes. */
+  /** What is in flight, and the round trip and rate measured. */
   readonly path = new Path();
-  /** Those who wait until so many bytes have arrived. */
+  /** Promises to resolve once so many bytes have arrived. */
   #awaiting: { total: number; resolve: () => void }[] = [];
   #welcomed: (none: undefined) => void = () => {};
   #suspected: () => void = () => {};
@@ -97,7 +97,7 @@ export class Lane implements AsyncDisposable {
     return Math.min(this.path.room, this.#welcome?.limits.frameBytes ?? USUAL_DATA);
   }
 
-  /** Bytes handed over and not yet taken by the kernel: datagrams wait outside, where they can still be dropped. */
+  /** Bytes that the socket holds because the kernel has not taken them. Datagrams wait outside the socket, where they can still be dropped. */
   get queued(): number {
     return this.#socket.bufferedAmount;
   }
@@ -109,7 +109,7 @@ export class Lane implements AsyncDisposable {
     if (this.path.due(this.index === 0)) this.ping();
   }
 
-  /** Resolves when the edge has all that was sent until now, or the lane is over. */
+  /** Resolves when all that was sent until now has arrived at the edge, or the lane is over. */
   async delivered(): Promise<void> {
     if (this.#socket.readyState !== WebSocket.OPEN) return;
     const arrival = new Promise<void>((resolve) => this.#awaiting.push({ total: this.path.total, resolve }));
@@ -128,7 +128,7 @@ export class Lane implements AsyncDisposable {
     if (this.#socket.bufferedAmount === 0) this.#options.drained?.();
   };
 
-  /** The platform answers each ping in its turn and wakes nobody: pings are this end's marks. */
+  /** Sends a ping. The platform answers pings in order and without waking the relay, so they serve as this end's MARKs. */
   ping(): void {
     if (this.#socket.readyState !== WebSocket.OPEN) return;
     this.path.mark(performance.now());
@@ -152,8 +152,8 @@ export class Lane implements AsyncDisposable {
     this.#closeOnViolation(() => this.#frame(decodeFrame(data)));
   }
 
-  /** To be called once, when WELCOME has been dealt with: what came after it is handed over from here on. */
-  take(): void {
+  /** Starts to pass frames on. Call it once, when WELCOME has been handled. */
+  start(): void {
     const early = this.#early ?? [];
     this.#early = null;
     this.#closeOnViolation(() => early.forEach((frame) => this.#options.frame(frame)));
@@ -187,13 +187,13 @@ export class Lane implements AsyncDisposable {
     }
   }
 
-  /** Keeps an eye on the path until the lane is over. */
+  /** Checks the lane regularly until it is over. */
   #watch(signal: AbortSignal): void {
     const abort = (): void => this.#socket.close(1000, "done");
     signal.addEventListener("abort", abort, { once: true });
     const welcoming = setTimeout(() => {
       if (this.#welcome === undefined)
-        this.#end({ retryable: true, code: "silent", reason: "no WELCOME in time", afterMs: 0 });
+        this.#end({ retryable: true, code: "silent", reason: "the edge sent no WELCOME in time", afterMs: 0 });
     }, DIAL_TIMEOUT_MS + HELLO_TIMEOUT_MS);
     const checking = setInterval(() => this.#check(), CHECK_MS);
     checking.unref();
@@ -213,7 +213,7 @@ export class Lane implements AsyncDisposable {
       return this.#end({
         retryable: true,
         code: "silent",
-        reason: `no sign of the edge for ${Math.round(silentMs / 1000)} s`,
+        reason: `nothing came from the edge for ${Math.round(silentMs / 1000)} s`,
         afterMs: 0,
       });
     if (ping) this.ping();

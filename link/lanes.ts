@@ -14,12 +14,12 @@ import type { Path } from "../shared/session/path.ts";
 /** Lane 0 carries datagrams and small control only; the others carry streams, so that bulk is never ahead of a voice packet. */
 export const LANES = 3;
 
-/** Milliseconds a replacement of a suspected lane may take before it is dialled anew. */
+/** Milliseconds that dialling a replacement of a suspected lane may take before it is tried again. */
 const REDIAL_MS = 3_000;
-/** Milliseconds between two looks at a lane that was doubted once. */
+/** Milliseconds between two checks of a lane that was suspected once. */
 const SUSPECT_CHECK_MS = 500;
 
-/** Milliseconds until a fault is told again that lasts. */
+/** Milliseconds until a lasting fault is reported again. */
 const REPORT_MS = 60_000;
 
 /** Milliseconds the edge may take to renew a token. */
@@ -28,32 +28,32 @@ const RENEW_MS = 15_000;
 export type LanesOptions = {
   /** `wss://host/.sallyport/agent` or `…/connect`. */
   url: URL;
-  /** Read at every dial: it may have been configured anew. */
+  /** Read at every dial: a reload may have changed it. */
   dialler: () => Dialler;
   /** Read at every dial: it may have been renewed. */
   token: () => string;
   /** Read at every dial: the rules in it may have changed. */
   hello: () => Omit<Hello, "lane">;
-  /** The frame that asks for the successor of a lapsed token; absent for ends that don't renew theirs. */
+  /** Makes the frame that renews an expired token; absent for ends that don't renew theirs. */
   renew?: () => Uint8Array;
   /** True while the sessions have bytes the far ends have not consumed. */
   waiting: () => boolean;
   frame: (frame: Frame) => void;
-  /** A lane has room for bulk again. */
+  /** A lane takes bulk again. */
   room: () => void;
-  /** The first lane is there, or there again. */
+  /** The first lane is open, or open again. */
   up: (welcome: Welcome) => void;
-  /** The realtime lane's socket is empty: datagrams that waited may go. */
+  /** The realtime lane's socket is empty: waiting datagrams may be sent. */
   drained?: () => void;
-  /** One lane is gone, or another has taken its place (null): what was on its way over it is lost, and there is a lane to say so on. */
+  /** One lane is gone, or another has taken its place (null), while others live: what was in flight on it is lost. */
   lost: (lane: number, fault: LinkFault | null) => void;
-  /** Another process with this token serves; this one takes over when that one is gone. Agents only. */
+  /** Another process serves with this token; this one takes over when that one is gone. Agents only. */
   onStandby?: () => void;
-  /** No lane is left; it is dialled again in `retryMs`. */
+  /** No lane is left; the next dial is in `retryMs`. */
   down: (fault: LinkFault, retryMs: number) => void;
 };
 
-/** The lanes of one end: dialled, kept, dialled again; until told to stop, or until going on is useless. */
+/** The lanes of one end. They are dialled, kept and dialled again, until the end stops or has a fault that no retry fixes. */
 export class Lanes {
   readonly #options: LanesOptions;
   readonly #live = new LaneSet<Lane>();
@@ -61,12 +61,12 @@ export class Lanes {
   readonly #time = new EdgeTime();
   #stopped: FatalFault | null = null;
   #followers: Promise<void>[] = [];
-  /** Another process with this token serves: from now on this one asks to take over when that one is gone. */
+  /** Another process serves with this token: HELLO asks to take over when that one is gone. */
   #standby = false;
   #features: readonly string[] = [];
-  /** Why there is no lane, as it was told last, and when. */
+  /** Why there is no lane, as last reported, and when. */
   #reported = { reason: "", at: Number.NEGATIVE_INFINITY };
-  /** When a frame was sent last. */
+  /** When the last frame was sent. */
   #sentAt = performance.now();
   readonly #lull = new Lull(() => this.#paths());
   #lullOver: NodeJS.Timeout | undefined;
@@ -83,17 +83,17 @@ export class Lanes {
     return this.#live.size > 0;
   }
 
-  /** Milliseconds since this end has sent a frame: pings are answered without the relay. */
+  /** Milliseconds since this end last sent a frame. Pings don't count, because they don't reach the relay. */
   get silentMs(): number {
     return performance.now() - this.#sentAt;
   }
 
-  /** Milliseconds since 1970 by the edge's clock; undefined until it has said its time. */
+  /** Milliseconds since 1970 by the edge's clock; undefined until it has sent its time. */
   get edgeTime(): number | undefined {
     return this.#time.now;
   }
 
-  /** Sends on the lane named, else on the lowest live one; nowhere while there is none. */
+  /** Sends on the given lane, else on the lowest live one; without any, drops the frame. */
   send(frame: Uint8Array, lane: number): void {
     this.#live.at(lane)?.send(frame);
     this.#sentAt = performance.now();
@@ -105,14 +105,14 @@ export class Lanes {
     }, LULL_MS).unref();
   }
 
-  /** Says HELLO again, because what it says has changed; a relay of an earlier version hears of it at the next dial. */
+  /** Sends HELLO again, because its content has changed. A relay of an earlier version gets it at the next dial. */
   resendHello(): void {
     const lane = this.#live.at(0);
     if (lane === undefined || !this.#features.includes(HEARS_RULES)) return;
     lane.send(encodeControl(TYPE.HELLO, { ...this.#options.hello(), lane: lane.index }));
   }
 
-  /** Resolves when the edge has all that was sent on the lane until now, or the lane is over, or at `end`. */
+  /** Resolves when all that was sent on the lane until now has arrived at the edge, the lane is over, or `end` aborts. */
   async delivered(lane: number, end: AbortSignal): Promise<void> {
     const ended = new Promise((resolve) => end.addEventListener("abort", resolve, { once: true }));
     await Promise.race([this.#live.at(lane)?.delivered(), ended]);
@@ -122,11 +122,11 @@ export class Lanes {
     return this.#lull.on ? 0 : (this.#live.at(lane)?.room ?? 0);
   }
 
-  /** An echo came. */
+  /** Handles an echo of a ping. */
   readonly #echoed = (): void => {
     if (this.#lull.ends(performance.now())) {
       clearTimeout(this.#lullOver);
-      // The best moment to learn what a round trip takes: nothing of ours is on the way.
+      // The best moment to measure the round trip: nothing of this end is in flight.
       for (const [index, lane] of this.#live.all) if (index > 0) lane.ping();
     }
     if (!this.#lull.on) this.#options.room();
@@ -141,12 +141,12 @@ export class Lanes {
     return this.#live.at(lane)?.queued ?? 0;
   }
 
-  /** A data lane for the next stream, each in its turn. */
+  /** Returns the data lane for the next stream, in rotation. */
   nextDataLane(): number {
     return this.#live.nextData();
   }
 
-  /** Runs until `signal`; answers null then, else the fault that no retry mends. */
+  /** Runs until `signal` aborts, and then resolves with null; else with the fault that no retry fixes. */
   async run(signal: AbortSignal): Promise<FatalFault | null> {
     const stop = AbortSignal.any([signal, this.#stop.signal]);
     await this.#keep(0, stop);
@@ -154,7 +154,7 @@ export class Lanes {
     return this.#stopped;
   }
 
-  /** The life of one lane: dial, carry until it is over, wait, dial again. */
+  /** Keeps one lane: dials it, carries until it is over, waits, dials again. */
   async #keep(index: number, stop: AbortSignal): Promise<void> {
     const backoff = new Backoff(Math.random);
     while (!stop.aborted) {
@@ -167,12 +167,12 @@ export class Lanes {
         this.#stop.abort();
         return;
       }
-      // The other process may go at any time, and this relay says so.
+      // The other process may stop at any time, and this relay tells when it has.
       const waits = fault.code === "superseded" && this.#features.includes(HAS_STANDBY);
       if (waits) this.#standby = true;
       const retryMs = backoff.next(performance.now(), waits ? 0 : fault.afterMs, reached ? "reached" : answerOf(fault));
       if (!this.connected) {
-        // Only lane 0 dials while nobody is there; the others follow it.
+        // Without any lane, only lane 0 dials; the others follow it.
         if (index > 0) return;
         if (this.#isNew(fault)) this.#options.down(fault, retryMs);
       }
@@ -181,7 +181,7 @@ export class Lanes {
     }
   }
 
-  /** False for what was told a moment ago: a path that stays dark is dialled every other second. */
+  /** Tells whether a fault was not reported within REPORT_MS: while the edge can't be reached, it is dialled every other second. */
   #isNew({ reason }: LinkFault): boolean {
     const now = performance.now();
     if (this.#reported.reason === reason && now - this.#reported.at < REPORT_MS) return false;
@@ -189,7 +189,7 @@ export class Lanes {
     return true;
   }
 
-  /** What a lane is there for. Answers how it ended. */
+  /** Uses a lane as its WELCOME says: to renew, to stand by, or to carry. Resolves with why it ended. */
   async #use(lane: Lane, backoff: Backoff, stop: AbortSignal): Promise<LinkFault> {
     const { renew, standby, features } = lane.welcome;
     this.#features = features;
@@ -198,7 +198,7 @@ export class Lanes {
       this.#standby = false;
       return this.#carry(lane, backoff, stop);
     }
-    lane.take();
+    lane.start();
     this.#options.onStandby?.();
     const fault = await lane.closed;
     if (fault.retryable && fault.code === "draining") this.#standby = false;
@@ -230,26 +230,26 @@ export class Lanes {
         this.#reported = { reason: "", at: Number.NEGATIVE_INFINITY };
         this.#options.up(lane.welcome);
       }
-      lane.take();
+      lane.start();
       if (arrival === "again") this.#options.lost(index, null);
       if (index === 0) this.#follow(stop);
       const over = await Promise.race([lane.closed, this.#replacement(lane, stop)]);
       if (over instanceof Lane) {
-        // The edge closes the older one; what was on its way there is settled by resuming.
+        // The edge closes the older lane; what was in flight on it is settled by RESUME.
         void lane[Symbol.asyncDispose]();
         lane = over;
         continue;
       }
       this.#live.leave(index);
       if (this.connected) this.#options.lost(index, over);
-      // Lane 0 says when it dials again; the others have only this to say. Who stops dials nothing.
+      // Lane 0 reports `down` when it dials again; the others report it here. After `stop`, nothing is dialled.
       else if (index > 0 && !stop.aborted) this.#options.down(over, 0);
       backoff.stood(performance.now() - since);
       return over;
     }
   }
 
-  /** Once a lane is suspected to be dead: dials another, again and again, while it is. Never resolves without one. */
+  /** Dials another lane, again and again, while a lane is suspected to be dead. Resolves only once there is one. */
   async #replacement(lane: Lane, stop: AbortSignal): Promise<Lane> {
     await lane.suspected;
     while (!stop.aborted && !lane.over) {
@@ -257,7 +257,7 @@ export class Lanes {
         const attempt = new AbortController();
         const timer = setTimeout(() => attempt.abort(), REDIAL_MS);
         let dialling = true;
-        // The lane that was dialled outlives the one it replaces.
+        // Once dialled, the new lane outlives the one it replaces.
         void lane.closed.then(() => dialling && attempt.abort());
         const dialled = await this.#dial(lane.index, AbortSignal.any([stop, attempt.signal]));
         dialling = false;
@@ -281,14 +281,14 @@ export class Lanes {
   readonly #keptIndexes = new Set<number>();
 }
 
-/** Whether anything answered a dial that failed. */
+/** Tells whether anything answered a dial that failed. */
 function answerOf({ code }: LinkFault): "answered" | "unanswered" {
   return code === "unreachable" || code === "unresolved" || code === "proxy-unreachable" ? "unanswered" : "answered";
 }
 
-/** On a lane of a lapsed token there is one thing to say; then the edge closes it, and it is dialled with the new token. */
+/** Renews an expired token over its lane, which serves for nothing else. Then the edge closes the lane, and it is dialled with the new token. */
 async function renewOver(lane: Lane, ask: LanesOptions["renew"]): Promise<LinkFault> {
-  lane.take();
+  lane.start();
   if (ask !== undefined) lane.send(ask());
   const timer = setTimeout(() => void lane[Symbol.asyncDispose](), RENEW_MS);
   const fault = await lane.closed;

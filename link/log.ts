@@ -1,9 +1,9 @@
 import { Bucket } from "../shared/bucket.ts";
 
-/** Lines of one message that are written at once, and a second after that: strangers make events, and a log has a disk. */
+/** Lines of one kind of message that are written in a burst, and in each second after it: strangers can cause log lines, and disks fill up. */
 const ALIKE_BURST = 1_000;
 const ALIKE_PER_SECOND = 20;
-/** Kinds of messages that are counted apart; in what is left a stranger's own words may stand, and all of it is one kind. */
+/** The most kinds of messages that are counted apart. All others count as one kind: messages may contain text from strangers. */
 const MAX_KINDS = 100;
 
 export type Level = "error" | "warn" | "info" | "debug";
@@ -15,8 +15,8 @@ export type Log = (level: Level, message: string, fields?: Fields) => void;
 export type LogOptions = { format: "pretty" | "json"; level: Level; write: (line: string) => void; now?: () => Date };
 
 /**
- * A logger of one line per event: for people, or as JSON with `time`, `level`, `msg` and the fields. Most lines are left
- * out when one kind of message comes in a flood; the next that is written says how many (`leftOut`). At `debug` all are written.
+ * Makes a log of one line per event: for people, or as JSON with `time`, `level`, `msg` and the fields. In a flood of one kind
+ * of message, most lines are left out, and the next one written says how many (`leftOut`). At `debug` all are written.
  */
 export function createLog({ format, level, write, now = () => new Date() }: LogOptions): Log {
   const shown = new Set(LEVELS.slice(0, LEVELS.indexOf(level) + 1));
@@ -49,7 +49,7 @@ function floodOf(floods: Map<string, Flood>, kind: string): Flood {
   return flood;
 }
 
-/** A message without what tells one event from another: the id of a request, a size, an address. */
+/** Returns a message without the numbers that differ between events: ids, sizes, addresses. */
 function kindOf(message: string): string {
   return message.slice(0, 100).replace(/[0-9a-f]*\d[0-9a-f]*/gi, "#");
 }
@@ -61,7 +61,7 @@ function pretty(message: string, fields: Fields): string {
   return oneLine([message, ...words].join(" "));
 }
 
-/** Text that came from elsewhere may neither start a new log line nor speak to the terminal. */
+/** Escapes control characters: text from elsewhere must neither start a new log line nor control the terminal. */
 function oneLine(text: string): string {
   return text.replace(
     // oxlint-disable-next-line no-control-regex -- control characters are what is escaped

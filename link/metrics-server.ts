@@ -3,12 +3,12 @@ import { exposition, type Metric } from "../shared/exposition.ts";
 import { formatSocketAddress, type SocketAddress } from "../shared/address/socket-address.ts";
 import { EXIT, Problem } from "./problem.ts";
 
-/** What a program says of itself. */
+/** The metrics and the state of a program. */
 export type Observed = {
   metrics: readonly Metric[];
   /** Whether it is connected to its edge. */
   ready: boolean;
-  /** In a few words, why. */
+  /** The state in a few words. */
   state: string;
 };
 

@@ -1,4 +1,4 @@
-/** Waits `ms`, or until aborted: it resolves either way. */
+/** Waits `ms` milliseconds, or until `signal` aborts. Resolves in both cases. */
 export function pause(ms: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     if (signal.aborted) return resolve();

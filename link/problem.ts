@@ -1,4 +1,4 @@
-/** What the commands exit with. Scripts depend on them. */
+/** The exit codes of the commands. Scripts depend on them. */
 export const EXIT = {
   done: 0,
   failed: 1,
@@ -12,7 +12,7 @@ export const EXIT = {
 
 export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
 
-/** Something the user should know and can act on: a stable code, the cause, the fix, and how the command exits. */
+/** An error that is the user's to fix: a stable code, the cause, the fix, and the exit code of the command. */
 export class Problem extends Error {
   readonly code: string;
   readonly fix: string;

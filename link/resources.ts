@@ -1,4 +1,4 @@
-/** What is closed together, the last one first: AsyncDisposableStack, which Node 20 does not have. */
+/** Resources that are disposed of together, the last one first: AsyncDisposableStack, which Node 20 does not have. */
 export class Resources implements AsyncDisposable {
   readonly #held: AsyncDisposable[] = [];
 

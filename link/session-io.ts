@@ -1,13 +1,13 @@
 import type { SessionIo } from "../shared/session/session.ts";
 import type { Lanes } from "./lanes.ts";
 
-/** What sessions over these lanes need: where frames leave, and this process's clock. */
+/** Makes what sessions over these lanes need: where to send frames, and this process's clock. */
 export function sessionIo(lanes: Pick<Lanes, "send" | "room">): SessionIo {
   return {
     send: (frame, lane) => lanes.send(frame, lane),
     room: (lane) => lanes.room(lane),
     now: () => performance.now(),
-    // After the sockets of this turn, so that what several of them caused leaves together.
+    // After the socket events of this turn, so that the frames which several of them cause leave together.
     gather: { soon: (run) => void setImmediate(run), later: (run, ms) => void setTimeout(run, ms) },
   };
 }

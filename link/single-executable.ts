@@ -1,4 +1,4 @@
-/** Whether this program is a single executable, with Node in it. Asked so that other runtimes, which have no `node:sea`, can load it. */
+/** Tells whether this program is a single executable that contains Node. It does not import `node:sea`, which other runtimes don't have. */
 export function isSingleExecutable(): boolean {
   return process.getBuiltinModule("node:sea")?.isSea() ?? false;
 }

@@ -32,11 +32,11 @@ export type SiteLinkEvents = {
   disconnected: (fault: LinkFault, retryInMs: number) => void;
   /** One of its lanes is gone, or replaced (null), while others live. */
   lost: (lane: number, fault: LinkFault | null) => void;
-  /** Dialling again is useless. */
+  /** A fault that no retry fixes. */
   stopped: (fault: FatalFault) => void;
   /** The realtime lane takes datagrams again. */
   drained: () => void;
-  /** The frame that asks for the successor of a lapsed token; clients never ask. */
+  /** Makes the frame that renews an expired token; clients don't renew theirs. */
   renew?: () => Uint8Array;
   /** An answer to a RENEW. */
   renewed?: (frame: Frame) => void;
@@ -89,12 +89,12 @@ export class SiteLink implements AsyncDisposable {
     this.#running = this.#run();
   }
 
-  /** What may be opened at this site, by the last ROUTES. */
+  /** The endpoints of this site, by the last ROUTES. */
   get endpoints(): Endpoints {
     return this.#sessions.endpoints;
   }
 
-  /** Milliseconds since 1970 by the edge's clock; undefined until it has said its time. */
+  /** Milliseconds since 1970 by the edge's clock; undefined until it has sent its time. */
   get edgeTime(): number | undefined {
     return this.#lanes.edgeTime;
   }
@@ -112,7 +112,7 @@ export class SiteLink implements AsyncDisposable {
     return this.#lanes.connected;
   }
 
-  /** Milliseconds of the last ping; null before the first. */
+  /** Round trip of the last ping in milliseconds; null before the first answer. */
   get rtt(): number | null {
     return this.#lanes.rtt;
   }
@@ -133,7 +133,7 @@ export class SiteLink implements AsyncDisposable {
 
   /** Opens a stream or flow at a concrete endpoint; DATA may follow at once. `tried`: agents that turned out to be gone. */
   open(endpoint: string, visitor: string, kind: Kind, tried: ReadonlySet<string> = new Set()): Stream | Failure {
-    if (!this.#lanes.connected) return { code: "lost", reason: "the edge is out of reach" };
+    if (!this.#lanes.connected) return { code: "lost", reason: "the edge can't be reached" };
     const able = this.#sessions.takers.filter(({ incarnation }) => !tried.has(incarnation));
     this.#turn += 1;
     const agent = able[this.#turn % Math.max(1, able.length)];
@@ -143,7 +143,7 @@ export class SiteLink implements AsyncDisposable {
     return session.open(TYPE.OPEN, encodeOpen({ endpoint, visitor }), { lane });
   }
 
-  /** The incarnation of the agent that a live stream leads to, for callers who try another one. */
+  /** Returns the incarnation of the agent that a live stream leads to, so that another one can be tried. */
   agentOf(stream: Stream): string | undefined {
     return this.#sessions.agentOf(stream);
   }
@@ -170,7 +170,7 @@ export class SiteLink implements AsyncDisposable {
 
   #tick(): void {
     this.#sessions.tick();
-    // An agent that has lost its power says nothing, and neither does a relay that sleeps: streams would wait for ever.
+    // Neither an agent without power nor a hibernating relay sends anything: without this, streams would wait for ever.
     if (this.#sessions.streams > 0 && this.#lanes.silentMs >= DEAD_MS) this.#sessions.wakeRelay();
   }
 

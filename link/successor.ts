@@ -6,12 +6,12 @@ import { isTokenText } from "../shared/rule/token-text.ts";
 /** Kinds of tokens that their holders renew. */
 export type RenewableKind = "agent" | "gateway";
 
-/** Characters of the longest token that an edge looks at. */
+/** Characters of the longest token that an edge accepts. */
 const MAX_TOKEN = 8192;
 /** Bytes of an Ed25519 signature. */
 const SIGNATURE = 64;
 
-/** Reads the claims of the token that is to follow `present`. Answers fault(bad-claims) if it is none, or says anything else. */
+/** Reads the claims of the token that renews `present`. Returns fault(bad-claims) if it is malformed, or differs in other claims than it may. */
 export function readSuccessor<K extends RenewableKind>(
   kind: K,
   present: ClaimsOf<K>,
@@ -23,7 +23,7 @@ export function readSuccessor<K extends RenewableKind>(
   return offered.ok ? successor(present, offered.value) : offered;
 }
 
-/** What was signed; undefined unless the text is the one spelling of a token of this type, such as an edge writes. */
+/** Returns the payload of a token; undefined unless it is a token of this type in canonical form, as an edge writes it. */
 function payloadOf(token: string, typ: string): unknown {
   if (token.length > MAX_TOKEN || !isTokenText(token)) return undefined;
   const [head = "", payload = "", signature = ""] = token.split(".");

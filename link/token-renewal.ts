@@ -5,24 +5,24 @@ import { renewAt } from "../shared/rule/token-life.ts";
 import type { Log } from "./log.ts";
 import { readSuccessor, type RenewableKind } from "./successor.ts";
 
-/** Milliseconds between two requests at most: an answer may get lost, an edge be out of order. */
+/** Milliseconds between two requests, at most and at least: an answer may get lost, or the edge be out of order. */
 const LONGEST_PAUSE_MS = 3_600_000;
 const SHORTEST_PAUSE_MS = 1_000;
-/** Milliseconds in which a request is answered, or never: what comes later was not asked for. */
+/** Milliseconds in which an answer counts: a later one is treated like one that was not asked for. */
 const ANSWER_MS = 60_000;
 
 export type TokenRenewalOptions<K extends RenewableKind> = {
   kind: K;
   /** Claims of the token in use. */
   claims: () => ClaimsOf<K>;
-  /** Takes a renewed token into use, and keeps it. */
+  /** Uses a renewed token from now on, and stores it. */
   keep: (token: string, claims: ClaimsOf<K>) => void;
   log: Log;
 };
 
 /**
- * Renews the token of an agent or a gateway over its lane, at two thirds of its life or when the edge says that it has lapsed.
- * The edge is not trusted with it: a token counts as the answer to an own request only, and if it says what the present one does.
+ * The renewal of an agent's or a gateway's token over its lane, at two thirds of its life or when the edge says that it has expired.
+ * The edge is not trusted: a token is taken only as the answer to a request of this end, and only if it grants what the present one does.
  */
 export class TokenRenewal<K extends RenewableKind> {
   readonly #options: TokenRenewalOptions<K>;
@@ -33,24 +33,24 @@ export class TokenRenewal<K extends RenewableKind> {
     this.#options = options;
   }
 
-  /** The frame to send now, if it is time to ask. `now` in milliseconds since 1970. */
+  /** Returns the frame to send if it is time to ask. `now` in milliseconds since 1970. */
   due(now: number): Uint8Array | undefined {
     const { iat, exp } = this.#options.claims();
     const pause = Math.min(LONGEST_PAUSE_MS, Math.max(SHORTEST_PAUSE_MS, ((exp - iat) * 1000) / 30));
-    // A clock that was set back must not silence us for ever.
+    // A clock that was set back must not stop renewal for ever.
     const sinceAsked = Math.abs(now - this.#asked);
     if (now < renewAt({ iat, exp }) * 1000 || sinceAsked < pause) return undefined;
     return this.ask(now);
   }
 
-  /** The frame that asks for a successor; from now on one answer is waited for. `now` in milliseconds since 1970. */
+  /** Returns the frame that asks for a renewed token, to which one answer counts. `now` in milliseconds since 1970. */
   ask(now: number): Uint8Array {
     this.#asked = now;
     this.#isOutstanding = true;
     return encodeControl(TYPE.RENEW, {});
   }
 
-  /** Takes the edge's answer. The present token stays, and the log says why, unless it is a good one. */
+  /** Handles the edge's answer. If it is no valid token, the present one stays, and the log says why. */
   answered(frame: Frame, now: number): void {
     const { kind, claims, keep, log } = this.#options;
     const answer = decodeControl(frame, Renew);

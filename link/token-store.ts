@@ -16,19 +16,19 @@ import { decodeJwt } from "jose";
 import { parseClaims } from "../shared/rule/claims.ts";
 import { readSuccessor, type RenewableKind } from "./successor.ts";
 
-// Renewed tokens: in the file that the token came from, else in the state directory, where the next start finds them.
+// Renewed tokens are stored in the file that the token came from, else in the state directory, where the next start finds them.
 
-/** Where a renewed token was put. */
+/** Where a renewed token was stored. */
 export type Kept = { at: "file" | "state"; path: string } | { at: "memory"; reason: string };
 
-/** Keeps a renewed token of this identity. `file` is the one it came from; null when it came otherwise. Never throws. */
+/** Stores a renewed token of this identity. `file` is the one it came from; null if it came otherwise. Never throws. */
 export function keepToken(token: string, sub: string, file: string | null, env: NodeJS.ProcessEnv): Kept {
   let reason = "";
   if (file !== null) {
     try {
       return { at: "file", path: writeToken(realpathSync(file), token) };
     } catch (error) {
-      // systemd's credentials are read-only, for one.
+      // Systemd's credentials, for example, are read-only.
       reason = (error as NodeJS.ErrnoException).code ?? String(error);
     }
   }
@@ -41,7 +41,7 @@ export function keepToken(token: string, sub: string, file: string | null, env: 
   }
 }
 
-/** The token that `token` was renewed into and that was kept aside, if it is a successor and lives longer; else `token` itself. */
+/** Returns the token in the state directory if it renews `token` and expires later; else `token`. */
 export function newestToken(kind: RenewableKind, token: string, env: NodeJS.ProcessEnv): string {
   try {
     const given = parseClaims(kind, decodeJwt(token));
@@ -50,7 +50,7 @@ export function newestToken(kind: RenewableKind, token: string, env: NodeJS.Proc
     const next = readSuccessor(kind, given.value, kept);
     return next.ok && next.value.exp > given.value.exp ? kept : token;
   } catch {
-    // There is none, or `token` is not a token, which others say better.
+    // There is none, or `token` is malformed, which other code reports.
     return token;
   }
 }
@@ -61,7 +61,7 @@ function stateFile(sub: string, env: NodeJS.ProcessEnv): string {
   return join(given || join(home, "sallyport"), `token-${sub.replaceAll(/[^\w-]/g, "_")}`);
 }
 
-/** Whole or not at all, and nobody else's to read from its first moment. */
+/** Writes a token atomically, in a file that only this user can read from the start. */
 function writeToken(path: string, token: string): string {
   const fresh = `${path}.${process.pid}.new`;
   try {

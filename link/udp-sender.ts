@@ -1,9 +1,9 @@
 import type { Socket } from "node:dgram";
 
-/** Bytes that may wait for the kernel to take them: libuv would keep any number, and send them late. */
+/** The most bytes that may wait for the kernel: libuv would keep any number, and send them late. */
 const MAX_PENDING_BYTES = 256 * 1024;
 
-/** Sends from one UDP socket, and drops what the kernel is not ready for. */
+/** A sender on one UDP socket, which drops what the kernel is not ready for. */
 export class UdpSender {
   readonly #socket: Socket;
   #pending = 0;
@@ -12,7 +12,7 @@ export class UdpSender {
     this.#socket = socket;
   }
 
-  /** Sends one; `to` is left out for a connected socket. `failed`: it was dropped here. */
+  /** Sends a datagram; `to` is null for a connected socket. Calls `failed` if the datagram is dropped here. */
   send(bytes: Uint8Array, to: { port: number; address: string } | null, failed: () => void): void {
     if (this.#pending > MAX_PENDING_BYTES) return failed();
     this.#pending += bytes.byteLength;

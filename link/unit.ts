@@ -1,27 +1,27 @@
 import { execFileSync } from "node:child_process";
 import { EXIT, Problem } from "./problem.ts";
 
-/** A systemd service of ours. Texts are words of systemd's own language, already quoted. */
+/** What a systemd unit of ours contains. Only the words of `command` and `environment` are quoted when it is written. */
 export type Unit = {
   description: string;
   command: readonly string[];
-  /** Name under /var/lib, /run and /var/cache. */
+  /** Name of its folders under /var/lib and /run. */
   folder: string;
   /** Credentials: name → file, read by systemd as root and shown to the service alone. */
   credentials: Readonly<Record<string, string>>;
   environment: Readonly<Record<string, string>>;
-  /** Ports under 1024 are opened. */
+  /** True if the service opens ports below 1024. */
   lowPorts: boolean;
   /** Seconds from SIGTERM to SIGKILL: longer than the drain. */
   stopSeconds: number;
-  /** Descriptors: two for each stream, and room. */
+  /** Limit on open files: two for each stream, and some to spare. */
   files: number;
   reload: boolean;
 };
 
 /**
- * The unit file. The service runs as a user that exists only while it runs, sees no home folder and no device, and may write nowhere
- * but in its own state folder. MemoryDenyWriteExecute is the one thing left out: V8 compiles while it runs.
+ * Formats the unit file. The service runs as a user that exists only while it runs, sees no home folder and no device, and may write
+ * only to its own folders. Only MemoryDenyWriteExecute is left out, because V8 compiles while it runs.
  */
 export function unitText(unit: Unit): string {
   const capability = unit.lowPorts ? "CAP_NET_BIND_SERVICE" : "";
@@ -30,7 +30,7 @@ export function unitText(unit: Unit): string {
     `Description=${unit.description}`,
     "Wants=network-online.target",
     "After=network-online.target nss-lookup.target",
-    "# Tries for ever: a site must not stay dark because an edge was away for an hour.",
+    "# Restarts for ever: a site must not stay offline because its edge was away for an hour.",
     "StartLimitIntervalSec=0",
     "",
     "[Service]",
@@ -41,7 +41,7 @@ export function unitText(unit: Unit): string {
     ...Object.entries(unit.environment).map(([name, value]) => `Environment=${unitWord(`${name}=${value}`)}`),
     "Restart=always",
     "RestartSec=5",
-    "# Wrong usage, wrong configuration, a refused token: trying again mends none of them.",
+    "# Wrong usage, wrong configuration, a refused token: a restart fixes none of them.",
     "RestartPreventExitStatus=2 3 4",
     "KillMode=mixed",
     `TimeoutStopSec=${unit.stopSeconds}`,
@@ -93,7 +93,7 @@ const HARDENING = [
   "SystemCallErrorNumber=EPERM",
 ];
 
-/** A word of ExecStart or Environment: `%` and `$` stand for themselves. */
+/** Quotes a word of ExecStart or Environment, so that `%` and `$` stand for themselves. */
 export function unitWord(word: string): string {
   const plain = word.replaceAll("%", "%%").replaceAll("$", "$$$$");
   return /^[\w@+=:,./%[\]-]+$/.test(plain) ? plain : `"${plain.replace(/["\\]/g, "\\$&").replaceAll("\n", "\\n")}"`;

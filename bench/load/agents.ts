@@ -39,7 +39,7 @@ export async function idleAgents(edge: string, tokens: readonly string[]): Promi
     );
     for (const lane of dialled) {
       if (!(lane instanceof Lane)) throw new Error(`an agent is not let in: ${lane.reason}`);
-      lane.take();
+      lane.start();
       lanes.push(lane);
     }
   }

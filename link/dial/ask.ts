@@ -6,16 +6,16 @@ export type AskOptions = {
   method?: string;
   headers?: Readonly<Record<string, string>>;
   body?: string;
-  /** Bytes of the largest answer: a mistyped address may lead to a server that sends without end. */
+  /** Limit in bytes on the answer: a mistyped address may lead to a server that sends without end. */
   limit: number;
   /** Milliseconds from dialling to the last byte of the answer. */
   timeoutMs: number;
 };
 
-/** `body`: the JSON of the answer; undefined: it is none. */
+/** `body`: the answer's JSON; undefined if it is not JSON. */
 export type Answered = { status: number; headers: IncomingHttpHeaders; body: unknown };
 
-/** Asks an edge once, over a connection of its own. A redirect is an answer like others: it is not followed. Throws DialError. */
+/** Asks an edge once, over a new connection. Redirects are returned, not followed. Throws DialError. */
 export async function ask(dialler: Dialler, url: URL, options: AskOptions): Promise<Answered> {
   const { method = "GET", headers = {}, body = "", limit, timeoutMs } = options;
   const signal = AbortSignal.timeout(timeoutMs);

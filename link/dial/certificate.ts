@@ -6,7 +6,7 @@ export type CertificateProblem = { kind: "expired" | "early" | "name" | "issuer"
 
 const UNKNOWN_ISSUER = /SELF_SIGNED|ISSUER|LEAF_SIGNATURE|UNTRUSTED/;
 
-/** Says what is wrong with the certificate of a TLS server that has to be `host`, a name or an address; null: nothing. */
+/** Returns what is wrong with the certificate of a TLS server that has to be `host`, a name or an address; null: nothing. */
 export function certificateProblem(socket: TLSSocket, host: string): CertificateProblem | null {
   if (socket.authorized) return null;
   const shown = socket.getPeerCertificate();
@@ -16,7 +16,7 @@ export function certificateProblem(socket: TLSSocket, host: string): Certificate
   if (until < now) return { kind: "expired", text: `expired on ${day(until)}` };
   if (from > now) return { kind: "early", text: `is not valid before ${day(from)}` };
   const names = namesOf(shown);
-  // Before the issuer: a captive portal's certificate is foreign in both, and its name says more.
+  // Checked before the issuer: a captive portal's certificate is wrong in both, and its name says more.
   if (checkServerIdentity(host, shown) !== undefined)
     return { kind: "name", text: `is for ${names === "" ? fullName(shown.subject) : names}, not for ${host}` };
   if (!UNKNOWN_ISSUER.test(reason)) return { kind: "other", text: `is not valid here (${reason})` };
@@ -28,12 +28,12 @@ export function certificateProblem(socket: TLSSocket, host: string): Certificate
   return { kind: "issuer", text };
 }
 
-/** Lists the names and addresses of a certificate, as far as a message has room. */
+/** Lists the names and addresses of a certificate, in 200 characters at most. */
 export function namesOf(shown: PeerCertificate): string {
   return clean((shown.subjectaltname ?? "").replace(/(?:DNS|IP Address):/g, ""), 200);
 }
 
-/** Shows a subject or an issuer by its common name, else its organisation. */
+/** Returns the common name of a subject or an issuer, else its organisation. */
 export function shortName(name: PeerCertificate["subject"] | undefined): string {
   return clean(String(name?.CN ?? name?.O ?? "no name"), 100);
 }

@@ -18,21 +18,21 @@ export type DiallerOptions = {
   timeoutMs?: number;
 };
 
-/** Makes every connection to an edge: directly or by a proxy, over TLS where the URL says so, and only to trusted certificates. */
+/** The maker of all connections to an edge: directly or through a proxy, over TLS if the URL says so, and only to trusted certificates. */
 export class Dialler {
-  /** Says which proxy leads to an edge; null: none. Throws Problem when the text that names it can't be read. */
+  /** Returns the proxy for an edge; null: none. Throws Problem when the proxy's URL is malformed. */
   readonly proxyFor: ProxyChoice;
   readonly trust: Trust;
   readonly #timeoutMs: number;
 
-  /** Without options, the dialler uses no proxy and trusts the usual authorities. */
+  /** Without options, the dialler uses no proxy and trusts the default authorities. */
   constructor({ proxy = () => null, trust = new Trust(), timeoutMs = TIMEOUT_MS }: DiallerOptions = {}) {
     this.proxyFor = proxy;
     this.trust = trust;
     this.#timeoutMs = timeoutMs;
   }
 
-  /** Opens a connection over which a token may be sent. Throws DialError, also at the end of `signal`. */
+  /** Opens a connection over which a token may be sent. Throws DialError, also when `signal` aborts. */
   async connect(edge: URL, signal: AbortSignal): Promise<Socket> {
     const { context } = this.trust;
     const deadline = this.#late(signal);
@@ -46,13 +46,13 @@ export class Dialler {
     }
   }
 
-  /** Tries whether the edge's port can be reached, and hangs up. Throws DialError. */
+  /** Connects to the edge's port, and hangs up. Throws DialError. */
   async tryReach(edge: URL): Promise<void> {
     const socket = await this.#reach(edge, this.trust.context, this.#late());
     socket.destroy();
   }
 
-  /** Opens TLS to an edge whose certificate may be untrusted, to look at the certificate and for nothing else. Throws DialError. */
+  /** Opens TLS to an edge only to inspect its certificate, which may be untrusted: send nothing over it. Throws DialError. */
   async inspect(edge: URL): Promise<{ shown: TLSSocket; problem: CertificateProblem | null }> {
     const { context } = this.trust;
     const deadline = this.#late();
@@ -84,7 +84,7 @@ function hopOf(edge: URL): Hop {
   return { host, port, name: formatHostPort(host, port) };
 }
 
-/** Says why a proxy can't be reached. */
+/** Describes why a proxy can't be reached. */
 function unreachable({ name }: HttpProxy, error: Error) {
   const code = codeOf(error);
   switch (faultOfError(error).code) {
@@ -102,7 +102,7 @@ function unreachable({ name }: HttpProxy, error: Error) {
         "proxy-unreachable",
         `${name} can't be reached (${code})`,
         0,
-        "check its address and the way there",
+        "check its address, and the firewalls before it",
       );
   }
 }

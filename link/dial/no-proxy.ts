@@ -2,10 +2,10 @@ import { parseAddress, samePrefix } from "../../shared/address/address.ts";
 import { splitHostPort } from "../../shared/address/socket-address.ts";
 
 /**
- * Says whether a NO_PROXY list exempts a host, by the rules that curl and Go share: entries are parted by commas or spaces; `*` is
- * every host; `example.com`, `.example.com` and `*.example.com` are that name and all below it; an address is itself; a network is
- * every address in it, but no name, because nothing is resolved for it; `:PORT` narrows any of them. What is none of these is skipped.
- * `host` comes from a URL: IPv6 is in brackets.
+ * Tells whether a NO_PROXY list exempts a host, by the rules that curl and Go share. Commas or spaces separate entries. `*` is every host;
+ * `example.com`, `.example.com` and `*.example.com` are that name and all below it; an address is itself; a network is every address in
+ * it, but no name, because names are not resolved for it; `:PORT` narrows any of them. Any other entry is ignored. An IPv6 `host` is in
+ * brackets, as in a URL.
  */
 export function isExempt(list: string, host: string, port: number): boolean {
   const bare = unbracketed(host.toLowerCase()).replace(/\.$/, "");
@@ -15,7 +15,7 @@ export function isExempt(list: string, host: string, port: number): boolean {
     .some((entry) => covers(entry, bare, port));
 }
 
-/** Takes the brackets of IPv6 off the host of a URL. */
+/** Removes the brackets around an IPv6 host of a URL. */
 export function unbracketed(host: string): string {
   return host.replace(/^\[|\]$/g, "");
 }
@@ -23,7 +23,7 @@ export function unbracketed(host: string): string {
 function covers(entry: string, host: string, port: number): boolean {
   if (entry === "*") return true;
   if (entry.includes("/")) return isWithin(entry, host);
-  // Nothing but a bare IPv6 address has several colons.
+  // Only a bare IPv6 address has several colons.
   const split = splitHostPort(entry) ?? { host: entry, port: undefined };
   if (split.port !== undefined && split.port !== String(port)) return false;
   const [named, asked] = [parseAddress(split.host), parseAddress(host)];

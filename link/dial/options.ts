@@ -6,7 +6,7 @@ import { Dialler } from "./dialler.ts";
 import { always, fromEnvironment, hasCredentials, parseProxy, type ProxyChoice } from "./proxy.ts";
 import { readAuthorities, Trust } from "./trust.ts";
 
-/** How to reach an edge, as options and configuration files say it. */
+/** The options for reaching an edge, from flags or a configuration file. */
 export type DialFlags = { proxy?: string | undefined; proxyFile?: string | undefined; ca?: string | undefined };
 
 /** The options of every command that dials an edge by itself: flags, and what they do. */
@@ -16,24 +16,24 @@ export const DIAL_FLAGS = [
     "a proxy to the edge, http(s)://[USER:PASSWORD@]HOST:PORT, or none (default: HTTPS_PROXY, NO_PROXY)",
   ],
   ["--proxy-file <file>", "a file with that URL, for one with a password"],
-  ["--ca <file>", "authorities to trust beside the usual ones, in PEM (default: SALLYPORT_CA_FILE)"],
+  ["--ca <file>", "authorities to trust besides the default ones, in PEM (default: SALLYPORT_CA_FILE)"],
 ] as const;
 
 /** The name of systemd's credential with the URL of a proxy. */
 export const PROXY_CREDENTIAL = "proxy";
 
 export type DialSources = {
-  /** As the command line has them. */
+  /** From the command line. */
   flags: DialFlags;
-  /** As a configuration file or a login has them, which come after flags. */
+  /** From a configuration file or a login; flags override them. */
   kept?: DialFlags;
   env: NodeJS.ProcessEnv;
   log: Log;
 };
 
 /**
- * Puts together how an edge is dialled. The proxy: of a flag, else of what is kept, of a service's credential, of the usual variables. The
- * authorities: of a flag, else of SALLYPORT_CA_FILE, of what is kept. Throws Problem when one of them can't be read.
+ * Makes the dialler of an edge. The proxy comes from a flag, else from `kept`, else from a service's credential, else from the usual
+ * variables; the authorities come from a flag, else from SALLYPORT_CA_FILE, else from `kept`. Throws Problem when one can't be read.
  */
 export function diallerOf({ flags, kept = {}, env, log }: DialSources, edge: URL): Dialler {
   const file = flags.ca ?? (env["SALLYPORT_CA_FILE"] || kept.ca);
@@ -45,14 +45,14 @@ export function diallerOf({ flags, kept = {}, env, log }: DialSources, edge: URL
     );
   const isGiven = flags.proxy !== undefined || flags.proxyFile !== undefined;
   const dialler = new Dialler({ proxy: choiceOf(isGiven ? flags : kept, env, log), trust });
-  // Reads what the environment names now, not at the first dial.
+  // Parses a proxy from the environment now, so that a mistake is reported before the first dial.
   dialler.proxyFor(edge);
   return dialler;
 }
 
 function choiceOf({ proxy, proxyFile }: DialFlags, env: NodeJS.ProcessEnv, log: Log): ProxyChoice {
   if (proxy !== undefined && proxyFile !== undefined)
-    throw Problem.usage("proxy-twice", "--proxy and --proxy-file both name a proxy", "say it once");
+    throw Problem.usage("proxy-twice", "--proxy and --proxy-file both name a proxy", "give one of them");
   if (proxy !== undefined) return choiceFrom(proxy, "--proxy");
   if (proxyFile !== undefined) return choiceFrom(read(proxyFile, log), proxyFile);
   const credential = join(env["CREDENTIALS_DIRECTORY"] ?? "", PROXY_CREDENTIAL);

@@ -3,9 +3,9 @@ import { formatHostPort } from "../../shared/address/socket-address.ts";
 import { Problem } from "../problem.ts";
 import { isExempt, unbracketed } from "./no-proxy.ts";
 
-/** A proxy that takes CONNECT. */
+/** A proxy for CONNECT. */
 export type HttpProxy = {
-  /** As messages show it, without user and password, and with where it was named: `the proxy http://proxy.corp:3128 (HTTPS_PROXY)`. */
+  /** The name for messages, with where it comes from but without user and password: `the proxy http://proxy.corp:3128 (HTTPS_PROXY)`. */
   name: string;
   isTls: boolean;
   /** IPv6 without brackets. */
@@ -15,10 +15,10 @@ export type HttpProxy = {
   authorization: string | null;
 };
 
-/** Says which proxy leads to an edge; null: none. Throws Problem when the text that names it can't be read. */
+/** Returns the proxy for an edge; null: none. Throws Problem when the proxy's URL is malformed. */
 export type ProxyChoice = (edge: URL) => HttpProxy | null;
 
-/** Leads to every edge by one proxy, except to an edge on this machine. */
+/** Uses one proxy for every edge, except for an edge on this machine. */
 export function always(proxy: HttpProxy): ProxyChoice {
   return (edge) => (isLoopbackHost(unbracketed(edge.hostname)) ? null : proxy);
 }
@@ -26,7 +26,7 @@ export function always(proxy: HttpProxy): ProxyChoice {
 const SECURE = ["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"];
 const PLAIN = ["http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"];
 
-/** Reads the usual variables, those in small letters first, as curl does. An edge on this machine is reached directly. */
+/** Chooses the proxy by the usual variables, lower-case names first, as curl does. An edge on this machine is dialled directly. */
 export function fromEnvironment(env: NodeJS.ProcessEnv): ProxyChoice {
   return (edge) => {
     const exempt = env["no_proxy"] || env["NO_PROXY"] || "";
@@ -36,22 +36,22 @@ export function fromEnvironment(env: NodeJS.ProcessEnv): ProxyChoice {
   };
 }
 
-/** Says whether an edge is spoken to over TLS. */
+/** Tells whether an edge is reached over TLS. */
 export function isSecure(edge: URL): boolean {
   return /^(?:https|wss):$/.test(edge.protocol);
 }
 
-/** Reads the port of an edge, also where its URL leaves it out. */
+/** Returns the port of an edge; without one in its URL, the scheme's. */
 export function portOf(edge: URL): number {
   return Number(edge.port) || (isSecure(edge) ? 443 : 80);
 }
 
-/** Says whether the URL of a proxy has a user or a password in it. */
+/** Tells whether the URL of a proxy has a user or a password in it. */
 export function hasCredentials(text: string): boolean {
   return /^(?:[a-z][\w+.-]*:\/\/)?[^/]*@/i.test(text);
 }
 
-/** Reads the URL of a proxy. `from` says in messages where the text was found; the text itself is never quoted. Throws Problem. */
+/** Parses the URL of a proxy. Messages name where it comes from (`from`), and never quote it. Throws Problem. */
 export function parseProxy(text: string, from: string): HttpProxy {
   const wrong = (what: string, fix: string): Problem =>
     Problem.configuration("proxy-invalid", `${from} names no proxy that can be used: ${what}`, fix);
@@ -80,13 +80,14 @@ export function parseProxy(text: string, from: string): HttpProxy {
     } catch {
       throw wrong("its user or password has a % that begins no percent-encoding", "write % as %25");
     }
-    if (user.includes(":")) throw wrong("its user has a colon", "Basic authentication has no way to say that");
+    if (user.includes(":"))
+      throw wrong("its user has a colon", "choose a user without one: Basic authentication does not allow it");
     authorization = `Basic ${Buffer.from(`${user}:${secret}`).toString("base64")}`;
   }
   return { name: `the proxy ${protocol}//${formatHostPort(host, at)} (${from})`, isTls, host, port: at, authorization };
 }
 
-/** Writes the URL of a proxy with its user and password, for a file of mode 0600. */
+/** Formats the URL of a proxy with its user and password, for a file of mode 0600. */
 export function urlOf({ isTls, host, port, authorization }: HttpProxy): string {
   const [, user = "", secret = ""] =
     /^([^:]*):(.*)$/s.exec(Buffer.from(authorization?.slice(6) ?? "", "base64").toString()) ?? [];

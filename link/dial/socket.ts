@@ -6,7 +6,7 @@ import { certificateProblem, type CertificateProblem } from "./certificate.ts";
 /** Where a connection leads: to an edge or a proxy. `name` is for messages; an IPv6 `host` has no brackets. */
 export type Hop = { host: string; port: number; name: string };
 
-/** Milliseconds for a TCP connection: a SYN is sent again after 1 and 3 s, and then only 4 s later, when a new dial is the quicker one. */
+/** Milliseconds for a TCP connection: the kernel repeats a SYN after 1 and 3 s, and then only after 7 s, when a new dial is faster. */
 const CONNECT_MS = 5_000;
 
 /** Opens a TCP connection. Throws DialError with what `faultOf` makes of the error. */
@@ -24,7 +24,7 @@ export async function openTcp(
   }
 }
 
-/** Speaks TLS over a connection without judging the certificate: nothing may be sent over it before `troubleOf` has. Throws DialError. */
+/** Opens TLS over a connection without judging the certificate: send nothing before `certificateProblem` has judged it. Throws DialError. */
 export async function handshake(
   socket: Socket,
   { host, name }: Hop,
@@ -49,13 +49,13 @@ export async function handshake(
         code === "refused" ? "unreachable" : code,
         `the TLS handshake with ${name} failed: ${(error as Error).message}`,
         afterMs,
-        "check that this port speaks HTTPS; something in between may break it off",
+        "check that this port speaks HTTPS; a firewall or proxy in between may end the connection",
       ),
     );
   }
 }
 
-/** Speaks TLS over a connection, and ends it where the certificate is not trusted. Throws DialError. */
+/** Opens TLS over a connection, and closes it if the certificate is not trusted. Throws DialError. */
 export async function openTls(
   socket: Socket,
   hop: Hop,
@@ -75,14 +75,14 @@ export async function openTls(
 export const FIXES: Readonly<Record<CertificateProblem["kind"], string>> = {
   issuer:
     "if this network inspects TLS, or the authority is your own, export its certificate as PEM and name it: --ca FILE " +
-    "(docs/operations.md, Corporate networks); if it is a public authority, the edge has to show its whole chain (fullchain.pem)",
+    "(docs/operations.md, Corporate networks); if it is a public authority, the edge has to send its whole chain (fullchain.pem)",
   name: "check the URL, and the names in the certificate; a captive portal shows its own: open a web page on this network",
-  expired: "renew it; if it is good elsewhere, set this machine's clock: timedatectl set-ntp true",
+  expired: "renew it; if it is valid elsewhere, set this machine's clock: timedatectl set-ntp true",
   early: "set this machine's clock: timedatectl set-ntp true",
   other: "renew it, or have it issued again",
 };
 
-/** Waits for `work` on a socket. At the end of `signal` it destroys the socket, which makes `work` fail. */
+/** Waits for `work` on a socket. When `signal` aborts, it destroys the socket, which makes `work` fail. */
 export async function within<T>(signal: AbortSignal, socket: Socket, name: string, work: Promise<T>): Promise<T> {
   const late = (): void => {
     socket.destroy(Object.assign(new Error(`${name} did not answer in time`), { code: "ETIMEDOUT" }));
@@ -103,7 +103,7 @@ function settled<S extends Socket>(
   signal: AbortSignal,
 ): Promise<S> {
   const work = new Promise<S>((resolve, reject) => {
-    // It stays for the life of the socket: an error without a listener ends the process.
+    // The listener stays for the life of the socket: an error without one ends the process.
     socket.on("error", reject);
     socket.once("close", () => reject(new Error(`${name} broke the connection off`)));
     socket.once(event, () => resolve(socket));

@@ -14,11 +14,11 @@ const SYSTEM_FILES = [
 
 /**
  * The authorities that may sign an edge's certificate: those that come with Node, those of `--ca`, and those of this machine's
- * store, where a company usually rolls its TLS inspection out. The store's are read, a tenth of a second, only once an issuer was
- * not known otherwise.
+ * store, where a company usually installs the authority of its TLS inspection. The store is read only after an issuer was
+ * unknown, because reading takes a tenth of a second.
  */
 export class Trust {
-  /** Certificates in PEM, beside the usual ones. */
+  /** Certificates in PEM to trust besides the default ones. */
   readonly extra: readonly string[];
   #context: SecureContext | undefined;
   #hasSystemStore = false;
@@ -27,13 +27,13 @@ export class Trust {
     this.extra = extra;
   }
 
-  /** What TLS connections are made with; undefined: with Node's own authorities. */
+  /** The context for TLS connections; undefined: Node's own authorities. */
   get context(): SecureContext | undefined {
     if (this.extra.length > 0) this.#context ??= contextOf([...bundled(), ...this.extra]);
     return this.#context;
   }
 
-  /** Adds the authorities of this machine's store. Answers whether a certificate that failed with `before` deserves another try. */
+  /** Adds the authorities of this machine's store. Returns whether a certificate that failed with `before` is worth another try. */
   addSystemStore(before: SecureContext | undefined): boolean {
     if (!this.#hasSystemStore) {
       this.#hasSystemStore = true;
@@ -44,9 +44,9 @@ export class Trust {
   }
 }
 
-/** Reads one or several certificates in PEM, or one in DER, as Windows exports it. Answers them in PEM. Throws Problem. */
+/** Reads one or several certificates in PEM, or one in DER, as Windows exports it. Returns them in PEM. Throws Problem. */
 export function readAuthorities(file: string): string[] {
-  const fix = "it has to hold certificates in PEM (-----BEGIN CERTIFICATE-----), one or several";
+  const fix = "it has to contain one or more certificates in PEM (-----BEGIN CERTIFICATE-----)";
   const wrong = (cause: string): Problem => Problem.configuration("ca-invalid", `the CA file ${file} ${cause}`, fix);
   let bytes: Buffer;
   try {
@@ -70,11 +70,11 @@ export function readAuthorities(file: string): string[] {
 }
 
 function contextOf(ca: string[]): SecureContext {
-  // What was exported need not be the root of the chain.
+  // An exported certificate need not be the root of its chain.
   return tls.createSecureContext({ ca, allowPartialTrustChain: true });
 }
 
-/** Lists what Node trusts by itself; since 22.15 Node can tell. */
+/** Lists the authorities that Node trusts by default. Only Node 22.15 and later can list them all. */
 function bundled(): string[] {
   if (typeof tls.getCACertificates === "function") return tls.getCACertificates("default");
   return [...tls.rootCertificates, ...textOf(process.env["NODE_EXTRA_CA_CERTS"])];
@@ -85,7 +85,7 @@ function systemCertificates(): string[] {
   return known.length > 0 ? known : textOf(...SYSTEM_FILES);
 }
 
-/** The first of these files that can be read. */
+/** Reads the first of these files that can be read. */
 function textOf(...files: (string | undefined)[]): string[] {
   for (const file of files) {
     try {

@@ -6,13 +6,13 @@ import { codeOf, DialError, retryableFault, SLOW_MS, type ProxyFault } from "../
 import type { HttpProxy } from "./proxy.ts";
 import { within } from "./socket.ts";
 
-/** Directories lock an account after a few wrong passwords within half an hour. */
+/** Milliseconds until a refused password is tried again: directories lock an account after a few wrong ones within half an hour. */
 const LOGIN_MS = 300_000;
 const LESS_THAN = 0x3c;
 
 /**
- * Asks a proxy, over a connection to it, for a tunnel to `place` (HOST:PORT) by CONNECT. Bytes of the far end that came with the
- * proxy's answer are still to be read from the socket. Throws DialError, also at the end of `signal`; the socket is destroyed then.
+ * Asks a proxy, over a connection to it, for a tunnel to `authority` (HOST:PORT) by CONNECT. Bytes of the edge that came with the
+ * proxy's answer can still be read from the socket. Throws DialError, also when `signal` aborts; then the socket is destroyed.
  */
 export async function tunnel(
   socket: Socket,
@@ -51,7 +51,7 @@ function sendConnect(socket: Socket, proxy: HttpProxy, authority: string): Promi
         ...(proxy.authorization === null ? {} : { "proxy-authorization": proxy.authorization }),
       },
     });
-    // Node would say `close`, which some proxies do to the tunnel.
+    // Node would send `close`, and some proxies would then close the tunnel.
     request.removeHeader("connection");
     request.on("error", reject);
     // Node emits it for every answer to CONNECT, whatever its status.
@@ -60,7 +60,7 @@ function sendConnect(socket: Socket, proxy: HttpProxy, authority: string): Promi
   });
 }
 
-/** Says why a proxy gave no answer in HTTP. */
+/** Describes why a proxy gave no answer in HTTP. */
 function noAnswer(proxy: HttpProxy, authority: string, error: Error): DialError {
   const code = codeOf(error);
   if (code.startsWith("HPE_"))
@@ -75,12 +75,12 @@ function noAnswer(proxy: HttpProxy, authority: string, error: Error): DialError 
     "proxy-unreachable",
     proxy,
     `${what} when it was asked for ${authority}`,
-    "check that it is a proxy, and what it says in its log",
+    "check that it is a proxy, and look into its log",
     0,
   );
 }
 
-/** Says why an answer opens no tunnel; null when it opens one. */
+/** Describes why an answer opens no tunnel; null if it opens one. */
 function refusalOf(proxy: HttpProxy, authority: string, answer: IncomingMessage, head: Buffer): DialError | null {
   const { statusCode: status = 0, statusMessage = "", headers } = answer;
   const statusText = clean(`${status} ${statusMessage}`.trim(), 80);
@@ -107,7 +107,7 @@ function refusalOf(proxy: HttpProxy, authority: string, answer: IncomingMessage,
       "check that the edge runs, and that the proxy resolves its name and may go there",
       0,
     );
-  // A page in the place of a tunnel: before anything was said to the edge, no byte of it comes.
+  // A page instead of a tunnel: an edge sends no byte before it gets a request.
   const isPage = /html/.test(headers["content-type"] ?? "") || head[0] === LESS_THAN;
   if (status >= 200 && status < 300 && !isPage) return null;
   return fault(
@@ -150,7 +150,7 @@ function fault(code: ProxyFault, proxy: HttpProxy, what: string, fix: string, af
   return new DialError(retryableFault(code, `${proxy.name} ${what}`, afterMs, fix));
 }
 
-/** Lists the schemes of Proxy-Authenticate. Node joins its lines by commas, which parameters and quoted texts have, too. */
+/** Lists the schemes of Proxy-Authenticate. Node joins several headers by commas, which also occur in parameters and quoted strings. */
 function schemesOf(header: string): string[] {
   return header
     .replace(/"(?:[^"\\]|\\.)*"/g, "")

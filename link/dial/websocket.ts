@@ -7,7 +7,7 @@ import type { Dialler } from "./dialler.ts";
 import { unbracketed } from "./no-proxy.ts";
 
 const HANDSHAKE_TIMEOUT_MS = 10_000;
-/** Characters of an error page that are looked at for its reason. */
+/** Characters of an error page that are searched for its reason. */
 const MAX_PAGE = 2_000;
 
 /**
@@ -19,7 +19,7 @@ export function openSocket(dialler: Dialler, url: URL, token: string): WebSocket
   const unmasked = url.protocol === "wss:" || isLoopbackHost(unbracketed(url.hostname));
   const createConnection: ClientRequestArgs["createConnection"] = (_options, dialled) => {
     dialler.connect(url, over.signal).then(
-      // The handshake's time-out is the socket's; `ws` takes it off.
+      // `ws` removes the socket's time-out after the handshake.
       (connection) => dialled(null, connection.setTimeout(HANDSHAKE_TIMEOUT_MS)),
       (error: unknown) => dialled(error as Error, undefined as never),
     );
@@ -41,7 +41,7 @@ export function openSocket(dialler: Dialler, url: URL, token: string): WebSocket
   return socket;
 }
 
-/** Tells why the edge, or what stands before it, does not open a WebSocket. */
+/** Calls `report` with the reason if the edge, or a proxy before it, does not open the WebSocket. */
 export function onRefusal(socket: WebSocket, report: (fault: LinkFault) => void): void {
   socket.once("unexpected-response", (request, response) => {
     let page = "";

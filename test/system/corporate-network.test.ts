@@ -161,12 +161,12 @@ test("what takes the WebSocket out of a request is told from an edge that does n
   const visitor = await corp.file("visitor", await edge.ok("token", "visitor", "--endpoint", "8080/tcp"));
   const there = ["--edge", box.url, "--log-level", "debug"];
   const line =
-    /"msg":"not connected".*"reason":"the edge was reached, but what stands before it or inspects TLS took the WebSocket/;
+    /"msg":"not connected".*"reason":"the edge was reached, but a proxy before it or an inspection of TLS removed the WebSocket/;
   await corp.agent(["--token-file", agent.tokenFile, ...there]).until(line);
   await corp.start(["connect", `8080/tcp=${loopback()}:18080`, "--token-file", visitor, ...there]).until(line);
   expect(await corp.ask(["doctor", "--token-file", agent.tokenFile, "--edge", box.url])).toMatchObject({
     code: 5,
-    stdout: expect.stringMatching(/FAIL {2}lane: the edge was reached, .* took the WebSocket/),
+    stdout: expect.stringMatching(/FAIL {2}lane: the edge was reached, .* removed the WebSocket/),
   });
 });
 

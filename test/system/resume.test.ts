@@ -73,7 +73,7 @@ test("a path that goes dark without a word is found out, and the stream goes on 
   await said("before ");
   path.blackhole();
   visitor.write("during");
-  await agent.until(/no sign of the edge/);
+  await agent.until(/nothing came from the edge/);
   path.cut();
   path.heal();
   await said("before during");
