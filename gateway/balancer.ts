@@ -7,8 +7,8 @@ import { readProxyHeader } from "../shared/proxy-protocol.ts";
 const HEADER_MS = 5_000;
 
 /**
- * The visitor whom a balancer in front names in its PROXY protocol header; the balancer itself when it speaks for itself.
- * The header is taken off the stream. Undefined when none comes: such a connection is not let in.
+ * Reads the PROXY protocol header of a balancer off the socket. Resolves with the address of the visitor that it names, or the
+ * balancer's own if it names none; undefined if no valid header comes, and then the connection is to be refused.
  */
 export async function visitorBehind(socket: Socket): Promise<string | undefined> {
   const timer = setTimeout(() => socket.destroy(), HEADER_MS);

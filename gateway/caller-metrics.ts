@@ -4,7 +4,7 @@ import type { Client } from "../link/client.ts";
 import type { Observed } from "../link/metrics-server.ts";
 import type { Counts } from "./counts.ts";
 
-/** Which of our programs that visitors come through: it is in the names of what Prometheus is told. */
+/** The kind of program that the metrics are about; their names contain it. */
 export type CallerKind = "client" | "gateway";
 
 export type CallerReport = {
@@ -16,7 +16,7 @@ export type CallerReport = {
   expires: number;
 };
 
-/** What Prometheus is told of a client or gateway. It is ready when it is connected to every site it serves. */
+/** Builds the metrics of a client or gateway for Prometheus. It is ready when it is connected to every site it serves. */
 export function observed(program: CallerKind, { client, counts, listening, expires }: CallerReport): Observed {
   const prefix = `sallyport_${program}`;
   const links = [...client.links];

@@ -8,7 +8,7 @@ import { EXIT, Problem } from "../link/problem.ts";
 
 export type TokenOptions = { token?: string; tokenFile?: string };
 
-/** Takes the token from the flags or the environment, in that order. Throws Problem when there is none. */
+/** Reads the token from the flags or the environment, in that order. Throws Problem when there is none. */
 export function readToken({ token, tokenFile }: TokenOptions, env: NodeJS.ProcessEnv, log: Log): string {
   if (tokenFile !== undefined) return fromFile(tokenFile, log);
   if (token === "-") return readFileSync(0, "utf8").trim();
@@ -18,11 +18,11 @@ export function readToken({ token, tokenFile }: TokenOptions, env: NodeJS.Proces
   throw Problem.usage(
     "token-missing",
     "no token was given",
-    "--token-file FILE, or SALLYPORT_TOKEN; an administrator issues one: sallyport token visitor --endpoint E",
+    "--token-file FILE, or SALLYPORT_TOKEN; an admin issues one: sallyport token visitor --endpoint E",
   );
 }
 
-/** The claims of our own token, unverified: the edge verifies it, we only follow it. Throws Problem. */
+/** Decodes the claims of the program's own token, without verifying it, as the edge does. Throws Problem. */
 export function claimsOf(kind: "visitor", token: string): VisitorClaims;
 export function claimsOf(kind: "gateway", token: string): GatewayClaims;
 export function claimsOf(kind: "visitor" | "gateway", token: string): VisitorClaims | GatewayClaims {
@@ -50,7 +50,7 @@ export function claimsOf(kind: "visitor" | "gateway", token: string): VisitorCla
   }
   throw Problem.configuration(
     "token-malformed",
-    `the token is not one of ours: ${claims.error.message}`,
+    `the token is not a Sallyport token: ${claims.error.message}`,
     `ask for a new one: sallyport token ${kind}`,
   );
 }

@@ -3,10 +3,10 @@ import { noDrops } from "../shared/session/flow.ts";
 import type { Transport } from "../shared/address/endpoint.ts";
 import type { Traffic } from "../link/carry.ts";
 
-/** Of one transport, since the program started. `in` is from visitors. */
+/** Counts of one transport since the program started. `in` is from visitors. */
 export type TransportCounts = { opened: number; ended: number; bytesIn: number; bytesOut: number };
 
-/** What the listeners of one program count. Bytes of open streams are in it. */
+/** The counters of a program's listeners. `transports` includes the bytes of open streams. */
 export class Counts {
   /** Datagrams dropped here, by reason. */
   readonly drops = noDrops();
@@ -15,7 +15,7 @@ export class Counts {
   readonly #ended: Record<Transport, TransportCounts> = { tcp: none(), udp: none() };
   readonly #open = new Map<Traffic, Transport>();
 
-  /** A visitor is there: whoever carries it counts its bytes up in the answer. */
+  /** Counts a new stream or flow. Add its bytes to the result as they pass. */
   begin(transport: Transport): Traffic {
     const traffic = { bytesIn: 0, bytesOut: 0 };
     this.#ended[transport].opened += 1;

@@ -3,7 +3,7 @@ import type { Log } from "../link/log.ts";
 import { keepToken, newestToken } from "../link/token-store.ts";
 import { claimsOf } from "./caller-token.ts";
 
-/** A gateway's token, which is another one after it was renewed. */
+/** The present token of a gateway, which a renewal replaces. */
 export class GatewayToken {
   readonly #file: string | null;
   readonly #env: NodeJS.ProcessEnv;
@@ -11,7 +11,7 @@ export class GatewayToken {
   #token: string;
   #claims: GatewayClaims;
 
-  /** `file` is where `token` came from; null when it came otherwise. Throws Problem when it is no gateway's token. */
+  /** `file` is where `token` came from; null if it came otherwise. Throws Problem if it is not a gateway's token. */
   constructor(token: string, file: string | null, env: NodeJS.ProcessEnv, log: Log) {
     this.#token = newestToken("gateway", token, env);
     this.#claims = claimsOf("gateway", this.#token);
@@ -24,7 +24,7 @@ export class GatewayToken {
 
   readonly claims = (): GatewayClaims => this.#claims;
 
-  /** Takes a renewed token into use, and keeps it for the next start. */
+  /** Uses a renewed token from now on, and stores it for the next start. */
   readonly keep = (token: string, claims: GatewayClaims): void => {
     this.#token = token;
     this.#claims = claims;
@@ -32,7 +32,7 @@ export class GatewayToken {
     const fields = { jti: claims.jti, expires: new Date(claims.exp * 1000).toISOString() };
     if (kept.at !== "memory") this.#log("info", "token renewed", { ...fields, file: kept.path });
     else
-      this.#log("warn", "token renewed, but it can't be kept: give the gateway a token file", {
+      this.#log("warn", "token renewed, but it can't be stored: give the gateway a token file", {
         ...fields,
         reason: kept.reason,
       });

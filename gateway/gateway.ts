@@ -20,7 +20,7 @@ import { Listeners, type Listener } from "./listeners.ts";
 import { listeningsFor, type Listening, type ListenRequest } from "./listen-request.ts";
 import { callerMetrics } from "./metrics.ts";
 
-/** Milliseconds between looks for sites that are new or gone: mappings of known sites are told at once. */
+/** Milliseconds between looks for sites that are new or gone. Changes at known sites come at once, by ROUTES. */
 const LOOK_MS = 5_000;
 /** Milliseconds before a port that another program holds is tried again. */
 const BUSY_MS = 10_000;
@@ -33,11 +33,11 @@ export type GatewayOptions = {
   dialler: Dialler;
   token: () => string;
   claims: () => GatewayClaims;
-  /** Takes a renewed token into use, and keeps it. */
+  /** Uses a renewed token from now on, and stores it. */
   keep: (token: string, claims: GatewayClaims) => void;
-  /** What to listen for and where; none: everything the token allows, at `bind`. */
+  /** The endpoints to listen for, and where; none: everything the token allows, at `bind`. */
   wanted: readonly ListenRequest[];
-  /** Local addresses, when nothing else is said. */
+  /** Local addresses for requests without an address. */
   bind: readonly string[];
   isBalancer: (address: string) => boolean;
   /** Milliseconds between looks for new sites; absent: LOOK_MS. */
@@ -47,7 +47,7 @@ export type GatewayOptions = {
   log: Log;
 };
 
-/** Owns public ports as the mappings have them, until `signal`. Throws Problem when the token is refused. */
+/** Runs a gateway: listens at public ports as the mappings say, until `signal` aborts. Throws Problem when the token is refused. */
 export async function gateway(options: GatewayOptions, signal: AbortSignal): Promise<void> {
   const { log, edge, dialler, token, isBalancer } = options;
   await using stack = new Resources();
@@ -59,7 +59,7 @@ export async function gateway(options: GatewayOptions, signal: AbortSignal): Pro
       { edge, kind: "gateway", dialler, token, log },
       {
         routes: (link) => ports.follow(link),
-        // A site that is gone is no reason to leave the others.
+        // A site that is gone does not end the others.
         stopped: (fault) => fault.code === "forbidden" || stopped.resolve(fault),
         drained: (link) => listeners.drained(link),
         renew: () => renewal.ask(Date.now()),
@@ -92,7 +92,7 @@ export async function gateway(options: GatewayOptions, signal: AbortSignal): Pro
   }
 }
 
-/** Uses the sites that the token reaches, as they come and go. */
+/** Connects to the sites that the token reaches, and disconnects from those that it no longer does, until `signal` aborts. */
 async function follow(
   client: Client,
   ports: Ports,
@@ -116,14 +116,14 @@ async function follow(
         log("info", "ready", { sites: [...sites].join(" ") });
       }
     } else if (!listing.retryable) throw problemOf(listing);
-    // Until everything is there once, somebody waits for it; a fault that does not mend within seconds is given its time.
+    // Until the gateway is ready for the first time, it retries quickly, because its start is waited for, except after faults that take time to pass.
     const retryInMs = Math.max("sites" in listing ? 0 : listing.afterMs, announced ? lookMs : 100);
     if (!("sites" in listing)) log("warn", "not connected", { ...logFields(listing), retryInMs });
     await sleep(retryInMs, undefined, { signal }).catch(() => {});
   }
 }
 
-/** The ports of a gateway: opened and closed as ROUTES says, one change after the other. */
+/** The ports of a gateway, opened and closed as ROUTES says, one change after the other. */
 class Ports {
   readonly #options: GatewayOptions;
   readonly #listeners: Listeners;
@@ -139,7 +139,7 @@ class Ports {
     return this.#open.has(link);
   }
 
-  /** All changes asked for so far are made. */
+  /** Resolves once all changes so far are made. */
   settled(): Promise<void> {
     return this.#work;
   }
@@ -183,7 +183,7 @@ class Ports {
     if (failed) setTimeout(() => this.#open.has(link) && this.follow(link), BUSY_MS).unref();
   }
 
-  /** The listeners that a site's ROUTES and our own words ask for, by what makes two of them different. */
+  /** Lists where to listen for a site, as its ROUTES and the options say, by a key that tells them apart. */
   #wanted(link: SiteLink): Map<string, Listening> {
     const { wanted, bind, claims } = this.#options;
     const found = new Map<string, Listening>();
@@ -201,7 +201,7 @@ class Ports {
   }
 }
 
-/** Where to listen for a concrete endpoint: nowhere, if there are words and none of them means it. */
+/** Lists where to listen for a concrete endpoint; nowhere if there are requests and none is for it. */
 function placesOf(listening: Listening, wanted: readonly ListenRequest[]): Listening[] {
   if (wanted.length === 0) return [listening];
   return wanted

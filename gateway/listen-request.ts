@@ -12,10 +12,10 @@ import { Problem } from "../link/problem.ts";
 /** One listener for one concrete endpoint, and the endpoint's canonical text. Port 0: any that is free. */
 export type Listening = { text: string; endpoint: Endpoint; transport: Transport; host: string; port: number };
 
-/** What a word of the command line asks for: `E` or `E=LOCALADDR`. */
+/** A request on the command line to listen for an endpoint: `E` or `E=LOCALADDR`. */
 export type ListenRequest = { text: string; endpoint: Endpoint; host: string | null; port: number | null };
 
-/** `8080/tcp`, `8080/tcp=127.0.0.1:18080`, `5060/udp=15060`, `warehouse-3/ssh=2222`. Throws Problem(usage). */
+/** Parses `8080/tcp`, `8080/tcp=127.0.0.1:18080`, `5060/udp=15060`, `warehouse-3/ssh=2222`. Throws Problem(usage). */
 export function parseListenRequest(word: string): ListenRequest {
   const at = word.indexOf("=");
   const text = at < 0 ? word : word.slice(0, at);
@@ -28,7 +28,7 @@ export function parseListenRequest(word: string): ListenRequest {
   return { text, endpoint: endpoint.value, ...parseLocal(word.slice(at + 1)) };
 }
 
-/** The listeners for it, port for port. Without an address: `host` and the endpoint's own port, or any for a service. */
+/** Lists where to listen for a request, port by port. Without an address in it: at `otherwise`, and the endpoint's own port, or any for a service. */
 export function listeningsFor({ endpoint, host, port }: ListenRequest, otherwise: string): Listening[] {
   const first = endpoint.kind === "port" ? endpoint.first : 0;
   const base = port ?? first;
@@ -48,7 +48,7 @@ export function showListening({ text, host, port }: Listening): string {
   return `${text} at ${formatHostPort(host, port)}`;
 }
 
-/** `127.0.0.1:18080`, `[::1]:18080`, `18080`, or an address alone: then the endpoint's own port. */
+/** Parses `127.0.0.1:18080`, `[::1]:18080`, `18080`, or an address alone, which takes the endpoint's own port. Throws Problem(usage). */
 function parseLocal(text: string): { host: string; port: number | null } {
   const listen = parseListen(text);
   if (listen.ok) return { host: listen.value.address.text, port: listen.value.port };

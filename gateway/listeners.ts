@@ -10,7 +10,7 @@ import type { Listening } from "./listen-request.ts";
 
 export type Listener = TcpListener | UdpListener;
 
-/** What listeners of one program share: how visitors are told of, and a queue of datagrams for each site. */
+/** The listeners of one program, and what they share: options, and for each site a queue of datagrams and the limits on visitors. */
 export class Listeners implements AsyncDisposable {
   readonly #options: TcpOptions;
   readonly #log: Log;
@@ -24,7 +24,7 @@ export class Listeners implements AsyncDisposable {
     this.#log = log;
   }
 
-  /** Rejects with what `listen` or `bind` fails with (EADDRINUSE, EACCES, EADDRNOTAVAIL). */
+  /** Opens a listener. Rejects with the error of `listen` or `bind` (EADDRINUSE, EACCES, EADDRNOTAVAIL). */
   async open(link: SiteLink, listening: Listening): Promise<Listener> {
     const { text: endpoint, transport } = listening;
     const visitors = this.#visitorsOf(link);
@@ -49,7 +49,7 @@ export class Listeners implements AsyncDisposable {
     this.#queues.get(link)?.flush();
   }
 
-  /** Ports that are open, by transport. */
+  /** How many ports are open, by transport. */
   get listening(): Record<"tcp" | "udp", number> {
     const counts = { tcp: 0, udp: 0 };
     for (const listener of this.#all) counts[listener instanceof TcpListener ? "tcp" : "udp"] += 1;
@@ -62,7 +62,7 @@ export class Listeners implements AsyncDisposable {
     for (const listener of this.#all) all.use(listener);
   }
 
-  /** Only a gateway's visitors are strangers to each other: a client's are the programs of one machine. */
+  /** Returns the limits on a site's visitors. Only a gateway has them: a client's visitors are programs of one machine. */
   #visitorsOf(link: SiteLink): VisitorLimits | null {
     if (!this.#options.sendsVisitors) return null;
     const visitors = this.#visitors.get(link) ?? new VisitorLimits();

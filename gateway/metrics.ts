@@ -4,7 +4,7 @@ import { serveMetrics } from "../link/metrics-server.ts";
 import { Problem } from "../link/problem.ts";
 import { observed, type CallerKind, type CallerReport } from "./caller-metrics.ts";
 
-/** The value of `--metrics`: ADDRESS:PORT, or a port of loopback. Null when it is not given. Throws Problem(usage). */
+/** Parses the value of `--metrics`: ADDRESS:PORT, or a port on loopback; null if it is not given. Throws Problem(usage). */
 export function metricsAddress(text: string | undefined): SocketAddress | null {
   if (text === undefined) return null;
   const parsed = parseListen(text);

@@ -14,14 +14,14 @@ const KEEPALIVE_MS = 30_000;
 export type LocalAddress = { host: string; port: number };
 
 export type TcpOptions = {
-  /** Whether visitors' addresses are told: only gateways may. */
+  /** Whether OPEN contains the visitor's address, which only gateways may send. */
   sendsVisitors: boolean;
-  /** Whether an address is that of a balancer, which names its visitors in PROXY protocol headers. */
+  /** Tells whether an address is that of a balancer, which names its visitors in PROXY protocol headers. */
   isBalancer: (address: string) => boolean;
   counts: Counts;
 };
 
-/** What the listeners of one site share; `visitors` only where they are strangers to each other, as a gateway's are. */
+/** The limits that the listeners of one site share; null for a client. */
 export type SiteLimits = { visitors: VisitorLimits | null };
 
 /** A TCP listener whose connections go to one endpoint. */
@@ -35,7 +35,7 @@ export class TcpListener implements AsyncDisposable {
     this.#server = server;
   }
 
-  /** Rejects with what `listen` fails with (EADDRINUSE, EACCES, EADDRNOTAVAIL). */
+  /** Opens a listener. Rejects with the error of `listen` (EADDRINUSE, EACCES, EADDRNOTAVAIL). */
   static async open(
     link: SiteLink,
     endpoint: string,
@@ -75,7 +75,7 @@ export class TcpListener implements AsyncDisposable {
     { sendsVisitors, isBalancer, counts, visitors }: TcpOptions & SiteLimits,
     log: Log,
   ): Promise<void> {
-    // From its first moment: an error without a listener ends the process.
+    // First of all: an error without a listener ends the process.
     socket.on("error", () => {});
     this.#sockets.add(socket);
     const { endpoint } = this;
@@ -88,7 +88,7 @@ export class TcpListener implements AsyncDisposable {
     } else if (visitors?.enter(hostOf(visitor)) === false) {
       const failure: Failure = {
         code: "too-many",
-        reason: "its source has as many streams as are left for all others",
+        reason: "its source address already has as many streams as are left for all others",
       };
       const traffic = counts.begin("tcp");
       counts.end(traffic, failure);

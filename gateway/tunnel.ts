@@ -4,11 +4,11 @@ import { carry, type LocalConnection, type Traffic } from "../link/carry.ts";
 import type { Log } from "../link/log.ts";
 import type { SiteLink } from "../link/site-link.ts";
 
-/** Milliseconds a new connection waits for a link or an agent that is just coming back. */
+/** Milliseconds that a new connection waits for the link or an agent to come back. */
 const READY_TIMEOUT_MS = 10_000;
 const POLL_MS = 50;
 
-/** One visitor's connection, from its first moment to its last, its bytes counted up in `tally`. Answers how it ended. */
+/** Carries a visitor's connection until it is over, and counts its bytes in `traffic`. Resolves with why it ended; null: in order. */
 export async function tunnel(
   link: SiteLink,
   endpoint: string,
@@ -25,7 +25,7 @@ export async function tunnel(
   return failure;
 }
 
-/** One line for each stream or flow, as its agent writes it, by the name that it has there and in `sallyport log`. */
+/** Logs one line for each stream or flow, as its agent does, under the name that it has there and in `sallyport log`. */
 export function logStreamEnd(
   log: Log,
   endpoint: string,

@@ -15,14 +15,14 @@ import type { Counts } from "./counts.ts";
 import type { SiteLimits, LocalAddress } from "./tcp.ts";
 import { logStreamEnd } from "./tunnel.ts";
 
-/** Milliseconds for which a peer that was refused is not asked for again: a denied flood stays on this machine. */
+/** Milliseconds for which a refused peer's datagrams are dropped without another OPEN: a denied flood stays on this machine. */
 const REFUSED_MS = 5_000;
-/** Refused peers remembered. */
+/** The most refused peers remembered. */
 const MAX_REFUSED = 10_000;
-/** Bytes the kernel holds for one port while we are busy: a burst of a hundred calls. */
+/** Bytes that the kernel holds for one port while the program is busy: a burst of a hundred calls. */
 const SOCKET_BUFFER = 1024 * 1024;
 
-/** What the listeners of a program share. `states`: whether visitors' addresses are told, as only gateways may. */
+/** What UDP listeners share. `sendsVisitors`: whether OPEN contains the visitor's address, which only gateways may send. */
 export type UdpOptions = SiteLimits & {
   sendsVisitors: boolean;
   queue: DatagramQueue;
@@ -33,7 +33,7 @@ export type UdpOptions = SiteLimits & {
 type Flow = {
   stream: Stream;
   traffic: Traffic;
-  /** Its peer has spoken. */
+  /** To be called when a datagram came from the peer. */
   fromPeer: () => void;
 };
 
@@ -44,7 +44,7 @@ export class UdpListener implements AsyncDisposable {
   readonly #out: UdpSender;
   readonly #flows = new Map<string, Flow>();
   readonly #refused = new Map<string, number>();
-  /** Half of what a session may open: a port that is flooded leaves the other half to the others. */
+  /** Half of what a session may open: a flooded port leaves the other half to the other ports. */
   readonly #opens = new Bucket(OPENS_PER_SECOND / 2, OPEN_BURST / 2);
 
   private constructor(endpoint: string, socket: Socket) {
@@ -53,7 +53,7 @@ export class UdpListener implements AsyncDisposable {
     this.#out = new UdpSender(socket);
   }
 
-  /** Rejects with what `bind` fails with. */
+  /** Opens a listener. Rejects with the error of `bind`. */
   static async open(
     link: SiteLink,
     endpoint: string,
@@ -115,7 +115,7 @@ export class UdpListener implements AsyncDisposable {
     }
     let answered = false;
     const traffic = counts.begin("udp");
-    const evict = (): void => opened.reset("too-many", "others came, and this peer has not answered");
+    const evict = (): void => opened.reset("too-many", "newer flows needed the space, and this peer has not answered");
     const fromPeer = (): void => {
       if (traffic.bytesOut > 0) visitors?.removeUnproven(evict);
     };
@@ -124,7 +124,7 @@ export class UdpListener implements AsyncDisposable {
     opened.events = {
       accepted: () => (answered = true),
       data: (bytes) => opened.consumed(bytes.byteLength),
-      // The agent ends idle flows: it knows for how long they may be quiet.
+      // Only the agent ends idle flows, because it knows their idle time.
       fin: () => opened.finish(),
       datagram: (bytes) => {
         traffic.bytesOut += bytes.byteLength;

@@ -2,17 +2,17 @@ import { parseAddress, sourceBucket } from "../shared/address/address.ts";
 import { MAX_STREAMS } from "../shared/wire/limits.ts";
 import { Places } from "../shared/places.ts";
 
-/** Of all places, the part that may be taken before flows of peers that nobody has heard twice have to go. */
+/** The share of all slots that may be taken before flows with unproven peers are ended. */
 const CROWDED_SHARE = 3 / 4;
 
 /**
- * Who comes to the ports of one site: streams and flows of all of them share one session. One source holds no more of it
- * than is left free; where sources are forged, the flows that are doubtful make room for others.
+ * The limits on the visitors of one site, whose streams and flows share one session. A source holds no more slots than are left
+ * free. Against forged sources, the oldest flows with unproven peers are ended when too many slots are taken.
  */
 export class VisitorLimits {
   readonly #places: Places<string>;
   readonly #crowded: number;
-  /** What ends each flow whose peer has not spoken again after an answer, the oldest first. */
+  /** Functions that end the flows whose peers have not sent again after an answer, the oldest first. */
   readonly #unproven = new Set<() => void>();
 
   constructor(most = MAX_STREAMS) {
@@ -20,7 +20,7 @@ export class VisitorLimits {
     this.#crowded = most * CROWDED_SHARE;
   }
 
-  /** Takes a place for a visitor's address, if it may have one more. Give it back with `leave`. */
+  /** Takes a slot for a visitor's address. Returns false if it may not have one more. Call `leave` at the end. */
   enter(host: string): boolean {
     return this.#places.enter(sourceOf(host));
   }
@@ -29,7 +29,7 @@ export class VisitorLimits {
     this.#places.leave(sourceOf(host));
   }
 
-  /** A new flow, which `end` ends. Its peer may be a forged address; when there are too many of them, the oldest goes. */
+  /** Adds a new flow, which `end` ends. Its peer's address may be forged: if too many slots are taken, the oldest such flow is ended. */
   addUnproven(end: () => void): void {
     this.#unproven.add(end);
     const [oldest] = this.#unproven;
@@ -38,7 +38,7 @@ export class VisitorLimits {
     oldest();
   }
 
-  /** The peer of a flow is there, or the flow is over. */
+  /** Removes a flow whose peer has answered, or that is over. */
   removeUnproven(end: () => void): void {
     this.#unproven.delete(end);
   }

@@ -24,11 +24,11 @@ const Listing = z.object({
     }),
   ),
 });
-/** What the edge says a token reaches. */
+/** The sites and endpoints that a token reaches. */
 export type Listing = z.infer<typeof Listing>;
 
 const TIMEOUT_MS = 15_000;
-/** Limit in bytes for the list: as many endpoints as one request may map take a tenth of it. */
+/** Limit in bytes on the list: as many endpoints as one request may map take a tenth of it. */
 const MAX_LISTING_BYTES = 8 * 1024 * 1024;
 
 export type ClientOptions = {
@@ -43,7 +43,7 @@ export type ClientEvents = {
   routes: (link: SiteLink) => void;
   stopped: (fault: FatalFault) => void;
   drained: (link: SiteLink) => void;
-  /** The frame that asks for the successor of a lapsed token; clients don't renew theirs. */
+  /** Makes the frame that renews an expired token; clients don't renew theirs. */
   renew?: () => Uint8Array;
   /** An answer to a RENEW. */
   renewed?: (frame: Frame) => void;
@@ -84,7 +84,7 @@ export class Client implements AsyncDisposable {
     }
   }
 
-  /** The lanes to a site, dialled from now on. */
+  /** Returns the lanes to a site, and dials them if there are none yet. */
   use(site: string): SiteLink {
     const existing = this.#links.get(site);
     if (existing !== undefined) return existing;
@@ -106,7 +106,7 @@ export class Client implements AsyncDisposable {
     return link;
   }
 
-  /** Hangs up at a site. */
+  /** Closes the lanes to a site. */
   async leave(site: string): Promise<void> {
     const link = this.#links.get(site);
     this.#links.delete(site);
@@ -118,12 +118,13 @@ export class Client implements AsyncDisposable {
   }
 }
 
+/** Parses a listed endpoint; an edge of a later version may list one that this client cannot parse. */
 function read({ endpoint: text }: z.infer<typeof Reached>): { text: string; endpoint: Endpoint }[] {
   const endpoint = parseEndpoint(text);
   return endpoint.ok ? [{ text, endpoint: endpoint.value }] : [];
 }
 
-/** The site behind a concrete endpoint. */
+/** Returns the site of a concrete endpoint; undefined if the token does not reach it. */
 export function siteOf(listing: Listing, endpoint: Endpoint): string | undefined {
   return listing.sites.find(({ endpoints }) => endpoints.some((each) => isWithin(endpoint, [each.endpoint])))?.site;
 }

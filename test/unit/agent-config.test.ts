@@ -28,7 +28,7 @@ test.each([
   ["dney = []", /did you mean deny\?/],
   ["log_level = 'info'", /did you mean log-level\?/],
   ["tokenfile = 'x'", /did you mean token-file\?/],
-  ["colour = 'red'", /what there is: token-file, allow/],
+  ["colour = 'red'", /the keys are token-file, allow/],
   ["token = 'eyJ'", /a file of its own/],
   ["allow = '10.0.0.0/8'", /write allow = \[/],
   ["insecure = 'yes'", /write insecure = true/],
