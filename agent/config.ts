@@ -85,8 +85,8 @@ function unknownKey(file: string, key: string): Problem {
       'put it into a file of its own, with mode 600: token-file = "token"',
     );
   }
-  const meant = nearest(key.replaceAll("_", "-"), Object.keys(KEYS));
-  const fix = meant === undefined ? `the keys are ${Object.keys(KEYS).join(", ")}` : `did you mean ${meant}?`;
+  const suggestion = nearest(key.replaceAll("_", "-"), Object.keys(KEYS));
+  const fix = suggestion === undefined ? `the keys are ${Object.keys(KEYS).join(", ")}` : `did you mean ${suggestion}?`;
   return wrong(`${file}: unknown key ${JSON.stringify(key)}`, fix);
 }
 

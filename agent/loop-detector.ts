@@ -1,6 +1,6 @@
 import type { Kind } from "../shared/wire/open.ts";
 
-/** Passes that make a loop. A single one may be chance: a visitor on another machine can have the address and port of a connection of ours. */
+/** Passes that make a loop. A single one may be chance: a visitor on another machine can have the address and port of one of this agent's connections. */
 const MAX_PASSES = 2;
 
 /**

@@ -26,12 +26,15 @@ export function program(env: NodeJS.ProcessEnv): Command {
     .enablePositionalOptions()
     .action(async (options: Options) => run(options, env));
   root.addCommand(
-    controlCommand("status", "What the agents of this machine are doing.", env, status).option("--json", "print JSON"),
+    controlCommand("status", "Show what the agents of this machine are doing.", env, status).option(
+      "--json",
+      "print JSON",
+    ),
   );
   root.addCommand(
     controlCommand("ready", "Exit with 0 when the agent is connected, else with 6 and why not.", env, ready),
   );
-  root.addCommand(controlCommand("reload", "Have the agent read its configuration and token again.", env, reloadAll));
+  root.addCommand(controlCommand("reload", "Make the agent read its configuration and token again.", env, reloadAll));
   root.addCommand(doctorCommand(env));
   root.addCommand(
     withSettings(new Command("discover"))

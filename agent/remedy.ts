@@ -5,7 +5,7 @@ export function remedyOf(code: string): string {
       return "start the service there, or correct the port";
     case "target-timeout":
     case "target-unreachable":
-      return "check that the device is on, and what stands between it and the agent";
+      return "check that the device is on, and the network between it and the agent";
     case "target-unresolved":
       return "use its address, or a name that the agent's network knows";
     case "target-denied":

@@ -32,7 +32,7 @@ import { serveProbe } from "./probe/probe.ts";
 import { reportOf, type Traffic } from "./report.ts";
 
 const DRAIN_POLL_MS = 50;
-/** For how long the agent accepts streams after GOAWAY, which the edge sent before it knew: round trips, and milliseconds at least. */
+/** How long after GOAWAY the agent still accepts streams, which the edge may have sent before it got it: round trips, and milliseconds at least. */
 const LINGER_ROUND_TRIPS = 3;
 const LINGER_MS = 250;
 
@@ -147,7 +147,7 @@ export async function runAgent(options: AgentOptions, state: AgentState): Promis
     if (!dials.enter(request.mapping))
       return stream.reject(
         "busy",
-        `${dials.of(request.mapping)} of ${dials.taken} dials in flight are for this mapping`,
+        `too many dials in flight: ${dials.of(request.mapping)} of ${dials.taken} are for this mapping`,
       );
     let ownAddress: string | undefined;
     const passes = loops.passes(request.kind, request.visitor, request.endpoint);

@@ -34,7 +34,7 @@ export function readToken(options: TokenOptions, env: NodeJS.ProcessEnv, log: Lo
   );
 }
 
-/** Decodes the claims of the agent's own token, without verifying it, as the edge does. Throws Problem. */
+/** Decodes the claims of the agent's own token. Only the edge verifies tokens. Throws Problem. */
 export function claimsOf(token: string): AgentClaims {
   let payload: unknown;
   try {

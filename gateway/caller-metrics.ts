@@ -20,8 +20,8 @@ export type CallerReport = {
 export function observed(program: CallerKind, { client, counts, listening, expires }: CallerReport): Observed {
   const prefix = `sallyport_${program}`;
   const links = [...client.links];
-  const away = links.filter(({ isConnected }) => !isConnected).map(({ site }) => site);
-  const ready = links.length > 0 && away.length === 0;
+  const offline = links.filter(({ isConnected }) => !isConnected).map(({ site }) => site);
+  const ready = links.length > 0 && offline.length === 0;
   const transports = Object.entries(counts.transports);
   const metrics: Metric[] = [
     {
@@ -88,5 +88,5 @@ export function observed(program: CallerKind, { client, counts, listening, expir
       samples: [[{}, expires]],
     },
   ];
-  return { metrics, ready, state: ready ? "connected" : `connecting: ${away.join(" ") || "no site yet"}` };
+  return { metrics, ready, state: ready ? "connected" : `connecting: ${offline.join(" ") || "no site yet"}` };
 }

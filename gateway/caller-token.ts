@@ -22,7 +22,7 @@ export function readToken({ token, tokenFile }: TokenOptions, env: NodeJS.Proces
   );
 }
 
-/** Decodes the claims of the program's own token, without verifying it, as the edge does. Throws Problem. */
+/** Decodes the claims of the program's own token. Only the edge verifies tokens. Throws Problem. */
 export function claimsOf(kind: "visitor", token: string): VisitorClaims;
 export function claimsOf(kind: "gateway", token: string): GatewayClaims;
 export function claimsOf(kind: "visitor" | "gateway", token: string): VisitorClaims | GatewayClaims {

@@ -20,13 +20,13 @@ import { Listeners, type Listener } from "./listeners.ts";
 import { listeningsFor, type Listening, type ListenRequest } from "./listen-request.ts";
 import { callerMetrics } from "./metrics.ts";
 
-/** Milliseconds between looks for sites that are new or gone. Changes at known sites come at once, by ROUTES. */
+/** Milliseconds between checks for sites that are new or gone. Changes at known sites come at once, by ROUTES. */
 const LOOK_MS = 5_000;
 /** Milliseconds before a port that another program holds is tried again. */
 const BUSY_MS = 10_000;
 
-/** Milliseconds between looks at the age of the token. */
-const AGEING_MS = 1_000;
+/** Milliseconds between checks whether the token is to be renewed. */
+const RENEWAL_CHECK_MS = 1_000;
 
 export type GatewayOptions = {
   edge: URL;
@@ -40,7 +40,7 @@ export type GatewayOptions = {
   /** Local addresses for requests without an address. */
   bind: readonly string[];
   isBalancer: (address: string) => boolean;
-  /** Milliseconds between looks for new sites; absent: LOOK_MS. */
+  /** Milliseconds between checks for new sites; absent: LOOK_MS. */
   lookMs?: number;
   /** Where to answer Prometheus; null: nowhere. */
   metrics: SocketAddress | null;
@@ -74,11 +74,11 @@ export async function gateway(options: GatewayOptions, signal: AbortSignal): Pro
     stack.use(await callerMetrics(metrics, "gateway", report, log));
   }
   const renewal = new TokenRenewal({ ...options, kind: "gateway" });
-  const ageing = setInterval(() => {
+  const renewalTimer = setInterval(() => {
     const link = [...client.links].find(({ isConnected }) => isConnected);
     const renew = link?.edgeTime === undefined ? undefined : renewal.due(link.edgeTime);
     if (renew !== undefined) link?.send(renew);
-  }, AGEING_MS);
+  }, RENEWAL_CHECK_MS);
   const ports = new Ports(options, listeners);
   const over = new AbortController();
   signal.addEventListener("abort", () => over.abort(), { once: true });
@@ -86,7 +86,7 @@ export async function gateway(options: GatewayOptions, signal: AbortSignal): Pro
   try {
     await Promise.race([ended(stopped.promise, signal), looking]);
   } finally {
-    clearInterval(ageing);
+    clearInterval(renewalTimer);
     over.abort();
     await ports.settled();
   }
@@ -116,7 +116,7 @@ async function follow(
         log("info", "ready", { sites: [...sites].join(" ") });
       }
     } else if (!listing.retryable) throw problemOf(listing);
-    // Until the gateway is ready for the first time, it retries quickly, because its start is waited for, except after faults that take time to pass.
+    // Before the first "ready" it retries quickly, except after faults that take time to pass.
     const retryInMs = Math.max("sites" in listing ? 0 : listing.afterMs, announced ? lookMs : 100);
     if (!("sites" in listing)) log("warn", "not connected", { ...logFields(listing), retryInMs });
     await sleep(retryInMs, undefined, { signal }).catch(() => {});

@@ -22,7 +22,7 @@ export function parseListenRequest(word: string): ListenRequest {
   const endpoint = parseEndpoint(text);
   if (!endpoint.ok) throw Problem.usage(endpoint.error.code, endpoint.error.message, endpoint.error.fix ?? "");
   if (endpoint.value.kind === "http") {
-    throw Problem.usage("bad-endpoint", `${text} is opened by a browser`, "name a port or SITE/NAME");
+    throw Problem.usage("bad-endpoint", `${text} is an HTTP endpoint, which browsers open`, "name a port or SITE/NAME");
   }
   if (at < 0) return { text, endpoint: endpoint.value, host: null, port: null };
   return { text, endpoint: endpoint.value, ...parseLocal(word.slice(at + 1)) };

@@ -5,7 +5,7 @@ export class EventLoopWatch {
   #detector: Standstill | undefined;
   #timer: NodeJS.Timeout | undefined;
 
-  /** Starts to watch. */
+  /** Starts watching. */
   begin(): void {
     if (this.#timer !== undefined) return;
     const standstill = new Standstill({ now: () => performance.now(), afterTurn: (run) => void setImmediate(run) });
@@ -13,7 +13,7 @@ export class EventLoopWatch {
     this.#timer = setInterval(standstill.beat, BEAT_MS).unref();
   }
 
-  /** Stops to watch, when no UDP socket is open any more. */
+  /** Stops watching: no UDP socket is open any more. */
   end(): void {
     clearInterval(this.#timer);
     this.#timer = undefined;

@@ -67,24 +67,24 @@ const NEW_TOKEN = "issue a new one: sallyport token agent SITE";
 export function faultOfStatus(status: number, detail: string, retryAfter: string | undefined): LinkFault {
   const seconds = Number(retryAfter);
   const afterMs = Number.isFinite(seconds) && seconds > 0 ? Math.min(seconds, 3600) * 1000 : 0;
-  const said = detail === "" ? "" : `: ${detail}`;
+  const suffix = detail === "" ? "" : `: ${detail}`;
   if (status === 401)
-    return { retryable: false, code: "token", reason: `the edge refused the token${said}`, fix: NEW_TOKEN };
+    return { retryable: false, code: "token", reason: `the edge refused the token${suffix}`, fix: NEW_TOKEN };
   if (status === 403)
     return {
       retryable: false,
       code: "forbidden",
-      reason: `the edge does not permit this token${said}`,
+      reason: `the edge does not permit this token${suffix}`,
       fix: NEW_TOKEN,
     };
   if (status === 426 || status === 400)
     return {
       retryable: false,
       code: "incompatible",
-      reason: `the edge did not understand the request${said}`,
+      reason: `the edge did not understand the request${suffix}`,
       fix: "update this program or the edge",
     };
-  if (status === 429 || status >= 500) return retryableFault("busy", `the edge answered ${status}${said}`, afterMs);
+  if (status === 429 || status >= 500) return retryableFault("busy", `the edge answered ${status}${suffix}`, afterMs);
   if (status === 404)
     return retryableFault(
       "not-an-edge",

@@ -88,8 +88,9 @@ export class InstallRoot {
 }
 
 /**
- * Returns the command line that starts this program as a service. Copies the program if a service could not see it where it is.
- * `files`: the files of the program, the one to start first. Throws Problem when a service can't see Node itself.
+ * Returns the command line that starts this program as a service. Copies the program to PROGRAMS, unless it is there or in /usr/lib
+ * already; a single executable only if a service can't see it. `files`: the program's files, the one to start first. Throws Problem when
+ * a service can't see Node itself.
  */
 export function installedCommand(root: InstallRoot, files: readonly string[]): string[] {
   const node = realpathSync(process.execPath);

@@ -134,7 +134,7 @@ function descriptors(): Finding {
       `this shell allows ${limit} open files`,
       "the unit of agent install allows enough; else: ulimit -n 65536",
     );
-  return ok("files", `${limit === Number.POSITIVE_INFINITY ? "any number" : limit} may be open`);
+  return ok("files", `${limit === Number.POSITIVE_INFINITY ? "any number of" : limit} files may be open`);
 }
 
 /** Asks this agent, if it runs, for the targets it has dialled. */

@@ -62,8 +62,8 @@ export function install(options: InstallOptions, env: NodeJS.ProcessEnv): string
   });
   root.write(UNIT, text, 0o644);
   const written = [UNIT, CONFIG, TOKEN, ...(proxy === null ? [] : [PROXY]), ...(ca === "" ? [] : [AUTHORITIES])];
-  const way = proxy === null ? "" : `it dials through ${proxy.name}\n`;
-  const done = `installed: ${written.map((path) => root.resolve(path)).join(", ")}\n${way}`;
+  const dialledBy = proxy === null ? "" : `it dials through ${proxy.name}\n`;
+  const done = `installed: ${written.map((path) => root.resolve(path)).join(", ")}\n${dialledBy}`;
   if (!root.isLive || !options.start) return `${done}start it with: systemctl enable --now ${SERVICE}\n`;
   systemctl("daemon-reload");
   systemctl("enable", SERVICE);

@@ -34,10 +34,10 @@ function ownFolder(env: NodeJS.ProcessEnv): string {
   return user === 0 ? `/run/${NAME}` : join(tmpdir(), `${NAME}-${user}`);
 }
 
-function list(folder: string, wanted: (name: string) => boolean): string[] {
+function list(folder: string, isOurs: (name: string) => boolean): string[] {
   try {
     return readdirSync(folder)
-      .filter(wanted)
+      .filter(isOurs)
       .map((name) => (folder === PIPES ? `${PIPES}${name}` : join(folder, name)));
   } catch {
     return [];

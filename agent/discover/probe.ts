@@ -8,7 +8,7 @@ const CONNECT_MS = 700;
 const ANSWER_MS = 1_500;
 const MAX_BYTES = 16 * 1024;
 
-/** Connects to a port and describes its answer in a few words; "" if it only took the connection, null if nothing answers. */
+/** Connects to a port and describes its answer in a few words; "" if it only accepted the connection, null if nothing answers. */
 export async function probe(host: string, { port, ask }: KnownService): Promise<string | null> {
   const socket = connect({ host, port });
   try {

@@ -24,8 +24,11 @@ export async function checkEdge(dialler: Dialler, edge: URL, now: () => number):
     });
     const { ok: isOk, time } = (body ?? {}) as { ok?: unknown; time?: unknown };
     if (status === 200 && isOk === true) {
-      const said = typeof time === "number" ? time : null;
-      return { findings: [ok("edge", `${edge.origin.replace(/^ws/, "http")} is one`), clock(said, now())], time: said };
+      const edgeTime = typeof time === "number" ? time : null;
+      return {
+        findings: [ok("edge", `${edge.origin.replace(/^ws/, "http")} is a Sallyport edge`), clock(edgeTime, now())],
+        time: edgeTime,
+      };
     }
     const reason = `something other than an edge answered ${status} at ${edge.host}`;
     const fix = "a captive portal or a proxy may be in between: open the URL in a browser on this network";

@@ -31,7 +31,8 @@ export async function checkTarget(text: string, policy: TargetPolicy): Promise<F
   const began = performance.now();
   const signal = AbortSignal.timeout(15_000);
   const dialled = await reach(target.value, policy, signal);
-  if (dialled === "denied") return fail(name, EXIT.denied, `${text} is not in the agent's --allow`, `--allow ${text}`);
+  if (dialled === "denied")
+    return fail(name, EXIT.denied, `${text} is not in the agent's --allow`, `add --allow ${text}`);
   if (dialled === "range") return skipped(name, "ranges of ports are not tried");
   if (!dialled.ok) {
     const { code, reason } = dialled.failure;

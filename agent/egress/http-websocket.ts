@@ -15,7 +15,7 @@ import type { RecordWriter } from "./http-writer.ts";
 
 /**
  * Bytes that wait in this agent for and from WebSockets of targets: messages that are incomplete, or not taken by their visitor.
- * The agent stops reading after each such message, so only the largest messages count, and only a few at once.
+ * The agent pauses a target after each such message, so the limit only matters for a few of the largest messages at once.
  */
 const backlog = new Backlog(4 * MAX_WAITING);
 

@@ -9,13 +9,13 @@ export function certificateOf(socket: TLSSocket, host: string | undefined): Cert
   const shown = socket.getPeerCertificate();
   if (Object.keys(shown).length === 0) return null;
   const [from = "", until = ""] = [shown.valid_from, shown.valid_to].map((text) => new Date(text).toISOString());
-  const trouble = host === undefined ? null : certificateProblem(socket, host);
+  const problem = host === undefined ? null : certificateProblem(socket, host);
   return {
     subject: shortName(shown.subject),
     issuer: shortName(shown.issuer),
     names: namesOf(shown),
     from,
     until,
-    trouble: trouble === null ? "" : `its certificate ${trouble.text}`,
+    trouble: problem === null ? "" : `its certificate ${problem.text}`,
   };
 }

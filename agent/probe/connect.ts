@@ -27,7 +27,7 @@ export async function secure(socket: net.Socket, host: string, ca: string | unde
   const servername = net.isIP(host) === 0 ? { servername: host } : {};
   const secured = tls.connect({
     socket,
-    // The name to check when there is no SNI: an address.
+    // Without SNI, for an address, Node checks the certificate for this host.
     host,
     rejectUnauthorized: false,
     ...servername,

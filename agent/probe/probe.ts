@@ -77,7 +77,7 @@ async function probe({ target: text, kind, options }: Dial, policy: TargetPolicy
         : requestFor(port, host);
     const trust = isHttp ? HttpTrust.parse(JSON.parse(options === "" ? "{}" : options)) : undefined;
     const redial = (): Promise<net.Socket> => connectTo(judged.addresses, port);
-    return { ...(await probeOpen(socket, request, host, trust, redial)), dialMs, address };
+    return { ...(await probeConnection(socket, request, host, trust, redial)), dialMs, address };
   } finally {
     socket.destroy();
   }
@@ -86,7 +86,7 @@ async function probe({ target: text, kind, options }: Dial, policy: TargetPolicy
 type ProbeAnswer = Pick<Findings, "failure" | "tls" | "seen" | "asked">;
 
 /** Probes an open connection. `trust`: the TLS options of an `http(s)://` target; undefined for a port, whose certificate only its visitors judge. */
-async function probeOpen(
+async function probeConnection(
   socket: net.Socket,
   request: ProbeRequest,
   host: string,
@@ -156,7 +156,7 @@ function notHttp(answer: string): ProbeFailure {
   if (answer === "")
     return {
       code: "target-protocol",
-      reason: "it takes the connection but does not answer a request",
+      reason: "it accepts the connection but does not answer a request",
       fix: "check that it is a web server, and whether it wants https://",
     };
   if (TLS_RECORDS.has(answer.charCodeAt(0)))

@@ -1,5 +1,5 @@
-// The first request to a target that does not send first. Only ports that tell the protocol get one: some devices print
-// or execute whatever they receive.
+// The first request to a target that does not send first. Only ports with a known protocol get one: some devices print or
+// execute whatever they receive.
 
 const HTTP_PORTS = new Set([
   80, 81, 88, 591, 3000, 5000, 7000, 8000, 8008, 8080, 8081, 8082, 8083, 8088, 8090, 8091, 8888, 9000, 9090,

@@ -9,7 +9,7 @@ const ANSWER_MS = 3_000;
 /** A query for the root's name servers. */
 const DNS_QUERY = Buffer.from("5a1d010000010000000000000000020001", "hex");
 
-/** Asks a UDP service a question of its protocol, if its port tells which: UDP services answer nothing else. */
+/** Sends a request to a UDP service, if its port has a known protocol: UDP services answer nothing else. */
 export async function probeUdp(addresses: readonly Address[], port: number): Promise<Findings> {
   const host = addresses[0]?.text ?? "";
   const address = formatHostPort(host, port);

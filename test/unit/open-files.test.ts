@@ -8,7 +8,7 @@ test("an agent without descriptors warns once a minute, with its limit and what 
     () => 1024,
   );
   warning.ended(null, 0);
-  warning.ended({ code: "busy", reason: "64 of 64 dials in flight are for this mapping" }, 0);
+  warning.ended({ code: "busy", reason: "too many dials in flight: 64 of 64 are for this mapping" }, 0);
   expect(told).toEqual([]);
   for (const now of [0, 1, 59_999]) warning.ended(noFiles(), now);
   expect(told).toEqual([
