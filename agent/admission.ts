@@ -59,8 +59,8 @@ export class Admission {
     });
     if (hit.length === 0) return;
     const { keep } = cut;
-      const door = keep === undefined ? undefined : { access: keep.access, sources: sourcesOf(keep) };
-      // The map keeps the order of arrival: if `maxStreams` was lowered, the newest streams end.
+    const door = keep === undefined ? undefined : { access: keep.access, sources: sourcesOf(keep) };
+    // The map keeps the order of arrival: if `maxStreams` was lowered, the newest streams end.
     let left = keep?.maxStreams ?? Number.POSITIVE_INFINITY;
     for (const [stream, { dial, options }] of hit) {
       if (door !== undefined && isKept(door, dial, options) && left > 0) left -= 1;

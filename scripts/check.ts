@@ -11,11 +11,19 @@ interface Step {
 /** Each has its own world of types: shared/ none, edge/ the Workers', dashboard/ the browsers', tests the web's and Node's, the rest Node's. */
 const TYPED_FOLDERS = ["shared", "edge", "dashboard", "test", "."];
 
+/** Production code alone: packages are the business of the step that sees the tests as well. */
+const UNUSED = ["--include", "files,exports,types,nsExports,nsTypes,enumMembers,duplicates"];
+
 const steps: readonly Step[] = [
   { name: "format (npm run format mends it)", run: () => runTool("oxfmt", "oxfmt", ["--check"]) },
   { name: "lint", run: () => runTool("oxlint", "oxlint", ["--type-aware", "--deny-warnings"]) },
   ...TYPED_FOLDERS.map((folder) => ({ name: `types of ${folder}`, run: () => checkTypes(folder) })),
   { name: "dead code", run: () => runTool("knip", "knip", ["--no-config-hints"]) },
+  // What only its own tests use is dead, too.
+  {
+    name: "dead code without tests",
+    run: () => runTool("knip", "knip", ["--production", "--no-config-hints", ...UNUSED]),
+  },
 ];
 
 const failed = steps.filter(({ name, run }) => {
