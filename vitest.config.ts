@@ -27,6 +27,8 @@ function pure(name: string): TestProjectConfiguration {
       name,
       include: [`test/${name}/**/*.test.ts`],
       exclude: [PLANTED],
+      // Each file in a world of its own costs more than its tests. What a test sets up, it takes down.
+      isolate: false,
       // The time-out only ends a hang: no test is judged by its speed, and machines are shared.
       testTimeout: 120_000,
     },

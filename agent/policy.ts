@@ -1,4 +1,4 @@
-import { lookup } from "node:dns/promises";
+import dns from "node:dns/promises";
 import { type Address, parseAddress } from "../shared/address/address.ts";
 import type { AgentClaims } from "../shared/rule/claims.ts";
 import type { Failure } from "../shared/wire/errors.ts";
@@ -26,7 +26,7 @@ export function helloReach({ allow, deny }: TargetPolicy): { allow: string[]; de
 }
 
 /** The resolver of this machine, shared by all mappings. */
-const resolver = new ResolverCache((host) => lookup(host, { all: true, verbatim: true }));
+const resolver = new ResolverCache((host) => dns.lookup(host, { all: true, verbatim: true }));
 
 /** The last known addresses of names in `--deny`: while the resolver does not answer, these stay forbidden and everything else stays permitted. */
 const lastResolved = new Map<string, readonly Address[]>();

@@ -1,4 +1,5 @@
-import { expect, test, vi } from "vitest";
+import dns from "node:dns/promises";
+import { afterAll, beforeAll, expect, test, vi, type MockInstance } from "vitest";
 import { UdpAnswerFilter } from "../../agent/egress/udp-answer-filter.ts";
 import { judge, mayConnect, resolveDenied, type TargetPolicy } from "../../agent/policy.ts";
 import { parseAddress } from "../../shared/address/address.ts";
@@ -8,16 +9,18 @@ import { all } from "../../shared/result.ts";
 import { EVERY_TARGET, OTHER_MACHINES, parseTargetRule } from "../../shared/address/target-rule.ts";
 import { good } from "./parsed.ts";
 
-/** What the network's resolver says: addresses, or the code of its error. */
-const world = vi.hoisted(() => ({ names: new Map<string, readonly string[] | string>() }));
+/** What the network's resolver answers: addresses, or the code of its error. */
+const world = { names: new Map<string, readonly string[] | string>() };
 
-vi.mock("node:dns/promises", () => ({
-  lookup: async (host: string) => {
+beforeAll(() => {
+  const lookup = vi.spyOn(dns, "lookup") as unknown as MockInstance<(host: string) => Promise<{ address: string }[]>>;
+  lookup.mockImplementation(async (host) => {
     const found = world.names.get(host) ?? "ENOTFOUND";
     if (typeof found === "string") throw Object.assign(new Error(found), { code: found });
     return found.map((address) => ({ address }));
-  },
-}));
+  });
+});
+afterAll(() => vi.restoreAllMocks());
 
 const DENIED = /forbidden by the agent's own --deny/;
 
