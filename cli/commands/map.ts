@@ -95,7 +95,7 @@ function exportCommand(context: Context): Command {
 
 function listText(mappings: readonly MappingView[], all: number, now: number): string {
   if (all === 0) return "no mappings yet: sallyport map add PORT/tcp SITE HOST:PORT\n";
-  if (mappings.length === 0) return `none of ${all} mappings match\n`;
+  if (mappings.length === 0) return `no matching mappings (of ${all})\n`;
   return table(mappings, [
     { title: "ID", value: ({ id }) => String(id), align: "right" },
     { title: "ENDPOINT", value: ({ endpoint }) => endpoint },

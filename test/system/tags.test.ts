@@ -29,8 +29,8 @@ test("an edge without tags is upgraded in place, goes back while no mapping has 
   const exported = await edge.ok("map", "export", "--format", "toml");
   await writeFile(file, `${exported}\ntags = ["office"]\n`);
   const applied = await edge.cli(["map", "apply", file]);
-  expect(applied).toMatchObject({ stderr: expect.stringMatching(/rules\.toml:\d+: .*has no tags/) as unknown });
-  expect(await edge.ok("map", "ls", "--tag", "office")).toBe("none of 1 mappings");
+  expect(applied).toMatchObject({ stderr: expect.stringMatching(/rules\.toml:\d+: .*have no field tags/) as unknown });
+  expect(await edge.ok("map", "ls", "--tag", "office")).toBe("no matching mappings (of 1)");
   expect(await edge.ok("map", "show", "8080/tcp")).not.toContain("tags");
   for (const format of ["md", "csv", "json"])
     expect(await edge.ok("map", "export", "--format", format)).toContain("shop");
@@ -85,7 +85,7 @@ test("tags go in with commands, filter `map ls`, and come out again", async () =
   expect(await tagged("camera", "office")).toEqual(["8080/tcp"]);
   expect(await tagged()).toHaveLength(3);
   expect(await edge.ok("map", "ls")).toMatch(/TAGS\n(?:.* camera office)\n/);
-  expect(await edge.ok("map", "ls", "--tag", "garage")).toBe("none of 3 mappings");
+  expect(await edge.ok("map", "ls", "--tag", "garage")).toBe("no matching mappings (of 3)");
   for (const words of [["ls"], ["edit", "8080/tcp"]])
     expect(await edge.cli(["map", ...words, "--tag", "Two Words"])).toMatchObject({
       code: 2,
