@@ -48,7 +48,7 @@ test("every field goes in by its option, stands in the API, in `map show` and in
 
   const file = join(edge.data, "register.toml");
   await writeFile(file, exported.get("toml") ?? "");
-  expect(await edge.ok("map", "apply", file)).toBe(`nothing to change, ${PLACE_NAMES.length} as they are`);
+  expect(await edge.ok("map", "apply", file)).toBe(`nothing to change, ${PLACE_NAMES.length} unchanged`);
   for (const { endpoint } of mappings) await edge.ask("DELETE", `/mappings/${encodeURIComponent(endpoint)}`);
   await edge.ok("map", "apply", file);
   expect((await listed()).map(ruleFrom)).toEqual(mappings.map(ruleFrom));

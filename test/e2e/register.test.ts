@@ -27,7 +27,7 @@ test("500 rules are applied at once, a second time nothing is done, and a mistak
   expect(await apply(good)).toMatchObject({ code: 0, stdout: expect.stringContaining(`${COUNT} to add`) as unknown });
   const before = await listed();
   expect(before).toHaveLength(COUNT);
-  expect(await apply(good)).toMatchObject({ code: 0, stdout: `nothing to change, ${COUNT} as they are\n` });
+  expect(await apply(good)).toMatchObject({ code: 0, stdout: `nothing to change, ${COUNT} unchanged\n` });
   expect(await listed()).toEqual(before);
 
   const mistakes: [broken: string, field: string, fault: RegExp][] = [
@@ -74,7 +74,7 @@ test("the register is written down for people, tables and programs, and what is 
   const toml = await exported("toml");
   expect((parse(toml)["mapping"] as object[]).length).toBe(rules.length);
   await writeFile(file, toml);
-  expect(await edge.ok("map", "apply", file)).toBe(`nothing to change, ${rules.length} as they are`);
+  expect(await edge.ok("map", "apply", file)).toBe(`nothing to change, ${rules.length} unchanged`);
   for (const { endpoint } of mappings) await edge.ask("DELETE", `/mappings/${encodeURIComponent(endpoint)}`);
   await edge.ok("map", "apply", file);
   const again = await edge.ask<MappingList>("GET", "/mappings");
