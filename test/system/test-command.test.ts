@@ -96,7 +96,7 @@ test("each way to fail has its own sentence, code and exit code; what was not tr
   expect(result("5060/udp")).toMatchObject({ exit: 0, protocol: { text: "It says: SIP/2.0 200 OK" } });
   expect(result("http://wrong.localhost:8787")).toMatchObject({
     exit: 1,
-    protocol: { code: "target-protocol", text: expect.stringContaining("no HTTP: SSH-2.0-Test") as unknown },
+    protocol: { code: "target-protocol", text: expect.stringContaining("not HTTP: SSH-2.0-Test") as unknown },
   });
 
   expect(Object.fromEntries(results.map(({ endpoint, exit }) => [endpoint, exit]))).toEqual({
