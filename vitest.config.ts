@@ -54,7 +54,7 @@ export default defineConfig({
     projects: [
       pure("unit"),
       pure("spec"),
-      running("e2e", 120),
+      running("e2e", 300),
       running("system", 600, PLANTED),
       running("soak", 1_800),
     ],
