@@ -20,14 +20,14 @@ import { iso } from "./views.ts";
 
 export const TestQuery = z.object({
   endpoint: z.string().max(512),
-  /** The visitor's address to judge by; absent: that of whoever asks. */
+  /** The visitor's address to check the rules for; by default that of the request. */
   from: z.string().max(64).optional(),
 });
 
-/** Days before its end at which a certificate is worth a word. */
+/** Milliseconds before a certificate's expiry at which the test warns of it. */
 const SOON_MS = 14 * 24 * 3600_000;
 
-/** GET /test?endpoint=E&from=ADDRESS: what the rules say, and what an agent finds at the target, by an ordinary dial. */
+/** GET /test?endpoint=E&from=ADDRESS: checks the rules for a visitor's address, and has an agent dial the target as for a visitor. */
 export const testRoutes = new Hono<ApiEnv>().get("/", async (c) => {
   const query = queryOf(c, TestQuery);
   if (!query.ok) return query.response;
@@ -57,7 +57,7 @@ function policyHop(
   rule: Parsed<Mapping>,
   rules: SiteRules | null,
   address: Parameters<typeof decide>[2]["address"] | null,
-  isAsked: boolean,
+  hasSource: boolean,
   now: number,
 ): Hop {
   const { endpoint, access, allow, expires } = rule.mapping;
@@ -65,14 +65,18 @@ function policyHop(
     return failed(
       "policy",
       "expired",
-      `${endpoint} ended on ${iso(expires)}: nobody is let in.`,
+      `${endpoint} expired on ${iso(expires)} and lets no visitor in.`,
       `sallyport map edit ${endpoint} --expires 90d`,
     );
   }
   const open = allow.length === 0 ? "every address" : allow.join(", ");
   const how = access === "token" ? "with a token, from " : "";
   if (address === null)
-    return notTested("policy", "source-unknown", `It is open ${how}to ${open}; your own address is not known here.`);
+    return notTested(
+      "policy",
+      "source-unknown",
+      `${endpoint} is open ${how}to ${open}; the edge does not know your address.`,
+    );
   const via = access === "token" ? "token" : "public";
   const verdict = decide(rule, rules?.grants ?? [], { address, via, now });
   if (verdict.ok) {
@@ -81,10 +85,10 @@ function policyHop(
   }
   const text = `${address.text} is not let in: ${verdict.failure.reason}.`;
   const fix = `sallyport map edit ${endpoint} --allow-from CIDR, or sallyport grant ${endpoint} --for 2h`;
-  // Who tests is rarely who visits: only an address that was asked for makes it a failure.
-  return isAsked
+  // The person who tests is rarely the visitor, so only a refusal of an address given with `from` is a failure.
+  return hasSource
     ? failed("policy", "denied", text, fix)
-    : warned("policy", "denied-here", text, "say whose visit is meant: --from ADDRESS");
+    : warned("policy", "denied-here", text, "give the visitor's address: --from ADDRESS");
 }
 
 async function siteHops(env: Env, { mapping, endpoint }: Parsed<Mapping>): Promise<Hop[]> {
@@ -94,32 +98,34 @@ async function siteHops(env: Env, { mapping, endpoint }: Parsed<Mapping>): Promi
     return [
       notTested("edge", "no-relay", "The site has no relay before its first agent."),
       failed("agent", "no-agent", text, startAgent(mapping.site)),
-      ...untried("no agent is there to try it"),
+      ...untested("no agent is connected"),
     ];
   }
   const relay = relayOf(env, site.relay);
-  // One probe for each transport: a range is tried at its first port.
+  // One probe for each transport; a port range is tested at its first port.
   const keys = endpointKeys(endpoint);
-  const tried = [...new Set([keys[0], keys.find((key) => key.endsWith("/udp"))])].filter((key) => key !== undefined);
+  const keysTested = [...new Set([keys[0], keys.find((key) => key.endsWith("/udp"))])].filter(
+    (key) => key !== undefined,
+  );
   let outcomes: ProbeOutcome[];
   try {
-    outcomes = await Promise.all(tried.map((key) => relay.probe(key)));
+    outcomes = await Promise.all(keysTested.map((key) => relay.probe(key)));
   } catch (error) {
     console.warn(
       `the relay of ${site.name} does not answer: ${error instanceof Error ? error.message : String(error)}`,
     );
     return [
       failed("edge", "relay-silent", `The relay of ${site.name} does not answer.`, "Look at the edge's log."),
-      ...untried("the relay does not answer"),
+      ...untested("the relay does not answer"),
     ];
   }
   const [first] = outcomes;
   if (first === undefined || first.agent === null) {
-    const reason = first?.failure?.reason ?? "nobody answers";
+    const reason = first?.failure?.reason ?? "no agent answers";
     return [
       passed("edge", `The relay of ${site.name} answers.`),
       failed("agent", first?.failure?.code ?? "no-agent", `${upper(reason)}.`, startAgent(site.name)),
-      ...untried("no agent is there to try it"),
+      ...untested("no agent is connected"),
     ];
   }
   const several = outcomes.length > 1;
@@ -127,7 +133,7 @@ async function siteHops(env: Env, { mapping, endpoint }: Parsed<Mapping>): Promi
     passed("edge", `The relay of ${site.name} answers.`),
     agentHop(first),
     ...outcomes.flatMap((outcome, index) =>
-      targetHops(outcome, several ? `${tried[index]?.split("/")[1] ?? ""}: ` : ""),
+      targetHops(outcome, several ? `${keysTested[index]?.split("/")[1] ?? ""}: ` : ""),
     ),
   ];
 }
@@ -135,28 +141,29 @@ async function siteHops(env: Env, { mapping, endpoint }: Parsed<Mapping>): Promi
 function agentHop({ agent, report, ms, failure }: ProbeOutcome): Hop {
   const name = `${agent?.identity ?? "an agent"} (${agent?.version ?? ""})`;
   if (report !== null) return passed("agent", `${name} answers.`, Math.max(0, ms - report.tookMs));
-  if (failure === null) return warned("agent", "agent-old", `${name} answers, but knows no tests.`, "update it");
-  return failed("agent", failure.code, `${name} gave no report: ${failure.reason}.`, "agent status, on its machine");
+  if (failure === null)
+    return warned("agent", "agent-old", `${name} answers, but is too old to run tests.`, "update the agent");
+  return failed("agent", failure.code, `${name} gave no report: ${failure.reason}.`, "run agent status on its machine");
 }
 
 function targetHops({ report, target }: ProbeOutcome, prefix: string): Hop[] {
-  if (report === null) return untried("the agent gave no report");
+  if (report === null) return untested("the agent gave no report");
   const { failure, dialMs, address, seen, asked } = report;
   if (asked === "" && failure === null) {
     const why =
       address === ""
-        ? "A socket of the agent's machine is not tried."
-        : "UDP answers nothing but its own protocol, which is not known for this port.";
+        ? "Sockets of the agent's machine are not tested."
+        : "A UDP service answers only its own protocol, which is not known for this port.";
     return [notTested("target", "not-probed", `${prefix}${why}`)];
   }
   if (failure !== null && dialMs === null) {
     return [
       failed("target", failure.code, `${prefix}${upper(failure.reason)}.`, failure.fix),
-      notTested("protocol", "not-tested", `${prefix}There is no connection to hear anything from.`),
+      notTested("protocol", "not-tested", `${prefix}There is no connection to test.`),
     ];
   }
   const where = address === target || address === "" ? target : `${target} (${address})`;
-  const reached = passed("target", `${prefix}${where} takes connections.`, dialMs);
+  const reached = passed("target", `${prefix}${where} accepts connections.`, dialMs);
   if (failure !== null) {
     const detail = certificateText(report);
     return [
@@ -172,14 +179,14 @@ function targetHops({ report, target }: ProbeOutcome, prefix: string): Hop[] {
   const heard =
     seen === ""
       ? asked === "listen"
-        ? "It waits for its visitor to speak first."
-        : `It answers nothing to ${asked}.`
+        ? "It waits for the visitor to send first."
+        : `It did not answer to ${asked}.`
       : `It says: ${seen}`;
   const soon = expiresSoon(report);
   const text = `${prefix}${heard}${report.tls === null ? "" : `, over ${report.tls.version} (${certificateText(report)})`}`;
   if (soon) return [reached, warned("protocol", "certificate-soon", text, "renew the target's certificate")];
   if (seen === "" && asked !== "listen")
-    return [reached, warned("protocol", "silent", text, "check that the service speaks what its port says")];
+    return [reached, warned("protocol", "silent", text, "check that the service uses the usual protocol of its port")];
   return [reached, passed("protocol", text)];
 }
 
@@ -195,15 +202,15 @@ function expiresSoon({ tls }: ProbeReport): boolean {
   return until !== undefined && Date.parse(until) - Date.now() < SOON_MS;
 }
 
-function untried(reason: string): Hop[] {
+function untested(reason: string): Hop[] {
   return [
-    notTested("target", "not-tested", `Not tried: ${reason}.`),
-    notTested("protocol", "not-tested", `Not tried: ${reason}.`),
+    notTested("target", "not-tested", `Not tested: ${reason}.`),
+    notTested("protocol", "not-tested", `Not tested: ${reason}.`),
   ];
 }
 
 function startAgent(site: string): string {
-  return `start the agent inside ${site}: sallyport token agent ${site}, then agent --token-file F there; agent doctor says what is in its way`;
+  return `start the agent inside ${site}: sallyport token agent ${site}, then agent --token-file F there; agent doctor says what is wrong`;
 }
 
 function upper(text: string): string {
