@@ -9,7 +9,7 @@ import { parsePort } from "../shared/address/ports.ts";
 import { formatHostPort, parseListen, splitHostPort } from "../shared/address/socket-address.ts";
 import { Problem } from "../link/problem.ts";
 
-/** One listener for one concrete endpoint, and the endpoint's canonical text. Port 0: any that is free. */
+/** Where to listen for one concrete endpoint, and the endpoint's canonical text. Port 0: any free one. */
 export type Listening = { text: string; endpoint: Endpoint; transport: Transport; host: string; port: number };
 
 /** A request on the command line to listen for an endpoint: `E` or `E=LOCALADDR`. */

@@ -2,12 +2,12 @@ import { parseAddress, sourceBucket } from "../shared/address/address.ts";
 import { MAX_STREAMS } from "../shared/wire/limits.ts";
 import { Places } from "../shared/places.ts";
 
-/** The share of all slots that may be taken before flows with unproven peers are ended. */
+/** The share of the limit on streams from which flows with unproven peers are ended. */
 const CROWDED_SHARE = 3 / 4;
 
 /**
- * The limits on the visitors of one site, whose streams and flows share one session. A source holds no more slots than are left
- * free. Against forged sources, the oldest flows with unproven peers are ended when too many slots are taken.
+ * The limits on the visitors of one site, whose streams and flows share one session. A source has no more streams than are left
+ * free. Against forged sources, the oldest flows with unproven peers are ended when there are too many streams.
  */
 export class VisitorLimits {
   readonly #places: Places<string>;
@@ -20,7 +20,7 @@ export class VisitorLimits {
     this.#crowded = most * CROWDED_SHARE;
   }
 
-  /** Takes a slot for a visitor's address. Returns false if it may not have one more. Call `leave` at the end. */
+  /** Counts a stream of a visitor's address. Returns false if it may not have one more. Call `leave` at the stream's end. */
   enter(host: string): boolean {
     return this.#places.enter(sourceOf(host));
   }
@@ -29,7 +29,7 @@ export class VisitorLimits {
     this.#places.leave(sourceOf(host));
   }
 
-  /** Adds a new flow, which `end` ends. Its peer's address may be forged: if too many slots are taken, the oldest such flow is ended. */
+  /** Adds a new flow, which `end` ends. Its peer's address may be forged: if there are too many streams, the oldest such flow is ended. */
   addUnproven(end: () => void): void {
     this.#unproven.add(end);
     const [oldest] = this.#unproven;

@@ -9,8 +9,8 @@ import { detailOf, faultOfError, faultOfStatus, logLoss, logFields, type LinkFau
 import type { Log } from "./log.ts";
 import { SiteLink } from "./site-link.ts";
 
-/** An endpoint that a token reaches. Those of a later version's grammar are none that this one can open. */
-const Reached = z.object({ endpoint: z.string(), kind: z.enum(["tcp", "udp", "http"]) });
+/** An endpoint that a token reaches, as the edge lists it. */
+const ListedEndpoint = z.object({ endpoint: z.string(), kind: z.enum(["tcp", "udp", "http"]) });
 
 const Listing = z.object({
   kind: z.enum(["client", "gateway"]),
@@ -20,7 +20,7 @@ const Listing = z.object({
     z.object({
       site: z.string(),
       seen: z.boolean(),
-      endpoints: z.array(Reached).transform((all) => all.flatMap(read)),
+      endpoints: z.array(ListedEndpoint).transform((all) => all.flatMap(parseListed)),
     }),
   ),
 });
@@ -119,7 +119,7 @@ export class Client implements AsyncDisposable {
 }
 
 /** Parses a listed endpoint; an edge of a later version may list one that this client cannot parse. */
-function read({ endpoint: text }: z.infer<typeof Reached>): { text: string; endpoint: Endpoint }[] {
+function parseListed({ endpoint: text }: z.infer<typeof ListedEndpoint>): { text: string; endpoint: Endpoint }[] {
   const endpoint = parseEndpoint(text);
   return endpoint.ok ? [{ text, endpoint: endpoint.value }] : [];
 }

@@ -1,9 +1,9 @@
 import { Bucket } from "../shared/bucket.ts";
 
-/** Lines of one kind of message that are written in a burst, and in each second after it: strangers can cause log lines, and disks fill up. */
+/** Lines of one kind of message that are written in a burst, and in each second after it: visitors can cause log lines, and disks fill up. */
 const ALIKE_BURST = 1_000;
 const ALIKE_PER_SECOND = 20;
-/** The most kinds of messages that are counted apart. All others count as one kind: messages may contain text from strangers. */
+/** The most kinds of messages that are counted apart. All others count as one kind: messages may contain text from outside. */
 const MAX_KINDS = 100;
 
 export type Level = "error" | "warn" | "info" | "debug";

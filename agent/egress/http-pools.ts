@@ -5,15 +5,15 @@ import { parseHttpOptions, type HttpDialOptions } from "./http-options.ts";
 import { TargetPool } from "./http-pool.ts";
 
 /** The most pools kept: a mapping that is edited leaves its old one behind. */
-const MAX_UPSTREAMS = 256;
+const MAX_POOLS = 256;
 
 /** A pool of connections to a target, and the HTTP options of its mapping. */
-export type HttpUpstream = { pool: TargetPool; options: HttpDialOptions };
+export type HttpTarget = { pool: TargetPool; options: HttpDialOptions };
 
 /** The agent's HTTP connections: a pool for each mapping, target and set of options. */
 export class HttpPools {
   readonly #policy: TargetPolicy;
-  #upstreams = new Map<string, HttpUpstream>();
+  #targets = new Map<string, HttpTarget>();
   /** The rules that the idle connections were judged by. */
   #judgedBy: TargetPolicy;
 
@@ -23,18 +23,18 @@ export class HttpPools {
   }
 
   /** Returns the pool and options for a DIAL; null if its target or options are malformed. */
-  upstreamOf({ mapping, target: text, options: optionsText }: Dial): HttpUpstream | null {
+  targetOf({ mapping, target: text, options: optionsText }: Dial): HttpTarget | null {
     this.#dropOutdated();
     const key = `${mapping} ${text} ${optionsText}`;
-    const known = this.#upstreams.get(key);
+    const known = this.#targets.get(key);
     if (known !== undefined) return known;
     const target = parseTarget(text);
     const options = parseHttpOptions(optionsText);
     if (!target.ok || options === undefined) return null;
-    const upstream = { pool: new TargetPool(target.value, options, this.#policy), options };
-    if (this.#upstreams.size >= MAX_UPSTREAMS) this.#forgetOldest();
-    this.#upstreams.set(key, upstream);
-    return upstream;
+    const httpTarget = { pool: new TargetPool(target.value, options, this.#policy), options };
+    if (this.#targets.size >= MAX_POOLS) this.#forgetOldest();
+    this.#targets.set(key, httpTarget);
+    return httpTarget;
   }
 
   /** Drops all pools if the rules have changed: a kept connection is not dialled again, and so would never be judged by the new rules. */
@@ -43,14 +43,14 @@ export class HttpPools {
     const before = this.#judgedBy;
     if (claims === before.claims && allow === before.allow && deny === before.deny) return;
     this.#judgedBy = { claims, allow, deny };
-    for (const { pool } of this.#upstreams.values()) pool.retire();
-    this.#upstreams = new Map();
+    for (const { pool } of this.#targets.values()) pool.retire();
+    this.#targets = new Map();
   }
 
   #forgetOldest(): void {
-    const [oldest] = this.#upstreams;
+    const [oldest] = this.#targets;
     if (oldest === undefined) return;
-    this.#upstreams.delete(oldest[0]);
+    this.#targets.delete(oldest[0]);
     oldest[1].pool.retire();
   }
 }

@@ -1,9 +1,9 @@
 import http from "node:http";
 import type { RequestHead } from "../../shared/http/head.ts";
-import type { HttpUpstream } from "./http-pools.ts";
+import type { HttpTarget } from "./http-pools.ts";
 
 /** Returns the Host header for the target, as the mapping's options say. */
-export function hostFor(head: RequestHead, { options, pool }: HttpUpstream): string {
+export function hostFor(head: RequestHead, { options, pool }: HttpTarget): string {
   switch (options.hostHeader) {
     case "visitor":
       return head.host;
@@ -15,7 +15,7 @@ export function hostFor(head: RequestHead, { options, pool }: HttpUpstream): str
 }
 
 /** Returns path and query for the target, without the mapping's prefix. */
-export function pathFor(head: RequestHead, { options }: HttpUpstream): string {
+export function pathFor(head: RequestHead, { options }: HttpTarget): string {
   const { prefix } = options;
   if (prefix === "" || !head.path.startsWith(prefix)) return head.path;
   const rest = head.path.slice(prefix.length);
@@ -23,24 +23,24 @@ export function pathFor(head: RequestHead, { options }: HttpUpstream): string {
 }
 
 /** Returns the headers for the target, except those of the framing. */
-export function headersFor(head: RequestHead, upstream: HttpUpstream): string[] {
-  const headers = ["Host", hostFor(head, upstream), ...head.headers];
-  if (upstream.options.prefix !== "") headers.push("x-forwarded-prefix", upstream.options.prefix);
+export function headersFor(head: RequestHead, httpTarget: HttpTarget): string[] {
+  const headers = ["Host", hostFor(head, httpTarget), ...head.headers];
+  if (httpTarget.options.prefix !== "") headers.push("x-forwarded-prefix", httpTarget.options.prefix);
   return headers;
 }
 
 /** Begins a request. Its body is to be written to the result. */
-export function requestToTarget(head: RequestHead, upstream: HttpUpstream): http.ClientRequest {
-  const headers = headersFor(head, upstream);
+export function requestToTarget(head: RequestHead, httpTarget: HttpTarget): http.ClientRequest {
+  const headers = headersFor(head, httpTarget);
   // Framing is written only here: one length, or chunks, or neither.
   if (head.framing === "open") headers.push("Transfer-Encoding", "chunked");
   else if (head.framing === "none" && !LENGTHLESS.has(head.method) && !head.headers.includes("content-length"))
     headers.push("Content-Length", "0");
   headers.push("Connection", "keep-alive");
   return http.request({
-    agent: upstream.pool,
+    agent: httpTarget.pool,
     method: head.method,
-    path: pathFor(head, upstream),
+    path: pathFor(head, httpTarget),
     // As a flat array, Node writes them as they are and adds none.
     headers,
     setHost: false,

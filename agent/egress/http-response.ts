@@ -11,7 +11,7 @@ import { CONTINUE_MS, MAX_HEAD, MAX_HEADERS, MAX_INTERIM } from "../../shared/ht
 import { RECORD } from "../../shared/http/record.ts";
 import { rewriteResponse } from "../../shared/http/rewrite.ts";
 import type { Stream } from "../../shared/session/stream.ts";
-import type { HttpUpstream } from "./http-pools.ts";
+import type { HttpTarget } from "./http-pools.ts";
 import { hostFor } from "./http-request.ts";
 import type { RecordWriter } from "./http-writer.ts";
 
@@ -26,17 +26,17 @@ export class HttpAnswer {
   readonly #stream: Stream;
   readonly #writer: RecordWriter;
   readonly #head: RequestHead;
-  readonly #upstream: HttpUpstream;
+  readonly #httpTarget: HttpTarget;
   readonly #target: string;
   #response: http.IncomingMessage | null = null;
   #interims = 0;
   #continued = false;
 
-  constructor(stream: Stream, writer: RecordWriter, head: RequestHead, upstream: HttpUpstream, target: string) {
+  constructor(stream: Stream, writer: RecordWriter, head: RequestHead, httpTarget: HttpTarget, target: string) {
     this.#stream = stream;
     this.#writer = writer;
     this.#head = head;
-    this.#upstream = upstream;
+    this.#httpTarget = httpTarget;
     this.#target = target;
   }
 
@@ -66,11 +66,11 @@ export class HttpAnswer {
   begin(status: number, reason: string, raw: readonly string[]): boolean {
     this.begun = true;
     const carried = responseHeaders(raw, status === 101);
-    const { pool, options } = this.#upstream;
+    const { pool, options } = this.#httpTarget;
     const headers =
       options.rewrite && needsRewriting(carried)
         ? rewriteResponse(carried, {
-            target: { scheme: pool.scheme, host: hostFor(this.#head, this.#upstream) },
+            target: { scheme: pool.scheme, host: hostFor(this.#head, this.#httpTarget) },
             visitor: { scheme: this.#head.scheme, host: this.#head.host },
             stripped: options.prefix,
           })

@@ -8,7 +8,7 @@ import { RECORD, recordChunks, type RecordKind } from "../../shared/http/record.
 import type { Stream } from "../../shared/session/stream.ts";
 import type { TargetExchange } from "./target-exchange.ts";
 import { httpFailureOf, fail } from "./http-failure.ts";
-import type { HttpUpstream } from "./http-pools.ts";
+import type { HttpTarget } from "./http-pools.ts";
 import { headersFor, MAX_RESPONSE_HEAD, pathFor } from "./http-request.ts";
 import type { HttpAnswer } from "./http-response.ts";
 import type { RecordWriter } from "./http-writer.ts";
@@ -30,22 +30,22 @@ type Socketlike = Parameters<Parameters<http.ClientRequest["on"]>[1]>[0];
 export type WebSocketParts = {
   stream: Stream;
   head: RequestHead;
-  upstream: HttpUpstream;
+  httpTarget: HttpTarget;
   writer: RecordWriter;
   answer: HttpAnswer;
   accept: (socket: Socketlike) => void;
 };
 
 /** Asks the target for a WebSocket, and passes its answer to the visitor: 101 with its headers, or its refusal. */
-export function serveWebSocket({ stream, head, upstream, writer, answer, accept }: WebSocketParts): {
+export function serveWebSocket({ stream, head, httpTarget, writer, answer, accept }: WebSocketParts): {
   exchange: TargetExchange;
   abandon: () => void;
 } {
   const offered = offeredProtocols(head);
   const socket = new WebSocket(`ws://target.invalid/`, offered, {
-    agent: upstream.pool,
+    agent: httpTarget.pool,
     headers: objectOf(
-      headersFor(head, upstream).filter((_, at, all) => all[at - (at % 2)] !== "sec-websocket-protocol"),
+      headersFor(head, httpTarget).filter((_, at, all) => all[at - (at % 2)] !== "sec-websocket-protocol"),
     ),
     perMessageDeflate: false,
     maxPayload: MAX_MESSAGE,
@@ -53,7 +53,7 @@ export function serveWebSocket({ stream, head, upstream, writer, answer, accept 
     maxHeaderSize: MAX_RESPONSE_HEAD,
     finishRequest: (request) => {
       // Set here because a URL would change the path.
-      request.path = pathFor(head, upstream);
+      request.path = pathFor(head, httpTarget);
       request.on("socket", accept);
       request.end();
     },
@@ -64,7 +64,7 @@ export function serveWebSocket({ stream, head, upstream, writer, answer, accept 
   let read = (): number => 0;
   let complete = 0;
   const waiter: Waiter = {
-    source: upstream.pool.authority,
+    source: httpTarget.pool.authority,
     waiting: () => stream.out.pendingBytes + socket.bufferedAmount + read() - complete,
     evict: () => stream.reset("busy", "too many bytes of WebSocket messages were waiting in the agent"),
   };
@@ -88,7 +88,7 @@ export function serveWebSocket({ stream, head, upstream, writer, answer, accept 
     const { code = "" } = error;
     // Messages from before the breach are still on their way: a reset would overtake them.
     if (code.startsWith("WS_ERR_")) return close(CLOSE_CODES[code] ?? 1011, `target-protocol: ${error.message}`);
-    const failure = httpFailureOf(error, upstream.pool.authority);
+    const failure = httpFailureOf(error, httpTarget.pool.authority);
     fail(
       stream,
       failure.code === "target-reset" && socket.readyState === WebSocket.CONNECTING

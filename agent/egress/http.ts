@@ -7,7 +7,7 @@ import { formatHostPort } from "../../shared/address/socket-address.ts";
 import type { Stream } from "../../shared/session/stream.ts";
 import type { TargetExchange } from "./target-exchange.ts";
 import { httpFailureOf, fail } from "./http-failure.ts";
-import type { HttpPools, HttpUpstream } from "./http-pools.ts";
+import type { HttpPools, HttpTarget } from "./http-pools.ts";
 import { requestToTarget } from "./http-request.ts";
 import { HttpAnswer } from "./http-response.ts";
 import { serveWebSocket } from "./http-websocket.ts";
@@ -19,7 +19,7 @@ export function serveHttp(stream: Stream, dial: Dial, pools: HttpPools, dialled:
   const ended = new Promise<Failure | null>((done) => {
     resolve = done;
   });
-  const upstream = pools.upstreamOf(dial);
+  const httpTarget = pools.targetOf(dial);
   let exchange: TargetExchange | undefined;
   let abandon: () => void = () => {};
   let counted = true;
@@ -38,8 +38,8 @@ export function serveHttp(stream: Stream, dial: Dial, pools: HttpPools, dialled:
     },
     record: (kind, payload, owed) => {
       if (exchange !== undefined) return exchange.record(kind, payload, owed);
-      if (kind !== RECORD.REQUEST || upstream === null) throw new SessionError("protocol", "no request head");
-      ({ exchange, abandon } = beginExchange(stream, dial, decodeRequestHead(payload), upstream, reached));
+      if (kind !== RECORD.REQUEST || httpTarget === null) throw new SessionError("protocol", "no request head");
+      ({ exchange, abandon } = beginExchange(stream, dial, decodeRequestHead(payload), httpTarget, reached));
     },
   });
   stream.events = {
@@ -63,7 +63,7 @@ export function serveHttp(stream: Stream, dial: Dial, pools: HttpPools, dialled:
       resolve(failure);
     },
   };
-  if (upstream === null)
+  if (httpTarget === null)
     stream.reject(
       "target-denied",
       `${dial.target}, with the options of this DIAL, is not a target of an HTTP endpoint`,
@@ -75,11 +75,11 @@ function beginExchange(
   stream: Stream,
   dial: Dial,
   head: RequestHead,
-  upstream: HttpUpstream,
+  httpTarget: HttpTarget,
   reached: () => void,
 ): { exchange: TargetExchange; abandon: () => void } {
   const writer = new RecordWriter(stream);
-  const answer = new HttpAnswer(stream, writer, head, upstream, dial.target);
+  const answer = new HttpAnswer(stream, writer, head, httpTarget, dial.target);
   const accept = (socket: {
     remoteAddress?: string | undefined;
     remotePort?: number | undefined;
@@ -92,8 +92,8 @@ function beginExchange(
       local: addressOf(socket.localAddress, socket.localPort),
     });
   };
-  if (head.upgrade) return serveWebSocket({ stream, head, upstream, writer, answer, accept });
-  return forwardRequest(stream, dial, head, upstream, answer, accept);
+  if (head.upgrade) return serveWebSocket({ stream, head, httpTarget, writer, answer, accept });
+  return forwardRequest(stream, dial, head, httpTarget, answer, accept);
 }
 
 /** Sends one request to the target: well-formed, framed by the agent, exactly once. */
@@ -101,14 +101,14 @@ function forwardRequest(
   stream: Stream,
   dial: Dial,
   head: RequestHead,
-  upstream: HttpUpstream,
+  httpTarget: HttpTarget,
   answer: HttpAnswer,
   accept: (socket: http.ClientRequest["socket"] & object) => void,
 ): { exchange: TargetExchange; abandon: () => void } {
   let request: http.ClientRequest;
   let over = false;
   const begin = (): void => {
-    request = requestToTarget(head, upstream);
+    request = requestToTarget(head, httpTarget);
     request.on("socket", (socket) => {
       accept(socket);
     });
