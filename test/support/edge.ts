@@ -98,7 +98,8 @@ export class TestEdge implements AsyncDisposable {
   api(method: string, path: string, token: string | null, body?: unknown): Promise<Response> {
     return fetch(`${this.url}/.sallyport/api/v1${path}`, {
       method,
-      headers: token === null ? {} : { authorization: `Bearer ${token}` },
+      // A connection of its own: workerd may close an idle one just as the next request is sent on it.
+      headers: { connection: "close", ...(token === null ? {} : { authorization: `Bearer ${token}` }) },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     });
   }
