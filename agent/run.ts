@@ -6,7 +6,7 @@ import { TYPE } from "../shared/wire/frame.ts";
 import { DEAD_MS, DIALS_IN_FLIGHT, DRAIN_MS, MAX_DATA } from "../shared/wire/limits.ts";
 import type { Dial } from "../shared/wire/open.ts";
 import { TICK_MS } from "../shared/session/session.ts";
-import { Places } from "../shared/places.ts";
+import { FairLimit } from "../shared/fair-limit.ts";
 import type { Stream } from "../shared/session/stream.ts";
 import { PROTOCOL, VERSION } from "../shared/wire/version.ts";
 import type { Dialler } from "../link/dial/dialler.ts";
@@ -78,7 +78,7 @@ export async function runAgent(options: AgentOptions, state: AgentState): Promis
   const loops = new LoopDetector();
   const files = new OpenFilesWarning(log);
   /** Dials in flight by mapping: a target that does not answer must not keep other mappings from being dialled. */
-  const dials = new Places<number>(DIALS_IN_FLIGHT);
+  const dials = new FairLimit<number>(DIALS_IN_FLIGHT);
   let isReady = false;
   let isClosing = false;
 
@@ -98,7 +98,7 @@ export async function runAgent(options: AgentOptions, state: AgentState): Promis
     renew: () => renewal.ask(Date.now()),
     waiting: () => sessions.waiting,
     frame: (frame) => (frame.type === TYPE.RENEW ? renewal.answered(frame, Date.now()) : sessions.receive(frame)),
-    room: () => sessions.pump(),
+    writable: () => sessions.pump(),
     drained: () => datagrams.flush(),
     up: (welcome) => {
       sessions.welcome(welcome);
@@ -144,15 +144,15 @@ export async function runAgent(options: AgentOptions, state: AgentState): Promis
     const dialOptions = decodeDialOptions(request.options);
     if (isClosing) return stream.reject("no-agent", "this agent is shutting down");
     if (dialOptions === undefined) return stream.reject("internal", "the options of this DIAL are malformed");
-    if (!dials.enter(request.mapping))
+    if (!dials.acquire(request.mapping))
       return stream.reject(
         "busy",
-        `too many dials in flight: ${dials.of(request.mapping)} of ${dials.taken} are for this mapping`,
+        `too many dials in flight: ${dials.heldBy(request.mapping)} of ${dials.inUse} are for this mapping`,
       );
     let ownAddress: string | undefined;
     const passes = loops.passes(request.kind, request.visitor, request.endpoint);
     const dialled = (local?: string): void => {
-      dials.leave(request.mapping);
+      dials.release(request.mapping);
       ownAddress = local;
       if (local) loops.add(request.kind, local, request.target, passes);
     };
@@ -161,7 +161,7 @@ export async function runAgent(options: AgentOptions, state: AgentState): Promis
     const traffic = { bytesIn: 0, bytesOut: 0 };
     counters.opened(stream, request, traffic);
     const pace = pacers.enter(request.mapping, dialOptions.bytesPerSecond);
-    stream.pace = pace;
+    stream.pacers = pace;
     const refusal = admission.enter(stream, request, dialOptions) ?? (loops.isLoop(passes) ? loopOf(request) : null);
     const failure = await (refusal === null
       ? carry(stream, request, dialOptions, traffic, dialled)

@@ -38,7 +38,7 @@ function pair(): { write: (bytes: number) => void } {
   const ends: { caller?: Session; agent?: Session } = {};
   const io = (far: () => Session | undefined): ConstructorParameters<typeof Session>[0]["io"] => ({
     send: (frame) => far()?.receive(decodeFrame(frame)),
-    room: () => MAX_DATA,
+    maxFrame: () => MAX_DATA,
     now: () => performance.now(),
   });
   const to = { channel: 0, slot: 1 };
@@ -52,10 +52,10 @@ function pair(): { write: (bytes: number) => void } {
       stream.accept({ target: "", local: "" });
     },
   }));
-  caller.allow(WINDOW);
-  agent.allow(WINDOW);
-  caller.grant(WINDOW, false);
-  agent.grant(WINDOW, false);
+  caller.setSendWindow(WINDOW);
+  agent.setSendWindow(WINDOW);
+  caller.grantWindow(WINDOW, false);
+  agent.grantWindow(WINDOW, false);
   const dial = {
     target: "127.0.0.1:1",
     kind: "tcp",

@@ -1,6 +1,6 @@
 import { parseAddress, sourceBucket } from "../shared/address/address.ts";
 import { MAX_STREAMS } from "../shared/wire/limits.ts";
-import { Places } from "../shared/places.ts";
+import { FairLimit } from "../shared/fair-limit.ts";
 
 /** The share of the limit on streams from which flows with unproven peers are ended. */
 const CROWDED_SHARE = 3 / 4;
@@ -10,30 +10,30 @@ const CROWDED_SHARE = 3 / 4;
  * free. Against forged sources, the oldest flows with unproven peers are ended when there are too many streams.
  */
 export class VisitorLimits {
-  readonly #places: Places<string>;
+  readonly #places: FairLimit<string>;
   readonly #crowded: number;
   /** Functions that end the flows whose peers have not sent again after an answer, the oldest first. */
   readonly #unproven = new Set<() => void>();
 
   constructor(most = MAX_STREAMS) {
-    this.#places = new Places(most);
+    this.#places = new FairLimit(most);
     this.#crowded = most * CROWDED_SHARE;
   }
 
   /** Counts a stream of a visitor's address. Returns false if it may not have one more. Call `leave` at the stream's end. */
   enter(host: string): boolean {
-    return this.#places.enter(sourceOf(host));
+    return this.#places.acquire(sourceOf(host));
   }
 
   leave(host: string): void {
-    this.#places.leave(sourceOf(host));
+    this.#places.release(sourceOf(host));
   }
 
   /** Adds a new flow, which `end` ends. Its peer's address may be forged: if there are too many streams, the oldest such flow is ended. */
   addUnproven(end: () => void): void {
     this.#unproven.add(end);
     const [oldest] = this.#unproven;
-    if (oldest === undefined || this.#places.taken <= this.#crowded) return;
+    if (oldest === undefined || this.#places.inUse <= this.#crowded) return;
     this.#unproven.delete(oldest);
     oldest();
   }

@@ -63,14 +63,14 @@ export async function carry(
     };
     for (const bytes of early ?? []) opened.write(chunkOf(bytes));
     if (readableOver) opened.finish();
-    else if (opened.hungry) readable.resume();
+    else if (opened.isWritable) readable.resume();
   };
 
   readable.on("data", (bytes: Buffer) => {
     traffic.bytesIn += bytes.byteLength;
     early?.push(bytes);
     stream?.write(chunkOf(bytes));
-    if (stream?.hungry !== true) readable.pause();
+    if (stream?.isWritable !== true) readable.pause();
   });
   readable.on("end", () => {
     readableOver = true;

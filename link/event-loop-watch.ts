@@ -1,16 +1,16 @@
-import { BEAT_MS, Standstill } from "../shared/session/standstill.ts";
+import { BEAT_MS, EventLoopStall } from "../shared/session/event-loop-stall.ts";
 
 /** A watch for stalls of this process's event loop, while UDP sockets are open. */
 export class EventLoopWatch {
-  #detector: Standstill | undefined;
+  #detector: EventLoopStall | undefined;
   #timer: NodeJS.Timeout | undefined;
 
   /** Starts watching. */
   begin(): void {
     if (this.#timer !== undefined) return;
-    const standstill = new Standstill({ now: () => performance.now(), afterTurn: (run) => void setImmediate(run) });
-    this.#detector = standstill;
-    this.#timer = setInterval(standstill.beat, BEAT_MS).unref();
+    const stall = new EventLoopStall({ now: () => performance.now(), afterTurn: (run) => void setImmediate(run) });
+    this.#detector = stall;
+    this.#timer = setInterval(stall.beat, BEAT_MS).unref();
   }
 
   /** Stops watching: no UDP socket is open any more. */

@@ -3,7 +3,7 @@ import { decodeControl, encodeControl, Welcome, type Hello } from "../shared/wir
 import { SessionError } from "../shared/wire/errors.ts";
 import { decodeFrame, encodeFrame, TYPE, type Frame } from "../shared/wire/frame.ts";
 import { Keepalive } from "../shared/session/keepalive.ts";
-import { HELLO_TIMEOUT_MS, USUAL_DATA } from "../shared/wire/limits.ts";
+import { HELLO_TIMEOUT_MS, DEFAULT_DATA } from "../shared/wire/limits.ts";
 import type { Dialler } from "./dial/dialler.ts";
 import { onRefusal, openSocket } from "./dial/websocket.ts";
 import { msSinceBoot } from "./edge-time.ts";
@@ -26,7 +26,7 @@ export type LaneOptions = {
   /** A frame of a session, or a lane frame the lane itself does not handle. */
   frame: (frame: Frame) => void;
   /** The lane takes bulk again. */
-  room: () => void;
+  writable: () => void;
   /** The kernel has taken everything: waiting datagrams may be sent. */
   drained?: () => void;
 };
@@ -92,9 +92,9 @@ export class Lane implements AsyncDisposable {
   }
 
   /** Bytes of the largest frame of bulk to send now; 0: none. */
-  get room(): number {
+  get maxFrame(): number {
     if (this.#socket.readyState !== WebSocket.OPEN) return 0;
-    return Math.min(this.path.room, this.#welcome?.limits.frameBytes ?? USUAL_DATA);
+    return Math.min(this.path.maxFrame, this.#welcome?.limits.frameBytes ?? DEFAULT_DATA);
   }
 
   /** Bytes that the socket holds because the kernel has not taken them. Datagrams wait outside the socket, where they can still be dropped. */
@@ -106,13 +106,13 @@ export class Lane implements AsyncDisposable {
     if (this.#socket.readyState !== WebSocket.OPEN) return;
     this.#socket.send(frame, this.#flushed);
     this.path.sent(frame.byteLength, performance.now());
-    if (this.path.due(this.index === 0)) this.ping();
+    if (this.path.isMarkDue(this.index === 0)) this.ping();
   }
 
   /** Resolves when all that was sent until now has arrived at the edge, or the lane is over. */
   async delivered(): Promise<void> {
     if (this.#socket.readyState !== WebSocket.OPEN) return;
-    const arrival = new Promise<void>((resolve) => this.#awaiting.push({ total: this.path.total, resolve }));
+    const arrival = new Promise<void>((resolve) => this.#awaiting.push({ total: this.path.sentBytes, resolve }));
     this.ping();
     await Promise.race([arrival, this.closed]);
   }
@@ -138,15 +138,15 @@ export class Lane implements AsyncDisposable {
   #message(data: Buffer, isBinary: boolean): void {
     collectReadBuffers(data.byteLength);
     const now = performance.now();
-    this.#keepalive.heard(now, !isBinary);
+    this.#keepalive.received(now, !isBinary);
     this.suspect = false;
     if (!isBinary) {
       this.rtt = this.path.echoed(now) ?? this.rtt;
-      const { arrived } = this.path;
+      const { arrivedBytes: arrived } = this.path;
       for (const each of this.#awaiting) if (each.total <= arrived) each.resolve();
       this.#awaiting = this.#awaiting.filter(({ total }) => total > arrived);
-      if (this.path.due(this.index === 0)) this.ping();
-      this.#options.room();
+      if (this.path.isMarkDue(this.index === 0)) this.ping();
+      this.#options.writable();
       return;
     }
     this.#closeOnViolation(() => this.#frame(decodeFrame(data)));
@@ -208,7 +208,7 @@ export class Lane implements AsyncDisposable {
   #check(): void {
     if (this.#socket.readyState !== WebSocket.OPEN) return;
     const waiting = this.#options.waiting() || this.#socket.bufferedAmount > 0;
-    const { ping, suspect, dead, silentMs } = this.#keepalive.look(performance.now(), msSinceBoot(), waiting);
+    const { ping, suspect, dead, silentMs } = this.#keepalive.check(performance.now(), msSinceBoot(), waiting);
     if (dead)
       return this.#end({
         retryable: true,

@@ -6,9 +6,9 @@ import { EdgeTime } from "./edge-time.ts";
 import type { LinkFault, FatalFault } from "./fault.ts";
 import { dialLane, Lane } from "./lane.ts";
 import { pause } from "./pause.ts";
-import { HAS_STANDBY, HEARS_RULES } from "../shared/wire/version.ts";
+import { FEATURE_STANDBY, FEATURE_RULES } from "../shared/wire/version.ts";
 import { LaneSet } from "../shared/session/lane-set.ts";
-import { Lull, LULL_MS } from "../shared/session/lull.ts";
+import { SendPause, SEND_PAUSE_MS } from "../shared/session/send-pause.ts";
 import type { Path } from "../shared/session/path.ts";
 
 /** Lane 0 carries datagrams and small control only; the others carry streams, so that bulk is never ahead of a voice packet. */
@@ -40,7 +40,7 @@ export type LanesOptions = {
   waiting: () => boolean;
   frame: (frame: Frame) => void;
   /** A lane takes bulk again. */
-  room: () => void;
+  writable: () => void;
   /** The first lane is open, or open again. */
   up: (welcome: Welcome) => void;
   /** The realtime lane's socket is empty: waiting datagrams may be sent. */
@@ -68,8 +68,8 @@ export class Lanes {
   #reported = { reason: "", at: Number.NEGATIVE_INFINITY };
   /** When the last frame was sent. */
   #sentAt = performance.now();
-  readonly #lull = new Lull(() => this.#paths());
-  #lullOver: NodeJS.Timeout | undefined;
+  readonly #sendPause = new SendPause(() => this.#paths());
+  #sendPauseTimer: NodeJS.Timeout | undefined;
 
   constructor(options: LanesOptions) {
     this.#options = options;
@@ -97,18 +97,18 @@ export class Lanes {
   send(frame: Uint8Array, lane: number): void {
     this.#live.at(lane)?.send(frame);
     this.#sentAt = performance.now();
-    if (!this.#lull.begins(frame.byteLength, this.#sentAt)) return;
+    if (!this.#sendPause.startIfDue(frame.byteLength, this.#sentAt)) return;
     for (const [, each] of this.#live.all) if (each.path.unmarked > 0) each.ping();
-    this.#lullOver = setTimeout(() => {
-      this.#lull.breakOff(performance.now());
-      this.#options.room();
-    }, LULL_MS).unref();
+    this.#sendPauseTimer = setTimeout(() => {
+      this.#sendPause.abort(performance.now());
+      this.#options.writable();
+    }, SEND_PAUSE_MS).unref();
   }
 
   /** Sends HELLO again, because its content has changed. A relay of an earlier version gets it at the next dial. */
   resendHello(): void {
     const lane = this.#live.at(0);
-    if (lane === undefined || !this.#features.includes(HEARS_RULES)) return;
+    if (lane === undefined || !this.#features.includes(FEATURE_RULES)) return;
     lane.send(encodeControl(TYPE.HELLO, { ...this.#options.hello(), lane: lane.index }));
   }
 
@@ -118,18 +118,18 @@ export class Lanes {
     await Promise.race([this.#live.at(lane)?.delivered(), ended]);
   }
 
-  room(lane: number): number {
-    return this.#lull.on ? 0 : (this.#live.at(lane)?.room ?? 0);
+  maxFrame(lane: number): number {
+    return this.#sendPause.isActive ? 0 : (this.#live.at(lane)?.maxFrame ?? 0);
   }
 
   /** Handles an echo of a ping. */
   readonly #echoed = (): void => {
-    if (this.#lull.ends(performance.now())) {
-      clearTimeout(this.#lullOver);
+    if (this.#sendPause.endIfArrived(performance.now())) {
+      clearTimeout(this.#sendPauseTimer);
       // The best moment to measure the round trip: nothing of this end is in flight.
       for (const [index, lane] of this.#live.all) if (index > 0) lane.ping();
     }
-    if (!this.#lull.on) this.#options.room();
+    if (!this.#sendPause.isActive) this.#options.writable();
   };
 
   *#paths(): Iterable<Path> {
@@ -168,7 +168,7 @@ export class Lanes {
         return;
       }
       // The other process may stop at any time, and this relay tells when it has.
-      const waits = fault.code === "superseded" && this.#features.includes(HAS_STANDBY);
+      const waits = fault.code === "superseded" && this.#features.includes(FEATURE_STANDBY);
       if (waits) this.#standby = true;
       const retryMs = backoff.next(performance.now(), waits ? 0 : fault.afterMs, reached ? "reached" : answerOf(fault));
       if (!this.connected) {
@@ -209,7 +209,7 @@ export class Lanes {
     const { url, dialler, token, waiting, frame, drained } = this.#options;
     this.#live.dialling(index);
     const target = { url, dialler: dialler(), token: token(), hello: this.#hello(index) };
-    const options = { ...target, waiting, frame, room: this.#echoed };
+    const options = { ...target, waiting, frame, writable: this.#echoed };
     return dialLane(index === 0 && drained !== undefined ? { ...options, drained } : options, stop);
   }
 

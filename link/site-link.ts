@@ -66,7 +66,7 @@ export class SiteLink implements AsyncDisposable {
       ...(events.renew === undefined ? {} : { renew: events.renew }),
       waiting: () => this.#sessions.waiting,
       frame: (frame) => this.#receive(frame),
-      room: () => this.#sessions.pump(),
+      writable: () => this.#sessions.pump(),
       drained: () => events.drained(),
       up: (welcome) => this.#up(welcome),
       lost: (lane, fault) => {
@@ -105,7 +105,7 @@ export class SiteLink implements AsyncDisposable {
 
   /** True when an agent is there to open streams to. */
   get isReady(): boolean {
-    return this.#lanes.connected && this.#sessions.takers.length > 0;
+    return this.#lanes.connected && this.#sessions.acceptingSlots.length > 0;
   }
 
   get isConnected(): boolean {
@@ -134,7 +134,7 @@ export class SiteLink implements AsyncDisposable {
   /** Opens a stream or flow at a concrete endpoint; DATA may follow at once. `tried`: agents that turned out to be gone. */
   open(endpoint: string, visitor: string, kind: Kind, tried: ReadonlySet<string> = new Set()): Stream | Failure {
     if (!this.#lanes.connected) return { code: "lost", reason: "the edge can't be reached" };
-    const able = this.#sessions.takers.filter(({ incarnation }) => !tried.has(incarnation));
+    const able = this.#sessions.acceptingSlots.filter(({ incarnation }) => !tried.has(incarnation));
     this.#turn += 1;
     const agent = able[this.#turn % Math.max(1, able.length)];
     if (agent === undefined) return { code: "no-agent", reason: `no agent of ${this.site} is online` };

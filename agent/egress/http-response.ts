@@ -112,7 +112,7 @@ export class HttpAnswer {
       } else {
         this.#writer.record(RECORD.BODY, bytes);
       }
-      if (!stream.hungry) response.pause();
+      if (!stream.isWritable) response.pause();
     });
     response.on("end", () => {
       if (!response.complete || stream.over) return this.#cut(response);

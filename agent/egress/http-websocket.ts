@@ -99,7 +99,7 @@ export function serveWebSocket({ stream, head, httpTarget, writer, answer, accep
 
   const write = (kind: RecordKind, payload: Uint8Array): void => {
     for (const chunk of recordChunks(kind, payload)) stream.write(chunk);
-    if (!stream.hungry) socket.pause();
+    if (!stream.isWritable) socket.pause();
   };
   const close = (code: number, reason: string | Buffer): void => {
     write(RECORD.CLOSE, closePayload(code, Buffer.from(reason)));

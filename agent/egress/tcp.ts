@@ -95,7 +95,7 @@ async function reach(text: string, policy: TargetPolicy, onRead: OnRead, signal:
 function uploadOf(stream: Stream): OnRead {
   return (bytes) => {
     stream.write(chunkFor(bytes));
-    return stream.hungry;
+    return stream.isWritable;
   };
 }
 

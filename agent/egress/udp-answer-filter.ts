@@ -1,7 +1,7 @@
 import type { Address } from "../../shared/address/address.ts";
 import type { DialOptions } from "../../shared/wire/dial-options.ts";
 import type { Failure } from "../../shared/wire/errors.ts";
-import { Guard, type Drops } from "../../shared/session/flow.ts";
+import { AmplificationGuard, type Drops } from "../../shared/session/flow.ts";
 import type { Meanings } from "../../shared/address/target-rule.ts";
 import { mayDial, whyNot } from "../../shared/rule/target-policy.ts";
 import type { TargetPolicy } from "../policy.ts";
@@ -27,7 +27,7 @@ export type UdpAnswerFilterOptions = {
 /** A filter of the answers in one flow. It decides which ones the visitor gets, and to which port of the target's host its datagrams go. */
 export class UdpAnswerFilter {
   readonly #options: UdpAnswerFilterOptions;
-  readonly #guard: Guard;
+  readonly #guard: AmplificationGuard;
   #heldBack = { datagrams: 0, bytes: 0 };
   /** Why answers from another port were dropped. */
   #denied: string | null = null;
@@ -35,12 +35,12 @@ export class UdpAnswerFilter {
 
   constructor(options: UdpAnswerFilterOptions) {
     this.#options = options;
-    this.#guard = new Guard(options.guard);
+    this.#guard = new AmplificationGuard(options.guard);
   }
 
   /** Takes a datagram from the visitor. Returns the port of the target's host that it is for; null: the one that was dialled. */
   fromVisitor(bytes: Uint8Array): number | null {
-    this.#guard.heard(bytes.byteLength);
+    this.#guard.received(bytes.byteLength);
     // TFTP answers each request from a new port, to which the rest of the transfer goes (RFC 1350 section 4). All other
     // protocols keep using the mapped port: the visitor knows of no other.
     return this.#options.port !== TFTP || isRequest(bytes) ? null : this.#answeringPort;

@@ -1,7 +1,7 @@
 import type { Address } from "../../shared/address/address.ts";
 import type { DialOptions } from "../../shared/wire/dial-options.ts";
 import type { Failure } from "../../shared/wire/errors.ts";
-import { Early, FLOW_IDLE_MS, IdleFlows, type DatagramQueue } from "../../shared/session/flow.ts";
+import { EarlyDatagrams, FLOW_IDLE_MS, IdleFlows, type DatagramQueue } from "../../shared/session/flow.ts";
 import type { Dial } from "../../shared/wire/open.ts";
 import { formatHostPort } from "../../shared/address/socket-address.ts";
 import type { Stream } from "../../shared/session/stream.ts";
@@ -59,7 +59,7 @@ export class UdpEgress {
     const { policy, queue, proved } = this.#host;
     const { drops } = queue;
     const { promise, resolve } = deferred<Failure | null>();
-    const early = new Early(undefined, drops);
+    const early = new EarlyDatagrams(undefined, drops);
     const flow: Flow = {
       touched: performance.now(),
       idleMs: (options.idleSeconds ?? FLOW_IDLE_MS / 1000) * 1000,

@@ -31,7 +31,7 @@ export async function idleAgents(edge: string, tokens: readonly string[]): Promi
             },
             waiting: () => false,
             frame: () => {},
-            room: () => {},
+            writable: () => {},
           },
           stop.signal,
         ),

@@ -2,7 +2,7 @@ import { LANE_CLOSE, SessionError } from "../../shared/wire/errors.ts";
 import { TYPE, type Frame } from "../../shared/wire/frame.ts";
 import { encodeControl, type Hello } from "../../shared/wire/control.ts";
 import { DRAIN_MS, HELLOS_PER_SECOND, MAX_DATA, MAX_STREAMS, OPENS_PER_SECOND } from "../../shared/wire/limits.ts";
-import { ASKS_FOR_BUDGET, HAS_STANDBY, HEARS_RULES, PROTOCOL, VERSION } from "../../shared/wire/version.ts";
+import { FEATURE_ASK_BUDGET, FEATURE_STANDBY, FEATURE_RULES, PROTOCOL, VERSION } from "../../shared/wire/version.ts";
 import { Absences } from "./site/absences.ts";
 import { Hellos } from "./hellos.ts";
 import type { Lane } from "./lanes/lane.ts";
@@ -210,7 +210,7 @@ export class Reception {
         graceMs,
         version: VERSION,
         limits: { frameBytes: MAX_DATA, streams: MAX_STREAMS, opensPerSecond: OPENS_PER_SECOND },
-        features: [ASKS_FOR_BUDGET, HAS_STANDBY, HEARS_RULES],
+        features: [FEATURE_ASK_BUDGET, FEATURE_STANDBY, FEATURE_RULES],
       }),
     );
   }

@@ -4,8 +4,8 @@ import { Cut, decodeControl, type Welcome } from "../wire/control.ts";
 import { encodeEnd } from "../wire/ending.ts";
 import { SessionError, type Failure } from "../wire/errors.ts";
 import { encodeFrame, FLAG_MORE, TYPE, type Frame } from "../wire/frame.ts";
-import { GoneSessions } from "./gone-sessions.ts";
-import { decodeIntroduction } from "../wire/introduction.ts";
+import { EndedSessions } from "./ended-sessions.ts";
+import { decodeSessionFields } from "../wire/session-fields.ts";
 import { GRACE_MS, MAX_STREAMS } from "../wire/limits.ts";
 import type { Dial } from "../wire/open.ts";
 import { decodeResume, type Resume } from "../wire/resume.ts";
@@ -31,7 +31,7 @@ export class AgentSessions {
   readonly #byChannel = new Map<number, Session>();
   /** A session is found again by its id, whatever its channel is by then. */
   readonly #byId = new Map<string, Session>();
-  readonly #gone = new GoneSessions();
+  readonly #ended = new EndedSessions();
   /** RESUMEs whose last page has not come, by channel. */
   readonly #pages = new Map<number, Resume>();
   #boot: string | undefined;
@@ -52,7 +52,7 @@ export class AgentSessions {
 
   /** True while the far ends hold bytes of ours that they have not consumed. */
   get waiting(): boolean {
-    return this.#sessions.some(({ charges }) => charges.sent > 0);
+    return this.#sessions.some(({ outstanding }) => outstanding.sent > 0);
   }
 
   /** The first lane is there, or there again. */
@@ -115,7 +115,7 @@ export class AgentSessions {
 
   /** Wakes the relay, which then looks for ends that have gone silent. */
   wakeRelay(): void {
-    this.#budget.repeat();
+    this.#budget.repeatDemand();
   }
 
   /** Ends everything: the path is gone for good, or the agent stops. */
@@ -160,8 +160,8 @@ export class AgentSessions {
   }
 
   #begin(frame: Frame): void {
-    const introduction = decodeIntroduction(frame.payload);
-    const { id } = introduction;
+    const fields = decodeSessionFields(frame.payload);
+    const { id } = fields;
     const name = hex(id);
     const { channel } = frame;
     // Callers say it on each of their lanes, so that no DIAL on another one comes before it.
@@ -174,12 +174,12 @@ export class AgentSessions {
       to: { channel, slot: 0 },
       io: this.#host.io,
       graceMs: () => this.#graceMs,
-      introduction,
+      fields,
       on: (event, of) => this.#on(event, of),
     });
     this.#byChannel.set(channel, session);
     this.#byId.set(name, session);
-    session.allow(frame.offset);
+    session.setSendWindow(frame.offset);
     this.#budget.divide();
   }
 
@@ -193,7 +193,7 @@ export class AgentSessions {
         return this.#host.drained?.();
       case "over": {
         const { channel } = session.to;
-        this.#gone.add(channel, event.id);
+        this.#ended.add(channel, event.id);
         if (this.#byChannel.get(channel) === session) this.#byChannel.delete(channel);
         this.#byId.delete(hex(event.id));
       }
@@ -212,11 +212,12 @@ export class AgentSessions {
     if ((frame.flags & FLAG_MORE) !== 0) return void this.#pages.set(channel, resume);
     const session = this.#byId.get(hex(resume.id));
     const before = session?.to.channel;
-    const outcome = session?.reunite({ channel, slot: 0 }, frame.offset, resume.proof, resume.records) ?? "refused";
+    const outcome =
+      session?.acceptResume({ channel, slot: 0 }, frame.offset, resume.proof, resume.records) ?? "refused";
     // Read late from a connection that was replaced meanwhile: an answer would end what the later one has resumed.
     if (outcome === "stale") return;
     if (session === undefined || outcome === "refused") {
-      const never = session === undefined && !this.#gone.knows(resume.id);
+      const never = session === undefined && !this.#ended.knows(resume.id);
       return this.#refuse(channel, "no such session", resume.id, never);
     }
     if (before !== undefined && before !== channel && this.#byChannel.get(before) === session)
@@ -237,7 +238,7 @@ export class AgentSessions {
     if (session !== undefined) return session.receive(frame);
     // An answer to END would be answered in turn.
     if (frame.type === TYPE.END) return;
-    const answer = this.#gone.answer(frame.channel, this.#host.io.now());
+    const answer = this.#ended.answer(frame.channel, this.#host.io.now());
     if (answer !== null) this.#refuse(frame.channel, "no session on this channel", answer.id, answer.id === undefined);
   }
 }

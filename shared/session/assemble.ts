@@ -1,4 +1,4 @@
-import { encodeIntroduction, type Introduction } from "../wire/introduction.ts";
+import { encodeSessionFields, type SessionFields } from "../wire/session-fields.ts";
 import type { Dial } from "../wire/open.ts";
 import { Secret } from "../wire/resume.ts";
 import { Session, type SessionIo } from "./session.ts";
@@ -26,7 +26,7 @@ type Parts = {
   /** Milliseconds the session outlives its path; 0: not at all. */
   graceMs: () => number;
   /** What SESSION says: a caller makes it anew, an agent has read it. */
-  introduction: Introduction;
+  fields: SessionFields;
 };
 
 export type CallerParts = Parts & {
@@ -52,8 +52,8 @@ const DRAINED: SessionEvent = { type: "drained" };
  * this returns.
  */
 export function assemble(parts: CallerParts | AgentParts): Session {
-  const { role, to, io, graceMs, introduction, on } = parts;
-  const { id, key, frameBytes, timed } = introduction;
+  const { role, to, io, graceMs, fields, on } = parts;
+  const { id, key, frameBytes, timed } = fields;
   const session: Session = new Session({
     role,
     to,
@@ -64,9 +64,9 @@ export function assemble(parts: CallerParts | AgentParts): Session {
       ? { frameBytes, timed, dial: (stream, dial) => parts.on({ type: "dial", stream, dial }, session) }
       : {
           frameBytes: parts.frameBytes,
-          introduction: { payload: encodeIntroduction(introduction), lanes: parts.lanes },
+          sessionFrame: { payload: encodeSessionFields(fields), lanes: parts.lanes },
         }),
-    demands: () => on(DEMAND, session),
+    demandChanged: () => on(DEMAND, session),
     drained: () => on(DRAINED, session),
     ended: () => on({ type: "over", id }, session),
   });

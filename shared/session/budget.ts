@@ -1,8 +1,8 @@
 import type { Welcome } from "../wire/control.ts";
-import { divide, NO_DEMAND, sumOf, type Demand } from "./division.ts";
+import { divide, NO_DEMAND, sumDemands, type Demand } from "./division.ts";
 import { encodeFrame, TYPE, viewOf, writeU64 } from "../wire/frame.ts";
 import type { Session } from "./session.ts";
-import { ASKS_FOR_BUDGET } from "../wire/version.ts";
+import { FEATURE_ASK_BUDGET } from "../wire/version.ts";
 
 export type BudgetHost = {
   /** Sessions whose far ends may send. */
@@ -16,7 +16,7 @@ export class Budget {
   readonly #host: BudgetHost;
   #bytes = 0;
   /** What the relay was asked for; null: it does not understand. */
-  #asked: Demand | null = null;
+  #sentDemand: Demand | null = null;
 
   constructor(host: BudgetHost) {
     this.#host = host;
@@ -24,7 +24,7 @@ export class Budget {
 
   /** A relay has let us in; it has not been asked for anything yet. */
   welcome({ budget, features }: Welcome): void {
-    this.#asked = features.includes(ASKS_FOR_BUDGET) ? NO_DEMAND : null;
+    this.#sentDemand = features.includes(FEATURE_ASK_BUDGET) ? NO_DEMAND : null;
     this.grant(budget);
   }
 
@@ -35,34 +35,38 @@ export class Budget {
   }
 
   /** Session window of one session, in bytes of charge. */
-  part(session: Session): number {
+  share(session: Session): number {
     const sessions = this.#host.sessions();
-    return this.#parts(sessions)[sessions.indexOf(session)] ?? 0;
+    return this.#shares(sessions)[sessions.indexOf(session)] ?? 0;
   }
 
   /** Sessions have come or gone, or want something else. */
   divide(): void {
     const sessions = this.#host.sessions();
-    const parts = this.#parts(sessions);
-    for (const [index, session] of sessions.entries()) session.grant(parts[index] ?? 0);
-    const demand = sumOf(sessions.map((session) => session.demand));
-    if (this.#asked === null || (this.#asked.wants === demand.wants && this.#asked.stuck === demand.stuck)) return;
-    this.#ask(demand);
+    const shares = this.#shares(sessions);
+    for (const [index, session] of sessions.entries()) session.grantWindow(shares[index] ?? 0);
+    const demand = sumDemands(sessions.map((session) => session.demand));
+    if (
+      this.#sentDemand === null ||
+      (this.#sentDemand.bytes === demand.bytes && this.#sentDemand.unread === demand.unread)
+    )
+      return;
+    this.#sendDemand(demand);
   }
 
   /** Says again what was asked for last: a word that changes nothing, and wakes the relay. */
-  repeat(): void {
-    if (this.#asked !== null) this.#ask(this.#asked);
+  repeatDemand(): void {
+    if (this.#sentDemand !== null) this.#sendDemand(this.#sentDemand);
   }
 
-  #ask(demand: Demand): void {
-    this.#asked = demand;
-    const stuck = new Uint8Array(8);
-    writeU64(viewOf(stuck), 0, demand.stuck);
-    this.#host.send(encodeFrame({ type: TYPE.BUDGET, offset: demand.wants }, stuck));
+  #sendDemand(demand: Demand): void {
+    this.#sentDemand = demand;
+    const payload = new Uint8Array(8);
+    writeU64(viewOf(payload), 0, demand.unread);
+    this.#host.send(encodeFrame({ type: TYPE.BUDGET, offset: demand.bytes }, payload));
   }
 
-  #parts(sessions: readonly Session[]): number[] {
+  #shares(sessions: readonly Session[]): number[] {
     return divide(
       this.#bytes,
       sessions.map(({ demand }) => demand),

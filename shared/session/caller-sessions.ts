@@ -3,8 +3,8 @@ import { Budget } from "./budget.ts";
 import { decodeControl, Routes, type Welcome } from "../wire/control.ts";
 import { encodeEnd } from "../wire/ending.ts";
 import { FLAG_MORE, TYPE, type Frame } from "../wire/frame.ts";
-import { GoneSessions } from "./gone-sessions.ts";
-import { newIntroduction } from "../wire/introduction.ts";
+import { EndedSessions } from "./ended-sessions.ts";
+import { newSessionFields } from "../wire/session-fields.ts";
 import { GRACE_MS } from "../wire/limits.ts";
 import type { Failure } from "../wire/errors.ts";
 import type { Session, SessionIo } from "./session.ts";
@@ -33,7 +33,7 @@ export class CallerSessions {
   readonly #host: CallerSessionsHost;
   readonly #sessions = new Map<string, Kept>();
   /** By slot. */
-  readonly #gone = new GoneSessions();
+  readonly #ended = new EndedSessions();
   readonly #budget = new Budget({ sessions: () => this.all, send: (frame) => this.#host.io.send(frame, 0) });
   #slots: Slot[] = [];
   #endpoints: Endpoints = [];
@@ -57,7 +57,7 @@ export class CallerSessions {
   }
 
   /** The agents that take new streams. */
-  get takers(): Slot[] {
+  get acceptingSlots(): Slot[] {
     const taking = new Set(this.#endpoints.flatMap(({ slots }) => slots));
     return this.#slots.filter(({ slot }) => taking.has(slot));
   }
@@ -72,7 +72,7 @@ export class CallerSessions {
 
   /** True while the agents hold bytes of ours that they have not consumed. */
   get waiting(): boolean {
-    return this.all.some(({ charges }) => charges.sent > 0);
+    return this.all.some(({ outstanding }) => outstanding.sent > 0);
   }
 
   /** The first lane is there, or there again. ROUTES follows, and takes up the sessions that wait. */
@@ -104,7 +104,7 @@ export class CallerSessions {
 
   /** Wakes the relay, which then looks for ends that have gone silent. */
   wakeRelay(): void {
-    this.#budget.repeat();
+    this.#budget.repeatDemand();
   }
 
   /** Takes ROUTES; true when that was its last page. Throws SessionError on one that makes no sense. */
@@ -115,7 +115,7 @@ export class CallerSessions {
     this.#slots = slots;
     this.#endpoints = this.#pages;
     this.#pages = [];
-    this.#rejoin();
+    this.#resumeSessions();
     return true;
   }
 
@@ -128,7 +128,7 @@ export class CallerSessions {
     if (session !== undefined) return session.receive(frame);
     // An answer to END would be answered in turn; and of an agent on a new slot, ROUTES may come after its frames.
     if (frame.type === TYPE.END || !this.#slots.some(({ slot }) => slot === frame.slot)) return;
-    const answer = this.#gone.answer(frame.slot, this.#host.io.now());
+    const answer = this.#ended.answer(frame.slot, this.#host.io.now());
     if (answer === null) return;
     const to = { channel: this.#channel, slot: frame.slot };
     this.#host.io.send(encodeEnd(to, { code: "done", reason: "no session with this agent", id: answer.id }), 0);
@@ -146,11 +146,11 @@ export class CallerSessions {
       graceMs: () => this.#graceMs,
       frameBytes: agent.frameBytes,
       lanes: () => Array.from({ length: lanes }, (_, lane) => lane),
-      introduction: newIntroduction(random),
+      fields: newSessionFields(random),
       on: (event, of) => this.#on(event, of, agent.incarnation),
     });
     this.#sessions.set(agent.incarnation, { session, identity: agent.agent });
-    session.begin(this.#budget.part(session));
+    session.begin(this.#budget.share(session));
     this.#budget.divide();
     return session;
   }
@@ -162,7 +162,7 @@ export class CallerSessions {
       case "drained":
         return this.#host.drained?.();
       case "over":
-        this.#gone.add(session.to.slot, event.id);
+        this.#ended.add(session.to.slot, event.id);
         if (this.#sessions.get(incarnation)?.session === session) this.#sessions.delete(incarnation);
     }
   }
@@ -185,7 +185,7 @@ export class CallerSessions {
   }
 
   /** Sessions whose agent is there go on; those whose agent was replaced end; the others wait. */
-  #rejoin(): void {
+  #resumeSessions(): void {
     for (const [incarnation, { session, identity }] of [...this.#sessions]) {
       const slot = this.#slots.find((each) => each.incarnation === incarnation)?.slot;
       const moved = session.to.slot !== slot || session.to.channel !== this.#channel;

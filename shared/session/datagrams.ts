@@ -1,7 +1,7 @@
-import { Flight } from "./flight.ts";
+import { CongestionControl } from "./congestion-control.ts";
 import { DATAGRAM_DEADLINE_MS } from "../wire/limits.ts";
 import { FLAG_ACK } from "../wire/frame.ts";
-import { Transit } from "./transit.ts";
+import { QueueingDelay } from "./queueing-delay.ts";
 
 // The offset of a DGRAM (docs/protocol.md section 3.2): below TIMED the datagram's age in microseconds; from there on when it
 // was sent, in microseconds of the sender's own clock, times 256, and its age at that time in milliseconds; FULL says that the
@@ -29,8 +29,8 @@ export function decodeWaited(payload: Uint8Array): number {
 export class Datagrams {
   /** True when the far end reads times, and answers those it is asked to. */
   timed = false;
-  readonly #flight = new Flight();
-  readonly #transit = new Transit();
+  readonly #congestion = new CongestionControl();
+  readonly #queueing = new QueueingDelay();
   readonly #isUp: () => boolean;
 
   /** `isUp`: whether frames get through. */
@@ -39,18 +39,18 @@ export class Datagrams {
   }
 
   /** Whether one may be sent now, or has to wait where it can still be dropped. `now` in milliseconds. */
-  room(now: number): boolean {
-    return this.#isUp() && (!this.timed || this.#flight.room(now));
+  maySend(now: number): boolean {
+    return this.#isUp() && (!this.timed || this.#congestion.maySend(now));
   }
 
   /** Whether one of a flow that has nothing waiting may be sent now, though others have to wait. */
-  spare(now: number): boolean {
-    return this.timed && this.#isUp() && this.#flight.spare(now);
+  mayOvertake(now: number): boolean {
+    return this.timed && this.#isUp() && this.#congestion.mayOvertake(now);
   }
 
   /** Whether one that has waited here for `age` milliseconds would come too late, as far as it is known. */
   isLate(age: number, now: number): boolean {
-    const delay = this.timed ? this.#flight.delay(now) : 0;
+    const delay = this.timed ? this.#congestion.delay(now) : 0;
     // Beyond the deadline it is one of those by which a path that stands still is tried.
     const isKnown = delay <= DATAGRAM_DEADLINE_MS;
     return age + (isKnown ? delay : 0) > DATAGRAM_DEADLINE_MS;
@@ -60,8 +60,8 @@ export class Datagrams {
   sent(bytes: number, age: number, now: number): { offset: number; flags: number } {
     if (!this.timed) return { offset: Math.round(age * 1000), flags: 0 };
     const time = (Math.floor(now * 1000) + CLOCK_OFFSET) % CLOCK_MODULUS;
-    const isAsked = this.#flight.sent(bytes, now, time);
-    const full = this.#flight.isFull(now) ? FULL : 0;
+    const isAsked = this.#congestion.sent(bytes, now, time);
+    const full = this.#congestion.isFull(now) ? FULL : 0;
     const offset = time * AGES + full + Math.min(FULL - 1, Math.round(age));
     return { offset, flags: isAsked ? FLAG_ACK : 0 };
   }
@@ -73,12 +73,12 @@ export class Datagrams {
     this.timed = true;
     const name = Math.floor(offset / AGES);
     const said = offset % AGES;
-    const waited = this.#transit.waited(name / 1000, now, said >= FULL);
+    const waited = this.#queueing.measure(name / 1000, now, said >= FULL);
     return { age: (said % FULL) + waited, waited, name };
   }
 
   /** The far end has all that was sent up to this one, which had waited on the way for so many milliseconds. */
   echoed(name: number, waited: number, now: number): void {
-    this.#flight.echoed(name, waited, now);
+    this.#congestion.echoed(name, waited, now);
   }
 }

@@ -14,7 +14,7 @@ const WAITING_BYTES = 1024 * 1024;
 /** Bytes that a flow sends before those that began to wait after it come first. */
 const TURN_BYTES = 1_400;
 /** Bytes that a datagram counts beside its own, where flows are compared: many small ones crowd others out, too. */
-const DATAGRAM_COST = WAITING_BYTES / WAITING_DATAGRAMS;
+const DATAGRAM_OVERHEAD = WAITING_BYTES / WAITING_DATAGRAMS;
 
 /**
  * Why datagrams were dropped: no room, over the deadline, over the mapping's rate, over what an unproven peer may be sent,
@@ -35,13 +35,23 @@ export type QueuedFlow = {
   readonly over?: boolean;
 };
 
-type Waiting = { bytes: Uint8Array; at: number };
+type WaitingDatagram = { bytes: Uint8Array; at: number };
 
 /** What waits of one flow; the first of `datagrams` that is not taken yet is at `first`. `sent`: bytes since it began to wait. */
-type Line = { readonly flow: QueuedFlow; datagrams: Waiting[]; first: number; bytes: number; sent: number };
+type FlowQueue = {
+  readonly flow: QueuedFlow;
+  datagrams: WaitingDatagram[];
+  first: number;
+  bytes: number;
+  sent: number;
+};
 
 /** Lines of one session, each in the order of turns: those that have sent little since they began to wait come first. */
-type Way = { readonly datagrams: Datagrams | undefined; readonly fresh: Set<Line>; readonly others: Set<Line> };
+type SessionQueue = {
+  readonly datagrams: Datagrams | undefined;
+  readonly fresh: Set<FlowQueue>;
+  readonly others: Set<FlowQueue>;
+};
 
 /**
  * Datagrams of all flows on their way into one lane: at once if the socket is free and their session's path has room, else
@@ -51,8 +61,8 @@ export class DatagramQueue {
   readonly drops: Drops;
   readonly #queued: () => number;
   readonly #now: () => number;
-  readonly #lines = new Map<QueuedFlow, Line>();
-  readonly #ways = new Map<Datagrams | undefined, Way>();
+  readonly #flows = new Map<QueuedFlow, FlowQueue>();
+  readonly #sessions = new Map<Datagrams | undefined, SessionQueue>();
   #length = 0;
   #bytes = 0;
 
@@ -70,118 +80,124 @@ export class DatagramQueue {
   /** Sends one, or keeps a copy of it until there is room: the reader's buffer is its own again after this call. */
   send(flow: QueuedFlow, bytes: Uint8Array): void {
     const now = this.#now();
-    const waiting = this.#lines.get(flow);
+    const waiting = this.#flows.get(flow);
     if (waiting === undefined && this.#isFree(flow, now)) return flow.datagram(bytes, 0);
-    const line = waiting ?? this.#begin(flow);
-    line.datagrams.push({ bytes: bytes.slice(), at: now });
-    line.bytes += bytes.byteLength;
+    const queue = waiting ?? this.#begin(flow);
+    queue.datagrams.push({ bytes: bytes.slice(), at: now });
+    queue.bytes += bytes.byteLength;
     this.#length += 1;
     this.#bytes += bytes.byteLength;
-    this.#dropLate(line, now);
+    this.#dropLate(queue, now);
     while (this.#length > WAITING_DATAGRAMS || this.#bytes > WAITING_BYTES) {
-      this.#take(this.#longest(line));
+      this.#take(this.#longest(queue));
       this.drops.queue += 1;
     }
-    const way = this.#ways.get(flow.datagrams);
-    if (way !== undefined) this.#sendFrom([way]);
+    const sessionQueue = this.#sessions.get(flow.datagrams);
+    if (sessionQueue !== undefined) this.#sendFrom([sessionQueue]);
   }
 
   /** The socket, or a session's path, has room: sends what is still fresh, one of each flow in turn. */
   flush(): void {
-    this.#sendFrom([...this.#ways.values()]);
+    this.#sendFrom([...this.#sessions.values()]);
   }
 
-  #sendFrom(ways: readonly Way[]): void {
-    let open = ways;
+  #sendFrom(queues: readonly SessionQueue[]): void {
+    let open = queues;
     while (open.length > 0) open = open.filter((way) => this.#sendOne(way));
   }
 
   /** Whether one of a flow of which nothing waits goes at once. */
   #isFree({ datagrams }: QueuedFlow, now: number): boolean {
     if (this.#queued() >= SOCKET_BYTES) return false;
-    return (!this.#ways.has(datagrams) && datagrams?.room(now) !== false) || datagrams?.spare(now) === true;
+    return (
+      (!this.#sessions.has(datagrams) && datagrams?.maySend(now) !== false) || datagrams?.mayOvertake(now) === true
+    );
   }
 
   /** False when nothing of this session may be sent now. */
-  #sendOne(way: Way): boolean {
+  #sendOne(session: SessionQueue): boolean {
     const now = this.#now();
-    if (this.#queued() >= SOCKET_BYTES || way.datagrams?.room(now) === false) return false;
-    const [line] = way.fresh.size > 0 ? way.fresh : way.others;
-    if (line === undefined) return false;
-    this.#dropLate(line, now);
-    if (this.#lines.get(line.flow) === line) this.#sendFirst(way, line, now);
-    return this.#ways.has(way.datagrams);
+    if (this.#queued() >= SOCKET_BYTES || session.datagrams?.maySend(now) === false) return false;
+    const [queue] = session.fresh.size > 0 ? session.fresh : session.others;
+    if (queue === undefined) return false;
+    this.#dropLate(queue, now);
+    if (this.#flows.get(queue.flow) === queue) this.#sendFirst(session, queue, now);
+    return this.#sessions.has(session.datagrams);
   }
 
-  #sendFirst(way: Way, line: Line, now: number): void {
-    const { bytes, at } = this.#take(line);
-    line.sent += bytes.byteLength;
+  #sendFirst(session: SessionQueue, queue: FlowQueue, now: number): void {
+    const { bytes, at } = this.#take(queue);
+    queue.sent += bytes.byteLength;
     // Its next turn comes after those of all others.
-    if (way.fresh.delete(line) || way.others.delete(line)) (line.sent < TURN_BYTES ? way.fresh : way.others).add(line);
-    if (line.flow.over === true) this.drops.refused += 1;
-    else line.flow.datagram(bytes, Math.round((now - at) * 1000));
+    if (session.fresh.delete(queue) || session.others.delete(queue))
+      (queue.sent < TURN_BYTES ? session.fresh : session.others).add(queue);
+    if (queue.flow.over === true) this.drops.refused += 1;
+    else queue.flow.datagram(bytes, Math.round((now - at) * 1000));
   }
 
-  #begin(flow: QueuedFlow): Line {
-    const line = { flow, datagrams: [], first: 0, bytes: 0, sent: 0 };
+  #begin(flow: QueuedFlow): FlowQueue {
+    const queue = { flow, datagrams: [], first: 0, bytes: 0, sent: 0 };
     const { datagrams } = flow;
-    const way = this.#ways.get(datagrams) ?? { datagrams, fresh: new Set(), others: new Set() };
-    way.fresh.add(line);
-    this.#ways.set(datagrams, way);
-    this.#lines.set(flow, line);
-    return line;
+    const session = this.#sessions.get(datagrams) ?? { datagrams, fresh: new Set(), others: new Set() };
+    session.fresh.add(queue);
+    this.#sessions.set(datagrams, session);
+    this.#flows.set(flow, queue);
+    return queue;
   }
 
-  #dropLate(line: Line, now: number): void {
-    const { datagrams } = line.flow;
-    for (let next = line.datagrams[line.first]; next !== undefined; next = line.datagrams[line.first]) {
+  #dropLate(queue: FlowQueue, now: number): void {
+    const { datagrams } = queue.flow;
+    for (let next = queue.datagrams[queue.first]; next !== undefined; next = queue.datagrams[queue.first]) {
       const age = now - next.at;
       if (!(datagrams?.isLate(age, now) ?? age > DATAGRAM_DEADLINE_MS)) return;
-      this.#take(line);
+      this.#take(queue);
       this.drops.late += 1;
     }
   }
 
   /** The line that has to lose one: `line` itself if it has its share or more, which is nearly always so in a flood. */
-  #longest(line: Line): Line {
-    const total = this.#length * DATAGRAM_COST + this.#bytes;
-    if (costOf(line) * this.#lines.size >= total) return line;
-    return [...this.#lines.values()].reduce((longest, each) => (costOf(each) > costOf(longest) ? each : longest), line);
+  #longest(queue: FlowQueue): FlowQueue {
+    const total = this.#length * DATAGRAM_OVERHEAD + this.#bytes;
+    if (sizeOf(queue) * this.#flows.size >= total) return queue;
+    return [...this.#flows.values()].reduce(
+      (longest, each) => (sizeOf(each) > sizeOf(longest) ? each : longest),
+      queue,
+    );
   }
 
-  #take(line: Line): Waiting {
-    const taken = line.datagrams[line.first] as Waiting;
-    line.first += 1;
-    line.bytes -= taken.bytes.byteLength;
+  #take(queue: FlowQueue): WaitingDatagram {
+    const taken = queue.datagrams[queue.first] as WaitingDatagram;
+    queue.first += 1;
+    queue.bytes -= taken.bytes.byteLength;
     this.#length -= 1;
     this.#bytes -= taken.bytes.byteLength;
-    if (line.first === line.datagrams.length) this.#end(line);
-    if (line.first > WAITING_DATAGRAMS) {
-      line.datagrams = line.datagrams.slice(line.first);
-      line.first = 0;
+    if (queue.first === queue.datagrams.length) this.#end(queue);
+    if (queue.first > WAITING_DATAGRAMS) {
+      queue.datagrams = queue.datagrams.slice(queue.first);
+      queue.first = 0;
     }
     return taken;
   }
 
-  #end(line: Line): void {
-    const { flow } = line;
-    const way = this.#ways.get(flow.datagrams);
-    way?.fresh.delete(line);
-    way?.others.delete(line);
-    if (way?.fresh.size === 0 && way.others.size === 0) this.#ways.delete(flow.datagrams);
-    this.#lines.delete(flow);
+  #end(queue: FlowQueue): void {
+    const { flow } = queue;
+    const session = this.#sessions.get(flow.datagrams);
+    session?.fresh.delete(queue);
+    session?.others.delete(queue);
+    if (session?.fresh.size === 0 && session.others.size === 0) this.#sessions.delete(flow.datagrams);
+    this.#flows.delete(flow);
   }
 }
 
-function costOf({ datagrams, first, bytes }: Line): number {
-  return (datagrams.length - first) * DATAGRAM_COST + bytes;
+function sizeOf({ datagrams, first, bytes }: FlowQueue): number {
+  return (datagrams.length - first) * DATAGRAM_OVERHEAD + bytes;
 }
 
 /** Datagrams that come before there is a socket to send them from: a few, the newest. */
-export class Early {
+export class EarlyDatagrams {
   readonly #most: number;
   readonly #drops: Drops;
-  #datagrams: Waiting[] = [];
+  #datagrams: WaitingDatagram[] = [];
 
   constructor(most = 16, drops: Drops = noDrops()) {
     this.#most = most;
@@ -211,10 +227,10 @@ export class Early {
  * Against forged sources: what a peer is sent stays within three times what it sent, until it has shown that it hears us.
  * `first`: it has when it speaks again after an answer; `always`: a known reflector's peers never have.
  */
-export class Guard {
+export class AmplificationGuard {
   readonly #mode: "first" | "always" | undefined;
-  #received = 0;
-  #sent = 0;
+  #receivedBytes = 0;
+  #sentBytes = 0;
   #proved: boolean;
 
   constructor(mode: "first" | "always" | undefined) {
@@ -223,9 +239,9 @@ export class Guard {
   }
 
   /** The peer sent so many bytes. */
-  heard(bytes: number): void {
-    this.#received += bytes;
-    if (this.#mode === "first" && this.#sent > 0) this.#proved = true;
+  received(bytes: number): void {
+    this.#receivedBytes += bytes;
+    if (this.#mode === "first" && this.#sentBytes > 0) this.#proved = true;
   }
 
   /** It is known by other means that the peer is where it says. */
@@ -235,8 +251,8 @@ export class Guard {
 
   /** Whether so many bytes may be sent to it now; counts them if so. */
   allows(bytes: number): boolean {
-    if (!this.#proved && this.#sent + bytes > 3 * this.#received) return false;
-    this.#sent += bytes;
+    if (!this.#proved && this.#sentBytes + bytes > 3 * this.#receivedBytes) return false;
+    this.#sentBytes += bytes;
     return true;
   }
 }

@@ -1,6 +1,6 @@
 import { SessionError } from "../wire/errors.ts";
 import { FRAME_CHARGE, MAX_DATA, STREAM_WINDOW } from "../wire/limits.ts";
-import { Window } from "./window.ts";
+import { StreamWindow } from "./stream-window.ts";
 
 // The receiving half of a stream: what came, what the application has taken, and how far we let the far end go.
 
@@ -17,21 +17,21 @@ export class Incoming {
   /** Absolute limit granted. */
   limit: number;
   /** It has been quiet, and nothing of it is held here: what was promised beyond the usual counts when it speaks again. */
-  resting = false;
+  isIdle = false;
   /** Since when the reader has been more than a second behind what came, in monotonic milliseconds; null: it is not. */
   stalledAt: number | null = null;
   /** Offset up to which bytes had come at the last `look`. */
-  #seen = 0;
+  #receivedAtCheck = 0;
   /** Charge of frames received and not yet reported consumed. */
-  held = 0;
+  outstanding = 0;
   finalSize: number | null = null;
   #reported = 0;
   /** Ends of the frames not yet consumed, oldest first. */
-  #ends: number[] = [];
+  #frameEnds: number[] = [];
   /** Charge consumed and not yet reported. */
-  #unreported = 0;
+  #unreportedCharge = 0;
   #asked = false;
-  readonly #window = new Window();
+  readonly #window = new StreamWindow();
 
   constructor(limit: number) {
     this.limit = limit;
@@ -55,11 +55,11 @@ export class Incoming {
     if (offset > this.received) return this.#gap();
     if (end <= this.received) return null;
     const fresh = bytes.subarray(this.received - offset);
-    this.#window.arrived(this.received, end, now);
+    this.#window.received(this.received, end, now);
     this.received = end;
-    this.resting = false;
-    this.#ends.push(end);
-    this.held += fresh.byteLength + FRAME_CHARGE;
+    this.isIdle = false;
+    this.#frameEnds.push(end);
+    this.outstanding += fresh.byteLength + FRAME_CHARGE;
     this.#asked = false;
     return fresh;
   }
@@ -86,12 +86,12 @@ export class Incoming {
     const before = this.consumed;
     this.consumed += bytes;
     this.consumedAt = now;
-    if (this.consumed >= this.#seen) this.stalledAt = null;
+    if (this.consumed >= this.#receivedAtCheck) this.stalledAt = null;
     let frames = 0;
-    while (this.#ends[frames] !== undefined && (this.#ends[frames] ?? 0) <= this.consumed) frames += 1;
-    if (frames > 0) this.#ends.splice(0, frames);
-    this.#unreported += this.consumed - before + frames * FRAME_CHARGE;
-    this.#window.taken(this.consumed, received, now);
+    while (this.#frameEnds[frames] !== undefined && (this.#frameEnds[frames] ?? 0) <= this.consumed) frames += 1;
+    if (frames > 0) this.#frameEnds.splice(0, frames);
+    this.#unreportedCharge += this.consumed - before + frames * FRAME_CHARGE;
+    this.#window.consumed(this.consumed, received, now);
   }
 
   /** What to tell the far end: bytes consumed, and one more when the FIN is consumed too. */
@@ -104,21 +104,21 @@ export class Incoming {
     return this.finalSize !== null && this.received > this.finalSize && this.consumed === this.finalSize;
   }
 
-  get unreported(): boolean {
+  get hasUnreported(): boolean {
     return this.toReport > this.#reported;
   }
 
   /** True when waiting longer to report would hold the far end back. */
-  get overdue(): boolean {
-    return this.unreported && (this.done || this.#unreported >= Math.min(REPORT_CHARGE, this.window / 4));
+  get isReportDue(): boolean {
+    return this.hasUnreported && (this.done || this.#unreportedCharge >= Math.min(REPORT_CHARGE, this.window / 4));
   }
 
   /** Notes that `toReport` is on its way; returns the charge the far end will release. */
   report(): number {
-    const released = this.#unreported;
+    const released = this.#unreportedCharge;
     this.#reported = this.toReport;
-    this.#unreported = 0;
-    this.held -= released;
+    this.#unreportedCharge = 0;
+    this.outstanding -= released;
     return released;
   }
 
@@ -126,7 +126,7 @@ export class Incoming {
   grant(bytes: number, now: number): boolean {
     const limit = this.consumed + bytes;
     if (limit <= this.limit || this.finalSize !== null) return false;
-    this.#window.moved(this.limit, now);
+    this.#window.limitRaised(this.limit, now);
     this.limit = limit;
     return true;
   }
@@ -135,20 +135,20 @@ export class Incoming {
   get promised(): number {
     if (this.finalSize !== null) return this.finalSize - this.consumed;
     const promised = this.limit - this.consumed;
-    return this.resting ? Math.min(promised, STREAM_WINDOW) : promised;
+    return this.isIdle ? Math.min(promised, STREAM_WINDOW) : promised;
   }
 
   /** After a quiet while: the window falls back to where it began. */
-  settle(): void {
-    this.#window.settle();
-    this.resting = this.held === 0;
+  setIdle(): void {
+    this.#window.reset();
+    this.isIdle = this.outstanding === 0;
   }
 
   /** Once a second: a reader that has not taken what had come by the last time is stalled. True when that has changed. */
-  look(now: number): boolean {
+  checkStalled(now: number): boolean {
     const before = this.stalledAt;
-    this.stalledAt = this.consumed < this.#seen ? (before ?? now) : null;
-    this.#seen = this.#receivedBytes;
+    this.stalledAt = this.consumed < this.#receivedAtCheck ? (before ?? now) : null;
+    this.#receivedAtCheck = this.#receivedBytes;
     return this.stalledAt !== before;
   }
 

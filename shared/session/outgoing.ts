@@ -1,15 +1,20 @@
 import { SessionError } from "../wire/errors.ts";
 import { HEADROOM } from "../wire/frame.ts";
-import { FRAME_CHARGE, MAX_ASKED, MAX_DATA, MIN_ASKED, USUAL_DATA } from "../wire/limits.ts";
+import { FRAME_CHARGE, MAX_ASKED, MAX_DATA, MIN_ASKED, DEFAULT_DATA } from "../wire/limits.ts";
 
 // The sending half of a stream: what waits, what was sent and is not yet consumed, and how far the far end lets us go.
 // What is kept for sending again is exactly what is charged: there is no second buffer.
 
 /** Under this, a frame costs more than the copy that makes it larger. */
-const CHEAP_BYTES = USUAL_DATA;
+const CHEAP_BYTES = DEFAULT_DATA;
 
 /** A frame's bytes with HEADROOM before them, and the offsets they cover. */
-export type Kept = { chunk: Uint8Array; start: number; end: number; /** Sent more than once. */ again?: boolean };
+export type SentFrame = {
+  chunk: Uint8Array;
+  start: number;
+  end: number;
+  /** Sent more than once. */ isResent?: boolean;
+};
 
 export class Outgoing {
   /** Offset of the next byte never sent before. */
@@ -19,7 +24,7 @@ export class Outgoing {
   /** What the far end has consumed; final size + 1 once it has consumed the FIN. */
   consumed = 0;
   /** Charge of what is sent and not consumed. */
-  charge = 0;
+  outstanding = 0;
   /** Bytes accepted from the application and not yet sent. */
   pendingBytes = 0;
   finSent = false;
@@ -29,11 +34,11 @@ export class Outgoing {
   recycle: ((chunk: Uint8Array) => void) | null = null;
   #finishing = false;
   #pending: Uint8Array[] = [];
-  #kept: Kept[] = [];
+  #sentFrames: SentFrame[] = [];
   /** Bytes the far end has asked to be sent again. */
-  #asked = 0;
+  #askedBytes = 0;
   /** Index into #kept of the first frame to send again; #kept.length when there is none. */
-  #again = 0;
+  #nextResend = 0;
 
   constructor(limit: number) {
     this.limit = limit;
@@ -57,8 +62,8 @@ export class Outgoing {
   }
 
   /** Frames sent and not consumed. */
-  get outstanding(): number {
-    return this.#kept.length;
+  get outstandingFrames(): number {
+    return this.#sentFrames.length;
   }
 
   /** Chunks accepted from the application and not yet sent: a small one costs far more than its bytes. */
@@ -67,13 +72,13 @@ export class Outgoing {
   }
 
   /** True when frames wait to be sent again. */
-  get hasAgain(): boolean {
-    return this.#again < this.#kept.length;
+  get hasResends(): boolean {
+    return this.#nextResend < this.#sentFrames.length;
   }
 
   /** True when something could be sent were there credit in the session. */
   get ready(): boolean {
-    if (this.hasAgain) return true;
+    if (this.hasResends) return true;
     if (this.#pending.length > 0) return this.sent < this.limit;
     return this.#finishing && !this.finSent;
   }
@@ -89,17 +94,17 @@ export class Outgoing {
   }
 
   /** The next frame that must be sent again, already charged; null when there is none. */
-  takeAgain(): Kept | null {
-    const kept = this.#kept[this.#again];
-    if (kept === undefined) return null;
-    this.#again += 1;
-    return kept;
+  takeResend(): SentFrame | null {
+    const frame = this.#sentFrames[this.#nextResend];
+    if (frame === undefined) return null;
+    this.#nextResend += 1;
+    return frame;
   }
 
   /**
    * Takes the next new frame of at most `most` bytes, gathers small chunks, keeps it and charges it; null when there is no byte or no credit.
    */
-  take(most: number): Kept | null {
+  take(most: number): SentFrame | null {
     const head = this.#pending[0];
     if (head === undefined) return null;
     const all = Math.min(this.pendingBytes, this.limit - this.sent, most, MAX_DATA);
@@ -107,13 +112,13 @@ export class Outgoing {
     const size = head.byteLength - HEADROOM < CHEAP_BYTES ? all : Math.min(all, head.byteLength - HEADROOM);
     if (size <= 0) return null;
     const chunk = this.#gather(head, size);
-    const kept = { chunk, start: this.sent, end: this.sent + size };
+    const frame = { chunk, start: this.sent, end: this.sent + size };
     this.sent += size;
     this.pendingBytes -= size;
-    this.charge += size + FRAME_CHARGE;
-    this.#kept.push(kept);
-    this.#again = this.#kept.length;
-    return kept;
+    this.outstanding += size + FRAME_CHARGE;
+    this.#sentFrames.push(frame);
+    this.#nextResend = this.#sentFrames.length;
+    return frame;
   }
 
   /** Takes note of `consumed`; returns the charge released. Throws SessionError(protocol) on an offset that was never sent. */
@@ -125,30 +130,30 @@ export class Outgoing {
     if (consumed > this.sent) this.finSent = true;
     let released = 0;
     let count = 0;
-    for (const kept of this.#kept) {
-      if (kept.end > consumed) break;
-      released += kept.end - kept.start + FRAME_CHARGE;
+    for (const frame of this.#sentFrames) {
+      if (frame.end > consumed) break;
+      released += frame.end - frame.start + FRAME_CHARGE;
       count += 1;
       // Of one that was sent twice, the second may still be on its way out.
-      if (kept.again !== true) this.recycle?.(kept.chunk);
+      if (frame.isResent !== true) this.recycle?.(frame.chunk);
     }
-    if (count > 0) this.#kept.splice(0, count);
-    this.#again = Math.max(0, this.#again - count);
-    this.charge -= released;
+    if (count > 0) this.#sentFrames.splice(0, count);
+    this.#nextResend = Math.max(0, this.#nextResend - count);
+    this.outstanding -= released;
     return released;
   }
 
   /** A limit never moves back. */
-  raise(limit: number): void {
+  raiseLimit(limit: number): void {
     if (limit > this.limit) this.limit = limit;
   }
 
   /** The far end has a gap. Throws SessionError(protocol) on an impossible offset, or when it asks for more than any path could lose. */
   ask(received: number): void {
     this.rewind(received);
-    this.#asked += Math.max(0, this.sent - received);
-    if (this.#asked > MAX_ASKED * this.sent + MIN_ASKED)
-      throw new SessionError("protocol", `${this.#asked} bytes asked for again of ${this.sent} sent`);
+    this.#askedBytes += Math.max(0, this.sent - received);
+    if (this.#askedBytes > MAX_ASKED * this.sent + MIN_ASKED)
+      throw new SessionError("protocol", `${this.#askedBytes} bytes asked for again of ${this.sent} sent`);
   }
 
   /** After a loss: everything from `received` on is sent again, and the FIN. Throws SessionError(protocol) on an impossible offset. */
@@ -156,9 +161,9 @@ export class Outgoing {
     const most = this.finSent || this.#finRepeats ? this.sent + 1 : this.sent;
     if (received > most || received < this.consumed)
       throw new SessionError("protocol", `received ${received} of ${most} sent, ${this.consumed} consumed`);
-    const index = this.#kept.findIndex((kept) => kept.end > received);
-    this.#again = index === -1 ? this.#kept.length : index;
-    for (const kept of this.#kept.slice(this.#again)) kept.again = true;
+    const index = this.#sentFrames.findIndex((kept) => kept.end > received);
+    this.#nextResend = index === -1 ? this.#sentFrames.length : index;
+    for (const kept of this.#sentFrames.slice(this.#nextResend)) kept.isResent = true;
     if (!this.finSent || received > this.sent) return;
     this.finSent = false;
     this.#finRepeats = true;
@@ -174,13 +179,13 @@ export class Outgoing {
 
   /** Lets go of everything; returns the charge that was outstanding. */
   drop(): number {
-    const { charge } = this;
+    const { outstanding } = this;
     this.#pending = [];
-    this.#kept = [];
-    this.#again = 0;
+    this.#sentFrames = [];
+    this.#nextResend = 0;
     this.pendingBytes = 0;
-    this.charge = 0;
-    return charge;
+    this.outstanding = 0;
+    return outstanding;
   }
 
   #gather(head: Uint8Array, size: number): Uint8Array {

@@ -1,8 +1,8 @@
 import { TYPE } from "../wire/frame.ts";
-import { Gatherer } from "./gather.ts";
+import { Batcher } from "./batcher.ts";
 
 /** When gathered frames leave. */
-export type Moments = {
+export type BatchTimers = {
   /** Runs it at the end of this turn of the event loop. */
   soon: (run: () => void) => void;
   /** Runs it after so many milliseconds. */
@@ -10,31 +10,31 @@ export type Moments = {
 };
 
 /** Milliseconds that a patient frame waits for others to go with. */
-const PATIENCE_MS = 25;
+const BATCH_WAIT_MS = 25;
 
 /** Where the frames of one session leave. Small ones are gathered; datagrams apart from the rest, since a relay may drop them. */
 export class Outlet {
   readonly #send: (frame: Uint8Array, lane: number) => void;
-  readonly #frames: Gatherer | undefined;
-  readonly #datagrams: Gatherer | undefined;
+  readonly #frames: Batcher | undefined;
+  readonly #datagrams: Batcher | undefined;
 
   /** Without `moments` each frame leaves at once, as a message of its own. */
-  constructor(send: (frame: Uint8Array, lane: number) => void, moments: Moments | undefined) {
+  constructor(send: (frame: Uint8Array, lane: number) => void, moments: BatchTimers | undefined) {
     this.#send = send;
     if (moments === undefined) return;
     const host = {
       send,
       soon: moments.soon,
-      later: (flush: () => void) => moments.later(flush, PATIENCE_MS),
+      later: (flush: () => void) => moments.later(flush, BATCH_WAIT_MS),
     };
-    this.#frames = new Gatherer(host);
-    this.#datagrams = new Gatherer(host);
+    this.#frames = new Batcher(host);
+    this.#datagrams = new Batcher(host);
   }
 
-  send(frame: Uint8Array, lane: number, patient = false): void {
+  send(frame: Uint8Array, lane: number, canWait = false): void {
     const gatherer = frame[0] === TYPE.DGRAM ? this.#datagrams : this.#frames;
     if (gatherer === undefined) this.#send(frame, lane);
-    else gatherer.send(frame, lane, patient);
+    else gatherer.send(frame, lane, canWait);
   }
 
   /** Forgets what has not left yet. */

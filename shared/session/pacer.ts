@@ -34,7 +34,7 @@ export class Pacer {
   }
 
   /** Takes `bytes` that can't wait, such as a datagram; false when there is no room for them soon. */
-  spare(bytes: number): boolean {
+  takeNow(bytes: number): boolean {
     const now = this.#host.now();
     const at = this.#begin(now);
     if (at > now + LATE_MS) return false;
@@ -61,4 +61,4 @@ export class Pacer {
 }
 
 /** What a stream is paced by, each way; shared by all streams of a mapping. */
-export type Pace = { in: Pacer; out: Pacer };
+export type Pacers = { in: Pacer; out: Pacer };

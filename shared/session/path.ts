@@ -2,7 +2,7 @@
 // everything behind it; so each end asks the far end to echo a mark now and then, and keeps what is unechoed near what
 // the path carries in one turn (the model of BBR: delivery rate and least round trip, measured, never guessed from loss).
 
-import { MAX_DATA, USUAL_DATA } from "../wire/limits.ts";
+import { MAX_DATA, DEFAULT_DATA } from "../wire/limits.ts";
 
 /** Bytes, and frames, always allowed: less would leave a busy machine idle between two turns of its event loop. */
 const LEAST_BYTES = 256 * 1024;
@@ -46,11 +46,11 @@ export class Path {
   }
 
   /** Bytes that the far end is known to have, and bytes sent. */
-  get arrived(): number {
+  get arrivedBytes(): number {
     return this.#echoed;
   }
 
-  get total(): number {
+  get sentBytes(): number {
     return this.#sent;
   }
 
@@ -77,18 +77,18 @@ export class Path {
   }
 
   /** True when every mark has come back. */
-  get settled(): boolean {
+  get allEchoed(): boolean {
     return this.#marks.length === 0;
   }
 
   /** Bytes of the largest frame of bulk that may be sent now; 0: none. */
-  get room(): number {
-    if (this.#probing || this.backlog >= this.limit) return 0;
+  get maxFrame(): number {
+    if (this.#probing || this.backlog >= this.maxInFlight) return 0;
     return this.#frame;
   }
 
   /** Bytes that may be on their way. */
-  get limit(): number {
+  get maxInFlight(): number {
     const least = Math.max(LEAST_BYTES, LEAST_FRAMES * this.#frame);
     return Number.isFinite(this.#roundTrip) ? Math.max(least, GAIN * this.#rate * this.#roundTrip) : least;
   }
@@ -97,14 +97,14 @@ export class Path {
    * True when a mark should be sent now. A mark and its echo cost a relay as much as two frames do, so wide paths have few;
    * `fine`: but where datagrams go, which are dropped when much is on its way, that must be known closely.
    */
-  due(fine: boolean): boolean {
-    const { limit } = this;
-    const step = fine || limit <= LEAST_BYTES ? MARK_BYTES : Math.min(limit / 2, MOST_MARK_BYTES);
+  isMarkDue(fine: boolean): boolean {
+    const { maxInFlight } = this;
+    const step = fine || maxInFlight <= LEAST_BYTES ? MARK_BYTES : Math.min(maxInFlight / 2, MOST_MARK_BYTES);
     return this.unmarked >= step;
   }
 
   get #frame(): number {
-    return Math.min(MAX_DATA, Math.max(USUAL_DATA, Math.floor(this.#rate * FRAME_MS)));
+    return Math.min(MAX_DATA, Math.max(DEFAULT_DATA, Math.floor(this.#rate * FRAME_MS)));
   }
 
   /** Bytes have been handed to the socket. */

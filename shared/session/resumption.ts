@@ -32,7 +32,7 @@ export type ResumptionInit = {
 type Control = { header: Partial<Header> & { type: number }; payload: Uint8Array | undefined };
 
 /** Credit and consumption are told in the records; these would be lost for good, and wait. */
-const KEPT: ReadonlySet<number> = new Set([TYPE.ACCEPT, TYPE.REJECT, TYPE.RESET]);
+const HELD: ReadonlySet<number> = new Set([TYPE.ACCEPT, TYPE.REJECT, TYPE.RESET]);
 
 const LOST: Failure = { code: "lost", reason: "it ended while the connection was lost" };
 
@@ -44,7 +44,7 @@ export class Resumption {
   #askedAt = 0;
   /** Records of a RESUMED whose last page has not come. */
   #pages: StreamRecord[] = [];
-  #later: Control[] = [];
+  #held: Control[] = [];
   /** Streams of which the agent had shown nothing when the last RESUME was written. */
   #unknown = new WeakSet<Stream>();
   readonly #answers = new Bucket(RESUMES_PER_SECOND, RESUME_BURST);
@@ -64,7 +64,7 @@ export class Resumption {
   }
 
   /** DATA and FIN may leave: not while rejoining, or they would overtake an OPEN that goes out again. */
-  get flows(): boolean {
+  get mayDataFlow(): boolean {
     return this.#path === "up";
   }
 
@@ -76,8 +76,8 @@ export class Resumption {
   }
 
   /** For a control frame that can't be sent now: kept if it would be lost for good. */
-  hold(control: Control): void {
-    if (KEPT.has(control.header.type)) this.#later.push(control);
+  holdBack(control: Control): void {
+    if (HELD.has(control.header.type)) this.#held.push(control);
   }
 
   /** Callers: asks the agent to go on. */
@@ -105,7 +105,7 @@ export class Resumption {
       else if (table.wasReset(record.stream)) mine.push({ ...record, reset: true });
     }
     this.#sendPages(TYPE.RESUMED, epoch, encodeResumed({ lanes: ALL_LANES, records: mine }));
-    this.#rejoin(records);
+    this.#reconcile(records);
     return true;
   }
 
@@ -115,12 +115,12 @@ export class Resumption {
     this.#pages.push(...decodeResumed(frame.payload).records);
     if (this.#pages.length > MAX_STREAMS)
       throw new SessionError("protocol", "RESUMED with more streams than a session may have");
-    if ((frame.flags & FLAG_MORE) === 0) this.#rejoin(this.#pages);
+    if ((frame.flags & FLAG_MORE) === 0) this.#reconcile(this.#pages);
   }
 
   /** The agent never had this session, and does now: every stream is opened again. Callers only. */
-  beginAgain(): void {
-    this.#rejoin([]);
+  reopenAll(): void {
+    this.#reconcile([]);
   }
 
   /** Asks again when no answer came. False when the grace period is over. */
@@ -132,21 +132,21 @@ export class Resumption {
   }
 
   /** Both ends know now what the other has: streams that only one of them knows are over, the others go on. */
-  #rejoin(records: readonly StreamRecord[]): void {
+  #reconcile(records: readonly StreamRecord[]): void {
     const { table, control } = this.#init;
-    const told = new Map(records.map((record) => [record.stream, record]));
-    const later = this.#later;
+    const listed = new Map(records.map((record) => [record.stream, record]));
+    const held = this.#held;
     this.#path = "rejoining";
-    this.#later = [];
+    this.#held = [];
     this.#pages = [];
     for (const stream of [...table.live.values()]) {
-      const record = told.get(stream.id);
-      if (record === undefined) this.#unknownThere(stream);
+      const record = listed.get(stream.id);
+      if (record === undefined) this.#resumeUnlisted(stream);
       else if (record.refused) stream.reset("cut", "the rule behind this stream is gone");
       else if (record.reset) table.forget(stream, LOST);
-      else this.#takeUp(stream, record);
+      else this.#resumeStream(stream, record);
     }
-    for (const { header, payload } of later) control(header, payload);
+    for (const { header, payload } of held) control(header, payload);
     control({ type: TYPE.WINDOW, offset: table.allowance.window });
     this.#path = "up";
     // What was consumed since the records were written.
@@ -154,18 +154,18 @@ export class Resumption {
     table.sender.pump();
   }
 
-  #takeUp(stream: Stream, record: StreamRecord): void {
+  #resumeStream(stream: Stream, record: StreamRecord): void {
     const { table, role } = this.#init;
     if (role === "agent") stream.lane = record.lane;
     // What was on its way on another lane may have been consumed, and reported, since the record was written.
     stream.out.rewind(Math.max(record.received, stream.out.consumed));
-    stream.out.raise(record.limit);
+    stream.out.raiseLimit(record.limit);
     if (role === "caller" && record.answered) stream.answered({ target: "", local: "", ref: stream.ref });
     table.released(stream, record.consumed);
     table.settle(stream);
   }
 
-  #unknownThere(stream: Stream): void {
+  #resumeUnlisted(stream: Stream): void {
     const { table, reopen } = this.#init;
     if (!stream.isKnown) {
       stream.out.rewind(0);

@@ -5,10 +5,10 @@ import {
   MAX_SMALL_FRAMES,
   MIN_STREAM_WINDOW,
   STREAM_WINDOW,
-  USUAL_DATA,
+  DEFAULT_DATA,
 } from "../wire/limits.ts";
 import type { Stream } from "./stream.ts";
-import { Waiting, type Kind, type Place } from "./waiting.ts";
+import { SendQueue, type Priority, type Queued } from "./send-queue.ts";
 
 // Who may send next. Streams take turns, one frame each; streams with little to say go before bulk.
 
@@ -22,12 +22,12 @@ const MIN_SMALL_FRAMES = 4;
 const GATHERED_BYTES = 16 * 1024;
 
 /** Of the window: what streams of wide windows may have outstanding together, and what one of them may of the rest of it. */
-const BULK_PART = 15 / 16;
-const BULK_SHARE = 7 / 8;
+const WIDE_TOTAL = 15 / 16;
+const WIDE_EACH = 7 / 8;
 
 export type SenderHost = {
   /** Bytes of the largest frame that the lane takes now; 0: none. */
-  room: (lane: number) => number;
+  maxFrame: (lane: number) => number;
   send: (frame: Uint8Array, lane: number) => void;
   to: () => { channel: number; slot: number };
   /** What to acknowledge on a frame of this stream, or null for nothing. Counts as told. */
@@ -43,7 +43,7 @@ export class Sender {
   /** Frames outstanding. */
   #frames = 0;
   readonly #host: SenderHost;
-  readonly #waiting = new Waiting<Stream>();
+  readonly #queue = new SendQueue<Stream>();
   #sweepAt = MAX_SMALL_FRAMES;
   #pumping = false;
 
@@ -54,8 +54,8 @@ export class Sender {
   /** Queues a stream that has something to send. */
   wake(stream: Stream): void {
     if (stream.over || !this.#sendable(stream)) return;
-    this.#waiting.add(stream, kindOf(stream));
-    if (this.#waiting.size >= this.#sweepAt) this.#sweep();
+    this.#queue.add(stream, kindOf(stream));
+    if (this.#queue.size >= this.#sweepAt) this.#sweep();
   }
 
   /** The far end has consumed frames worth `charge`. */
@@ -68,55 +68,51 @@ export class Sender {
   pump(): void {
     if (this.#pumping) return;
     this.#pumping = true;
-    const passed: Place<Stream>[] = [];
+    const passed: Queued<Stream>[] = [];
     let full = false;
     try {
-      for (let place = this.#next(full); place !== undefined; place = this.#next(full)) {
-        const { stream } = place;
+      for (let queued = this.#next(full); queued !== undefined; queued = this.#next(full)) {
+        const { stream } = queued;
         if (this.#isGreedy(stream)) {
-          passed.push(place);
-        } else if (this.#sendOne(stream, this.#room(stream.lane))) {
+          passed.push(queued);
+        } else if (this.#sendOne(stream, this.#maxFrame(stream.lane))) {
           this.wake(stream);
           this.#host.sent(stream);
         } else {
-          passed.push(place);
+          passed.push(queued);
           full = true;
         }
       }
     } finally {
       // Those whose turn it was come before all others.
-      for (const place of passed.toReversed()) this.#waiting.restore(place, kindOf(place.stream));
+      for (const place of passed.toReversed()) this.#queue.restore(place, kindOf(place.stream));
       this.#pumping = false;
     }
   }
 
   /** Whose turn it is on a lane that has room. `full`: the window is used up, and what it has a say in waits. */
-  #next(full: boolean): Place<Stream> | undefined {
-    const waiting = this.#waiting;
-    if (full) return waiting.take("free", this.#hasRoom);
-    return (
-      waiting.take("urgent", this.#hasRoom) ??
-      waiting.take("free", this.#hasRoom) ??
-      waiting.take("bulk", this.#hasRoom)
-    );
+  #next(full: boolean): Queued<Stream> | undefined {
+    const queue = this.#queue;
+    if (full) return queue.take("free", this.#isOpen);
+    return queue.take("urgent", this.#isOpen) ?? queue.take("free", this.#isOpen) ?? queue.take("bulk", this.#isOpen);
   }
 
-  readonly #hasRoom = (lane: number): boolean => this.#room(lane) > 0;
+  readonly #isOpen = (lane: number): boolean => this.#maxFrame(lane) > 0;
 
-  #room(lane: number): number {
-    return this.#host.room(lane);
+  #maxFrame(lane: number): number {
+    return this.#host.maxFrame(lane);
   }
 
   #sweep(): void {
-    this.#waiting.sweep();
-    this.#sweepAt = Math.max(MAX_SMALL_FRAMES, 2 * this.#waiting.size);
+    this.#queue.sweep();
+    this.#sweepAt = Math.max(MAX_SMALL_FRAMES, 2 * this.#queue.size);
   }
 
   #sendable(stream: Stream): boolean {
     const { out } = stream;
     if (!out.ready) return false;
-    const gathers = out.pendingBytes < GATHERED_BYTES && out.outstanding >= this.#smallFrames;
-    return !gathers || out.hasAgain || out.finishing;
+    const gathers = out.pendingBytes < GATHERED_BYTES && out.outstandingFrames >= this.#smallFrames;
+    return !gathers || out.hasResends || out.finishing;
   }
 
   /**
@@ -135,30 +131,30 @@ export class Sender {
   #isGreedy(stream: Stream): boolean {
     const { out } = stream;
     if (needsNoWindow(stream) || out.limit - out.consumed <= STREAM_WINDOW) return false;
-    const others = this.outstanding - out.charge;
+    const others = this.outstanding - out.outstanding;
     const most = Math.max(
-      (this.window * BULK_PART - others) * BULK_SHARE,
+      (this.window * WIDE_TOTAL - others) * WIDE_EACH,
       Math.min(STREAM_WINDOW, (this.window - others) / 4),
     );
-    return out.charge + WORTHWHILE_BYTES > Math.max(most, MIN_STREAM_WINDOW);
+    return out.outstanding + WORTHWHILE_BYTES > Math.max(most, MIN_STREAM_WINDOW);
   }
 
   /** Sends one frame of a stream; false when the session's window has no room for it. */
-  #sendOne(stream: Stream, room: number): boolean {
+  #sendOne(stream: Stream, maxFrame: number): boolean {
     const { out } = stream;
-    let kept = out.takeAgain();
-    if (kept === null && out.pendingBytes > 0) {
+    let frame = out.takeResend();
+    if (frame === null && out.pendingBytes > 0) {
       const left = this.window - this.outstanding - FRAME_CHARGE;
-      const allowance = this.outstanding === 0 ? Math.max(left, USUAL_DATA) : left;
-      if (allowance < Math.min(out.pendingBytes, WORTHWHILE_BYTES)) return false;
-      kept = out.take(Math.min(allowance, room));
-      if (kept !== null) {
-        this.outstanding += kept.end - kept.start + FRAME_CHARGE;
+      const fitting = this.outstanding === 0 ? Math.max(left, DEFAULT_DATA) : left;
+      if (fitting < Math.min(out.pendingBytes, WORTHWHILE_BYTES)) return false;
+      frame = out.take(Math.min(fitting, maxFrame));
+      if (frame !== null) {
+        this.outstanding += frame.end - frame.start + FRAME_CHARGE;
         this.#frames += 1;
       }
     }
-    if (kept !== null) {
-      this.#emit(stream, TYPE.DATA, kept.start, kept.chunk);
+    if (frame !== null) {
+      this.#emit(stream, TYPE.DATA, frame.start, frame.chunk);
     } else if (out.finalSize !== null && !out.finSent) {
       out.finSent = true;
       this.#emit(stream, TYPE.FIN, out.finalSize, new Uint8Array(HEADROOM));
@@ -178,12 +174,12 @@ export class Sender {
   }
 }
 
-function kindOf(stream: Stream): Kind {
+function kindOf(stream: Stream): Priority {
   if (needsNoWindow(stream)) return "free";
-  return stream.out.pendingBytes <= URGENT_BYTES && stream.out.charge <= USUAL_DATA ? "urgent" : "bulk";
+  return stream.out.pendingBytes <= URGENT_BYTES && stream.out.outstanding <= DEFAULT_DATA ? "urgent" : "bulk";
 }
 
 /** True when the next frame was charged when it was first sent, or is a FIN. */
 function needsNoWindow({ out }: Stream): boolean {
-  return out.hasAgain || out.pendingBytes === 0;
+  return out.hasResends || out.pendingBytes === 0;
 }

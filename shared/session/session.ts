@@ -4,9 +4,9 @@ import { NO_DEMAND, type Demand } from "./division.ts";
 import { decodeEnd, encodeEnd } from "../wire/ending.ts";
 import { SessionError, type Failure, type SessionCode } from "../wire/errors.ts";
 import { AGREED, encodeFrame, TYPE, typeName, type Frame, type Header } from "../wire/frame.ts";
-import { GRACE_MS, USUAL_DATA } from "../wire/limits.ts";
+import { GRACE_MS, DEFAULT_DATA } from "../wire/limits.ts";
 import type { Dial } from "../wire/open.ts";
-import { Outlet, type Moments } from "./outlet.ts";
+import { Outlet, type BatchTimers } from "./outlet.ts";
 import { Resumption } from "./resumption.ts";
 import { equalBytes, type Secret, type StreamRecord } from "../wire/resume.ts";
 import { StreamFrames } from "./stream-frames.ts";
@@ -21,11 +21,11 @@ export type SessionIo = {
   /** Sends a finished frame on a lane. */
   send: (frame: Uint8Array, lane: number) => void;
   /** Bytes of the largest frame of bulk that the lane takes now; 0: none, and when it does again, call `session.pump()`. */
-  room: (lane: number) => number;
+  maxFrame: (lane: number) => number;
   /** Monotonic milliseconds. */
   now: () => number;
   /** Gathers small frames into one message; without it each frame is a message of its own. */
-  gather?: Moments;
+  batching?: BatchTimers;
 };
 
 export type SessionInit = {
@@ -33,20 +33,20 @@ export type SessionInit = {
   /** Where frames go: a caller names the slot it means, an agent the channel it answers. */
   to: { channel: number; slot: number };
   io: SessionIo;
-  /** Bytes of the largest DATA frame that the far end takes; without it USUAL_DATA. */
+  /** Bytes of the largest DATA frame that the far end takes; DEFAULT_DATA if absent. */
   frameBytes?: number;
   /** Agents: the caller reads times in DGRAM. */
   timed?: boolean;
   /** What proves the session after a loss; without it, a loss ends it. */
   secret?: Secret;
   /** Callers: what SESSION says to the agent, and the lanes to say it on. */
-  introduction?: { payload: Uint8Array; lanes: () => Iterable<number> };
+  sessionFrame?: { payload: Uint8Array; lanes: () => Iterable<number> };
   /** Milliseconds the session outlives its path; 0: not at all. The edge may be restarted with another. */
   graceMs?: () => number;
   /** Agents: a visitor wants this; set `stream.events`, then accept or reject, now or later. */
   dial?: (stream: Stream, dial: Dial) => void;
   /** `session.demand` has changed: ask for another window, if there is anybody to ask. */
-  demands?: () => void;
+  demandChanged?: () => void;
   /** Datagrams that waited may go. */
   drained?: () => void;
   /** The session is over, by either end; all its streams have ended. */
@@ -66,21 +66,22 @@ export class Session {
   #granted = 0;
   #over = false;
   /** The far end has said something that shows that it has the session. */
-  #isMet = false;
+  #isConfirmed = false;
 
   constructor(init: SessionInit) {
     const { io } = init;
     this.#init = init;
     this.to = init.to;
-    this.#outlet = new Outlet(io.send, io.gather);
+    this.#outlet = new Outlet(io.send, io.batching);
     this.#table = new StreamTable({
       control: (header, payload, patient) => this.#send(header, payload, patient),
       data: (frame, lane) => this.#outlet.send(frame, lane),
-      room: (lane) => (this.#resumption.flows ? Math.min(io.room(lane), init.frameBytes ?? USUAL_DATA) : 0),
+      maxFrame: (lane) =>
+        this.#resumption.mayDataFlow ? Math.min(io.maxFrame(lane), init.frameBytes ?? DEFAULT_DATA) : 0,
       to: () => this.to,
       now: io.now,
       up: () => this.up,
-      demands: () => init.demands?.(),
+      demandChanged: () => init.demandChanged?.(),
     });
     this.#table.datagrams.timed = init.timed ?? false;
     this.#frames = new StreamFrames({
@@ -117,8 +118,8 @@ export class Session {
   }
 
   /** Charge that the far end has not consumed, and that we have not: for status and tests. */
-  get charges(): { sent: number; held: number } {
-    return { sent: this.#table.sender.outstanding, held: this.#table.allowance.held };
+  get outstanding(): { sent: number; received: number } {
+    return { sent: this.#table.sender.outstanding, received: this.#table.allowance.outstanding };
   }
 
   /** What the streams here need of session windows. */
@@ -127,7 +128,7 @@ export class Session {
   }
 
   /** The session window we grant, in bytes of charge; the far end is told unless it learns by SESSION. */
-  grant(window: number, tell = true): void {
+  grantWindow(window: number, tell = true): void {
     this.#table.allowance.window = window;
     const isNews = window !== this.#granted;
     this.#granted = window;
@@ -136,12 +137,12 @@ export class Session {
 
   /** Says SESSION, with the session window that the agent may use from the start. Callers only, before all else. */
   begin(window: number): void {
-    this.grant(window, false);
-    this.#introduce();
+    this.grantWindow(window, false);
+    this.#sendSession();
   }
 
   /** The session window the far end grants us, when told by SESSION. */
-  allow(window: number): void {
+  setSendWindow(window: number): void {
     this.#table.sender.window = window;
     this.pump();
   }
@@ -155,7 +156,7 @@ export class Session {
       queueMicrotask(() => this.#table.forget(stream, { code: "lost", reason: "the session is over" }));
       return stream;
     }
-    this.#table.allowance.first(stream.in);
+    this.#table.allowance.grantFirst(stream.in);
     stream.opening = { type, payload };
     this.#sendOpening(stream);
     return stream;
@@ -193,7 +194,7 @@ export class Session {
    * A caller asks to go on, with all its records. Agents only. `stale`: the proof of an epoch that is over, which is late or a
    * copy; nothing happens. `refused`: the proof is no good.
    */
-  reunite(
+  acceptResume(
     to: { channel: number; slot: number },
     epoch: number,
     proof: Uint8Array,
@@ -254,7 +255,7 @@ export class Session {
 
   #receive(frame: Frame): void {
     // NUDGE may be the relay's own.
-    this.#isMet ||= frame.type !== TYPE.END && frame.type !== TYPE.NUDGE;
+    this.#isConfirmed ||= frame.type !== TYPE.END && frame.type !== TYPE.NUDGE;
     switch (frame.type) {
       case TYPE.BATCH:
         for (const entry of unbatch(frame)) {
@@ -263,7 +264,7 @@ export class Session {
         }
         return;
       case TYPE.WINDOW:
-        this.allow(frame.offset);
+        this.setSendWindow(frame.offset);
         return;
       case TYPE.END:
         this.#ended(frame);
@@ -295,23 +296,23 @@ export class Session {
   }
 
   /** The agent never heard of this session, or had not when it said so. */
-  #unheard(isNamed: boolean): void {
-    if (!this.#isMet) {
+  #beginAgain(isNamed: boolean): void {
+    if (!this.#isConfirmed) {
       // SESSION was lost, and so was all that came after it.
-      this.#introduce();
-      this.#resumption.beginAgain();
+      this.#sendSession();
+      this.#resumption.reopenAll();
     } else if (!isNamed) {
       this.resume();
     }
   }
 
   /** Says SESSION on every lane, or an OPEN on another one could overtake it: the agent takes the first. */
-  #introduce(): void {
-    const { introduction } = this.#init;
-    if (introduction === undefined) return;
+  #sendSession(): void {
+    const { sessionFrame } = this.#init;
+    if (sessionFrame === undefined) return;
     const header = { type: TYPE.SESSION, ...this.to, offset: this.#granted };
-    for (const lane of introduction.lanes())
-      this.#outlet.send(encodeFrame({ ...header, lane }, introduction.payload), lane);
+    for (const lane of sessionFrame.lanes())
+      this.#outlet.send(encodeFrame({ ...header, lane }, sessionFrame.payload), lane);
   }
 
   #ended({ payload }: Frame): void {
@@ -319,7 +320,7 @@ export class Session {
     const own = this.#init.secret?.id;
     // It is about a session that was here before this one, and comes late.
     if (id !== undefined && own !== undefined && !equalBytes(id, own)) return;
-    if (never && this.#init.introduction !== undefined) return this.#unheard(id !== undefined);
+    if (never && this.#init.sessionFrame !== undefined) return this.#beginAgain(id !== undefined);
     this.close("done", { code: "lost", reason: reason === "" ? "the far end closed the session" : reason });
   }
 
@@ -337,10 +338,10 @@ export class Session {
     this.#send({ type, stream: stream.id, lane: stream.lane, offset: stream.in.limit }, payload);
   }
 
-  #send(header: Partial<Header> & { type: number }, payload?: Uint8Array, patient = false): void {
-    if (!this.up) return this.#resumption.hold({ header, payload });
+  #send(header: Partial<Header> & { type: number }, payload?: Uint8Array, canWait = false): void {
+    if (!this.up) return this.#resumption.holdBack({ header, payload });
     const { type, flags = 0, lane = 0, stream = 0, offset = 0 } = header;
     const { channel, slot } = this.to;
-    this.#outlet.send(encodeFrame({ type, flags, lane, channel, slot, stream, offset }, payload), lane, patient);
+    this.#outlet.send(encodeFrame({ type, flags, lane, channel, slot, stream, offset }, payload), lane, canWait);
   }
 }

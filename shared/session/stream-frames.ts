@@ -8,7 +8,7 @@ import {
   decodeDial,
   decodeFailure,
   encodeFailure,
-  nameOfRejected,
+  refOfReject,
   type Dial,
   type NamedAccept,
 } from "../wire/open.ts";
@@ -40,7 +40,7 @@ export class StreamFrames {
     const stream = this.#init.table.live.get(frame.stream);
     if (frame.type === TYPE.DIAL) this.#dialled(frame);
     else if (frame.type === TYPE.DGRAM) this.#datagram(stream, frame);
-    else if (stream === undefined) this.#stranger(frame);
+    else if (stream === undefined) this.#unknownStream(frame);
     else this.#take(stream, frame);
   }
 
@@ -48,9 +48,9 @@ export class StreamFrames {
     const { role, dial: serve, table, control } = this.#init;
     if (role !== "agent" || serve === undefined) throw new SessionError("protocol", "DIAL to a caller");
     if (table.live.has(frame.stream)) return;
-    if (!table.admit(frame.stream)) {
+    if (!table.markOpened(frame.stream)) {
       // Opened again after a loss, but over here: the answer was lost.
-      table.remember(frame.stream);
+      table.rememberReset(frame.stream);
       control(
         { type: TYPE.RESET, stream: frame.stream, lane: frame.lane },
         encodeFailure({ code: "unknown", reason: "this stream is over" }),
@@ -94,7 +94,7 @@ export class StreamFrames {
     switch (frame.type) {
       case TYPE.ACCEPT:
         if (this.#init.role !== "caller") throw new SessionError("protocol", "ACCEPT to an agent");
-        stream.out.raise(frame.offset);
+        stream.out.raiseLimit(frame.offset);
         this.#answered(stream, decodeAccept(frame.payload));
         table.wake(stream);
         table.settle(stream);
@@ -102,7 +102,7 @@ export class StreamFrames {
       case TYPE.REJECT:
         if (stream.state !== "opening" || this.#init.role !== "caller")
           throw new SessionError("protocol", "REJECT out of place");
-        stream.ref = nameOfRejected(frame.payload);
+        stream.ref = refOfReject(frame.payload);
         table.forget(stream, decodeFailure(frame.payload));
         return;
       case TYPE.DATA:
@@ -113,12 +113,12 @@ export class StreamFrames {
         this.#fin(stream, frame.offset);
         return;
       case TYPE.RESET:
-        table.remember(stream.id);
+        table.rememberReset(stream.id);
         table.forget(stream, decodeFailure(frame.payload));
         return;
       case TYPE.CREDIT:
         if (frame.payload.byteLength !== 8) throw new SessionError("protocol", "CREDIT without its 8 bytes");
-        stream.out.raise(frame.offset);
+        stream.out.raiseLimit(frame.offset);
         table.released(stream, readU64(viewOf(frame.payload), 0));
         table.settle(stream);
         return;
@@ -145,7 +145,7 @@ export class StreamFrames {
     const { age, waited, name } = table.datagrams.arrived(frame.offset, this.#init.now());
     if ((frame.flags & FLAG_ACK) !== 0)
       control({ type: AGREED.ARRIVED, lane: frame.lane, offset: name }, encodeWaited(waited));
-    if (stream === undefined) return this.#stranger(frame);
+    if (stream === undefined) return this.#unknownStream(frame);
     table.touch(stream);
     if (this.#init.role === "agent") stream.lane = frame.lane;
     if (age > DATAGRAM_DEADLINE_MS) stream.events.dropped?.("late");
@@ -155,13 +155,13 @@ export class StreamFrames {
   #data(stream: Stream, offset: number, bytes: Uint8Array): void {
     // What an acknowledgement let the application do may have ended it.
     if (stream.over) return;
-    const { held: before, resting } = stream.in;
+    const { outstanding: before, isIdle } = stream.in;
     const fresh = stream.in.take(offset, bytes, this.#init.now());
     if (fresh === "gap") {
-      this.#ask(stream);
+      this.#askForGap(stream);
     } else if (fresh !== null) {
-      this.#init.table.allowance.hold(stream.in.held - before);
-      if (resting) this.#init.table.allowance.count(stream.in);
+      this.#init.table.allowance.countReceived(stream.in.outstanding - before);
+      if (isIdle) this.#init.table.allowance.update(stream.in);
       stream.deliver(fresh);
     }
     // An acknowledgement on this frame may have been the last thing the stream waited for.
@@ -171,7 +171,7 @@ export class StreamFrames {
   #fin(stream: Stream, finalSize: number): void {
     if (stream.over) return;
     const complete = stream.in.takeFin(finalSize);
-    if (complete === "gap") this.#ask(stream);
+    if (complete === "gap") this.#askForGap(stream);
     if (complete === true) stream.deliverFin();
     if (!stream.over) this.#init.table.consumed(stream);
   }
@@ -186,18 +186,18 @@ export class StreamFrames {
   }
 
   /** Frames for a stream that is not there. */
-  #stranger(frame: Frame): void {
+  #unknownStream(frame: Frame): void {
     const { type, stream, lane } = frame;
     if (type === TYPE.DGRAM && this.#init.role === "agent")
       this.#init.control({ type: TYPE.UNKNOWN_FLOW, stream, lane });
     // It overtook its OPEN on another lane: the OPEN is not to be taken when it comes.
-    if (type === TYPE.RESET && this.#init.role === "agent") this.#init.table.admit(stream);
+    if (type === TYPE.RESET && this.#init.role === "agent") this.#init.table.markOpened(stream);
     if ((type !== TYPE.DATA && type !== TYPE.FIN) || this.#init.table.wasReset(stream)) return;
     // Sent twice over two lanes, and the first was the end of it.
     if (this.#init.table.wasFinished(stream)) return;
     // Its OPEN may have been lost with a lane: the caller will open it again.
-    if (this.#init.role === "agent" && !this.#init.table.knows(stream)) return this.#nudge();
-    this.#init.table.remember(stream);
+    if (this.#init.role === "agent" && !this.#init.table.wasOpened(stream)) return this.#nudge();
+    this.#init.table.rememberReset(stream);
     this.#init.control(
       { type: TYPE.RESET, stream, lane },
       encodeFailure({ code: "unknown", reason: "no such stream here" }),
@@ -211,7 +211,7 @@ export class StreamFrames {
     this.#init.control({ type: TYPE.NUDGE });
   }
 
-  #ask(stream: Stream): void {
+  #askForGap(stream: Stream): void {
     this.#init.control({ type: TYPE.ASK, stream: stream.id, lane: stream.lane, offset: stream.in.received });
   }
 }

@@ -5,26 +5,26 @@ import type { Failure } from "../wire/errors.ts";
 import { TYPE, viewOf, writeU64, type Header } from "../wire/frame.ts";
 import { REMEMBERED_RESETS, REPORT_MS, STALLED_MS } from "../wire/limits.ts";
 import { encodeAccept, encodeFailure, type Accept } from "../wire/open.ts";
-import { Remembered } from "./remembered.ts";
+import { RecentSet } from "./recent-set.ts";
 import type { StreamRecord } from "../wire/resume.ts";
-import { Seen } from "./seen.ts";
+import { OpenedIds } from "./opened-ids.ts";
 import { Sender } from "./sender.ts";
 import { Stream, type StreamHost, type StreamInit } from "./stream.ts";
 
 /** Sends a control frame of the session, or keeps or drops it while the path is away. */
-export type SendControl = (header: Partial<Header> & { type: number }, payload?: Uint8Array, patient?: boolean) => void;
+export type SendControl = (header: Partial<Header> & { type: number }, payload?: Uint8Array, canWait?: boolean) => void;
 
 export type StreamTableInit = {
   control: SendControl;
   /** Sends a finished DATA or FIN frame on a lane. */
   data: (frame: Uint8Array, lane: number) => void;
-  room: (lane: number) => number;
+  maxFrame: (lane: number) => number;
   to: () => { channel: number; slot: number };
   now: () => number;
   /** A datagram may be dropped for want of a path. */
   up: () => boolean;
   /** Those who read could use more, or need less, than was said before. */
-  demands: () => void;
+  demandChanged: () => void;
 };
 
 /** The live streams of one session, with what they share: the sender's turn and window, and what is granted and reported. */
@@ -35,11 +35,11 @@ export class StreamTable {
   readonly datagrams: Datagrams;
   readonly #init: StreamTableInit;
   readonly #host: StreamHost;
-  readonly #seen = new Seen();
+  readonly #opened = new OpenedIds();
   /** Streams reset lately: their late frames are dropped silently. */
-  readonly #reset = new Remembered<number>(REMEMBERED_RESETS);
+  readonly #reset = new RecentSet<number>(REMEMBERED_RESETS);
   /** Streams that ended in order lately: so are those, and they were not reset. */
-  readonly #finished = new Remembered<number>(REMEMBERED_RESETS);
+  readonly #finished = new RecentSet<number>(REMEMBERED_RESETS);
   /** Streams whose consumption the far end has not heard of in full. */
   readonly #unreported = new Map<Stream, number>();
   /** What was asked for. */
@@ -48,7 +48,7 @@ export class StreamTable {
   constructor(init: StreamTableInit) {
     this.#init = init;
     this.sender = new Sender({
-      room: init.room,
+      maxFrame: init.maxFrame,
       send: init.data,
       to: init.to,
       acknowledge: (stream) => this.#acknowledge(stream),
@@ -72,13 +72,13 @@ export class StreamTable {
   }
 
   /** True the first time an id is opened. */
-  admit(id: number): boolean {
-    return this.#seen.admit(id);
+  markOpened(id: number): boolean {
+    return this.#opened.add(id);
   }
 
   /** Whether an id was ever opened. */
-  knows(id: number): boolean {
-    return this.#seen.has(id);
+  wasOpened(id: number): boolean {
+    return this.#opened.has(id);
   }
 
   wasReset(id: number): boolean {
@@ -89,7 +89,7 @@ export class StreamTable {
     return this.#finished.has(id);
   }
 
-  remember(id: number): void {
+  rememberReset(id: number): void {
     this.#reset.add(id);
   }
 
@@ -97,7 +97,7 @@ export class StreamTable {
     const stream = new Stream(this.#host, id, init);
     this.touch(stream);
     this.live.set(id, stream);
-    this.allowance.count(stream.in);
+    this.allowance.update(stream.in);
     return stream;
   }
 
@@ -113,37 +113,38 @@ export class StreamTable {
 
   /** The far end has consumed up to `consumed`. */
   released(stream: Stream, consumed: number): void {
-    const { outstanding } = stream.out;
+    const { outstandingFrames: frames } = stream.out;
     const charge = stream.out.acknowledge(consumed);
-    this.sender.released(charge, outstanding - stream.out.outstanding);
+    this.sender.released(charge, frames - stream.out.outstandingFrames);
     this.wake(stream);
   }
 
   /** The application has consumed more, or a FIN came: reports it when waiting would hold the far end back. */
   consumed(stream: Stream): void {
-    this.allowance.count(stream.in);
-    if (this.allowance.demand.wants > this.demand.wants) this.#ask();
-    if (stream.in.unreported && !this.#unreported.has(stream)) this.#unreported.set(stream, this.#init.now());
+    this.allowance.update(stream.in);
+    if (this.allowance.demand.bytes > this.demand.bytes) this.#updateDemand();
+    if (stream.in.hasUnreported && !this.#unreported.has(stream)) this.#unreported.set(stream, this.#init.now());
     if (!this.#init.up()) return;
-    if (this.allowance.scarce) this.reportAll();
+    if (this.allowance.isScarce) this.reportAll();
     // What has not been answered hears with the answer how far it may go.
-    else if (stream.in.overdue || (stream.state === "open" && this.allowance.lags(stream.in))) this.#report(stream);
+    else if (stream.in.isReportDue || (stream.state === "open" && this.allowance.isLimitBehind(stream.in)))
+      this.#report(stream);
     this.settle(stream);
   }
 
   /** Forgets a stream whose directions are both over, else feeds it if it has room. */
   settle(stream: Stream): void {
     if (stream.over) return;
-    if (stream.out.done && stream.in.done && !stream.in.unreported) this.forget(stream, null);
-    else stream.feed();
+    if (stream.out.done && stream.in.done && !stream.in.hasUnreported) this.forget(stream, null);
+    else stream.notifyWritable();
   }
 
   forget(stream: Stream, failure: Failure | null): void {
     this.live.delete(stream.id);
     if (failure === null) this.#finished.add(stream.id);
     this.#unreported.delete(stream);
-    const { outstanding } = stream.out;
-    this.sender.released(stream.out.drop(), outstanding);
+    const { outstandingFrames } = stream.out;
+    this.sender.released(stream.out.drop(), outstandingFrames);
     this.allowance.forget(stream.in);
     stream.end(failure);
     this.sender.pump();
@@ -159,24 +160,24 @@ export class StreamTable {
         stream.reset("visitor-gone", "one side had finished, and nothing has passed for five minutes");
         continue;
       }
-      const changed = stream.in.look(now);
-      const rests = stream.touched <= quiet && !stream.in.resting;
-      if (rests) stream.in.settle();
-      if (changed || rests) this.allowance.count(stream.in);
+      const changed = stream.in.checkStalled(now);
+      const becomesIdle = stream.touched <= quiet && !stream.in.isIdle;
+      if (becomesIdle) stream.in.setIdle();
+      if (changed || becomesIdle) this.allowance.update(stream.in);
     }
-    if (this.allowance.crowded) this.#makeRoom(now);
-    const { wants, stuck } = this.allowance.demand;
-    if (wants !== this.demand.wants || stuck !== this.demand.stuck) this.#ask();
+    if (this.allowance.isNearlyFull) this.#endStalled(now);
+    const { bytes, unread } = this.allowance.demand;
+    if (bytes !== this.demand.bytes || unread !== this.demand.unread) this.#updateDemand();
   }
 
   /** Ends streams whose readers have been stalled longest, if there are others that need the room. */
-  #makeRoom(now: number): void {
+  #endStalled(now: number): void {
     const live = [...this.live.values()];
     if (live.every((stream) => stream.in.stalledAt !== null)) return;
     const stalledFor = (stream: Stream): number => now - (stream.in.stalledAt ?? now);
     const stalled = live.filter((stream) => stalledFor(stream) >= STALLED_MS);
     for (const stream of stalled.sort((a, b) => stalledFor(b) - stalledFor(a))) {
-      if (this.allowance.roomy) return;
+      if (this.allowance.hasRecovered) return;
       stream.reset("busy", `others needed its room: its reader was behind for ${STALLED_MS / 1000} s`);
     }
   }
@@ -199,9 +200,9 @@ export class StreamTable {
   /** What the far end is told of a stream after a loss; it counts as reported, as a CREDIT would. */
   recordOf(stream: Stream): StreamRecord {
     const { id, mapping, out } = stream;
-    this.allowance.extend(stream.in, this.#init.now());
+    this.allowance.raiseLimit(stream.in, this.#init.now());
     const { received, finalSize, toReport, limit } = stream.in;
-    this.#told(stream);
+    this.#markReported(stream);
     return {
       stream: id,
       answered: stream.state === "open",
@@ -219,29 +220,29 @@ export class StreamTable {
 
   #accept(stream: Stream, accept: Accept): void {
     stream.state = "open";
-    this.allowance.extend(stream.in, this.#init.now());
+    this.allowance.raiseLimit(stream.in, this.#init.now());
     // A caller that has said all it will waits for no credit, but for the answer that comes next.
-    const patient = stream.in.finalSize !== null;
+    const canWait = stream.in.finalSize !== null;
     this.#init.control(
       { type: TYPE.ACCEPT, stream: stream.id, lane: stream.lane, offset: stream.in.limit },
       encodeAccept({ ...accept, ref: stream.ref, timed: this.datagrams.timed }),
-      patient,
+      canWait,
     );
     this.wake(stream);
   }
 
   #refuse(stream: Stream, type: typeof TYPE.REJECT | typeof TYPE.RESET, failure: Failure & { ref?: string }): void {
     this.#init.control({ type, stream: stream.id, lane: stream.lane, offset: stream.out.sent }, encodeFailure(failure));
-    this.remember(stream.id);
+    this.rememberReset(stream.id);
     this.forget(stream, failure);
   }
 
   /** Tells what is consumed. The end of a stream is news that nobody waits for. */
   #report(stream: Stream): void {
-    this.allowance.extend(stream.in, this.#init.now());
+    this.allowance.raiseLimit(stream.in, this.#init.now());
     const consumed = new Uint8Array(8);
     writeU64(viewOf(consumed), 0, stream.in.toReport);
-    this.#told(stream);
+    this.#markReported(stream);
     this.#init.control(
       { type: TYPE.CREDIT, stream: stream.id, lane: stream.lane, offset: stream.in.limit },
       consumed,
@@ -249,22 +250,22 @@ export class StreamTable {
     );
   }
 
-  #ask(): void {
+  #updateDemand(): void {
     this.demand = this.allowance.demand;
-    this.#init.demands();
+    this.#init.demandChanged();
   }
 
   /** For a frame that is leaving anyway: what it may acknowledge on its way. */
   #acknowledge(stream: Stream): number | null {
     this.touch(stream);
-    if (!stream.in.unreported) return null;
+    if (!stream.in.hasUnreported) return null;
     const { toReport } = stream.in;
-    this.#told(stream);
+    this.#markReported(stream);
     return toReport;
   }
 
-  #told(stream: Stream): void {
-    this.allowance.held -= stream.in.report();
+  #markReported(stream: Stream): void {
+    this.allowance.outstanding -= stream.in.report();
     this.#unreported.delete(stream);
   }
 }

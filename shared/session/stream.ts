@@ -6,7 +6,7 @@ import { Incoming } from "./incoming.ts";
 import { HALF_CLOSED_MS, INITIAL_CREDIT } from "../wire/limits.ts";
 import type { Accept, NamedAccept } from "../wire/open.ts";
 import { Outgoing } from "./outgoing.ts";
-import type { Pace } from "./pacer.ts";
+import type { Pacers } from "./pacer.ts";
 
 /** What an adapter hears of a stream. After `ended` nothing more comes. */
 export type StreamEvents = {
@@ -20,7 +20,7 @@ export type StreamEvents = {
   datagram?: (bytes: Uint8Array, age: number) => void;
   /** Flows only: one was dropped here, either way. */
   dropped?: (reason: DropReason) => void;
-  /** There is room again after `hungry` was false. */
+  /** There is room again after `isWritable` was false. */
   writable?: () => void;
   /** Exactly once: null when both directions ended in order and everything was consumed, else why not. */
   ended: (failure: Failure | null) => void;
@@ -69,12 +69,12 @@ export class Stream {
   /** Ends it when one direction is over and nothing passes for HALF_CLOSED_MS. An HTTP exchange is half-closed while its answer is awaited. */
   endsHalfClosed = false;
   /** What its bytes are paced by, if its mapping has a rate. Set before the first byte. */
-  pace: Pace | null = null;
+  pacers: Pacers | null = null;
   #host: StreamHost;
-  #full = false;
+  #wasFull = false;
   /** Bytes, and pieces, that the pacers hold back: out, and in. */
-  #heldOut = 0;
-  #heldIn = 0;
+  #delayedOut = 0;
+  #delayedIn = 0;
   #finishing = false;
   #finCame = false;
 
@@ -99,15 +99,15 @@ export class Stream {
   }
 
   /** True while more bytes are welcome; when false, wait for `writable`. Bytes written all the same are kept until there is credit. */
-  get hungry(): boolean {
-    const hungry =
+  get isWritable(): boolean {
+    const isWritable =
       this.state !== "ended" &&
       !this.finishing &&
-      this.#heldOut === 0 &&
-      this.credit > 0 &&
+      this.#delayedOut === 0 &&
+      this.unusedCredit > 0 &&
       this.out.pendingBytes < HUNGRY_BYTES;
-    if (!hungry) this.#full = true;
-    return hungry;
+    if (!isWritable) this.#wasFull = true;
+    return isWritable;
   }
 
   /** What is known of the path of its datagrams, which all flows of the session share. */
@@ -116,7 +116,7 @@ export class Stream {
   }
 
   /** Bytes that would leave at once, were the session and the lane free. */
-  get credit(): number {
+  get unusedCredit(): number {
     return Math.max(0, this.out.limit - this.out.sent - this.out.pendingBytes);
   }
 
@@ -134,15 +134,15 @@ export class Stream {
   /** Hands over a chunk whose first HEADROOM bytes are free; the chunk now belongs to the stream. */
   write(chunk: Uint8Array): void {
     if (this.state === "ended") return;
-    if (this.pace === null) return this.#send(chunk);
+    if (this.pacers === null) return this.#send(chunk);
     const bytes = chunk.byteLength - HEADROOM;
-    this.#heldOut += bytes;
-    this.pace.out.take(bytes, () => {
-      this.#heldOut -= bytes;
+    this.#delayedOut += bytes;
+    this.pacers.out.take(bytes, () => {
+      this.#delayedOut -= bytes;
       if (this.state === "ended") return;
       this.#send(chunk);
-      if (this.#heldOut === 0 && this.#finishing) this.#finish();
-      this.feed();
+      if (this.#delayedOut === 0 && this.#finishing) this.#finish();
+      this.notifyWritable();
     });
   }
 
@@ -155,7 +155,7 @@ export class Stream {
   finish(): void {
     if (this.state === "ended" || this.finishing) return;
     this.#finishing = true;
-    if (this.#heldOut === 0) this.#finish();
+    if (this.#delayedOut === 0) this.#finish();
   }
 
   #finish(): void {
@@ -166,7 +166,7 @@ export class Stream {
   /** Flows only: sends one datagram now, or never. `age` in microseconds since it was received. */
   datagram(bytes: Uint8Array, age: number): void {
     if (this.state === "ended") return;
-    if (this.pace?.out.spare(bytes.byteLength) === false) return this.events.dropped?.("rate");
+    if (this.pacers?.out.takeNow(bytes.byteLength) === false) return this.events.dropped?.("rate");
     this.#host.datagram(this, bytes, age);
   }
 
@@ -203,31 +203,31 @@ export class Stream {
 
   /** For the session: bytes that came, in order. */
   deliver(bytes: Uint8Array): void {
-    if (this.pace === null) return this.events.data(bytes);
-    this.#heldIn += 1;
-    this.pace.in.take(bytes.byteLength, () => {
-      this.#heldIn -= 1;
+    if (this.pacers === null) return this.events.data(bytes);
+    this.#delayedIn += 1;
+    this.pacers.in.take(bytes.byteLength, () => {
+      this.#delayedIn -= 1;
       this.events.data(bytes);
-      if (this.#heldIn === 0 && this.#finCame) this.events.fin();
+      if (this.#delayedIn === 0 && this.#finCame) this.events.fin();
     });
   }
 
   /** For the session: the far end has said all. */
   deliverFin(): void {
     this.#finCame = true;
-    if (this.#heldIn === 0) this.events.fin();
+    if (this.#delayedIn === 0) this.events.fin();
   }
 
   /** For the session: a datagram that came. One over the mapping's rate is dropped: it can't wait. */
   deliverDatagram(bytes: Uint8Array, age: number): void {
-    if (this.pace?.in.spare(bytes.byteLength) === false) this.events.dropped?.("rate");
+    if (this.pacers?.in.takeNow(bytes.byteLength) === false) this.events.dropped?.("rate");
     else this.events.datagram?.(bytes, age);
   }
 
   /** For the session: tells a waiting writer that there is room. */
-  feed(): void {
-    if (!this.#full || !this.hungry) return;
-    this.#full = false;
+  notifyWritable(): void {
+    if (!this.#wasFull || !this.isWritable) return;
+    this.#wasFull = false;
     this.events.writable?.();
   }
 

@@ -16,7 +16,7 @@ const BATCHABLE: ReadonlySet<number> = new Set([TYPE.ACCEPT, TYPE.DATA, TYPE.FIN
  * Relays forward BATCH between callers and agents unread, and stamp the channel: DIAL is the relay's own to say, and so
  * is channel 0.
  */
-function mayBeIn(type: number, channel: number): boolean {
+function isAllowedInside(type: number, channel: number): boolean {
   return BATCHABLE.has(type) || (type === TYPE.DIAL && channel === 0);
 }
 
@@ -31,7 +31,7 @@ export function unbatch(frame: Frame): Frame[] {
     const type = view.getUint8(at);
     const flags = view.getUint8(at + 1);
     const end = at + ENTRY_BYTES + view.getUint16(at + 2);
-    if (!mayBeIn(type, channel)) throw new SessionError("protocol", `${typeName(type)} may not be in a BATCH`);
+    if (!isAllowedInside(type, channel)) throw new SessionError("protocol", `${typeName(type)} may not be in a BATCH`);
     if ((flags & ~FLAG_ACK) !== 0) throw new SessionError("protocol", "unknown flags in a BATCH entry");
     if (end > payload.byteLength) throw new SessionError("protocol", "a BATCH entry runs past the end");
     frames.push({
@@ -54,7 +54,7 @@ export function unbatch(frame: Frame): Frame[] {
  * Leaves entries out of a BATCH, given as it came and decoded. Answers the BATCH of the others: the very bytes if none was
  * left out, null if all were. Throws SessionError(protocol) as `unbatch` does.
  */
-export function thinned(bytes: Uint8Array, frame: Frame, keeps: (entry: Frame) => boolean): Uint8Array | null {
+export function filterBatch(bytes: Uint8Array, frame: Frame, keeps: (entry: Frame) => boolean): Uint8Array | null {
   const entries = unbatch(frame);
   const kept = entries.filter(keeps);
   if (kept.length === entries.length) return bytes;

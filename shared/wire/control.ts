@@ -1,7 +1,7 @@
 import * as z from "zod";
 import { SessionError } from "./errors.ts";
 import { encodeFrame, type Frame, type TypeCode, typeName } from "./frame.ts";
-import { GRACE_MS, MAX_CONTROL, MAX_GRACE_MS, MAX_LANES, USUAL_DATA } from "./limits.ts";
+import { GRACE_MS, MAX_CONTROL, MAX_GRACE_MS, MAX_LANES, DEFAULT_DATA } from "./limits.ts";
 
 // JSON payloads of lane frames (docs/protocol.md section 3.1, 3.2). None of them is on the data path.
 
@@ -9,7 +9,7 @@ const text = z.string().max(200);
 const count = z.int().min(0);
 const rules = z.array(z.string().max(4_096)).max(4_096);
 /** An end that does not say takes what all take. */
-const frameBytes = count.min(USUAL_DATA).default(USUAL_DATA);
+const frameBytes = count.min(DEFAULT_DATA).default(DEFAULT_DATA);
 
 export const Hello = z.object({
   protocol: z.int(),

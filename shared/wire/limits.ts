@@ -7,7 +7,7 @@ const MIB = 1024 * KIB;
 export const MAX_DATA = 256 * KIB;
 
 /** Bytes in one DATA frame of a path that is not known to be fast: small enough that a voice packet waits for one only. */
-export const USUAL_DATA = 64 * KIB;
+export const DEFAULT_DATA = 64 * KIB;
 
 /** Bytes of a JSON control payload (HELLO, ROUTES, …): more than any honest page, less than a relay would notice. */
 export const MAX_CONTROL = 64 * KIB;

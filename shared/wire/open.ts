@@ -29,7 +29,7 @@ export type Accept = { target: string; local: string };
 export type NamedAccept = Accept & { ref: string; timed?: boolean };
 
 /** A refusal; `again` permits another try at another agent. */
-export type Refusal = Failure & { again: boolean };
+export type Refusal = Failure & { mayRetry: boolean };
 
 export function encodeOpen(open: Open): Uint8Array {
   return encodeFields({ 1: open.endpoint, 2: open.visitor || undefined });
@@ -85,23 +85,27 @@ export function decodeAccept(payload: Uint8Array): NamedAccept {
 /** Longest reason that travels, in UTF-16 units: reasons are sentences, not dumps. */
 const MAX_REASON = 300;
 
-export function encodeFailure(failure: Failure & { again?: boolean; ref?: string }): Uint8Array {
+export function encodeFailure(failure: Failure & { mayRetry?: boolean; ref?: string }): Uint8Array {
   // oxlint-disable-next-line no-control-regex -- a reason may quote a hostile target
   const reason = failure.reason.replace(/[\u0000-\u001f\u007f]/g, " ").slice(0, MAX_REASON);
   return encodeFields({
     1: failure.code,
     2: reason,
-    3: failure.again === true ? 1 : undefined,
+    3: failure.mayRetry === true ? 1 : undefined,
     4: failure.ref || undefined,
   });
 }
 
 export function decodeFailure(payload: Uint8Array): Refusal {
   const fields = decodeFields(payload);
-  return { code: streamCode(textField(fields, 1)), reason: textField(fields, 2), again: numberField(fields, 3) === 1 };
+  return {
+    code: streamCode(textField(fields, 1)),
+    reason: textField(fields, 2),
+    mayRetry: numberField(fields, 3) === 1,
+  };
 }
 
 /** What logs call the stream of a REJECT, as in DIAL; "" from a relay, which refused before it had a name. */
-export function nameOfRejected(payload: Uint8Array): string {
+export function refOfReject(payload: Uint8Array): string {
   return textField(decodeFields(payload), 4);
 }

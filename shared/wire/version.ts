@@ -5,13 +5,13 @@ export const VERSION = "0.1.0";
 export const PROTOCOL = 1;
 
 /** Feature of a relay, said in WELCOME: its ends may say in BUDGET what they could use. */
-export const ASKS_FOR_BUDGET = "ask-budget";
+export const FEATURE_ASK_BUDGET = "ask-budget";
 
 /** Feature of a relay, said in WELCOME: an agent whose place another process has taken may wait there to take over again. */
-export const HAS_STANDBY = "standby";
+export const FEATURE_STANDBY = "standby";
 
 /** Feature of a relay, said in WELCOME: an agent may say HELLO again on a lane when its own rules of targets have changed. */
-export const HEARS_RULES = "rules";
+export const FEATURE_RULES = "rules";
 
 /** Whether a version is older than another, by their numbers; a word for people only, never what decides whether two understand each other. */
 export function isOlder(version: string, than: string): boolean {

@@ -300,7 +300,7 @@ export const TARGETS: Readonly<Record<string, FuzzTarget>> = {
       const session = new Session({
         role: input.startsWith("c") ? "caller" : "agent",
         to: { channel: 1, slot: 1 },
-        io: { send: (frame) => void (sent += frame.byteLength), room: () => 65_536, now: () => 0 },
+        io: { send: (frame) => void (sent += frame.byteLength), maxFrame: () => 65_536, now: () => 0 },
         dial: (stream) => {
           stream.events = {
             data: (bytes) => void (held += bytes.byteLength),
@@ -328,7 +328,7 @@ export const TARGETS: Readonly<Record<string, FuzzTarget>> = {
         });
       }
       assert(held <= heard, "more was delivered than came");
-      assert(session.charges.held <= 64 * 1024 + 2 * 65_536, "more is held than was granted");
+      assert(session.outstanding.received <= 64 * 1024 + 2 * 65_536, "more is held than was granted");
       assert(sent <= 4_000 * (1 + input.length), "far more was said than heard");
       return `${session.over ? "over" : "lives"} ${Math.min(3, session.streams.size)} streams`;
     },

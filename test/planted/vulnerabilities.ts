@@ -419,7 +419,7 @@ export const VULNERABILITIES: readonly Vulnerability[] = [
   {
     name: "whoever asks is answered over UDP, however much",
     file: "shared/session/flow.ts",
-    find: "if (!this.#proved && this.#sent + bytes > 3 * this.#received) return false;",
+    find: "if (!this.#proved && this.#sentBytes + bytes > 3 * this.#receivedBytes) return false;",
     put: "",
     test: ["test/unit/flow.test.ts", ""],
   },
@@ -465,9 +465,9 @@ export const VULNERABILITIES: readonly Vulnerability[] = [
   },
   {
     name: "whoever takes all it can get leaves nothing",
-    file: "shared/places.ts",
-    find: "return this.of(who) < this.#most - this.#taken;",
-    put: "return this.#taken < this.#most || who === undefined;",
-    test: ["test/unit/places.test.ts", "whoever takes all it can get"],
+    file: "shared/fair-limit.ts",
+    find: "return this.heldBy(who) < this.#max - this.#inUse;",
+    put: "return this.#inUse < this.#max || who === undefined;",
+    test: ["test/unit/fair-limit.test.ts", "whoever takes all it can get"],
   },
 ];

@@ -79,7 +79,7 @@ class Herd {
         }),
         waiting: () => false,
         frame: () => {},
-        room: () => {},
+        writable: () => {},
         up: () => {
           this.#up.add(index);
           this.arrivals.push(performance.now());

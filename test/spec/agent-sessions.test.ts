@@ -60,9 +60,9 @@ function anAgent() {
   const sessions = new AgentSessions({
     io: {
       send: (frame) => void sent.push(decodeFrame(frame)),
-      room: () => 0,
+      maxFrame: () => 0,
       now: () => clock.now,
-      gather: { soon: (run) => run(), later: (run) => run() },
+      batching: { soon: (run) => run(), later: (run) => run() },
     },
     dial: () => undefined,
     cut: () => undefined,

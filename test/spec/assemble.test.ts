@@ -3,8 +3,8 @@ import { assemble, type AgentSessionEvent, type SessionEvent } from "../../share
 import type { Session } from "../../shared/session/session.ts";
 import { decodeFields, numberField } from "../../shared/wire/fields.ts";
 import { decodeFrame, TYPE, type Frame } from "../../shared/wire/frame.ts";
-import { decodeIntroduction, encodeIntroduction, newIntroduction } from "../../shared/wire/introduction.ts";
-import { MAX_DATA, USUAL_DATA } from "../../shared/wire/limits.ts";
+import { decodeSessionFields, encodeSessionFields, newSessionFields } from "../../shared/wire/session-fields.ts";
+import { MAX_DATA, DEFAULT_DATA } from "../../shared/wire/limits.ts";
 import { encodeDial } from "../../shared/wire/open.ts";
 import { DIAL, WINDOW } from "./pair.ts";
 
@@ -35,34 +35,38 @@ test("an agent's session, made of what SESSION said, is dialled; and each end he
   const caller = aCaller();
   caller.session.begin(WINDOW);
   const agent = anAgent(caller.said[0]!);
-  agent.session.allow(WINDOW);
+  agent.session.setSendWindow(WINDOW);
   caller.session.open(TYPE.DIAL, encodeDial(DIAL));
   agent.session.receive(caller.said.at(-1)!);
   expect(agent.heard).toMatchObject([{ type: "dial", dial: DIAL }]);
   agent.session.end("done", "");
   caller.session.receive(agent.said.at(-1)!);
-  const { id } = decodeIntroduction(caller.said[0]!.payload);
+  const { id } = decodeSessionFields(caller.said[0]!.payload);
   expect(agent.heard.at(-1)).toEqual({ type: "over", id });
   expect(caller.heard).toEqual([{ type: "over", id }]);
 });
 
 test("a caller that says neither its largest frame nor that it reads times has usual frames, and reads none", () => {
   const { id, key } = INTRODUCTION;
-  const payload = encodeIntroduction({ id, key, frameBytes: 0, timed: false });
+  const payload = encodeSessionFields({ id, key, frameBytes: 0, timed: false });
   expect([...decodeFields(payload).keys()]).not.toContain(4);
-  expect(decodeIntroduction(payload)).toEqual({ id, key, frameBytes: USUAL_DATA, timed: false });
+  expect(decodeSessionFields(payload)).toEqual({ id, key, frameBytes: DEFAULT_DATA, timed: false });
 });
 
 test.each([
   ["id", { ...INTRODUCTION, id: new Uint8Array(15) }],
   ["secret", { ...INTRODUCTION, key: new Uint8Array(33) }],
 ])("a SESSION whose %s has another length is refused", (_, introduction) => {
-  expect(() => decodeIntroduction(encodeIntroduction(introduction))).toThrow("SESSION without id or secret");
+  expect(() => decodeSessionFields(encodeSessionFields(introduction))).toThrow("SESSION without id or secret");
 });
 
 function ends() {
   const said: Frame[] = [];
-  const io = { send: (frame: Uint8Array) => void said.push(decodeFrame(frame.slice())), room: () => 0, now: () => 0 };
+  const io = {
+    send: (frame: Uint8Array) => void said.push(decodeFrame(frame.slice())),
+    maxFrame: () => 0,
+    now: () => 0,
+  };
   return { said, io, graceMs: () => 60_000 };
 }
 
@@ -73,9 +77,9 @@ function aCaller(): { session: Session; said: Frame[]; heard: SessionEvent[] } {
     ...rest,
     role: "caller",
     to: { channel: 3, slot: 7 },
-    frameBytes: USUAL_DATA,
+    frameBytes: DEFAULT_DATA,
     lanes: () => [0, 1, 2],
-    introduction: newIntroduction((bytes) => new Uint8Array(bytes).fill(bytes)),
+    fields: newSessionFields((bytes) => new Uint8Array(bytes).fill(bytes)),
     on: (event) => void heard.push(event),
   });
   return { session, said, heard };
@@ -88,7 +92,7 @@ function anAgent({ payload }: Frame): { session: Session; said: Frame[]; heard: 
     ...rest,
     role: "agent",
     to: { channel: 3, slot: 0 },
-    introduction: decodeIntroduction(payload),
+    fields: decodeSessionFields(payload),
     on: (event) => void heard.push(event),
   });
   return { session, said, heard };

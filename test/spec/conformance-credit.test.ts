@@ -5,7 +5,7 @@ import {
   MAX_DATA,
   MAX_STREAM_WINDOW,
   STREAM_WINDOW,
-  USUAL_DATA,
+  DEFAULT_DATA,
 } from "../../shared/wire/limits.ts";
 import { decodeFrame, TYPE } from "../../shared/wire/frame.ts";
 import { chunkOf, type Stream } from "../../shared/session/stream.ts";
@@ -19,8 +19,8 @@ const KIB = 1024;
 const MIB = 1024 * KIB;
 
 function flood(stream: Stream, bytes: number): void {
-  for (let left = bytes; left > 0; left -= USUAL_DATA)
-    stream.write(chunkOf(new Uint8Array(Math.min(left, USUAL_DATA))));
+  for (let left = bytes; left > 0; left -= DEFAULT_DATA)
+    stream.write(chunkOf(new Uint8Array(Math.min(left, DEFAULT_DATA))));
 }
 
 function total(frames: { bytes: number }[]): number {
@@ -46,13 +46,13 @@ test.each(ROLES)(
     const [one, two] = [end.open(), end.open()];
     for (let turn = 0; turn < 8; turn += 1) for (const { stream } of [one, two]) flood(stream, 30 * KIB);
     const sent = end.data;
-    expect(end.session.charges.sent).toBe(total(sent) + sent.length * FRAME_CHARGE);
-    expect(end.session.charges.sent).toBeLessThanOrEqual(200 * KIB);
-    expect(end.session.charges.sent).toBeGreaterThan(190 * KIB);
+    expect(end.session.outstanding.sent).toBe(total(sent) + sent.length * FRAME_CHARGE);
+    expect(end.session.outstanding.sent).toBeLessThanOrEqual(200 * KIB);
+    expect(end.session.outstanding.sent).toBeGreaterThan(190 * KIB);
     end.forget();
     end.hear(credit(one.stream.id, 2 ** 40, one.stream.out.sent));
     expect(total(end.data)).toBeGreaterThan(80 * KIB);
-    expect(end.session.charges.sent).toBeLessThanOrEqual(200 * KIB);
+    expect(end.session.outstanding.sent).toBeLessThanOrEqual(200 * KIB);
   },
 );
 
@@ -63,9 +63,9 @@ test.each(ROLES)("7.3 charge is released when a frame's last byte is consumed, o
   const charged = 7 + 2 * FRAME_CHARGE;
   const after = (consumed: number): number => {
     end.hear(credit(stream.id, 2 ** 40, consumed));
-    return end.session.charges.sent;
+    return end.session.outstanding.sent;
   };
-  expect([end.session.charges.sent, after(2), after(3), after(3), after(6), after(7), after(7)]).toEqual([
+  expect([end.session.outstanding.sent, after(2), after(3), after(3), after(6), after(7), after(7)]).toEqual([
     ...[charged, charged],
     ...[4 + FRAME_CHARGE, 4 + FRAME_CHARGE, 4 + FRAME_CHARGE],
     ...[0, 0],
@@ -76,7 +76,7 @@ test.each(ROLES)("7.4 one frame may always be sent when nothing is outstanding, 
   const end = new End(role);
   end.hear(window(0));
   const { stream } = end.open();
-  flood(stream, 3 * USUAL_DATA);
+  flood(stream, 3 * DEFAULT_DATA);
   expect(end.data.length).toBe(1);
   end.hear(credit(stream.id, 2 ** 40, stream.out.sent));
   expect(end.data.length).toBe(2);
@@ -85,23 +85,23 @@ test.each(ROLES)("7.4 one frame may always be sent when nothing is outstanding, 
 test.each(ROLES)("7.5 when the window shrinks the sender waits until it fits (%s)", (role) => {
   const end = new End(role);
   const { stream } = end.open();
-  flood(stream, 4 * USUAL_DATA);
-  end.hear(window(3 * USUAL_DATA));
+  flood(stream, 4 * DEFAULT_DATA);
+  end.hear(window(3 * DEFAULT_DATA));
   end.forget();
-  flood(stream, USUAL_DATA);
+  flood(stream, DEFAULT_DATA);
   expect(end.data).toEqual([]);
-  end.hear(credit(stream.id, 2 ** 40, USUAL_DATA));
+  end.hear(credit(stream.id, 2 ** 40, DEFAULT_DATA));
   expect(end.data).toEqual([]);
-  end.hear(credit(stream.id, 2 ** 40, 3 * USUAL_DATA));
-  expect(total(end.data)).toBe(USUAL_DATA);
+  end.hear(credit(stream.id, 2 ** 40, 3 * DEFAULT_DATA));
+  expect(total(end.data)).toBe(DEFAULT_DATA);
 });
 
 test.each(ROLES)("7.6 until it is told a window, a sender keeps within 64 KiB (%s)", (role) => {
   const end = new End(role);
-  end.session.allow(64 * KIB);
+  end.session.setSendWindow(64 * KIB);
   const { stream } = end.open();
   for (let turn = 0; turn < 20; turn += 1) flood(stream, 10 * KIB);
-  expect(end.session.charges.sent).toBeLessThanOrEqual(64 * KIB);
+  expect(end.session.outstanding.sent).toBeLessThanOrEqual(64 * KIB);
 });
 
 test.each(ROLES)("7.7 a stream that ends gives back what it had outstanding (%s)", (role) => {
@@ -112,7 +112,7 @@ test.each(ROLES)("7.7 a stream that ends gives back what it had outstanding (%s)
   flood(waiting.stream, 50 * KIB);
   expect(waiting.stream.out.sent).toBe(0);
   end.hear(reset(stopped.stream.id));
-  expect([waiting.stream.out.sent, end.session.charges.sent]).toEqual([50 * KIB, 50 * KIB + FRAME_CHARGE]);
+  expect([waiting.stream.out.sent, end.session.outstanding.sent]).toEqual([50 * KIB, 50 * KIB + FRAME_CHARGE]);
 });
 
 test.each(ROLES)("7.8 a FIN needs no credit: it does not wait behind others' bytes (%s)", (role) => {
@@ -183,8 +183,8 @@ test.each(ROLES)("8.1 a byte beyond the stream's limit is a flow-control error, 
     end.eager = false;
     const sink = end.open();
     const { limit } = sink.stream.in;
-    for (let at = 0; at < limit - USUAL_DATA; at += USUAL_DATA) end.hear(data(1, at, USUAL_DATA));
-    end.hear(data(1, limit - USUAL_DATA, USUAL_DATA - 1), data(1, limit - 1, 1 + excess));
+    for (let at = 0; at < limit - DEFAULT_DATA; at += DEFAULT_DATA) end.hear(data(1, at, DEFAULT_DATA));
+    end.hear(data(1, limit - DEFAULT_DATA, DEFAULT_DATA - 1), data(1, limit - 1, 1 + excess));
     expect(sink.bytes.length).toBe(limit - excess);
     expect(end.over.map(({ code }) => code)).toEqual(excess === 0 ? [] : ["flow-control"]);
     expect(end.said(TYPE.END).map(codeOf)).toEqual(excess === 0 ? [] : ["flow-control"]);
@@ -215,7 +215,7 @@ test.each(ROLES)("8.4 a repeat takes no room of the window, and is not counted t
   end.eager = false;
   end.open();
   for (let turn = 0; turn < 100; turn += 1) end.hear(data(1, 0, 10_000));
-  expect([end.session.charges.held, end.over]).toEqual([10_000 + FRAME_CHARGE, []]);
+  expect([end.session.outstanding.received, end.over]).toEqual([10_000 + FRAME_CHARGE, []]);
 });
 
 test.each(ROLES)(
@@ -240,15 +240,15 @@ test.each(ROLES)("8.6 one frame is taken when nothing is held, however small the
   const end = new End(role, 64 * KIB);
   const sink = end.open();
   sink.stream.in.limit = MIB;
-  end.hear(data(1, 0, USUAL_DATA));
-  expect([sink.bytes.length, end.over]).toEqual([USUAL_DATA, []]);
+  end.hear(data(1, 0, DEFAULT_DATA));
+  expect([sink.bytes.length, end.over]).toEqual([DEFAULT_DATA, []]);
 });
 
 test("8.7 bytes that were on their way when the window shrank are still taken", () => {
   const link = pair({ window: 4 * MIB });
   const { caller, agent } = connect(link, false);
   flood(caller.stream, 256 * KIB);
-  link.agent.grant(64 * KIB);
+  link.agent.grantWindow(64 * KIB);
   link.deliver();
   expect([agent.waiting, link.over]).toEqual([256 * KIB, []]);
 });
@@ -277,7 +277,7 @@ test.each(ROLES)("9.1 what came is reported when the application has taken it, n
   expect(consumedIn(end)).toEqual([3_000]);
   sink.take(2_000);
   end.tick(5_000);
-  expect([consumedIn(end), end.session.charges.held]).toEqual([[3_000, 5_000], 0]);
+  expect([consumedIn(end), end.session.outstanding.received]).toEqual([[3_000, 5_000], 0]);
 });
 
 test.each(ROLES)(
@@ -358,19 +358,19 @@ test.each(ROLES)("9.7 within two ticks also when more keeps coming (%s)", (role)
 
 test.each(ROLES)("9.8 however wide the window, with 1 MiB of charge, and not much sooner (%s)", (role) => {
   const end = new End(role);
-  end.session.grant(64 * MIB, false);
+  end.session.grantWindow(64 * MIB, false);
   const { stream } = end.open();
   let at = 0;
   const more = (): void => {
     // 1.3 GB a second.
     end.now += 0.05;
-    end.hear(data(1, at, USUAL_DATA));
-    at += USUAL_DATA;
+    end.hear(data(1, at, DEFAULT_DATA));
+    at += DEFAULT_DATA;
   };
   for (let turn = 0; turn < 4_096 && stream.in.window < MAX_STREAM_WINDOW; turn += 1) more();
   const before = consumedIn(end).length;
   let furthest = 0;
-  for (let turn = 0; turn < (12 * MIB) / USUAL_DATA; turn += 1) {
+  for (let turn = 0; turn < (12 * MIB) / DEFAULT_DATA; turn += 1) {
     more();
     furthest = Math.max(furthest, stream.in.consumed - (consumedIn(end).at(-1) ?? 0));
   }
@@ -402,7 +402,7 @@ test("10.2 a window grows when the sender runs into it and the application keeps
   const { caller, agent } = connect(link);
   counted(agent);
   for (let turn = 0; turn < 30; turn += 1) {
-    while (caller.stream.hungry) flood(caller.stream, 20_000);
+    while (caller.stream.isWritable) flood(caller.stream, 20_000);
     link.clock.now += 50;
     roundTrip(link);
   }
@@ -464,7 +464,7 @@ test.each(ROLES)(
     small.frame = MAX_DATA;
     small.hear(window(1), credit(only.id, 2 ** 40, 0));
     only.write(chunkOf(new Uint8Array(MAX_DATA)));
-    expect(small.data.map(({ bytes }) => bytes)).toEqual([USUAL_DATA]);
+    expect(small.data.map(({ bytes }) => bytes)).toEqual([DEFAULT_DATA]);
   },
 );
 
@@ -472,7 +472,7 @@ test.each(ROLES)("11.1 streams with as much to say take turns, one frame each (%
   const end = new End(role);
   const streams = [end.open(), end.open(), end.open()].map(({ stream }) => stream);
   end.room = false;
-  for (const stream of streams) flood(stream, 4 * USUAL_DATA);
+  for (const stream of streams) flood(stream, 4 * DEFAULT_DATA);
   end.room = true;
   end.session.pump();
   const order = end.data.map(({ stream }) => stream);
@@ -484,7 +484,7 @@ test.each(ROLES)("11.2 who has little to say goes before bulk (%s)", (role) => {
   const end = new End(role);
   const [bulk, typing] = [end.open(), end.open()];
   end.room = false;
-  flood(bulk.stream, 8 * USUAL_DATA);
+  flood(bulk.stream, 8 * DEFAULT_DATA);
   write(typing.stream, "ls\n");
   end.room = true;
   end.session.pump();
@@ -524,7 +524,7 @@ test("11.6 sixty-four readers that have stopped with their windows full leave ro
   for (const { agent } of stopped) agent.stream.events.data = () => {};
   for (const { caller } of stopped) flood(caller.stream, 300 * KIB);
   link.deliver();
-  expect(link.agent.charges.held).toBeLessThanOrEqual(4 * MIB);
+  expect(link.agent.outstanding.received).toBeLessThanOrEqual(4 * MIB);
   reads(link, 2 * MIB);
 });
 
@@ -532,7 +532,7 @@ test("11.7 streams that ended while nothing could be sent are not kept", () => {
   const end = new End("caller");
   end.hear(window(0));
   const { stream: stopped } = end.open();
-  flood(stopped, 2 * USUAL_DATA);
+  flood(stopped, 2 * DEFAULT_DATA);
   const kept: WeakRef<Stream>[] = [];
   for (let turn = 0; turn < 2_000; turn += 1) {
     const { stream } = end.opening();
@@ -541,7 +541,7 @@ test("11.7 streams that ended while nothing could be sent are not kept", () => {
     kept.push(new WeakRef(stream));
   }
   expect([end.session.streams.size, end.data.length]).toEqual([1, 1]);
-  expect(end.session.charges.sent).toBe(USUAL_DATA + FRAME_CHARGE);
+  expect(end.session.outstanding.sent).toBe(DEFAULT_DATA + FRAME_CHARGE);
 });
 
 /** All that is on its way to the agent arrives before anything of its answers does. */
@@ -559,7 +559,7 @@ function reads(link: Pair, bytes: number): void {
   };
   let written = 0;
   for (let turn = 0; turn < 2_000 && read.bytes < bytes; turn += 1) {
-    if (caller.stream.hungry && written < bytes) {
+    if (caller.stream.isWritable && written < bytes) {
       flood(caller.stream, 16 * KIB);
       written += 16 * KIB;
     }

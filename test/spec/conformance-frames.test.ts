@@ -236,13 +236,13 @@ test("1.16 a session answers so many RESUMEs and no more at once", () => {
     role: "agent",
     secret: new Secret(id, key),
     to: { channel: 3, slot: 0 },
-    io: { send: (frame) => sent.push(frame[0] ?? 0), room: () => 65_536, now: () => 0 },
+    io: { send: (frame) => sent.push(frame[0] ?? 0), maxFrame: () => 65_536, now: () => 0 },
   });
   const caller = new Secret(id, key);
   let answered = 0;
   for (let count = 0; count < 1_000; count += 1) {
     const proof = caller.prove();
-    if (session.reunite({ channel: 3, slot: 0 }, caller.epoch, proof, []) === "resumed") answered += 1;
+    if (session.acceptResume({ channel: 3, slot: 0 }, caller.epoch, proof, []) === "resumed") answered += 1;
   }
   expect(answered).toBe(RESUME_BURST);
   expect(sent.filter((type) => type === TYPE.RESUMED)).toHaveLength(RESUME_BURST);
@@ -301,7 +301,7 @@ test.each(ROLES)("2.4 ASK has everything from there on sent again, as it was, an
     [TYPE.DATA, 8],
     [TYPE.FIN, 13],
   ]);
-  expect(end.session.charges.sent).toBe(13 + 3 * 2048);
+  expect(end.session.outstanding.sent).toBe(13 + 3 * 2048);
 });
 
 test.each(ROLES)(
@@ -357,7 +357,7 @@ test.each(ROLES)("2.8 reports and limits that go back are passed over (%s)", (ro
   const { stream } = end.open(20_000);
   write(stream, "abc");
   end.hear(credit(stream.id, 30_000, 3), credit(stream.id, 10, 1), data(stream.id, 0, "x", 0));
-  expect([stream.out.limit, stream.out.consumed, end.session.charges.sent, end.over]).toEqual([30_000, 3, 0, []]);
+  expect([stream.out.limit, stream.out.consumed, end.session.outstanding.sent, end.over]).toEqual([30_000, 3, 0, []]);
 });
 
 test.each(ROLES)("2.9 a FIN said twice is one, two different final sizes are a protocol error (%s)", (role) => {
@@ -511,7 +511,7 @@ test.each(ROLES)("4.2 datagrams pass with their age, uncharged and unacknowledge
   flow.stream.datagram(new TextEncoder().encode("ho"), 7);
   expect(heard).toEqual([["hi", 1500]]);
   expect(end.sent.map(({ type, offset }) => [type, offset])).toEqual([[TYPE.DGRAM, 7]]);
-  expect(end.session.charges).toEqual({ sent: 0, held: 0 });
+  expect(end.session.outstanding).toEqual({ sent: 0, received: 0 });
 });
 
 function withStream(end: End, state: "opening" | "open"): [End, number] {

@@ -28,7 +28,7 @@ function inState(role: Role, state: State): { end: End; sink: Sink } {
 
 /** Nothing of the stream is left, and what is heard of it later is not answered. */
 function gone(end: End, sink: Sink): void {
-  expect([end.session.streams.size, end.session.charges, end.over]).toEqual([0, { sent: 0, held: 0 }, []]);
+  expect([end.session.streams.size, end.session.outstanding, end.over]).toEqual([0, { sent: 0, received: 0 }, []]);
   const before = [...sink.bytes];
   const { id } = sink.stream;
   sink.stream.events = {
@@ -42,7 +42,7 @@ function gone(end: End, sink: Sink): void {
   sink.stream.reset("internal", "again");
   end.hear(credit(id, 2 ** 41, 0), reset(id));
   end.tick(5_000);
-  expect([sink.bytes, end.session.charges]).toEqual([before, { sent: 0, held: 0 }]);
+  expect([sink.bytes, end.session.outstanding]).toEqual([before, { sent: 0, received: 0 }]);
 }
 
 // 5. Opening
@@ -71,7 +71,7 @@ test("5.3 REJECT ends a stream that was opening, with its code, reason and bytes
   const sink = end.opening();
   write(sink.stream, "first flight");
   end.hear(reject(sink.stream.id, "target-refused"));
-  expect(sink.ended).toEqual({ code: "target-refused", reason: "no", again: false });
+  expect(sink.ended).toEqual({ code: "target-refused", reason: "no", mayRetry: false });
   gone(end, sink);
 });
 
@@ -244,9 +244,9 @@ test("6.11 a reset made while a frame of the stream is being read takes effect a
     far.stream.finish();
     link.deliver();
     expect([near.ended?.code, far.ended?.code]).toEqual(["visitor-gone", "visitor-gone"]);
-    expect([link.caller.charges, link.agent.charges]).toEqual([
-      { sent: 0, held: 0 },
-      { sent: 0, held: 0 },
+    expect([link.caller.outstanding, link.agent.outstanding]).toEqual([
+      { sent: 0, received: 0 },
+      { sent: 0, received: 0 },
     ]);
     expect(link.over).toEqual([]);
   }

@@ -117,7 +117,7 @@ test("while the path is away, a datagram is dropped and counted, no echo is kept
   near.say("before");
   cut();
   near.say("away");
-  expect([near.dropped, near.stream.datagrams.room(0)]).toEqual([["late"], false]);
+  expect([near.dropped, near.stream.datagrams.maySend(0)]).toEqual([["late"], false]);
   heal();
   deliver();
   sent.length = 0;
@@ -132,7 +132,7 @@ test("what is over a mapping's rate is dropped at its agent, either way, and cou
   const { near, far, clock, deliver } = flow({ timed: true });
   clock.now = 10_000;
   const pacer = (): Pacer => new Pacer(1_000, { now: () => clock.now, later: () => undefined });
-  far.stream.pace = { in: pacer(), out: pacer() };
+  far.stream.pacers = { in: pacer(), out: pacer() };
   for (let n = 0; n < 10; n += 1) {
     near.say("x".repeat(100));
     far.say("x".repeat(100));

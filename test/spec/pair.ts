@@ -2,7 +2,7 @@ import { decodeFrame, FLAG_MORE, stamp, type Frame } from "../../shared/wire/fra
 import type { Dial } from "../../shared/wire/open.ts";
 import { encodeDial } from "../../shared/wire/open.ts";
 import { TYPE } from "../../shared/wire/frame.ts";
-import { USUAL_DATA } from "../../shared/wire/limits.ts";
+import { DEFAULT_DATA } from "../../shared/wire/limits.ts";
 import { decodeResume, Secret, type StreamRecord } from "../../shared/wire/resume.ts";
 import { Session } from "../../shared/session/session.ts";
 import { chunkOf, type Stream } from "../../shared/session/stream.ts";
@@ -59,7 +59,7 @@ export function pair(options: PairOptions = {}): Pair {
       sent.push({ from, frame: decodeFrame(copy) });
       queue.push(copy);
     },
-    room: () => (room.open ? USUAL_DATA : 0),
+    maxFrame: () => (room.open ? DEFAULT_DATA : 0),
     now: () => clock.now,
   });
   const caller = new Session({
@@ -90,7 +90,7 @@ export function pair(options: PairOptions = {}): Pair {
     if ((frame.flags & FLAG_MORE) !== 0) return;
     const records = pages;
     pages = [];
-    agent.reunite({ channel: 3, slot: 0 }, frame.offset, resume.proof, records);
+    agent.acceptResume({ channel: 3, slot: 0 }, frame.offset, resume.proof, records);
   };
   const cut = (): void => {
     toAgent.length = 0;
@@ -118,8 +118,8 @@ export function pair(options: PairOptions = {}): Pair {
     }
     return count;
   };
-  caller.grant(window);
-  agent.grant(window);
+  caller.grantWindow(window);
+  agent.grantWindow(window);
   deliver();
   sent.length = 0;
   return { caller, agent, deliver, toAgent, toCaller, sent, dialled, over, clock, room, cut, heal };

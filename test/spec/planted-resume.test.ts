@@ -70,14 +70,14 @@ const MUTANTS: Mutant[] = [
   {
     name: "credit is added once more by resuming",
     file: "session/resumption.ts",
-    find: "stream.out.raise(record.limit);",
-    put: "stream.out.raise(stream.out.limit + record.limit - record.consumed);",
+    find: "stream.out.raiseLimit(record.limit);",
+    put: "stream.out.raiseLimit(stream.out.limit + record.limit - record.consumed);",
   },
   {
     name: "what is sent again is charged again",
     file: "session/sender.ts",
-    find: "let kept = out.takeAgain();",
-    put: "let kept = out.takeAgain();\n    if (kept !== null) this.outstanding += kept.end - kept.start + FRAME_CHARGE;",
+    find: "let frame = out.takeResend();",
+    put: "let frame = out.takeResend();\n    if (frame !== null) this.outstanding += frame.end - frame.start + FRAME_CHARGE;",
   },
   {
     name: "a FIN that was lost is not said again",
@@ -131,7 +131,7 @@ const MUTANTS: Mutant[] = [
   {
     name: "an OPEN that a RESET has overtaken is taken",
     file: "session/stream-frames.ts",
-    find: 'if (type === TYPE.RESET && this.#init.role === "agent") this.#init.table.admit(stream);',
+    find: 'if (type === TYPE.RESET && this.#init.role === "agent") this.#init.table.markOpened(stream);',
     put: "",
   },
   {

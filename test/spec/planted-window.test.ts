@@ -13,31 +13,31 @@ const MUTANTS: Mutant[] = [
   {
     name: "what was asked for is never given back",
     file: "session/stream-table.ts",
-    find: "if (wants !== this.demand.wants || stuck !== this.demand.stuck) this.#ask();",
-    put: "void wants; void stuck;",
+    find: "if (bytes !== this.demand.bytes || unread !== this.demand.unread) this.#updateDemand();",
+    put: "void bytes; void unread;",
   },
   {
     name: "a reader that does not keep up is given as much as one that does",
-    file: "session/window.ts",
+    file: "session/stream-window.ts",
     find: "? LONG_GAIN : GAIN",
     put: "? LONG_GAIN : 2 * LONG_GAIN",
   },
   {
     name: "the best that was ever read counts for ever",
-    file: "session/window.ts",
+    file: "session/stream-window.ts",
     find: "if (product < this.#product && now - this.#productAt <= KEEP_MS) return;",
     put: "if (product < this.#product) return;",
   },
   {
     name: "what stopped readers hold is given to others again",
     file: "session/division.ts",
-    find: "(held[index] ?? 0)",
+    find: "(kept[index] ?? 0)",
     put: "0",
   },
   {
     name: "of stopped readers only what is beyond their windows counts",
     file: "session/allowance.ts",
-    find: "stalledAt !== null ? held :",
+    find: "stalledAt !== null ? outstanding :",
     put: "",
   },
   {
@@ -49,19 +49,19 @@ const MUTANTS: Mutant[] = [
   {
     name: "what stalled streams hold is promised a second time",
     file: "session/allowance.ts",
-    find: "this.#window - (this.#sum.stuck - own.stuck)",
+    find: "this.#window - (this.#sum.unread - own.unread)",
     put: "this.#window",
   },
   {
     name: "a reader that takes a byte now and then is never stalled",
     file: "session/incoming.ts",
-    find: "if (this.consumed >= this.#seen) this.stalledAt = null;",
+    find: "if (this.consumed >= this.#receivedAtCheck) this.stalledAt = null;",
     put: "this.stalledAt = null;",
   },
   {
     name: "stalled streams keep their room whoever needs it",
     file: "session/stream-table.ts",
-    find: "if (this.allowance.crowded) this.#makeRoom(now);",
+    find: "if (this.allowance.isNearlyFull) this.#endStalled(now);",
     put: "",
   },
   {
@@ -73,19 +73,19 @@ const MUTANTS: Mutant[] = [
   {
     name: "nothing is kept for newcomers",
     file: "session/allowance.ts",
-    find: "window * KEPT_PART - fresh",
+    find: "window * RESERVED_TOTAL - unproven",
     put: "0",
   },
   {
     name: "who was granted much and has stopped takes the newcomers' part",
     file: "session/allowance.ts",
-    find: "reads || stream.promised > STREAM_WINDOW ? 0 : promised",
-    put: "reads ? 0 : promised",
+    find: "isProven || stream.promised > STREAM_WINDOW ? 0 : promised",
+    put: "isProven ? 0 : promised",
   },
   {
     name: "a stream that rests keeps what it was promised",
     file: "session/incoming.ts",
-    find: "this.resting = this.held === 0;",
+    find: "this.isIdle = this.outstanding === 0;",
     put: "",
   },
   {

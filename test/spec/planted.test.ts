@@ -15,8 +15,8 @@ const MUTANTS: Mutant[] = [
   {
     name: "what was sent may be asked for without end",
     file: "session/outgoing.ts",
-    find: "if (this.#asked > MAX_ASKED * this.sent + MIN_ASKED)",
-    put: "if (this.#asked < 0)",
+    find: "if (this.#askedBytes > MAX_ASKED * this.sent + MIN_ASKED)",
+    put: "if (this.#askedBytes < 0)",
   },
   {
     name: "a session is resumed as often as somebody asks",
@@ -58,7 +58,7 @@ const MUTANTS: Mutant[] = [
   {
     name: "the session's window is not enforced",
     file: "session/allowance.ts",
-    find: "if (this.held > this.#ceiling && !first) {",
+    find: "if (this.outstanding > this.#maxWindow && !isFirst) {",
     put: "if (false) {",
   },
   {
@@ -70,68 +70,68 @@ const MUTANTS: Mutant[] = [
   {
     name: "nothing may be sent in a window smaller than a frame",
     file: "session/sender.ts",
-    find: "this.outstanding === 0 ? Math.max(left, USUAL_DATA) : left",
-    put: "this.outstanding < 0 ? Math.max(left, USUAL_DATA) : left",
+    find: "this.outstanding === 0 ? Math.max(left, DEFAULT_DATA) : left",
+    put: "this.outstanding < 0 ? Math.max(left, DEFAULT_DATA) : left",
   },
   {
     name: "frames are not charged, only bytes",
     file: "session/outgoing.ts",
-    find: "this.charge += size + FRAME_CHARGE;",
-    put: "this.charge += size;",
+    find: "this.outstanding += size + FRAME_CHARGE;",
+    put: "this.outstanding += size;",
   },
   {
     name: "credit is released twice",
     file: "session/outgoing.ts",
-    find: "this.charge -= released;\n    return released;",
-    put: "this.charge -= released;\n    return 2 * released;",
+    find: "this.outstanding -= released;\n    return released;",
+    put: "this.outstanding -= released;\n    return 2 * released;",
   },
   {
     name: "a frame's charge is released with its first byte",
     file: "session/outgoing.ts",
-    find: "if (kept.end > consumed) break;",
-    put: "if (kept.start >= consumed) break;",
+    find: "if (frame.end > consumed) break;",
+    put: "if (frame.start >= consumed) break;",
   },
   {
     name: "what a stream had outstanding is lost when it ends",
     file: "session/stream-table.ts",
-    find: "this.sender.released(stream.out.drop(), outstanding);",
+    find: "this.sender.released(stream.out.drop(), outstandingFrames);",
     put: "stream.out.drop();",
   },
   {
     name: "what a stream held is not given back when it ends",
     file: "session/allowance.ts",
-    find: "this.held -= stream.held;",
+    find: "this.outstanding -= stream.outstanding;",
     put: "",
   },
   {
     name: "a window that shrinks is enforced on what is on its way",
     file: "session/allowance.ts",
-    find: "this.#ceiling = Math.max(this.#ceiling, bytes);",
-    put: "this.#ceiling = bytes;",
+    find: "this.#maxWindow = Math.max(this.#maxWindow, bytes);",
+    put: "this.#maxWindow = bytes;",
   },
   {
     name: "a crowded session grants less than a first flight",
     file: "session/allowance.ts",
-    find: "Math.max(INITIAL_CREDIT, this.share(stream))",
-    put: "this.share(stream)",
+    find: "Math.max(INITIAL_CREDIT, this.grantable(stream))",
+    put: "this.grantable(stream)",
   },
   {
     name: "an agent takes INITIAL_CREDIT for granted",
     file: "session/stream-frames.ts",
     find: "stream.out.limit = frame.offset;",
-    put: "stream.out.raise(frame.offset);",
+    put: "stream.out.raiseLimit(frame.offset);",
   },
   {
     name: "the window never grows",
-    file: "session/window.ts",
+    file: "session/stream-window.ts",
     find: "if (elapsed < turn) return;",
     put: "if (elapsed >= 0) return;",
   },
   {
     name: "the window never falls back",
-    file: "session/window.ts",
-    find: "  settle(): void {\n    this.bytes = STREAM_WINDOW;",
-    put: "  settle(): void {",
+    file: "session/stream-window.ts",
+    find: "  reset(): void {\n    this.bytes = STREAM_WINDOW;",
+    put: "  reset(): void {",
   },
   {
     name: "every stream is promised its whole window",
@@ -142,14 +142,14 @@ const MUTANTS: Mutant[] = [
   {
     name: "small writes are never gathered",
     file: "session/sender.ts",
-    find: "return !gathers || out.hasAgain || out.finishing;",
+    find: "return !gathers || out.hasResends || out.finishing;",
     put: "return true;",
   },
   {
     name: "a FIN does not flush what is being gathered",
     file: "session/sender.ts",
-    find: "return !gathers || out.hasAgain || out.finishing;",
-    put: "return !gathers || out.hasAgain;",
+    find: "return !gathers || out.hasResends || out.finishing;",
+    put: "return !gathers || out.hasResends;",
   },
   {
     name: "readers that have stopped may use up the window byte by byte",
@@ -160,7 +160,7 @@ const MUTANTS: Mutant[] = [
   {
     name: "what must be sent again waits for the window",
     file: "session/sender.ts",
-    find: "return out.hasAgain || out.pendingBytes === 0;",
+    find: "return out.hasResends || out.pendingBytes === 0;",
     put: "return out.pendingBytes < 0;",
   },
   {
@@ -172,20 +172,20 @@ const MUTANTS: Mutant[] = [
   {
     name: "a stream sends all it has before another's turn comes",
     file: "session/sender.ts",
-    find: "        } else if (this.#sendOne(stream, this.#room(stream.lane))) {",
-    put: "        } else if ([1, 2, 3, 4, 5].every((turn) => (turn > 1 && !stream.out.ready) || this.#sendOne(stream, this.#room(stream.lane)))) {",
+    find: "        } else if (this.#sendOne(stream, this.#maxFrame(stream.lane))) {",
+    put: "        } else if ([1, 2, 3, 4, 5].every((turn) => (turn > 1 && !stream.out.ready) || this.#sendOne(stream, this.#maxFrame(stream.lane)))) {",
   },
   {
     name: "a lane without room is written to",
     file: "session/sender.ts",
-    find: "return this.#host.room(lane);",
-    put: "return this.#host.room(lane) || 65_536;",
+    find: "return this.#host.maxFrame(lane);",
+    put: "return this.#host.maxFrame(lane) || 65_536;",
   },
   {
     name: "a frame is larger than the lane takes",
     file: "session/sender.ts",
-    find: "out.take(Math.min(allowance, room))",
-    put: "out.take(allowance)",
+    find: "out.take(Math.min(fitting, maxFrame))",
+    put: "out.take(fitting)",
   },
 
   // Reports
@@ -216,25 +216,25 @@ const MUTANTS: Mutant[] = [
   {
     name: "nothing is reported before a tick",
     file: "session/incoming.ts",
-    find: "return this.unreported && (this.done || this.#unreported",
-    put: "return this.unreported && (this.done || 0",
+    find: "return this.hasUnreported && (this.done || this.#unreportedCharge",
+    put: "return this.hasUnreported && (this.done || 0",
   },
   {
     name: "nothing is reported when the window is nearly used up",
     file: "session/allowance.ts",
-    find: "return this.held > this.#window / 2;",
+    find: "return this.outstanding > this.#window / 2;",
     put: "return false;",
   },
   {
     name: "reports never ride on DATA",
     file: "session/stream-table.ts",
-    find: "    if (!stream.in.unreported) return null;\n    const",
+    find: "    if (!stream.in.hasUnreported) return null;\n    const",
     put: "    if (this !== undefined) return null;\n    const",
   },
   {
     name: "every DATA says what was said already",
     file: "session/stream-table.ts",
-    find: "    if (!stream.in.unreported) return null;\n    const",
+    find: "    if (!stream.in.hasUnreported) return null;\n    const",
     put: "    const",
   },
   {
@@ -260,8 +260,8 @@ const MUTANTS: Mutant[] = [
   {
     name: "offsets are off by one",
     file: "session/outgoing.ts",
-    find: "const kept = { chunk, start: this.sent, end: this.sent + size };",
-    put: "const kept = { chunk, start: this.sent + 1, end: this.sent + 1 + size };",
+    find: "const frame = { chunk, start: this.sent, end: this.sent + size };",
+    put: "const frame = { chunk, start: this.sent + 1, end: this.sent + 1 + size };",
   },
   {
     name: "what came before is delivered again",
@@ -302,8 +302,8 @@ const MUTANTS: Mutant[] = [
   {
     name: "what is sent again starts one frame late",
     file: "session/outgoing.ts",
-    find: "this.#kept.findIndex((kept) => kept.end > received)",
-    put: "this.#kept.findIndex((kept) => kept.start > received)",
+    find: "this.#sentFrames.findIndex((kept) => kept.end > received)",
+    put: "this.#sentFrames.findIndex((kept) => kept.start > received)",
   },
   {
     name: "an offset never sent may be asked for",
@@ -323,11 +323,11 @@ const MUTANTS: Mutant[] = [
   {
     name: "FIN is sent before the last byte",
     file: "session/sender.ts",
-    find: "    if (kept === null && out.pendingBytes > 0) {",
-    put: `    if (kept === null && out.finishing && !out.finSent) {
+    find: "    if (frame === null && out.pendingBytes > 0) {",
+    put: `    if (frame === null && out.finishing && !out.finSent) {
       out.finSent = true;
       this.#emit(stream, TYPE.FIN, out.sent, new Uint8Array(HEADROOM));
-    } else if (kept === null && out.pendingBytes > 0) {`,
+    } else if (frame === null && out.pendingBytes > 0) {`,
   },
   {
     name: "FIN is believed before the last byte has come",
@@ -362,14 +362,14 @@ const MUTANTS: Mutant[] = [
   {
     name: "a stream is forgotten with the first FIN",
     file: "session/stream-table.ts",
-    find: "if (stream.out.done && stream.in.done && !stream.in.unreported) this.forget(stream, null);",
-    put: "if ((stream.out.done || stream.in.done) && !stream.in.unreported) this.forget(stream, null);",
+    find: "if (stream.out.done && stream.in.done && !stream.in.hasUnreported) this.forget(stream, null);",
+    put: "if ((stream.out.done || stream.in.done) && !stream.in.hasUnreported) this.forget(stream, null);",
   },
   {
     name: "a stream that has ended in order is leaked",
     file: "session/stream-table.ts",
-    find: "if (stream.out.done && stream.in.done && !stream.in.unreported) this.forget(stream, null);",
-    put: "if (stream.out.done && stream.in.done && !stream.in.unreported) stream.end(null);",
+    find: "if (stream.out.done && stream.in.done && !stream.in.hasUnreported) this.forget(stream, null);",
+    put: "if (stream.out.done && stream.in.done && !stream.in.hasUnreported) stream.end(null);",
   },
   {
     name: "a reset is forgotten: the far end is not told",
@@ -380,13 +380,13 @@ const MUTANTS: Mutant[] = [
   {
     name: "late frames of a stream that was reset here are answered",
     file: "session/stream-table.ts",
-    find: "    this.remember(stream.id);\n",
+    find: "    this.rememberReset(stream.id);\n",
     put: "",
   },
   {
     name: "a RESET is answered with RESET",
     file: "session/stream-frames.ts",
-    find: "        table.remember(stream.id);\n        table.forget(stream, decodeFailure(frame.payload));",
+    find: "        table.rememberReset(stream.id);\n        table.forget(stream, decodeFailure(frame.payload));",
     put: '        stream.reset("target-reset", "gone");',
   },
   {
@@ -429,7 +429,7 @@ const MUTANTS: Mutant[] = [
   },
   {
     name: "a stream is opened again",
-    file: "session/seen.ts",
+    file: "session/opened-ids.ts",
     find: "if (id <= this.#highest) return this.#skipped.delete(id);",
     put: "",
   },
@@ -442,12 +442,12 @@ const MUTANTS: Mutant[] = [
   {
     name: "unknown streams are answered every time",
     file: "session/stream-frames.ts",
-    find: "    this.#init.table.remember(stream);\n",
+    find: "    this.#init.table.rememberReset(stream);\n",
     put: "",
   },
   {
     name: "resets are remembered for ever",
-    file: "session/remembered.ts",
+    file: "session/recent-set.ts",
     find: "if (this.#values.size <= this.#capacity) return;",
     put: "if (this.#values.size > 0) return;",
   },

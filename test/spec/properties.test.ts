@@ -23,7 +23,7 @@ test("several streams, any writes both ways, any interleaving: each delivers its
       for (const { act, stream, up, size } of steps) {
         const near = up ? "caller" : "agent";
         const sink = streams[stream]![near];
-        if (act <= 2 && sink.stream.hungry) {
+        if (act <= 2 && sink.stream.isWritable) {
           const bytes = Uint8Array.from({ length: Math.ceil(size / 8) }, () => (next = (next + 1) % 251));
           sink.stream.write(chunkOf(bytes));
           written[stream]![near].push(...bytes);
@@ -31,7 +31,8 @@ test("several streams, any writes both ways, any interleaving: each delivers its
         else if (act === 4) sink.stream.finish();
         else link.deliver(1 + (size % 9));
         heldWithin(streams.flatMap(({ caller, agent }) => [caller, agent]));
-        for (const end of [link.caller, link.agent]) expect(end.charges.held).toBeLessThanOrEqual(windowKib * 1024);
+        for (const end of [link.caller, link.agent])
+          expect(end.outstanding.received).toBeLessThanOrEqual(windowKib * 1024);
       }
       for (const { caller, agent } of streams) {
         caller.stream.finish();
@@ -59,8 +60,8 @@ test("several streams, any writes both ways, any interleaving: each delivers its
           down: written[index]!.agent,
         });
       }
-      const nothing = { sent: 0, held: 0 };
-      expect([link.caller.charges, link.agent.charges]).toEqual([nothing, nothing]);
+      const nothing = { sent: 0, received: 0 };
+      expect([link.caller.outstanding, link.agent.outstanding]).toEqual([nothing, nothing]);
     }),
     { numRuns: 150 },
   );
@@ -153,6 +154,6 @@ function heldWithin(sinks: readonly Sink[]): void {
   for (const { stream, waiting } of sinks) {
     if (stream.over) continue;
     expect(waiting).toBeLessThanOrEqual(stream.in.limit - stream.in.consumed);
-    expect(stream.in.held).toBeLessThanOrEqual(256 * 1024 * (FRAME_CHARGE + 1));
+    expect(stream.in.outstanding).toBeLessThanOrEqual(256 * 1024 * (FRAME_CHARGE + 1));
   }
 }

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { decodeFrame, stamp } from "../../shared/wire/frame.ts";
-import { USUAL_DATA } from "../../shared/wire/limits.ts";
+import { DEFAULT_DATA } from "../../shared/wire/limits.ts";
 import { chunkOf, type Stream } from "../../shared/session/stream.ts";
 import { connect, pair, write, type Pair } from "./pair.ts";
 
@@ -9,9 +9,9 @@ import { connect, pair, write, type Pair } from "./pair.ts";
 
 /** Writes as many bytes as may leave, and as many again. */
 function fill(stream: Stream): number {
-  const bytes = 2 * stream.credit;
-  for (let left = bytes; left > 0; left -= USUAL_DATA)
-    stream.write(chunkOf(new Uint8Array(Math.min(left, USUAL_DATA))));
+  const bytes = 2 * stream.unusedCredit;
+  for (let left = bytes; left > 0; left -= DEFAULT_DATA)
+    stream.write(chunkOf(new Uint8Array(Math.min(left, DEFAULT_DATA))));
   return bytes;
 }
 

@@ -312,7 +312,7 @@ test("a RESUME that comes again, or late, changes nothing and is not answered", 
   const copy = decodeResume(link.toAgent[0]!.subarray(28));
   link.deliver();
   const before = link.sent.length;
-  expect(link.agent.reunite({ channel: 9, slot: 0 }, 1, copy.proof, [])).toBe("stale");
+  expect(link.agent.acceptResume({ channel: 9, slot: 0 }, 1, copy.proof, [])).toBe("stale");
   expect([link.agent.to.channel, link.sent.length, caller.ended, agent.ended]).toEqual([
     3,
     before,
@@ -324,7 +324,7 @@ test("a RESUME that comes again, or late, changes nothing and is not answered", 
 test("a stolen session id without the secret resumes nothing", () => {
   const link = pair();
   const { agent } = connect(link);
-  expect(link.agent.reunite({ channel: 9, slot: 0 }, 1, new Uint8Array(32), [])).toBe("refused");
+  expect(link.agent.acceptResume({ channel: 9, slot: 0 }, 1, new Uint8Array(32), [])).toBe("refused");
   expect(agent.ended).toBeUndefined();
   expect(link.agent.to.channel).toBe(3);
 });
@@ -349,7 +349,7 @@ test.each([
     final: null,
     ...wrong,
   };
-  link.agent.reunite({ channel: 3, slot: 0 }, 1, proof, [record]);
+  link.agent.acceptResume({ channel: 3, slot: 0 }, 1, proof, [record]);
   expect(link.over[0]).toEqual(expect.objectContaining({ end: "agent", code: "protocol" }));
 });
 

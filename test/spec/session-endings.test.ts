@@ -13,11 +13,11 @@ test("a reset made because there is room again leaves nothing held", () => {
   const sink = end.open(70_000);
   sink.stream.write(chunkOf(new Uint8Array(60_000)));
   sink.stream.write(chunkOf(new Uint8Array(40_000)));
-  expect(sink.stream.hungry).toBe(false);
+  expect(sink.stream.isWritable).toBe(false);
   sink.stream.events.writable = () => sink.stream.reset("visitor-gone", "");
-  sink.stream.out.raise(2 ** 40);
+  sink.stream.out.raiseLimit(2 ** 40);
   end.hear(data(1, 0, "abc", 60_000));
-  expect([sink.ended?.code, end.session.charges]).toEqual(["visitor-gone", { sent: 0, held: 0 }]);
+  expect([sink.ended?.code, end.session.outstanding]).toEqual(["visitor-gone", { sent: 0, received: 0 }]);
 });
 
 test("when an application ends the session in the middle of a BATCH, the rest of it is not answered", () => {

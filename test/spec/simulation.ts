@@ -1,5 +1,5 @@
 import { decodeFrame, FLAG_MORE, stamp, TYPE, type Frame } from "../../shared/wire/frame.ts";
-import { GRACE_MS, MAX_DATA, USUAL_DATA } from "../../shared/wire/limits.ts";
+import { GRACE_MS, MAX_DATA, DEFAULT_DATA } from "../../shared/wire/limits.ts";
 import { encodeDial } from "../../shared/wire/open.ts";
 import { decodeResume, Secret, type StreamRecord } from "../../shared/wire/resume.ts";
 import { Session } from "../../shared/session/session.ts";
@@ -194,7 +194,7 @@ export class Simulation {
     const key = Uint8Array.from({ length: 32 }, () => this.#below(256));
     const io = (way: Way) => ({
       send: (bytes: Uint8Array, lane: number) => this.#send(way, bytes, lane, generation),
-      room: () => MAX_DATA,
+      maxFrame: () => MAX_DATA,
       now: () => this.#now,
     });
     const over = (end: "callerLives" | "agentLives") => (code: string, reason: string) => {
@@ -216,10 +216,10 @@ export class Simulation {
       ended: over("agentLives"),
     });
     const generation: Generation = { caller, agent, all: [], pages: [], callerLives: true, agentLives: true };
-    caller.grant(WINDOW, false);
-    agent.allow(WINDOW);
-    agent.grant(WINDOW, false);
-    caller.allow(WINDOW);
+    caller.grantWindow(WINDOW, false);
+    agent.setSendWindow(WINDOW);
+    agent.grantWindow(WINDOW, false);
+    caller.setSendWindow(WINDOW);
     return generation;
   }
 
@@ -258,7 +258,7 @@ export class Simulation {
     const records = [...this.#current.pages, ...resume.records];
     this.#current.pages = (frame.flags & FLAG_MORE) === 0 ? [] : records;
     if ((frame.flags & FLAG_MORE) !== 0) return;
-    const outcome = agent.reunite({ channel: path, slot: path }, frame.offset, resume.proof, records);
+    const outcome = agent.acceptResume({ channel: path, slot: path }, frame.offset, resume.proof, records);
     if (outcome === "refused") this.#problem ??= `RESUME of epoch ${frame.offset} was refused`;
   }
 
@@ -298,7 +298,7 @@ export class Simulation {
   }
 
   #size(): number {
-    return 1 + (this.#below(8) === 0 ? this.#below(USUAL_DATA) : this.#below(3_000));
+    return 1 + (this.#below(8) === 0 ? this.#below(DEFAULT_DATA) : this.#below(3_000));
   }
 
   #reset(both: Both): void {
@@ -310,7 +310,7 @@ export class Simulation {
   #check(): void {
     const { caller, agent } = this.#current;
     for (const [name, session] of Object.entries({ caller, agent })) {
-      const { sent } = session.charges;
+      const { sent } = session.outstanding;
       if (sent < 0 || sent > WINDOW + MAX_DATA) this.#problem ??= `the ${name} has a charge of ${sent} outstanding`;
     }
     if (this.#problem !== undefined) throw new Error(this.#problem);
@@ -347,7 +347,7 @@ export class Simulation {
         ({ isReset, near, agent: there }) => !isReset && (there.heard !== near.written || near.heard !== there.written),
       ).length,
       streams: caller.streams.size + agent.streams.size,
-      charges: [caller.charges, agent.charges].flatMap(({ sent, held }) => [sent, held]),
+      charges: [caller.outstanding, agent.outstanding].flatMap(({ sent, received }) => [sent, received]),
       former: this.#former.flatMap((each) => each.all).filter((each) => unfinished(each, this.#former)).length,
     };
     const none = { unended: 0, unsaid: 0, streams: 0, charges: [0, 0, 0, 0], former: 0 };

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { FRAME_CHARGE, INITIAL_CREDIT, USUAL_DATA } from "../../shared/wire/limits.ts";
+import { FRAME_CHARGE, INITIAL_CREDIT, DEFAULT_DATA } from "../../shared/wire/limits.ts";
 import { TYPE } from "../../shared/wire/frame.ts";
 import { chunkOf } from "../../shared/session/stream.ts";
 import { connect, open, pair, Sink, text, write } from "./pair.ts";
@@ -37,9 +37,9 @@ test("both directions end in order: every byte, both FINs, and both ends forget 
   expect(text(caller.bytes)).toBe("half-closed, still talking");
   expect([caller.ended, agent.ended]).toEqual([null, null]);
   expect([link.caller.streams.size, link.agent.streams.size]).toEqual([0, 0]);
-  expect([link.caller.charges, link.agent.charges]).toEqual([
-    { sent: 0, held: 0 },
-    { sent: 0, held: 0 },
+  expect([link.caller.outstanding, link.agent.outstanding]).toEqual([
+    { sent: 0, received: 0 },
+    { sent: 0, received: 0 },
   ]);
 });
 
@@ -76,15 +76,15 @@ test("a reader that has stopped holds no more than its grant, and others go on",
   const link = pair({ window: 1024 * 1024 });
   const stopped = connect(link, false);
   const other = connect(link);
-  const block = new Uint8Array(USUAL_DATA);
+  const block = new Uint8Array(DEFAULT_DATA);
   for (let turn = 0; turn < 64; turn += 1) {
-    if (stopped.caller.stream.hungry) stopped.caller.stream.write(chunkOf(block));
-    if (other.caller.stream.hungry) other.caller.stream.write(chunkOf(block));
+    if (stopped.caller.stream.isWritable) stopped.caller.stream.write(chunkOf(block));
+    if (other.caller.stream.isWritable) other.caller.stream.write(chunkOf(block));
     link.deliver();
   }
   expect(stopped.agent.waiting).toBeLessThanOrEqual(256 * 1024);
-  expect(stopped.caller.stream.hungry).toBe(false);
-  expect(other.agent.bytes.length).toBe(64 * USUAL_DATA);
+  expect(stopped.caller.stream.isWritable).toBe(false);
+  expect(other.agent.bytes.length).toBe(64 * DEFAULT_DATA);
   expect(link.over).toEqual([]);
 });
 
@@ -92,13 +92,13 @@ test("64 stopped readers leave room for one that reads", () => {
   const link = pair({ window: 4 * 1024 * 1024 });
   const stopped = Array.from({ length: 64 }, () => connect(link, false));
   const reader = connect(link);
-  const block = new Uint8Array(USUAL_DATA / 4);
+  const block = new Uint8Array(DEFAULT_DATA / 4);
   for (let turn = 0; turn < 40; turn += 1) {
-    for (const { caller } of [...stopped, reader]) if (caller.stream.hungry) caller.stream.write(chunkOf(block));
+    for (const { caller } of [...stopped, reader]) if (caller.stream.isWritable) caller.stream.write(chunkOf(block));
     link.deliver();
   }
   expect(reader.agent.bytes.length).toBeGreaterThan(20 * block.length);
-  expect(link.agent.charges.held).toBeLessThanOrEqual(4 * 1024 * 1024);
+  expect(link.agent.outstanding.received).toBeLessThanOrEqual(4 * 1024 * 1024);
   expect(link.over).toEqual([]);
 });
 
@@ -106,7 +106,7 @@ test("a window of one-byte writes is charged by the frame and gathered, never un
   const link = pair({ window: 1024 * 1024 });
   const { caller, agent } = connect(link, false);
   let written = 0;
-  while (caller.stream.hungry && written < 1_000_000) {
+  while (caller.stream.isWritable && written < 1_000_000) {
     write(caller.stream, "x");
     written += 1;
     link.deliver();
@@ -142,11 +142,11 @@ test("what is consumed and small is reported within a second, so that nothing is
   write(caller.stream, "hello");
   link.deliver();
   expect(agent.bytes.length).toBe(5);
-  expect(link.caller.charges.sent).toBe(5 + FRAME_CHARGE);
+  expect(link.caller.outstanding.sent).toBe(5 + FRAME_CHARGE);
   link.clock.now += 1_500;
   link.agent.tick();
   link.deliver();
-  expect(link.caller.charges.sent).toBe(0);
+  expect(link.caller.outstanding.sent).toBe(0);
 });
 
 test("an answer carries the acknowledgement: no CREDIT frames in a dialogue of small messages", () => {
@@ -159,7 +159,7 @@ test("an answer carries the acknowledgement: no CREDIT frames in a dialogue of s
     link.deliver();
   }
   expect(link.sent.filter(({ frame }) => frame.type === TYPE.CREDIT)).toHaveLength(0);
-  expect(link.caller.charges.sent).toBe(0);
+  expect(link.caller.outstanding.sent).toBe(0);
 });
 
 test("any writes, any delivery order between directions, any consumption: the same bytes, in order, and both ends return to nothing", () => {
@@ -167,7 +167,7 @@ test("any writes, any delivery order between directions, any consumption: the sa
     fc.record({
       kind: fc.constant("write" as const),
       end: fc.boolean(),
-      size: fc.integer({ min: 1, max: USUAL_DATA }),
+      size: fc.integer({ min: 1, max: DEFAULT_DATA }),
     }),
     fc.record({ kind: fc.constant("deliver" as const), count: fc.integer({ min: 1, max: 20 }) }),
     fc.record({ kind: fc.constant("take" as const), end: fc.boolean(), size: fc.integer({ min: 1, max: 200_000 }) }),
@@ -187,7 +187,7 @@ test("any writes, any delivery order between directions, any consumption: the sa
           switch (step.kind) {
             case "write": {
               const name = step.end ? "caller" : "agent";
-              if (!ends[name].stream.hungry) break;
+              if (!ends[name].stream.isWritable) break;
               const bytes = Uint8Array.from({ length: Math.ceil(step.size / 16) }, () => (next = (next + 1) % 251));
               ends[name].stream.write(chunkOf(bytes));
               written[name].push(...bytes);
@@ -209,7 +209,7 @@ test("any writes, any delivery order between directions, any consumption: the sa
               link.caller.pump();
               link.agent.pump();
           }
-          if (link.caller.charges.sent > Math.max(window, USUAL_DATA + FRAME_CHARGE))
+          if (link.caller.outstanding.sent > Math.max(window, DEFAULT_DATA + FRAME_CHARGE))
             throw new Error("over the window");
         }
         link.room.open = true;
@@ -227,9 +227,9 @@ test("any writes, any delivery order between directions, any consumption: the sa
         expect(ends.agent.ended).toBeNull();
         expect(ends.agent.bytes).toEqual(written.caller);
         expect(ends.caller.bytes).toEqual(written.agent);
-        expect([link.caller.charges, link.agent.charges]).toEqual([
-          { sent: 0, held: 0 },
-          { sent: 0, held: 0 },
+        expect([link.caller.outstanding, link.agent.outstanding]).toEqual([
+          { sent: 0, received: 0 },
+          { sent: 0, received: 0 },
         ]);
         expect(link.over).toEqual([]);
       },

@@ -75,7 +75,7 @@ export function listen(
 /** Writes some bytes more, if they are welcome. */
 export function write(both: Both, stream: Stream, way: Way, sizeOf: () => number): void {
   const end = way === "up" ? both.near : both.agent;
-  if (end.finished || !stream.hungry) return;
+  if (end.finished || !stream.isWritable) return;
   const size = sizeOf();
   const bytes = content(both.serial, way, end.written, size);
   end.written += size;

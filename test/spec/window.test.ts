@@ -72,8 +72,8 @@ class Distance {
       role: "caller",
       to: { channel: 0, slot: 1 },
       frameBytes: MAX_DATA,
-      io: { send: (frame) => this.#up.send(frame, this.now), room: () => MAX_DATA, now },
-      demands: () => this.#divide(),
+      io: { send: (frame) => this.#up.send(frame, this.now), maxFrame: () => MAX_DATA, now },
+      demandChanged: () => this.#divide(),
       ended,
     });
     // Like a lane, it lets little more be on its way than the line carries.
@@ -82,19 +82,19 @@ class Distance {
       role: "agent",
       to: { channel: 0, slot: 1 },
       frameBytes: MAX_DATA,
-      io: { send: (frame) => this.#down.send(frame, this.now), room, now },
+      io: { send: (frame) => this.#down.send(frame, this.now), maxFrame: room, now },
       dial: (stream) => void (this.#dialled = stream),
       ended,
     });
     this.#divide();
-    this.caller.allow(MIB);
-    this.agent.allow(RELAY_BUDGET / 2);
+    this.caller.setSendWindow(MIB);
+    this.agent.setSendWindow(RELAY_BUDGET / 2);
   }
 
   /** As a relay does with its own ingress and one agent. */
   #divide(): void {
     this.granted = divide(this.#budget, [this.caller.demand, NO_DEMAND])[0] ?? 0;
-    this.caller.grant(this.granted);
+    this.caller.grantWindow(this.granted);
   }
 
   /** A visitor comes, to a target that sends without end. `pace` in bytes a millisecond. */
@@ -132,7 +132,7 @@ class Distance {
   }
 
   #live(visitor: Visitor): void {
-    while (visitor.target?.hungry === true) visitor.target.write(new Uint8Array(HEADROOM + MAX_DATA));
+    while (visitor.target?.isWritable === true) visitor.target.write(new Uint8Array(HEADROOM + MAX_DATA));
     // A slow reader reads now and then, and then as much.
     const every = visitor.pace < SLOW ? SLOW_MS : 1;
     if (this.now % every !== 0) return;
@@ -163,18 +163,18 @@ test("a window follows its reader: twice what is read in a round trip, up and do
   const path = new Distance();
   const visitor = path.visit(RATE);
   path.run(2_500);
-  expect(path.caller.demand.wants).toBe(16 * MIB);
+  expect(path.caller.demand.bytes).toBe(16 * MIB);
   visitor.pace = RATE / 20;
   path.run(6_000);
   const wanted = (2 * ROUND_TRIP_MS * RATE) / 20;
   expect(visitor.stream.in.window).toBeGreaterThan(wanted / 2);
   expect(visitor.stream.in.window).toBeLessThan(2 * wanted);
-  expect(path.caller.demand.wants).toBeLessThan(16 * MIB);
-  expect(path.caller.charges.held).toBeLessThan(4 * wanted);
+  expect(path.caller.demand.bytes).toBeLessThan(16 * MIB);
+  expect(path.caller.outstanding.received).toBeLessThan(4 * wanted);
   visitor.target = undefined;
   visitor.pace = RATE;
   path.run(4_000);
-  expect([visitor.stream.in.window, path.caller.demand.wants]).toEqual([STREAM_WINDOW, 0]);
+  expect([visitor.stream.in.window, path.caller.demand.bytes]).toEqual([STREAM_WINDOW, 0]);
   expect(path.over).toEqual([]);
 });
 
@@ -195,7 +195,7 @@ test("sixty-four readers that earned wide windows and then stop hold what the se
   path.run(4_000);
   for (const visitor of path.visitors) visitor.pace = 0;
   path.run(3_000);
-  expect(path.caller.charges.held).toBeLessThan(17 * MIB);
+  expect(path.caller.outstanding.received).toBeLessThan(17 * MIB);
   const reader = path.visit(RATE);
   path.run(2_000);
   expect(path.rates(2_000).at(-1)).toBeGreaterThan(RATE / 1_000);
@@ -209,7 +209,7 @@ test("one reader that earned the whole window and stops leaves others a window t
   path.run(2_500);
   greedy.pace = 0;
   path.run(2_000);
-  expect(path.caller.charges.held).toBeGreaterThan(8 * MIB);
+  expect(path.caller.outstanding.received).toBeGreaterThan(8 * MIB);
   path.visit(RATE);
   path.run(2_000);
   expect(path.rates(2_000)[1]).toBeGreaterThan((0.8 * STREAM_WINDOW) / ROUND_TRIP_MS);
@@ -233,7 +233,7 @@ test("visitors that read nothing and fill the session keep their streams until a
   const path = new Distance(MIB / 2);
   for (let count = 0; count < 24; count += 1) path.visit(0);
   path.run(STALLED_MS + 5_000);
-  expect(path.caller.charges.held).toBeGreaterThan((7 / 8) * path.granted);
+  expect(path.caller.outstanding.received).toBeGreaterThan((7 / 8) * path.granted);
   expect(path.over).toEqual([]);
   path.visit(RATE);
   path.run(3_000);
@@ -247,10 +247,10 @@ test("what a stalled stream holds is not promised to another", () => {
   allowance.window = 4 * MIB;
   const stalled = new Incoming(4 * MIB);
   for (let offset = 0; offset < 3 * MIB; offset += MAX_DATA) stalled.take(offset, new Uint8Array(MAX_DATA), 0);
-  stalled.look(1_000);
-  stalled.look(2_000);
-  allowance.count(stalled);
-  expect(allowance.share(new Incoming(0))).toBeLessThanOrEqual(MIB / 8);
+  stalled.checkStalled(1_000);
+  stalled.checkStalled(2_000);
+  allowance.update(stalled);
+  expect(allowance.grantable(new Incoming(0))).toBeLessThanOrEqual(MIB / 8);
 });
 
 test("a stream that rests gives up what it was promised: the next gets as much", () => {

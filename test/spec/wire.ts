@@ -2,7 +2,7 @@ import { encodeFailure, encodeAccept, encodeDial } from "../../shared/wire/open.
 import type { SessionCode, StreamCode } from "../../shared/wire/errors.ts";
 import { decodeFields, encodeFields, textField } from "../../shared/wire/fields.ts";
 import { decodeFrame, FLAG_ACK, TYPE, viewOf, writeU64, type Frame } from "../../shared/wire/frame.ts";
-import { MAX_DATA, USUAL_DATA } from "../../shared/wire/limits.ts";
+import { MAX_DATA, DEFAULT_DATA } from "../../shared/wire/limits.ts";
 import { Session } from "../../shared/session/session.ts";
 import { DIAL, Sink } from "./pair.ts";
 
@@ -27,7 +27,7 @@ export class End {
   /** How often it has asked for that. */
   asked = 0;
   /** Bytes of the largest frame that the lane takes while it has room. */
-  frame = USUAL_DATA;
+  frame = DEFAULT_DATA;
   eager = true;
 
   constructor(role: Role, granted = 4 * 1024 * 1024) {
@@ -38,7 +38,7 @@ export class End {
       to: role === "caller" ? { channel: 0, slot: 7 } : { channel: 3, slot: 0 },
       io: {
         send: (bytes) => this.sent.push(decodeFrame(bytes.slice())),
-        room: () => {
+        maxFrame: () => {
           this.asked += 1;
           return this.room ? this.frame : 0;
         },
@@ -47,8 +47,8 @@ export class End {
       dial: (stream) => this.dialled.push(new Sink(stream, this.eager)),
       ended: (code, reason) => this.over.push({ code, reason }),
     });
-    this.session.grant(granted, false);
-    this.session.allow(AMPLE);
+    this.session.grantWindow(granted, false);
+    this.session.setSendWindow(AMPLE);
   }
 
   /** The far end says these. */

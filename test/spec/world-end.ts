@@ -97,7 +97,7 @@ export class End {
   #read(wire: Wire): void {
     for (let message = wire.take("down", this.#now); message !== undefined; message = wire.take("down", this.#now)) {
       const lane = this.#laneOf(wire);
-      lane?.keepalive.heard(this.#now, message.kind === "pong");
+      lane?.keepalive.received(this.#now, message.kind === "pong");
       if (lane !== undefined) this.#suspects.delete(wire.index);
       if (message.kind === "welcome") this.#welcomed(wire);
       else if (message.kind === "close") this.#closed(wire);
@@ -138,7 +138,7 @@ export class End {
   #look(): void {
     const waiting = this.#sessions.waiting;
     for (const [index, { wire, keepalive }] of [...this.#lanes.all]) {
-      const { ping, suspect, dead } = keepalive.look(this.#now, this.#now, waiting);
+      const { ping, suspect, dead } = keepalive.check(this.#now, this.#now, waiting);
       if (dead) {
         this.#closed(wire);
         continue;

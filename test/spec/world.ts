@@ -3,7 +3,7 @@ import { CallerSessions } from "../../shared/session/caller-sessions.ts";
 import type { Welcome } from "../../shared/wire/control.ts";
 import { TYPE } from "../../shared/wire/frame.ts";
 import { encodeOpen } from "../../shared/wire/open.ts";
-import type { Moments } from "../../shared/session/outlet.ts";
+import type { BatchTimers } from "../../shared/session/outlet.ts";
 import type { SessionIo } from "../../shared/session/session.ts";
 import type { Stream } from "../../shared/session/stream.ts";
 import { dice } from "./dice.ts";
@@ -39,15 +39,15 @@ export class World {
   constructor(seed: number, isFormer = false) {
     this.random = dice(seed);
     this.relay = new ModelRelay(this.random, isFormer);
-    const moments: Moments = {
+    const moments: BatchTimers = {
       soon: (run) => void this.#due.push({ at: this.now, run }),
       later: (run, ms) => void this.#due.push({ at: this.now + ms, run }),
     };
     const io = (who: Who): SessionIo => ({
       send: (bytes, lane) => this.#ends[who].send(bytes, lane),
-      room: (lane) => this.#ends[who].room(lane),
+      maxFrame: (lane) => this.#ends[who].room(lane),
       now: () => this.now,
-      gather: moments,
+      batching: moments,
     });
     this.#agent = new AgentSessions({ io: io("agent"), dial: (stream) => this.#dialled(stream), cut: () => {} });
     this.#caller = new CallerSessions({

@@ -134,8 +134,8 @@ function streamTo(slot: number, dial: Uint8Array, opened: Opened[]) {
   opened.push(entry);
   const stream = {
     over: false,
-    hungry: true,
-    credit: 65_536,
+    isWritable: true,
+    unusedCredit: 65_536,
     events: { ended: (_failure: unknown): void => undefined },
     write: () => undefined,
     finish: () => undefined,

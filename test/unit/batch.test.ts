@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { batch, batchedBytes, thinned, unbatch } from "../../shared/wire/batch.ts";
+import { batch, batchedBytes, filterBatch, unbatch } from "../../shared/wire/batch.ts";
 import { SessionError } from "../../shared/wire/errors.ts";
 import { decodeFrame, encodeFrame, FLAG_ACK, HEADER_BYTES, TYPE, type Frame } from "../../shared/wire/frame.ts";
 import { bytesOf, hexOf, slowBatch } from "./slow-codec.ts";
@@ -129,7 +129,7 @@ test("entries are left out of a batch wherever its bytes lie; the others stay as
       const bytes = new Uint8Array(before + encoded.byteLength).subarray(before);
       bytes.set(encoded);
       let looked = 0;
-      const rest = thinned(bytes, decodeFrame(bytes), () => entries[looked++]?.kept === true);
+      const rest = filterBatch(bytes, decodeFrame(bytes), () => entries[looked++]?.kept === true);
       const kept = entries.filter((each) => each.kept).map(({ kept: _kept, ...each }) => ({ ...each, ...WHO }));
       if (kept.length === entries.length) expect(rest).toBe(bytes);
       else expect(rest === null ? [] : unbatch(decodeFrame(rest))).toEqual(kept);

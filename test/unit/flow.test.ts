@@ -1,6 +1,13 @@
 import { expect, test } from "vitest";
 import type { Datagrams } from "../../shared/session/datagrams.ts";
-import { DatagramQueue, Early, Guard, IdleFlows, noDrops, type QueuedFlow } from "../../shared/session/flow.ts";
+import {
+  DatagramQueue,
+  EarlyDatagrams,
+  AmplificationGuard,
+  IdleFlows,
+  noDrops,
+  type QueuedFlow,
+} from "../../shared/session/flow.ts";
 import type { Stream } from "../../shared/session/stream.ts";
 
 /** A lane whose socket and clock are in our hands. */
@@ -100,29 +107,29 @@ test.each([
 );
 
 test("the few that come before the target is there are the newest", () => {
-  const early = new Early(2);
+  const early = new EarlyDatagrams(2);
   expect([1, 2, 3].map((byte) => early.add(Uint8Array.of(byte)))).toEqual([true, true, false]);
   expect(early.take()).toEqual([Uint8Array.of(2), Uint8Array.of(3)]);
   expect(early.take()).toEqual([]);
 });
 
 test("an unproven peer is sent three times what it sent; its second word after an answer proves it", () => {
-  const guard = new Guard("first");
-  guard.heard(100);
-  guard.heard(100);
+  const guard = new AmplificationGuard("first");
+  guard.received(100);
+  guard.received(100);
   expect([guard.allows(300), guard.allows(300), guard.allows(1)]).toEqual([true, true, false]);
-  guard.heard(1);
+  guard.received(1);
   expect(guard.allows(1_000_000)).toBe(true);
 });
 
 test("the peers of a known reflector never prove themselves", () => {
-  const guard = new Guard("always");
-  guard.heard(10);
+  const guard = new AmplificationGuard("always");
+  guard.received(10);
   expect([guard.allows(30), guard.allows(1)]).toEqual([true, false]);
-  guard.heard(10);
+  guard.received(10);
   guard.prove();
   expect([guard.allows(30), guard.allows(1)]).toEqual([true, false]);
-  expect(new Guard(undefined).allows(1_000_000)).toBe(true);
+  expect(new AmplificationGuard(undefined).allows(1_000_000)).toBe(true);
 });
 
 test("flows are over when nothing passed for as long as each may be quiet", () => {
@@ -144,7 +151,7 @@ test("flows are over when nothing passed for as long as each may be quiet", () =
 /** A session whose path is in our hands. */
 function session() {
   const path = { open: true, spare: false, sent: [] as string[] };
-  const says = { room: () => path.open, spare: () => path.spare, isLate: (age: number) => age > 50 };
+  const says = { maySend: () => path.open, mayOvertake: () => path.spare, isLate: (age: number) => age > 50 };
   const datagrams = says as unknown as Datagrams;
   const flow = (name: string): QueuedFlow => ({ datagrams, datagram: () => path.sent.push(name) });
   return { path, flow };
@@ -223,7 +230,7 @@ test("what a flow that is over by then has waiting is counted as dropped", () =>
 
 test("what comes before there is a socket is dropped when that takes too long, and counted", () => {
   const drops = noDrops();
-  const early = new Early(2, drops);
+  const early = new EarlyDatagrams(2, drops);
   for (const [byte, at] of [
     [1, 0],
     [2, 50],

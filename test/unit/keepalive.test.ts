@@ -5,7 +5,7 @@ import { Keepalive } from "../../shared/session/keepalive.ts";
 function watch(keepalive: Keepalive, from: number, to: number, waiting: boolean, sinceBoot = (now: number) => now) {
   const said = { pings: [] as number[], suspect: null as number | null, dead: null as number | null };
   for (let now = from; now <= to; now += 500) {
-    const { ping, suspect, dead } = keepalive.look(now, sinceBoot(now), waiting);
+    const { ping, suspect, dead } = keepalive.check(now, sinceBoot(now), waiting);
     if (ping) said.pings.push(now / 1000);
     if (suspect) said.suspect ??= now / 1000;
     if (dead) said.dead ??= now / 1000;
@@ -25,25 +25,25 @@ test("a lane with bytes waiting is pinged every two seconds and dead after ten",
 test("an answer gives the round trip and ends the suspicion", () => {
   const keepalive = new Keepalive(0, 0.5);
   watch(keepalive, 0, 4_000, false);
-  expect(keepalive.heard(4_100, true)).toBe(4_100);
-  expect(keepalive.look(4_500, 4_500, false)).toMatchObject({ suspect: false, dead: false });
-  expect(keepalive.heard(5_000, true)).toBeNull();
+  expect(keepalive.received(4_100, true)).toBe(4_100);
+  expect(keepalive.check(4_500, 4_500, false)).toMatchObject({ suspect: false, dead: false });
+  expect(keepalive.received(5_000, true)).toBeNull();
 });
 
 test("any message proves the path, but only an answer is a round trip", () => {
   const keepalive = new Keepalive(0, 0.5);
   watch(keepalive, 0, 1_000, false);
-  expect(keepalive.heard(1_200, false)).toBeNull();
+  expect(keepalive.received(1_200, false)).toBeNull();
   expect(watch(keepalive, 1_500, 9_500, false)).toEqual({ pings: [], suspect: null, dead: null });
 });
 
 test("a machine that slept suspects its lane at once, and does not call it dead before it has asked", () => {
   const keepalive = new Keepalive(0, 0.5);
   watch(keepalive, 0, 1_000, false);
-  keepalive.heard(1_000, true);
+  keepalive.received(1_000, true);
   // An hour has passed since the machine was started; the monotonic clock stood still, or went on.
-  expect(keepalive.look(1_500, 3_601_500, false)).toMatchObject({ ping: true, suspect: true, dead: false });
-  expect(keepalive.look(2_000, 3_602_000, false)).toMatchObject({ suspect: true });
-  keepalive.heard(2_100, true);
-  expect(keepalive.look(2_500, 3_602_500, false)).toMatchObject({ suspect: false, dead: false });
+  expect(keepalive.check(1_500, 3_601_500, false)).toMatchObject({ ping: true, suspect: true, dead: false });
+  expect(keepalive.check(2_000, 3_602_000, false)).toMatchObject({ suspect: true });
+  keepalive.received(2_100, true);
+  expect(keepalive.check(2_500, 3_602_500, false)).toMatchObject({ suspect: false, dead: false });
 });

@@ -11,7 +11,7 @@ import {
   encodeDial,
   encodeFailure,
   encodeOpen,
-  nameOfRejected,
+  refOfReject,
   type Dial,
 } from "../../shared/wire/open.ts";
 import { bytesOf, slowFields } from "./slow-codec.ts";
@@ -94,10 +94,10 @@ test("any failure comes back as it went; another try is permitted only if said",
       word,
       fc.option(fc.boolean(), { nil: undefined }),
       word,
-      (code, reason, again, ref) => {
-        const payload = encodeFailure({ code, reason, ref, ...(again === undefined ? {} : { again }) });
-        expect(decodeFailure(payload)).toEqual({ code, reason, again: again === true });
-        expect(nameOfRejected(payload)).toBe(ref);
+      (code, reason, mayRetry, ref) => {
+        const payload = encodeFailure({ code, reason, ref, ...(mayRetry === undefined ? {} : { mayRetry }) });
+        expect(decodeFailure(payload)).toEqual({ code, reason, mayRetry: mayRetry === true });
+        expect(refOfReject(payload)).toBe(ref);
       },
     ),
   );

@@ -27,10 +27,10 @@ test("what is larger than the burst goes, and what follows waits for it", () => 
 
 test("what can't wait is told at once that there is no room", () => {
   const { pacer, advance } = paced(1_000);
-  const taken = Array.from({ length: 10 }, () => pacer.spare(100));
+  const taken = Array.from({ length: 10 }, () => pacer.takeNow(100));
   expect(taken.filter(Boolean)).toHaveLength(4);
   advance(100);
-  expect([pacer.spare(100), pacer.spare(100)]).toEqual([true, false]);
+  expect([pacer.takeNow(100), pacer.takeNow(100)]).toEqual([true, false]);
 });
 
 /** A pacer on a clock of its own. */

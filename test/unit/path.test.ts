@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { MAX_DATA, USUAL_DATA } from "../../shared/wire/limits.ts";
+import { MAX_DATA, DEFAULT_DATA } from "../../shared/wire/limits.ts";
 import { Path } from "../../shared/session/path.ts";
 
 const FRAME = 64 * 1024;
@@ -19,7 +19,7 @@ function saturate(link: Link): { used: number; limit: number; marks: number } {
   let marks = 0;
   const echoes: number[] = [];
   for (let sent = 0; sent < link.frames;) {
-    if (path.room) {
+    if (path.maxFrame) {
       path.sent(FRAME, now);
       sent += 1;
       busyUntil = Math.max(busyUntil, now) + FRAME / link.rate;
@@ -28,14 +28,14 @@ function saturate(link: Link): { used: number; limit: number; marks: number } {
       now = echoes.shift() ?? Number.NaN;
       expect(path.echoed(now)).not.toBeNull();
     }
-    if (path.due(false)) {
+    if (path.isMarkDue(false)) {
       path.mark(now);
       marks += 1;
       echoes.push(busyUntil + link.roundTrip);
     }
   }
   const carried = link.frames * 0.2 * FRAME;
-  return { used: carried / ((now - late) * link.rate), limit: path.limit, marks };
+  return { used: carried / ((now - late) * link.rate), limit: path.maxInFlight, marks };
 }
 
 test.each([
@@ -65,12 +65,12 @@ test("of bulk that credit bounds, little more is ever unechoed than credit allow
   let [now, busyUntil, onItsWay, most] = [0, 0, 0, 0];
   const events: { at: number; mark: boolean }[] = [];
   for (let sent = 0; sent < 20_000;) {
-    if (path.room && onItsWay + FRAME <= credit) {
+    if (path.maxFrame && onItsWay + FRAME <= credit) {
       path.sent(FRAME, now);
       [sent, onItsWay] = [sent + 1, onItsWay + FRAME];
       busyUntil = Math.max(busyUntil, now) + FRAME / link.rate;
       events.push({ at: busyUntil + link.roundTrip, mark: false });
-      if (path.due(false)) {
+      if (path.isMarkDue(false)) {
         path.mark(now);
         events.push({ at: busyUntil + link.roundTrip, mark: true });
       }
@@ -92,16 +92,16 @@ test("where datagrams go, at most 64 KiB and a frame are unmarked, however wide 
   path.sent(FRAME, 0);
   path.mark(0);
   path.echoed(0.1);
-  expect(path.limit).toBeGreaterThan(512 * 1024);
+  expect(path.maxInFlight).toBeGreaterThan(512 * 1024);
   path.sent(FRAME - 1, 1);
-  expect(path.due(true)).toBe(false);
+  expect(path.isMarkDue(true)).toBe(false);
   path.sent(1, 1);
-  expect([path.due(true), path.due(false)]).toEqual([true, false]);
+  expect([path.isMarkDue(true), path.isMarkDue(false)]).toEqual([true, false]);
 });
 
 test.each([
-  { name: "is not known", rate: 0, bytes: USUAL_DATA },
-  { name: "is slow", rate: 1_000, bytes: USUAL_DATA },
+  { name: "is not known", rate: 0, bytes: DEFAULT_DATA },
+  { name: "is slow", rate: 1_000, bytes: DEFAULT_DATA },
   { name: "carries 32 KB a millisecond", rate: 32_000, bytes: 128_000 },
   { name: "is as fast as loopback", rate: 500_000, bytes: MAX_DATA },
 ])("a frame takes four milliseconds of the path: $bytes bytes when it $name", ({ rate, bytes }) => {
@@ -111,7 +111,7 @@ test.each([
     path.mark(0);
     path.echoed(1);
   }
-  expect(path.room).toBe(bytes);
+  expect(path.maxFrame).toBe(bytes);
 });
 
 test("a mark that was never sent, or of another total, changes nothing", () => {
@@ -128,11 +128,11 @@ test("however the limit shrinks, something is on its way that will come back", (
   let now = 0;
   for (let turn = 0; turn < 500; turn += 1) {
     // Fast at first, then ever slower.
-    while (path.room) {
+    while (path.maxFrame) {
       path.sent(FRAME, now);
-      if (path.due(false)) path.mark(now);
+      if (path.isMarkDue(false)) path.mark(now);
     }
-    if (path.due(false)) path.mark(now);
+    if (path.isMarkDue(false)) path.mark(now);
     now += 1 + turn * 10;
     expect(path.echoed(now)).not.toBeNull();
   }
@@ -151,5 +151,5 @@ test("echoes that come together, because an end was busy, do not make a path loo
     path.echoed(now);
   }
   // Twice a round trip of half a millisecond: the last mark's.
-  expect(path.limit).toBeLessThan(1.2 * rate);
+  expect(path.maxInFlight).toBeLessThan(1.2 * rate);
 });

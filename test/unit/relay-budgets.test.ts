@@ -8,7 +8,7 @@ import { MAX_GRACE_MS, MAX_STREAM_WINDOW as MOST, MIN_BUDGET, RELAY_BUDGET } fro
 const MIB = 1024 * 1024;
 
 function wanting(...wants: number[]): Demand[] {
-  return wants.map((each) => ({ wants: each, stuck: 0 }));
+  return wants.map((each) => ({ bytes: each, unread: 0 }));
 }
 
 test("what all ends may grant together stays within the relay's budget, whoever has how many and wants what", () => {
@@ -32,21 +32,21 @@ test("one that wants much gets it while nobody else does, and shares it with oth
 
 test("what stopped readers hold stays theirs, what is left is divided, and nobody is left without", () => {
   const [holder = 0, reader = 0] = divide(RELAY_BUDGET, [
-    { wants: 0, stuck: 13 * MIB },
-    { wants: MOST, stuck: 0 },
+    { bytes: 0, unread: 13 * MIB },
+    { bytes: MOST, unread: 0 },
   ]);
   expect(holder).toBeGreaterThan(13 * MIB + MIN_BUDGET);
   expect(holder + reader).toBeLessThanOrEqual(RELAY_BUDGET);
   expect(reader).toBeGreaterThan(6 * MIB);
   const all = divide(RELAY_BUDGET, [
-    { wants: 0, stuck: RELAY_BUDGET },
-    { wants: 0, stuck: 0 },
+    { bytes: 0, unread: RELAY_BUDGET },
+    { bytes: 0, unread: 0 },
   ]);
   expect(all[1]).toBeGreaterThan(MIB);
 });
 
 test("streams that want little together ask for nothing, and those that want more for as much as gives it to them", () => {
-  const asked = [0, MIB - 1, MIB, 3 * MIB, 4 * MIB, 100 * MIB].map((wanted) => demandOf(wanted, 0).wants);
+  const asked = [0, MIB - 1, MIB, 3 * MIB, 4 * MIB, 100 * MIB].map((wanted) => demandOf(wanted, 0).bytes);
   expect(asked).toEqual([0, 0, 4 * MIB, 4 * MIB, MOST, MOST]);
 });
 

@@ -1,4 +1,4 @@
-import { thinned } from "../../../shared/wire/batch.ts";
+import { filterBatch } from "../../../shared/wire/batch.ts";
 import { SessionError } from "../../../shared/wire/errors.ts";
 import { decodeFrame, isReserved, stamp, TYPE, typeName, type Frame } from "../../../shared/wire/frame.ts";
 import { RELAY_BUDGET } from "../../../shared/wire/limits.ts";
@@ -88,6 +88,6 @@ function timely(lanes: Lanes, to: Lane, number: number, bytes: Uint8Array, frame
     lanes.droppedDatagrams += 1;
     return false;
   };
-  if (frame.type === TYPE.BATCH) return thinned(bytes, frame, takes);
+  if (frame.type === TYPE.BATCH) return filterBatch(bytes, frame, takes);
   return takes(frame) ? bytes : null;
 }

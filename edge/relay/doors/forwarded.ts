@@ -31,8 +31,8 @@ export class Forwarded {
     const { attachment, opens } = lane;
     const channel = attachment.ready?.number ?? 0;
     const where = { lane: frame.lane, channel, slot: frame.slot, stream: frame.stream };
-    const reject = (failure: Failure, again = false): void =>
-      lane.send(encodeFrame({ type: TYPE.REJECT, ...where }, encodeFailure({ ...failure, again })));
+    const reject = (failure: Failure, mayRetry = false): void =>
+      lane.send(encodeFrame({ type: TYPE.REJECT, ...where }, encodeFailure({ ...failure, mayRetry })));
     if (!this.#mayOpen(channel))
       return reject({ code: "busy", reason: `more than ${OPENS_PER_SECOND} new streams a second` });
     const open = decodeOpen(frame.payload);

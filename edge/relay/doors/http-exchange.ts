@@ -71,7 +71,7 @@ export class Exchange {
 
   /** Resolves when more bytes are welcome, or the stream is over. */
   room(): Promise<void> {
-    if (this.#stream.hungry || this.#stream.over) return Promise.resolve();
+    if (this.#stream.isWritable || this.#stream.over) return Promise.resolve();
     return new Promise((resolve) => {
       this.#roomAgain = resolve;
     });

@@ -55,7 +55,7 @@ async function carry(
     const start = HEADROOM + RECORD_HEADER;
     const buffer: ArrayBuffer = spare?.byteLength === start + wanted ? spare : new ArrayBuffer(start + wanted);
     spare = undefined;
-    const size = Math.max(1, Math.min(wanted, stream.credit - RECORD_HEADER));
+    const size = Math.max(1, Math.min(wanted, stream.unusedCredit - RECORD_HEADER));
     idle.start();
     const { value, done } = await reader.read(new Uint8Array(buffer, start, size));
     idle.stop();

@@ -169,7 +169,7 @@ class WebSocketVisitor implements Waiter {
     // It was copied.
     free(payload);
     // Asked, the stream tells when it has taken what waits.
-    if (!this.#stream.hungry) this.note();
+    if (!this.#stream.isWritable) this.note();
   }
 
   #write(kind: RecordKind, payload: Uint8Array): void {

@@ -44,7 +44,7 @@ export async function carry(
     };
   });
   const room = (): Promise<void> => {
-    if (stream.hungry) return Promise.resolve();
+    if (stream.isWritable) return Promise.resolve();
     return new Promise((resolve) => {
       roomAgain = resolve;
     });
@@ -88,7 +88,7 @@ async function upload(
   for (;;) {
     await room();
     if (stream.over) return;
-    const size = Math.max(1, Math.min(wanted, stream.credit));
+    const size = Math.max(1, Math.min(wanted, stream.unusedCredit));
     // No larger than what may come: it is kept whole until what was read is consumed.
     const buffer: ArrayBuffer = spare?.byteLength === HEADROOM + size ? spare : new ArrayBuffer(HEADROOM + size);
     spare = undefined;

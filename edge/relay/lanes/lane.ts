@@ -1,6 +1,6 @@
 import { LANE_CLOSE } from "../../../shared/wire/errors.ts";
 import { encodeFrame, TYPE } from "../../../shared/wire/frame.ts";
-import { DEAD_MS, USUAL_DATA } from "../../../shared/wire/limits.ts";
+import { DEAD_MS, DEFAULT_DATA } from "../../../shared/wire/limits.ts";
 import { Path } from "../../../shared/session/path.ts";
 import type { Account, Accounts } from "./accounts.ts";
 import { opensOf, type Opens } from "../../../shared/rule/opens.ts";
@@ -70,8 +70,8 @@ export class Lane {
   }
 
   /** Bytes of the largest frame of bulk to send now; 0: none. */
-  get room(): number {
-    return Math.min(this.#path.room, this.attachment.ready?.frameBytes ?? USUAL_DATA);
+  get maxFrame(): number {
+    return Math.min(this.#path.maxFrame, this.attachment.ready?.frameBytes ?? DEFAULT_DATA);
   }
 
   /** Sends datagrams, and marks them now and then. */
@@ -134,7 +134,7 @@ export class Lane {
 
   /** Datagrams use lane 0. */
   get #due(): boolean {
-    return this.#path.due(this.attachment.ready?.lane === 0);
+    return this.#path.isMarkDue(this.attachment.ready?.lane === 0);
   }
 
   #mark(): void {

@@ -89,9 +89,9 @@ export class Lanes {
   }
 
   /** Bytes of the largest frame of bulk that that lane of an agent takes now; 0: none. */
-  room(slot: number, lane: number): number {
+  maxFrame(slot: number, lane: number): number {
     const end = this.agent(slot);
-    return end === undefined ? 0 : (laneOf(end, lane)?.room ?? 0);
+    return end === undefined ? 0 : (laneOf(end, lane)?.maxFrame ?? 0);
   }
 
   /** The end of this identity and incarnation, if it has lanes here. */

@@ -1,8 +1,8 @@
 import { logFault } from "../../fault.ts";
 import type { Failure } from "../../../shared/wire/errors.ts";
-import { divide, sumOf, type Demand } from "../../../shared/session/division.ts";
+import { divide, sumDemands, type Demand } from "../../../shared/session/division.ts";
 import { TYPE, type Frame } from "../../../shared/wire/frame.ts";
-import { newIntroduction } from "../../../shared/wire/introduction.ts";
+import { newSessionFields } from "../../../shared/wire/session-fields.ts";
 import { MAX_DATA } from "../../../shared/wire/limits.ts";
 import { assemble, type SessionEvent } from "../../../shared/session/assemble.ts";
 import { TICK_MS, type Session, type SessionIo } from "../../../shared/session/session.ts";
@@ -43,7 +43,7 @@ export class Sessions {
 
   /** What the visitors of all agents need of session windows. */
   get demand(): Demand {
-    return sumOf([...this.#sessions.values()].map(({ demand }) => demand));
+    return sumDemands([...this.#sessions.values()].map(({ demand }) => demand));
   }
 
   /** The session with an agent; a new one is said with SESSION, and used at once. */
@@ -58,7 +58,7 @@ export class Sessions {
       // What the agent takes, its lanes know.
       frameBytes: MAX_DATA,
       lanes: () => this.#host.lanes.agent(slot)?.lanes.keys() ?? [],
-      introduction: newIntroduction((bytes) => crypto.getRandomValues(new Uint8Array(bytes))),
+      fields: newSessionFields((bytes) => crypto.getRandomValues(new Uint8Array(bytes))),
       on: (event, of) => this.#on(event, of, slot),
     });
     this.#sessions.set(slot, session);
@@ -72,9 +72,9 @@ export class Sessions {
     const isShared = (): boolean => (this.#sessions.get(slot)?.streams.size ?? 0) > 1;
     return {
       send: (frame, lane) => lanes.send(slot, frame, lane),
-      room: (lane) => lanes.room(slot, lane),
+      maxFrame: (lane) => lanes.maxFrame(slot, lane),
       now: () => performance.now(),
-      gather: {
+      batching: {
         // One alone has nobody to wait for. workerd's own queueMicrotask costs several times as much as a promise.
         soon: (run) => void (isShared() ? endOfTurn() : Promise.resolve()).then(run),
         later: (run, ms) => void setTimeout(run, ms),
@@ -109,7 +109,7 @@ export class Sessions {
 
   /** The budget was divided anew. */
   regrant(): void {
-    for (const [session, window] of this.#windows()) session.grant(window);
+    for (const [session, window] of this.#windows()) session.grantWindow(window);
   }
 
   /** Agents that are away send nothing: they get nothing until they are back. */

@@ -1,5 +1,5 @@
 import { Bucket } from "../../../shared/bucket.ts";
-import { divide, NO_DEMAND, sumOf, type Demand } from "../../../shared/session/division.ts";
+import { divide, NO_DEMAND, sumDemands, type Demand } from "../../../shared/session/division.ts";
 import { SessionError } from "../../../shared/wire/errors.ts";
 import { encodeFrame, readU64, TYPE, viewOf, type Frame } from "../../../shared/wire/frame.ts";
 import { MAX_STREAM_WINDOW, RELAY_BUDGET } from "../../../shared/wire/limits.ts";
@@ -52,7 +52,7 @@ export class Shares {
     if (payload.byteLength !== 8) throw new SessionError("protocol", "BUDGET without its 8 bytes");
     // Nobody holds more than he was granted, whatever he says.
     const stuck = Math.min(readU64(viewOf(payload), 0), this.#told.get(end) ?? 0);
-    end.demand = { wants: Math.min(MAX_STREAM_WINDOW, offset), stuck: Math.max(0, stuck) };
+    end.demand = { bytes: Math.min(MAX_STREAM_WINDOW, offset), unread: Math.max(0, stuck) };
   }
 
   /** An end has come or gone, or wants something else: those hear of it whose share is another now. */
@@ -73,7 +73,7 @@ export class Shares {
     const demands = new Map<string, Demand>(newcomer === undefined ? [] : [[newcomer, NO_DEMAND]]);
     for (const { identity, demand } of this.#lanes.ends) {
       ends.set(identity, (ends.get(identity) ?? 0) + 1);
-      demands.set(identity, sumOf([demands.get(identity) ?? NO_DEMAND, demand]));
+      demands.set(identity, sumDemands([demands.get(identity) ?? NO_DEMAND, demand]));
     }
     const [own = 0, ...others] = divide(RELAY_BUDGET, [this.#own(), ...demands.values()]);
     return { own, identities: new Map([...demands.keys()].map((name, at) => [name, others[at] ?? 0])), ends };

@@ -2,7 +2,7 @@ import type { Cut } from "../../../shared/wire/control.ts";
 import { streamCode, type Failure } from "../../../shared/wire/errors.ts";
 import { MAX_STREAMS } from "../../../shared/wire/limits.ts";
 import type { Mapping } from "../../../shared/rule/mapping.ts";
-import { Places } from "../../../shared/places.ts";
+import { FairLimit } from "../../../shared/fair-limit.ts";
 import type { ConnectionRecord } from "../../registry/types.ts";
 import type { LiveStream } from "../types.ts";
 import { permit, type Admitted } from "./admission.ts";
@@ -35,7 +35,7 @@ export class Visits {
   /** Bytes of live streams that have been counted, of those whose tokens may carry so many only. */
   readonly #counted = new WeakMap<LiveStream, number>();
   /** By source: one must not take all streams that the edge's own visitors may have. */
-  readonly #places = new Places<string>(MAX_STREAMS);
+  readonly #places = new FairLimit<string>(MAX_STREAMS);
 
   constructor(host: VisitsHost) {
     this.#host = host;
@@ -50,7 +50,7 @@ export class Visits {
     const { maxStreams } = mapping;
     if (maxStreams !== null && this.#of(mapping.id).length >= maxStreams)
       return { code: "too-many", reason: `${maxStreams} streams are open already` };
-    if (!this.#places.hasRoom(source))
+    if (!this.#places.canAcquire(source))
       return { code: "too-many", reason: `${source} has as many streams as are left for all others` };
     return null;
   }
@@ -58,7 +58,7 @@ export class Visits {
   /** A visitor is in. `end` ends what it has open. */
   enter(live: LiveStream, visit: Visit, { source, grant }: Admitted, end: Entry["end"]): void {
     this.#live.set(live, { visit, source, grant: grant?.id ?? "", end });
-    this.#places.enter(source);
+    this.#places.acquire(source);
   }
 
   leave(live: LiveStream): void {
@@ -66,7 +66,7 @@ export class Visits {
     this.#host.traffic.look([live]);
     this.#live.delete(live);
     if (entry === undefined) return;
-    this.#places.leave(entry.source);
+    this.#places.release(entry.source);
     this.#count(live, entry);
   }
 

@@ -1,12 +1,12 @@
 import { expect, test } from "vitest";
 import { DATAGRAM_DEADLINE_MS } from "../../shared/wire/limits.ts";
-import { BEAT_MS, Standstill } from "../../shared/session/standstill.ts";
+import { BEAT_MS, EventLoopStall } from "../../shared/session/event-loop-stall.ts";
 
 /** A process whose clock and turns are in our hands. */
 function process() {
   let now = 0;
   let after: (() => void)[] = [];
-  const standstill = new Standstill({ now: () => now, afterTurn: (run) => void after.push(run) });
+  const standstill = new EventLoopStall({ now: () => now, afterTurn: (run) => void after.push(run) });
   /** One turn of the event loop, after so many milliseconds: sockets give so many datagrams; answers how many of them are stale. */
   const turn = (ms: number, datagrams = 0, beats = true): number => {
     now += ms;

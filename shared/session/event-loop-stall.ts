@@ -3,12 +3,12 @@ import { DATAGRAM_DEADLINE_MS } from "../wire/limits.ts";
 /** Milliseconds between two beats. */
 export const BEAT_MS = 50;
 /** Milliseconds without a beat after which what sockets hold is more likely too old than not. */
-const STOOD_MS = 2 * DATAGRAM_DEADLINE_MS + BEAT_MS;
+const STALL_MS = 2 * DATAGRAM_DEADLINE_MS + BEAT_MS;
 /** Turns, and milliseconds, after which sockets that are never empty hold nothing of that time: libuv reads 32 of each in a turn. */
 const MOST_TURNS = 64;
 const MOST_MS = DATAGRAM_DEADLINE_MS;
 
-export type StandstillHost = {
+export type EventLoopStallHost = {
   /** Monotonic milliseconds. */
   now: () => number;
   /** Runs it at the end of this turn of the event loop, when all sockets were read; when called from there, of the next. */
@@ -19,14 +19,14 @@ export type StandstillHost = {
  * Notices that this process stood still (it was stopped, or had no time): what its UDP sockets hold then came meanwhile, and
  * nothing says when. All of it counts as old, until a whole turn of the event loop finds nothing more to read.
  */
-export class Standstill {
-  readonly #host: StandstillHost;
+export class EventLoopStall {
+  readonly #host: EventLoopStallHost;
   #beatAt: number;
-  #stoodUntil: number | null = null;
+  #stalledUntil: number | null = null;
   #turns = 0;
   #reads = 0;
 
-  constructor(host: StandstillHost) {
+  constructor(host: EventLoopStallHost) {
     this.#host = host;
     this.#beatAt = host.now();
   }
@@ -36,9 +36,9 @@ export class Standstill {
     const now = this.#host.now();
     const stood = now - this.#beatAt;
     this.#beatAt = now;
-    if (stood <= STOOD_MS) return;
-    const isEmptying = this.#stoodUntil !== null;
-    this.#stoodUntil = now;
+    if (stood <= STALL_MS) return;
+    const isEmptying = this.#stalledUntil !== null;
+    this.#stalledUntil = now;
     this.#turns = 0;
     if (!isEmptying) this.#host.afterTurn(this.#afterTurn);
   };
@@ -46,17 +46,17 @@ export class Standstill {
   /** To be asked once for each datagram, when a socket gives it: whether it may have been there for too long. */
   isStale(): boolean {
     this.beat();
-    if (this.#stoodUntil === null) return false;
+    if (this.#stalledUntil === null) return false;
     this.#reads += 1;
     return true;
   }
 
   readonly #afterTurn = (): void => {
-    const tookMs = this.#host.now() - (this.#stoodUntil ?? 0);
+    const tookMs = this.#host.now() - (this.#stalledUntil ?? 0);
     const isBusy = this.#turns > MOST_TURNS && tookMs > MOST_MS;
     // The first turn may have been under way when the process stopped.
     if (isBusy || (this.#turns > 0 && this.#reads === 0)) {
-      this.#stoodUntil = null;
+      this.#stalledUntil = null;
       return;
     }
     this.#turns += 1;

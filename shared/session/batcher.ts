@@ -6,7 +6,7 @@ const SMALL_BYTES = 4 * 1024;
 /** Bytes of one gathered message. */
 const MOST_BYTES = 32 * 1024;
 
-const GATHERED: ReadonlySet<number> = new Set([
+const BATCHED: ReadonlySet<number> = new Set([
   TYPE.DIAL,
   TYPE.ACCEPT,
   TYPE.DATA,
@@ -16,7 +16,7 @@ const GATHERED: ReadonlySet<number> = new Set([
   TYPE.DGRAM,
 ]);
 
-export type GatherHost = {
+export type BatcherHost = {
   send: (frame: Uint8Array, lane: number) => void;
   /** Runs it at the end of this turn of the event loop. */
   soon: (flush: () => void) => void;
@@ -28,8 +28,8 @@ export type GatherHost = {
  * Gathers small frames of one session that are sent in one turn into one BATCH, in their order: a message costs
  * either end, and above all a relay, far more than its bytes. A *patient* frame waits for company.
  */
-export class Gatherer {
-  readonly #host: GatherHost;
+export class Batcher {
+  readonly #host: BatcherHost;
   #frames: Uint8Array[] = [];
   #bytes = 0;
   #lane = 0;
@@ -44,19 +44,19 @@ export class Gatherer {
     this.flush();
   };
 
-  constructor(host: GatherHost) {
+  constructor(host: BatcherHost) {
     this.#host = host;
   }
 
-  send(frame: Uint8Array, lane: number, patient = false): void {
+  send(frame: Uint8Array, lane: number, canWait = false): void {
     const bytes = batchedBytes(frame);
-    const fits = bytes <= SMALL_BYTES && GATHERED.has(frame[0] ?? 0);
-    if (!fits || lane !== this.#lane || this.#bytes + bytes > MOST_BYTES || !this.#sameEnds(frame)) this.flush();
+    const fits = bytes <= SMALL_BYTES && BATCHED.has(frame[0] ?? 0);
+    if (!fits || lane !== this.#lane || this.#bytes + bytes > MOST_BYTES || !this.#sameAddress(frame)) this.flush();
     if (!fits) return this.#host.send(frame, lane);
     this.#frames.push(frame);
     this.#bytes += bytes;
     this.#lane = lane;
-    if (patient) {
+    if (canWait) {
       // What leaves soon takes it along; only a timer that runs may be counted on later.
       if (this.#later || this.#soon) return;
       this.#later = true;
@@ -84,7 +84,7 @@ export class Gatherer {
   }
 
   /** A session that has moved to another channel or slot speaks from there. */
-  #sameEnds(frame: Uint8Array): boolean {
+  #sameAddress(frame: Uint8Array): boolean {
     const [first] = this.#frames;
     if (first === undefined) return true;
     const a = viewOf(first);

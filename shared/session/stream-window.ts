@@ -15,12 +15,12 @@ const KEEP_MS = 1_000;
 /** Round trips in a row that must be far longer than the least one until that is given up: the path has changed. */
 const CHANGED = 16;
 /** Limits remembered: more than are granted in one round trip at the largest window. */
-const MAX_PASSED = 128;
+const MAX_RAISED = 128;
 
-export class Window {
+export class StreamWindow {
   bytes = STREAM_WINDOW;
   /** Limits that were moved on from, and when; oldest first. */
-  #passed: { limit: number; at: number }[] = [];
+  #raised: { limit: number; at: number }[] = [];
   /** Milliseconds. */
   #roundTrip = Number.POSITIVE_INFINITY;
   /** The least of the last round trips that were far longer, and how many. */
@@ -32,22 +32,22 @@ export class Window {
   #from: { consumed: number; at: number } | null = null;
 
   /** A limit was moved on from: the far end hears of it half a round trip from now. */
-  moved(limit: number, now: number): void {
-    if (this.#passed.length < MAX_PASSED) this.#passed.push({ limit, at: now });
+  limitRaised(limit: number, now: number): void {
+    if (this.#raised.length < MAX_RAISED) this.#raised.push({ limit, at: now });
   }
 
   /** New bytes came. Those that begin where a limit was are the first that moving it let go: it took a round trip. */
-  arrived(start: number, end: number, now: number): void {
-    let passed = this.#passed[0];
+  received(start: number, end: number, now: number): void {
+    let passed = this.#raised[0];
     while (passed !== undefined && passed.limit < end) {
       if (passed.limit === start) this.#measure(now - passed.at);
-      this.#passed.shift();
-      passed = this.#passed[0];
+      this.#raised.shift();
+      passed = this.#raised[0];
     }
   }
 
   /** The reader has taken so much by now, of what has come. */
-  taken(consumed: number, received: number, now: number): void {
+  consumed(consumed: number, received: number, now: number): void {
     if (!Number.isFinite(this.#roundTrip)) return;
     this.#from ??= { consumed, at: now };
     const turn = Math.max(TURN_MS, this.#roundTrip);
@@ -64,11 +64,11 @@ export class Window {
   }
 
   /** After a quiet while: back to where it began. The round trip is still the path's. */
-  settle(): void {
+  reset(): void {
     this.bytes = STREAM_WINDOW;
     this.#product = 0;
     this.#from = null;
-    this.#passed = [];
+    this.#raised = [];
   }
 
   #measure(ms: number): void {

@@ -9,7 +9,7 @@ const DRIFT = 0.0001;
  * transit alike, so what a transit has over the least of late was spent waiting. What was held up on the way and comes at
  * once is one look at the path, however much it is, and changes nothing; a path that has become longer is believed after some seconds.
  */
-export class Transit {
+export class QueueingDelay {
   /** The least of the last looks, and of those before: transit times between clocks that differ. */
   #least = Number.POSITIVE_INFINITY;
   #former = Number.POSITIVE_INFINITY;
@@ -21,7 +21,7 @@ export class Transit {
    * Takes what was sent at `sent` by the far end's clock, `now` by ours. Answers the milliseconds that it waited on the way.
    * `isFull`: its sender has more to say than the path carries, so that all of it waits: nothing is to be learned from that.
    */
-  waited(sent: number, now: number, isFull = false): number {
+  measure(sent: number, now: number, isFull = false): number {
     const transit = now - sent;
     const drift = Math.max(0, now - this.#heardAt) * DRIFT;
     this.#heardAt = now;

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { encodeFrame, TYPE } from "../../shared/wire/frame.ts";
-import { Gatherer } from "../../shared/session/gather.ts";
+import { Batcher } from "../../shared/session/batcher.ts";
 
 /** A gatherer whose turns and timers run when told to. */
 function gatherer() {
@@ -12,7 +12,7 @@ function gatherer() {
     sent,
     turn: () => run(soon),
     wait: () => run(later),
-    gatherer: new Gatherer({
+    gatherer: new Batcher({
       send: (frame) => void sent.push(frame),
       soon: (flush) => void soon.push(flush),
       later: (flush) => void later.push(flush),

@@ -1,17 +1,17 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { Waiting, type Kind } from "../../shared/session/waiting.ts";
+import { SendQueue, type Priority } from "../../shared/session/send-queue.ts";
 
 type Some = { id: number; lane: number; over: boolean };
 
 test("whoever waits is taken in the order of coming, of those whose lane is open; as a plain list would have it", () => {
-  const kind = fc.constantFrom<Kind>("urgent", "free", "bulk");
+  const kind = fc.constantFrom<Priority>("urgent", "free", "bulk");
   const step = fc.record({ act: fc.nat(9), who: fc.nat(7), kind, lane: fc.nat(2), open: fc.nat(7) });
   fc.assert(
     fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
       const all = Array.from({ length: 8 }, (_, id): Some => ({ id, lane: id % 3, over: false }));
-      const waiting = new Waiting<Some>();
-      let list: { stream: Some; kind: Kind }[] = [];
+      const waiting = new SendQueue<Some>();
+      let list: { stream: Some; kind: Priority }[] = [];
       const waits = (stream: Some, free: boolean): boolean =>
         list.some((each) => each.stream === stream && (each.kind === "free") === free);
       for (const { act, who, kind: wanted, open } of steps) {
@@ -39,7 +39,7 @@ test("whoever waits is taken in the order of coming, of those whose lane is open
 });
 
 test("a stream that moves to another lane while it waits is taken there", () => {
-  const waiting = new Waiting<Some>();
+  const waiting = new SendQueue<Some>();
   const stream: Some = { id: 1, lane: 1, over: false };
   waiting.add(stream, "bulk");
   stream.lane = 2;

@@ -1,19 +1,19 @@
-import { Remembered } from "./remembered.ts";
+import { RecentSet } from "./recent-set.ts";
 
 /** Sessions remembered, and far ends answered, at once. */
 const MOST = 1_000;
 /** Milliseconds between two answers to one far end. */
 const ANSWER_MS = 1_000;
 
-type Gone = { id: Uint8Array | undefined; answeredAt: number };
+type Ended = { id: Uint8Array | undefined; answeredAt: number };
 
 /**
  * Sessions that are over here, by the number of their far end. A far end that was not told, or whose END was lost, goes on
  * sending frames for them: it is answered, or it would wait for ever.
  */
-export class GoneSessions {
-  readonly #byNumber = new Map<number, Gone>();
-  readonly #ids = new Remembered<string>(MOST);
+export class EndedSessions {
+  readonly #byNumber = new Map<number, Ended>();
+  readonly #ids = new RecentSet<string>(MOST);
 
   /** Notes the session with that far end that was over last. */
   add(number: number, id: Uint8Array): void {
@@ -31,13 +31,13 @@ export class GoneSessions {
    * that far end was answered a moment ago. `now` in monotonic milliseconds.
    */
   answer(number: number, now: number): { id: Uint8Array | undefined } | null {
-    const gone = this.#byNumber.get(number) ?? { id: undefined, answeredAt: Number.NEGATIVE_INFINITY };
-    if (now - gone.answeredAt < ANSWER_MS) return null;
-    this.#put(number, { ...gone, answeredAt: now });
-    return { id: gone.id };
+    const ended = this.#byNumber.get(number) ?? { id: undefined, answeredAt: Number.NEGATIVE_INFINITY };
+    if (now - ended.answeredAt < ANSWER_MS) return null;
+    this.#put(number, { ...ended, answeredAt: now });
+    return { id: ended.id };
   }
 
-  #put(number: number, gone: Gone): void {
+  #put(number: number, gone: Ended): void {
     this.#byNumber.delete(number);
     this.#byNumber.set(number, gone);
     const [oldest] = this.#byNumber.keys();

@@ -2,7 +2,7 @@
 const MOST_SKIPPED = 1_024;
 
 /** Which stream ids have ever been opened: all up to the highest, but for the few that came late on another lane. */
-export class Seen {
+export class OpenedIds {
   #highest = 0;
   #skipped = new Set<number>();
 
@@ -12,7 +12,7 @@ export class Seen {
   }
 
   /** True the first time an id comes. */
-  admit(id: number): boolean {
+  add(id: number): boolean {
     if (id <= this.#highest) return this.#skipped.delete(id);
     for (let skipped = Math.max(this.#highest + 1, id - MOST_SKIPPED); skipped < id; skipped += 1)
       this.#skipped.add(skipped);

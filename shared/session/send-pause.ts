@@ -15,14 +15,14 @@ const BULK_BYTES = 512 * 1024;
 /** Milliseconds of a round trip from which on it is the path that bounds bulk, not the far end's only thread. */
 const FAR_MS = 2;
 /** Milliseconds a lull may take, and until the next one if it took them: a lane that has gone dark must not stop the others. */
-export const LULL_MS = 50;
+export const SEND_PAUSE_MS = 50;
 const REST_MS = 1_000;
 
-export class Lull {
+export class SendPause {
   /** True while no bulk is sent. */
-  on = false;
+  isActive = false;
   /** When the last one was over. */
-  #ended = Number.NEGATIVE_INFINITY;
+  #endedAt = Number.NEGATIVE_INFINITY;
   readonly #paths: () => Iterable<Path>;
 
   /** `paths`: of all lanes that live now. */
@@ -31,30 +31,31 @@ export class Lull {
   }
 
   /** To be asked after a frame of so many bytes was sent over one of the lanes: true when a lull begins, and each of them must be marked. `now` in milliseconds. */
-  begins(bytes: number, now: number): boolean {
-    if (bytes < BULK_FRAME || this.on || now - this.#ended < EVERY_MS) return false;
+  startIfDue(bytes: number, now: number): boolean {
+    if (bytes < BULK_FRAME || this.isActive || now - this.#endedAt < EVERY_MS) return false;
     let backlog = 0;
     let roundTrip = Number.POSITIVE_INFINITY;
     for (const path of this.#paths()) {
       backlog += path.backlog;
       roundTrip = Math.min(roundTrip, path.roundTrip);
     }
-    this.on = backlog >= BULK_BYTES && roundTrip <= FAR_MS && now - this.#ended >= EVERY_ROUND_TRIPS * roundTrip;
-    return this.on;
+    this.isActive =
+      backlog >= BULK_BYTES && roundTrip <= FAR_MS && now - this.#endedAt >= EVERY_ROUND_TRIPS * roundTrip;
+    return this.isActive;
   }
 
   /** To be asked after each echo: true when all marks are back, and bulk goes on. */
-  ends(now: number): boolean {
-    if (!this.on) return false;
-    for (const path of this.#paths()) if (!path.settled) return false;
-    this.on = false;
-    this.#ended = now;
+  endIfArrived(now: number): boolean {
+    if (!this.isActive) return false;
+    for (const path of this.#paths()) if (!path.allEchoed) return false;
+    this.isActive = false;
+    this.#endedAt = now;
     return true;
   }
 
   /** It has taken too long. */
-  breakOff(now: number): void {
-    this.on = false;
-    this.#ended = now + REST_MS;
+  abort(now: number): void {
+    this.isActive = false;
+    this.#endedAt = now + REST_MS;
   }
 }

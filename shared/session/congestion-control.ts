@@ -9,7 +9,7 @@ const FIRST_BYTES = 32 * 1024;
 const LEAST_BYTES = 1_500;
 const MOST_BYTES = 4 * 1024 * 1024;
 /** Times that, for flows that send little: a call need not wait for its turn behind one that floods. */
-const SPARE = 1.5;
+const OVERTAKING = 1.5;
 /** Milliseconds that may wait on the way. */
 const QUEUED_MS = 25;
 /** Part of what arrived by which more may be on its way next, while hardly anything waits and there is more to send. */
@@ -19,9 +19,9 @@ const ECHOES = 8;
 const MOST_STEP = 128 * 1024;
 const STEP_MS = 250;
 /** Milliseconds for which all echoes tell of waiting before less may be on the way: machines that are busy make single ones late (as CoDel looks at queues, RFC 8289 section 4.3). */
-const STANDING_MS = 200;
+const QUEUE_MS = 200;
 /** Part of what may be on the way that may be from then on. */
-const LEFT = 0.6;
+const DECREASE = 0.6;
 /** Milliseconds for which what was echoed says something of what is sent now. */
 const RECENT_MS = 500;
 /** Milliseconds by which it may wait longer than that, while there is more to send. */
@@ -30,9 +30,9 @@ const GROWING_MS = 15;
 const TRY_MS = 250;
 
 /** The sender's half: how much may follow what has not been echoed. All times in milliseconds of one clock. */
-export class Flight {
+export class CongestionControl {
   readonly #path = new Path();
-  #limit = FIRST_BYTES;
+  #maxInFlight = FIRST_BYTES;
   /** True until something has waited on the way: what may be on it doubles with each turn, as it is looked for. */
   #isStarting = true;
   #sentAt = Number.NEGATIVE_INFINITY;
@@ -40,20 +40,20 @@ export class Flight {
   /** When there was last more to send than might be on its way. */
   #fullAt = Number.NEGATIVE_INFINITY;
   /** Since when all echoes have told of waiting. */
-  #standingSince: number | null = null;
+  #queueSince: number | null = null;
   /** Milliseconds that what was last echoed had waited, and when that was. */
   #waited = { ms: 0, at: Number.NEGATIVE_INFINITY };
 
   /** Whether a datagram may be sent now. */
-  room(now: number): boolean {
-    if (now - this.#sentAt >= TRY_MS || this.#isBelow(this.#limit, now)) return true;
-    if (this.#path.backlog >= this.#limit) this.#fullAt = now;
+  maySend(now: number): boolean {
+    if (now - this.#sentAt >= TRY_MS || this.#isBelow(this.#maxInFlight, now)) return true;
+    if (this.#path.backlog >= this.#maxInFlight) this.#fullAt = now;
     return false;
   }
 
   /** Whether one of a flow that has nothing waiting may be sent now, before others that have. */
-  spare(now: number): boolean {
-    return this.#isBelow(this.#limit * SPARE, now);
+  mayOvertake(now: number): boolean {
+    return this.#isBelow(this.#maxInFlight * OVERTAKING, now);
   }
 
   #isBelow(limit: number, now: number): boolean {
@@ -69,14 +69,14 @@ export class Flight {
 
   /** Whether there is more to send than may be on its way, so that something of it always waits there. Where the least may be, what waits is no queue of ours. */
   isFull(now: number): boolean {
-    return now - this.#fullAt < RECENT_MS && this.#limit > LEAST_BYTES;
+    return now - this.#fullAt < RECENT_MS && this.#maxInFlight > LEAST_BYTES;
   }
 
   /** A datagram is sent, and `name`, which no other has, goes with it. Answers whether it is to be echoed. */
   sent(bytes: number, now: number, name: number): boolean {
     this.#path.sent(bytes, now);
     this.#sentAt = now;
-    const step = Math.min(MOST_STEP, this.#limit / ECHOES);
+    const step = Math.min(MOST_STEP, this.#maxInFlight / ECHOES);
     if (this.#path.unmarked < step && now - this.#askedAt < STEP_MS) return false;
     this.#askedAt = now;
     this.#path.mark(now, name);
@@ -85,32 +85,32 @@ export class Flight {
 
   /** What was sent under this name has arrived, and had waited for so long on its way; what was sent before it has arrived, too, or is lost. */
   echoed(name: number, waited: number, now: number): void {
-    const { arrived } = this.#path;
+    const { arrivedBytes: arrivedBefore } = this.#path;
     const took = this.#path.echoed(now, name);
     if (took === null) return;
     this.#waited = { ms: waited, at: now };
     this.#path.renewRoundTrip(took - waited, now);
     const isFull = this.#fullAt >= now - took;
-    if (waited > QUEUED_MS) this.#stands(now);
-    else this.#flows(isFull ? this.#path.arrived - arrived : 0);
+    if (waited > QUEUED_MS) this.#onQueue(now);
+    else this.#onNoQueue(isFull ? this.#path.arrivedBytes - arrivedBefore : 0);
   }
 
   /** Hardly anything waits: more may be on the way, if there was more to send while so much arrived. */
-  #flows(arrived: number): void {
-    this.#standingSince = null;
-    this.#setLimit(this.#limit + arrived * (this.#isStarting ? 1 : GROWTH));
+  #onNoQueue(arrived: number): void {
+    this.#queueSince = null;
+    this.#setMaxInFlight(this.#maxInFlight + arrived * (this.#isStarting ? 1 : GROWTH));
   }
 
   /** What all echoes of some time have waited for stands on the way: less may be there. */
-  #stands(now: number): void {
+  #onQueue(now: number): void {
     this.#isStarting = false;
-    this.#standingSince ??= now;
-    if (now - this.#standingSince < STANDING_MS) return;
-    this.#standingSince = null;
-    this.#setLimit(this.#limit * LEFT);
+    this.#queueSince ??= now;
+    if (now - this.#queueSince < QUEUE_MS) return;
+    this.#queueSince = null;
+    this.#setMaxInFlight(this.#maxInFlight * DECREASE);
   }
 
-  #setLimit(bytes: number): void {
-    this.#limit = Math.min(MOST_BYTES, Math.max(LEAST_BYTES, bytes));
+  #setMaxInFlight(bytes: number): void {
+    this.#maxInFlight = Math.min(MOST_BYTES, Math.max(LEAST_BYTES, bytes));
   }
 }

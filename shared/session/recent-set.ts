@@ -1,5 +1,5 @@
 /** The last `capacity` values, oldest forgotten first. */
-export class Remembered<T> {
+export class RecentSet<T> {
   readonly #capacity: number;
   readonly #values = new Set<T>();
 

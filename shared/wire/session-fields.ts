@@ -1,9 +1,9 @@
 import { SessionError } from "./errors.ts";
 import { decodeFields, encodeFields, numberField } from "./fields.ts";
-import { MAX_DATA, USUAL_DATA } from "./limits.ts";
+import { MAX_DATA, DEFAULT_DATA } from "./limits.ts";
 
 /** What SESSION says of a new session (docs/protocol.md section 3). */
-export type Introduction = {
+export type SessionFields = {
   /** 16 bytes: what RESUME and END call the session. */
   id: Uint8Array;
   /** 32 bytes: what proves a RESUME. */
@@ -15,20 +15,20 @@ export type Introduction = {
 };
 
 /** That of a new session. `random` answers so many bytes that cannot be guessed. */
-export function newIntroduction(random: (bytes: number) => Uint8Array): Introduction {
+export function newSessionFields(random: (bytes: number) => Uint8Array): SessionFields {
   return { id: random(16), key: random(32), frameBytes: MAX_DATA, timed: true };
 }
 
-export function encodeIntroduction({ id, key, frameBytes, timed }: Introduction): Uint8Array {
+export function encodeSessionFields({ id, key, frameBytes, timed }: SessionFields): Uint8Array {
   return encodeFields({ 1: id, 2: key, 3: frameBytes, 4: timed ? 1 : undefined });
 }
 
 /** Throws SessionError(protocol). */
-export function decodeIntroduction(payload: Uint8Array): Introduction {
+export function decodeSessionFields(payload: Uint8Array): SessionFields {
   const fields = decodeFields(payload);
   const id = fields.get(1)?.slice();
   const key = fields.get(2)?.slice();
   if (id?.byteLength !== 16 || key?.byteLength !== 32)
     throw new SessionError("protocol", "SESSION without id or secret");
-  return { id, key, frameBytes: Math.max(USUAL_DATA, numberField(fields, 3)), timed: numberField(fields, 4) === 1 };
+  return { id, key, frameBytes: Math.max(DEFAULT_DATA, numberField(fields, 3)), timed: numberField(fields, 4) === 1 };
 }
