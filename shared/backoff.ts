@@ -9,7 +9,10 @@ const CAP_MS = 30_000;
 /** The same while streams may still be waiting: the default grace period. */
 const EARLY_CAP_MS = 8_000;
 const EARLY_MS = 60_000;
-/** The same for a dial that nothing answered, for as long as streams wait at most: it cost no edge anything, and the path may be back at any moment. */
+/**
+ * The same for a dial that nothing answered, for as long as streams wait at most: it cost no edge anything, and the path may
+ * be back at any moment.
+ */
 const UNANSWERED_CAP_MS = 2_000;
 /** How long a connection must have stood before failures are forgotten. */
 const STABLE_MS = 30_000;

@@ -1,4 +1,6 @@
-/** Places that many share. Nobody may hold more of them than are left free, so whoever takes all it can get leaves room for others. */
+/**
+ * A limit that many holders share. No holder may have more than are left free, so that a greedy one leaves as many for others.
+ */
 export class FairLimit<K> {
   readonly #max: number;
   readonly #byHolder = new Map<K, number>();
@@ -12,7 +14,7 @@ export class FairLimit<K> {
     return this.#inUse;
   }
 
-  /** Whether `who` may take one more. */
+  /** Whether a holder may have one more. */
   canAcquire(who: K): boolean {
     return this.heldBy(who) < this.#max - this.#inUse;
   }
@@ -21,7 +23,7 @@ export class FairLimit<K> {
     return this.#byHolder.get(who) ?? 0;
   }
 
-  /** Takes a place if there is one for `who`. Give it back with `leave`. */
+  /** Takes one for a holder, to be given back with `release`. Returns false if it may have no more. */
   acquire(who: K): boolean {
     if (!this.canAcquire(who)) return false;
     this.#byHolder.set(who, this.heldBy(who) + 1);

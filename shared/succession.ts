@@ -2,7 +2,9 @@ import type { Claims } from "./rule/claims.ts";
 import { parseEdgeUrl } from "./address/edge-url.ts";
 import { fault, ok, quote, type Result } from "./result.ts";
 
-/** What a renewed token has of its own. Everything else is what the present one says: a claim that is added is bound by itself. */
+/**
+ * What a renewed token has of its own. Everything else is what the present one says: a claim that is added is bound by itself.
+ */
 const OWN: ReadonlySet<string> = new Set(["iat", "exp", "jti", "iss"]);
 
 /**

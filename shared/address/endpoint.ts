@@ -12,7 +12,10 @@ export interface PortEndpoint extends PortRange {
   readonly transport: Transport | "tcp+udp";
 }
 
-/** A host, perhaps one of its ports (null: any that the platform serves), perhaps only the paths under `prefix` (`/app`, or empty). */
+/**
+ * A host, perhaps one of its ports (null: any that the platform serves), perhaps only the paths under `prefix` (`/app`, or
+ * empty).
+ */
 export interface HttpEndpoint {
   readonly kind: "http";
   readonly scheme: "http" | "https";

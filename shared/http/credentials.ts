@@ -68,7 +68,10 @@ function isOurCookie(pair: string): boolean {
 const TOKENS = /eyJ[\w-]+(?=\.[\w-]+\.[\w-]*)/g;
 const BASIC = /^\s*basic\s+([A-Za-z0-9+/=_-]+)/i;
 
-/** Whether a token that an edge like this one has issued stands in a text: by itself, after any scheme, or as a password of Basic. */
+/**
+ * Whether a token that an edge like this one has issued stands in a text: by itself, after any scheme, or as a password of
+ * Basic.
+ */
 export function holdsOurToken(text: string): boolean {
   const basic = text.length < 16 ? null : BASIC.exec(text);
   const plain = basic === null ? text : decodeBase64(basic[1] ?? "");

@@ -43,7 +43,10 @@ function unified(path: string): string {
     .replace(/[\p{Default_Ignorable_Code_Point}\u0080-\u009f\ufffd]/gu, "");
 }
 
-/** Overlong UTF-8. Decoders that check too little take the low bits of whatever comes last: `%c0%af` is a slash, `%c1%61` an `a`. */
+/**
+ * Overlong UTF-8. Decoders that check too little take the low bits of whatever comes last: `%c0%af` is a slash, `%c1%61` an
+ * `a`.
+ */
 function lowBits(bytes: string): string {
   const last = bytes.length - 1;
   return String.fromCharCode(((bytes.charCodeAt(last - 1) & 0x3f) << 6) | (bytes.charCodeAt(last) & 0x3f));

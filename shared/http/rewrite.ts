@@ -11,7 +11,10 @@ export type Rewriting = {
   stripped: string;
 };
 
-/** Response headers (`name, value, …`, lower case) with Location, Content-Location, Refresh and cookies put back under the endpoint. */
+/**
+ * Response headers (`name, value, …`, lower case) with Location, Content-Location, Refresh and cookies put back under the
+ * endpoint.
+ */
 export function rewriteResponse(headers: FlatHeaders, how: Rewriting): string[] {
   const out = [...headers];
   for (let at = 0; at < out.length; at += 2) {

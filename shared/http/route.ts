@@ -3,7 +3,10 @@ import { isReadUnder, plainest, readings } from "./readings.ts";
 import { fault, ok, type Result } from "../result.ts";
 import { hostMatches } from "../rule/scope.ts";
 
-/** What a visitor's request is addressed to. `host` is canonical (parseHost); `path` is as received, from the slash on, no query. */
+/**
+ * What a visitor's request is addressed to. `host` is canonical (parseHost); `path` is as received, from the slash on, no
+ * query.
+ */
 export interface HttpAddress {
   readonly scheme: "http" | "https";
   readonly host: string;

@@ -63,7 +63,9 @@ export type Field = Kind & {
   readonly misfit?: string;
   /** It decides which visitors are let in, or how many and how fast. */
   readonly admits?: true;
-  /** Versions before refuse it, so it is stored only where it says something. `register`: relays do without it and aren't told. */
+  /**
+   * Versions before refuse it, so it is stored only where it says something. `register`: relays do without it and aren't told.
+   */
   readonly later?: "rule" | "register";
 };
 

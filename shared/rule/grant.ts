@@ -29,7 +29,10 @@ export function admits(grants: readonly Grant[], mapping: number, address: Addre
   });
 }
 
-/** Names the subscriber behind an address. A translator (64:ff9b::/96, Teredo) has all of its in one /64: there the IPv4 address inside counts. */
+/**
+ * Names the subscriber behind an address. A translator (64:ff9b::/96, Teredo) has all of its in one /64: there the IPv4
+ * address inside counts.
+ */
 export function sourceOf(address: Address): string {
   return [sourceBucket(address), ...disguised(address).map(({ text }) => text)].join(" ");
 }

@@ -4,7 +4,10 @@ import { ConnectionView } from "./api.ts";
 // What `GET /live` says over its WebSocket, one JSON text a message: fields are only ever added. A page that knows the
 // register and the status keeps them current by these, and asks for nothing meanwhile.
 
-/** Its sub-protocol. A browser's session offers a second one beside it, KEY_PROTOCOL and its key: browsers can't set headers here. */
+/**
+ * Its sub-protocol. A browser's session offers a second one beside it, KEY_PROTOCOL and its key: browsers can't set headers
+ * here.
+ */
 export const LIVE_PROTOCOL = "sallyport.live.v1";
 export const KEY_PROTOCOL = "sallyport.key.";
 

@@ -17,5 +17,7 @@ export type MappingInput = z.input<typeof MappingInput>;
 export type HttpOptions = z.output<typeof HttpOptionsInput>;
 export type Access = "public" | "token";
 
-/** A valid mapping that isn't in the register yet: every spelling canonical, every default filled in. It is valid input itself. */
+/**
+ * A valid mapping that isn't in the register yet: every spelling canonical, every default filled in. It is valid input itself.
+ */
 export type MappingDraft = Readonly<Omit<z.output<typeof MappingInput>, "access">> & { readonly access: Access };

@@ -46,7 +46,10 @@ export function scopesFor(scopes: Scopes, endpoint: Endpoint, issued: number | n
   return scopes.filter((scope) => isWide(scope, endpoint));
 }
 
-/** Whether a scope means whatever is mapped within it: all services of a site, hosts with a star, ranges that are wider than the mapping. */
+/**
+ * Whether a scope means whatever is mapped within it: all services of a site, hosts with a star, ranges that are wider than
+ * the mapping.
+ */
 export function isWide(scope: Scope, endpoint: Endpoint): boolean {
   switch (scope.kind) {
     case "services":

@@ -5,7 +5,10 @@ import type { Mapping } from "./mapping.ts";
 /** A mapping and the grants that name it. */
 export type Rule = { readonly mapping: Mapping; readonly grants: readonly Grant[] };
 
-/** Whether two rules let the same visitors in, as many and as fast. Tokens open endpoints one by one, so two that ask for one never do. */
+/**
+ * Whether two rules let the same visitors in, as many and as fast. Tokens open endpoints one by one, so two that ask for one
+ * never do.
+ */
 export function isSameRule(a: Rule, b: Rule): boolean {
   if (a.mapping.id === b.mapping.id) return true;
   if (a.mapping.access === "token" || b.mapping.access === "token") return false;

@@ -30,7 +30,10 @@ export function mayDial({ claims, allow, deny }: TargetPolicy, dialling: Diallin
   return allow.length > 0 ? permits(allow, dialling) : isOrdinary(address);
 }
 
-/** What an agent dials without being told: the LAN, and what its token names of its own machine. Never link-local or metadata addresses. */
+/**
+ * What an agent dials without being told: the LAN, and what its token names of its own machine. Never link-local or metadata
+ * addresses.
+ */
 export function isOrdinary(address: Address): boolean {
   const kind = classify(address);
   return kind === "private" || kind === "loopback";

@@ -14,29 +14,29 @@ import type { Stream } from "./stream.ts";
 
 export type AgentSessionsHost = {
   io: SessionIo;
-  /** A visitor wants this: accept or reject it, now or later. */
+  /** DIAL has opened a stream: accept or reject it, now or later. */
   dial: (stream: Stream, dial: Dial) => void;
-  /** Datagrams that waited may go. */
+  /** Waiting datagrams may be sent. */
   drained?: () => void;
-  /** A rule, a token or a grant is no more, or says something else: what it allowed ends. */
+  /** CUT: a rule, token or grant was removed or changed. End the streams that it allowed. */
   cut: (cut: Cut) => void;
 };
 
-/** Sessions without streams that may wait for their callers at once. */
-const MOST_IDLE = 64;
+/** Most sessions without a path and without streams that are kept. */
+const MAX_IDLE = 64;
 
-/** The agent's half of every session, by channel, and what the relay says about them all. */
+/** The agent's end of all its sessions, by channel. Handles the frames that begin, resume, address and bound them. */
 export class AgentSessions {
   readonly #host: AgentSessionsHost;
   readonly #byChannel = new Map<number, Session>();
-  /** A session is found again by its id, whatever its channel is by then. */
+  /** By id: a caller may resume its session on another channel. */
   readonly #byId = new Map<string, Session>();
   readonly #ended = new EndedSessions();
-  /** RESUMEs whose last page has not come, by channel. */
+  /** RESUMEs whose last page has not come yet, by channel. */
   readonly #pages = new Map<number, Resume>();
   #boot: string | undefined;
   readonly #budget = new Budget({
-    // A session that waits is sent nothing: callers that come and go must not take from those that stay.
+    // Sessions without a path get no share: callers that come and go must not take from those that stay.
     sessions: () => this.#sessions.filter(({ up }) => up),
     send: (frame) => this.#host.io.send(frame, 0),
   });
@@ -50,25 +50,25 @@ export class AgentSessions {
     return this.#sessions.reduce((count, { streams }) => count + streams.size, 0);
   }
 
-  /** True while the far ends hold bytes of ours that they have not consumed. */
+  /** True while callers have not consumed everything that was sent to them. */
   get waiting(): boolean {
     return this.#sessions.some(({ outstanding }) => outstanding.sent > 0);
   }
 
-  /** The first lane is there, or there again. */
+  /** Takes the WELCOME of the first lane, or of the first after all were lost. */
   welcome(welcome: Welcome): void {
     const { boot, graceMs } = welcome;
-    // Another boot means that the relay's own session, channel 0, died with the former one.
+    // With another boot, the relay's own session (channel 0) ended with the former relay.
     if (this.#boot !== undefined && this.#boot !== boot)
       this.#byChannel.get(0)?.close("done", { code: "lost", reason: "the edge was restarted" });
     this.#boot = boot;
     this.#graceMs = graceMs;
     this.#budget.welcome(welcome);
-    // A relay that never saw the lanes go has told no caller: each is asked to resume.
+    // A relay that has not noticed the loss of the lanes has told no caller, so this agent asks each to resume.
     for (const session of this.#sessions) if (!session.up) this.#nudge(session);
   }
 
-  /** No lane is left: all streams stand still until their callers resume. */
+  /** Suspends all sessions, because no lane is left. Their streams wait until the callers resume. */
   suspend(): void {
     this.#pages.clear();
     for (const session of this.#sessions) session.suspend();
@@ -76,12 +76,15 @@ export class AgentSessions {
     this.#budget.divide();
   }
 
-  /** A lane is lost, or another has taken its place: what was on its way need not be followed by anything that shows a gap. */
+  /**
+   * Asks all callers to resume, because a lane was lost or replaced: its lost frames may be the last ones, so that no later
+   * frame shows a gap.
+   */
   lost(): void {
     for (const session of this.#sessions) this.#nudge(session);
   }
 
-  /** Takes a frame that the lane itself has no use for. Throws SessionError on one that makes no sense to an agent. */
+  /** Takes a frame that is not for the lane itself. Throws SessionError for one that an agent can't take. */
   receive(frame: Frame): void {
     switch (frame.type) {
       case TYPE.BUDGET:
@@ -108,17 +111,17 @@ export class AgentSessions {
     for (const session of this.#sessions) session.pump();
   }
 
-  /** Once a second. */
+  /** Call it once a second. */
   tick(): void {
     for (const session of this.#sessions) session.tick();
   }
 
-  /** Wakes the relay, which then looks for ends that have gone silent. */
+  /** Sends the last BUDGET again, which wakes the relay: it then looks for lanes that have gone silent. */
   wakeRelay(): void {
     this.#budget.repeatDemand();
   }
 
-  /** Ends everything: the path is gone for good, or the agent stops. */
+  /** Ends all sessions without END: the path is lost for good, or the agent stops. */
   close(failure: Failure): void {
     for (const session of this.#sessions) session.close("done", failure);
   }
@@ -127,7 +130,7 @@ export class AgentSessions {
     return [...this.#byChannel.values()];
   }
 
-  /** The caller of a channel has no lane left. */
+  /** Takes AWAY: the caller of a channel has no lane left. */
   #away({ channel }: Frame): void {
     const session = this.#byChannel.get(channel);
     if (session === undefined) return;
@@ -136,19 +139,22 @@ export class AgentSessions {
     this.#budget.divide();
   }
 
-  /** Asks the caller of a session to resume it. */
+  /** Sends NUDGE to the caller of a session. */
   #nudge({ to }: Session): void {
     this.#host.io.send(encodeFrame({ type: TYPE.NUDGE, channel: to.channel }), 0);
   }
 
-  /** Sessions that wait without a stream are kept for callers that come back, but not for ever more of them. */
+  /** Ends the oldest sessions without path and streams beyond MAX_IDLE. The others wait for callers that come back. */
   #forgetIdle(): void {
     const idle = [...this.#byId.values()].filter((each) => !each.up && each.streams.size === 0);
-    for (const session of idle.slice(0, Math.max(0, idle.length - MOST_IDLE)))
+    for (const session of idle.slice(0, Math.max(0, idle.length - MAX_IDLE)))
       session.end("idle", "too many sessions wait");
   }
 
-  /** A caller's word is not the relay's: what makes no sense is refused on its channel, and ends no other caller's lane. */
+  /**
+   * Runs a step for a caller's frame. A SessionError refuses it on its channel, so that one caller's fault doesn't end the
+   * lane that all share.
+   */
   #guarded({ channel }: Frame, step: () => void): void {
     try {
       step();
@@ -164,11 +170,11 @@ export class AgentSessions {
     const { id } = fields;
     const name = hex(id);
     const { channel } = frame;
-    // Callers say it on each of their lanes, so that no DIAL on another one comes before it.
+    // Callers send SESSION on each of their lanes, so that no DIAL on another lane comes before it.
     const known = this.#byId.get(name);
     if (known?.to.channel === channel) return;
-    if (known !== undefined) return this.#refuse(channel, "that session is another caller's", id);
-    this.#byChannel.get(channel)?.close("done", { code: "lost", reason: "the caller began anew" });
+    if (known !== undefined) return this.#refuse(channel, "this session belongs to another caller", id);
+    this.#byChannel.get(channel)?.close("done", { code: "lost", reason: "the caller began a new session" });
     const session = assemble({
       role: "agent",
       to: { channel, slot: 0 },
@@ -200,7 +206,7 @@ export class AgentSessions {
     }
   }
 
-  /** A caller asks to go on, perhaps on another channel than before. */
+  /** Takes a page of RESUME, perhaps on another channel than before, and answers the last one. */
   #resume(frame: Frame): void {
     const { channel } = frame;
     const page = decodeResume(frame.payload);
@@ -214,7 +220,7 @@ export class AgentSessions {
     const before = session?.to.channel;
     const outcome =
       session?.acceptResume({ channel, slot: 0 }, frame.offset, resume.proof, resume.records) ?? "refused";
-    // Read late from a connection that was replaced meanwhile: an answer would end what the later one has resumed.
+    // Read late from a connection that was replaced since: an answer would end the session that the later RESUME has resumed.
     if (outcome === "stale") return;
     if (session === undefined || outcome === "refused") {
       const never = session === undefined && !this.#ended.knows(resume.id);
@@ -236,7 +242,7 @@ export class AgentSessions {
   #forSession(frame: Frame): void {
     const session = this.#byChannel.get(frame.channel);
     if (session !== undefined) return session.receive(frame);
-    // An answer to END would be answered in turn.
+    // END is never answered: the answer would be answered in turn.
     if (frame.type === TYPE.END) return;
     const answer = this.#ended.answer(frame.channel, this.#host.io.now());
     if (answer !== null) this.#refuse(frame.channel, "no session on this channel", answer.id, answer.id === undefined);

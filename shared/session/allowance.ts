@@ -3,10 +3,13 @@ import type { Incoming } from "./incoming.ts";
 import { demandOf, type Demand } from "./division.ts";
 import { INITIAL_CREDIT, INITIAL_WINDOW, MIN_STREAM_WINDOW, STREAM_WINDOW } from "../wire/limits.ts";
 
-/** Of the window: what streams that have shown that they read may be promised together, and what one of them gets of the rest of it. */
+/**
+ * Part of the session window that may be promised to proven streams together, and the part of what is left of it that one may
+ * get. A stream is proven once its reader has earned more than STREAM_WINDOW.
+ */
 const PROVEN_TOTAL = 15 / 16;
 const PROVEN_EACH = 7 / 8;
-/** The same for the others: of as much as all may be promised, or of what is kept for them, whatever the first are promised. */
+/** The same for unproven streams: a part shared with the proven ones, or a part reserved for them alone; the larger counts. */
 const UNPROVEN_TOTAL = 1 / 2;
 const RESERVED_TOTAL = 1 / 16;
 const UNPROVEN_EACH = 1 / 4;
@@ -14,20 +17,23 @@ const UNPROVEN_EACH = 1 / 4;
 type Count = { promised: number; unproven: number; demand: number; unread: number };
 const NOTHING: Count = { promised: 0, unproven: 0, demand: 0, unread: 0 };
 
-/** Of the window: more than this held is too much while other streams wait; streams end until no more than this is. */
+/**
+ * Parts of the session window: with more than the first outstanding, stalled streams are ended until no more than the second
+ * is.
+ */
 const NEARLY_FULL = 7 / 8;
 const RECOVERED = 3 / 4;
 
-/** What one end lets the far end send it: the session's window, and how it is promised to streams. */
+/** How a receiver promises its session window to the streams of the session, by raising their limits. */
 export class Allowance {
-  /** Charge received and not yet reported consumed, of all streams. */
+  /** Charge received and not yet reported consumed, over all streams. */
   outstanding = 0;
   #window = INITIAL_WINDOW;
-  /** The largest window ever granted: it may still be in use on the way. */
+  /** The largest window ever granted: frames in flight may have been sent within it. */
   #maxWindow = INITIAL_WINDOW;
   /**
-   * Sums over all streams, in bytes: what waits for stalled readers; what else is promised; of it, to streams that have shown
-   * nothing; the windows that the others would like.
+   * Sums over all streams, in bytes. `unread`: delivered to stalled readers. `promised`: the rest of what limits allow beyond
+   * what is consumed; `unproven`: the part of it of unproven streams. `demand`: the windows that proven streams could use.
    */
   #sum: Count = { ...NOTHING };
   #counted = new Map<Incoming, Count>();
@@ -38,61 +44,67 @@ export class Allowance {
 
   set window(bytes: number) {
     this.#window = bytes;
-    // What is on its way was sent within the window of then, and nothing tells us when the last of it has come.
+    // Frames in flight were sent within the former window, and no frame says when the last of them has come.
     this.#maxWindow = Math.max(this.#maxWindow, bytes);
   }
 
-  /** True when so much is held that what is consumed must be reported at once, or the sender stands still. */
+  /** True when so much is outstanding that reports must not wait, or the sender runs out of window. */
   get isScarce(): boolean {
     return this.outstanding > this.#window / 2;
   }
 
-  /** True when what is held leaves the other streams next to nothing. */
+  /** True when so much is outstanding that hardly any window is left for other streams. */
   get isNearlyFull(): boolean {
     return this.outstanding > this.#window * NEARLY_FULL;
   }
 
-  /** True when so little is held that the other streams have room again. */
+  /** True when enough of the window is free again for other streams. */
   get hasRecovered(): boolean {
     return this.outstanding <= this.#window * RECOVERED;
   }
 
-  /** Takes `charge` received. Throws SessionError(flow-control) beyond the window; a first frame is always allowed. */
+  /**
+   * Counts the charge of a frame received. Throws SessionError(flow-control) beyond the window, except for a frame that comes
+   * while nothing is outstanding.
+   */
   countReceived(charge: number): void {
     const isFirst = this.outstanding === 0;
     this.outstanding += charge;
     if (this.outstanding > this.#maxWindow && !isFirst) {
-      throw new SessionError("flow-control", `${this.outstanding} bytes of charge held, ${this.#maxWindow} granted`);
+      throw new SessionError(
+        "flow-control",
+        `${this.outstanding} bytes of charge outstanding in a window of ${this.#maxWindow}`,
+      );
     }
   }
 
-  /** What to ask for, so that those who read may have the windows they would like. */
+  /** The demand with which proven streams would get the windows they could use. */
   get demand(): Demand {
     return demandOf(this.#sum.demand, this.#sum.unread);
   }
 
-  /** Grants a caller's stream what goes with its OPEN: less than the default, if the session is crowded, but room for a first flight. */
+  /** Sets the limit that a caller's OPEN carries: at least INITIAL_CREDIT, for a first flight, however little window is left. */
   grantFirst(stream: Incoming): void {
     stream.limit = Math.max(INITIAL_CREDIT, this.grantable(stream));
     this.update(stream);
   }
 
-  /** Grants a stream what it may have now; returns true when its limit moved. */
+  /** Raises a stream's limit as far as it may go now. Returns true when it moved. */
   raiseLimit(stream: Incoming, now: number): boolean {
     const moved = stream.grant(this.grantable(stream), now);
     this.update(stream);
     return moved;
   }
 
-  /** True when what the stream could be granted is well ahead of what it was told. */
+  /** True when the limit could be raised by a quarter of what the stream can be granted, or more. */
   isLimitBehind(stream: Incoming): boolean {
     const grantable = this.grantable(stream);
     return stream.finalSize === null && stream.consumed + grantable - stream.limit >= grantable / 4;
   }
 
   /**
-   * A part of what is left to promise of what stalled streams don't hold. A stalled stream is promised the least: so it comes to
-   * hold what its reader takes in a second.
+   * Bytes beyond what is consumed that a stream can be granted now: a part of what the window has left to promise, without
+   * what stalled readers have unread. A stalled stream gets the least, so that no more is unread than its reader takes in a second.
    */
   grantable(stream: Incoming): number {
     if (stream.stalledAt !== null) return MIN_STREAM_WINDOW;
@@ -107,13 +119,13 @@ export class Allowance {
     return Math.max(MIN_STREAM_WINDOW, Math.min(stream.window, Math.floor(part)));
   }
 
-  /** Keeps the sums true after a stream has moved. */
+  /** Brings the sums up to date after a stream has changed. */
   update(stream: Incoming): void {
     const { window, finalSize, outstanding, stalledAt } = stream;
     const isProven = window > STREAM_WINDOW;
     const unread = stalledAt !== null ? outstanding : Math.max(0, outstanding - window);
     const promised = Math.max(0, stream.promised - unread);
-    // A stream that was granted much and has stopped is not fresh: it holds nothing of what is kept for new ones.
+    // A stream with a wide limit that has stopped is not unproven: it must not use up what is reserved for new streams.
     const unproven = isProven || stream.promised > STREAM_WINDOW ? 0 : promised;
     const demand = isProven && finalSize === null ? window : 0;
     this.#add(stream, { promised, unproven, demand, unread });

@@ -4,28 +4,28 @@ import { Secret } from "../wire/resume.ts";
 import { Session, type SessionIo } from "./session.ts";
 import type { Stream } from "./stream.ts";
 
-/** What a session tells the end that keeps it. */
+/** An event of a session, for the code that holds it. */
 export type SessionEvent =
-  /** `session.demand` has changed: ask for another window, if there is anything to ask. */
+  /** `session.demand` has changed. */
   | { type: "demand" }
-  /** Datagrams that waited may go. */
+  /** Waiting datagrams may be sent. */
   | { type: "drained" }
-  /** The session is over, by either end; all its streams have ended. `id`: what RESUME and END call it. */
+  /** Either end has ended the session; all its streams have ended. `id`: its id in RESUME and END. */
   | { type: "over"; id: Uint8Array };
 
 export type AgentSessionEvent =
   | SessionEvent
-  /** A visitor wants this: set `stream.events`, then accept or reject it, now or later. */
+  /** DIAL has opened a stream: set `stream.events`, then accept or reject it, now or later. */
   | { type: "dial"; stream: Stream; dial: Dial };
 
 type Parts = {
-  /** Where frames go: a caller names the slot it means, an agent the channel it answers. */
+  /** Address of the far end: a caller sets the slot, an agent the channel. */
   to: { channel: number; slot: number };
   /** The lanes and the clock. */
   io: SessionIo;
-  /** Milliseconds the session outlives its path; 0: not at all. */
+  /** Milliseconds that the session outlives its path; 0: not at all. */
   graceMs: () => number;
-  /** What SESSION says: a caller makes it anew, an agent has read it. */
+  /** Fields of SESSION: new ones of a caller, those received of an agent. */
   fields: SessionFields;
 };
 
@@ -33,7 +33,7 @@ export type CallerParts = Parts & {
   role: "caller";
   /** Bytes of the largest DATA frame that the agent takes. */
   frameBytes: number;
-  /** The lanes to say SESSION on. */
+  /** The lanes to send SESSION on. */
   lanes: () => Iterable<number>;
   on: (event: SessionEvent, session: Session) => void;
 };
@@ -47,9 +47,8 @@ const DEMAND: SessionEvent = { type: "demand" };
 const DRAINED: SessionEvent = { type: "drained" };
 
 /**
- * Puts one end of a session together, over whatever lanes there are: to a relay or straight to the other end. A caller's is
- * new, and its keeper calls `begin` once it can be found; an agent's is the one that SESSION told of. `on` hears nothing before
- * this returns.
+ * Builds one end of a session over any lanes: to a relay, or straight to the other end. A caller's is new: store it, then call
+ * `begin`. An agent's is the one that SESSION announced. `on` is not called before this returns.
  */
 export function assemble(parts: CallerParts | AgentParts): Session {
   const { role, to, io, graceMs, fields, on } = parts;

@@ -1,10 +1,10 @@
 import { batch, batchedBytes } from "../wire/batch.ts";
 import { HEADER_BYTES, TYPE, viewOf } from "../wire/frame.ts";
 
-/** Frames over this leave as they are: copying them would cost more than a message of their own. */
+/** Bytes of the largest frame that is gathered: copying a larger one costs more than a message of its own. */
 const SMALL_BYTES = 4 * 1024;
-/** Bytes of one gathered message. */
-const MOST_BYTES = 32 * 1024;
+/** Most bytes of one BATCH. */
+const MAX_BYTES = 32 * 1024;
 
 const BATCHED: ReadonlySet<number> = new Set([
   TYPE.DIAL,
@@ -18,15 +18,15 @@ const BATCHED: ReadonlySet<number> = new Set([
 
 export type BatcherHost = {
   send: (frame: Uint8Array, lane: number) => void;
-  /** Runs it at the end of this turn of the event loop. */
+  /** Calls `flush` at the end of this turn of the event loop. */
   soon: (flush: () => void) => void;
-  /** Runs it within some tens of milliseconds. */
+  /** Calls `flush` within some tens of milliseconds. */
   later: (flush: () => void) => void;
 };
 
 /**
- * Gathers small frames of one session that are sent in one turn into one BATCH, in their order: a message costs
- * either end, and above all a relay, far more than its bytes. A *patient* frame waits for company.
+ * Gathers the small frames that one session sends in one turn of the event loop into one BATCH, in their order: a message costs
+ * either end, and above all a relay, far more than its bytes. A frame that can wait is held for later ones.
  */
 export class Batcher {
   readonly #host: BatcherHost;
@@ -51,13 +51,13 @@ export class Batcher {
   send(frame: Uint8Array, lane: number, canWait = false): void {
     const bytes = batchedBytes(frame);
     const fits = bytes <= SMALL_BYTES && BATCHED.has(frame[0] ?? 0);
-    if (!fits || lane !== this.#lane || this.#bytes + bytes > MOST_BYTES || !this.#sameAddress(frame)) this.flush();
+    if (!fits || lane !== this.#lane || this.#bytes + bytes > MAX_BYTES || !this.#sameAddress(frame)) this.flush();
     if (!fits) return this.#host.send(frame, lane);
     this.#frames.push(frame);
     this.#bytes += bytes;
     this.#lane = lane;
     if (canWait) {
-      // What leaves soon takes it along; only a timer that runs may be counted on later.
+      // A flush that is due soon sends it along; else start the timer, unless it runs.
       if (this.#later || this.#soon) return;
       this.#later = true;
       this.#host.later(this.#flushLate);
@@ -67,7 +67,7 @@ export class Batcher {
     }
   }
 
-  /** Sends what has gathered. */
+  /** Sends the gathered frames. */
   flush(): void {
     const [first] = this.#frames;
     if (first === undefined) return;
@@ -77,13 +77,13 @@ export class Batcher {
     this.#host.send(frames.length === 1 ? first : batch(frames), this.#lane);
   }
 
-  /** The path is lost: what was not sent is for resuming to say again. */
+  /** Drops the gathered frames, because the path is lost: resuming sends them again. */
   drop(): void {
     this.#frames = [];
     this.#bytes = 0;
   }
 
-  /** A session that has moved to another channel or slot speaks from there. */
+  /** Whether a frame has the channel and slot of those gathered: a session may have moved to others. */
   #sameAddress(frame: Uint8Array): boolean {
     const [first] = this.#frames;
     if (first === undefined) return true;

@@ -5,42 +5,42 @@ import type { Session } from "./session.ts";
 import { FEATURE_ASK_BUDGET } from "../wire/version.ts";
 
 export type BudgetHost = {
-  /** Sessions whose far ends may send. */
+  /** The sessions whose far ends may send. */
   sessions: () => Session[];
   /** Sends a frame to the relay itself. */
   send: (frame: Uint8Array) => void;
 };
 
-/** What the relay lets this end grant, divided over its sessions; and what it is asked for when readers here could use more. */
+/** An end's share of the relay's budget, divided among its sessions as their windows. Sends the relay the demand of all. */
 export class Budget {
   readonly #host: BudgetHost;
   #bytes = 0;
-  /** What the relay was asked for; null: it does not understand. */
+  /** The demand that the relay was last sent; null: it can't take one. */
   #sentDemand: Demand | null = null;
 
   constructor(host: BudgetHost) {
     this.#host = host;
   }
 
-  /** A relay has let us in; it has not been asked for anything yet. */
+  /** Takes the first share of a relay, from WELCOME. */
   welcome({ budget, features }: Welcome): void {
     this.#sentDemand = features.includes(FEATURE_ASK_BUDGET) ? NO_DEMAND : null;
     this.grant(budget);
   }
 
-  /** The relay lets us grant so many bytes in all. */
+  /** Takes a new share from the relay, in bytes, and divides it. */
   grant(bytes: number): void {
     this.#bytes = bytes;
     this.divide();
   }
 
-  /** Session window of one session, in bytes of charge. */
+  /** The session window for one session, in bytes of charge. */
   share(session: Session): number {
     const sessions = this.#host.sessions();
     return this.#shares(sessions)[sessions.indexOf(session)] ?? 0;
   }
 
-  /** Sessions have come or gone, or want something else. */
+  /** Divides the budget again: sessions have come or gone, or their demand has changed. */
   divide(): void {
     const sessions = this.#host.sessions();
     const shares = this.#shares(sessions);
@@ -54,7 +54,7 @@ export class Budget {
     this.#sendDemand(demand);
   }
 
-  /** Says again what was asked for last: a word that changes nothing, and wakes the relay. */
+  /** Sends the last demand again. It changes nothing, but wakes the relay. */
   repeatDemand(): void {
     if (this.#sentDemand !== null) this.#sendDemand(this.#sentDemand);
   }

@@ -12,32 +12,33 @@ import type { Stream } from "./stream.ts";
 
 export type CallerSessionsHost = {
   io: SessionIo;
-  /** How many lanes there may be. */
+  /** Most lanes of this end. */
   lanes: number;
-  /** A live lane for what is not realtime, each in its turn. */
+  /** Picks a live lane for streams that are not realtime, in turns. */
   dataLane: () => number;
-  /** Bytes that cannot be guessed. */
+  /** Makes bytes that can't be guessed. */
   random: (bytes: number) => Uint8Array;
-  /** Datagrams that waited may go. */
+  /** Waiting datagrams may be sent. */
   drained?: () => void;
 };
 
 export type Slot = Routes["slots"][number];
 export type Endpoints = Routes["endpoints"];
 
-/** By incarnation of the agent: its slot is another one after every restart of the relay. */
+/** A session, with the identity of its agent. */
 type Kept = { readonly session: Session; readonly identity: string };
 
-/** The caller's half of a site's sessions: one with each agent, and what the relay says about them. */
+/** The caller's end of its sessions at one site, one with each agent. Handles ROUTES, BUDGET and the frames that address them. */
 export class CallerSessions {
   readonly #host: CallerSessionsHost;
+  /** By incarnation of the agent: its slot changes with every restart of the relay. */
   readonly #sessions = new Map<string, Kept>();
   /** By slot. */
   readonly #ended = new EndedSessions();
   readonly #budget = new Budget({ sessions: () => this.all, send: (frame) => this.#host.io.send(frame, 0) });
   #slots: Slot[] = [];
   #endpoints: Endpoints = [];
-  /** Endpoints of a ROUTES whose last page has not come. */
+  /** Endpoints of a ROUTES whose last page has not come yet. */
   #pages: Endpoints = [];
   #channel = 0;
   #graceMs = GRACE_MS;
@@ -46,12 +47,12 @@ export class CallerSessions {
     this.#host = host;
   }
 
-  /** What may be opened at this site, by the last ROUTES. */
+  /** The endpoints that may be opened at this site, by the last ROUTES. */
   get endpoints(): Endpoints {
     return this.#endpoints;
   }
 
-  /** The agents that are there. */
+  /** The agents that are online. */
   get slots(): readonly Slot[] {
     return this.#slots;
   }
@@ -70,12 +71,12 @@ export class CallerSessions {
     return this.all.reduce((sum, { streams }) => sum + streams.size, 0);
   }
 
-  /** True while the agents hold bytes of ours that they have not consumed. */
+  /** True while agents have not consumed everything that was sent to them. */
   get waiting(): boolean {
     return this.all.some(({ outstanding }) => outstanding.sent > 0);
   }
 
-  /** The first lane is there, or there again. ROUTES follows, and takes up the sessions that wait. */
+  /** Takes the WELCOME of the first lane, or of the first after all were lost. ROUTES follows, and resumes the sessions. */
   welcome(welcome: Welcome): void {
     const { channel = 0, graceMs } = welcome;
     this.#graceMs = graceMs;
@@ -83,12 +84,12 @@ export class CallerSessions {
     this.#budget.welcome(welcome);
   }
 
-  /** No lane is left: all streams stand still. */
+  /** Suspends all sessions, because no lane is left. */
   suspend(): void {
     for (const session of this.all) session.suspend();
   }
 
-  /** A lane is lost, or another has taken its place: both ends settle what was on its way, over the lanes there are. */
+  /** Moves the streams of a lane that was lost or replaced, and resumes all sessions over the lanes that are left. */
   lost(lane: number): void {
     for (const session of this.all) session.move(lane, lane === 0 ? 0 : this.#host.dataLane());
   }
@@ -97,17 +98,17 @@ export class CallerSessions {
     for (const session of this.all) session.pump();
   }
 
-  /** Once a second. */
+  /** Call it once a second. */
   tick(): void {
     for (const session of this.all) session.tick();
   }
 
-  /** Wakes the relay, which then looks for ends that have gone silent. */
+  /** Sends the last BUDGET again, which wakes the relay: it then looks for lanes that have gone silent. */
   wakeRelay(): void {
     this.#budget.repeatDemand();
   }
 
-  /** Takes ROUTES; true when that was its last page. Throws SessionError on one that makes no sense. */
+  /** Takes a page of ROUTES. Returns true if it was the last. Throws SessionError if it is malformed. */
   routes(frame: Frame): boolean {
     const { slots, endpoints } = decodeControl(frame, Routes);
     this.#pages.push(...endpoints);
@@ -122,11 +123,11 @@ export class CallerSessions {
   /** Takes a frame of a session, or BUDGET. */
   receive(frame: Frame): void {
     if (frame.type === TYPE.BUDGET) return this.#budget.grant(frame.offset);
-    // CUT is carried out by the agents, which know what was opened for what; here it arrives as RESET.
+    // Agents carry out CUT, because they know which rule allowed each stream; a caller gets a RESET for it.
     if (frame.type < TYPE.SESSION) return;
     const session = this.all.find(({ to }) => to.slot === frame.slot);
     if (session !== undefined) return session.receive(frame);
-    // An answer to END would be answered in turn; and of an agent on a new slot, ROUTES may come after its frames.
+    // END is never answered: the answer would be answered in turn. An agent on a new slot may send before ROUTES names it.
     if (frame.type === TYPE.END || !this.#slots.some(({ slot }) => slot === frame.slot)) return;
     const answer = this.#ended.answer(frame.slot, this.#host.io.now());
     if (answer === null) return;
@@ -134,7 +135,7 @@ export class CallerSessions {
     this.#host.io.send(encodeEnd(to, { code: "done", reason: "no session with this agent", id: answer.id }), 0);
   }
 
-  /** Opens a stream or flow; DATA may follow at once. `tried`: agents, by incarnation, that turned out to be gone. */
+  /** Returns the session with an agent; makes and begins one if there is none. */
   session(agent: Slot): Session {
     const existing = this.#sessions.get(agent.incarnation);
     if (existing !== undefined) return existing.session;
@@ -167,24 +168,24 @@ export class CallerSessions {
     }
   }
 
-  /** The incarnation of the agent that a live stream leads to. */
+  /** The incarnation of the agent at the far end of a live stream. */
   agentOf(stream: Stream): string | undefined {
     for (const [incarnation, { session }] of this.#sessions)
       if (session.streams.get(stream.id) === stream) return incarnation;
     return undefined;
   }
 
-  /** Ends every session; the agents hear why. */
+  /** Ends every session, and sends END with the reason. */
   end(reason: string): void {
     for (const session of this.all) session.end("done", reason);
   }
 
-  /** Ends every session without a word to the agents. */
+  /** Ends every session without END. */
   close(failure: Failure): void {
     for (const session of this.all) session.close("done", failure);
   }
 
-  /** Sessions whose agent is there go on; those whose agent was replaced end; the others wait. */
+  /** Resumes the sessions whose agent is online, ends those whose agent was restarted, and suspends the others. */
   #resumeSessions(): void {
     for (const [incarnation, { session, identity }] of [...this.#sessions]) {
       const slot = this.#slots.find((each) => each.incarnation === incarnation)?.slot;

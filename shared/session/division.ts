@@ -1,33 +1,33 @@
 import { MAX_STREAM_WINDOW, MIN_BUDGET } from "../wire/limits.ts";
 
-// Who gets how much of a budget. What readers that have stopped hold is not there to be given; of the rest everyone gets a
-// little, who wants more gets it first, and what is left goes to all alike.
+// Dividing a budget into shares. Bytes that are unread can't be divided. Every share gets an equal part of the rest, then those
+// with a demand for more get that, and what is left is divided equally.
 
-/** Of what there is to give, what is divided whatever is wanted: nobody waits for the first bytes of a burst. */
+/** Part of the free budget that is divided equally, whatever the demands: the first bytes of a burst need not wait. */
 const EQUAL_PART = 1 / 5;
-/** Of the budget, what is given even if all of it is held: nobody stands still because of others. */
+/** Part of the budget that counts as free even if all of it is unread, so that no share is stopped by others' stalled readers. */
 const FREE_PART = 1 / 8;
-/** Bytes that are asked for; fewer sizes mean fewer words. */
+/** Values that a demand may have, in bytes, and steps of what is unread: fewer values mean fewer BUDGET frames. */
 const LEVELS = [4 * 1024 * 1024, MAX_STREAM_WINDOW];
 const UNREAD_STEP = 512 * 1024;
 
-/** What one of those who share a budget needs of it, in bytes. */
+/** What one share of a budget is needed for, in bytes. */
 export type Demand = {
-  /** What its readers could use; 0: what everyone gets. */
+  /** Session windows that its readers could use; 0: an equal share will do. */
   bytes: number;
-  /** What waits for readers that have stopped: it can't be taken back. */
+  /** Bytes that stalled readers have not taken: their part of the budget is not free. */
   unread: number;
 };
 
 export const NO_DEMAND: Demand = { bytes: 0, unread: 0 };
 
-/** What to ask for when the windows of those that read should be `wanted` bytes together, and the others hold `stuck` bytes. */
+/** Rounds to a demand: `windows` is what the windows of proven streams should be together, in bytes. */
 export function demandOf(windows: number, unread: number): Demand {
   const level = LEVELS.find((bytes) => windows <= (bytes * 3) / 4) ?? MAX_STREAM_WINDOW;
   return { bytes: windows < LEVELS[0]! / 4 ? 0 : level, unread: Math.ceil(unread / UNREAD_STEP) * UNREAD_STEP };
 }
 
-/** What several need together. */
+/** Adds demands up. */
 export function sumDemands(demands: readonly Demand[]): Demand {
   const bytes = demands.reduce((sum, each) => sum + each.bytes, 0);
   const unread = demands.reduce((sum, each) => sum + each.unread, 0);
@@ -35,8 +35,8 @@ export function sumDemands(demands: readonly Demand[]): Demand {
 }
 
 /**
- * Divides `budget` bytes; the parts together are never more. Counts are rounded up to powers of two, so that ends coming and
- * going don't change the parts of all others each time.
+ * Divides `budget` bytes into one share for each demand; together they are never more. The number of shares is rounded up to a
+ * power of two, so that ends that come and go don't change all other shares each time.
  */
 export function divide(budget: number, demands: readonly Demand[]): number[] {
   const count = 2 ** Math.ceil(Math.log2(Math.max(1, demands.length)));

@@ -1,6 +1,6 @@
 import { RecentSet } from "./recent-set.ts";
 
-/** Sessions remembered, and far ends answered, at once. */
+/** Sessions remembered, and far ends whose last answer is remembered. */
 const MOST = 1_000;
 /** Milliseconds between two answers to one far end. */
 const ANSWER_MS = 1_000;
@@ -8,27 +8,27 @@ const ANSWER_MS = 1_000;
 type Ended = { id: Uint8Array | undefined; answeredAt: number };
 
 /**
- * Sessions that are over here, by the number of their far end. A far end that was not told, or whose END was lost, goes on
- * sending frames for them: it is answered, or it would wait for ever.
+ * Sessions that have ended here, by the channel or slot of their far end. A far end that missed the END goes on sending frames
+ * for its session: without an answer it would wait for ever.
  */
 export class EndedSessions {
   readonly #byNumber = new Map<number, Ended>();
   readonly #ids = new RecentSet<string>(MOST);
 
-  /** Notes the session with that far end that was over last. */
+  /** Notes the session that has just ended with a far end. */
   add(number: number, id: Uint8Array): void {
     this.#put(number, { id, answeredAt: Number.NEGATIVE_INFINITY });
     this.#ids.add(id.join());
   }
 
-  /** Whether a session of that id was here. */
+  /** Whether a session with this id has ended here. */
   knows(id: Uint8Array): boolean {
     return this.#ids.has(id.join());
   }
 
   /**
-   * A frame came for a session that is not there: answers the id to name in END (undefined if none is known), or null when
-   * that far end was answered a moment ago. `now` in monotonic milliseconds.
+   * For a frame of a session that is not there: returns the id to send in END (undefined if none is known), or null when this
+   * far end was answered less than a second ago. `now` in monotonic milliseconds.
    */
   answer(number: number, now: number): { id: Uint8Array | undefined } | null {
     const ended = this.#byNumber.get(number) ?? { id: undefined, answeredAt: Number.NEGATIVE_INFINITY };

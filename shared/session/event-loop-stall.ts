@@ -1,23 +1,29 @@
 import { DATAGRAM_DEADLINE_MS } from "../wire/limits.ts";
 
-/** Milliseconds between two beats. */
+/** Milliseconds between two calls of `beat`. */
 export const BEAT_MS = 50;
-/** Milliseconds without a beat after which what sockets hold is more likely too old than not. */
+/** Milliseconds without a beat after which datagrams in sockets are more likely too old than not. */
 const STALL_MS = 2 * DATAGRAM_DEADLINE_MS + BEAT_MS;
-/** Turns, and milliseconds, after which sockets that are never empty hold nothing of that time: libuv reads 32 of each in a turn. */
-const MOST_TURNS = 64;
-const MOST_MS = DATAGRAM_DEADLINE_MS;
+/**
+ * Turns of the event loop, and milliseconds, after which no datagram of the stall is left even in sockets that are never
+ * empty: libuv reads 32 of each in a turn.
+ */
+const MAX_TURNS = 64;
+const MAX_MS = DATAGRAM_DEADLINE_MS;
 
 export type EventLoopStallHost = {
   /** Monotonic milliseconds. */
   now: () => number;
-  /** Runs it at the end of this turn of the event loop, when all sockets were read; when called from there, of the next. */
+  /**
+   * Calls `run` at the end of this turn of the event loop, after its sockets were read; from such a call, at the end of the
+   * next.
+   */
   afterTurn: (run: () => void) => void;
 };
 
 /**
- * Notices that this process stood still (it was stopped, or had no time): what its UDP sockets hold then came meanwhile, and
- * nothing says when. All of it counts as old, until a whole turn of the event loop finds nothing more to read.
+ * Detects that the event loop of this process stalled: it was stopped, or got no CPU time. The datagrams in its UDP sockets came
+ * in that time, and no one can say when. All count as old until a whole turn of the event loop has found no more to read.
  */
 export class EventLoopStall {
   readonly #host: EventLoopStallHost;
@@ -31,7 +37,7 @@ export class EventLoopStall {
     this.#beatAt = host.now();
   }
 
-  /** To be called every BEAT_MS while sockets are open. */
+  /** Call it every BEAT_MS while sockets are open. */
   readonly beat = (): void => {
     const now = this.#host.now();
     const stood = now - this.#beatAt;
@@ -43,7 +49,7 @@ export class EventLoopStall {
     if (!isEmptying) this.#host.afterTurn(this.#afterTurn);
   };
 
-  /** To be asked once for each datagram, when a socket gives it: whether it may have been there for too long. */
+  /** Whether a datagram may have waited in its socket for too long. Call it once for each datagram that is read. */
   isStale(): boolean {
     this.beat();
     if (this.#stalledUntil === null) return false;
@@ -53,8 +59,8 @@ export class EventLoopStall {
 
   readonly #afterTurn = (): void => {
     const tookMs = this.#host.now() - (this.#stalledUntil ?? 0);
-    const isBusy = this.#turns > MOST_TURNS && tookMs > MOST_MS;
-    // The first turn may have been under way when the process stopped.
+    const isBusy = this.#turns > MAX_TURNS && tookMs > MAX_MS;
+    // The first turn may have begun before the stall.
     if (isBusy || (this.#turns > 0 && this.#reads === 0)) {
       this.#stalledUntil = null;
       return;

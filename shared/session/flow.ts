@@ -1,24 +1,24 @@
 import type { Datagrams } from "./datagrams.ts";
 import { DATAGRAM_DEADLINE_MS } from "../wire/limits.ts";
 
-// What keeps datagrams fresh and flows honest. Nothing here is resent: what is late is dropped, and counted.
+// Queues and limits for flows of datagrams. A datagram is never sent again; a late one is dropped and counted.
 
-/** Milliseconds without a datagram in either direction after which a flow is over, unless its mapping says otherwise. */
+/** Milliseconds without a datagram in either direction after which a flow ends, unless its mapping sets another time. */
 export const FLOW_IDLE_MS = 120_000;
 
-/** Bytes already in a socket's queue above which datagrams wait outside, where they can still be dropped. */
+/** Bytes in a lane's socket from which on datagrams wait in this queue, where they can still be dropped. */
 const SOCKET_BYTES = 16 * 1024;
-/** Datagrams and bytes that may wait: at 100 calls, what comes in during the deadline. */
+/** Most datagrams and bytes that wait: those of 100 calls within the deadline. */
 const WAITING_DATAGRAMS = 1_024;
 const WAITING_BYTES = 1024 * 1024;
-/** Bytes that a flow sends before those that began to wait after it come first. */
+/** Bytes that a flow may send before flows that began to wait later have priority. */
 const TURN_BYTES = 1_400;
-/** Bytes that a datagram counts beside its own, where flows are compared: many small ones crowd others out, too. */
+/** Bytes that a datagram counts on top of its own where queues are compared: many small ones displace others, too. */
 const DATAGRAM_OVERHEAD = WAITING_BYTES / WAITING_DATAGRAMS;
 
 /**
- * Why datagrams were dropped: no room, over the deadline, over the mapping's rate, over what an unproven peer may be sent,
- * not taken by this machine's kernel, or not to be taken at all.
+ * Why a datagram was dropped: the queue was full, it was past the deadline, it was beyond the mapping's rate, it was more than
+ * an unproven peer may be sent, the kernel didn't take it, or its flow was refused.
  */
 export type DropReason = "queue" | "late" | "rate" | "guard" | "socket" | "refused";
 export type Drops = Record<DropReason, number>;
@@ -27,9 +27,9 @@ export function noDrops(): Drops {
   return { queue: 0, late: 0, rate: 0, guard: 0, socket: 0, refused: 0 };
 }
 
-/** What a queue knows of a flow. Flows of one session have the same `datagrams`. */
+/** A flow, as its queue uses it. Flows of one session have the same `datagrams`. */
 export type QueuedFlow = {
-  /** Sends one now; `age` in microseconds. */
+  /** Sends one datagram now; `age` in microseconds. */
   readonly datagram: (bytes: Uint8Array, age: number) => void;
   readonly datagrams?: Datagrams;
   readonly over?: boolean;
@@ -37,7 +37,7 @@ export type QueuedFlow = {
 
 type WaitingDatagram = { bytes: Uint8Array; at: number };
 
-/** What waits of one flow; the first of `datagrams` that is not taken yet is at `first`. `sent`: bytes since it began to wait. */
+/** The datagrams of one flow that wait, from index `first` of `datagrams` on. `sent`: bytes sent since the flow began to wait. */
 type FlowQueue = {
   readonly flow: QueuedFlow;
   datagrams: WaitingDatagram[];
@@ -46,7 +46,10 @@ type FlowQueue = {
   sent: number;
 };
 
-/** Lines of one session, each in the order of turns: those that have sent little since they began to wait come first. */
+/**
+ * The flows of one session that wait, in the order of turns. Those in `fresh` have sent little since they began to wait, and
+ * come first.
+ */
 type SessionQueue = {
   readonly datagrams: Datagrams | undefined;
   readonly fresh: Set<FlowQueue>;
@@ -54,8 +57,8 @@ type SessionQueue = {
 };
 
 /**
- * Datagrams of all flows on their way into one lane: at once if the socket is free and their session's path has room, else
- * in turns, so that a flow that floods costs the others nothing. Without room it loses its oldest; what is late goes nowhere.
+ * The queue of datagrams for one lane. It sends a datagram at once if the socket is free and its session may send, else flows
+ * take turns, so that a flow that floods costs the others nothing. A full queue drops the oldest datagram of its longest flow.
  */
 export class DatagramQueue {
   readonly drops: Drops;
@@ -66,7 +69,7 @@ export class DatagramQueue {
   #length = 0;
   #bytes = 0;
 
-  /** `queued`: bytes in the lane's socket now. `now` in milliseconds. */
+  /** `queued` returns the bytes in the lane's socket now, `now` milliseconds. */
   constructor(queued: () => number, now: () => number, drops: Drops = noDrops()) {
     this.#queued = queued;
     this.#now = now;
@@ -77,7 +80,7 @@ export class DatagramQueue {
     return this.#length;
   }
 
-  /** Sends one, or keeps a copy of it until there is room: the reader's buffer is its own again after this call. */
+  /** Sends a datagram, or queues a copy of it. The caller may reuse `bytes` after this call. */
   send(flow: QueuedFlow, bytes: Uint8Array): void {
     const now = this.#now();
     const waiting = this.#flows.get(flow);
@@ -96,7 +99,7 @@ export class DatagramQueue {
     if (sessionQueue !== undefined) this.#sendFrom([sessionQueue]);
   }
 
-  /** The socket, or a session's path, has room: sends what is still fresh, one of each flow in turn. */
+  /** Sends queued datagrams as far as socket and sessions allow, one of each flow in turn. Drops late ones. */
   flush(): void {
     this.#sendFrom([...this.#sessions.values()]);
   }
@@ -106,7 +109,7 @@ export class DatagramQueue {
     while (open.length > 0) open = open.filter((way) => this.#sendOne(way));
   }
 
-  /** Whether one of a flow of which nothing waits goes at once. */
+  /** Whether a datagram of a flow with nothing waiting is sent at once. */
   #isFree({ datagrams }: QueuedFlow, now: number): boolean {
     if (this.#queued() >= SOCKET_BYTES) return false;
     return (
@@ -114,7 +117,7 @@ export class DatagramQueue {
     );
   }
 
-  /** False when nothing of this session may be sent now. */
+  /** Sends one datagram of a session. Returns false when no more of it may be sent now. */
   #sendOne(session: SessionQueue): boolean {
     const now = this.#now();
     if (this.#queued() >= SOCKET_BYTES || session.datagrams?.maySend(now) === false) return false;
@@ -155,7 +158,7 @@ export class DatagramQueue {
     }
   }
 
-  /** The line that has to lose one: `line` itself if it has its share or more, which is nearly always so in a flood. */
+  /** The flow that has to lose a datagram: the given one if it has an equal part or more, as nearly always in a flood. */
   #longest(queue: FlowQueue): FlowQueue {
     const total = this.#length * DATAGRAM_OVERHEAD + this.#bytes;
     if (sizeOf(queue) * this.#flows.size >= total) return queue;
@@ -193,7 +196,7 @@ function sizeOf({ datagrams, first, bytes }: FlowQueue): number {
   return (datagrams.length - first) * DATAGRAM_OVERHEAD + bytes;
 }
 
-/** Datagrams that come before there is a socket to send them from: a few, the newest. */
+/** The newest datagrams of a flow that came before its socket was open; at most 16 by default. */
 export class EarlyDatagrams {
   readonly #most: number;
   readonly #drops: Drops;
@@ -204,7 +207,7 @@ export class EarlyDatagrams {
     this.#drops = drops;
   }
 
-  /** False when an older one had to go. `now` in milliseconds. */
+  /** Adds a copy of a datagram. Returns false when an older one was dropped for it. `now` in milliseconds. */
   add(bytes: Uint8Array, now = 0): boolean {
     this.#datagrams.push({ bytes: bytes.slice(), at: now });
     if (this.#datagrams.length <= this.#most) return true;
@@ -213,7 +216,7 @@ export class EarlyDatagrams {
     return false;
   }
 
-  /** Those that are not too late by now. */
+  /** Takes all datagrams that are not late. `now` in milliseconds. */
   take(now = 0): Uint8Array[] {
     const taken = this.#datagrams;
     const fresh = taken.filter(({ at }) => now - at <= DATAGRAM_DEADLINE_MS);
@@ -224,8 +227,8 @@ export class EarlyDatagrams {
 }
 
 /**
- * Against forged sources: what a peer is sent stays within three times what it sent, until it has shown that it hears us.
- * `first`: it has when it speaks again after an answer; `always`: a known reflector's peers never have.
+ * Limits the answers to a peer whose address may be forged to three times the bytes that it sent. With `first` the limit ends
+ * once the peer sends again after an answer, which proves its address; with `always` (a known reflector) never.
  */
 export class AmplificationGuard {
   readonly #mode: "first" | "always" | undefined;
@@ -238,18 +241,18 @@ export class AmplificationGuard {
     this.#proved = mode === undefined;
   }
 
-  /** The peer sent so many bytes. */
+  /** Notes bytes that the peer sent. */
   received(bytes: number): void {
     this.#receivedBytes += bytes;
     if (this.#mode === "first" && this.#sentBytes > 0) this.#proved = true;
   }
 
-  /** It is known by other means that the peer is where it says. */
+  /** Notes that the peer's address is proved by other means. */
   prove(): void {
     if (this.#mode === "first") this.#proved = true;
   }
 
-  /** Whether so many bytes may be sent to it now; counts them if so. */
+  /** Whether `bytes` may be sent to the peer now; counts them if so. */
   allows(bytes: number): boolean {
     if (!this.#proved && this.#sentBytes + bytes > 3 * this.#receivedBytes) return false;
     this.#sentBytes += bytes;
@@ -257,7 +260,7 @@ export class AmplificationGuard {
   }
 }
 
-/** Flows by when something last passed, so that idle ones are found without a timer each. */
+/** A set of flows that finds idle ones without a timer for each. */
 export class IdleFlows<T extends { touched: number; idleMs: number }> {
   readonly #flows = new Set<T>();
 
@@ -277,7 +280,7 @@ export class IdleFlows<T extends { touched: number; idleMs: number }> {
     this.#flows.delete(flow);
   }
 
-  /** Those that have been quiet for longer than they may. `now` in milliseconds. */
+  /** The flows that have been idle for longer than they may be. `now` in milliseconds. */
   *overdue(now: number): Iterable<T> {
     for (const flow of this.#flows) if (now - flow.touched > flow.idleMs) yield flow;
   }

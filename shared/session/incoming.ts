@@ -2,9 +2,12 @@ import { SessionError } from "../wire/errors.ts";
 import { FRAME_CHARGE, MAX_DATA, STREAM_WINDOW } from "../wire/limits.ts";
 import { StreamWindow } from "./stream-window.ts";
 
-// The receiving half of a stream: what came, what the application has taken, and how far we let the far end go.
+// The receiving half of a stream: what came, what the application has consumed, and the limit granted to the far end.
 
-/** Charge after which a wide window is reported on, too: a report costs a relay as much as a frame does. */
+/**
+ * Unreported charge after which a report is due, however wide the window. Reports are few, because each costs a relay as much
+ * as a frame.
+ */
 const REPORT_CHARGE = 1024 * 1024;
 
 export class Incoming {
@@ -12,15 +15,18 @@ export class Incoming {
   received = 0;
   /** Offset up to which the application has taken the bytes. */
   consumed = 0;
-  /** When it took some last, in monotonic milliseconds. */
+  /** When the application last took bytes, in monotonic milliseconds. */
   consumedAt = 0;
-  /** Absolute limit granted. */
+  /** Absolute offset up to which the far end may send. */
   limit: number;
-  /** It has been quiet, and nothing of it is held here: what was promised beyond the usual counts when it speaks again. */
+  /**
+   * True when the stream has been quiet and nothing of it is outstanding: a limit beyond the default then doesn't count as
+   * promised.
+   */
   isIdle = false;
-  /** Since when the reader has been more than a second behind what came, in monotonic milliseconds; null: it is not. */
+  /** Since when the stream has been stalled, in monotonic milliseconds; null: it is not. */
   stalledAt: number | null = null;
-  /** Offset up to which bytes had come at the last `look`. */
+  /** Offset up to which bytes had come at the last `checkStalled`. */
   #receivedAtCheck = 0;
   /** Charge of frames received and not yet reported consumed. */
   outstanding = 0;
@@ -37,21 +43,21 @@ export class Incoming {
     this.limit = limit;
   }
 
-  /** Bytes that this stream would like to have granted. */
+  /** Bytes that the limit should be ahead of what is consumed. */
   get window(): number {
     return this.#window.bytes;
   }
 
   /**
-   * Takes a DATA frame; returns what of it is new, or null for nothing new, or "gap" when a frame before it is missing and must be asked for.
-   * Throws SessionError on bytes beyond the limit or a known end.
+   * Takes a DATA frame. Returns its new bytes; null if there are none; "gap" when a frame before it is missing and must be asked
+   * for. Throws SessionError for bytes beyond the limit or beyond the final size.
    */
   take(offset: number, bytes: Uint8Array, now: number): Uint8Array | "gap" | null {
     const end = offset + bytes.byteLength;
     if (bytes.byteLength > MAX_DATA) throw new SessionError("protocol", `${bytes.byteLength} bytes in one DATA frame`);
     if (this.finalSize !== null && end > this.finalSize)
       throw new SessionError("protocol", "bytes beyond the final size");
-    if (end > this.limit) throw new SessionError("flow-control", `bytes up to ${end}, ${this.limit} granted`);
+    if (end > this.limit) throw new SessionError("flow-control", `bytes up to ${end}, beyond the limit ${this.limit}`);
     if (offset > this.received) return this.#gap();
     if (end <= this.received) return null;
     const fresh = bytes.subarray(this.received - offset);
@@ -64,13 +70,16 @@ export class Incoming {
     return fresh;
   }
 
-  /** Takes a FIN; true when it completes the stream, "gap" when bytes before it are missing, false when it is a repeat. */
+  /**
+   * Takes a FIN. Returns true when it completes the stream, "gap" when bytes before it are missing, false when it is a repeat.
+   * Throws SessionError for an impossible final size.
+   */
   takeFin(finalSize: number): boolean | "gap" {
     if (this.finalSize !== null && this.finalSize !== finalSize)
       throw new SessionError("protocol", "two different final sizes");
     if (finalSize < this.received && this.finalSize === null)
-      throw new SessionError("protocol", "final size below what was sent");
-    if (finalSize > this.limit) throw new SessionError("flow-control", "final size beyond the limit");
+      throw new SessionError("protocol", "the final size is below the bytes received");
+    if (finalSize > this.limit) throw new SessionError("flow-control", "the final size is beyond the limit");
     if (this.finalSize !== null && this.received > finalSize) return false;
     if (finalSize > this.received) return this.#gap() ?? false;
     this.finalSize = finalSize;
@@ -78,11 +87,11 @@ export class Incoming {
     return true;
   }
 
-  /** The application has taken `bytes` more. */
+  /** Notes that the application has taken `bytes` more. Throws RangeError for more than has come. */
   consume(bytes: number, now: number): void {
     const received = this.#receivedBytes;
     if (this.consumed + bytes > received)
-      throw new RangeError(`consumed ${this.consumed + bytes} of ${received} received`);
+      throw new RangeError(`consumed would be ${this.consumed + bytes}, and ${received} bytes have come`);
     const before = this.consumed;
     this.consumed += bytes;
     this.consumedAt = now;
@@ -94,7 +103,7 @@ export class Incoming {
     this.#window.consumed(this.consumed, received, now);
   }
 
-  /** What to tell the far end: bytes consumed, and one more when the FIN is consumed too. */
+  /** The consumed offset to report: one more than the final size once the FIN is consumed, too. */
   get toReport(): number {
     return this.done ? this.consumed + 1 : this.consumed;
   }
@@ -108,12 +117,12 @@ export class Incoming {
     return this.toReport > this.#reported;
   }
 
-  /** True when waiting longer to report would hold the far end back. */
+  /** True when a report must not wait any longer, or the far end runs out of credit. */
   get isReportDue(): boolean {
     return this.hasUnreported && (this.done || this.#unreportedCharge >= Math.min(REPORT_CHARGE, this.window / 4));
   }
 
-  /** Notes that `toReport` is on its way; returns the charge the far end will release. */
+  /** Notes that `toReport` is being sent. Returns the charge that this releases. */
   report(): number {
     const released = this.#unreportedCharge;
     this.#reported = this.toReport;
@@ -122,7 +131,7 @@ export class Incoming {
     return released;
   }
 
-  /** Grants up to `bytes` beyond what is consumed; returns true when the limit moved. */
+  /** Raises the limit to `bytes` beyond what is consumed. Returns true when it moved. */
   grant(bytes: number, now: number): boolean {
     const limit = this.consumed + bytes;
     if (limit <= this.limit || this.finalSize !== null) return false;
@@ -131,20 +140,23 @@ export class Incoming {
     return true;
   }
 
-  /** Promised and not yet consumed: what the sender may still make us hold. */
+  /** Bytes between what is consumed and the limit: so many may become unread here. */
   get promised(): number {
     if (this.finalSize !== null) return this.finalSize - this.consumed;
     const promised = this.limit - this.consumed;
     return this.isIdle ? Math.min(promised, STREAM_WINDOW) : promised;
   }
 
-  /** After a quiet while: the window falls back to where it began. */
+  /** Sets the window back to its first size, after a quiet time. */
   setIdle(): void {
     this.#window.reset();
     this.isIdle = this.outstanding === 0;
   }
 
-  /** Once a second: a reader that has not taken what had come by the last time is stalled. True when that has changed. */
+  /**
+   * Call it once a second: a reader that hasn't taken what had come by the last call is stalled. Returns true when that has
+   * changed.
+   */
   checkStalled(now: number): boolean {
     const before = this.stalledAt;
     this.stalledAt = this.consumed < this.#receivedAtCheck ? (before ?? now) : null;
@@ -152,7 +164,7 @@ export class Incoming {
     return this.stalledAt !== before;
   }
 
-  /** Offset up to which bytes have come: without the FIN. */
+  /** Offset up to which bytes have come, not counting the FIN. */
   get #receivedBytes(): number {
     return this.finalSize !== null && this.received > this.finalSize ? this.finalSize : this.received;
   }

@@ -1,28 +1,28 @@
 import { BUSY_DEAD_MS, BUSY_PING_MS, DEAD_MS, PING_MS, SUSPECT_MS } from "../wire/limits.ts";
 
-/** More than this between two looks is sleep: a suspended laptop, a stopped process. */
+/** Milliseconds between two checks beyond which the machine or process was asleep: a suspended laptop, a stopped process. */
 const ASLEEP_MS = 5_000;
 
-/** What to do about a lane now. `suspect`: dial a replacement, but keep this one until the new one is there. */
+/** What to do about a lane now. `suspect`: dial a replacement, but keep this lane until the new one is there. */
 export type Verdict = { ping: boolean; suspect: boolean; dead: boolean; silentMs: number };
 
-/** When to ping, when to suspect, when to give up: pure, on given clocks. */
+/** Decides when to ping a lane, when to suspect it, and when to take it for dead. Pure: the caller gives the clocks. */
 export class Keepalive {
   readonly #jitter: number;
   #receivedAt: number;
   #pingedAt: number | null = null;
-  /** When the oldest unanswered ping went out. */
+  /** When the oldest unanswered ping was sent. */
   #unansweredSince: number | null = null;
   #checkedAt: number | null = null;
   #asleep = false;
 
-  /** `now` monotonic milliseconds; `jitter` in [0, 1) spreads the pings of many lanes. */
+  /** `now` in monotonic milliseconds; `jitter` in [0, 1) spreads the pings of many lanes. */
   constructor(now: number, jitter: number) {
     this.#receivedAt = now;
     this.#jitter = 0.9 + jitter / 5;
   }
 
-  /** A message came; `pong` if it answers a ping. Answers the round trip in that case. */
+  /** Notes a message of any kind. Returns the round trip in milliseconds if it is a pong, else null. */
   received(now: number, pong: boolean): number | null {
     this.#receivedAt = now;
     this.#asleep = false;
@@ -32,14 +32,14 @@ export class Keepalive {
   }
 
   /**
-   * Called at least once a second. `sinceBoot`: milliseconds since the machine was started, its sleep included; a clock that is set
-   * does not change it. `waiting`: bytes of ours are not consumed yet.
+   * Call it at least once a second. `sinceBoot`: milliseconds since the machine was started, including sleep, on a clock that
+   * can't be set. `waiting`: the far end has not consumed all bytes of this end.
    */
   check(now: number, sinceBoot: number, waiting: boolean): Verdict {
     const gap = this.#checkedAt === null ? 0 : sinceBoot - this.#checkedAt;
     this.#checkedAt = sinceBoot;
     if (gap > ASLEEP_MS) {
-      // What was on its way is old, and what we heard last says nothing: ask before judging.
+      // What came before the sleep says nothing about the lane now: ping it before judging.
       this.#receivedAt = now;
       this.#unansweredSince = null;
       this.#pingedAt = null;

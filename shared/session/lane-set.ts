@@ -1,13 +1,13 @@
-/** `first`: there was no lane; `again`: frames may have been lost on a former lane of its index; `new`: nothing was lost. */
+/** `first`: there was no lane; `again`: frames may have been lost on a former lane of this index; `new`: no frame was lost. */
 export type Arrival = "first" | "again" | "new";
 
 /**
- * The lanes that an end has now, and what the coming and going of one means. A relay notices the loss of a lane later than its
- * end, or never: until another lane of that index comes it goes on sending into the lost one, and then all of that is gone.
+ * The lanes that an end has now. A relay notices the loss of a lane later than the end, or never: until a new lane of the same
+ * index comes, it goes on sending into the lost one, and those frames are lost.
  */
 export class LaneSet<L> {
   readonly #live = new Map<number, L>();
-  /** How often each index was dialled: after the first dial the relay may have a lane of it, even if its end never had one. */
+  /** How often each index was dialled: after the first dial the relay may have a lane of it, even if the end never had one. */
   readonly #dials = new Map<number, number>();
   #turn = 0;
 
@@ -23,12 +23,12 @@ export class LaneSet<L> {
     return this.#live.has(index);
   }
 
-  /** A dial of that index begins. */
+  /** Notes that a lane of this index is being dialled. */
   dialling(index: number): void {
     this.#dials.set(index, (this.#dials.get(index) ?? 0) + 1);
   }
 
-  /** A lane is there, perhaps in the place of one that was suspected to be dead. */
+  /** Adds a lane, perhaps in place of one that was suspected to be dead. Returns what that means for the sessions. */
   enter(index: number, lane: L): Arrival {
     const first = this.#live.size === 0;
     this.#live.set(index, lane);
@@ -36,19 +36,19 @@ export class LaneSet<L> {
     return (this.#dials.get(index) ?? 0) > 1 ? "again" : "new";
   }
 
-  /** A lane is over. */
+  /** Removes a lane that is over. */
   leave(index: number): void {
     this.#live.delete(index);
   }
 
-  /** The lane named, else the lowest live one. */
+  /** The lane with this index, else the lowest one. */
   at(index: number): L | undefined {
     const named = this.#live.get(index);
     if (named !== undefined || this.#live.size === 0) return named;
     return this.#live.get(Math.min(...this.#live.keys()));
   }
 
-  /** The index of a lane for the next stream, each in its turn; 0 only when there is no other. */
+  /** Picks the index of a lane for the next stream, in turns; 0 only when there is no other. */
   nextData(): number {
     this.#turn += 1;
     const data = [...this.#live.keys()].filter((index) => index > 0);

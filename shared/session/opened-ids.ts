@@ -1,24 +1,26 @@
-/** Ids skipped that can still be opened; older ones count as ended. */
-const MOST_SKIPPED = 1_024;
+/** Skipped ids that can still be opened; older ones count as ended. */
+const MAX_SKIPPED = 1_024;
 
-/** Which stream ids have ever been opened: all up to the highest, but for the few that came late on another lane. */
+/**
+ * The stream ids that have been opened: all up to the highest, except a few skipped ones, which may come late on another lane.
+ */
 export class OpenedIds {
   #highest = 0;
   #skipped = new Set<number>();
 
-  /** Whether an id has come. */
+  /** Whether an id has been opened. */
   has(id: number): boolean {
     return id <= this.#highest && !this.#skipped.has(id);
   }
 
-  /** True the first time an id comes. */
+  /** Adds an id. Returns false if it was opened before. */
   add(id: number): boolean {
     if (id <= this.#highest) return this.#skipped.delete(id);
-    for (let skipped = Math.max(this.#highest + 1, id - MOST_SKIPPED); skipped < id; skipped += 1)
+    for (let skipped = Math.max(this.#highest + 1, id - MAX_SKIPPED); skipped < id; skipped += 1)
       this.#skipped.add(skipped);
     this.#highest = id;
     for (const oldest of this.#skipped) {
-      if (this.#skipped.size <= MOST_SKIPPED) break;
+      if (this.#skipped.size <= MAX_SKIPPED) break;
       this.#skipped.delete(oldest);
     }
     return true;

@@ -2,13 +2,13 @@ import { SessionError } from "../wire/errors.ts";
 import { HEADROOM } from "../wire/frame.ts";
 import { FRAME_CHARGE, MAX_ASKED, MAX_DATA, MIN_ASKED, DEFAULT_DATA } from "../wire/limits.ts";
 
-// The sending half of a stream: what waits, what was sent and is not yet consumed, and how far the far end lets us go.
-// What is kept for sending again is exactly what is charged: there is no second buffer.
+// The sending half of a stream: bytes that wait, frames that are sent and not yet consumed, and the far end's limit.
+// The frames kept for resending are exactly those whose charge is outstanding: there is no second buffer.
 
-/** Under this, a frame costs more than the copy that makes it larger. */
+/** Bytes below which chunks are copied into one frame: a small frame costs more than the copy. */
 const CHEAP_BYTES = DEFAULT_DATA;
 
-/** A frame's bytes with HEADROOM before them, and the offsets they cover. */
+/** A frame that is sent and not consumed: HEADROOM and its bytes, and the offsets they cover. */
 export type SentFrame = {
   chunk: Uint8Array;
   start: number;
@@ -19,36 +19,36 @@ export type SentFrame = {
 export class Outgoing {
   /** Offset of the next byte never sent before. */
   sent = 0;
-  /** Absolute limit of the far end. */
+  /** Absolute offset up to which the far end lets this end send. */
   limit: number;
-  /** What the far end has consumed; final size + 1 once it has consumed the FIN. */
+  /** Offset up to which the far end has consumed; final size + 1 once it has consumed the FIN. */
   consumed = 0;
-  /** Charge of what is sent and not consumed. */
+  /** Charge sent and not consumed. */
   outstanding = 0;
   /** Bytes accepted from the application and not yet sent. */
   pendingBytes = 0;
   finSent = false;
-  /** A FIN was sent that is to be sent again: the first one may have arrived all the same. */
+  /** The FIN will be sent again; the first one may have arrived all the same. */
   #finRepeats = false;
-  /** Where chunks go that nobody reads any more: they may be written over at once. */
+  /** Takes back chunks that are consumed and may be overwritten at once. */
   recycle: ((chunk: Uint8Array) => void) | null = null;
   #finishing = false;
   #pending: Uint8Array[] = [];
   #sentFrames: SentFrame[] = [];
-  /** Bytes the far end has asked to be sent again. */
+  /** Bytes that the far end has asked for again (ASK), in all. */
   #askedBytes = 0;
-  /** Index into #kept of the first frame to send again; #kept.length when there is none. */
+  /** Index into #sentFrames of the next frame to send again; its length when there is none. */
   #nextResend = 0;
 
   constructor(limit: number) {
     this.limit = limit;
   }
 
-  /** Takes a chunk of at most MAX_DATA bytes behind HEADROOM. */
+  /** Queues a chunk: HEADROOM, then at most MAX_DATA bytes. Throws RangeError for any other size, and after `finish`. */
   push(chunk: Uint8Array): void {
     const bytes = chunk.byteLength - HEADROOM;
     if (bytes <= 0 || bytes > MAX_DATA) throw new RangeError(`a chunk must hold 1 to ${MAX_DATA} bytes, not ${bytes}`);
-    if (this.#finishing) throw new RangeError("written after the end");
+    if (this.#finishing) throw new RangeError("bytes written after finish()");
     this.#pending.push(chunk);
     this.pendingBytes += bytes;
   }
@@ -66,7 +66,7 @@ export class Outgoing {
     return this.#sentFrames.length;
   }
 
-  /** Chunks accepted from the application and not yet sent: a small one costs far more than its bytes. */
+  /** Chunks that wait to be sent. A small one costs far more memory than its bytes. */
   get pendingChunks(): number {
     return this.#pending.length;
   }
@@ -76,7 +76,7 @@ export class Outgoing {
     return this.#nextResend < this.#sentFrames.length;
   }
 
-  /** True when something could be sent were there credit in the session. */
+  /** True when the stream could send, if the session's window allows it. */
   get ready(): boolean {
     if (this.hasResends) return true;
     if (this.#pending.length > 0) return this.sent < this.limit;
@@ -93,7 +93,7 @@ export class Outgoing {
     return this.finSent && this.consumed === this.sent + 1;
   }
 
-  /** The next frame that must be sent again, already charged; null when there is none. */
+  /** Takes the next frame to send again; null when there is none. Its charge is outstanding already. */
   takeResend(): SentFrame | null {
     const frame = this.#sentFrames[this.#nextResend];
     if (frame === undefined) return null;
@@ -102,7 +102,8 @@ export class Outgoing {
   }
 
   /**
-   * Takes the next new frame of at most `most` bytes, gathers small chunks, keeps it and charges it; null when there is no byte or no credit.
+   * Makes the next new frame, of at most `most` bytes, and keeps it for resending. Null when no byte waits or there is no
+   * credit.
    */
   take(most: number): SentFrame | null {
     const head = this.#pending[0];
@@ -121,10 +122,13 @@ export class Outgoing {
     return frame;
   }
 
-  /** Takes note of `consumed`; returns the charge released. Throws SessionError(protocol) on an offset that was never sent. */
+  /**
+   * Takes the far end's consumed offset. Returns the charge released. Throws SessionError(protocol) for an offset that was
+   * never sent.
+   */
   acknowledge(consumed: number): number {
     const most = this.finSent || this.#finRepeats ? this.sent + 1 : this.sent;
-    if (consumed > most) throw new SessionError("protocol", `consumed ${consumed} of ${most} sent`);
+    if (consumed > most) throw new SessionError("protocol", `consumed is ${consumed}, and ${most} bytes were sent`);
     if (consumed <= this.consumed) return 0;
     this.consumed = consumed;
     if (consumed > this.sent) this.finSent = true;
@@ -134,7 +138,7 @@ export class Outgoing {
       if (frame.end > consumed) break;
       released += frame.end - frame.start + FRAME_CHARGE;
       count += 1;
-      // Of one that was sent twice, the second may still be on its way out.
+      // If it was sent twice, the second copy may still be in the socket's queue.
       if (frame.isResent !== true) this.recycle?.(frame.chunk);
     }
     if (count > 0) this.#sentFrames.splice(0, count);
@@ -143,24 +147,33 @@ export class Outgoing {
     return released;
   }
 
-  /** A limit never moves back. */
+  /** Takes a new limit; a lower one changes nothing. */
   raiseLimit(limit: number): void {
     if (limit > this.limit) this.limit = limit;
   }
 
-  /** The far end has a gap. Throws SessionError(protocol) on an impossible offset, or when it asks for more than any path could lose. */
+  /**
+   * Takes ASK: the far end has a gap. Throws SessionError(protocol) for an impossible offset, or when it asks for more than
+   * lanes could lose.
+   */
   ask(received: number): void {
     this.rewind(received);
     this.#askedBytes += Math.max(0, this.sent - received);
     if (this.#askedBytes > MAX_ASKED * this.sent + MIN_ASKED)
-      throw new SessionError("protocol", `${this.#askedBytes} bytes asked for again of ${this.sent} sent`);
+      throw new SessionError("protocol", `ASK for ${this.#askedBytes} bytes in all, of ${this.sent} sent`);
   }
 
-  /** After a loss: everything from `received` on is sent again, and the FIN. Throws SessionError(protocol) on an impossible offset. */
+  /**
+   * Marks everything from offset `received` on for resending, with the FIN. Throws SessionError(protocol) for an impossible
+   * offset.
+   */
   rewind(received: number): void {
     const most = this.finSent || this.#finRepeats ? this.sent + 1 : this.sent;
     if (received > most || received < this.consumed)
-      throw new SessionError("protocol", `received ${received} of ${most} sent, ${this.consumed} consumed`);
+      throw new SessionError(
+        "protocol",
+        `received is ${received}, with ${most} bytes sent and ${this.consumed} consumed`,
+      );
     const index = this.#sentFrames.findIndex((kept) => kept.end > received);
     this.#nextResend = index === -1 ? this.#sentFrames.length : index;
     for (const kept of this.#sentFrames.slice(this.#nextResend)) kept.isResent = true;
@@ -169,7 +182,7 @@ export class Outgoing {
     this.#finRepeats = true;
   }
 
-  /** Takes back what was not sent: for a stream that is to be reset, and a sender that can free it at once. */
+  /** Takes back the chunks that are not sent yet, so that the writer of a stream about to be reset can free them at once. */
   takePending(): Uint8Array[] {
     const pending = this.#pending;
     this.#pending = [];
@@ -177,7 +190,7 @@ export class Outgoing {
     return pending;
   }
 
-  /** Lets go of everything; returns the charge that was outstanding. */
+  /** Drops all bytes. Returns the charge that was outstanding. */
   drop(): number {
     const { outstanding } = this;
     this.#pending = [];
@@ -205,7 +218,7 @@ export class Outgoing {
         this.#pending.shift();
         at += bytes;
       } else {
-        // What remains keeps its place; the bytes before it become its headroom.
+        // The rest stays where it is in memory; the bytes before it become its headroom.
         this.#pending[0] = chunk.subarray(wanted);
         at += wanted;
       }

@@ -1,31 +1,31 @@
 import { TYPE } from "../wire/frame.ts";
 import { Batcher } from "./batcher.ts";
 
-/** When gathered frames leave. */
+/** Timers by which gathered frames are sent. */
 export type BatchTimers = {
-  /** Runs it at the end of this turn of the event loop. */
+  /** Calls `run` at the end of this turn of the event loop. */
   soon: (run: () => void) => void;
-  /** Runs it after so many milliseconds. */
+  /** Calls `run` after `ms` milliseconds. */
   later: (run: () => void, ms: number) => void;
 };
 
-/** Milliseconds that a patient frame waits for others to go with. */
+/** Milliseconds that a frame that can wait is held, to share a message with later ones. */
 const BATCH_WAIT_MS = 25;
 
-/** Where the frames of one session leave. Small ones are gathered; datagrams apart from the rest, since a relay may drop them. */
+/** Sends the frames of one session. Gathers small ones; datagrams apart from the rest, because a relay may drop them. */
 export class Outlet {
   readonly #send: (frame: Uint8Array, lane: number) => void;
   readonly #frames: Batcher | undefined;
   readonly #datagrams: Batcher | undefined;
 
-  /** Without `moments` each frame leaves at once, as a message of its own. */
-  constructor(send: (frame: Uint8Array, lane: number) => void, moments: BatchTimers | undefined) {
+  /** Without `timers` each frame is sent at once, as a message of its own. */
+  constructor(send: (frame: Uint8Array, lane: number) => void, timers: BatchTimers | undefined) {
     this.#send = send;
-    if (moments === undefined) return;
+    if (timers === undefined) return;
     const host = {
       send,
-      soon: moments.soon,
-      later: (flush: () => void) => moments.later(flush, BATCH_WAIT_MS),
+      soon: timers.soon,
+      later: (flush: () => void) => timers.later(flush, BATCH_WAIT_MS),
     };
     this.#frames = new Batcher(host);
     this.#datagrams = new Batcher(host);
@@ -37,7 +37,7 @@ export class Outlet {
     else gatherer.send(frame, lane, canWait);
   }
 
-  /** Forgets what has not left yet. */
+  /** Drops frames that are not sent yet. */
   drop(): void {
     this.#frames?.drop();
     this.#datagrams?.drop();

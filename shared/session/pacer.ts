@@ -1,6 +1,6 @@
-/** Milliseconds of its rate that a pacer lets through at once: short answers are not delayed, long ones are even. */
+/** Milliseconds of its rate that a pacer lets through at once: short answers are not delayed. */
 const BURST_MS = 250;
-/** Milliseconds a datagram would have to wait before it is dropped instead: late voice is worse than none. */
+/** Milliseconds beyond which a datagram is dropped instead of delayed: late voice is worse than none. */
 const LATE_MS = 100;
 
 export type PacerHost = {
@@ -9,11 +9,11 @@ export type PacerHost = {
   later: (ms: number, run: () => void) => void;
 };
 
-/** Lets a number of bytes a second through, of all who share it, in the order they came. What is too much waits. */
+/** Delays the bytes of the streams that share it to a rate, in the order in which they came. */
 export class Pacer {
   readonly #host: PacerHost;
   readonly #rate: number;
-  /** When all that was let through, or waits, will have been sent at the rate. */
+  /** When everything that was let through or waits will have been sent at the rate. */
   #busyUntil = Number.NEGATIVE_INFINITY;
   readonly #waiting: { at: number; go: () => void }[] = [];
 
@@ -23,7 +23,7 @@ export class Pacer {
     this.#host = host;
   }
 
-  /** Calls `go` at once if `bytes` fit, else as soon as they do. */
+  /** Calls `go` as soon as the rate allows `bytes` more: at once, if it does now. */
   take(bytes: number, go: () => void): void {
     const now = this.#host.now();
     const at = this.#begin(now);
@@ -33,7 +33,7 @@ export class Pacer {
     if (this.#waiting.length === 1) this.#wait(at - now);
   }
 
-  /** Takes `bytes` that can't wait, such as a datagram; false when there is no room for them soon. */
+  /** Counts a datagram of `bytes`, which is sent now. Returns false, and counts nothing, if it would have to wait too long. */
   takeNow(bytes: number): boolean {
     const now = this.#host.now();
     const at = this.#begin(now);
@@ -60,5 +60,5 @@ export class Pacer {
   }
 }
 
-/** What a stream is paced by, each way; shared by all streams of a mapping. */
+/** The pacers of a mapping, one for each direction; all its streams share them. */
 export type Pacers = { in: Pacer; out: Pacer };

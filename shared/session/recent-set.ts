@@ -1,4 +1,4 @@
-/** The last `capacity` values, oldest forgotten first. */
+/** A set of the last `capacity` values; the oldest is dropped first. */
 export class RecentSet<T> {
   readonly #capacity: number;
   readonly #values = new Set<T>();

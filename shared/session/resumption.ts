@@ -13,7 +13,7 @@ import {
 import type { Stream } from "./stream.ts";
 import type { StreamTable } from "./stream-table.ts";
 
-// How a session outlives its path (docs/protocol.md section 6).
+// Resuming a session after it has lost its path (docs/protocol.md section 6).
 
 export type ResumptionInit = {
   role: "caller" | "agent";
@@ -23,29 +23,32 @@ export type ResumptionInit = {
   now: () => number;
   send: (frame: Uint8Array) => void;
   to: () => { channel: number; slot: number };
-  /** Sends a control frame now that the path is up. */
+  /** Sends a control frame over the path. */
   control: (header: Partial<Header> & { type: number }, payload?: Uint8Array) => void;
-  /** Sends OPEN or DIAL of a stream that was never answered once more. */
+  /** Sends OPEN or DIAL of a stream that was never answered again. */
   reopen: (stream: Stream) => void;
 };
 
 type Control = { header: Partial<Header> & { type: number }; payload: Uint8Array | undefined };
 
-/** Credit and consumption are told in the records; these would be lost for good, and wait. */
+/**
+ * Control frames that are held until the session has a path again. Limits and consumed offsets are in the records; the other
+ * types can be lost.
+ */
 const HELD: ReadonlySet<number> = new Set([TYPE.ACCEPT, TYPE.REJECT, TYPE.RESET]);
 
 const LOST: Failure = { code: "lost", reason: "it ended while the connection was lost" };
 
 export class Resumption {
   readonly #init: ResumptionInit;
-  /** Whether frames get through: `away` after a loss, `asking` between RESUME and RESUMED, `rejoining` while streams are taken up one by one. */
+  /** The path: `away` after a loss, `asking` between RESUME and RESUMED, `rejoining` while streams are resumed one by one. */
   #path: "up" | "away" | "asking" | "rejoining" = "up";
   #awaySince = 0;
   #askedAt = 0;
-  /** Records of a RESUMED whose last page has not come. */
+  /** Records of a RESUMED whose last page has not come yet. */
   #pages: StreamRecord[] = [];
   #held: Control[] = [];
-  /** Streams of which the agent had shown nothing when the last RESUME was written. */
+  /** Streams for which no frame of the agent had come when the last RESUME was written. */
   #unknown = new WeakSet<Stream>();
   readonly #answers = new Bucket(RESUMES_PER_SECOND, RESUME_BURST);
 
@@ -53,34 +56,34 @@ export class Resumption {
     this.#init = init;
   }
 
-  /** The last epoch that was used or accepted. */
+  /** The last epoch used or accepted. */
   get epoch(): number {
     return this.#init.secret?.epoch ?? 0;
   }
 
-  /** Control frames may leave. */
+  /** Whether control frames may be sent. */
   get up(): boolean {
     return this.#path === "up" || this.#path === "rejoining";
   }
 
-  /** DATA and FIN may leave: not while rejoining, or they would overtake an OPEN that goes out again. */
+  /** Whether DATA and FIN may be sent. Not while rejoining: they would overtake an OPEN that is sent again. */
   get mayDataFlow(): boolean {
     return this.#path === "up";
   }
 
-  /** The path is gone. False when the session can't outlive it. */
+  /** Notes that the path is lost. Returns false if the session can't outlive it. */
   suspend(): boolean {
     if (this.#path === "up") this.#awaySince = this.#init.now();
     this.#path = "away";
     return this.#init.secret !== undefined && this.#init.graceMs() > 0;
   }
 
-  /** For a control frame that can't be sent now: kept if it would be lost for good. */
+  /** Takes a control frame that can't be sent now: holds it if the records don't replace it, else drops it. */
   holdBack(control: Control): void {
     if (HELD.has(control.header.type)) this.#held.push(control);
   }
 
-  /** Callers: asks the agent to go on. */
+  /** Sends RESUME to the agent. Callers only. */
   ask(): void {
     const { secret, table, now } = this.#init;
     if (secret === undefined) return;
@@ -94,7 +97,10 @@ export class Resumption {
     this.#sendPages(TYPE.RESUME, secret.epoch, encodeResume({ id: secret.id, proof, lanes: ALL_LANES, records }));
   }
 
-  /** Agents: answers a RESUME whose pages are all there; false when the proof is no good. */
+  /**
+   * Answers a RESUME whose pages are all there. Returns false when its proof is wrong, or when there are too many. Agents
+   * only.
+   */
   answer(epoch: number, proof: Uint8Array, records: readonly StreamRecord[]): boolean {
     const { secret, table, now } = this.#init;
     if (!this.#answers.take(now()) || secret?.accept(epoch, proof) !== true) return false;
@@ -109,7 +115,10 @@ export class Resumption {
     return true;
   }
 
-  /** Callers: a page of the answer; one to an older question is ignored. */
+  /**
+   * Takes a page of RESUMED; one of an older epoch is ignored. Throws SessionError(protocol) on too many streams. Callers
+   * only.
+   */
   answered(frame: Frame): void {
     if (this.#path !== "asking" || frame.offset !== this.#init.secret?.epoch) return;
     this.#pages.push(...decodeResumed(frame.payload).records);
@@ -118,12 +127,12 @@ export class Resumption {
     if ((frame.flags & FLAG_MORE) === 0) this.#reconcile(this.#pages);
   }
 
-  /** The agent never had this session, and does now: every stream is opened again. Callers only. */
+  /** Opens every stream again: the agent never had this session, and has it now. Callers only. */
   reopenAll(): void {
     this.#reconcile([]);
   }
 
-  /** Asks again when no answer came. False when the grace period is over. */
+  /** Sends RESUME again when no answer has come. Returns false when the grace period is over. */
   tick(now: number): boolean {
     if (this.#path === "up") return true;
     if (now - this.#awaySince > this.#init.graceMs()) return false;
@@ -131,7 +140,7 @@ export class Resumption {
     return true;
   }
 
-  /** Both ends know now what the other has: streams that only one of them knows are over, the others go on. */
+  /** Brings the streams in line with the far end's records: those that both ends know go on, those that only one knows end. */
   #reconcile(records: readonly StreamRecord[]): void {
     const { table, control } = this.#init;
     const listed = new Map(records.map((record) => [record.stream, record]));
@@ -149,7 +158,7 @@ export class Resumption {
     for (const { header, payload } of held) control(header, payload);
     control({ type: TYPE.WINDOW, offset: table.allowance.window });
     this.#path = "up";
-    // What was consumed since the records were written.
+    // Reports what was consumed since the records were written.
     table.reportAll();
     table.sender.pump();
   }
@@ -157,7 +166,7 @@ export class Resumption {
   #resumeStream(stream: Stream, record: StreamRecord): void {
     const { table, role } = this.#init;
     if (role === "agent") stream.lane = record.lane;
-    // What was on its way on another lane may have been consumed, and reported, since the record was written.
+    // Bytes in flight on another lane may have been consumed, and reported, since the record was written.
     stream.out.rewind(Math.max(record.received, stream.out.consumed));
     stream.out.raiseLimit(record.limit);
     if (role === "caller" && record.answered) stream.answered({ target: "", local: "", ref: stream.ref });
@@ -172,7 +181,7 @@ export class Resumption {
       reopen(stream);
       table.wake(stream);
     } else if (this.#unknown.has(stream)) {
-      // Its OPEN was on its way on another lane, and has arrived since.
+      // Its OPEN was in flight on another lane, and has arrived since.
       stream.out.rewind(stream.out.consumed);
       table.wake(stream);
     } else {

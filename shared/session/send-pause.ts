@@ -1,36 +1,42 @@
-// Now and then an end that sends bulk stands still until all of it has arrived. workerd asks the kernel who else wants to be
-// read only when it has nothing left to do (KJ polls when its queue of events is empty, and never before), and a lane that
-// always has more to read gives it more to do: beside eight streams visitors and other lanes waited 100 to 200 ms for
-// their turn (measured 2026-11-22).
+// Now and then an end that sends bulk pauses until everything in flight has arrived. workerd polls its sockets only when its
+// event queue is empty (KJ never polls before), and a lane that always has more to read keeps that queue full: beside eight
+// streams, visitors and other lanes waited 100 to 200 ms for their turn (measured 2026-11-22).
 
 import type { Path } from "./path.ts";
 
-/** Milliseconds between two lulls, and round trips, whichever is longer: what a lull leaves unused is one round trip. */
+/** Least time between two pauses, in milliseconds and in round trips; the longer holds. A pause leaves one round trip unused. */
 const EVERY_MS = 3;
 const EVERY_ROUND_TRIPS = 4;
 /** Bytes of a frame that is bulk. */
 const BULK_FRAME = 4 * 1024;
-/** Bytes on their way over all lanes, under which the far end comes to rest by itself. */
+/** Bytes in flight over all lanes from which on pauses begin: below, the far end empties its event queue by itself. */
 const BULK_BYTES = 512 * 1024;
-/** Milliseconds of a round trip from which on it is the path that bounds bulk, not the far end's only thread. */
+/**
+ * Milliseconds of the longest round trip at which pauses are made: beyond, the path bounds bulk, and not the far end's only
+ * thread.
+ */
 const FAR_MS = 2;
-/** Milliseconds a lull may take, and until the next one if it took them: a lane that has gone dark must not stop the others. */
+/** Milliseconds that a pause may take, and until the next one if it took them: a dark lane must not stop the others. */
 export const SEND_PAUSE_MS = 50;
 const REST_MS = 1_000;
 
+/** The pauses of one end: it sends nothing on any lane until what is in flight on all of them has arrived. */
 export class SendPause {
-  /** True while no bulk is sent. */
+  /** True while no bulk may be sent. */
   isActive = false;
-  /** When the last one was over. */
+  /** When the last pause ended. */
   #endedAt = Number.NEGATIVE_INFINITY;
   readonly #paths: () => Iterable<Path>;
 
-  /** `paths`: of all lanes that live now. */
+  /** `paths` returns those of all lanes that live now. */
   constructor(paths: () => Iterable<Path>) {
     this.#paths = paths;
   }
 
-  /** To be asked after a frame of so many bytes was sent over one of the lanes: true when a lull begins, and each of them must be marked. `now` in milliseconds. */
+  /**
+   * Call it after a frame of `bytes` was sent on any lane. Returns true when a pause begins: then send a mark on every lane.
+   * `now` in milliseconds.
+   */
   startIfDue(bytes: number, now: number): boolean {
     if (bytes < BULK_FRAME || this.isActive || now - this.#endedAt < EVERY_MS) return false;
     let backlog = 0;
@@ -44,7 +50,7 @@ export class SendPause {
     return this.isActive;
   }
 
-  /** To be asked after each echo: true when all marks are back, and bulk goes on. */
+  /** Call it after each echo. Returns true when all marks are back and the pause ends. `now` in milliseconds. */
   endIfArrived(now: number): boolean {
     if (!this.isActive) return false;
     for (const path of this.#paths()) if (!path.allEchoed) return false;
@@ -53,7 +59,7 @@ export class SendPause {
     return true;
   }
 
-  /** It has taken too long. */
+  /** Ends a pause that has taken too long. The next one begins REST_MS later at the earliest. */
   abort(now: number): void {
     this.isActive = false;
     this.#endedAt = now + REST_MS;

@@ -1,45 +1,45 @@
-/** Somebody types; what the session's window has no say in; bulk. */
+/** `urgent`: little to send, such as keystrokes; `free`: a frame that needs no window; `bulk`: the rest. */
 export type Priority = "urgent" | "free" | "bulk";
 
-/** One that waits. The lower its turn, the earlier it came. */
+/** A stream that waits. The one with the lower turn came first. */
 export type Queued<S> = { stream: S; turn: number };
 
 type LaneQueue<S> = Record<Priority, Queued<S>[]> & { lane: number };
 
 /**
- * Streams that wait for their turn to send, first come first. They wait by lane: one without room costs no look at each stream
- * that waits for it.
+ * The streams that wait for their turn to send, first come, first served. Each lane has queues of its own, so that a lane that
+ * takes no frames now costs nothing, however many streams wait for it.
  */
 export class SendQueue<S extends { readonly lane: number; readonly over: boolean }> {
   readonly #queues: LaneQueue<S>[] = [];
-  /** Those that wait for the window; and those whose next frame is free, whether they wait for it or not; and where. */
+  /** By stream, the queues in which it waits: with a frame that needs window, and with a free one. */
   readonly #charged = new Map<S, LaneQueue<S>>();
   readonly #free = new Map<S, LaneQueue<S>>();
   #turn = 0;
 
-  /** How many wait for the window; who has ended since counts until `sweep`. */
+  /** Streams that wait with a frame that needs window. Ended ones count until `sweep`. */
   get size(): number {
     return this.#charged.size;
   }
 
-  /** A stream has something to send. It waits once for the window, and once for what is free; where its frames go now. */
+  /** Queues a stream for its present lane: at most once with a frame that needs window, and once with a free one. */
   add(stream: S, kind: Priority): void {
     this.#turn += 1;
     this.#join(stream, kind)?.push({ stream, turn: this.#turn });
   }
 
-  /** Gives back what was taken last, or before that; it may have become another kind. */
+  /** Puts a stream back at the front of its queue; its kind may have changed. */
   restore(queued: Queued<S>, kind: Priority): void {
     this.#join(queued.stream, kind)?.unshift(queued);
   }
 
-  /** Takes the first of a kind whose lane is open. */
+  /** Takes the first stream of a kind whose lane is open; undefined if there is none. */
   take(kind: Priority, isOpen: (lane: number) => boolean): Queued<S> | undefined {
     for (;;) {
       let first: LaneQueue<S> | undefined;
-      for (const line of this.#queues) {
-        const turn = line[kind][0]?.turn ?? Number.POSITIVE_INFINITY;
-        if (turn < (first?.[kind][0]?.turn ?? Number.POSITIVE_INFINITY) && isOpen(line.lane)) first = line;
+      for (const queue of this.#queues) {
+        const turn = queue[kind][0]?.turn ?? Number.POSITIVE_INFINITY;
+        if (turn < (first?.[kind][0]?.turn ?? Number.POSITIVE_INFINITY) && isOpen(queue.lane)) first = queue;
       }
       const queued = first?.[kind].shift();
       if (queued === undefined) return undefined;
@@ -51,36 +51,36 @@ export class SendQueue<S extends { readonly lane: number; readonly over: boolean
     }
   }
 
-  /** While nothing can be sent, streams that have ended would wait for ever. */
+  /** Drops streams that have ended: while nothing can be sent, `take` doesn't. */
   sweep(): void {
     const lives = ({ stream }: Queued<S>): boolean => !stream.over;
-    for (const line of this.#queues)
-      for (const kind of ["urgent", "free", "bulk"] as const) line[kind] = line[kind].filter(lives);
+    for (const queue of this.#queues)
+      for (const kind of ["urgent", "free", "bulk"] as const) queue[kind] = queue[kind].filter(lives);
     for (const waiting of [this.#charged, this.#free])
       for (const stream of waiting.keys()) if (stream.over) waiting.delete(stream);
   }
 
-  /** Where it is to wait; undefined when it does already. */
+  /** Returns the queue for a stream to wait in; undefined when it waits there already. */
   #join(stream: S, kind: Priority): Queued<S>[] | undefined {
     const waiting = kind === "free" ? this.#free : this.#charged;
-    const line = this.#queueOf(stream.lane);
+    const queue = this.#queueOf(stream.lane);
     const former = waiting.get(stream);
-    if (former === line) return undefined;
-    // It has moved to another lane, and its former one may never have room again.
+    if (former === queue) return undefined;
+    // The stream has moved to another lane, and its former one may never take a frame again.
     if (former !== undefined) leave(former, stream, kind === "free" ? ["free"] : ["urgent", "bulk"]);
-    waiting.set(stream, line);
-    return line[kind];
+    waiting.set(stream, queue);
+    return queue[kind];
   }
 
   #queueOf(lane: number): LaneQueue<S> {
-    const found = this.#queues.find((line) => line.lane === lane);
+    const found = this.#queues.find((queue) => queue.lane === lane);
     if (found !== undefined) return found;
-    const line: LaneQueue<S> = { lane, urgent: [], free: [], bulk: [] };
-    this.#queues.push(line);
-    return line;
+    const queue: LaneQueue<S> = { lane, urgent: [], free: [], bulk: [] };
+    this.#queues.push(queue);
+    return queue;
   }
 }
 
-function leave<S>(line: LaneQueue<S>, stream: S, kinds: readonly Priority[]): void {
-  for (const kind of kinds) line[kind] = line[kind].filter((place) => place.stream !== stream);
+function leave<S>(queue: LaneQueue<S>, stream: S, kinds: readonly Priority[]): void {
+  for (const kind of kinds) queue[kind] = queue[kind].filter((place) => place.stream !== stream);
 }

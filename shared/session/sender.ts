@@ -10,35 +10,39 @@ import {
 import type { Stream } from "./stream.ts";
 import { SendQueue, type Priority, type Queued } from "./send-queue.ts";
 
-// Who may send next. Streams take turns, one frame each; streams with little to say go before bulk.
+// Chooses the stream that may send next. Streams take turns, one frame each; those with little to send go before bulk.
 
-/** A write this small is somebody typing, a request head, a voice frame: it goes first. */
+/** Most bytes of an urgent write, which goes first: a keystroke, a request head, a voice frame. */
 const URGENT_BYTES = 2 * 1024;
-/** Under this, a frame is not worth the last of the window: wait for more of it. */
+/** Bytes below which a frame is not worth sending in the last of the window: wait until more of it is free. */
 const WORTHWHILE_BYTES = 4 * 1024;
-/** Frames of one stream that may be outstanding before small writes are gathered, however crowded the session. */
+/** Frames of one stream that may be outstanding before small writes are gathered, however little window is left. */
 const MIN_SMALL_FRAMES = 4;
-/** What small writes are gathered into once too many frames are outstanding. */
+/** Bytes of the frames into which small writes are gathered once too many frames are outstanding. */
 const GATHERED_BYTES = 16 * 1024;
 
-/** Of the window: what streams of wide windows may have outstanding together, and what one of them may of the rest of it. */
+/**
+ * Part of the window that streams with wide limits may have outstanding together, and the part of the rest of it that one may.
+ */
 const WIDE_TOTAL = 15 / 16;
 const WIDE_EACH = 7 / 8;
 
 export type SenderHost = {
-  /** Bytes of the largest frame that the lane takes now; 0: none. */
+  /** Bytes of the largest bulk frame that the lane takes now; 0: none. */
   maxFrame: (lane: number) => number;
   send: (frame: Uint8Array, lane: number) => void;
   to: () => { channel: number; slot: number };
-  /** What to acknowledge on a frame of this stream, or null for nothing. Counts as told. */
+  /** Returns the consumed offset to acknowledge on a frame of this stream, and counts it as reported; null: there is none. */
   acknowledge: (stream: Stream) => number | null;
-  /** FIN went out, or room came: the stream may be over, or want feeding. */
+  /** A frame of the stream was sent: it may be over, or take bytes again. */
   sent: (stream: Stream) => void;
 };
 
+/** Sends the frames of a session's streams, within the session's window and as the lanes take them. */
 export class Sender {
-  /** Charge the far end lets us have outstanding. */
+  /** The session window that the far end grants, in bytes of charge. */
   window = INITIAL_WINDOW;
+  /** Charge outstanding, over all streams. */
   outstanding = 0;
   /** Frames outstanding. */
   #frames = 0;
@@ -51,20 +55,20 @@ export class Sender {
     this.#host = host;
   }
 
-  /** Queues a stream that has something to send. */
+  /** Queues a stream if it can send. */
   wake(stream: Stream): void {
     if (stream.over || !this.#sendable(stream)) return;
     this.#queue.add(stream, kindOf(stream));
     if (this.#queue.size >= this.#sweepAt) this.#sweep();
   }
 
-  /** The far end has consumed frames worth `charge`. */
+  /** Notes that the far end has consumed frames of this charge. */
   released(charge: number, frames: number): void {
     this.outstanding -= charge;
     this.#frames -= frames;
   }
 
-  /** Sends until nothing waits, or no lane has room, or the window is used up. */
+  /** Sends until no stream waits, no lane takes a frame, or the window is used up. */
   pump(): void {
     if (this.#pumping) return;
     this.#pumping = true;
@@ -84,13 +88,13 @@ export class Sender {
         }
       }
     } finally {
-      // Those whose turn it was come before all others.
+      // Streams that were passed over keep their turn.
       for (const place of passed.toReversed()) this.#queue.restore(place, kindOf(place.stream));
       this.#pumping = false;
     }
   }
 
-  /** Whose turn it is on a lane that has room. `full`: the window is used up, and what it has a say in waits. */
+  /** Takes the next stream whose lane takes a frame. `full`: the window is used up, and only free frames may be sent. */
   #next(full: boolean): Queued<Stream> | undefined {
     const queue = this.#queue;
     if (full) return queue.take("free", this.#isOpen);
@@ -116,8 +120,8 @@ export class Sender {
   }
 
   /**
-   * Frames a stream may have outstanding before its small writes are gathered: frames are charged, so readers that have
-   * stopped could otherwise use up the window with single bytes.
+   * Frames that a stream may have outstanding before its small writes are gathered. Every frame is charged: stalled streams
+   * could otherwise use up the window with single bytes.
    */
   get #smallFrames(): number {
     const share = Math.min(this.window / 2 - this.#frames * FRAME_CHARGE, this.window - this.outstanding) / 4;
@@ -125,8 +129,8 @@ export class Sender {
   }
 
   /**
-   * True when a stream that was granted much, perhaps long ago, has as much outstanding as leaves room for others. The far end
-   * can't take a promise back; and should its reader stop, nobody else could send.
+   * True when a stream with a wide limit, perhaps an old one, has as much outstanding as leaves window for others. A limit never
+   * moves back; if its reader stopped, no other stream could send.
    */
   #isGreedy(stream: Stream): boolean {
     const { out } = stream;
@@ -139,7 +143,7 @@ export class Sender {
     return out.outstanding + WORTHWHILE_BYTES > Math.max(most, MIN_STREAM_WINDOW);
   }
 
-  /** Sends one frame of a stream; false when the session's window has no room for it. */
+  /** Sends one frame of a stream. Returns false when the session's window doesn't allow it. */
   #sendOne(stream: Stream, maxFrame: number): boolean {
     const { out } = stream;
     let frame = out.takeResend();
@@ -162,7 +166,7 @@ export class Sender {
     return true;
   }
 
-  /** Header and acknowledgement go into the chunk's headroom: nothing is copied. */
+  /** Writes header and acknowledgement into the chunk's headroom, so that no byte is copied, and sends it. */
   #emit(stream: Stream, type: number, offset: number, chunk: Uint8Array): void {
     const consumed = this.#host.acknowledge(stream);
     const frame = consumed === null ? chunk.subarray(HEADROOM - HEADER_BYTES) : chunk;

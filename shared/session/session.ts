@@ -13,47 +13,50 @@ import { StreamFrames } from "./stream-frames.ts";
 import { StreamTable } from "./stream-table.ts";
 import type { Stream, StreamInit } from "./stream.ts";
 
-/** Milliseconds between the ticks of a session: reports, grace periods and what stalls are looked at as often. */
+/** Milliseconds between two ticks of a session, which send due reports and check grace periods and stalled streams. */
 export const TICK_MS = 1_000;
 
-/** What a session needs of the world: bytes out, and the time. */
+/** The lanes and the clock that a session runs on. */
 export type SessionIo = {
   /** Sends a finished frame on a lane. */
   send: (frame: Uint8Array, lane: number) => void;
-  /** Bytes of the largest frame of bulk that the lane takes now; 0: none, and when it does again, call `session.pump()`. */
+  /** Bytes of the largest bulk frame that the lane takes now. After 0, call `session.pump()` once the lane takes frames again. */
   maxFrame: (lane: number) => number;
   /** Monotonic milliseconds. */
   now: () => number;
-  /** Gathers small frames into one message; without it each frame is a message of its own. */
+  /** Timers for gathering small frames into one BATCH; without them each frame is a message of its own. */
   batching?: BatchTimers;
 };
 
 export type SessionInit = {
   role: "caller" | "agent";
-  /** Where frames go: a caller names the slot it means, an agent the channel it answers. */
+  /** Address of the far end: a caller sets the slot, an agent the channel. */
   to: { channel: number; slot: number };
   io: SessionIo;
   /** Bytes of the largest DATA frame that the far end takes; DEFAULT_DATA if absent. */
   frameBytes?: number;
-  /** Agents: the caller reads times in DGRAM. */
+  /** Agents only: the caller reads send times in DGRAM. */
   timed?: boolean;
-  /** What proves the session after a loss; without it, a loss ends it. */
+  /** Secret that proves the session in RESUME; without it, losing the path ends the session. */
   secret?: Secret;
-  /** Callers: what SESSION says to the agent, and the lanes to say it on. */
+  /** Callers only: payload of SESSION, and the lanes to send it on. */
   sessionFrame?: { payload: Uint8Array; lanes: () => Iterable<number> };
-  /** Milliseconds the session outlives its path; 0: not at all. The edge may be restarted with another. */
+  /**
+   * Milliseconds that the session outlives its path; 0: not at all. A function, because an edge that restarts may set another
+   * value.
+   */
   graceMs?: () => number;
-  /** Agents: a visitor wants this; set `stream.events`, then accept or reject, now or later. */
+  /** Agents only: DIAL has opened a stream. Set `stream.events`, then accept or reject it, now or later. */
   dial?: (stream: Stream, dial: Dial) => void;
-  /** `session.demand` has changed: ask for another window, if there is anybody to ask. */
+  /** `session.demand` has changed: whatever grants session windows may have to divide them again. */
   demandChanged?: () => void;
-  /** Datagrams that waited may go. */
+  /** Waiting datagrams may be sent. */
   drained?: () => void;
-  /** The session is over, by either end; all its streams have ended. */
+  /** Either end has ended the session; all its streams have ended. */
   ended?: (code: SessionCode, reason: string) => void;
 };
 
-/** The streams between one caller and one agent: frames and clock in, frames and events out. */
+/** The streams between one caller and one agent. Takes frames and the time; sends frames and calls the streams' events. */
 export class Session {
   to: { channel: number; slot: number };
   readonly #init: SessionInit;
@@ -62,10 +65,10 @@ export class Session {
   readonly #frames: StreamFrames;
   readonly #resumption: Resumption;
   #allocated = 0;
-  /** The window the far end was last told. */
+  /** The session window that the far end was last told. */
   #granted = 0;
   #over = false;
-  /** The far end has said something that shows that it has the session. */
+  /** True once a frame has come that only an end with this session sends. */
   #isConfirmed = false;
 
   constructor(init: SessionInit) {
@@ -112,22 +115,22 @@ export class Session {
     return this.#over;
   }
 
-  /** True while frames get through. */
+  /** True while the session has a path: from the start, and again after each resumption. */
   get up(): boolean {
     return this.#resumption.up;
   }
 
-  /** Charge that the far end has not consumed, and that we have not: for status and tests. */
+  /** Charge that is outstanding: sent and not consumed by the far end; received and not reported consumed here. */
   get outstanding(): { sent: number; received: number } {
     return { sent: this.#table.sender.outstanding, received: this.#table.allowance.outstanding };
   }
 
-  /** What the streams here need of session windows. */
+  /** What the readers at this end could use of session windows. */
   get demand(): Demand {
     return this.#over || !this.up ? NO_DEMAND : this.#table.demand;
   }
 
-  /** The session window we grant, in bytes of charge; the far end is told unless it learns by SESSION. */
+  /** Grants the far end a session window, in bytes of charge, and sends WINDOW unless SESSION carries it (`tell` is false). */
   grantWindow(window: number, tell = true): void {
     this.#table.allowance.window = window;
     const isNews = window !== this.#granted;
@@ -135,13 +138,13 @@ export class Session {
     if (tell && isNews) this.#send({ type: TYPE.WINDOW, offset: window });
   }
 
-  /** Says SESSION, with the session window that the agent may use from the start. Callers only, before all else. */
+  /** Sends SESSION with the agent's first session window, in bytes of charge. Callers only; call it before anything else. */
   begin(window: number): void {
     this.grantWindow(window, false);
     this.#sendSession();
   }
 
-  /** The session window the far end grants us, when told by SESSION. */
+  /** Sets the session window that the far end grants this end, in bytes of charge. */
   setSendWindow(window: number): void {
     this.#table.sender.window = window;
     this.pump();
@@ -152,7 +155,7 @@ export class Session {
     this.#allocated += 1;
     const stream = this.#table.add(this.#allocated, init);
     if (this.#over) {
-      // Whoever opens it hears its events first, as of any other stream.
+      // Later, so that the code that opens it has set `events` by then.
       queueMicrotask(() => this.#table.forget(stream, { code: "lost", reason: "the session is over" }));
       return stream;
     }
@@ -162,37 +165,37 @@ export class Session {
     return stream;
   }
 
-  /** The path is gone. Streams stand still until it is back, or the grace period is over. */
+  /** Notes that the path is lost. Streams wait until it is back or the grace period is over. */
   suspend(): void {
-    // What was not sent yet is for resuming to say again.
+    // Resuming sends again what has not been sent.
     this.#outlet.drop();
     if (!this.#over && !this.#resumption.suspend())
       this.close("done", { code: "lost", reason: "the connection was lost" });
   }
 
-  /** The path is back, perhaps under another number: asks the agent to go on. Callers only. */
+  /** Sends RESUME to the agent: the path is back, perhaps with another channel or slot. Callers only. */
   resume(to: { channel: number; slot: number } = this.to): void {
     this.to = to;
     if (!this.#over) this.#resumption.ask();
   }
 
   /**
-   * A lane is gone: the streams that used it move, and both ends settle what was on its way. That may be the last word of a
-   * stream which is over here, or a question, so it is asked even if nothing moves. Callers only.
+   * Moves the streams of a lost lane to another one, and resumes, so that both ends send again what was in flight. It resumes
+   * even if no stream moves: a stream's last frame may have been in flight, or an ASK. Callers only.
    */
   move(from: number, to: number): void {
     for (const stream of this.#table.live.values()) if (stream.lane === from) stream.lane = to;
     this.resume();
   }
 
-  /** A better lane is there, and the former one lives: the streams that used it move. Callers only. */
+  /** Moves the streams of a lane that still lives to a better one. Callers only. */
   spread(from: number, to: number): void {
     if ([...this.#table.live.values()].some((stream) => stream.lane === from)) this.move(from, to);
   }
 
   /**
-   * A caller asks to go on, with all its records. Agents only. `stale`: the proof of an epoch that is over, which is late or a
-   * copy; nothing happens. `refused`: the proof is no good.
+   * Takes a caller's RESUME with all its records. Agents only. `stale`: the epoch is over, so the RESUME is late or a copy, and
+   * nothing happens. `refused`: the proof is wrong.
    */
   acceptResume(
     to: { channel: number; slot: number },
@@ -209,33 +212,33 @@ export class Session {
     return proved ? "resumed" : "refused";
   }
 
-  /** Takes one decoded frame of this session. A broken protocol ends the session; it never throws. */
+  /** Takes one decoded frame of this session. Never throws: a protocol error ends the session. */
   receive(frame: Frame): void {
     if (!this.#over) this.#guarded(() => this.#receive(frame));
   }
 
-  /** Sends what waits, as far as credit and lanes allow. */
+  /** Sends waiting bytes as far as the limits, the window and the lanes allow. */
   pump(): void {
     if (!this.#over) this.#table.sender.pump();
   }
 
-  /** Every TICK_MS while streams live, or while the path is away. */
+  /** Call it every TICK_MS while the session has streams or has lost its path. */
   tick(): void {
     const now = this.#init.io.now();
     if (this.#over) return;
     if (this.#resumption.tick(now)) this.#table.tick(now);
-    // The far end may be there again, and not know that this session was away: it is told.
+    // END, and not just `close`: the far end may have a path again and not know that this one was lost.
     else this.end("done", "the connection did not come back in time");
   }
 
-  /** Ends the session and every stream of it; the far end hears why. */
+  /** Ends the session and all its streams, and sends END with the reason. */
   end(code: SessionCode, reason: string): void {
     if (this.#over) return;
     this.#outlet.send(encodeEnd(this.to, { code, reason, id: this.#init.secret?.id }), 0);
     this.close(code, { code: code === "done" || code === "idle" ? "lost" : "internal", reason });
   }
 
-  /** Ends without a word to the far end: it is gone, or said so itself. */
+  /** Ends the session and all its streams without END: the far end is gone, or has sent END itself. */
   close(code: SessionCode, failure: Failure): void {
     if (this.#over) return;
     this.#over = true;
@@ -254,12 +257,12 @@ export class Session {
   }
 
   #receive(frame: Frame): void {
-    // NUDGE may be the relay's own.
+    // NUDGE and END don't count: a relay, or an end without the session, sends them too.
     this.#isConfirmed ||= frame.type !== TYPE.END && frame.type !== TYPE.NUDGE;
     switch (frame.type) {
       case TYPE.BATCH:
         for (const entry of unbatch(frame)) {
-          // An entry may have been what ended the session.
+          // An entry before this one may have ended the session.
           if (!this.#over) this.#receive(entry);
         }
         return;
@@ -291,14 +294,14 @@ export class Session {
         this.#arrived(frame);
         return;
       default:
-        throw new SessionError("protocol", `${typeName(frame.type)} has no place in a session`);
+        throw new SessionError("protocol", `${typeName(frame.type)} is not a frame of a session`);
     }
   }
 
-  /** The agent never heard of this session, or had not when it said so. */
+  /** Takes an END by which the agent says that it never had this session, or had not yet when it sent it. */
   #beginAgain(isNamed: boolean): void {
     if (!this.#isConfirmed) {
-      // SESSION was lost, and so was all that came after it.
+      // SESSION was lost with a lane, and with it everything sent after it.
       this.#sendSession();
       this.#resumption.reopenAll();
     } else if (!isNamed) {
@@ -306,7 +309,7 @@ export class Session {
     }
   }
 
-  /** Says SESSION on every lane, or an OPEN on another one could overtake it: the agent takes the first. */
+  /** Sends SESSION on every lane, so that no OPEN overtakes it on another lane. The agent takes the first one. */
   #sendSession(): void {
     const { sessionFrame } = this.#init;
     if (sessionFrame === undefined) return;
@@ -318,16 +321,16 @@ export class Session {
   #ended({ payload }: Frame): void {
     const { reason, id, never } = decodeEnd(payload);
     const own = this.#init.secret?.id;
-    // It is about a session that was here before this one, and comes late.
+    // A late END of an earlier session with the same far end.
     if (id !== undefined && own !== undefined && !equalBytes(id, own)) return;
     if (never && this.#init.sessionFrame !== undefined) return this.#beginAgain(id !== undefined);
     this.close("done", { code: "lost", reason: reason === "" ? "the far end closed the session" : reason });
   }
 
-  /** The far end has a datagram of ours that was to be echoed. Throws SessionError when nothing was to be. */
+  /** Takes ARRIVED, the answer to a DGRAM with ACK. Throws SessionError(protocol) when this end has asked for none. */
   #arrived({ type, offset, payload }: Frame): void {
     const { datagrams } = this.#table;
-    if (!datagrams.timed) throw new SessionError("protocol", `${typeName(type)} has no place in a session`);
+    if (!datagrams.timed) throw new SessionError("protocol", `${typeName(type)} is not a frame of a session`);
     datagrams.echoed(offset, decodeWaited(payload), this.#init.io.now());
     this.#init.drained?.();
   }

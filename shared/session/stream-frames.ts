@@ -17,7 +17,7 @@ import type { Stream } from "./stream.ts";
 
 export type StreamFramesInit = {
   role: "caller" | "agent";
-  /** Agents: a visitor wants this. */
+  /** Agents only: DIAL has opened a stream. */
   dial: ((stream: Stream, dial: Dial) => void) | undefined;
   table: StreamTable;
   /** Monotonic milliseconds. */
@@ -25,7 +25,7 @@ export type StreamFramesInit = {
   control: SendControl;
 };
 
-/** What the frames of streams do to them: those that are there, those that begin, and those that are not known. */
+/** Handles the frames that name a stream: one that lives, one that begins, or one that is not known here. */
 export class StreamFrames {
   readonly #init: StreamFramesInit;
   #nudgedAt = Number.NEGATIVE_INFINITY;
@@ -35,7 +35,7 @@ export class StreamFrames {
     this.#init = init;
   }
 
-  /** Takes one frame that names a stream. Throws SessionError on one that breaks the protocol. */
+  /** Takes one frame that names a stream. Throws SessionError if it breaks the protocol. */
   receive(frame: Frame): void {
     const stream = this.#init.table.live.get(frame.stream);
     if (frame.type === TYPE.DIAL) this.#dialled(frame);
@@ -49,7 +49,7 @@ export class StreamFrames {
     if (role !== "agent" || serve === undefined) throw new SessionError("protocol", "DIAL to a caller");
     if (table.live.has(frame.stream)) return;
     if (!table.markOpened(frame.stream)) {
-      // Opened again after a loss, but over here: the answer was lost.
+      // The caller opens it again after a loss, but it has ended here: the answer was lost.
       table.rememberReset(frame.stream);
       control(
         { type: TYPE.RESET, stream: frame.stream, lane: frame.lane },
@@ -60,7 +60,7 @@ export class StreamFrames {
     const dial = this.#readDial(frame);
     if (dial === null) return;
     const stream = table.add(frame.stream, { lane: frame.lane, mapping: dial.mapping, ref: dial.ref });
-    // The caller's first grant, which may be less than the default when its session is crowded.
+    // The caller's first limit, which is less than the default when little is left of its window.
     stream.out.limit = frame.offset;
     if (table.live.size > MAX_STREAMS) {
       stream.reject("too-many", `more than ${MAX_STREAMS} streams in one session`);
@@ -71,7 +71,7 @@ export class StreamFrames {
     }
   }
 
-  /** What a DIAL says. One that says nothing sensible is refused, and harms no other stream. */
+  /** Decodes a DIAL. Answers REJECT and returns null if it is malformed; no other stream is harmed. */
   #readDial(frame: Frame): Dial | null {
     try {
       return decodeDial(frame.payload);
@@ -101,7 +101,7 @@ export class StreamFrames {
         return;
       case TYPE.REJECT:
         if (stream.state !== "opening" || this.#init.role !== "caller")
-          throw new SessionError("protocol", "REJECT out of place");
+          throw new SessionError("protocol", "REJECT for a stream that is not opening");
         stream.ref = refOfReject(frame.payload);
         table.forget(stream, decodeFailure(frame.payload));
         return;
@@ -123,13 +123,13 @@ export class StreamFrames {
         table.settle(stream);
         return;
       case TYPE.ASK:
-        // One that was overtaken by CREDIT on another lane asks for what has been consumed by now.
+        // CREDIT on another lane has overtaken this ASK: what it asks for is consumed by now.
         if (frame.offset < stream.out.consumed) return;
         stream.out.ask(frame.offset);
         table.wake(stream);
         return;
       case TYPE.UNKNOWN_FLOW:
-        table.forget(stream, { code: "unknown", reason: "the agent does not know this flow any more" });
+        table.forget(stream, { code: "unknown", reason: "the agent does not know this flow anymore" });
         return;
     }
   }
@@ -139,7 +139,7 @@ export class StreamFrames {
     stream.answered(accept);
   }
 
-  /** One that waited too long on its way is dropped; it is echoed all the same, for its sender measures the path. */
+  /** Delivers a datagram, or drops it if it is late. A late one is echoed all the same, because its sender measures the path. */
   #datagram(stream: Stream | undefined, frame: Frame): void {
     const { table, control } = this.#init;
     const { age, waited, name } = table.datagrams.arrived(frame.offset, this.#init.now());
@@ -153,7 +153,7 @@ export class StreamFrames {
   }
 
   #data(stream: Stream, offset: number, bytes: Uint8Array): void {
-    // What an acknowledgement let the application do may have ended it.
+    // The acknowledgement on this frame may have made the application end the stream.
     if (stream.over) return;
     const { outstanding: before, isIdle } = stream.in;
     const fresh = stream.in.take(offset, bytes, this.#init.now());
@@ -176,7 +176,7 @@ export class StreamFrames {
     if (!stream.over) this.#init.table.consumed(stream);
   }
 
-  /** Takes the ACK flag into account; returns the bytes behind it. */
+  /** Takes the `consumed` of a frame with the ACK flag. Returns the payload without it. */
   #acknowledged(stream: Stream, frame: Frame): Uint8Array {
     if ((frame.flags & FLAG_ACK) === 0) return frame.payload;
     if (frame.payload.byteLength < 8)
@@ -185,17 +185,17 @@ export class StreamFrames {
     return frame.payload.subarray(8);
   }
 
-  /** Frames for a stream that is not there. */
+  /** Answers a frame for a stream that is not there. */
   #unknownStream(frame: Frame): void {
     const { type, stream, lane } = frame;
     if (type === TYPE.DGRAM && this.#init.role === "agent")
       this.#init.control({ type: TYPE.UNKNOWN_FLOW, stream, lane });
-    // It overtook its OPEN on another lane: the OPEN is not to be taken when it comes.
+    // RESET has overtaken its OPEN on another lane: the OPEN must not be taken when it comes.
     if (type === TYPE.RESET && this.#init.role === "agent") this.#init.table.markOpened(stream);
     if ((type !== TYPE.DATA && type !== TYPE.FIN) || this.#init.table.wasReset(stream)) return;
-    // Sent twice over two lanes, and the first was the end of it.
+    // A frame that was sent twice over two lanes; the first one ended the stream.
     if (this.#init.table.wasFinished(stream)) return;
-    // Its OPEN may have been lost with a lane: the caller will open it again.
+    // Its OPEN may have been lost with a lane: the caller opens it again after NUDGE.
     if (this.#init.role === "agent" && !this.#init.table.wasOpened(stream)) return this.#nudge();
     this.#init.table.rememberReset(stream);
     this.#init.control(

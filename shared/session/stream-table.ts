@@ -11,7 +11,7 @@ import { OpenedIds } from "./opened-ids.ts";
 import { Sender } from "./sender.ts";
 import { Stream, type StreamHost, type StreamInit } from "./stream.ts";
 
-/** Sends a control frame of the session, or keeps or drops it while the path is away. */
+/** Sends a control frame of the session; without a path it is held or dropped. `canWait`: a few ms, to share a message. */
 export type SendControl = (header: Partial<Header> & { type: number }, payload?: Uint8Array, canWait?: boolean) => void;
 
 export type StreamTableInit = {
@@ -21,13 +21,13 @@ export type StreamTableInit = {
   maxFrame: (lane: number) => number;
   to: () => { channel: number; slot: number };
   now: () => number;
-  /** A datagram may be dropped for want of a path. */
+  /** True while the session has a path. */
   up: () => boolean;
-  /** Those who read could use more, or need less, than was said before. */
+  /** `demand` has changed. */
   demandChanged: () => void;
 };
 
-/** The live streams of one session, with what they share: the sender's turn and window, and what is granted and reported. */
+/** The live streams of one session, and what they share: one sender with the session's window, and one allowance. */
 export class StreamTable {
   readonly live = new Map<number, Stream>();
   readonly allowance = new Allowance();
@@ -36,13 +36,13 @@ export class StreamTable {
   readonly #init: StreamTableInit;
   readonly #host: StreamHost;
   readonly #opened = new OpenedIds();
-  /** Streams reset lately: their late frames are dropped silently. */
+  /** Ids of the last streams that were reset: their late frames are dropped silently. */
   readonly #reset = new RecentSet<number>(REMEMBERED_RESETS);
-  /** Streams that ended in order lately: so are those, and they were not reset. */
+  /** Ids of the last streams that ended in order: their late frames are dropped, too. */
   readonly #finished = new RecentSet<number>(REMEMBERED_RESETS);
-  /** Streams whose consumption the far end has not heard of in full. */
+  /** Streams with consumed bytes that are not reported, and since when, in milliseconds. */
   readonly #unreported = new Map<Stream, number>();
-  /** What was asked for. */
+  /** The demand that was last notified. */
   demand = NO_DEMAND;
 
   constructor(init: StreamTableInit) {
@@ -71,12 +71,11 @@ export class StreamTable {
     };
   }
 
-  /** True the first time an id is opened. */
+  /** Notes that an id is opened. False if it was opened before. */
   markOpened(id: number): boolean {
     return this.#opened.add(id);
   }
 
-  /** Whether an id was ever opened. */
   wasOpened(id: number): boolean {
     return this.#opened.has(id);
   }
@@ -105,13 +104,13 @@ export class StreamTable {
     stream.touched = this.#init.now();
   }
 
-  /** Something may have become sendable. */
+  /** Sends what a stream may have become able to send. */
   wake(stream: Stream): void {
     this.sender.wake(stream);
     this.sender.pump();
   }
 
-  /** The far end has consumed up to `consumed`. */
+  /** Takes the far end's report that it has consumed a stream's bytes up to an offset. */
   released(stream: Stream, consumed: number): void {
     const { outstandingFrames: frames } = stream.out;
     const charge = stream.out.acknowledge(consumed);
@@ -119,20 +118,20 @@ export class StreamTable {
     this.wake(stream);
   }
 
-  /** The application has consumed more, or a FIN came: reports it when waiting would hold the far end back. */
+  /** Reports what the application has consumed, or a FIN, if the far end could otherwise run out of credit or window. */
   consumed(stream: Stream): void {
     this.allowance.update(stream.in);
     if (this.allowance.demand.bytes > this.demand.bytes) this.#updateDemand();
     if (stream.in.hasUnreported && !this.#unreported.has(stream)) this.#unreported.set(stream, this.#init.now());
     if (!this.#init.up()) return;
     if (this.allowance.isScarce) this.reportAll();
-    // What has not been answered hears with the answer how far it may go.
+    // An opening stream gets its limit with ACCEPT.
     else if (stream.in.isReportDue || (stream.state === "open" && this.allowance.isLimitBehind(stream.in)))
       this.#report(stream);
     this.settle(stream);
   }
 
-  /** Forgets a stream whose directions are both over, else feeds it if it has room. */
+  /** Forgets a stream whose directions are both over, else notifies a writer that waits. */
   settle(stream: Stream): void {
     if (stream.over) return;
     if (stream.out.done && stream.in.done && !stream.in.hasUnreported) this.forget(stream, null);
@@ -150,14 +149,14 @@ export class StreamTable {
     this.sender.pump();
   }
 
-  /** Once a second: reports what has been consumed for as long, and lets the windows of quiet streams fall back. */
+  /** Sends reports that are a second old, resets the windows of idle streams, and ends abandoned and stalled ones. */
   tick(now: number): void {
     if (!this.#init.up()) return;
     const quiet = now - REPORT_MS;
     for (const [stream, since] of this.#unreported) if (since <= quiet) this.#report(stream);
     for (const stream of this.live.values()) {
       if (stream.isAbandoned(now)) {
-        stream.reset("visitor-gone", "one side had finished, and nothing has passed for five minutes");
+        stream.reset("visitor-gone", "one side had finished, and no byte has passed for five minutes");
         continue;
       }
       const changed = stream.in.checkStalled(now);
@@ -170,7 +169,7 @@ export class StreamTable {
     if (bytes !== this.demand.bytes || unread !== this.demand.unread) this.#updateDemand();
   }
 
-  /** Ends streams whose readers have been stalled longest, if there are others that need the room. */
+  /** Ends the longest-stalled streams until enough of the window is free, unless every stream is stalled. */
   #endStalled(now: number): void {
     const live = [...this.live.values()];
     if (live.every((stream) => stream.in.stalledAt !== null)) return;
@@ -178,26 +177,29 @@ export class StreamTable {
     const stalled = live.filter((stream) => stalledFor(stream) >= STALLED_MS);
     for (const stream of stalled.sort((a, b) => stalledFor(b) - stalledFor(a))) {
       if (this.allowance.hasRecovered) return;
-      stream.reset("busy", `others needed its room: its reader was behind for ${STALLED_MS / 1000} s`);
+      stream.reset(
+        "busy",
+        `other streams needed the session's window: its reader was stalled for ${STALLED_MS / 1000} s`,
+      );
     }
   }
 
-  /** Reports all that is consumed and not yet told. */
+  /** Reports everything that is consumed and not yet reported. */
   reportAll(): void {
     const due = [...this.#unreported.keys()];
     for (const stream of due) this.#report(stream);
-    // Only then: what a settled stream writes may take along, on its frames, word of what others have consumed, and without
-    // a new limit their far ends would wait for ever.
+    // After all reports: bytes that a settled stream writes may carry an ACK for another stream of this list. That would take
+    // it off the list without a new limit, and its sender would wait for ever.
     for (const stream of due) this.settle(stream);
   }
 
-  /** Ends all without a word. */
+  /** Ends all streams without a frame to the far end. */
   endAll(failure: Failure): void {
     for (const stream of this.live.values()) stream.end(failure);
     this.live.clear();
   }
 
-  /** What the far end is told of a stream after a loss; it counts as reported, as a CREDIT would. */
+  /** Makes a stream's record for RESUME or RESUMED. Like CREDIT, it raises the limit and reports what is consumed. */
   recordOf(stream: Stream): StreamRecord {
     const { id, mapping, out } = stream;
     this.allowance.raiseLimit(stream.in, this.#init.now());
@@ -221,7 +223,7 @@ export class StreamTable {
   #accept(stream: Stream, accept: Accept): void {
     stream.state = "open";
     this.allowance.raiseLimit(stream.in, this.#init.now());
-    // A caller that has said all it will waits for no credit, but for the answer that comes next.
+    // A caller that has sent FIN needs no credit: ACCEPT may share a message with the answer that follows it.
     const canWait = stream.in.finalSize !== null;
     this.#init.control(
       { type: TYPE.ACCEPT, stream: stream.id, lane: stream.lane, offset: stream.in.limit },
@@ -237,7 +239,7 @@ export class StreamTable {
     this.forget(stream, failure);
   }
 
-  /** Tells what is consumed. The end of a stream is news that nobody waits for. */
+  /** Sends CREDIT with the new limit and what is consumed. After the last byte no sender waits for it, so it can wait. */
   #report(stream: Stream): void {
     this.allowance.raiseLimit(stream.in, this.#init.now());
     const consumed = new Uint8Array(8);
@@ -255,7 +257,7 @@ export class StreamTable {
     this.#init.demandChanged();
   }
 
-  /** For a frame that is leaving anyway: what it may acknowledge on its way. */
+  /** Returns the consumed offset that a frame about to be sent carries in its ACK; null if there is nothing to report. */
   #acknowledge(stream: Stream): number | null {
     this.touch(stream);
     if (!stream.in.hasUnreported) return null;

@@ -1,42 +1,46 @@
 import { MAX_STREAM_WINDOW, STREAM_WINDOW } from "../wire/limits.ts";
 
-// How much a stream should be let have on its way: what its reader takes in one round trip, and as much again, so that a
-// path which could carry more is found out. Both are measured here, at the receiver; neither is taken from the far end's word.
+// How far a stream's limit should be ahead of what is consumed: what its reader takes in one round trip, and as much again, so
+// that a path which could carry more shows it. The receiver measures both; it trusts no figure of the far end.
 
-/** Times the product of what is read and the round trip; on a long path, where each step costs a long round trip, more, while the reader keeps up. */
+/**
+ * Times the bytes that are read in a round trip. LONG_GAIN holds on a long path, where each step takes a long round trip,
+ * while the reader keeps up.
+ */
 const GAIN = 2;
 const LONG_GAIN = 4;
-/** Milliseconds. */
+/** Milliseconds of a round trip from which on a path is long. */
 const LONG_MS = 25;
-/** Milliseconds that a round trip counts for at least: one turn of a busy machine's event loop. */
+/** Least milliseconds that a round trip counts for: one turn of a busy machine's event loop. */
 const TURN_MS = 10;
-/** Milliseconds that the best product seen is believed. */
+/** Milliseconds for which the largest product counts. */
 const KEEP_MS = 1_000;
-/** Round trips in a row that must be far longer than the least one until that is given up: the path has changed. */
+/** Round trips in a row, each more than twice the least one, after which the path counts as changed. */
 const CHANGED = 16;
-/** Limits remembered: more than are granted in one round trip at the largest window. */
+/** Former limits remembered: more than are granted in one round trip at the largest window. */
 const MAX_RAISED = 128;
 
+/** The window of one stream, as its receiver measures it, in bytes. */
 export class StreamWindow {
   bytes = STREAM_WINDOW;
-  /** Limits that were moved on from, and when; oldest first. */
+  /** Former limits and when each was raised, oldest first. */
   #raised: { limit: number; at: number }[] = [];
   /** Milliseconds. */
   #roundTrip = Number.POSITIVE_INFINITY;
-  /** The least of the last round trips that were far longer, and how many. */
+  /** The least of the last round trips that were far longer, and their number. */
   #longer = { ms: Number.POSITIVE_INFINITY, count: 0 };
-  /** Bytes taken in a round trip at best, lately. */
+  /** Most bytes consumed in one round trip lately. */
   #product = 0;
   #productAt = 0;
-  /** Where the present measurement began; null before the first. */
+  /** Start of the present measurement; null before the first. */
   #from: { consumed: number; at: number } | null = null;
 
-  /** A limit was moved on from: the far end hears of it half a round trip from now. */
+  /** Notes that the limit is raised beyond `limit`. */
   limitRaised(limit: number, now: number): void {
     if (this.#raised.length < MAX_RAISED) this.#raised.push({ limit, at: now });
   }
 
-  /** New bytes came. Those that begin where a limit was are the first that moving it let go: it took a round trip. */
+  /** Notes new bytes. Those that begin at a former limit are the first that raising it let through: one round trip has passed. */
   received(start: number, end: number, now: number): void {
     let passed = this.#raised[0];
     while (passed !== undefined && passed.limit < end) {
@@ -46,7 +50,7 @@ export class StreamWindow {
     }
   }
 
-  /** The reader has taken so much by now, of what has come. */
+  /** Notes the offsets up to which the reader has consumed, and bytes have come. */
   consumed(consumed: number, received: number, now: number): void {
     if (!Number.isFinite(this.#roundTrip)) return;
     this.#from ??= { consumed, at: now };
@@ -63,7 +67,7 @@ export class StreamWindow {
     this.bytes = Math.max(STREAM_WINDOW, Math.min(MAX_STREAM_WINDOW, Math.floor(wanted)));
   }
 
-  /** After a quiet while: back to where it began. The round trip is still the path's. */
+  /** Sets the window back to its first size, after a quiet time. The measured round trip stays. */
   reset(): void {
     this.bytes = STREAM_WINDOW;
     this.#product = 0;

@@ -8,30 +8,30 @@ import type { Accept, NamedAccept } from "../wire/open.ts";
 import { Outgoing } from "./outgoing.ts";
 import type { Pacers } from "./pacer.ts";
 
-/** What an adapter hears of a stream. After `ended` nothing more comes. */
+/** Events of a stream, for the adapter between it and a socket. None comes after `ended`. */
 export type StreamEvents = {
-  /** The agent reached the target. Callers only. */
+  /** The agent has reached the target. Callers only. */
   accepted?: (accept: Accept) => void;
-  /** Bytes, in order, once. Say `consumed(bytes.byteLength)` when they are written on. */
+  /** Bytes, in order, each once. Call `consumed(bytes.byteLength)` once they are written on. */
   data: (bytes: Uint8Array) => void;
-  /** The far end has said all it will say; every byte has been given to `data`. */
+  /** The far end has sent FIN, and every byte before it has been given to `data`. */
   fin: () => void;
-  /** Flows only: one datagram, and its age in microseconds so far. Never sent again, never charged. */
+  /** One datagram, and its age in microseconds so far. Never sent again, never charged. Flows only. */
   datagram?: (bytes: Uint8Array, age: number) => void;
-  /** Flows only: one was dropped here, either way. */
+  /** A datagram was dropped at this end, in either direction. Flows only. */
   dropped?: (reason: DropReason) => void;
-  /** There is room again after `isWritable` was false. */
+  /** The stream takes bytes again after `isWritable` was false. */
   writable?: () => void;
-  /** Exactly once: null when both directions ended in order and everything was consumed, else why not. */
+  /** Comes exactly once. Null when both directions ended in order and every byte was consumed. */
   ended: (failure: Failure | null) => void;
 };
 
-/** What a stream needs of its session. */
+/** The part of a session that its streams call. */
 export type StreamHost = {
   readonly datagrams: Datagrams;
   /** Monotonic milliseconds. */
   now: () => number;
-  /** Something may have become sendable. */
+  /** The stream may have become able to send. */
   wake: (stream: Stream) => void;
   consumed: (stream: Stream) => void;
   accept: (stream: Stream, accept: Accept) => void;
@@ -44,35 +44,38 @@ export type StreamInit = { lane?: number; mapping?: number; ref?: string };
 
 export type StreamState = "opening" | "open" | "ended";
 
-/** Bytes waiting to be sent under which more are welcome: beside them one more read comes. */
+/** Bytes that wait to be sent below which a stream is writable. The next read of a socket may come on top of them. */
 const HUNGRY_BYTES = 32 * 1024;
 
 const NO_EVENTS: StreamEvents = { data: () => {}, fin: () => {}, ended: () => {} };
 
-/** One visitor's exchange, or one peer's flow of datagrams, as either end sees it. All methods do nothing once it has ended. */
+/** One end of a visitor's connection or HTTP exchange, or of one UDP peer's flow. Its methods do nothing once it has ended. */
 export class Stream {
   readonly id: number;
-  /** The lane of all its frames; it changes only when that lane is lost. */
+  /** The lane of all its frames. It changes only when that lane is lost. */
   lane: number;
   readonly out: Outgoing;
   readonly in: Incoming;
-  /** Mapping behind it; told to the relay in RESUME. */
+  /** Id of its mapping, sent in RESUME. */
   readonly mapping: number;
-  /** What logs call it. Callers know it once the agent has answered; "" until then. */
+  /** Its name in logs. "" at callers until the agent has answered. */
   ref: string;
   state: StreamState = "opening";
   events: StreamEvents = NO_EVENTS;
-  /** What opened it, until it is answered: to open it again after a loss. Callers only. */
+  /** The frame that opened it, kept until it is answered: it is sent again after a loss. Callers only. */
   opening: { type: number; payload: Uint8Array } | null = null;
-  /** When something was last sent or received, for reports of quiet streams. */
+  /** When a frame was last sent or received, in monotonic milliseconds. */
   touched = 0;
-  /** Ends it when one direction is over and nothing passes for HALF_CLOSED_MS. An HTTP exchange is half-closed while its answer is awaited. */
+  /**
+   * Whether it is reset when one direction is over and no byte passes for HALF_CLOSED_MS. False for HTTP, which is half-closed
+   * while it waits for the answer.
+   */
   endsHalfClosed = false;
-  /** What its bytes are paced by, if its mapping has a rate. Set before the first byte. */
+  /** Pacers of its mapping, if that has a rate. Set before the first byte. */
   pacers: Pacers | null = null;
   #host: StreamHost;
   #wasFull = false;
-  /** Bytes, and pieces, that the pacers hold back: out, and in. */
+  /** Bytes, and chunks received, that the pacers delay. */
   #delayedOut = 0;
   #delayedIn = 0;
   #finishing = false;
@@ -93,12 +96,12 @@ export class Stream {
     return this.state === "ended";
   }
 
-  /** True once the far end has shown that it has the stream: its ACCEPT may be overtaken by other frames, on another lane. */
+  /** True once a frame has come that shows that the far end has the stream. Frames on another lane may overtake its ACCEPT. */
   get isKnown(): boolean {
     return this.opening === null || this.in.received > 0 || this.out.consumed > 0;
   }
 
-  /** True while more bytes are welcome; when false, wait for `writable`. Bytes written all the same are kept until there is credit. */
+  /** True while the stream takes more bytes; when false, wait for `writable`. Bytes written all the same wait for credit. */
   get isWritable(): boolean {
     const isWritable =
       this.state !== "ended" &&
@@ -110,17 +113,17 @@ export class Stream {
     return isWritable;
   }
 
-  /** What is known of the path of its datagrams, which all flows of the session share. */
+  /** The session's datagrams, which all its flows share. */
   get datagrams(): Datagrams {
     return this.#host.datagrams;
   }
 
-  /** Bytes that would leave at once, were the session and the lane free. */
+  /** Credit that the bytes waiting to be sent don't use up. */
   get unusedCredit(): number {
     return Math.max(0, this.out.limit - this.out.sent - this.out.pendingBytes);
   }
 
-  /** Whether it is half-closed and nothing has passed for too long. */
+  /** Whether it is half-closed and no byte has passed for HALF_CLOSED_MS. `now` in monotonic milliseconds. */
   isAbandoned(now: number): boolean {
     if (!this.endsHalfClosed || (!this.finishing && this.in.finalSize === null)) return false;
     return now - Math.max(this.touched, this.in.consumedAt) > HALF_CLOSED_MS;
@@ -131,7 +134,7 @@ export class Stream {
     return this.#finishing || this.out.finishing;
   }
 
-  /** Hands over a chunk whose first HEADROOM bytes are free; the chunk now belongs to the stream. */
+  /** Sends a chunk whose first HEADROOM bytes are free for a header. The chunk now belongs to the stream. */
   write(chunk: Uint8Array): void {
     if (this.state === "ended") return;
     if (this.pacers === null) return this.#send(chunk);
@@ -151,7 +154,7 @@ export class Stream {
     this.#host.wake(this);
   }
 
-  /** FIN once all that was written is sent. */
+  /** Sends FIN once every written byte is sent. */
   finish(): void {
     if (this.state === "ended" || this.finishing) return;
     this.#finishing = true;
@@ -163,36 +166,36 @@ export class Stream {
     this.#host.wake(this);
   }
 
-  /** Flows only: sends one datagram now, or never. `age` in microseconds since it was received. */
+  /** Sends one datagram now, or drops it. `age` in microseconds since it was received. Flows only. */
   datagram(bytes: Uint8Array, age: number): void {
     if (this.state === "ended") return;
     if (this.pacers?.out.takeNow(bytes.byteLength) === false) return this.events.dropped?.("rate");
     this.#host.datagram(this, bytes, age);
   }
 
-  /** `bytes` more of what `data` gave have been taken by the application. */
+  /** Notes that the application has taken `bytes` more. */
   consumed(bytes: number): void {
     if (this.state === "ended") return;
     this.in.consume(bytes, this.#host.now());
     this.#host.consumed(this);
   }
 
-  /** The target is reached. Agents only. */
+  /** Accepts the stream: the target is reached. Agents only. */
   accept(accept: Accept): void {
     if (this.state === "opening") this.#host.accept(this, accept);
   }
 
-  /** The target is not reached. Agents only. */
+  /** Refuses the stream. Agents only. */
   reject(code: StreamCode, reason: string): void {
     if (this.state === "opening") this.#host.reject(this, { code, reason });
   }
 
-  /** Ends both directions now; the far end hears why. */
+  /** Ends both directions now, and sends RESET with the reason. */
   reset(code: StreamCode, reason: string): void {
     if (this.state !== "ended") this.#host.reset(this, { code, reason });
   }
 
-  /** For the session: the agent has reached the target. */
+  /** For the session: takes ACCEPT. */
   answered(accept: NamedAccept): void {
     if (this.state !== "opening") return;
     this.ref = accept.ref;
@@ -201,7 +204,7 @@ export class Stream {
     this.events.accepted?.(accept);
   }
 
-  /** For the session: bytes that came, in order. */
+  /** For the session: delivers bytes, in order. */
   deliver(bytes: Uint8Array): void {
     if (this.pacers === null) return this.events.data(bytes);
     this.#delayedIn += 1;
@@ -212,26 +215,26 @@ export class Stream {
     });
   }
 
-  /** For the session: the far end has said all. */
+  /** For the session: delivers the end of the far end's bytes. */
   deliverFin(): void {
     this.#finCame = true;
     if (this.#delayedIn === 0) this.events.fin();
   }
 
-  /** For the session: a datagram that came. One over the mapping's rate is dropped: it can't wait. */
+  /** For the session: delivers a datagram, or drops it beyond the mapping's rate. */
   deliverDatagram(bytes: Uint8Array, age: number): void {
     if (this.pacers?.in.takeNow(bytes.byteLength) === false) this.events.dropped?.("rate");
     else this.events.datagram?.(bytes, age);
   }
 
-  /** For the session: tells a waiting writer that there is room. */
+  /** For the session: notifies a waiting writer if the stream takes bytes again. */
   notifyWritable(): void {
     if (!this.#wasFull || !this.isWritable) return;
     this.#wasFull = false;
     this.events.writable?.();
   }
 
-  /** For the session: the one ending. */
+  /** For the session: ends the stream. */
   end(failure: Failure | null): void {
     if (this.state === "ended") return;
     this.state = "ended";
@@ -241,7 +244,7 @@ export class Stream {
   }
 }
 
-/** Copies bytes behind HEADROOM, for adapters whose reads can't leave it. */
+/** Copies bytes into a chunk with HEADROOM, for adapters that can't read into one. */
 export function chunkOf(bytes: Uint8Array): Uint8Array {
   const chunk = new Uint8Array(HEADROOM + bytes.byteLength);
   chunk.set(bytes, HEADROOM);

@@ -13,14 +13,17 @@ const ENTRY_BYTES = 20;
 const BATCHABLE: ReadonlySet<number> = new Set([TYPE.ACCEPT, TYPE.DATA, TYPE.FIN, TYPE.RESET, TYPE.CREDIT, TYPE.DGRAM]);
 
 /**
- * Relays forward BATCH between callers and agents unread, and stamp the channel: DIAL is the relay's own to say, and so
- * is channel 0.
+ * Whether a type may be in a BATCH. DIAL only on channel 0, the relay's own: a relay forwards a caller's BATCH unread, with
+ * its channel stamped.
  */
 function isAllowedInside(type: number, channel: number): boolean {
   return BATCHABLE.has(type) || (type === TYPE.DIAL && channel === 0);
 }
 
-/** Takes a BATCH apart. Throws SessionError(protocol) on an entry that is cut short or may not be there. */
+/**
+ * Decodes the entries of a BATCH. Throws SessionError(protocol) on an entry that is cut short or not allowed, and on an empty
+ * BATCH.
+ */
 export function unbatch(frame: Frame): Frame[] {
   const { payload, lane, channel, slot } = frame;
   const view = viewOf(payload);
@@ -51,8 +54,8 @@ export function unbatch(frame: Frame): Frame[] {
 }
 
 /**
- * Leaves entries out of a BATCH, given as it came and decoded. Answers the BATCH of the others: the very bytes if none was
- * left out, null if all were. Throws SessionError(protocol) as `unbatch` does.
+ * Removes the entries of a BATCH (`bytes`, and decoded as `frame`) for which `keeps` is false. Returns the same bytes if none
+ * was removed, null if all were. Throws SessionError(protocol) as `unbatch` does.
  */
 export function filterBatch(bytes: Uint8Array, frame: Frame, keeps: (entry: Frame) => boolean): Uint8Array | null {
   const entries = unbatch(frame);
@@ -78,7 +81,10 @@ export function batchedBytes(frame: Uint8Array): number {
   return ENTRY_BYTES + frame.byteLength - HEADER_BYTES;
 }
 
-/** Puts encoded frames of one lane, channel and slot into one. Throws RangeError for a payload over 65,535 bytes. */
+/**
+ * Encodes frames of one lane, channel and slot into one BATCH. Throws RangeError for no frames, or a payload over 65,535
+ * bytes.
+ */
 export function batch(frames: readonly Uint8Array[]): Uint8Array {
   const [first] = frames;
   if (first === undefined) throw new RangeError("nothing to batch");

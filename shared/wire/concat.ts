@@ -1,4 +1,4 @@
-/** All bytes in one array; a single part is answered as it is, not copied. */
+/** Joins parts into one array. A single part is returned as it is, not copied. */
 export function concat(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
   const [only] = parts;
   if (parts.length === 1 && only !== undefined) return only as Uint8Array<ArrayBuffer>;

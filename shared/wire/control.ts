@@ -3,12 +3,12 @@ import { SessionError } from "./errors.ts";
 import { encodeFrame, type Frame, type TypeCode, typeName } from "./frame.ts";
 import { GRACE_MS, MAX_CONTROL, MAX_GRACE_MS, MAX_LANES, DEFAULT_DATA } from "./limits.ts";
 
-// JSON payloads of lane frames (docs/protocol.md section 3.1, 3.2). None of them is on the data path.
+// JSON payloads of lane frames (docs/protocol.md sections 3.1 and 3.2). None of them is on the data path.
 
 const text = z.string().max(200);
 const count = z.int().min(0);
 const rules = z.array(z.string().max(4_096)).max(4_096);
-/** An end that does not say takes what all take. */
+/** If absent, the end takes frames of the default size. */
 const frameBytes = count.min(DEFAULT_DATA).default(DEFAULT_DATA);
 
 export const Hello = z.object({
@@ -20,14 +20,16 @@ export const Hello = z.object({
     .min(0)
     .max(MAX_LANES - 1),
   version: text,
-  /** Bytes of the largest DATA frame that this end takes. */
   frameBytes,
   features: z.array(text).max(32),
-  /** This end has no other lane: what the relay still holds of it is dead. */
+  /** This end has no other lane: any that the relay still has of it are dead. */
   alone: z.boolean().optional(),
-  /** Another process with this token was serving: this one takes over only when that one is gone. */
+  /** Another process with this token was serving: this one takes over once that one is gone. */
   standby: z.boolean().optional(),
-  /** Agents: their own rules of targets, `--allow` and `--deny`. The relay chooses by them; they let nothing in. */
+  /**
+   * Agents only: their own rules for targets, `--allow` and `--deny`. The relay chooses agents by them; they allow nothing by
+   * themselves.
+   */
   reach: z.object({ allow: rules, deny: rules }).optional(),
 });
 export type Hello = z.infer<typeof Hello>;
@@ -40,13 +42,13 @@ export const Welcome = z.object({
   site: text,
   slot: count.optional(),
   channel: count.optional(),
-  /** The token has lapsed: RENEW is all that may be said here. */
+  /** The token has expired: only RENEW may be sent on this lane. */
   renew: z.boolean().optional(),
-  /** Another process with this token serves: the relay closes this lane when that one is gone, and nothing is said here until then. */
+  /** Another process with this token serves: this lane carries nothing, and the relay closes it once that process is gone. */
   standby: z.boolean().optional(),
   budget: count,
   time: z.number(),
-  /** Milliseconds that sessions outlive their lanes at this edge; 0: not at all. */
+  /** Milliseconds that sessions outlive their lanes; 0: not at all. */
   graceMs: count.max(MAX_GRACE_MS).default(GRACE_MS),
   version: text,
   limits: z.object({ frameBytes: count, streams: count, opensPerSecond: count }),
@@ -70,7 +72,7 @@ export type Routes = z.infer<typeof Routes>;
 export const Goaway = z.object({ code: text, reason: text });
 export type Goaway = z.infer<typeof Goaway>;
 
-/** What of a mapping's rule decides on streams that are open already. */
+/** The parts of a mapping's rule by which streams that are open are judged again. */
 export const Keep = z.object({
   access: z.enum(["public", "token"]),
   allow: z.array(text),
@@ -79,29 +81,32 @@ export const Keep = z.object({
 });
 export type Keep = z.infer<typeof Keep>;
 
-/** Ends all that a removed rule allowed: exactly one subject. */
+/** Ends all streams that a removed rule allowed. It names exactly one subject. */
 export const Cut = z
   .object({
     mapping: count.optional(),
     token: text.optional(),
     grant: text.optional(),
-    /** With `mapping`: what its changed rule still allows stays open. Agents that don't know this end all of it. */
+    /**
+     * With `mapping`: its rule has changed, and streams that it still allows stay open. Agents that don't know this field end
+     * all of them.
+     */
     keep: Keep.optional(),
     code: text,
     reason: z.string().max(300),
   })
   .refine(
     ({ mapping, token, grant }) => [mapping, token, grant].filter((each) => each !== undefined).length === 1,
-    "names not exactly one subject",
+    "doesn't name exactly one subject",
   );
 export type Cut = z.infer<typeof Cut>;
 
-/** How a client's or gateway's stream ended: the relay, which only forwards, has not counted it. */
+/** The connection record of a client's or gateway's stream, which the relay only forwarded and didn't count. */
 export const Report = z.object({
   at: z.number(),
   ended: z.number(),
   mapping: count,
-  /** `jti` of the token behind it. */
+  /** `jti` of the token that opened it. */
   token: text,
   endpoint: text,
   target: text,
@@ -111,7 +116,7 @@ export const Report = z.object({
   outcome: z.enum(["done", "refused", "reset", "lost", "cut"]),
   code: text,
   reason: z.string().max(300),
-  /** Absent from agents that don't know it yet. */
+  /** Absent from agents of older versions. */
   ref: text.optional(),
 });
 export type Report = z.infer<typeof Report>;
@@ -126,12 +131,12 @@ export type Renew = z.infer<typeof Renew>;
 const encoder = new TextEncoder();
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
-/** A lane frame with a JSON payload. */
+/** Encodes a lane frame with a JSON payload. */
 export function encodeControl(type: TypeCode, body: unknown, offset = 0, flags = 0): Uint8Array {
   return encodeFrame({ type, offset, flags }, encoder.encode(JSON.stringify(body)));
 }
 
-/** Parses and validates a lane frame's JSON. Throws SessionError(protocol). */
+/** Parses and validates a lane frame's JSON. Throws SessionError(protocol) if it is too large, not JSON or not of the schema. */
 export function decodeControl<T>(frame: Frame, schema: z.ZodType<T>): T {
   if (frame.payload.byteLength > MAX_CONTROL)
     throw new SessionError("protocol", `${typeName(frame.type)} is over ${MAX_CONTROL} bytes`);

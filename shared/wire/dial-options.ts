@@ -1,44 +1,44 @@
 import * as z from "zod";
 
 /**
- * What goes with a DIAL as JSON: how this mapping is to be served, and what of its limits only an agent can keep.
- * Unknown members are of a newer edge and mean nothing here.
+ * The options of a DIAL, as JSON: how the agent serves this mapping, and the limits that only an agent can enforce. Unknown
+ * members come from a newer edge and are ignored.
  */
 export const DialOptions = z.object({
-  /** The relay only forwards this stream: the agent says how it ended. */
+  /** The relay only forwards this stream: the agent sends a REPORT when it ends. */
   report: z.boolean().optional(),
-  /** Only try the target and tell (shared/wire/probe.ts). */
+  /** Only try the target, and send a report of it (shared/wire/probe.ts). */
   probe: z.boolean().optional(),
-  /** TCP: the header to send the target first. */
+  /** TCP: version of the PROXY header to send to the target first. */
   proxyProtocol: z.enum(["v1", "v2"]).optional(),
-  /** Streams and flows of this mapping at once. */
+  /** Most streams and flows of this mapping at once. */
   maxStreams: z.number().optional(),
-  /** Bytes a second, of each direction, of all streams of this mapping together. */
+  /** Bytes per second in each direction, over all streams of this mapping. */
   bytesPerSecond: z.number().positive().optional(),
-  /** Streams and flows at once of the token behind the stream. */
+  /** Most streams and flows at once of the token that opened the stream. */
   tokenStreams: z.number().optional(),
-  /** UDP: seconds without a datagram after which the flow is over. */
+  /** UDP: seconds without a datagram after which the flow ends. */
   idleSeconds: z.number().optional(),
-  /** UDP: answers stay within three times what the visitor sent; `first`: only until it has answered. */
+  /** UDP: answers stay within three times the bytes that the visitor sent; with `first`, until the visitor has answered. */
   guard: z.enum(["first", "always"]).optional(),
-  /** The visitor came by a token that opens the endpoint; absent: as the public does, or by a grant. */
+  /** `token`: a token let the visitor in. Absent: the endpoint is public, or a grant let it in. */
   via: z.literal("token").optional(),
-  /** Milliseconds since 1970 at which the rule, grant or token behind it ends. */
+  /** Milliseconds since 1970 at which the rule, grant or token that allows the stream expires. */
   until: z.number().optional(),
 });
 export type DialOptions = z.infer<typeof DialOptions>;
 
-/** "" for none: nothing travels. */
+/** Encodes options as JSON; "" for none, so that DIAL has no such field. */
 export function encodeDialOptions(options: DialOptions): string {
   const text = JSON.stringify(options);
   return text === "{}" ? "" : text;
 }
 
-/** Options read lately: all visitors of a mapping come with the same. */
+/** Options decoded lately: all visitors of a mapping have the same. */
 const read = new Map<string, DialOptions>();
-const MOST_READ = 100;
+const MAX_READ = 100;
 
-/** Undefined for anything that is not the options of a DIAL. */
+/** Decodes options. Undefined if the text is malformed. */
 export function decodeDialOptions(text: string): Readonly<DialOptions> | undefined {
   if (text === "") return {};
   const known = read.get(text);
@@ -46,7 +46,7 @@ export function decodeDialOptions(text: string): Readonly<DialOptions> | undefin
   try {
     const options = DialOptions.safeParse(JSON.parse(text)).data;
     if (options === undefined) return undefined;
-    if (read.size >= MOST_READ) read.clear();
+    if (read.size >= MAX_READ) read.clear();
     read.set(text, options);
     return options;
   } catch {

@@ -1,7 +1,7 @@
-// Two levels of error only: what ends one stream, and what ends a session with all of its streams.
-// Codes are the contract (docs/protocol.md section 8), messages are prose.
+// There are two levels of error: one ends a stream, the other a session with all its streams.
+// The codes are a contract (docs/protocol.md section 8); the messages may change.
 
-/** Why a stream was refused or reset, and whether the same request may succeed later unchanged. */
+/** Codes for refusing or resetting a stream, and whether the same request may succeed later unchanged. */
 export const STREAM_CODES = {
   "no-mapping": { retryable: false },
   denied: { retryable: false },
@@ -28,17 +28,17 @@ export const STREAM_CODES = {
 
 export type StreamCode = keyof typeof STREAM_CODES;
 
-/** A code from the wire: one we don't know is `internal`. */
+/** Reads a code from the wire; an unknown one becomes `internal`. */
 export function streamCode(word: string): StreamCode {
   return Object.hasOwn(STREAM_CODES, word) ? (word as StreamCode) : "internal";
 }
 
-/** How a stream ended other than by all bytes and FIN. */
+/** Why a stream ended other than by FIN in both directions. */
 export type Failure = { code: StreamCode; reason: string };
 
 export type SessionCode = "protocol" | "flow-control" | "idle" | "done";
 
-/** Ends the whole session: the far end broke the protocol or its credit. */
+/** An error that ends the whole session: the far end broke the protocol or exceeded a limit or window. */
 export class SessionError extends Error {
   readonly code: SessionCode;
 
@@ -49,7 +49,7 @@ export class SessionError extends Error {
   }
 }
 
-/** Why a relay closed a lane (docs/protocol.md section 8). */
+/** Close codes of a lane (docs/protocol.md section 8). */
 export const LANE_CLOSE = {
   internal: 1011,
   protocol: 4400,

@@ -9,7 +9,10 @@ export type FieldValue = string | number | Uint8Array | undefined;
 const encoder = new TextEncoder();
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
-/** Encodes `{tag: value}`; undefined values are left out. Numbers take the fewest bytes. Throws RangeError over 65,535 bytes a field. */
+/**
+ * Encodes `{tag: value}` without undefined values. Numbers take the fewest bytes. Throws RangeError for a field over 65,535
+ * bytes.
+ */
 export function encodeFields(values: Record<number, FieldValue>): Uint8Array {
   const parts: { tag: number; bytes: Uint8Array }[] = [];
   let total = 0;
@@ -50,7 +53,7 @@ export function decodeFields(payload: Uint8Array): Fields {
   return fields;
 }
 
-/** A text field, or "" if absent. Throws SessionError(protocol) on invalid UTF-8 or control characters. */
+/** Reads a text field; "" if absent. Throws SessionError(protocol) on invalid UTF-8 or control characters. */
 export function textField(fields: Fields, tag: number): string {
   const bytes = fields.get(tag);
   if (bytes === undefined) return "";
@@ -65,7 +68,7 @@ export function textField(fields: Fields, tag: number): string {
   return text;
 }
 
-/** A number field of 1 to 8 bytes below 2^53, or 0 if absent. */
+/** Reads a number field; 0 if absent. Throws SessionError(protocol) for more than 8 bytes, or 2^53 or more. */
 export function numberField(fields: Fields, tag: number): number {
   const bytes = fields.get(tag);
   if (bytes === undefined) return 0;

@@ -15,7 +15,7 @@ import { SessionError } from "./errors.ts";
 
 export const HEADER_BYTES = 28;
 
-/** Room a chunk must leave before its bytes so that header and acknowledgement need no copy. */
+/** Bytes that a chunk leaves free before its own, so that header and acknowledgement can be written there without a copy. */
 export const HEADROOM = HEADER_BYTES + 8;
 
 export const FLAG_ACK = 1;
@@ -53,9 +53,9 @@ export const TYPE = {
   BATCH: 0x40,
 } as const;
 
-/** Types that two ends agree on, and relays forward unread. */
+/** Types that two ends agree on. Relays forward them unread. */
 export const AGREED = {
-  /** Between ends that read times in DGRAM. */
+  /** The answer to a DGRAM with ACK, between ends that read times in DGRAM. */
   ARRIVED: 0xe0,
 } as const;
 
@@ -64,12 +64,12 @@ export type TypeCode = (typeof TYPE)[TypeName];
 
 const NAMES = new Map<number, TypeName>(Object.entries(TYPE).map(([name, code]) => [code, name as TypeName]));
 
-/** The name of a type for messages and logs. */
+/** Names a type for messages and logs. */
 export function typeName(type: number): string {
   return NAMES.get(type) ?? `0x${type.toString(16)}`;
 }
 
-/** True for the range that relays forward blindly between ends that agreed on it. */
+/** Whether a type is in the range that relays forward unread. */
 export function isReserved(type: number): boolean {
   return type >= 0xe0 && type <= 0xef;
 }
@@ -93,7 +93,7 @@ export function viewOf(bytes: Uint8Array): DataView {
   return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
-/** Reads a u64 below 2^53. Throws SessionError(protocol) above. */
+/** Reads a u64. Throws SessionError(protocol) for 2^53 or more. */
 export function readU64(view: DataView, at: number): number {
   const high = view.getUint32(at);
   if (high >= HIGH_LIMIT) throw new SessionError("protocol", "a 64-bit number is 2^53 or more");
@@ -105,9 +105,7 @@ export function writeU64(view: DataView, at: number, value: number): void {
   view.setUint32(at + 4, value % TWO_32);
 }
 
-/**
- * Decodes one message. Total: bytes in, frame or SessionError(protocol) out; the payload is a view, not a copy.
- */
+/** Decodes one message. The payload is a view, not a copy. Throws SessionError(protocol) on anything that is not a frame. */
 export function decodeFrame(bytes: Uint8Array): Frame {
   if (bytes.byteLength < HEADER_BYTES) {
     throw new SessionError("protocol", `a frame of ${bytes.byteLength} bytes is shorter than its header`);
@@ -145,19 +143,19 @@ export function writeHeader(bytes: Uint8Array, header: Header): void {
 
 const EMPTY = new Uint8Array(0);
 
-/** Encodes a frame whose payload is small enough to copy: control, endings, credit. */
+/** Encodes a frame. Copies the payload, so it is not for DATA. */
 export function encodeFrame(header: Partial<Header> & { type: number }, payload: Uint8Array = EMPTY): Uint8Array {
   const bytes = new Uint8Array(HEADER_BYTES + payload.byteLength);
-  // Named one by one: an object that another is spread into has a hidden class of its own, which only a full collection frees.
+  // Fields by name, and no spread: an object made by spreading has a hidden class of its own, which only a full garbage collection frees.
   const { type, flags = 0, lane = 0, channel = 0, slot = 0, stream = 0, offset = 0 } = header;
   writeHeader(bytes, { type, flags, lane, channel, slot, stream, offset });
   bytes.set(payload, HEADER_BYTES);
   return bytes;
 }
 
-/** Overwrites who is speaking in a frame on its way through a relay; nothing else of it is touched. */
-export function stamp(bytes: Uint8Array, who: { channel?: number; slot?: number }): void {
+/** Overwrites the sender's channel or slot in a frame that a relay forwards. */
+export function stamp(bytes: Uint8Array, sender: { channel?: number; slot?: number }): void {
   const view = viewOf(bytes);
-  if (who.channel !== undefined) view.setUint32(4, who.channel);
-  if (who.slot !== undefined) view.setUint32(8, who.slot);
+  if (sender.channel !== undefined) view.setUint32(4, sender.channel);
+  if (sender.slot !== undefined) view.setUint32(8, sender.slot);
 }

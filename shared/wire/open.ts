@@ -6,10 +6,10 @@ import { decodeFields, encodeFields, numberField, textField } from "./fields.ts"
 export type Kind = "tcp" | "udp" | "http";
 const KINDS: readonly Kind[] = ["tcp", "udp", "http"];
 
-/** What a caller asks for: an endpoint, never a target. Only gateways may state a visitor. */
+/** What a caller asks for: an endpoint, never a target. Only gateways may set `visitor`. */
 export type Open = { endpoint: string; visitor: string };
 
-/** What an agent is told to do, by the relay alone. `options` is the mapping's JSON for this kind. */
+/** What the relay, and no other end, tells an agent to dial. `options` is JSON (shared/wire/dial-options.ts). */
 export type Dial = {
   target: string;
   kind: Kind;
@@ -19,16 +19,16 @@ export type Dial = {
   options: string;
   token: string;
   grant: string;
-  /** What this stream is called in the logs of both ends; no two of an edge have the same. */
+  /** The stream's name in the logs of both ends, unique at an edge. */
   ref: string;
 };
 
-/** Where the agent really went: addresses as `ip:port`. */
+/** The addresses of the agent's connection to the target, as `ip:port`. */
 export type Accept = { target: string; local: string };
-/** The same with what logs call the stream, as in DIAL: the caller's has that name, too. `timed`: this agent reads times in DGRAM. */
+/** The same with the stream's name in logs, which DIAL gave the agent. `timed`: this agent reads times in DGRAM. */
 export type NamedAccept = Accept & { ref: string; timed?: boolean };
 
-/** A refusal; `again` permits another try at another agent. */
+/** A refusal. `mayRetry`: another agent may be tried. */
 export type Refusal = Failure & { mayRetry: boolean };
 
 export function encodeOpen(open: Open): Uint8Array {
@@ -82,7 +82,7 @@ export function decodeAccept(payload: Uint8Array): NamedAccept {
   return numberField(fields, 4) === 1 ? { ...accept, timed: true } : accept;
 }
 
-/** Longest reason that travels, in UTF-16 units: reasons are sentences, not dumps. */
+/** Longest reason that is sent, in UTF-16 units: reasons are sentences, not dumps. */
 const MAX_REASON = 300;
 
 export function encodeFailure(failure: Failure & { mayRetry?: boolean; ref?: string }): Uint8Array {
@@ -105,7 +105,7 @@ export function decodeFailure(payload: Uint8Array): Refusal {
   };
 }
 
-/** What logs call the stream of a REJECT, as in DIAL; "" from a relay, which refused before it had a name. */
+/** Reads the stream's name in logs from REJECT; "" from a relay, which refuses before the stream has a name. */
 export function refOfReject(payload: Uint8Array): string {
   return textField(decodeFields(payload), 4);
 }

@@ -5,7 +5,7 @@ import { SessionError } from "./errors.ts";
 import { readU64, viewOf, writeU64 } from "./frame.ts";
 import { MAX_CONTROL } from "./limits.ts";
 
-// What two ends tell each other after a loss (docs/protocol.md section 6).
+// The payloads of RESUME and RESUMED, and the proof of a session (docs/protocol.md section 6).
 //
 // RESUME:  id 16 | proof 32 | lanes u16 | records          RESUMED: lanes u16 | records
 // +------------+-------+------+-------------+--------------+--------------+-----------+-----------+---------+
@@ -16,10 +16,13 @@ import { MAX_CONTROL } from "./limits.ts";
 const RECORD_BYTES = 48;
 const ID_BYTES = 16;
 const PROOF_BYTES = 32;
-/** Where the records of a RESUME begin. */
+/** Offset of the first record in RESUME, and in RESUMED. */
 const RESUME_HEAD = ID_BYTES + PROOF_BYTES + 2;
 const RESUMED_HEAD = 2;
-/** Epochs an agent may have missed: each is one failed attempt, five seconds apart, within the grace period. */
+/**
+ * Most epochs that an agent may have missed: each is one failed attempt, and they are five seconds apart within the grace
+ * period.
+ */
 const MAX_MISSED = 1_000;
 
 export const ALL_LANES = 0xffff;
@@ -36,12 +39,12 @@ export type StreamRecord = {
   /** FIN or RESET was received. */
   finished: boolean;
   reset: boolean;
-  /** Set by a relay that no longer allows it. */
+  /** Set by a relay whose rules no longer allow the stream. */
   refused: boolean;
-  /** The caller's choice from now on. */
+  /** The lane that the caller has chosen from now on. */
   lane: number;
   mapping: number;
-  /** Next offset wanted, offset consumed (a FIN counts one), absolute limit granted. */
+  /** Next offset wanted (a FIN counts one), offset consumed, absolute limit granted. */
   received: number;
   consumed: number;
   limit: number;
@@ -52,7 +55,7 @@ export type StreamRecord = {
 export type Resume = { id: Uint8Array; proof: Uint8Array; lanes: number; records: StreamRecord[] };
 export type Resumed = { lanes: number; records: StreamRecord[] };
 
-/** RESUME in as many payloads as its records need. */
+/** Encodes RESUME in as many payloads as its records need. */
 export function encodeResume(resume: Resume): Uint8Array[] {
   return pages(resume.records, RESUME_HEAD, (page) => {
     page.set(resume.id, 0);
@@ -65,7 +68,7 @@ export function encodeResumed(resumed: Resumed): Uint8Array[] {
   return pages(resumed.records, RESUMED_HEAD, (page) => viewOf(page).setUint16(0, resumed.lanes));
 }
 
-/** One page of a RESUME. Throws SessionError(protocol). */
+/** Decodes one page of a RESUME. Throws SessionError(protocol). */
 export function decodeResume(payload: Uint8Array): Resume {
   if (payload.byteLength < RESUME_HEAD) throw new SessionError("protocol", "RESUME is cut short");
   return {
@@ -76,13 +79,16 @@ export function decodeResume(payload: Uint8Array): Resume {
   };
 }
 
-/** One page of a RESUMED. Throws SessionError(protocol). */
+/** Decodes one page of a RESUMED. Throws SessionError(protocol). */
 export function decodeResumed(payload: Uint8Array): Resumed {
   if (payload.byteLength < RESUMED_HEAD) throw new SessionError("protocol", "RESUMED is cut short");
   return { lanes: viewOf(payload).getUint16(0), records: decodeRecords(payload.subarray(RESUMED_HEAD)) };
 }
 
-/** For a relay: marks in place the records of a RESUME payload that `allows` does not allow any more. */
+/**
+ * Sets `refused`, in place, in the records of a RESUME payload that `allows` refuses. For relays. Throws
+ * SessionError(protocol).
+ */
 export function refuseRecords(payload: Uint8Array, allows: (record: StreamRecord) => boolean): void {
   const { records } = decodeResume(payload);
   const view = viewOf(payload);
@@ -150,7 +156,10 @@ function decodeRecords(bytes: Uint8Array): StreamRecord[] {
 const PROVE = new TextEncoder().encode("sallyport resume");
 const ROTATE = new TextEncoder().encode("sallyport rotate");
 
-/** A session's secret: proved, never sent again; every use makes it another, so that a proof is good once. */
+/**
+ * The secret of a session. After SESSION it is proved and never sent again. Every proof changes it, so that each is valid
+ * once.
+ */
 export class Secret {
   readonly id: Uint8Array;
   #secret: Uint8Array;
@@ -162,7 +171,7 @@ export class Secret {
     this.#secret = secret;
   }
 
-  /** Callers: the proof for the next epoch. */
+  /** Makes the proof for the next epoch. Callers only. */
   prove(): Uint8Array {
     this.epoch += 1;
     const proof = hmac(sha256, this.#secret, concat([PROVE, this.id, u32(this.epoch)]));
@@ -170,7 +179,7 @@ export class Secret {
     return proof;
   }
 
-  /** Agents: whether this proves `epoch`. A good one can't be used again, nor any before it. */
+  /** Checks the proof of an epoch. A valid one can't be used again, nor one of an earlier epoch. Agents only. */
   accept(epoch: number, proof: Uint8Array): boolean {
     if (epoch <= this.epoch || epoch > this.epoch + MAX_MISSED) return false;
     let secret = this.#secret;
@@ -192,7 +201,7 @@ function u32(value: number): Uint8Array {
   return bytes;
 }
 
-/** Compares in time that does not depend on where the two differ. */
+/** Compares two arrays in constant time. */
 export function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
   if (a.byteLength !== b.byteLength) return false;
   let difference = 0;

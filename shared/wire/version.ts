@@ -1,19 +1,22 @@
-/** The one place for the version; package.json is checked against it. */
+/** The version of these programs. A test compares package.json with it. */
 export const VERSION = "0.1.0";
 
-/** Wire protocol version, said in HELLO (docs/protocol.md 3.1). */
+/** Version of the wire protocol, sent in HELLO (docs/protocol.md section 3.1). */
 export const PROTOCOL = 1;
 
-/** Feature of a relay, said in WELCOME: its ends may say in BUDGET what they could use. */
+/** Feature of a relay, in WELCOME: ends may send it their demand in BUDGET. */
 export const FEATURE_ASK_BUDGET = "ask-budget";
 
-/** Feature of a relay, said in WELCOME: an agent whose place another process has taken may wait there to take over again. */
+/** Feature of a relay, in WELCOME: an agent that another process has replaced may wait there to take over again. */
 export const FEATURE_STANDBY = "standby";
 
-/** Feature of a relay, said in WELCOME: an agent may say HELLO again on a lane when its own rules of targets have changed. */
+/** Feature of a relay, in WELCOME: an agent may send HELLO again on a lane when its own rules for targets have changed. */
 export const FEATURE_RULES = "rules";
 
-/** Whether a version is older than another, by their numbers; a word for people only, never what decides whether two understand each other. */
+/**
+ * Whether a version is older than another, by their numbers. For messages only: whether two programs work together is decided
+ * by PROTOCOL and features.
+ */
 export function isOlder(version: string, than: string): boolean {
   const [one, other] = [version, than].map((text) => text.split(/[.+-]/).map(Number));
   for (let at = 0; at < 3; at += 1) {

@@ -57,7 +57,9 @@ test.each([
   ["id", { ...INTRODUCTION, id: new Uint8Array(15) }],
   ["secret", { ...INTRODUCTION, key: new Uint8Array(33) }],
 ])("a SESSION whose %s has another length is refused", (_, introduction) => {
-  expect(() => decodeSessionFields(encodeSessionFields(introduction))).toThrow("SESSION without id or secret");
+  expect(() => decodeSessionFields(encodeSessionFields(introduction))).toThrow(
+    "SESSION without an id of 16 bytes and a secret of 32",
+  );
 });
 
 function ends() {

@@ -237,7 +237,9 @@ test("visitors that read nothing and fill the session keep their streams until a
   expect(path.over).toEqual([]);
   path.visit(RATE);
   path.run(3_000);
-  expect(new Set(path.over)).toEqual(new Set(["others needed its room: its reader was behind for 15 s"]));
+  expect(new Set(path.over)).toEqual(
+    new Set(["other streams needed the session's window: its reader was stalled for 15 s"]),
+  );
   expect(path.over.length).toBeLessThan(12);
   expect(path.rates(1_000).at(-1)).toBeGreaterThan(MIN_STREAM_WINDOW / ROUND_TRIP_MS);
 });
