@@ -2,7 +2,7 @@ import dns from "node:dns/promises";
 import { type Address, parseAddress } from "../shared/address/address.ts";
 import type { AgentClaims } from "../shared/rule/claims.ts";
 import type { Failure } from "../shared/wire/errors.ts";
-import { mayDial, whyNot, type TargetPolicy as SharedPolicy } from "../shared/rule/target-policy.ts";
+import { mayDial, denialReason, type TargetPolicy as SharedPolicy } from "../shared/rule/target-policy.ts";
 import {
   formatTargetRule,
   type Meanings,
@@ -45,7 +45,7 @@ export async function judge(policy: TargetPolicy, host: string, port: number): P
   if (allowed.length > 0) return { ok: true, addresses: allowed };
   const shown = resolved.addresses.map((address) => address.text).join(", ");
   const [first] = resolved.addresses;
-  const reason = first === undefined ? "" : whyNot(policy, first, port, meanings);
+  const reason = first === undefined ? "" : denialReason(policy, first, port, meanings);
   return {
     ok: false,
     failure: {

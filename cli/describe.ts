@@ -1,6 +1,6 @@
 import { clean } from "../shared/text.ts";
 import type { MappingView } from "../shared/rule/api.ts";
-import { FIELDS, isUsual, textOf, valueOf, type NamedField } from "../shared/rule/fields.ts";
+import { FIELDS, isDefault, textOf, valueOf, type NamedField } from "../shared/rule/fields.ts";
 import { ruleOf } from "../shared/rule/register.ts";
 import { ruleFrom } from "../shared/rule/register-text.ts";
 
@@ -10,7 +10,7 @@ export function describeMapping(mapping: MappingView): string {
   const { http } = ruleOf(ruleFrom(mapping));
   const facts: [string, string][] = [
     ["mapping", String(id)],
-    ...FIELDS.filter((field) => !field.isHttp && !isUsual(valueOf(mapping, field), field)).map(
+    ...FIELDS.filter((field) => !field.isHttp && !isDefault(valueOf(mapping, field), field)).map(
       (field): [string, string] => [field.title, shown(valueOf(mapping, field), field)],
     ),
     ["http", http === undefined ? "" : JSON.stringify(http)],

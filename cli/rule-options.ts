@@ -29,7 +29,7 @@ export function ruleFields(options: RuleOptions, now: number, edit: boolean): Re
       const given = options[optionOf(field).attributeName()];
       if (given === undefined) return [field, undefined];
       if (field.argument === undefined) return [field, flagValue(field, given, edit)];
-      return [field, given === false ? field.usual : valueOf(field, given, now)];
+      return [field, given === false ? field.defaultValue : valueOf(field, given, now)];
     }),
   );
 }
@@ -80,8 +80,8 @@ function valueOf({ kind }: NamedField, given: unknown, now: number): unknown {
 
 /** Returns the value that a flag without an argument sets; undefined where commander only reports that it was not given. */
 function flagValue(field: NamedField, given: unknown, edit: boolean): unknown {
-  if (given !== isNo(field.flag)) return field.sets ?? field.usual === false;
-  return edit ? field.usual : undefined;
+  if (given !== isNo(field.flag)) return field.sets ?? field.defaultValue === false;
+  return edit ? field.defaultValue : undefined;
 }
 
 function isNo(flag: string): boolean {

@@ -4,11 +4,11 @@ import type { MappingDraft } from "../shared/rule/mapping-input.ts";
 /** A mapping's fields as form values: text, or true and false for checkboxes. */
 export type Form = { readonly [Name in FieldName]: Name extends NameOf<"switch"> ? boolean : string };
 
-export const EMPTY: Form = formFrom((field) => field.usual);
+export const EMPTY: Form = formFrom((field) => field.defaultValue);
 
 /** Converts a rule to form values. */
 export function formOf(rule: MappingDraft): Form {
-  return formFrom((field) => valueOf(rule, field) ?? field.usual);
+  return formFrom((field) => valueOf(rule, field) ?? field.defaultValue);
 }
 
 /** Converts form values to input for `parseMapping` and the API. Every field is included, so that an emptied one gets its default. */
@@ -40,22 +40,22 @@ function toControl({ kind }: NamedField, value: unknown): string | boolean {
 }
 
 /** Converts a control's value to input. An empty one means the default, if there is one. */
-function fromControl({ kind, usual }: NamedField, typed: string | boolean): unknown {
+function fromControl({ kind, defaultValue }: NamedField, typed: string | boolean): unknown {
   if (typeof typed === "boolean") return typed;
   const isEmpty = typed.trim() === "";
   switch (kind) {
     case "text":
-      return isEmpty && usual !== undefined ? usual : typed.trim();
+      return isEmpty && defaultValue !== undefined ? defaultValue : typed.trim();
     case "list":
       return typed.split(/[\s,]+/).filter(Boolean);
     case "moment":
-      return isEmpty ? usual : new Date(typed).toISOString();
+      return isEmpty ? defaultValue : new Date(typed).toISOString();
     case "number":
-      return isEmpty ? usual : Number(typed);
+      return isEmpty ? defaultValue : Number(typed);
     case "choice":
     case "pem":
     case "switch":
-      return isEmpty ? usual : typed;
+      return isEmpty ? defaultValue : typed;
   }
 }
 

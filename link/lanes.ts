@@ -244,7 +244,7 @@ export class Lanes {
       if (this.connected) this.#options.lost(index, over);
       // Lane 0 reports `down` when it dials again; the others report it here. After `stop`, nothing is dialled.
       else if (index > 0 && !stop.aborted) this.#options.down(over, 0);
-      backoff.stood(performance.now() - since);
+      backoff.connectedFor(performance.now() - since);
       return over;
     }
   }

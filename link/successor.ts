@@ -1,6 +1,6 @@
 import { parseClaims, typeOf, type ClaimsOf } from "../shared/rule/claims.ts";
 import { fault, type Result } from "../shared/result.ts";
-import { successor } from "../shared/succession.ts";
+import { successor } from "../shared/successor.ts";
 import { isTokenText } from "../shared/rule/token-text.ts";
 
 /** Kinds of tokens that their holders renew. */

@@ -34,7 +34,7 @@ export class Backoff {
   }
 
   /** A connection stood for `ms`; only one that was stable makes the next failure a first one again. */
-  stood(ms: number): void {
+  connectedFor(ms: number): void {
     if (ms >= STABLE_MS) this.#failures = 0;
   }
 

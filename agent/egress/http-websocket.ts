@@ -1,6 +1,6 @@
 import type http from "node:http";
 import { WebSocket } from "ws";
-import { Backlog, type Waiter } from "../../shared/backlog.ts";
+import { UnreadLimit, type SlowReader } from "../../shared/unread-limit.ts";
 import { SessionError } from "../../shared/wire/errors.ts";
 import type { RequestHead } from "../../shared/http/head.ts";
 import { MAX_MESSAGE, MAX_WAITING } from "../../shared/http/limits.ts";
@@ -17,7 +17,7 @@ import type { RecordWriter } from "./http-writer.ts";
  * Bytes that wait in this agent for and from WebSockets of targets: messages that are incomplete, or not taken by their visitor.
  * The agent pauses a target after each such message, so the limit only matters for a few of the largest messages at once.
  */
-const backlog = new Backlog(4 * MAX_WAITING);
+const backlog = new UnreadLimit(4 * MAX_WAITING);
 
 /** Close codes for breaches of the protocol by a target, by the error code of `ws`; 1011 for any other. */
 const CLOSE_CODES: Readonly<Record<string, number>> = {
@@ -63,9 +63,9 @@ export function serveWebSocket({ stream, head, httpTarget, writer, answer, accep
   /** Bytes read from the target, and those of them up to its last complete message. */
   let read = (): number => 0;
   let complete = 0;
-  const waiter: Waiter = {
+  const waiter: SlowReader = {
     source: httpTarget.pool.authority,
-    waiting: () => stream.out.pendingBytes + socket.bufferedAmount + read() - complete,
+    unread: () => stream.out.pendingBytes + socket.bufferedAmount + read() - complete,
     evict: () => stream.reset("busy", "too many bytes of WebSocket messages were waiting in the agent"),
   };
 

@@ -3,7 +3,7 @@ import type { DialOptions } from "../../shared/wire/dial-options.ts";
 import type { Failure } from "../../shared/wire/errors.ts";
 import { AmplificationGuard, type Drops } from "../../shared/session/flow.ts";
 import type { Meanings } from "../../shared/address/target-rule.ts";
-import { mayDial, whyNot } from "../../shared/rule/target-policy.ts";
+import { mayDial, denialReason } from "../../shared/rule/target-policy.ts";
 import type { TargetPolicy } from "../policy.ts";
 import { truncatedAnswer } from "./dns-truncated.ts";
 
@@ -80,7 +80,7 @@ export class UdpAnswerFilter {
     const allowed = mayDial(policy, { host, address, port }, meanings);
     if (allowed) this.#answeringPort = port;
     else
-      this.#denied ??= `answers from port ${port} of ${address.text} were dropped: ${whyNot(policy, address, port, meanings)}`;
+      this.#denied ??= `answers from port ${port} of ${address.text} were dropped: ${denialReason(policy, address, port, meanings)}`;
     return allowed;
   }
 

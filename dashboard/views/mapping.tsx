@@ -1,7 +1,7 @@
 import type { JSX } from "preact";
 import { useState } from "preact/hooks";
 import type { MappingStatus, MappingView } from "../../shared/rule/api.ts";
-import { FIELDS, isUsual, textOf, valueOf, type FieldName, type NamedField } from "../../shared/rule/fields.ts";
+import { FIELDS, isDefault, textOf, valueOf, type FieldName, type NamedField } from "../../shared/rule/fields.ts";
 import { call, mappingPath } from "../api.ts";
 import { clock, count, moment } from "../format.ts";
 import { refresh } from "../load.ts";
@@ -124,7 +124,7 @@ function registerFacts(mapping: MappingView): [title: string, value: string][] {
     const { form, label, title, none = "" } = field;
     const value = valueOf(mapping, field);
     const name = form === undefined ? `${title.slice(0, 1).toUpperCase()}${title.slice(1)}` : label;
-    return [name, isUsual(value, field) ? none : formatted(value, field)];
+    return [name, isDefault(value, field) ? none : formatted(value, field)];
   });
 }
 

@@ -3,7 +3,7 @@ import type { Caps, VisitorClaims } from "../../shared/rule/claims.ts";
 import { isWideFor, mayComeFrom, mayOpenAt, opensOf, type Opens } from "../../shared/rule/opens.ts";
 import type { Authority } from "../../shared/address/http-authority.ts";
 import { cookieName, cookieValue } from "../../shared/http/credentials.ts";
-import { isCookieGood, isOrigin } from "../../shared/http/origin.ts";
+import { acceptsCookieLogin, isOrigin } from "../../shared/http/origin.ts";
 import { routeHttp } from "../../shared/http/route.ts";
 import type { Mapping } from "../../shared/rule/mapping.ts";
 import { LOGIN_BODY, readBody } from "../body.ts";
@@ -45,7 +45,7 @@ export async function tokenFor(
   if (cookie === null) return { ok: false, response: askForToken(request, bearerOnly) };
   const upgrade = headers.get("upgrade") !== null;
   const asker = { method, upgrade, origin: headers.get("origin"), secFetchSite: headers.get("sec-fetch-site") };
-  if (!isCookieGood(asker, authority))
+  if (!acceptsCookieLogin(asker, authority))
     return { ok: false, response: errorPage({ request, id: newRequestId(), code: "bad-origin" }) };
   const token = await tokenIn(cookie, env, route, address);
   return token === null ? { ok: false, response: askForToken(request, bearerOnly) } : heldBy(token);

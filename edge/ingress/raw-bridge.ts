@@ -1,4 +1,4 @@
-import type { Waiter } from "../../shared/backlog.ts";
+import type { SlowReader } from "../../shared/unread-limit.ts";
 import { backlog } from "../backlog.ts";
 import { SocketQueue } from "../relay/doors/http-held.ts";
 
@@ -21,7 +21,7 @@ export function bridge(webSocket: WebSocket, socket: Socket, until: number, sour
   void ends.download();
 }
 
-class Bridge implements Waiter {
+class Bridge implements SlowReader {
   readonly source: string;
   readonly #webSocket: WebSocket;
   readonly #socket: Socket;
@@ -49,7 +49,7 @@ class Bridge implements Waiter {
   }
 
   /** For the backlog: what waits for the target, and in the platform for the visitor. */
-  waiting(): number {
+  unread(): number {
     return this.#waiting + this.#queue.bytes;
   }
 
@@ -102,7 +102,7 @@ class Bridge implements Waiter {
   /** Resolves when the visitor has taken enough of what was sent. */
   async #room(): Promise<void> {
     for (let ms = LOOK_MS; !this.#isOver; ms = Math.min(LONGEST_LOOK_MS, ms * 2)) {
-      if (this.#queue.bytes <= backlog.share(this, MAX_QUEUED)) return;
+      if (this.#queue.bytes <= backlog.limitFor(this, MAX_QUEUED)) return;
       await new Promise((resolve) => setTimeout(resolve, ms));
     }
   }

@@ -1,4 +1,4 @@
-import { toldMapping } from "../../shared/rule/fields.ts";
+import { mappingForRelay } from "../../shared/rule/fields.ts";
 import { Grants } from "./grants.ts";
 import { Journal } from "./journal.ts";
 import { Keys } from "./keys.ts";
@@ -51,7 +51,7 @@ export class Store {
     return {
       site: site.name,
       revision: site.revision,
-      mappings: mappings.map(toldMapping),
+      mappings: mappings.map(mappingForRelay),
       reassigned: Object.fromEntries(mappings.flatMap(({ id }) => (since.has(id) ? [[id, since.get(id) ?? 0]] : []))),
       grants: this.grants.live(now).filter((grant) => mappings.some(({ id }) => grant.mappings.includes(id))),
       revoked: this.tokens.revokedAt(site.name, now),

@@ -1,7 +1,7 @@
 import { bracketed } from "../address/socket-address.ts";
 
 /** Who asked for what, as the edge itself saw it, or as a trusted proxy in front of it says. */
-export type Asked = {
+export type ForwardedInfo = {
   /** Canonical address of the visitor, without a port. */
   visitor: string;
   scheme: "http" | "https";
@@ -13,7 +13,7 @@ export type Asked = {
 };
 
 /** X-Forwarded-* and Forwarded (RFC 7239), always fresh, as `name, value, …`. */
-export function forwardedHeaders({ visitor, scheme, host, port, via }: Asked): string[] {
+export function forwardedHeaders({ visitor, scheme, host, port, via }: ForwardedInfo): string[] {
   const chain = [visitor, ...via];
   const nodes = chain.map((address, index) => {
     const of = address.includes(":") ? `"${bracketed(address)}"` : address;

@@ -1,5 +1,5 @@
 import type { FlatHeaders } from "./head.ts";
-import { asRead, spoofable, type Spoofable } from "./spoofable.ts";
+import { asServersRead, spoofable, type Spoofable } from "./spoofable.ts";
 
 // What of a message's headers goes through. Framing and the connection are each hop's own: every message is framed anew.
 
@@ -85,13 +85,13 @@ type HeaderClass = Spoofable | "framing" | "cloudflare" | "plain";
 
 /** What names were found to be: a request has twenty of them, and nearly always the same. */
 const classes = new Map<string, HeaderClass>();
-const MOST_CLASSES = 1_000;
+const MAX_CLASSES = 1_000;
 
 function classOf(name: string): HeaderClass {
   const before = classes.get(name);
   if (before !== undefined) return before;
   const found = classify(name);
-  if (classes.size >= MOST_CLASSES) classes.clear();
+  if (classes.size >= MAX_CLASSES) classes.clear();
   classes.set(name, found);
   return found;
 }
@@ -99,7 +99,7 @@ function classOf(name: string): HeaderClass {
 function classify(name: string): HeaderClass {
   if (name === "host" || HOP_BY_HOP.has(name)) return "framing";
   if (name.startsWith("cf-")) return "cloudflare";
-  const read = asRead(name);
+  const read = asServersRead(name);
   // `Transfer_Encoding` frames nothing here, and may well for the target.
   if (read !== name && (read === "host" || read === "content-length" || HOP_BY_HOP.has(read))) return "framing";
   return read.startsWith("cf-") ? "route" : (spoofable(read) ?? "plain");

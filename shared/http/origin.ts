@@ -4,7 +4,7 @@ import { parseAuthority, type Authority } from "../address/http-authority.ts";
 // one's own site, nor other ports. What a browser says about the asking page decides whether a login by cookie counts.
 
 /** What decides about a login by cookie; headers as received, null for none. */
-export type Asker = {
+export type CookieRequest = {
   readonly method: string;
   /** Whether a WebSocket is asked for: it is as good as any number of requests, and its answers can be read. */
   readonly upgrade: boolean;
@@ -19,7 +19,7 @@ const SAFE: ReadonlySet<string> = new Set(["GET", "HEAD", "OPTIONS"]);
  * are made of them: they may come from any page that the cookie's SameSite lets in. Everything else has to come from a page
  * of this very origin, or from no page at all: what sends neither Origin nor Sec-Fetch-Site is no browser.
  */
-export function isCookieGood(asker: Asker, own: Authority): boolean {
+export function acceptsCookieLogin(asker: CookieRequest, own: Authority): boolean {
   if (SAFE.has(asker.method) && !asker.upgrade) return true;
   const { origin, secFetchSite } = asker;
   // A page without referrers says `null` about itself to its own host, too; then only the browser's own word is left.

@@ -3,11 +3,11 @@
 // stay closed in every one of them.
 
 /** Readings that are looked at: an honest path has a handful. */
-const MOST_READINGS = 96;
+const MAX_READINGS = 96;
 /** Characters of all readings together, or as many as two of them have: what a hostile path may cost. */
-const MOST_CHARACTERS = 48 * 1024;
+const MAX_CHARACTERS = 48 * 1024;
 /** A proxy, a server, an application, and as many again. After them a path is decoded until nothing is left to decode. */
-const MOST_DECODINGS = 8;
+const MAX_DECODINGS = 8;
 
 /** One thing that some server does to a path; it answers the same text where there is nothing for it to do. */
 type Step = (path: string) => string;
@@ -120,7 +120,7 @@ function whollyDecoded(path: string): string {
 }
 
 /** The one reading that undoes all that is usual: escapes, backslashes, parameters, doubled slashes and dot segments. */
-export function plainest(path: string): string {
+export function normalized(path: string): string {
   if (!SUSPICIOUS.test(path)) return path;
   return resolved(merged(unparametered(slashed(whollyDecoded(path)))));
 }
@@ -141,15 +141,15 @@ export function* readings(path: string): Generator<string | undefined> {
   /** How often each was decoded. */
   const seen = new Map([[path, 0]]);
   let characters = path.length;
-  const mostCharacters = Math.max(MOST_CHARACTERS, 2 * path.length);
+  const mostCharacters = Math.max(MAX_CHARACTERS, 2 * path.length);
   // Entries that are added meanwhile come up as well.
   for (const [reading, decodings] of seen) {
-    const decoders = decodings < MOST_DECODINGS ? DECODERS : [whollyDecoded];
+    const decoders = decodings < MAX_DECODINGS ? DECODERS : [whollyDecoded];
     for (const step of [...decoders, ...STEPS]) {
       const next = rooted(step(reading));
       if (seen.has(next)) continue;
       characters += next.length;
-      if (seen.size >= MOST_READINGS || characters > mostCharacters) return yield undefined;
+      if (seen.size >= MAX_READINGS || characters > mostCharacters) return yield undefined;
       seen.set(next, decoders.includes(step) ? decodings + 1 : decodings);
       yield next;
     }

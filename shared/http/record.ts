@@ -33,7 +33,7 @@ const MAX_WHOLE = MAX_DATA;
 export const MAX_PIECE = MAX_DATA - RECORD_HEADER;
 
 /** The most a record of each kind may hold, in bytes. A body's may be any: it passes in pieces. */
-const MOST: Record<RecordKind, number> = {
+const MAX_LENGTH: Record<RecordKind, number> = {
   [RECORD.REQUEST]: MAX_HEAD,
   [RECORD.INTERIM]: MAX_HEAD,
   [RECORD.RESPONSE]: MAX_HEAD,
@@ -45,7 +45,7 @@ const MOST: Record<RecordKind, number> = {
 };
 
 export function isRecordKind(kind: number): kind is RecordKind {
-  return Object.hasOwn(MOST, kind);
+  return Object.hasOwn(MAX_LENGTH, kind);
 }
 
 export function writeRecordHeader(bytes: Uint8Array, at: number, kind: RecordKind, length: number): void {
@@ -98,12 +98,12 @@ export class RecordReader {
   }
 
   /** Bytes of a record that is not complete yet, kept here until it is. */
-  get kept(): number {
+  get bufferedBytes(): number {
     return this.#open === null || this.#open.parts.length === 0 ? 0 : this.#open.received;
   }
 
   /** True between records: an end elsewhere is a cut. */
-  get between(): boolean {
+  get isBetweenRecords(): boolean {
     return this.#open === null && this.#headerBytes === 0;
   }
 
@@ -112,20 +112,20 @@ export class RecordReader {
    * unknown kind or a record over its limit.
    */
   push(bytes: Uint8Array): number {
-    let ours = 0;
+    let consumed = 0;
     let at = 0;
     while (at < bytes.byteLength) {
       if (this.#open === null) {
         const taken = this.#takeHeader(bytes, at);
         at += taken;
-        ours += taken;
+        consumed += taken;
       } else {
         const piece = bytes.subarray(at, at + this.#open.length - this.#open.received);
         at += piece.byteLength;
-        ours += this.#takePiece(this.#open, piece);
+        consumed += this.#takePiece(this.#open, piece);
       }
     }
-    return ours;
+    return consumed;
   }
 
   #takeHeader(bytes: Uint8Array, at: number): number {
@@ -137,7 +137,7 @@ export class RecordReader {
     const kind = this.#header[0] ?? 0;
     const length = viewOf(this.#header).getUint32(1);
     if (!isRecordKind(kind)) throw new SessionError("protocol", `unknown record kind ${kind}`);
-    if (length > MOST[kind]) throw new SessionError("protocol", `a record of kind ${kind} with ${length} bytes`);
+    if (length > MAX_LENGTH[kind]) throw new SessionError("protocol", `a record of kind ${kind} with ${length} bytes`);
     if (length > 0) this.#open = { kind, length, received: 0, parts: [] };
     else if (kind !== RECORD.BODY) this.#events.record(kind, EMPTY, 0);
     return taken;

@@ -1,5 +1,5 @@
 import type { HttpEndpoint } from "../address/endpoint.ts";
-import { isReadUnder, plainest, readings } from "./readings.ts";
+import { isReadUnder, normalized, readings } from "./readings.ts";
 import { fault, ok, type Result } from "../result.ts";
 import { hostMatches } from "../rule/scope.ts";
 
@@ -33,7 +33,7 @@ export function routeHttp<T extends HttpEndpoint>(
   );
   const chosen = mostExact(served, request.path, isUnder);
   if (served.every(({ prefix }) => prefix === "")) return ok(chosen);
-  if (mostExact(served, plainest(request.path), isUnder) !== chosen) return ambiguous();
+  if (mostExact(served, normalized(request.path), isUnder) !== chosen) return ambiguous();
   if (chosen === undefined || served.every((each) => isSameRule(each, chosen))) return ok(chosen);
   for (const reading of readings(request.path)) {
     // More readings than can be looked at: no honest path has as many.

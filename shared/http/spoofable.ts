@@ -127,7 +127,7 @@ export function spoofable(name: string): Spoofable | null {
 }
 
 /** A header's name, in lower case, as CGI, WSGI and PHP read it: whatever is no letter or digit is one and the same to them. */
-export function asRead(name: string): string {
+export function asServersRead(name: string): string {
   return name.replace(/[^a-z0-9]/g, "-");
 }
 

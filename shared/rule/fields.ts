@@ -20,17 +20,17 @@ export type NamedField = Field & {
   readonly name: FieldName;
   readonly isHttp: boolean;
   /** The value where nothing is said; undefined where something has to be, or where the endpoint decides. */
-  readonly usual: unknown;
+  readonly defaultValue: unknown;
 };
 
 /** All fields, those of `http` last. */
 export const FIELDS: readonly NamedField[] = Object.entries<Field>(TABLE).map(([name, field]) => {
-  const usual = field.schema.safeParse(undefined);
+  const parsed = field.schema.safeParse(undefined);
   return {
     ...field,
     name: name as FieldName,
     isHttp: Object.hasOwn(HTTP_FIELDS, name),
-    usual: usual.success ? usual.data : undefined,
+    defaultValue: parsed.success ? parsed.data : undefined,
   };
 });
 
@@ -50,8 +50,8 @@ export function valueOf(rule: AnyRule, { name, isHttp }: NamedField): unknown {
 }
 
 /** Whether a field says nothing: it is absent, or as it is where nothing is said. */
-export function isUsual(value: unknown, { usual }: NamedField): boolean {
-  return value === undefined || JSON.stringify(value) === JSON.stringify(usual);
+export function isDefault(value: unknown, { defaultValue }: NamedField): boolean {
+  return value === undefined || JSON.stringify(value) === JSON.stringify(defaultValue);
 }
 
 /** Values of fields as input has them: those of `http` in an object of their own. What is undefined is left out. */
@@ -67,17 +67,17 @@ export function inputFrom(values: readonly (readonly [NamedField, unknown])[]): 
 export function misfitOf(rule: AnyRule, endpoint: Endpoint, target: string): NamedField | undefined {
   return FIELDS.find(
     (field) =>
-      field.misfit !== undefined && !isUsual(valueOf(rule, field), field) && !isFitting(field, endpoint, target),
+      field.misfit !== undefined && !isDefault(valueOf(rule, field), field) && !isFitting(field, endpoint, target),
   );
 }
 
 /** A rule as it is stored: fields that versions before refuse are in it only where they say something. */
 export function storedRule<Rule extends AnyRule>(rule: Rule): Rule {
-  return without(rule, (field) => field.later !== undefined && isUsual(valueOf(rule, field), field));
+  return without(rule, (field) => field.later !== undefined && isDefault(valueOf(rule, field), field));
 }
 
 /** A mapping as its relay is told: as it is stored, and without what relays do without. */
-export function toldMapping<Rule extends AnyRule>(mapping: Rule): Rule {
+export function mappingForRelay<Rule extends AnyRule>(mapping: Rule): Rule {
   return without(storedRule(mapping), (field) => field.later === "register");
 }
 

@@ -7,7 +7,7 @@ import type { Mapping } from "./mapping.ts";
 import type { Parsed, Sources } from "./parsed.ts";
 
 /** Who wants through a mapping, and how it comes. */
-export type Applicant = {
+export type AccessRequest = {
   address: Address;
   /** "port": a public port or host; "token": by a token that has been found to cover the endpoint. */
   via: "public" | "token";
@@ -21,10 +21,10 @@ export type Verdict = { ok: true; grant: Grant | undefined } | { ok: false; fail
  * What a mapping's own rules say: the same at the Worker, which may only refuse earlier, and in the relay, which decides.
  * A grant opens what `allow` and `access` keep closed; `deny` and expiry it does not.
  */
-export function decide(rule: Parsed<Mapping>, grants: readonly Grant[], applicant: Applicant): Verdict {
+export function decide(rule: Parsed<Mapping>, grants: readonly Grant[], request: AccessRequest): Verdict {
   const refuse = (code: Failure["code"], reason: string): Verdict => ({ ok: false, failure: { code, reason } });
   const { mapping, sources } = rule;
-  const { address, via, now } = applicant;
+  const { address, via, now } = request;
   if (mapping.expires !== null && now >= mapping.expires) return refuse("expired", "the mapping has expired");
   const grant = admits(grants, mapping.id, address, now);
   const reason = whyClosed({ access: mapping.access, sources }, { address, via, granted: grant !== undefined });
@@ -54,7 +54,7 @@ export function narrows(before: Keep, now: Keep): boolean {
 /** Why the lists and the access of a rule keep a visitor out; null when they don't. */
 function whyClosed(
   { access, sources: { allow, deny } }: Door,
-  { address, via, granted }: { address: Address; via: Applicant["via"]; granted: boolean },
+  { address, via, granted }: { address: Address; via: AccessRequest["via"]; granted: boolean },
 ): string | null {
   if (!allows([], deny, address)) return `${address.text} is on the deny list`;
   if (granted) return null;

@@ -1,5 +1,5 @@
 import type { MappingView } from "./api.ts";
-import { FIELDS, isUsual, textOf, valueOf, type NamedField } from "./fields.ts";
+import { FIELDS, isDefault, textOf, valueOf, type NamedField } from "./fields.ts";
 import { draftOf } from "./mapping.ts";
 import type { MappingDraft } from "./mapping-input.ts";
 import { writeRules } from "./rules-file.ts";
@@ -73,7 +73,7 @@ function columnsOf(fields: readonly NamedField[]): Column[] {
 /** What a field adds to the column that it shares: nothing where its value is the usual one. */
 function partOf(mapping: MappingView, field: NamedField): string[] {
   const value = valueOf(mapping, field);
-  if (isUsual(value, field)) return [];
+  if (isDefault(value, field)) return [];
   const text = textOf(value, field, " ");
   return [field.unit === undefined ? `${field.title} ${text}` : `${text} ${field.unit}`];
 }

@@ -15,14 +15,14 @@ export interface FieldChange {
 export function ruleOf(mapping: MappingDraft): Record<string, unknown> {
   const rule = draftOf(mapping);
   const { endpoint, site, target } = rule;
-  const usual = known(parseMapping({ endpoint, site, target }));
+  const defaults = known(parseMapping({ endpoint, site, target }));
   const decided = Object.entries(rule).flatMap(([field, value]): [string, unknown][] => {
     if (["endpoint", "site", "target"].includes(field)) return [[field, value]];
     if (field === "http" && rule.http !== null) {
-      const http = differing(rule.http, usual.http ?? {});
+      const http = differing(rule.http, defaults.http ?? {});
       return Object.keys(http).length === 0 ? [] : [[field, http]];
     }
-    if (same(value, usual[field as keyof MappingDraft])) return [];
+    if (same(value, defaults[field as keyof MappingDraft])) return [];
     return [[field, field === "expires" && rule.expires !== null ? new Date(rule.expires).toISOString() : value]];
   });
   return Object.fromEntries(decided);

@@ -42,7 +42,7 @@ export function isOrdinary(address: Address): boolean {
 const NOT_IN_TOKEN = "not among the targets of the agent's token";
 
 /** Why an agent may not dial an address that is not allowed, and what would let it. */
-export function whyNot(
+export function denialReason(
   { claims, allow, deny }: TargetPolicy,
   address: Address,
   port: number,
@@ -61,7 +61,7 @@ export function whyNot(
 }
 
 /** What an agent has said of its own rules; null from one that says nothing. */
-export type SaidRules = Pick<TargetPolicy, "allow" | "deny"> | null;
+export type ReportedRules = Pick<TargetPolicy, "allow" | "deny"> | null;
 
 /** Whether an agent dials a target, as far as that is known without its resolver. */
 export type Reaches = { readonly is: "yes" | "unknown" } | { readonly is: "no"; readonly why: string };
@@ -70,7 +70,7 @@ export type Reaches = { readonly is: "yes" | "unknown" } | { readonly is: "no"; 
  * Judges from afar whether an agent will dial a target. "no" by the token is certain, whatever the agent says of itself; a name is
  * for the agent to resolve, and so is left open.
  */
-export function reaches(claims: TargetPolicy["claims"], said: SaidRules, target: Target): Reaches {
+export function reaches(claims: TargetPolicy["claims"], said: ReportedRules, target: Target): Reaches {
   switch (target.kind) {
     case "unix":
     case "http+unix":
@@ -82,13 +82,13 @@ export function reaches(claims: TargetPolicy["claims"], said: SaidRules, target:
   }
 }
 
-function reachesSocket(said: SaidRules, path: string): Reaches {
+function reachesSocket(said: ReportedRules, path: string): Reaches {
   if (said === null) return { is: "unknown" };
   if (permitsSocket(said.allow, path) && !permitsSocket(said.deny, path)) return { is: "yes" };
   return { is: "no", why: `unix:${path} is not in the agent's --allow` };
 }
 
-function reachesPort(claims: TargetPolicy["claims"], said: SaidRules, host: string, port: number): Reaches {
+function reachesPort(claims: TargetPolicy["claims"], said: ReportedRules, host: string, port: number): Reaches {
   const parsed = parseAddress(host);
   if (!parsed.ok) return { is: "unknown" };
   const address = parsed.value;
@@ -98,6 +98,6 @@ function reachesPort(claims: TargetPolicy["claims"], said: SaidRules, host: stri
   const deny = said.deny.filter((rule) => rule.kind !== "name" || !named.includes(rule.host));
   const policy = { claims, allow: said.allow, deny };
   if (!mayDial(policy, { host, address, port }, new Map()))
-    return { is: "no", why: whyNot(policy, address, port, new Map()) };
+    return { is: "no", why: denialReason(policy, address, port, new Map()) };
   return { is: named.length > 0 ? "unknown" : "yes" };
 }

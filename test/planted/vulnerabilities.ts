@@ -18,7 +18,7 @@ const RELAY = "test/system/hostile-relay.test.ts";
 const RELAY_ORDER = "test/system/hostile-edge.test.ts";
 const POLICY = "test/unit/policy.test.ts";
 const RENEWAL = "test/unit/token-renewal.test.ts";
-const SUCCESSION = "test/unit/succession.test.ts";
+const SUCCESSOR = "test/unit/successor.test.ts";
 
 const DOORS = "test/unit/doors.test.ts";
 
@@ -243,24 +243,24 @@ export const VULNERABILITIES: readonly Vulnerability[] = [
   },
   {
     name: "an agent takes a token that grants more",
-    file: "shared/succession.ts",
+    file: "shared/successor.ts",
     find: "if (different.length > 0) {",
     put: "if (different.length > 9) {",
     test: [RELAY_ORDER, "an agent whose"],
   },
   {
     name: "an agent takes a token that lives longer",
-    file: "shared/succession.ts",
+    file: "shared/successor.ts",
     find: "if (life > longest)",
     put: "if (life > 2 * longest)",
-    test: [SUCCESSION, "a successor lives no longer"],
+    test: [SUCCESSOR, "a successor lives no longer"],
   },
   {
     name: "a renewed token sends an agent to a plain port of its own machine",
-    file: "shared/succession.ts",
+    file: "shared/successor.ts",
     find: "if (after.value.isLoopback) return before.value.isLoopback;",
     put: "if (after.value.isLoopback) return true;",
-    test: [SUCCESSION, "an end at"],
+    test: [SUCCESSOR, "an end at"],
   },
   {
     name: "whatever was kept beside a token is used at the next start",

@@ -75,10 +75,10 @@ test("only a connection that stood for thirty seconds makes the next failure a f
     return backoff;
   };
   const flapping = exhausted();
-  flapping.stood(29_999);
+  flapping.connectedFor(29_999);
   expect(flapping.next(100)).toBeGreaterThan(7_000);
   const stable = exhausted();
-  stable.stood(30_000);
+  stable.connectedFor(30_000);
   expect(stable.next(100)).toBe(999);
 });
 

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { parseAuthority } from "../../shared/address/http-authority.ts";
-import { isCookieGood, isOrigin } from "../../shared/http/origin.ts";
+import { acceptsCookieLogin, isOrigin } from "../../shared/http/origin.ts";
 
 const OWN = parseAuthority("shop.example", "https")!;
 
@@ -50,7 +50,7 @@ const ASKED: [string, boolean, string | null, string | null, boolean][] = [
 test.each(ASKED)(
   "%s, upgrade %s, Origin %s, Sec-Fetch-Site %s: a login by cookie counts: %s",
   (method, upgrade, origin, secFetchSite, good) => {
-    expect(isCookieGood({ method, upgrade, origin, secFetchSite }, OWN)).toBe(good);
+    expect(acceptsCookieLogin({ method, upgrade, origin, secFetchSite }, OWN)).toBe(good);
   },
 );
 

@@ -28,7 +28,7 @@ function read(pieces: readonly Uint8Array[]): { seen: Seen[]; accounted: number;
     const ours = reader.push(piece);
     accounted += ours;
   }
-  return { seen, accounted, between: reader.between };
+  return { seen, accounted, between: reader.isBetweenRecords };
 }
 
 const kinds = fc.constantFrom(...Object.values(RECORD).filter((kind) => kind !== RECORD.END && kind !== RECORD.CLOSE));
@@ -110,7 +110,7 @@ test("a receiver of pieces gets a large message as it comes, a small one whole, 
         sent += part.byteLength;
         const ours = reader.push(part);
         accounted += ours;
-        expect(reader.kept).toBeLessThanOrEqual(MAX_DATA);
+        expect(reader.bufferedBytes).toBeLessThanOrEqual(MAX_DATA);
       }
   expect(whole).toEqual([
     [RECORD.TEXT, MAX_DATA],

@@ -11,7 +11,7 @@ import { auditMapping } from "../../edge/registry/mapping-audit.ts";
 import { addSite } from "../../edge/registry/site-changes.ts";
 import { Store } from "../../edge/registry/store.ts";
 import { PLACE_FIELDS } from "../../shared/rule/mapping-fields.ts";
-import { fieldNamed, FIELDS, inputFrom, isUsual, valueOf, type NamedField } from "../../shared/rule/fields.ts";
+import { fieldNamed, FIELDS, inputFrom, isDefault, valueOf, type NamedField } from "../../shared/rule/fields.ts";
 import { HttpOptionsInput, MappingInput, type MappingDraft } from "../../shared/rule/mapping-input.ts";
 import { MappingView } from "../../shared/rule/api.ts";
 import { editMapping, parseMapping, parseRule, storedMapping, type Mapping } from "../../shared/rule/mapping.ts";
@@ -44,7 +44,7 @@ test("the table, the grammar, the API's answers and the examples of these tests 
   expect(new Set(flags).size).toBe(flags.length);
   for (const field of FIELDS) {
     const { name, at } = { name: field.name, at: EXAMPLES[field.name].at };
-    expect({ name, isUsual: isUsual(EXAMPLES[name].value, field), at: PLACES[at] }).toMatchObject({ isUsual: false });
+    expect({ name, isUsual: isDefault(EXAMPLES[name].value, field), at: PLACES[at] }).toMatchObject({ isUsual: false });
     for (const words of [field.title, field.label, field.help])
       expect({ name, words }).not.toEqual({ name, words: "" });
   }
@@ -117,7 +117,7 @@ test.each(EACH)("`map show` tells %s where it is not as usual, and only there", 
   const usual = describeMapping(viewOf(PLACES[at]));
   expect(shown).not.toBe(usual);
   expect(shown).toMatch(field.isHttp ? new RegExp(`^http .*"${name}":`, "m") : new RegExp(`^${field.title} `, "m"));
-  if (field.usual !== undefined) expect(usual).not.toMatch(new RegExp(`^${field.title} `, "m"));
+  if (field.defaultValue !== undefined) expect(usual).not.toMatch(new RegExp(`^${field.title} `, "m"));
 });
 
 test.each(EACH)("the form shows %s and sends what it shows; emptied, it is as usual", (name, field) => {
@@ -125,9 +125,9 @@ test.each(EACH)("the form shows %s and sends what it shows; emptied, it is as us
   const form = formOf(rule);
   expect(form[name]).not.toBe(formOf(known(parseMapping(PLACES[EXAMPLES[name].at])))[name]);
   expect(known(parseMapping(inputOf(form)))).toEqual(rule);
-  if (field.usual === undefined) return;
+  if (field.defaultValue === undefined) return;
   const emptied = known(parseMapping(inputOf({ ...form, [name]: EMPTY[name] })));
-  expect(valueOf(emptied, field)).toEqual(field.usual);
+  expect(valueOf(emptied, field)).toEqual(field.defaultValue);
 });
 
 test.each(EACH)("a change of %s is a difference, and is written down in the audit by its name", (name, field) => {

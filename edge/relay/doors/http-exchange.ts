@@ -82,7 +82,7 @@ export class Exchange {
       const ours = this.#reader.push(bytes);
       if (ours > 0) this.#stream.consumed(ours);
       if (!this.answered && this.#head !== undefined) this.#answer(this.#head);
-      if (this.#reader.kept > 0) this.#opened?.grown();
+      if (this.#reader.bufferedBytes > 0) this.#opened?.grown();
     } catch (error) {
       if (!(error instanceof SessionError)) throw error;
       this.#stream.reset("target-protocol", error.message);
@@ -137,7 +137,7 @@ export class Exchange {
         tally: this.#tally,
         source: upgrade.source,
         severable: upgrade.begin(),
-        unfinished: () => this.#reader.kept,
+        unfinished: () => this.#reader.bufferedBytes,
       });
       this.#opened = opened;
       this.#resolve(opened.response);

@@ -1,5 +1,5 @@
 import { Bucket } from "../../../shared/bucket.ts";
-import type { Waiter } from "../../../shared/backlog.ts";
+import type { SlowReader } from "../../../shared/unread-limit.ts";
 import type { Failure } from "../../../shared/wire/errors.ts";
 import type { ResponseHead } from "../../../shared/http/head.ts";
 import { MAX_MESSAGE } from "../../../shared/http/limits.ts";
@@ -58,7 +58,7 @@ export function openWebSocket(accepted: Accepted): Opened {
 }
 
 /** The visitor's end of a WebSocket. */
-class WebSocketVisitor implements Waiter {
+class WebSocketVisitor implements SlowReader {
   readonly source: string;
   readonly #socket: WebSocket;
   readonly #stream: Stream;
@@ -84,7 +84,7 @@ class WebSocketVisitor implements Waiter {
       () => this.#queue.bytes,
       (bytes) => stream.consumed(bytes),
       undefined,
-      () => backlog.share(this, MOST_QUEUED),
+      () => backlog.limitFor(this, MOST_QUEUED),
     );
     stream.out.recycle = free;
     socket.accept();
@@ -108,7 +108,7 @@ class WebSocketVisitor implements Waiter {
   }
 
   /** For the backlog: what waits for the target, in the platform for the visitor, and in a message that is not complete. */
-  waiting(): number {
+  unread(): number {
     const { pendingBytes, pendingChunks } = this.#stream.out;
     return pendingBytes + pendingChunks * CHUNK_COST + this.#queue.bytes + this.#unfinished();
   }

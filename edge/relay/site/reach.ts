@@ -1,5 +1,5 @@
 import { all } from "../../../shared/result.ts";
-import { type Reaches, reaches, type SaidRules } from "../../../shared/rule/target-policy.ts";
+import { type Reaches, reaches, type ReportedRules } from "../../../shared/rule/target-policy.ts";
 import { EVERY_TARGET, parseTargetRule } from "../../../shared/address/target-rule.ts";
 import { formatTarget, type Target } from "../../../shared/address/target.ts";
 import type { Attachment, Said } from "../lanes/attachment.ts";
@@ -67,7 +67,7 @@ export class Reach {
 }
 
 /** Rules that this relay can't read are of a newer agent: nothing is known of it then. */
-function readable(said: Said): SaidRules {
+function readable(said: Said): ReportedRules {
   const [allow, deny] = [all(said.allow, parseTargetRule), all(said.deny, parseTargetRule)];
   return allow.ok && deny.ok ? { allow: allow.value, deny: deny.value } : null;
 }

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { parseClaims, type AgentClaims, type GatewayClaims } from "../../shared/rule/claims.ts";
-import { successor } from "../../shared/succession.ts";
+import { successor } from "../../shared/successor.ts";
 import { good, refused } from "./parsed.ts";
 
 const IAT = 1_700_000_000;

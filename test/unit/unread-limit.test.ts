@@ -1,9 +1,9 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { Backlog, type Waiter } from "../../shared/backlog.ts";
+import { UnreadLimit, type SlowReader } from "../../shared/unread-limit.ts";
 
 /** A waiter whose backlog is as long as is said, and is gone once it was evicted. */
-class Slow implements Waiter {
+class Slow implements SlowReader {
   readonly source: string;
   bytes = 0;
   isEvicted = false;
@@ -12,7 +12,7 @@ class Slow implements Waiter {
     this.source = source;
   }
 
-  waiting(): number {
+  unread(): number {
     return this.bytes;
   }
 
@@ -24,7 +24,7 @@ class Slow implements Waiter {
 
 function backlogOf(most: number) {
   const clock = { now: 0 };
-  return { clock, backlog: new Backlog(most, () => clock.now) };
+  return { clock, backlog: new UnreadLimit(most, () => clock.now) };
 }
 
 test("within the bound every waiter keeps its bytes", () => {
@@ -73,7 +73,7 @@ test("where senders can be made to wait, each waiter may hold as much as is left
   const { backlog, clock } = backlogOf(400);
   const held = Array.from({ length: 64 }, (_, nth) => new Slow(`s${nth}`));
   for (const waiter of held) {
-    waiter.bytes = backlog.share(waiter, 30);
+    waiter.bytes = backlog.limitFor(waiter, 30);
     backlog.note(waiter);
   }
   // A quarter of all, whatever their number, and the first no more than they asked for.
@@ -82,7 +82,7 @@ test("where senders can be made to wait, each waiter may hold as much as is left
   expect(held.some(({ isEvicted }) => isEvicted)).toBe(false);
   for (const waiter of held) waiter.bytes = 0;
   clock.now += 1_000;
-  expect(backlog.share(new Slow("new"), 30)).toBe(30);
+  expect(backlog.limitFor(new Slow("new"), 30)).toBe(30);
 });
 
 test("whatever comes and goes, the total is what the waiters hold and never more than the bound", () => {
