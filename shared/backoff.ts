@@ -1,46 +1,46 @@
 import { MAX_GRACE_MS } from "./wire/limits.ts";
 
-/** Milliseconds below which the first tries of a minute come: a blip must not cost a visitor anything. */
+/** Most milliseconds before each of the first tries of a minute: a short outage must not be noticed by visitors. */
 const FAST_MS = 400;
 const FAST_TRIES = 3;
 const FAST_PERIOD_MS = 60_000;
 const BASE_MS = 1_000;
 const CAP_MS = 30_000;
-/** The same while streams may still be waiting: the default grace period. */
+/** Cap, and time since the outage began, while streams may still wait: the default grace period. */
 const EARLY_CAP_MS = 8_000;
 const EARLY_MS = 60_000;
 /**
- * The same for a dial that nothing answered, for as long as streams wait at most: it cost no edge anything, and the path may
- * be back at any moment.
+ * Cap after a dial without any answer, for the longest grace period: such a dial costs no edge anything, and the path may be
+ * back at any moment.
  */
 const UNANSWERED_CAP_MS = 2_000;
-/** How long a connection must have stood before failures are forgotten. */
+/** Milliseconds that a connection must have lasted before former failures are forgotten. */
 const STABLE_MS = 30_000;
 
 /**
- * How long to wait before dialling again: three fast tries a minute, then doubling with full jitter, never giving up;
- * not so long that the grace period ends between two tries.
+ * Computes the wait before dialling again: three fast tries a minute, then doubling with full jitter, without end. Waits are
+ * short enough that the grace period doesn't end between two tries.
  */
 export class Backoff {
   readonly #random: () => number;
   #failures = 0;
   #fast: number[] = [];
-  /** When the outage that goes on began; null while all is well. */
+  /** When the present outage began; null if there is none. */
   #since: number | null = null;
 
-  /** `random` answers [0, 1). */
+  /** `random` returns a number in [0, 1). */
   constructor(random: () => number) {
     this.#random = random;
   }
 
-  /** A connection stood for `ms`; only one that was stable makes the next failure a first one again. */
+  /** Notes that a connection lasted `ms`. After a stable one, the next failure is a first one again. */
   connectedFor(ms: number): void {
     if (ms >= STABLE_MS) this.#failures = 0;
   }
 
   /**
-   * Milliseconds to wait now. `now` on a monotonic clock; `atLeast` is what the edge asked for (Retry-After); what became of the
-   * last dial: `reached`, it got through and was lost, and streams may be waiting: within a second; `unanswered`, no packet came back.
+   * Returns the milliseconds to wait. `now` in monotonic milliseconds; `atLeast`: Retry-After of the edge. `dial` is the outcome of
+   * the last one: `reached`, it got through and was lost later, so streams may wait; `unanswered`, no packet came back.
    */
   next(now: number, atLeast = 0, dial: "reached" | "answered" | "unanswered" = "answered"): number {
     const reached = dial === "reached";

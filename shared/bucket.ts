@@ -1,4 +1,4 @@
-/** A token bucket on a given clock: `rate` a second, at most `burst` at once. */
+/** A token bucket on a given clock: `rate` tokens per second, at most `burst` at once. */
 export class Bucket {
   readonly #rate: number;
   readonly #burst: number;
@@ -11,7 +11,7 @@ export class Bucket {
     this.#level = burst;
   }
 
-  /** Takes one if there is one. `now` in milliseconds, never going back. */
+  /** Takes one token; false if there is none. `now` in milliseconds; it must not go back. */
   take(now: number): boolean {
     const elapsed = Math.max(0, now - (this.#at ?? now));
     this.#at = now;

@@ -8,7 +8,7 @@ export type Metric = {
   samples: readonly (readonly [labels: Readonly<Record<string, string>>, value: number])[];
 };
 
-/** What a scrape is answered. A metric without samples is left out. */
+/** Formats metrics as the answer to a scrape. Metrics without samples are left out. */
 export function exposition(metrics: readonly Metric[]): string {
   return metrics
     .filter(({ samples }) => samples.length > 0)

@@ -1,4 +1,4 @@
-/** The word that was probably meant: the closest of `words` within two edits, or a third of its length. */
+/** Finds the closest of `words` for a misspelt one, within two edits or a third of its length; undefined if none is. */
 export function nearest(word: string, words: readonly string[]): string | undefined {
   const limit = Math.max(2, Math.floor(word.length / 3));
   let best: string | undefined;

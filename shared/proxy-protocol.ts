@@ -1,7 +1,7 @@
 import { addressOf, parseAddress, type Address } from "./address/address.ts";
 import { splitHostPort } from "./address/socket-address.ts";
 
-// The PROXY protocol, versions 1 and 2: who a connection is really from, said before its first byte
+// The PROXY protocol, versions 1 and 2: a header with the client's real address before a connection's first byte
 // (https://www.haproxy.org/download/3.0/doc/proxy-protocol.txt).
 
 export type ProxyVersion = "v1" | "v2";
@@ -9,11 +9,11 @@ export type Place = { address: string; port: number };
 
 const SIGNATURE = Uint8Array.of(0x0d, 0x0a, 0x0d, 0x0a, 0x00, 0x0d, 0x0a, 0x51, 0x55, 0x49, 0x54, 0x0a);
 const V2_HEAD = 16;
-/** Bytes of the longest version 1 line, and of a version 2 header that we read: addresses and a few extensions. */
+/** Most bytes of a version 1 line, and of a version 2 header that is read here: addresses and a few extensions. */
 const MAX_V1 = 107;
 const MAX_V2 = V2_HEAD + 1024;
 
-/** The header for a visitor (`ip:port`, or an address alone); UNKNOWN or LOCAL when nothing is known of it. */
+/** Makes the header for a visitor (`ip:port`, or an address alone); UNKNOWN or LOCAL if the address can't be parsed. */
 export function proxyHeader(version: ProxyVersion, visitor: string, destination: Place): Uint8Array {
   const split = splitHostPort(visitor);
   const source = parseAddress(split?.host ?? visitor);
@@ -21,7 +21,7 @@ export function proxyHeader(version: ProxyVersion, visitor: string, destination:
   const port = split?.port === undefined ? 0 : portOf(split.port);
   if (!source.ok || port === undefined)
     return version === "v1" ? new TextEncoder().encode("PROXY UNKNOWN\r\n") : v2(undefined);
-  // Both must be of one family: the visitor's counts.
+  // Both addresses must be of one family, the visitor's.
   const unspecified = addressOf(source.value.bytes.map(() => 0));
   const to = local.ok && local.value.version === source.value.version ? local.value : unspecified;
   const ports = { from: port, to: destination.port };
@@ -46,13 +46,13 @@ function v2(who: { from: Address; to: Address; ports: { from: number; to: number
   return bytes;
 }
 
-/** `more`: the header is not there in full. `source` is null when a balancer speaks for itself (LOCAL, UNKNOWN). */
+/** `more`: the header is not complete yet. `source` is null when a balancer connects for itself (LOCAL, UNKNOWN). */
 export type ReadHeader =
   | { kind: "done"; bytes: number; source: { address: Address; port: number } | null }
   | { kind: "more" }
   | { kind: "bad" };
 
-/** Reads the header at the start of a connection. Total: any bytes in, one of three answers out. */
+/** Reads the header at the start of a connection. Never throws. */
 export function readProxyHeader(bytes: Uint8Array): ReadHeader {
   if (bytes.byteLength === 0) return { kind: "more" };
   return bytes[0] === SIGNATURE[0] ? readV2(bytes) : readV1(bytes);

@@ -1,6 +1,6 @@
-// What every parser here answers: a typed value, or one coded fault. Nothing is thrown for bad input.
+// Every parser here returns a typed value or one coded fault. Bad input throws nothing.
 
-/** Stable names of what can be wrong with something a person or a peer wrote. Prose may change, these may not. */
+/** Codes of faults in input. Messages may change, codes may not. */
 export type FaultCode =
   | "bad-ports"
   | "bad-address"
@@ -15,12 +15,12 @@ export type FaultCode =
   | "ambiguous-path"
   | "conflict";
 
-/** Why something was refused: what is wrong in one sentence, and where there is one, what to write instead. */
+/** Why input was refused: what is wrong, in one sentence, and what to write instead, if that is known. */
 export interface Fault {
   readonly code: FaultCode;
   readonly message: string;
   readonly fix?: string;
-  /** The field it is about, where that is known: `expires`, `http.ca`. */
+  /** The field that is wrong, if it is known: `expires`, `http.ca`. */
   readonly path?: string;
 }
 
@@ -34,7 +34,7 @@ export function fault<T>(code: FaultCode, message: string, fix?: string): Result
   return { ok: false, error: fix === undefined ? { code, message } : { code, message, fix } };
 }
 
-/** Parses every item; the first fault ends it. */
+/** Parses every item. Returns the first fault, if there is one. */
 export function all<T>(items: readonly string[], parse: (item: string) => Result<T>): Result<T[]> {
   const values: T[] = [];
   for (const item of items) {
@@ -51,7 +51,7 @@ export function known<T>(result: Result<T>): T {
   throw new Error(`${result.error.code}: ${result.error.message}`);
 }
 
-/** Quotes hostile text for a fault's message: short, and with nothing in it that a terminal would obey. */
+/** Quotes untrusted text for a fault's message: shortened, and with control characters escaped. */
 export function quote(text: string): string {
   const shown = text.length > 60 ? `${text.slice(0, 60)}…` : text;
   return JSON.stringify(shown).replace(/[^\x20-\x7e…]/g, (char) => {

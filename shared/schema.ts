@@ -2,9 +2,9 @@ import * as z from "zod";
 import { type Fault, type FaultCode, fault, ok, type Result } from "./result.ts";
 import { isPlainText } from "./text.ts";
 
-// Zod for the shape of what comes in, our own grammars for the words in it.
+// Zod checks the shape of input, the grammars of this folder the texts in it.
 
-/** A string in one of our grammars; the schema's output is its canonical spelling. */
+/** Makes a schema for text in one of those grammars. Its output is the canonical spelling. */
 export function spelled<T>(parse: (text: string) => Result<T>, format: (value: T) => string) {
   return z.string().transform((text, context) => {
     const parsed = parse(text);
@@ -14,19 +14,19 @@ export function spelled<T>(parse: (text: string) => Result<T>, format: (value: T
   });
 }
 
-/** One line of text for people: at most `max` characters, none of them hidden. */
+/** Makes a schema for one line of text: at most `max` characters, none of them hidden. */
 export function line(max: number) {
   return z.string().max(max).refine(isPlainText, "has control or invisible characters");
 }
 
-/** A moment in milliseconds since 1970, given as such or as ISO 8601 with its offset. */
+/** Makes a schema for a time in milliseconds since 1970, given as such or as ISO 8601 with its offset. */
 export function moment() {
   const limit = Date.UTC(10000, 0);
   const iso = z.iso.datetime({ offset: true }).transform((text) => Date.parse(text));
   return z.union([z.int(), iso]).pipe(z.int().positive().lt(limit));
 }
 
-/** The value in its schema's shape, or the first thing wrong with it, by the path to it. */
+/** Checks a value against a schema. Returns the parsed value, or the first fault with the path to it. */
 export function conform<T>(schema: z.ZodType<T>, value: unknown, code: FaultCode): Result<T> {
   const parsed = schema.safeParse(value);
   if (parsed.success) return ok(parsed.data);

@@ -3,14 +3,14 @@ import { parseEdgeUrl } from "./address/edge-url.ts";
 import { fault, ok, quote, type Result } from "./result.ts";
 
 /**
- * What a renewed token has of its own. Everything else is what the present one says: a claim that is added is bound by itself.
+ * Claims in which a renewed token may differ. All others must be the same, those of later versions too.
  */
 const OWN: ReadonlySet<string> = new Set(["iat", "exp", "jti", "iss"]);
 
 /**
- * Judges what an edge calls the successor of a token, for the end that holds it: the end can't verify a signature, and an edge
- * in hostile hands signs whatever it likes. The successor must say the same as `present`, live no longer, and name a URL that is
- * no less protected. Answers `offered`, or fault(bad-claims) with the difference.
+ * Judges a renewed token for the end that holds the present one. The end can't verify a signature, and a hostile edge could sign
+ * anything. The new token must have the same claims, live no longer, and name a URL that is no less protected. Returns `offered`,
+ * or fault(bad-claims) with the difference.
  */
 export function successor<C extends Claims>(present: C, offered: C): Result<C> {
   const [before, after] = [claimTexts(present), claimTexts(offered)];
@@ -29,8 +29,8 @@ export function successor<C extends Claims>(present: C, offered: C): Result<C> {
 }
 
 /**
- * Whether an edge may send an end that knows it by one URL to another, which the next start dials: an encrypted one, where a
- * certificate proves the name, or one as plain as before. The end's own machine is dialled by those alone that did so before.
+ * Whether an edge may move an end from one URL to another, which it dials at its next start. The new URL must be encrypted, so
+ * that a certificate proves the name, or as plain as before; and loopback only if it was loopback before.
  */
 function mayMove(from: string, to: string): boolean {
   const [before, after] = [parseEdgeUrl(from), parseEdgeUrl(to)];
@@ -43,7 +43,7 @@ function refuse<C>(difference: string): Result<C> {
   return fault("bad-claims", `it is no successor of the present token: ${difference}`);
 }
 
-/** Each claim as text, to be compared: parsed claims have one spelling. */
+/** Writes each claim as text for comparing: parsed claims have one spelling. */
 function claimTexts(claims: Claims): Map<string, string> {
   return new Map(Object.entries(claims).map(([name, value]) => [name, JSON.stringify(value)]));
 }

@@ -1,15 +1,15 @@
-// Text from outside, on its way into a log, a terminal or the register.
+// Makes text from outside safe for a log, a terminal or the register.
 
-/** Characters a log line keeps of one value. */
+/** Most characters of one value in a log line. */
 const MAX_LOGGED = 256;
 
 // Controls and line separators (they forge lines and command terminals), format characters (they reorder or hide
-// text: U+202E, zero-width, tags), lone surrogates, private use, and invisible Hangul fillers. The two joiners stay,
-// for Persian, Indian scripts and emoji are misspelt without them.
+// text: U+202E, zero-width, tags), lone surrogates, private use, and invisible Hangul fillers. The two joiners are allowed,
+// because Persian, Indian scripts and emoji need them.
 const HIDDEN = /(?![\u200C\u200D])[\p{Cc}\p{Cf}\p{Cs}\p{Co}\p{Zl}\p{Zp}\u115F\u1160\u3164\uFFA0]/u;
 const HIDDEN_ALL = new RegExp(HIDDEN.source, "gu");
 
-/** The text on one line and harmless: hidden characters as `\u{1b}`, cut to `max` characters with `…` as the last. */
+/** Makes text harmless on one line: hidden characters become `\u{1b}`, and it is cut to `max` characters, `…` included. */
 export function clean(text: string, max = MAX_LOGGED): string {
   // Cut first: hostile text may be long, and a character becomes at most ten.
   const escaped = text
@@ -20,7 +20,7 @@ export function clean(text: string, max = MAX_LOGGED): string {
   return `${kept}…`;
 }
 
-/** Whether the text has nothing hidden in it: what register fields must be. */
+/** Whether text has no hidden character, as register fields must. */
 export function isPlainText(text: string): boolean {
   return !HIDDEN.test(text);
 }

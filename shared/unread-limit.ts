@@ -1,21 +1,21 @@
-/** A reader that this process keeps bytes for. */
+/** A reader for which this process keeps bytes. */
 export interface SlowReader {
-  /** Where it comes from: an address, a target. Backlogs are compared by source, and then by waiter. */
+  /** Its address or target. Unread bytes are compared by source, and then by reader. */
   readonly source: string;
-  /** Bytes that wait for it now, with what keeping them costs. */
+  /** Bytes that it has unread now, with the overhead of keeping them. */
   readonly unread: () => number;
-  /** Drops what waits, because others need the room; it is not counted afterwards. */
+  /** Drops its unread bytes, because all together are too many. It is not counted afterwards. */
   readonly evict: () => void;
 }
 
-/** Milliseconds between two looks at all waiters, which find out what has been read meanwhile. */
+/** Milliseconds between two measurements of all readers, which show what they have read since. */
 const MEASURE_MS = 50;
-/** Part of the room for readers whose senders can be made to wait: what is on its way already comes on top. */
+/** Part of the limit for readers whose senders can be made to wait: bytes in flight come on top of it. */
 const FLOW_CONTROLLED_PART = 1 / 4;
 
 /**
- * Holds to one bound what waits in one process for readers that are slow or have stopped. Beyond it the source with the
- * largest backlog loses its largest waiter: a sender that can't be made to wait must not take the room of all others.
+ * Limits the bytes that one process keeps for slow or stalled readers. Beyond it, the source with most unread bytes loses its
+ * largest reader, so that a sender that can't be made to wait doesn't use up the limit for all others.
  */
 export class UnreadLimit {
   readonly #max: number;
@@ -25,18 +25,18 @@ export class UnreadLimit {
   #total = 0;
   #measuredAt = Number.NEGATIVE_INFINITY;
 
-  /** `most`: bytes for all together. `now` in milliseconds. */
+  /** `most`: bytes for all readers together. `now` returns milliseconds. */
   constructor(most: number, now: () => number = () => Date.now()) {
     this.#max = most;
     this.#now = now;
   }
 
-  /** Bytes that were found waiting last. */
+  /** Unread bytes of all readers, as last measured. */
   get total(): number {
     return this.#total;
   }
 
-  /** Counts a waiter from its first note on, until it is removed. */
+  /** Measures a reader, and evicts the largest ones while the total is over the limit. It counts until it is removed. */
   note(waiter: SlowReader): void {
     this.#measure(waiter);
     if (this.#total <= this.#max) return;
@@ -50,8 +50,8 @@ export class UnreadLimit {
   }
 
   /**
-   * Answers how many bytes may wait for one waiter before its sender is made to wait: as many as are left free, so that
-   * the first readers that stop do not take all, and at most `most`.
+   * Returns how many bytes one reader may have unread before its sender is made to wait: as many as are left free, so that the
+   * first readers that stall don't use up everything, and at most `most`.
    */
   limitFor(waiter: SlowReader, most: number): number {
     if (this.#left(waiter) < most && this.#now() - this.#measuredAt >= MEASURE_MS) this.#measureAll();
@@ -78,14 +78,14 @@ export class UnreadLimit {
     waiter.evict();
   }
 
-  /** The waiter that holds most, of the source that does. */
+  /** The reader with most unread bytes, of the source with most. */
   #largest(): SlowReader {
     const sources = new Map<string, number>();
     for (const [{ source }, bytes] of this.#measured) sources.set(source, (sources.get(source) ?? 0) + bytes);
     const [largest] = [...this.#measured].toSorted(
       ([a, bytesA], [b, bytesB]) => (sources.get(b.source) ?? 0) - (sources.get(a.source) ?? 0) || bytesB - bytesA,
     );
-    if (largest === undefined) throw new Error("nothing waits, and yet it is too much");
+    if (largest === undefined) throw new Error("over the limit without a reader");
     return largest[0];
   }
 }

@@ -2,7 +2,7 @@ import { type Address, parseAddress, samePrefix } from "./address.ts";
 import { readings } from "./disguise.ts";
 import { known } from "../result.ts";
 
-/** What kind of place an address is, most dangerous to dial first: the order decides between several readings. */
+/** Classes of addresses, the most dangerous to dial first: of several readings of an address, the first class counts. */
 const CLASSES = [
   "metadata",
   "unspecified",
@@ -34,7 +34,7 @@ const TABLE: readonly (readonly [AddressClass, ...string[]])[] = [
   ["private", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7", "fec0::/10"],
   ["cgnat", "100.64.0.0/10"],
   ["reserved", "192.0.0.0/24", "192.0.2.0/24", "192.88.99.0/24", "198.18.0.0/15", "198.51.100.0/24", "203.0.113.0/24"],
-  // Forms that only what is inside them can judge: Teredo, NAT64, IPv4-compatible, IPv4-translated.
+  // Forms that are judged by the address inside them: Teredo, NAT64, IPv4-compatible, IPv4-translated.
   ["public", "2001::/32", "64:ff9b::/96", "::/96", "::ffff:0:0:0/96"],
   ["reserved", "240.0.0.0/4", "2001::/23", "2001:db8::/32", "3fff::/20"],
   ["public", "2000::/3"],
@@ -48,7 +48,7 @@ function prefix(name: AddressClass, cidr: string) {
   return { name, bytes: known(parseAddress(text)).bytes, bits: Number(bits) };
 }
 
-/** What this address is, and if another is inside it, the more dangerous of the two. */
+/** Classifies an address. If another is inside it, the more dangerous class of the two counts. */
 export function classify(address: Address): AddressClass {
   const classes = readings(address).map(classOfOne);
   return CLASSES.find((name) => classes.includes(name)) ?? "public";
@@ -58,18 +58,18 @@ function classOfOne({ bytes }: Address): AddressClass {
   return PREFIXES.find((entry) => samePrefix(entry.bytes, bytes, entry.bits))?.name ?? "public";
 }
 
-/** Whether no rule may ever make this a target: it names no single other host. `0.0.0.0` reaches the machine itself. */
+/** Whether an address can never be a target, because it doesn't name one host. `0.0.0.0` reaches the machine itself. */
 export function isNoTarget(address: Address): boolean {
   const name = classify(address);
   return name === "unspecified" || name === "multicast" || name === "broadcast";
 }
 
-/** Whether an address is this very machine's own, or one that is inside it: 127.0.0.0/8, ::1. */
+/** Whether an address, or one inside it, is loopback: 127.0.0.0/8, ::1. */
 export function isLoopback(address: Address): boolean {
   return readings(address).some((reading) => classOfOne(reading) === "loopback");
 }
 
-/** Whether a canonical host name is this very machine by definition (RFC 6761 section 6.3), whatever a resolver says. */
+/** Whether a canonical host name is loopback by definition (RFC 6761 section 6.3), whatever a resolver says. */
 export function isLoopbackName(host: string): boolean {
   return host === "localhost" || host.endsWith(".localhost");
 }

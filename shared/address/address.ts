@@ -14,9 +14,9 @@ export interface Address {
 const MAX_LENGTH = 45;
 
 /**
- * `192.168.2.101` or `2001:db8::5`, and nothing else: no octal, hexadecimal or short IPv4, no brackets, no zone.
- * IPv4-mapped IPv6 (`::ffff:10.0.0.1`) is what a dual-stack socket calls an IPv4 peer, so it *is* that IPv4 address.
- * Other forms that carry an IPv4 address stay IPv6: disguise.ts looks through them.
+ * Parses `192.168.2.101` or `2001:db8::5`, and nothing else: no octal, hexadecimal or short IPv4, no brackets, no zone.
+ * A dual-stack socket calls an IPv4 peer by an IPv4-mapped address (`::ffff:10.0.0.1`), so that becomes the IPv4 address.
+ * Other forms that contain an IPv4 address stay IPv6: disguise.ts handles them.
  */
 export function parseAddress(text: string): Result<Address> {
   if (text.includes("%")) {
@@ -35,7 +35,7 @@ export function parseAddress(text: string): Result<Address> {
   );
 }
 
-/** The address with these 4 or 16 bytes; the 16 bytes of a mapped one give the IPv4 address. */
+/** Makes an address of 4 or 16 bytes; an IPv4-mapped one becomes the IPv4 address. */
 export function addressOf(bytes: readonly number[]): Address {
   if (bytes.length === 4) return { version: 4, bytes, text: bytes.join(".") };
   if (isMapped(bytes)) return addressOf(bytes.slice(12));
@@ -56,7 +56,7 @@ export function prefixOf(bytes: readonly number[], bits: number): number[] {
   return bytes.map((byte, index) => byte & (0xff << Math.min(8, Math.max(0, 8 * (index + 1) - bits))) & 0xff);
 }
 
-/** What to count one source by: an IPv4 address, or the /64 of an IPv6 one, within which a host has 2^64 to choose from. */
+/** Names the source that an address counts for: itself, or the /64 of an IPv6 one, because one host has a whole /64. */
 export function sourceBucket(address: Address): string {
   if (address.version === 4) return address.text;
   return `${ipv6Text(prefixOf(address.bytes, 64))}/64`;

@@ -9,7 +9,7 @@ export interface Cidr {
   readonly text: string;
 }
 
-/** `10.0.0.0/8`, `fd00::/8`, or one address. `::ffff:10.0.0.0/104` is 10.0.0.0/8. Host bits must be zero. */
+/** Parses `10.0.0.0/8`, `fd00::/8`, or one address. `::ffff:10.0.0.0/104` is 10.0.0.0/8. Host bits must be zero. */
 export function parseCidr(text: string): Result<Cidr> {
   const [base = "", bitsText, ...rest] = text.split("/");
   const parsed = parseAddress(base);
@@ -43,23 +43,23 @@ function parseBits(text: string): number {
   return /^(?:0|[1-9]\d{0,2})$/.test(text) ? Number(text) : NaN;
 }
 
-/** Whether this very address is in it; an IPv4 address inside an IPv6 one doesn't count. */
+/** Whether an address is in the network; an IPv4 address inside an IPv6 one doesn't count. */
 export function cidrContains(cidr: Cidr, address: Address): boolean {
   return samePrefix(cidr.network.bytes, address.bytes, cidr.bits);
 }
 
-/** Bits under which a network is no list of somebody's addresses any more: 10.0.0.0/8 and fc00::/7 are. */
+/** Prefix lengths below which a network is too wide to name anyone's addresses: 10.0.0.0/8 and fc00::/7 are not. */
 const LEAST_BITS = { 4: 8, 6: 7 } as const;
 
-/** Whether it is the whole internet, or so much of it that being in it says nothing. */
+/** Whether a network is the whole internet, or so much of it that an address in it says nothing. */
 export function isWide({ network, bits }: Cidr): boolean {
   return bits < LEAST_BITS[network.version];
 }
 
 /**
- * The policy on sources: deny wins, and an empty `allow` is everyone.
- * A disguise never helps: `deny` sees through it, `allow` does not, because whoever owns an IPv6 network
- * can write any IPv4 address into the lower half of it.
+ * Whether the lists let an address in: `deny` wins, and an empty `allow` allows every address.
+ * `deny` also checks IPv4 addresses inside an IPv6 one; `allow` does not, because the owner of an IPv6 network can write any
+ * IPv4 address into the lower half of it.
  */
 export function allows(allow: readonly Cidr[], deny: readonly Cidr[], address: Address): boolean {
   const all = readings(address);

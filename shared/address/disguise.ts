@@ -1,14 +1,14 @@
 import { type Address, addressOf, samePrefix } from "./address.ts";
 
-// IPv6 addresses that carry an IPv4 one. A translator or a tunnel somewhere may deliver to the address inside,
-// so whoever judges an address judges everything it may mean. (Mapped ::ffff:0:0/96 never gets here: see parseAddress.)
+// IPv6 addresses that contain an IPv4 one. A translator or a tunnel may deliver to the address inside, so a rule about an address
+// has to be checked for everything that it may mean. (Mapped ::ffff:0:0/96 never gets here: see parseAddress.)
 
 const LOCAL_NAT64 = [0x00, 0x64, 0xff, 0x9b, 0x00, 0x01];
 
 interface Disguise {
   /** Leading bytes of the form, all bits counting. */
   readonly prefix: readonly number[];
-  /** Where the IPv4 bytes are; several where the address itself doesn't tell. */
+  /** Offsets at which the IPv4 bytes may be: several where the address itself doesn't tell. */
   readonly at: readonly (readonly number[])[];
   /** Whether the bytes are stored inverted. */
   readonly inverted?: boolean;
@@ -31,7 +31,7 @@ const DISGUISES: readonly Disguise[] = [
   { prefix: [0x20, 0x01, 0, 0], at: [LAST], inverted: true },
 ];
 
-/** Every IPv4 address that may be inside this one; none for IPv4 and ordinary IPv6. */
+/** Finds every IPv4 address that may be inside an address; none for IPv4 and ordinary IPv6. */
 export function disguised(address: Address): Address[] {
   const { version, bytes } = address;
   if (version === 4 || isPlain(bytes)) return [];
@@ -40,7 +40,7 @@ export function disguised(address: Address): Address[] {
     if (!samePrefix(prefix, bytes.slice(0, prefix.length), prefix.length * 8)) continue;
     for (const places of at) {
       const inner = places.map((place) => (bytes[place] ?? 0) ^ (inverted ? 0xff : 0));
-      // Of several layouts all but one read padding: 0.x.x.x is no host anyone could reach through a translator.
+      // With several layouts, all but one read padding as 0.x.x.x, which no translator can reach.
       if (at.length === 1 || inner[0] !== 0) found.push(addressOf(inner));
     }
   }
@@ -51,12 +51,12 @@ export function disguised(address: Address): Address[] {
   return found;
 }
 
-/** The address itself, then everything inside it. */
+/** Returns the address itself, then every address inside it. */
 export function readings(address: Address): Address[] {
   return [address, ...disguised(address)];
 }
 
-/** `::` and `::1` are not IPv4-compatible, though they look it. */
+/** `::` and `::1` look IPv4-compatible, but are not. */
 function isPlain(bytes: readonly number[]): boolean {
   return bytes.slice(0, 15).every((byte) => byte === 0) && (bytes[15] ?? 0) <= 1;
 }

@@ -4,14 +4,14 @@ import { parseEndpoint } from "./endpoint.ts";
 import { fault, ok, quote, type Result } from "../result.ts";
 import { bracketed } from "./socket-address.ts";
 
-/** Where an edge is reached: the canonical URL that is the `iss` of its tokens. */
+/** The canonical URL of an edge: the `iss` of its tokens. */
 export interface EdgeUrl {
   /** Canonical: lower case, no default port, no path, no slash at the end. */
   readonly text: string;
   /** Canonical, IPv6 without brackets. */
   readonly host: string;
   readonly isLoopback: boolean;
-  /** `http:`: what is said there can be read on the way. */
+  /** `http:`, which is unencrypted. */
   readonly isPlain: boolean;
 }
 
@@ -37,7 +37,7 @@ export function parseEdgeUrl(text: string): Result<EdgeUrl> {
   });
 }
 
-/** Whether a canonical host is this very machine. */
+/** Whether a canonical host is loopback, by address or by name. */
 export function isLoopbackHost(host: string): boolean {
   if (isLoopbackName(host)) return true;
   const address = parseAddress(host);

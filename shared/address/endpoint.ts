@@ -36,11 +36,11 @@ export type Endpoint = PortEndpoint | HttpEndpoint | ServiceEndpoint;
 
 const MAX_LENGTH = 512;
 const MAX_PREFIX = 256;
-// Unreserved characters only (RFC 3986): nothing that has a second spelling, or means something to a path or a cookie.
+// Unreserved characters only (RFC 3986), which have no second spelling and no meaning in a path or a cookie.
 const SEGMENT = /^[A-Za-z0-9._~-]+$/;
 const FORMS = "Write 8080/tcp, 5060/udp, 10000-10019/udp, https://HOST[:PORT][/PREFIX] or SITE/NAME.";
 
-/** Any form of an endpoint. */
+/** Parses any form of an endpoint. */
 export function parseEndpoint(text: string): Result<Endpoint> {
   if (text.length > MAX_LENGTH)
     return fault("bad-endpoint", `An endpoint has at most ${MAX_LENGTH} characters.`, FORMS);
@@ -100,7 +100,7 @@ function parseWildcard(text: string): Result<string> {
   return parent.ok ? ok(`*.${parent.value}`) : parent;
 }
 
-/** `/app/v2`, a trailing slash dropped. */
+/** Parses `/app/v2`; a trailing slash is dropped. */
 function parsePrefix(path: string): Result<string> {
   const prefix = path.replace(/\/$/, "");
   if (prefix === "") return ok("");
@@ -128,7 +128,7 @@ export function formatEndpoint(endpoint: Endpoint): string {
   }
 }
 
-/** What its visitors speak: a service is TCP, as it is a byte stream; HTTP has no transport of its own. */
+/** The transports of an endpoint: TCP for a service, which is a byte stream; none for HTTP. */
 export function transports(endpoint: Endpoint): readonly Transport[] {
   switch (endpoint.kind) {
     case "port":
@@ -140,7 +140,10 @@ export function transports(endpoint: Endpoint): readonly Transport[] {
   }
 }
 
-/** Everything it occupies, one endpoint each: one port and transport, a URL, a service. A single one is itself, the same object. */
+/**
+ * Lists everything that an endpoint occupies: each port and transport, a URL, a service. A single one is returned itself, as
+ * the same object.
+ */
 export function concreteEndpoints(endpoint: Endpoint): Endpoint[] {
   if (endpoint.kind !== "port" || (endpoint.first === endpoint.last && endpoint.transport !== "tcp+udp"))
     return [endpoint];
@@ -158,8 +161,8 @@ export function endpointKeys(endpoint: Endpoint): string[] {
 }
 
 /**
- * What both would occupy (`8080/tcp`, a URL, `SITE/NAME`), or undefined.
- * Hosts that differ in port or prefix live together: the more exact one is served.
+ * Finds something that both endpoints would occupy (`8080/tcp`, a URL, `SITE/NAME`); undefined if there is nothing.
+ * Hosts that differ in port or prefix don't overlap: the more exact one is served.
  */
 export function overlap(a: Endpoint, b: Endpoint): string | undefined {
   if (a.kind === "port" && b.kind === "port") {

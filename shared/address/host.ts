@@ -8,9 +8,9 @@ const LABEL = /^[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?$/;
 const ENDS_IN_NUMBER = /(?:^|\.)(?:\d+|0x[0-9a-f]*)$/;
 
 /**
- * A host by name or address, in its one spelling: lower case, no trailing dot, addresses canonical and unbracketed.
+ * Parses a host by name or address into its canonical spelling: lower case, no trailing dot, addresses without brackets.
  * `nvr.lan`, `192.168.2.5`, `fd00::5` (given in brackets). Names are ASCII: international ones in punycode.
- * Underscores are let through, because devices in LANs have them.
+ * Underscores are allowed, because devices in LANs have them.
  */
 export function parseHost(split: HostPort): Result<string> {
   const { host, inBrackets } = split;
@@ -21,7 +21,7 @@ export function parseHost(split: HostPort): Result<string> {
   return parseHostName(host);
 }
 
-/** The part of `parseHost` for names alone. */
+/** Parses a host name, as `parseHost` does. */
 export function parseHostName(text: string): Result<string> {
   // Before lower-casing, which turns some letters of other scripts into ASCII.
   if (/\P{ASCII}/u.test(text)) {
@@ -31,7 +31,7 @@ export function parseHostName(text: string): Result<string> {
   if (ENDS_IN_NUMBER.test(name)) {
     return fault(
       "bad-host",
-      `${quote(text)} looks like an address but is none.`,
+      `${quote(text)} looks like an address but is not a valid one.`,
       "Write IPv4 as four decimal numbers, 127.0.0.1.",
     );
   }

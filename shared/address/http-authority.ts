@@ -2,7 +2,7 @@ import { parseHost } from "./host.ts";
 import { parsePort } from "./ports.ts";
 import { bracketed, splitHostPort } from "./socket-address.ts";
 
-/** What a request is addressed to, in its one spelling. */
+/** The authority of a request, in its canonical spelling. */
 export type Authority = {
   scheme: "http" | "https";
   /** Canonical, no brackets. */
@@ -13,10 +13,10 @@ export type Authority = {
 };
 
 const DEFAULT_PORT = { http: 80, https: 443 } as const;
-/** One colon before the port, none of user, path, list or escape. Brackets only around IPv6. */
+/** At most one colon, before the port; no user, path, list or escape. Brackets only around IPv6. */
 const SHAPE = /^(?:[a-z0-9_](?:[a-z0-9_.-]{0,253}[a-z0-9_])?\.?|\[[0-9a-f:.]{2,45}\])(?::[0-9]{1,5})?$/;
 
-/** A Host header; undefined for any that could be read in two ways. */
+/** Parses a Host header; undefined for one that could be read in two ways. */
 export function parseAuthority(text: string, scheme: "http" | "https"): Authority | undefined {
   const lower = text.toLowerCase();
   if (!SHAPE.test(lower)) return undefined;

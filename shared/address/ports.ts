@@ -11,10 +11,10 @@ export type Ports = readonly PortRange[];
 
 export const EVERY_PORT: Ports = [{ first: 1, last: 65535 }];
 
-/** Ranges in one list: more than any register has, few enough to search one by one. */
+/** Most ranges in one list: more than any register has, and few enough for a linear search. */
 const MAX_RANGES = 256;
 
-/** `8080`: decimal, no sign, no leading zero, no space; 0 is no port. */
+/** Parses `8080`: decimal, without sign, leading zero or space; 0 is not a port. */
 export function parsePort(text: string): Result<number> {
   if (/^[1-9]\d{0,4}$/.test(text) && Number(text) <= 65535) return ok(Number(text));
   return fault("bad-ports", `${quote(text)} is not a port (1 to 65535).`);
@@ -29,12 +29,12 @@ export function parsePortRange(text: string): Result<PortRange> {
   if (!last.ok) return last;
   if (rest.length > 0) return fault("bad-ports", `${quote(text)} is not a range of ports.`);
   if (first.value > last.value) {
-    return fault("bad-ports", `${text} runs backwards.`, `Write ${last.value}-${first.value}.`);
+    return fault("bad-ports", `The range ${text} runs backwards.`, `Write ${last.value}-${first.value}.`);
   }
   return ok({ first: first.value, last: last.value });
 }
 
-/** `8080,8090-8099`, in any order; overlaps are merged. No spaces: a list that a shell would split is refused. */
+/** Parses `8080,8090-8099`, in any order; overlaps are merged. Spaces are refused, because a shell would split the list there. */
 export function parsePorts(text: string): Result<Ports> {
   const pieces = text.split(",");
   if (pieces.length > MAX_RANGES) {

@@ -2,14 +2,14 @@ import { type Address, parseAddress } from "./address.ts";
 import { parsePort } from "./ports.ts";
 import { fault, ok, quote, type Result } from "../result.ts";
 
-/** One end of a TCP connection or of a flow. */
+/** Address and port of one end of a TCP connection or a flow. */
 export interface SocketAddress {
   readonly address: Address;
   /** 1 to 65535; 0 only where `parseListen` says so. */
   readonly port: number;
 }
 
-/** `1.2.3.4:80` or `[::1]:80`, as runtimes print a peer. */
+/** Parses `1.2.3.4:80` or `[::1]:80`, as runtimes print a peer. */
 export function parseSocketAddress(text: string): Result<SocketAddress> {
   const split = splitHostPort(text);
   if (!split?.port) {
@@ -21,7 +21,10 @@ export function parseSocketAddress(text: string): Result<SocketAddress> {
   return address.ok ? ok({ address: address.value, port: port.value }) : address;
 }
 
-/** Where a local listener binds: `8080`, `127.0.0.1:8080`, `[::1]:8080`. A bare port is loopback; port 0 is any free one. */
+/**
+ * Parses the address of a local listener: `8080`, `127.0.0.1:8080`, `[::1]:8080`. A bare port is on loopback; port 0 is any
+ * free one.
+ */
 export function parseListen(text: string): Result<SocketAddress> {
   const full = /^\d+$/.test(text) ? `127.0.0.1:${text}` : text;
   if (!full.endsWith(":0")) return parseSocketAddress(full);
@@ -43,21 +46,23 @@ export function bracketed(host: string): string {
   return host.includes(":") ? `[${host}]` : host;
 }
 
-/** A host, the text after its colon if there is one, and whether the host stood in brackets. */
+/** A host, the text after its colon if there is one, and whether the host was in brackets. */
 export interface HostPort {
   readonly host: string;
   readonly port: string | undefined;
   readonly inBrackets: boolean;
 }
 
-/** Takes `host`, `host:port`, `[host]` or `[host]:port` apart; nothing is validated. Bare IPv6 is nothing of these. */
+/**
+ * Splits `host`, `host:port`, `[host]` or `[host]:port` without validating it. Undefined for anything else, such as bare IPv6.
+ */
 export function splitHostPort(text: string): HostPort | undefined {
   const match = /^(?:\[([^[\]]*)\]|([^:[\]]*))(?::([^:[\]]*))?$/.exec(text);
   if (!match) return undefined;
   return { host: match[1] ?? match[2] ?? "", port: match[3], inBrackets: match[1] !== undefined };
 }
 
-/** The address of a host that must be one: brackets are for IPv6 and IPv6 is in brackets. */
+/** Parses a host that must be an address: IPv6 must be in brackets, IPv4 must not. */
 export function parseHostAddress({ host, inBrackets }: HostPort): Result<Address> {
   if (inBrackets === host.includes(":")) return parseAddress(host);
   const wrong = inBrackets ? "has brackets, which are for IPv6" : "is IPv6 without its brackets";

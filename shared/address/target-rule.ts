@@ -15,7 +15,7 @@ export interface NetworkRule {
   readonly ports: Ports;
 }
 
-/** `nvr.lan:554`: the target as it is named, wherever it resolves to. */
+/** `nvr.lan:554`: the target by its name, whatever it resolves to. */
 export interface NameRule {
   readonly kind: "name";
   readonly host: string;
@@ -28,45 +28,45 @@ export interface SocketRule {
   readonly path: string;
 }
 
-/** What an agent's own `--allow` and `--deny` may say. A token says networks only: names and sockets are the machine's affair. */
+/** A rule of an agent's own `--allow` or `--deny`. A token has networks only: what names and sockets mean differs by machine. */
 export type TargetRule = NetworkRule | NameRule | SocketRule;
 
-/** All there is, the agent's own machine too: a token that was asked for with these, or issued before there were others. */
+/** Targets of a token for everything, the agent's own machine included; also of tokens issued before OTHER_MACHINES existed. */
 export const EVERY_TARGET: readonly string[] = ["0.0.0.0/0", "[::/0]"];
 
 /**
- * Other machines only: a token that was asked for without targets. Whether its agent reaches its own loopback, where services
- * trust whoever comes, is left to that agent's `--allow`. Written as networks, so that agents that know no more keep to them.
+ * Targets of a token that was requested without any: other machines only. The agent's `--allow` decides whether it may dial its
+ * own loopback, where services often trust every client. Written as networks, so that older agents enforce them, too.
  */
 export const OTHER_MACHINES: readonly string[] = [
   ...["0.0.0.0/2", "64.0.0.0/3", "96.0.0.0/4", "112.0.0.0/5", "120.0.0.0/6", "124.0.0.0/7", "126.0.0.0/8"],
   ...["128.0.0.0/1", "[2000::/3]", "[fc00::/7]", "[fe80::/9]", "[64:ff9b::/32]"],
 ];
 
-/** Whether a token's targets are those of one that was asked for without any. */
+/** Whether a token's targets are those of a token that was requested without any. */
 export function leavesLoopback(targets: readonly string[]): boolean {
   return targets.length === OTHER_MACHINES.length && targets.every((text, at) => text === OTHER_MACHINES[at]);
 }
 
-/** What a token's targets are called where the networks would say little; undefined for those that say it best themselves. */
+/** Names a token's targets where the list of networks would tell little; undefined for all others. */
 export function targetsName(targets: readonly string[]): string | undefined {
   if (leavesLoopback(targets)) return "any target but the agent's own loopback";
   return targets.join(" ") === EVERY_TARGET.join(" ") ? "any target" : undefined;
 }
 
-/** What is asked for in a token, as networks: `localhost[:PORTS]` is what it leads to on every machine, anything else itself. */
+/** Turns a requested target into networks: `localhost[:PORTS]` into the loopback addresses, any other into itself. */
 export function networksAsked(text: string): string[] {
   const [, ports] = /^localhost\.?((?::.*)?)$/is.exec(text) ?? [];
   return ports === undefined ? [text] : [`127.0.0.1${ports}`, `[::1]${ports}`];
 }
 
-/** A rule of a token. */
+/** Parses a rule of a token. */
 export function parseNetworkRule(text: string): Result<NetworkRule> {
   const parts = /^(?:\[([^[\]]*)\]|([^:[\]]*))(?::(.*))?$/s.exec(text);
   const network = parts?.[1] ?? parts?.[2] ?? "";
   const isIpv6 = network.includes(":");
   if (!parts || isIpv6 !== (parts[1] !== undefined) || parts[3]?.includes(":")) {
-    // fd00::5:80 is an address by itself: unbracketed, a port would silently become part of it.
+    // fd00::5:80 is an address: without brackets, a port would silently become part of it.
     return fault(
       "bad-rule",
       `${quote(text)} is not CIDR or CIDR:PORTS.`,
@@ -79,7 +79,7 @@ export function parseNetworkRule(text: string): Result<NetworkRule> {
   return ports.ok ? ok({ kind: "network", cidr: cidr.value, ports: ports.value }) : ports;
 }
 
-/** A rule of an agent's `--allow` or `--deny`. */
+/** Parses a rule of an agent's `--allow` or `--deny`. */
 export function parseTargetRule(text: string): Result<TargetRule> {
   if (text.startsWith("unix:/")) {
     const target = parseTarget(text);
@@ -102,7 +102,7 @@ export function formatTargetRule(rule: TargetRule): string {
     : `${where}:${formatPorts(rule.ports)}`;
 }
 
-/** What is about to be dialled: the target's host as written, what it resolved to, the port. */
+/** A dial to be judged: the target's host as written, the address it resolved to, and the port. */
 export interface Dialling {
   readonly host: string;
   readonly address: Address;
@@ -110,8 +110,8 @@ export interface Dialling {
 }
 
 /**
- * Whether the rules let an agent dial this. Everything an address may mean has to be allowed: `[::/0]` alone doesn't
- * reach 10.0.0.1 as 64:ff9b::a00:1. A cloud's metadata address must be named by itself, not lie in a network.
+ * Whether the rules let an agent dial this. Every address inside the address has to be allowed: `[::/0]` alone doesn't allow
+ * 10.0.0.1 as 64:ff9b::a00:1. A cloud's metadata address must be named by itself; a network that contains it is not enough.
  */
 export function permits(rules: readonly TargetRule[], dialling: Dialling): boolean {
   const { host, address, port } = dialling;
@@ -131,8 +131,8 @@ export function permits(rules: readonly TargetRule[], dialling: Dialling): boole
 }
 
 /**
- * The rules that name an agent's own loopback: a network within it, or `localhost`. A wide network is no such word, nor is a
- * name that happens to lead there.
+ * Selects the rules that name an agent's own loopback: a network within it, or `localhost`. Neither a wide network nor a name that
+ * resolves to it counts.
  */
 export function namingLoopback(rules: readonly TargetRule[]): TargetRule[] {
   return rules.filter((rule) => {
@@ -142,10 +142,13 @@ export function namingLoopback(rules: readonly TargetRule[]): TargetRule[] {
   });
 }
 
-/** What names lead to now, by the name; a name that is missing may lead anywhere. */
+/** Addresses that names resolve to now, by name. A missing name may resolve to any address. */
 export type Meanings = ReadonlyMap<string, readonly Address[]>;
 
-/** The names whose meaning decides whether `rules` forbid a port, or any. `localhost` has one that no resolver can change. */
+/**
+ * Lists the names that must be resolved to decide whether `rules` forbid a port, or any. Not `localhost`, which no resolver
+ * can change.
+ */
 export function namesIn(rules: readonly TargetRule[], port?: number): string[] {
   return rules.flatMap((rule) => {
     if (rule.kind !== "name" || isLoopbackName(rule.host)) return [];
@@ -153,7 +156,7 @@ export function namesIn(rules: readonly TargetRule[], port?: number): string[] {
   });
 }
 
-/** Whether any of the rules forbids this: by name, by what that name leads to, by address, by an address inside the address. */
+/** Whether a rule forbids a dial: by name, by an address that the name resolves to, by address, or by an address inside it. */
 export function forbids(rules: readonly TargetRule[], dialling: Dialling, meanings: Meanings): boolean {
   const { host, address, port } = dialling;
   const own = readings(address);

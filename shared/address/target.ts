@@ -19,27 +19,27 @@ export interface HttpTarget {
   readonly port: number;
 }
 
-/** `unix:/run/app.sock`, a byte stream, or `http+unix:/run/app.sock`, a HTTP server: a socket on the agent's machine. */
+/** A socket on the agent's machine: `unix:/run/app.sock`, a byte stream, or `http+unix:/run/app.sock`, an HTTP server. */
 export interface UnixTarget {
   readonly kind: "unix" | "http+unix";
   readonly path: string;
 }
 
-/** What an agent dials. Hosts are canonical; whether it may be dialled is for the agent to say, on the resolved address. */
+/** What an agent dials. Hosts are canonical. The agent decides whether it may dial, by the resolved address. */
 export type Target = PortTarget | HttpTarget | UnixTarget;
 
 const MAX_LENGTH = 512;
-/** Bytes of a socket's path: sun_path of Linux, less the closing zero. */
+/** Most bytes of a socket's path: Linux's sun_path without the final zero. */
 const MAX_PATH = 107;
 const DEFAULT_PORT = { http: 80, https: 443 } as const;
 const FORMS = "Write HOST:PORT, [IPV6]:PORT, http(s)://HOST[:PORT] or unix:/PATH.";
 
-/** Any form of a target. */
+/** Parses any form of a target. */
 export function parseTarget(text: string): Result<Target> {
   if (text.length > MAX_LENGTH) return fault("bad-target", `A target has at most ${MAX_LENGTH} characters.`, FORMS);
-  // Nothing here has a second reading anywhere: no spaces, controls, userinfo, escapes, queries.
+  // No spaces, controls, userinfo, escapes or queries: no other program can read a target in another way.
   if (/[^\x21-\x7e]|[@#?%\\]/.test(text)) {
-    return fault("bad-target", `${quote(text)} has characters no target has.`, FORMS);
+    return fault("bad-target", `${quote(text)} has characters that no target may have.`, FORMS);
   }
   const scheme = /^(https?):\/\/(.*)$/.exec(text);
   if (scheme) return parseHttpTarget(scheme[1] === "https" ? "https" : "http", scheme[2] ?? "");
@@ -72,7 +72,7 @@ function parseHttpTarget(scheme: "http" | "https", rest: string): Result<HttpTar
   if (!target.ok) return target;
   const { host, first, last } = target.value;
   if (first !== last)
-    return fault("bad-target", "A HTTP target is one port.", `Write ${scheme}://${formatHostPort(host, first)}.`);
+    return fault("bad-target", "An HTTP target is one port.", `Write ${scheme}://${formatHostPort(host, first)}.`);
   return ok({ kind: "http", scheme, host, port: first });
 }
 
@@ -114,20 +114,22 @@ export function formatTarget(target: Target): string {
 }
 
 /**
- * The one target behind `port` of a range endpoint, port for port. `range` and `target` have the same size, or the
- * target is one port and the first of as many.
+ * Returns the target for `port` of a range endpoint, port for port. `range` and `target` must have the same size, or the target
+ * is one port: the first of as many.
  */
 export function targetAt(target: PortTarget, range: PortRange, port: number): PortTarget {
   const at = target.first + (port - range.first);
   return { ...target, first: at, last: at };
 }
 
-/** `target` with as many ports as `range`, a single port being the first of them. Refuses other sizes, and ports past 65535. */
+/**
+ * Gives a target as many ports as `range`: a single port becomes the first of them. Refuses other sizes, and ports over 65535.
+ */
 export function stretch(target: PortTarget, range: PortRange): Result<PortTarget> {
   const size = rangeSize(range);
   const fitting = { first: target.first, last: target.first + size - 1 };
   if (fitting.last > 65535) {
-    return fault("bad-mapping", `${size} ports from ${target.first} on go past 65535.`, "Choose a lower first port.");
+    return fault("bad-mapping", `${size} ports from ${target.first} on exceed 65535.`, "Choose a lower first port.");
   }
   if (rangeSize(target) === 1 || rangeSize(target) === size) return ok({ ...target, ...fitting });
   return fault(

@@ -1,20 +1,19 @@
 import type { FlatHeaders } from "./head.ts";
 
-// What visitors carry for the edge itself, its tokens and its cookies: nothing of it is for a target, and nothing that a
-// target says may become a part of it.
+// The edge's own credentials in a visitor's request: tokens and cookies. A target gets none of them and can't set one.
 
-/** What the names of the edge's own cookies start with, after `__Host-` where there is TLS. */
+/** Prefix of the edge's own cookies, after `__Host-` with TLS. */
 export const COOKIE_PREFIX = "sallyport-";
 
-/** Where one-time links lead: each admits the address that it is opened from. */
+/** Path of one-time links: each admits the address that it is opened from. */
 const GRANT_LINKS = "/.sallyport/grant/";
 
-/** The name of one of the edge's own cookies. With TLS a browser takes it from this very host only, and for all of its paths. */
+/** Makes the name of one of the edge's own cookies. With TLS, browsers accept it only from this host and for all its paths. */
 export function cookieName(name: string, scheme: "http" | "https"): string {
   return `${scheme === "https" ? "__Host-" : ""}${COOKIE_PREFIX}${name}`;
 }
 
-/** The value of a cookie by its exact name; null when there is none. */
+/** Reads a cookie by its exact name; null if there is none. */
 export function cookieValue(header: string | null, name: string): string | null {
   for (const pair of (header ?? "").split(";")) {
     const at = pair.indexOf("=");
@@ -23,7 +22,7 @@ export function cookieValue(header: string | null, name: string): string | null 
   return null;
 }
 
-/** The headers of a visitor's request (`name, value, …`, names in lower case) without what is meant for the edge. */
+/** Removes the edge's tokens, cookies and grant links from a request's headers (`name, value, …`, names in lower case). */
 export function withoutCredentials(headers: FlatHeaders): string[] {
   const out: string[] = [];
   for (let at = 0; at < headers.length; at += 2) {
@@ -39,7 +38,7 @@ export function withoutCredentials(headers: FlatHeaders): string[] {
   return out;
 }
 
-/** Whether a target's `Set-Cookie` would put something into the place of a cookie of the edge's, however it is spelled. */
+/** Whether a target's `Set-Cookie` would replace one of the edge's cookies, however it is spelled. */
 export function setsOurCookie(setCookie: string): boolean {
   const end = setCookie.indexOf(";");
   return isOurCookie(end < 0 ? setCookie : setCookie.slice(0, end));
@@ -53,8 +52,8 @@ function withoutOurCookies(header: string): string {
 }
 
 /**
- * A cookie as a browser or a server may come to read it: `=sallyport-1=x`, which has no name, is sent back as
- * `sallyport-1=x`; quotes, escapes and case are looked through, and so are the prefixes that browsers know.
+ * Whether a browser or a server could read a cookie as one of the edge's. `=sallyport-1=x`, which has no name, is sent back as
+ * `sallyport-1=x`; quotes, escapes, case and the prefixes that browsers know are ignored.
  */
 function isOurCookie(pair: string): boolean {
   const plain = pair
@@ -79,7 +78,7 @@ export function holdsOurToken(text: string): boolean {
   return (plain.match(TOKENS) ?? []).some((header) => isOurs(decodeBase64(header)));
 }
 
-/** By the `typ` of its header, signed by us or not, expired or not: it never is anything of a target's. */
+/** By the `typ` of its header; the signature and the expiry don't matter, because no target has a use for such a token. */
 function isOurs(header: string): boolean {
   try {
     const { typ } = JSON.parse(header) as { typ?: unknown };
@@ -89,7 +88,7 @@ function isOurs(header: string): boolean {
   }
 }
 
-/** Bytes as characters; "" for what is no base64 in either alphabet. */
+/** Decodes base64 of either alphabet to one character for each byte; "" if it is malformed. */
 function decodeBase64(text: string): string {
   try {
     return atob(text.replaceAll("-", "+").replaceAll("_", "/").replace(/=+$/, ""));

@@ -1,6 +1,6 @@
 import { bracketed } from "../address/socket-address.ts";
 
-/** Who asked for what, as the edge itself saw it, or as a trusted proxy in front of it says. */
+/** The visitor and what it asked for, as the edge saw it or a trusted proxy in front of it says. */
 export type ForwardedInfo = {
   /** Canonical address of the visitor, without a port. */
   visitor: string;
@@ -8,11 +8,11 @@ export type ForwardedInfo = {
   /** HOST[:PORT] as asked for. */
   host: string;
   port: number;
-  /** What X-Forwarded-For of trusted proxies said, oldest first. */
+  /** Addresses in X-Forwarded-For from trusted proxies, oldest first. */
   via: readonly string[];
 };
 
-/** X-Forwarded-* and Forwarded (RFC 7239), always fresh, as `name, value, …`. */
+/** Makes X-Forwarded-*, X-Real-IP and Forwarded (RFC 7239), as `name, value, …`. Nothing of a visitor's own ones is kept. */
 export function forwardedHeaders({ visitor, scheme, host, port, via }: ForwardedInfo): string[] {
   const chain = [visitor, ...via];
   const nodes = chain.map((address, index) => {

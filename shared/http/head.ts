@@ -4,13 +4,13 @@ import { HEADROOM } from "../wire/frame.ts";
 import { MAX_HEAD, MAX_HEADERS } from "./limits.ts";
 import { RECORD, RECORD_HEADER, writeRecordHeader, type RecordKind } from "./record.ts";
 
-// Heads of requests and responses as they travel (docs/protocol.md section 3.3). All text here is *byte strings*: one
-// character, 0x00 to 0xff, for each byte, as Node has them too.
+// Heads of requests and responses on the wire (docs/protocol.md section 3.3). All text here is *byte strings*, as in Node: one
+// character, 0x00 to 0xff, for each byte.
 
-/** `name, value, name, value, …`; names in lower case. Pairs would cost an array for each header of each request. */
+/** `name, value, name, value, …`; names in lower case. Flat, because pairs would cost one array for each header. */
 export type FlatHeaders = readonly string[];
 
-/** How long the body is: none, as `content-length` says, or known only at its end. */
+/** The length of the body: none, in `content-length`, or known only at its end. */
 export type Framing = "none" | "length" | "open";
 const FRAMINGS: readonly Framing[] = ["none", "length", "open"];
 
@@ -36,7 +36,10 @@ const VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
 const PATH = /^(?:\/|\*$)[\x21-\x7e\x80-\xff]*$/;
 const AUTHORITY = /^[0-9a-z._~:[\]-]{1,270}$/;
 
-/** A request head as a chunk for `stream.write`. `more` bytes after it are left for records that follow at once. */
+/**
+ * Encodes a request head as a chunk for `stream.write`, with `more` free bytes after it for further records. Throws RangeError
+ * beyond MAX_HEAD.
+ */
 export function encodeRequestHead(head: RequestHead, more = 0): Uint8Array {
   const { method, path, host, scheme, headers, upgrade, framing } = head;
   const text =
@@ -60,7 +63,7 @@ export function encodeInterimHead(status: number): Uint8Array {
   return headChunk(RECORD.INTERIM, field(1, String.fromCharCode(status >> 8, status & 0xff)), 0);
 }
 
-/** Throws SessionError(protocol) on a head that could not be written to a target as it stands. */
+/** Decodes a request head. Throws SessionError(protocol) on one that can't be written to a target as it is. */
 export function decodeRequestHead(payload: Uint8Array): RequestHead {
   const fields = decodeHeadFields(payload);
   const method = fields.get(1) ?? "";
@@ -69,11 +72,11 @@ export function decodeRequestHead(payload: Uint8Array): RequestHead {
   const scheme = fields.get(4) ?? "";
   const framing = FRAMINGS[(fields.get(7) ?? "\0").charCodeAt(0)];
   if (!METHOD.test(method)) throw new SessionError("protocol", "a request head without a method");
-  if (!PATH.test(path)) throw new SessionError("protocol", "a request head whose path is none");
-  if (!AUTHORITY.test(host)) throw new SessionError("protocol", "a request head whose host is none");
+  if (!PATH.test(path)) throw new SessionError("protocol", "a request head with an invalid path");
+  if (!AUTHORITY.test(host)) throw new SessionError("protocol", "a request head with an invalid host");
   if (scheme !== "http" && scheme !== "https")
-    throw new SessionError("protocol", "a request head of an unknown scheme");
-  if (framing === undefined) throw new SessionError("protocol", "a request head of unknown framing");
+    throw new SessionError("protocol", "a request head with an unknown scheme");
+  if (framing === undefined) throw new SessionError("protocol", "a request head with unknown framing");
   return { method, path, host, scheme, headers: decodeHeaders(fields.get(5)), upgrade: fields.has(6), framing };
 }
 
@@ -82,7 +85,7 @@ export function decodeResponseHead(payload: Uint8Array): ResponseHead {
   const code = fields.get(1) ?? "";
   const reason = fields.get(2) ?? "";
   if (code.length !== 2) throw new SessionError("protocol", "a response head without a status");
-  if (!VALUE.test(reason)) throw new SessionError("protocol", "a response head whose reason is none");
+  if (!VALUE.test(reason)) throw new SessionError("protocol", "a response head with an invalid reason");
   return { status: code.charCodeAt(0) * 256 + code.charCodeAt(1), reason, headers: decodeHeaders(fields.get(5)) };
 }
 
@@ -92,7 +95,7 @@ export function headerOf(headers: FlatHeaders, name: string): string | undefined
   return undefined;
 }
 
-/** Bytes of headers as they travel: names, values and four bytes for their lengths. */
+/** Bytes of headers on the wire: names, values and four bytes for the lengths of each. */
 export function sizeOfHeaders(headers: FlatHeaders): number {
   return headers.reduce((sum, text) => sum + text.length + 2, 0);
 }
@@ -141,7 +144,7 @@ function decodeHeaders(text = ""): string[] {
   while (at < text.length) {
     const [name, middle] = take(text, at);
     const [value, next] = take(text, middle);
-    if (!NAME.test(name)) throw new SessionError("protocol", "a header name that is none");
+    if (!NAME.test(name)) throw new SessionError("protocol", "an invalid header name");
     if (!VALUE.test(value)) throw new SessionError("protocol", "a header value with control characters");
     headers.push(name, value);
     at = next;
@@ -150,17 +153,17 @@ function decodeHeaders(text = ""): string[] {
   return headers;
 }
 
-/** A text behind its length of two bytes, and where the next one starts. */
+/** Reads a text behind its length of two bytes. Returns it, and where the next one starts. */
 function take(text: string, at: number): [string, number] {
   const end = at + 2 + text.charCodeAt(at) * 256 + text.charCodeAt(at + 1);
-  // NaN, when the length itself is cut short, is not at most anything.
+  // `end` is NaN when the length itself is cut short; then no comparison holds.
   if (!(end <= text.length)) throw new SessionError("protocol", "a head is cut short");
   return [text.slice(at + 2, end), end];
 }
 
 const PART = 8192;
 
-/** Bytes as a byte string. */
+/** Turns bytes into a byte string. */
 export function byteString(bytes: Uint8Array): string {
   if (bytes.byteLength <= PART) return characters(bytes);
   let text = "";
@@ -168,7 +171,7 @@ export function byteString(bytes: Uint8Array): string {
   return text;
 }
 
-/** Spread over arguments, a head takes six times as long: an array of bytes is iterated for that. */
+/** With spread arguments instead of `apply`, a head takes six times as long: spreading iterates over the bytes. */
 function characters(bytes: Uint8Array): string {
   // oxlint-disable-next-line prefer-spread -- see above
   return String.fromCharCode.apply(null, bytes as unknown as number[]);
@@ -177,12 +180,12 @@ function characters(bytes: Uint8Array): string {
 const encoder = new TextEncoder();
 const decoder = new TextDecoder("utf-8", { fatal: false, ignoreBOM: true });
 
-/** Text, of a platform that reads header bytes as UTF-8, as the byte string it was. */
+/** Turns header text of a platform that decodes it as UTF-8 back into a byte string. */
 export function utf8Bytes(text: string): string {
   return isAscii(text) ? text : byteString(encoder.encode(text));
 }
 
-/** A byte string as such a platform wants it. */
+/** Turns a byte string into header text for such a platform. */
 export function utf8Text(bytes: string): string {
   return isAscii(bytes) ? bytes : decoder.decode(Uint8Array.from(bytes, (byte) => byte.charCodeAt(0)));
 }

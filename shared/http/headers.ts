@@ -1,9 +1,9 @@
 import type { FlatHeaders } from "./head.ts";
 import { asServersRead, spoofable, type Spoofable } from "./spoofable.ts";
 
-// What of a message's headers goes through. Framing and the connection are each hop's own: every message is framed anew.
+// The headers of a message that are passed on. Headers of framing and connection are not: each hop writes its own.
 
-/** Of one connection only (RFC 9110 section 7.6.1), in either direction. */
+/** Headers that concern one connection only (RFC 9110 section 7.6.1), in either direction. */
 const HOP_BY_HOP: ReadonlySet<string> = new Set([
   "connection",
   "keep-alive",
@@ -18,7 +18,7 @@ const HOP_BY_HOP: ReadonlySet<string> = new Set([
   "http2-settings",
 ]);
 
-/** The handshake of a WebSocket is each hop's own, but for the sub-protocols offered and chosen. */
+/** Headers of a WebSocket's handshake, which each hop makes itself. Only the sub-protocols offered and chosen are passed on. */
 const HANDSHAKE: ReadonlySet<string> = new Set([
   "sec-websocket-accept",
   "sec-websocket-extensions",
@@ -27,16 +27,16 @@ const HANDSHAKE: ReadonlySet<string> = new Set([
 ]);
 
 export type RequestRules = {
-  /** On Cloudflare, CF-* come from Cloudflare; self-hosted, from whoever sent them. */
+  /** Whether CF-* are trusted: on Cloudflare it sets them; a self-hosted edge gets them from visitors. */
   trustCf: boolean;
   upgrade: boolean;
-  /** Whether the visitor waits for 100 before its body. */
+  /** Whether the visitor waits for 100 before it sends its body. */
   expects: boolean;
-  /** Whether a trusted proxy sent it, which may tell the target who the visitor is. */
+  /** Whether the request comes from a trusted proxy, which may state the visitor's identity. */
   fromProxy: boolean;
 };
 
-/** The headers of a visitor's request that a target may see, in lower case; Host is told apart. */
+/** Selects the headers of a visitor's request that a target may see, in lower case. Without Host, which is passed separately. */
 export function requestHeaders(
   headers: Iterable<[string, string]>,
   connection: string | null,
@@ -46,7 +46,7 @@ export function requestHeaders(
   const carried: string[] = [];
   for (const [name, value] of headers) {
     if (listed?.has(name) === true || !passes(classOf(name), rules)) continue;
-    // There is one expectation that servers know (RFC 9110 section 10.1.1).
+    // 100-continue is the only expectation there is (RFC 9110 section 10.1.1).
     if (name === "expect" && !(rules.expects && value.toLowerCase() === "100-continue")) continue;
     if (rules.upgrade && HANDSHAKE.has(name)) continue;
     carried.push(name, value);
@@ -54,7 +54,10 @@ export function requestHeaders(
   return carried;
 }
 
-/** The headers of a target's response that a visitor may see. `names` may be in any case; the answer's are lower. */
+/**
+ * Selects the headers of a target's response that a visitor may see. Names may come in any case; they are returned in lower
+ * case.
+ */
 export function responseHeaders(raw: FlatHeaders, upgraded: boolean): string[] {
   let connection = "";
   for (let at = 0; at < raw.length; at += 2)
@@ -70,7 +73,7 @@ export function responseHeaders(raw: FlatHeaders, upgraded: boolean): string[] {
   return carried;
 }
 
-/** Names that `Connection` makes hop-by-hop. Those of the framing stay: a visitor must not be able to take them away. */
+/** Names that `Connection` makes hop-by-hop, except Content-Length and Host: a visitor must not be able to remove these. */
 function connectionListed(connection: string | null): ReadonlySet<string> | null {
   if (connection === null || connection === "") return null;
   const names = connection
@@ -80,10 +83,10 @@ function connectionListed(connection: string | null): ReadonlySet<string> | null
   return new Set(names.filter((name) => name !== "content-length" && name !== "host"));
 }
 
-/** `framing`: written by each hop itself. `cloudflare`: only Cloudflare's to say. `plain`: the visitor's own. */
+/** `framing`: each hop writes its own. `cloudflare`: only Cloudflare may send it. `plain`: a visitor may send it. */
 type HeaderClass = Spoofable | "framing" | "cloudflare" | "plain";
 
-/** What names were found to be: a request has twenty of them, and nearly always the same. */
+/** Classes of names seen lately: a request has twenty names, and nearly always the same. */
 const classes = new Map<string, HeaderClass>();
 const MAX_CLASSES = 1_000;
 
@@ -100,7 +103,7 @@ function classify(name: string): HeaderClass {
   if (name === "host" || HOP_BY_HOP.has(name)) return "framing";
   if (name.startsWith("cf-")) return "cloudflare";
   const read = asServersRead(name);
-  // `Transfer_Encoding` frames nothing here, and may well for the target.
+  // `Transfer_Encoding` has no meaning here, but a target may read it as Transfer-Encoding.
   if (read !== name && (read === "host" || read === "content-length" || HOP_BY_HOP.has(read))) return "framing";
   return read.startsWith("cf-") ? "route" : (spoofable(read) ?? "plain");
 }

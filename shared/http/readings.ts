@@ -1,18 +1,18 @@
-// A path has one spelling on the wire and many readings: proxies decode, servers decode again, Windows forgets case and what
-// stands at the end of a name, Tomcat cuts at `;`, IIS knows letters by more names than one. What a prefix keeps closed must
-// stay closed in every one of them.
+// A path has one spelling on the wire and many readings: proxies decode it, servers decode it again, Windows ignores case and
+// dots at the end of a name, Tomcat cuts at `;`, IIS has several spellings of a letter. A prefix that is closed must be closed in
+// every reading.
 
-/** Readings that are looked at: an honest path has a handful. */
+/** Most readings that are checked: an honest path has a handful. */
 const MAX_READINGS = 96;
-/** Characters of all readings together, or as many as two of them have: what a hostile path may cost. */
+/** Most characters of all readings together (at least twice the path's own): bounds the work for a hostile path. */
 const MAX_CHARACTERS = 48 * 1024;
-/** A proxy, a server, an application, and as many again. After them a path is decoded until nothing is left to decode. */
+/** Decodings followed one by one: a proxy's, a server's, an application's, and some more. Then a path is decoded to the end. */
 const MAX_DECODINGS = 8;
 
-/** One thing that some server does to a path; it answers the same text where there is nothing for it to do. */
+/** Something that some server does to a path. Returns the same text where there is nothing to do. */
 type Step = (path: string) => string;
 
-/** Text with `%41`, and `%u0041` as IIS has it, decoded once. Malformed escapes stay. */
+/** Decodes `%41`, and `%u0041` as IIS does, once. Malformed escapes stay. */
 function decoded(path: string): string {
   if (!path.includes("%")) return path;
   return path.replace(/%(?:u([0-9a-f]{4})|([0-9a-f]{2}))/gi, (_, wide: string | undefined, byte: string) =>
@@ -20,18 +20,21 @@ function decoded(path: string): string {
   );
 }
 
-/** As decoders of single segments have it, and URL parsers that know `%2e`: what is escaped is no end of a segment. */
+/** Decodes as servers that split into segments first, and as URL parsers that decode `%2e`: escaped slashes stay. */
 function decodedWithin(path: string): string {
   if (!path.includes("%")) return path;
   return path.replace(/%(?!2f|5c)([0-9a-f]{2})/gi, (_, byte: string) => String.fromCharCode(Number.parseInt(byte, 16)));
 }
 
-/** Characters that stand for others: overlong UTF-8, full-width letters, and what case-blind file systems don't see at all. */
+/**
+ * Replaces characters that are read as others: overlong UTF-8, full-width letters, and characters that case-insensitive file
+ * systems ignore.
+ */
 function unified(path: string): string {
   if (!/\P{ASCII}/u.test(path)) return path;
   const narrow = path
     .replace(/(?:[\u00c0\u00c1]|\u00e0[\u0080\u0081]|\u00f0\u0080[\u0080\u0081])[^]/g, lowBits)
-    // What is no UTF-8 at all is dropped, as some decoders do.
+    // Bytes that are not UTF-8 are dropped, as by some decoders.
     .replace(
       /[\u00c2-\u00df][\u0080-\u00bf]|[\u00e0-\u00ef][\u0080-\u00bf]{2}|[\u00f0-\u00f4][\u0080-\u00bf]{3}|[\u0080-\u00ff]/g,
       utf8,
@@ -59,18 +62,18 @@ function utf8(bytes: string): string {
   return utf8Decoder.decode(Uint8Array.from(bytes, (byte) => byte.charCodeAt(0)));
 }
 
-/** What C programs see, and those that take an escaped `?` or `#` for the real one, or a line for the whole. */
+/** Cuts where some programs stop: C at NUL, others at a line's end, or at an escaped `?` or `#`. */
 function cut(path: string): string {
   const ends = ["\0", "\n", "\r", "?", "#"].map((mark) => path.indexOf(mark)).filter((at) => at >= 0);
   return ends.length === 0 ? path : path.slice(0, Math.min(...ends));
 }
 
-/** As URL parsers have it, which drop these wherever they are. */
+/** Drops the characters that URL parsers drop anywhere. */
 function joined(path: string): string {
   return path.replace(/[\t\n\r]/g, "");
 }
 
-/** As URL parsers have it that are given `//name/admin`: a host, and its path. */
+/** Reads `//name/admin` as URL parsers do: a host, and its path. */
 function hostless(path: string): string {
   return path.replace(/^[/\\]{2,}[^/\\]*/, "");
 }
@@ -79,12 +82,12 @@ function slashed(path: string): string {
   return path.replaceAll("\\", "/");
 }
 
-/** Without the parameters of segments: `/admin;v=1/x` is `/admin/x`. */
+/** Drops the parameters of segments: `/admin;v=1/x` is `/admin/x`. */
 function unparametered(path: string): string {
   return path.replace(/;[^/]*/g, "");
 }
 
-/** Segments of dots and white space alone, as Windows has them: `.. ` is `..`, and `...` is nothing. */
+/** Reads segments of dots and white space as Windows does: `.. ` is `..`, and `...` is nothing. */
 function undotted(path: string): string {
   return path.replace(/(?<=\/)[.\s\p{Cc}]+(?=\/|$)/gu, (segment) => {
     const dots = segment.replace(/[^.]/g, "");
@@ -96,7 +99,7 @@ function merged(path: string): string {
   return path.replace(/\/{2,}/g, "/");
 }
 
-/** Dot segments resolved (RFC 3986 section 5.2.4); there is nothing above the root. */
+/** Resolves dot segments (RFC 3986 section 5.2.4); the root has no parent. */
 function resolved(path: string): string {
   if (!/\/\.{1,2}(?:\/|$)/.test(path)) return path;
   const kept: string[] = [];
@@ -112,14 +115,14 @@ function resolved(path: string): string {
 
 function whollyDecoded(path: string): string {
   let before = path;
-  // `%25252541`: all that is escaped again and again is one step, or a long path would take as many as it has characters.
+  // `%25252541`: nested escapes are one step, or a long path would take as many steps as it has characters.
   for (let after = path; ; before = after) {
     after = decoded(before.replace(/%(?:25)+(?=[0-9a-f]{2})/gi, "%"));
     if (after === before) return after;
   }
 }
 
-/** The one reading that undoes all that is usual: escapes, backslashes, parameters, doubled slashes and dot segments. */
+/** Normalizes a path: decodes it to the end, and resolves backslashes, parameters, doubled slashes and dot segments. */
 export function normalized(path: string): string {
   if (!SUSPICIOUS.test(path)) return path;
   return resolved(merged(unparametered(slashed(whollyDecoded(path)))));
@@ -128,12 +131,12 @@ export function normalized(path: string): string {
 const DECODERS: readonly Step[] = [decoded, decodedWithin];
 const STEPS: readonly Step[] = [unified, cut, joined, hostless, slashed, unparametered, undotted, merged, resolved];
 
-/** Where one of these stands, some server may read something else than what is written. */
+/** Characters with which some server may read another path than is written. */
 const SUSPICIOUS = /[%\\;?#\s\p{Cc}]|\P{ASCII}|\/\/|\/\.+(?:\/|$)/u;
 
 /**
- * Every path that some server, or some chain of them, may read a path as, itself first; it begins with a slash and has no
- * query. Undefined comes last if there are more than can be looked at. What differs in letters alone is left to `isReadUnder`.
+ * Yields every reading of a path by some server or chain of servers, the path itself first. It begins with a slash and has no
+ * query. Yields undefined last if there are more than are checked. Case is left to `isReadUnder`.
  */
 export function* readings(path: string): Generator<string | undefined> {
   yield path;
@@ -142,7 +145,7 @@ export function* readings(path: string): Generator<string | undefined> {
   const seen = new Map([[path, 0]]);
   let characters = path.length;
   const mostCharacters = Math.max(MAX_CHARACTERS, 2 * path.length);
-  // Entries that are added meanwhile come up as well.
+  // The loop visits entries that are added during it, too.
   for (const [reading, decodings] of seen) {
     const decoders = decodings < MAX_DECODINGS ? DECODERS : [whollyDecoded];
     for (const step of [...decoders, ...STEPS]) {
@@ -161,8 +164,8 @@ function rooted(path: string): string {
 }
 
 /**
- * Whether a server that forgets case, and what stands at the end of a name, would find a reading under a prefix. A short
- * name of DOS (`/admini~1`) may be any name that begins like it.
+ * Whether a server that ignores case and the end of names would find a reading under a prefix. A short name of DOS (`/admini~1`)
+ * may be any name that begins like it.
  */
 export function isReadUnder(prefix: string, reading: string): boolean {
   if (prefix === "") return true;
@@ -184,17 +187,17 @@ function isSameName(name: string, segment: string): boolean {
   return letters === short || (letters.startsWith(short) && short.length + nth.length === 7) || isHash(short, letters);
 }
 
-/** From the fifth name alike on, a short name is two letters and four digits of a hash. */
+/** From the fifth similar name on, DOS makes a short name of two letters and four digits of a hash. */
 function isHash(short: string, letters: string): boolean {
   return /^.{1,2}[0-9a-f]{4}$/.test(short) && letters.startsWith(short.slice(0, -4));
 }
 
-/** A name without case, without a stream of NTFS (`admin::$DATA`), without white space around it and dots behind it. */
+/** Removes what Windows ignores in a name: case, an NTFS stream (`admin::$DATA`), white space around it and dots at its end. */
 function plain(name: string): string {
   const bare = name.replace(/:(?:[^:]*:)?\$.*$/s, "");
   let from = 0;
   let to = bare.length;
-  // A pattern for the end of a text takes the square of its length.
+  // A loop, because a regular expression anchored at the end takes time quadratic in the length.
   while (from < to && isBlank(bare.charCodeAt(from))) from += 1;
   while (to > from && (bare[to - 1] === "." || isBlank(bare.charCodeAt(to - 1)))) to -= 1;
   return bare.slice(from, to).toUpperCase().toLowerCase();

@@ -4,7 +4,7 @@ import { HEADROOM, viewOf } from "../wire/frame.ts";
 import { MAX_HEAD, MAX_MESSAGE } from "./limits.ts";
 import { MAX_DATA } from "../wire/limits.ts";
 
-// The bytes of a HTTP stream are records (docs/protocol.md section 3.3).
+// The bytes of an HTTP stream are records (docs/protocol.md section 3.3).
 //
 //  0        1                                   5
 // +--------+-----------------------------------+----------------
@@ -26,13 +26,13 @@ export type RecordKind = (typeof RECORD)[keyof typeof RECORD];
 
 export const RECORD_HEADER = 5;
 
-/** Bytes of a message that a receiver of pieces gets as a whole: larger ones can't wait until they are complete. */
+/** Most bytes of a message that is delivered whole to a receiver with `piece`: larger ones are delivered as they come. */
 const MAX_WHOLE = MAX_DATA;
 
 /** Bytes of body that fit into one frame beside a record's header. */
 export const MAX_PIECE = MAX_DATA - RECORD_HEADER;
 
-/** The most a record of each kind may hold, in bytes. A body's may be any: it passes in pieces. */
+/** Most bytes of a record, by kind. A body may have any length, because it passes in pieces. */
 const MAX_LENGTH: Record<RecordKind, number> = {
   [RECORD.REQUEST]: MAX_HEAD,
   [RECORD.INTERIM]: MAX_HEAD,
@@ -56,7 +56,7 @@ export function writeRecordHeader(bytes: Uint8Array, at: number, kind: RecordKin
   bytes[at + 4] = length;
 }
 
-/** One record as chunks for `stream.write`: HEADROOM free before at most MAX_DATA bytes each. */
+/** Encodes one record as chunks for `stream.write`: HEADROOM, then at most MAX_DATA bytes each. */
 export function recordChunks(kind: RecordKind, payload: Uint8Array): Uint8Array[] {
   const total = RECORD_HEADER + payload.byteLength;
   const chunks: Uint8Array[] = [];
@@ -72,21 +72,21 @@ export function recordChunks(kind: RecordKind, payload: Uint8Array): Uint8Array[
 }
 
 export type RecordEvents = {
-  /** A whole record other than a body. `owed` of its bytes are for the receiver to report consumed. */
+  /** A whole record other than a body. The receiver reports `owed` of its bytes as consumed, once it has taken them. */
   record: (kind: RecordKind, payload: Uint8Array, owed: number) => void;
-  /** A piece of a body, all of it for the receiver to report consumed. */
+  /** A piece of a body. The receiver reports all its bytes as consumed. */
   body: (bytes: Uint8Array) => void;
   /**
-   * A piece of a message that is longer than MAX_WHOLE, all of it for the receiver to report consumed. Without it such
-   * messages are kept until they are complete, and told by `record`.
+   * A piece of a message that is longer than MAX_WHOLE. The receiver reports all its bytes as consumed. Without this event such
+   * messages are kept until they are complete, and delivered by `record`.
    */
   piece?: (kind: RecordKind, bytes: Uint8Array, isLast: boolean) => void;
 };
 
-/** A record whose bytes have not all come. */
+/** A record that is not complete yet. */
 type Open = { kind: RecordKind; length: number; received: number; parts: Uint8Array[] };
 
-/** Cuts the bytes of a stream into records, split wherever they may be. */
+/** Decodes the records of a stream, wherever its bytes are split. */
 export class RecordReader {
   readonly #events: RecordEvents;
   readonly #header = new Uint8Array(RECORD_HEADER);
@@ -97,19 +97,19 @@ export class RecordReader {
     this.#events = events;
   }
 
-  /** Bytes of a record that is not complete yet, kept here until it is. */
+  /** Bytes kept here of a record that is not complete yet. */
   get bufferedBytes(): number {
     return this.#open === null || this.#open.parts.length === 0 ? 0 : this.#open.received;
   }
 
-  /** True between records: an end elsewhere is a cut. */
+  /** True between two records. A stream that ends elsewhere was cut. */
   get isBetweenRecords(): boolean {
     return this.#open === null && this.#headerBytes === 0;
   }
 
   /**
-   * Takes the next bytes. Answers how many of them nobody else will report consumed. Throws SessionError(protocol) on an
-   * unknown kind or a record over its limit.
+   * Takes the next bytes. Returns how many of them the caller must report as consumed, because no event delivers them. Throws
+   * SessionError(protocol) on an unknown kind or a record that is too long.
    */
   push(bytes: Uint8Array): number {
     let consumed = 0;
@@ -143,7 +143,7 @@ export class RecordReader {
     return taken;
   }
 
-  /** Answers how many of the piece's bytes count as consumed now. */
+  /** Returns how many of the piece's bytes are consumed now. */
   #takePiece(open: Open, piece: Uint8Array): number {
     open.received += piece.byteLength;
     const whole = open.received === open.length;
@@ -158,7 +158,7 @@ export class RecordReader {
       return 0;
     }
     if (!whole) {
-      // It must grow beyond what credit allows to become whole; what bounds it is the limit of its kind.
+      // Consumed at once, because a whole record may be longer than the stream's limit allows. Its kind's length bounds it.
       open.parts.push(piece.slice());
       return piece.byteLength;
     }

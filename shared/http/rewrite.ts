@@ -1,18 +1,18 @@
 import type { FlatHeaders } from "./head.ts";
 
-// What a target says about itself, put into the words of the endpoint: only where the target names its own host or path.
+// Rewrites response headers in which a target names its own host or path to the endpoint's.
 
 export type Rewriting = {
-  /** Scheme and HOST[:PORT] that the target was asked with. */
+  /** Scheme and HOST[:PORT] of the request to the target. */
   target: { scheme: string; host: string };
-  /** Scheme and HOST[:PORT] that the visitor asked for. */
+  /** Scheme and HOST[:PORT] of the visitor's request. */
   visitor: { scheme: string; host: string };
-  /** The endpoint's prefix that the target did not see, or "". */
+  /** The endpoint's prefix that was removed from the target's path, or "". */
   stripped: string;
 };
 
 /**
- * Response headers (`name, value, …`, lower case) with Location, Content-Location, Refresh and cookies put back under the
+ * Rewrites Location, Content-Location, Refresh and Set-Cookie in response headers (`name, value, …`, lower case) to the
  * endpoint.
  */
 export function rewriteResponse(headers: FlatHeaders, how: Rewriting): string[] {
@@ -40,7 +40,7 @@ export function rewriteResponse(headers: FlatHeaders, how: Rewriting): string[] 
   return out;
 }
 
-/** A URL or path of the target's as the visitor has to ask for it. Other hosts' URLs stay. */
+/** Rewrites a URL or path of the target to the one that the visitor has to use. URLs of other hosts stay. */
 export function rewriteLocation(location: string, { target, visitor, stripped }: Rewriting): string {
   const absolute = /^(?:(https?):)?\/\/([^/?#]*)(.*)$/is.exec(location);
   if (absolute !== null) {
@@ -52,7 +52,7 @@ export function rewriteLocation(location: string, { target, visitor, stripped }:
   return location.startsWith("/") ? stripped + location : location;
 }
 
-/** A cookie that names the target's host or path, as the endpoint's. A domain above the endpoint's own host is dropped. */
+/** Rewrites a cookie's path to the endpoint's, and drops the target's own host as its domain. */
 export function rewriteCookie(cookie: string, { target, visitor, stripped }: Rewriting): string {
   const [pair = "", ...attributes] = cookie.split(";");
   const kept = attributes.flatMap((attribute) => {

@@ -4,7 +4,7 @@ import { fault, ok, type Result } from "../result.ts";
 import { hostMatches } from "../rule/scope.ts";
 
 /**
- * What a visitor's request is addressed to. `host` is canonical (parseHost); `path` is as received, from the slash on, no
+ * The address of a visitor's request. `host` is canonical (parseHost); `path` is as received, from the slash on, without the
  * query.
  */
 export interface HttpAddress {
@@ -17,10 +17,10 @@ export interface HttpAddress {
 type IsUnder = (prefix: string, path: string) => boolean;
 
 /**
- * The endpoint that serves a request: an exact host before a wildcard, then one with this port before one with any,
- * then the longest prefix. Undefined if there is none. A path that could mean two of them is refused: what is
- * `/public/..%2fadmin` to us may be `/admin` to the target. `/Admin` may be `/admin` to it as well; that is refused where
- * `isSameRule` says that the two let different visitors in, for the target would not ask who comes.
+ * Finds the endpoint that serves a request: an exact host before a wildcard, then one with this port before one with any port,
+ * then the longest prefix. Undefined if there is none. Refuses a path that could mean two of them: a target may read
+ * `/public/..%2fadmin` as `/admin`. It may read `/Admin` as `/admin`, too; that is refused where `isSameRule` says that the two
+ * endpoints let different visitors in, because the target doesn't check that.
  */
 export function routeHttp<T extends HttpEndpoint>(
   endpoints: readonly T[],
@@ -36,7 +36,7 @@ export function routeHttp<T extends HttpEndpoint>(
   if (mostExact(served, normalized(request.path), isUnder) !== chosen) return ambiguous();
   if (chosen === undefined || served.every((each) => isSameRule(each, chosen))) return ok(chosen);
   for (const reading of readings(request.path)) {
-    // More readings than can be looked at: no honest path has as many.
+    // More readings than are checked: no honest path has as many.
     if (reading === undefined) return ambiguous();
     for (const isRead of [isUnder, isReadUnder]) {
       const found = mostExact(served, reading, isRead);
@@ -67,7 +67,7 @@ function compare(a: readonly number[], b: readonly number[]): number {
   return at < 0 ? 0 : (a[at] ?? 0) - (b[at] ?? 0);
 }
 
-/** Whether a path is the prefix itself or below it: `/app` has `/app` and `/app/x`, not `/apple`. */
+/** Whether a path is the prefix itself or below it: `/app` and `/app/x` are under `/app`, `/apple` is not. */
 export function isUnder(prefix: string, path: string): boolean {
   return path.startsWith(prefix) && (prefix === "" || path.length === prefix.length || path[prefix.length] === "/");
 }

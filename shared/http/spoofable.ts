@@ -1,12 +1,12 @@
-// Headers by which proxies tell a server who asks, from where, and for what. Servers believe them, so a visitor must not be
-// able to write one. docs/http.md has the same list in words.
+// Headers by which proxies tell a server the visitor's identity and address, and what was asked for. Servers believe them, so
+// the edge must not pass on a visitor's own. docs/http.md has the same list.
 
-/** `route`: where a request comes from and what it asks for. `identity`: who a proxy has found out the visitor to be. */
+/** `route`: where a request comes from and what it asks for. `identity`: the visitor, as a proxy has authenticated it. */
 export type Spoofable = "route" | "identity";
 
 type Listed = { readonly names: readonly string[]; readonly prefixes: readonly string[] };
 
-/** Looked at first: `x-forwarded-user` is not what the other `x-forwarded-…` are. */
+/** Checked first, because `x-forwarded-user` is not a `route` like the other `x-forwarded-…`. */
 const IDENTITY: Listed = {
   names: [
     "client-cert",
@@ -69,7 +69,7 @@ const ROUTE: Listed = {
     "fastly-client",
     "front-end-https",
     "http-forwarded",
-    // CGI programs find it where the address of a proxy stands (httpoxy).
+    // CGI programs read it as the address of a proxy to use (httpoxy).
     "proxy",
     "remote-addr",
     "remote-host",
@@ -117,16 +117,21 @@ const ROUTE: Listed = {
   ],
 };
 
-/** Whatever comes before it: `client-ip`, `x-cluster-client-ip`, `wl-proxy-client-ip`, `x-azure-clientip`, `ali-cdn-real-ip`. */
+/**
+ * Such names with any prefix: `client-ip`, `x-cluster-client-ip`, `wl-proxy-client-ip`, `x-azure-clientip`, `ali-cdn-real-ip`.
+ */
 const ADDRESS = /(?:^|-)(?:client|connecting|originating|peer|proxyuser|real|remote|source|true|user)-?ip(?:v6)?$/;
 
-/** What a header tells a server that only a proxy may tell it; null for every other. `name` as `asRead` gives it. */
+/** Classifies a header that only a proxy may send; null for every other. `name` as `asServersRead` returns it. */
 export function spoofable(name: string): Spoofable | null {
   if (has(IDENTITY, name)) return "identity";
   return has(ROUTE, name) || ADDRESS.test(name) ? "route" : null;
 }
 
-/** A header's name, in lower case, as CGI, WSGI and PHP read it: whatever is no letter or digit is one and the same to them. */
+/**
+ * Turns a header's name, in lower case, into what CGI, WSGI and PHP read: to them all other characters than letters and digits
+ * are the same.
+ */
 export function asServersRead(name: string): string {
   return name.replace(/[^a-z0-9]/g, "-");
 }

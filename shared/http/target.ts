@@ -1,16 +1,16 @@
 import { parseAuthority, type Authority } from "../address/http-authority.ts";
 import { fault, ok, type Result } from "../result.ts";
 
-/** What a request asks for: where, and path and query as received. */
+/** The target of a request: authority, and path and query as received. */
 export type RequestTarget = { readonly authority: Authority; readonly path: string };
 
-/** Scheme, authority, and the rest up to a fragment. Backslashes would be slashes to some. */
+/** Scheme, authority, and the rest up to a fragment. No backslash in the authority: some parsers read it as a slash. */
 const ABSOLUTE = /^(?:https?):\/\/([^/?#\\]*)([^#]*)/i;
 
 /**
- * Reads the target of a request line and the Host header together: one value decides both the route and the rules, and an
- * absolute-form target that names another host than Host is refused, for servers disagree about which of the two counts
- * (RFC 9112 section 3.2.2). `scheme` is the connection's. `parse` may remember what it has read.
+ * Reads the target of a request line and the Host header into one authority, which decides both the route and the rules. Refuses
+ * an absolute-form target that names another host than Host, because servers disagree about which of the two counts
+ * (RFC 9112 section 3.2.2). `scheme` is the connection's. `parse` may be a caching parser.
  */
 export function readTarget(
   method: string,

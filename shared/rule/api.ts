@@ -3,8 +3,8 @@ import { TOKEN_KINDS } from "./claims.ts";
 import { byName } from "./field.ts";
 import { COMMON_FIELDS, HTTP_FIELDS, PLACE_FIELDS, PORT_FIELDS } from "./mapping-fields.ts";
 
-// What the API answers: the edge writes it, the commands and the dashboard read it, and its OpenAPI
-// document is made of it. Fields are only ever added.
+// The answers of the API. The edge writes them, the commands and the dashboard read them, and the OpenAPI document is made from
+// these schemas. Later versions only add fields.
 
 /** ISO 8601, in UTC. */
 const moment = z.iso.datetime();
@@ -13,7 +13,7 @@ const texts = z.array(z.string());
 const access = z.enum(["public", "token"]);
 const kind = z.enum(TOKEN_KINDS);
 const outcome = z.enum(["done", "refused", "reset", "lost", "cut"]);
-/** What to give as `after` for the next page; null on the last one. */
+/** Value of `after` for the next page; null on the last one. */
 const next = z.string().nullable();
 
 export const SiteView = z.object({ name: z.string(), created: moment, revision: count });
@@ -23,7 +23,7 @@ export type SiteView = z.infer<typeof SiteView>;
 export const SiteList = z.object({ sites: z.array(SiteView), next });
 export type SiteList = z.infer<typeof SiteList>;
 
-/** A site that is no more, and the tokens of its agents that were good until then. */
+/** A site that was removed, and the tokens of its agents that were valid until then. */
 export const RemovedSite = z.object({ name: z.string(), revoked: texts });
 export type RemovedSite = z.infer<typeof RemovedSite>;
 
@@ -33,14 +33,14 @@ export const TokenView = z.object({
   /** The identity, which outlives renewals. */
   sub: z.string(),
   site: z.string().nullable(),
-  /** What it may reach, in the words it was asked for. */
+  /** Its scope, as it was requested. */
   scope: texts,
   issued: moment,
   issuedBy: z.string(),
   expires: moment,
   revoked: z.boolean(),
   revokedAt: moment.nullable(),
-  /** Of a token with a cap on bytes: how many it may carry in its life, and has. */
+  /** For a token with a cap on bytes: how many it may carry in its life, and how many it has carried. */
   bytes: z.object({ cap: count, spent: count }).nullable(),
 });
 export type TokenView = z.infer<typeof TokenView>;
@@ -71,11 +71,11 @@ export const KeyList = z.object({ keys: z.array(z.object({ kid: z.string(), crea
 export type KeyList = z.infer<typeof KeyList>;
 export const KeyView = z.object({ kid: z.string() });
 export type KeyView = z.infer<typeof KeyView>;
-/** A key that is no more, and the tokens that were good until then. */
+/** A key that was withdrawn, and the tokens that were valid until then. */
 export const WithdrawnKey = z.object({ kid: z.string(), revoked: texts });
 export type WithdrawnKey = z.infer<typeof WithdrawnKey>;
 
-/** How many were good until now, of what another state of the edge had ended. */
+/** How many tokens, keys and grants were valid until now although another state of the edge had ended them. */
 export const CarriedOverView = z.object({ tokens: count, keys: count, grants: count });
 export type CarriedOverView = z.infer<typeof CarriedOverView>;
 
@@ -113,12 +113,12 @@ export const RuleChange = z.object({
   site: z.string(),
   target: z.string(),
   name: z.string(),
-  /** Of a change: which fields, those of `http` as `http.FIELD`. Absent where it had or has its default. */
+  /** For a change: its fields, those of `http` as `http.FIELD`. A value is absent where it is the default. */
   fields: z.array(z.object({ field: z.string(), before: z.unknown().optional(), after: z.unknown().optional() })),
 });
 export type RuleChange = z.infer<typeof RuleChange>;
 
-/** What a set of rules changes, or would. */
+/** What a set of rules has changed, or would change. */
 export const ApplyAnswer = z.object({
   dryRun: z.boolean(),
   changes: z.array(RuleChange),
@@ -129,15 +129,15 @@ export const ApplyAnswer = z.object({
 });
 export type ApplyAnswer = z.infer<typeof ApplyAnswer>;
 
-/** A change that was accepted, and what its user should know about it. */
+/** A change that was accepted, with its warnings. */
 export const MappingAnswer = z.object({ mapping: MappingView, warnings: texts });
 export type MappingAnswer = z.infer<typeof MappingAnswer>;
 
-/** How much an import has brought. */
+/** How many rows an import has added. */
 export const ImportedView = z.object({ sites: count, mappings: count, tokens: count, grants: count });
 export type ImportedView = z.infer<typeof ImportedView>;
 
-/** `mapping`: what it was; null when it was one that the edge's version can't read. */
+/** A mapping that was removed; null if the edge's version can't read it. */
 export const RemovedAnswer = z.object({ mapping: MappingView.nullable(), warnings: texts });
 export type RemovedAnswer = z.infer<typeof RemovedAnswer>;
 
@@ -154,7 +154,7 @@ export const AgentView = z.object({
   jti: z.string(),
   expires: moment,
   streams: count,
-  /** Milliseconds between the edge and it, lately; null when it gave no answer. */
+  /** Round trip between the edge and it, in milliseconds, lately; null when it gave no answer. */
   roundTripMs: z.number().nullable(),
   lanes: z.array(z.object({ index: count, since: moment, backlog: z.number(), droppedDatagrams: count })),
 });
@@ -166,9 +166,9 @@ export type CallerView = z.infer<typeof CallerView>;
 
 const RelayView = z.object({
   name: z.string(),
-  /** Whether an agent has ever been there; without one there is no relay object. */
+  /** Whether an agent has ever connected; without one there is no relay object. */
   seen: z.boolean(),
-  /** Changes when the object is made anew; null when it is not there or does not answer. */
+  /** Changes when the object is created again; null when it is not there or doesn't answer. */
   instance: z.string().nullable(),
   boot: z.string().nullable(),
   /** Connections of this instance that are missing from the log because too many ended at once. */
@@ -181,7 +181,7 @@ export const SiteStatus = SiteView.extend({
   relay: RelayView,
   agents: z.array(AgentView),
   callers: z.array(CallerView),
-  /** Datagrams refused by the relay, because too much was on its way to an end; since its instance began. */
+  /** Datagrams that the relay dropped because of a lane's backlog, since its instance began. */
   droppedDatagrams: count,
 });
 export type SiteStatus = z.infer<typeof SiteStatus>;
@@ -196,10 +196,10 @@ export const MappingStatus = z.object({
   expires: moment.nullable(),
   /** `unreachable`: no agent that is online may dial the target. */
   state: z.enum(["ready", "unreachable", "no-agent", "expired", "unknown"]),
-  /** Visitors there now. */
+  /** Visitors connected now. */
   streams: count,
   lastRefusal: RefusalView.nullable(),
-  /** Visitors refused since it was made. */
+  /** Visitors refused since the mapping was added. */
   refused: count,
 });
 export type MappingStatus = z.infer<typeof MappingStatus>;
@@ -232,9 +232,9 @@ export const ConnectionView = z.object({
   outcome,
   code: z.string(),
   reason: z.string(),
-  /** What the logs of both ends call the stream; absent where there never was one. */
+  /** The stream's name in the logs of both ends; absent where there was no stream. */
   ref: z.string().optional(),
-  /** More than one: so many like it were refused within the same second. */
+  /** If over 1: the number of equal refusals within the same second. */
   count: count.optional(),
 });
 export type ConnectionView = z.infer<typeof ConnectionView>;
@@ -250,10 +250,10 @@ export type ConnectionList = z.infer<typeof ConnectionList>;
 export const GrantView = z.object({
   id: z.string(),
   endpoints: texts,
-  /** Who it is for, in the words of whoever made it. */
+  /** For whom the grant is, as its admin wrote it. */
   to: z.string(),
   by: z.string(),
-  /** Whom it admits: nobody until its link is used, then at most one IPv4 and one IPv6 address. */
+  /** The addresses that it admits: none until its link is used, then at most one IPv4 and one IPv6 address. */
   addresses: texts,
   created: moment,
   until: moment,
@@ -266,7 +266,7 @@ export type GrantList = z.infer<typeof GrantList>;
 
 /** A grant that was just made. */
 export const MadeGrantView = GrantView.extend({
-  /** Good for one browser, and for the IPv4 and the IPv6 address it comes from; it is not shown again. */
+  /** Valid for one browser, and for the IPv4 and the IPv6 address it comes from. Not shown again. */
   link: z.string(),
 });
 export type MadeGrantView = z.infer<typeof MadeGrantView>;
@@ -283,7 +283,7 @@ export type UsageView = z.infer<typeof UsageView>;
 export const UsageList = z.object({ usage: z.array(UsageView) });
 export type UsageList = z.infer<typeof UsageList>;
 
-/** One change, login or export: who, when, what, and from which address where that is known. `n` grows. */
+/** One change, login or export: who, when, what, and from which address if it is known. `n` increases. */
 export const AuditView = z.object({
   n: count,
   at: moment,
@@ -292,7 +292,7 @@ export const AuditView = z.object({
   action: z.string(),
   subject: z.string(),
   detail: z.string(),
-  /** More than one: so many that were alike within an hour, the first `at` and the last at `last`. */
+  /** If over 1: the number of equal entries within an hour, the first at `at` and the last at `last`. */
   count: count.optional(),
   last: moment.optional(),
 });
@@ -323,7 +323,7 @@ export const TrafficView = z.object({
 });
 export type TrafficView = z.infer<typeof TrafficView>;
 
-/** Who is asking. */
+/** The admin whose session or token makes the request. */
 export const SessionView = z.object({
   sub: z.string(),
   readOnly: z.boolean(),
@@ -333,7 +333,7 @@ export const SessionView = z.object({
 });
 export type SessionView = z.infer<typeof SessionView>;
 
-/** A browser's session that was just opened: the cookie beside it is good for nothing without this key. */
+/** A browser's session that was just opened: its cookie is useless without this key. */
 export const OpenedSession = SessionView.extend({ key: z.string() });
 export type OpenedSession = z.infer<typeof OpenedSession>;
 
@@ -341,13 +341,13 @@ export type OpenedSession = z.infer<typeof OpenedSession>;
 export const EndedSession = z.object({ jti: z.string() });
 export type EndedSession = z.infer<typeof EndedSession>;
 
-/** What the rules say of a visitor to an endpoint, and what an agent found behind it. */
+/** What the rules decide about a visitor to an endpoint, and what an agent found at the target. */
 export const TestAnswer = z.object({
   endpoint: z.string(),
   site: z.string(),
   target: z.string(),
   access,
-  /** The visitor's address that was judged; null when it is not known. */
+  /** The visitor's address; null if it is not known. */
   from: z.string().nullable(),
   hops: z.array(HopView),
 });

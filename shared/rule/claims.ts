@@ -31,9 +31,9 @@ export function typeOf<K extends TokenKind>(kind: K): `sallyport-${K}+jwt` {
 
 /** Entries in one list of a token: it has to fit in a header. */
 const MAX_LIST = 64;
-/** Seconds that a token may live: ten years, for a token nobody remembers should end one day. */
+/** Longest life of a token in seconds: ten years, so that a forgotten token ends one day. */
 const LONGEST_LIFE = 10 * 366 * 24 * 3600;
-/** Seconds since 1970 at the end of the year 9999: later is a mistake, as a time in milliseconds is. */
+/** Seconds since 1970 at the end of the year 9999: a later time is a mistake, such as one in milliseconds. */
 const LAST_SECOND = 253_402_300_799;
 
 const scopes = z.array(spelled(parseScope, formatScope)).min(1).max(MAX_LIST);
@@ -49,12 +49,12 @@ const rules = z.array(spelled(parseNetworkRule, formatTargetRule)).min(1).max(MA
 const seconds = z.int().positive().max(LAST_SECOND);
 const amount = z.int().positive();
 
-/** At most so many streams at once, and so many bytes of both directions in its life. */
+/** Most streams at once, and most bytes in both directions in the token's life. */
 const caps = z.strictObject({ streams: amount.optional(), bytes: amount.optional() });
 export type Caps = z.output<typeof caps>;
 
 function claimsOf<K extends TokenKind, S extends z.ZodRawShape>(kind: K, scope: S) {
-  // Strict: only we sign, so a claim we don't know is a restriction of a newer edge that we would be ignoring.
+  // Strict: only edges sign tokens, so an unknown claim is a restriction of a newer edge, which must not be ignored.
   return z.strictObject({
     /** The edge's canonical URL, without a path. */
     iss: z
@@ -95,7 +95,9 @@ const SCHEMAS = {
   }),
   admin: claimsOf("admin", {
     readOnly: z.boolean(),
-    /** SHA-256, in hex, of the key that has to come with it: the token of a browser's session, which alone is good for nothing. */
+    /**
+     * SHA-256, in hex, of the key that has to come with it: the token of a browser's session, which alone is good for nothing.
+     */
     session: z
       .string()
       .regex(/^[0-9a-f]{64}$/)
@@ -116,7 +118,7 @@ export function parseClaims<K extends TokenKind>(kind: K, payload: unknown): Res
   const parsed = conform(schema, payload, "bad-claims");
   const life = parsed.ok ? parsed.value.exp - parsed.value.iat : undefined;
   if (life !== undefined && !(life > 0 && life <= LONGEST_LIFE)) {
-    return fault("bad-claims", "exp: a token lives for more than nothing and at most ten years.");
+    return fault("bad-claims", "exp: a token lives for at least a second and at most ten years.");
   }
   // The schema of `kind` gives the claims of `kind`; indexing by K is beyond the compiler.
   return parsed as Result<ClaimsOf<K>>;

@@ -10,7 +10,7 @@ export type Kind =
   | { readonly kind: "text" }
   /** Words without order. */
   | { readonly kind: "list" }
-  /** One of a few words, with what each means; `""` stands for the usual one. */
+  /** One of a few words, with the meaning of each; `""` stands for the default. */
   | { readonly kind: "choice"; readonly choices: Readonly<Record<string, string>> }
   /** Yes or no. */
   | { readonly kind: "switch" }
@@ -25,7 +25,7 @@ export type Kind =
 export type Fitting = "tcp" | "tcp-port" | "udp" | "http" | "https-target";
 
 export type Field = Kind & {
-  /** Its grammar as input, with its usual value as the default. */
+  /** Its grammar as input, with its default. */
   readonly schema: z.ZodType;
   /** Its form in answers of the API. */
   readonly view: z.ZodType;
@@ -54,14 +54,14 @@ export type Field = Kind & {
   readonly argument?: string;
   readonly sets?: string;
   readonly help: string;
-  /** Help of the opposite flag, by which `map edit` puts the usual value back. */
+  /** Help of the opposite flag, with which `map edit` sets the default again. */
   readonly undo?: string;
 
   /** Absent: every mapping may have it. */
   readonly fits?: Fitting;
   /** Why a mapping of another kind is refused. */
   readonly misfit?: string;
-  /** It decides which visitors are let in, or how many and how fast. */
+  /** True if it decides which visitors are let in, or how many and how fast. */
   readonly admits?: true;
   /**
    * Versions before refuse it, so it is stored only where it says something. `register`: relays do without it and aren't told.

@@ -2,7 +2,7 @@ import type { Endpoint } from "../address/endpoint.ts";
 import { isFitting, type Field } from "./field.ts";
 import { COMMON_FIELDS, HTTP_FIELDS, PLACE_FIELDS, PORT_FIELDS } from "./mapping-fields.ts";
 
-// What loops over the tables of mapping-fields.ts have in common.
+// Helpers for loops over the tables of mapping-fields.ts.
 
 const TABLE = { ...PLACE_FIELDS, ...COMMON_FIELDS, ...PORT_FIELDS, ...HTTP_FIELDS };
 type Table = typeof TABLE;
@@ -19,7 +19,7 @@ export type NameOf<Kind extends Field["kind"]> = {
 export type NamedField = Field & {
   readonly name: FieldName;
   readonly isHttp: boolean;
-  /** The value where nothing is said; undefined where something has to be, or where the endpoint decides. */
+  /** The value if the field is absent; undefined if it is required, or if the endpoint decides. */
   readonly defaultValue: unknown;
 };
 
@@ -49,7 +49,7 @@ export function valueOf(rule: AnyRule, { name, isHttp }: NamedField): unknown {
   return (fields as Partial<Record<FieldName, unknown>>)[name];
 }
 
-/** Whether a field says nothing: it is absent, or as it is where nothing is said. */
+/** Whether a field is absent or has its default. */
 export function isDefault(value: unknown, { defaultValue }: NamedField): boolean {
   return value === undefined || JSON.stringify(value) === JSON.stringify(defaultValue);
 }
@@ -76,12 +76,12 @@ export function storedRule<Rule extends AnyRule>(rule: Rule): Rule {
   return without(rule, (field) => field.later !== undefined && isDefault(valueOf(rule, field), field));
 }
 
-/** A mapping as its relay is told: as it is stored, and without what relays do without. */
+/** Returns a mapping as its relay gets it: as stored, without the fields that relays don't use. */
 export function mappingForRelay<Rule extends AnyRule>(mapping: Rule): Rule {
   return without(storedRule(mapping), (field) => field.later === "register");
 }
 
-/** The value for people: lists with `separator`, certificates by their number. */
+/** Writes a value for people: lists with `separator`, certificates by their number. */
 export function textOf(value: unknown, { kind }: NamedField, separator: string): string {
   if (value === undefined || value === null) return "";
   switch (kind) {

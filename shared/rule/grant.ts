@@ -1,24 +1,24 @@
 import { type Address, parseAddress, sourceBucket } from "../address/address.ts";
 import { disguised } from "../address/disguise.ts";
 
-/** A time-limited admission of one visitor's addresses to some mappings. */
+/** A grant: it admits one visitor's addresses to some mappings for a limited time. */
 export interface Grant {
   readonly id: string;
   /** Ids of the mappings it admits to. */
   readonly mappings: readonly number[];
   /** Learned from the browser that opened the link: at most one IPv4 and one IPv6, canonical. Empty until then. */
   readonly addresses: readonly string[];
-  /** Who it is for, in the words of whoever made it. */
+  /** For whom it is, as its admin wrote it. */
   readonly to: string;
-  /** Milliseconds since 1970: when it was made, and when it ends. */
+  /** Milliseconds since 1970 when it was made, and when it ends. */
   readonly created: number;
   readonly until: number;
-  /** `sub` of the admin who made it. */
+  /** `sub` of the admin that made it. */
   readonly by: string;
 }
 
 /**
- * The grant that lets this address use this mapping now, if there is one.
+ * Finds the grant that lets an address use a mapping now; undefined if there is none.
  * IPv6 counts by its /64, the subscriber: a phone's apps and its browser use different addresses within it.
  */
 export function admits(grants: readonly Grant[], mapping: number, address: Address, now: number): Grant | undefined {

@@ -1,12 +1,12 @@
-// What `sallyport test` says of each step on the way from a visitor to a target.
+// The result of `sallyport test` for each step between a visitor and a target.
 
-/** `here` and `public` are the commands' own; the edge answers the rest, in this order. */
+/** The steps. The command itself tests `here` and `public`; the edge answers the others, in this order. */
 export type HopName = "here" | "public" | "policy" | "edge" | "agent" | "target" | "protocol";
 
 export interface Hop {
   readonly hop: HopName;
   readonly outcome: "ok" | "warning" | "failed" | "not-tested";
-  /** Stable: what a script goes by; "" when all is well. */
+  /** A stable code for scripts; "" when the step has passed. */
   readonly code: string;
   /** One sentence. */
   readonly text: string;
@@ -27,7 +27,7 @@ export function warned(hop: HopName, code: string, text: string, fix = ""): Hop 
   return { hop, outcome: "warning", code, text, fix, ms: null };
 }
 
-/** Never "passed": what was not looked at is not known to be well. */
+/** For a step that was not tested. It must not read as passed. */
 export function notTested(hop: HopName, code: string, text: string): Hop {
   return { hop, outcome: "not-tested", code, text, fix: "", ms: null };
 }

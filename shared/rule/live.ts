@@ -1,8 +1,8 @@
 import * as z from "zod";
 import { ConnectionView } from "./api.ts";
 
-// What `GET /live` says over its WebSocket, one JSON text a message: fields are only ever added. A page that knows the
-// register and the status keeps them current by these, and asks for nothing meanwhile.
+// The messages of `GET /live` on its WebSocket, each one JSON text. Later versions only add fields. A page that has loaded the
+// register and the status keeps them current by these messages, without further requests.
 
 /**
  * Its sub-protocol. A browser's session offers a second one beside it, KEY_PROTOCOL and its key: browsers can't set headers
@@ -18,11 +18,14 @@ const MappingTraffic = z.object({ mapping: count, streams: count, bytesIn: count
 export type MappingTraffic = z.infer<typeof MappingTraffic>;
 
 export const LiveMessage = z.discriminatedUnion("type", [
-  /** `rules`: sites, mappings, tokens, grants; `presence`: who is online. What is shown of them is to be asked for again. */
+  /**
+   * These have changed, and a page that shows them must load them again. `rules`: sites, mappings, tokens, grants; `presence`:
+   * which ends are online.
+   */
   z.object({ type: z.literal("changed"), what: z.enum(["rules", "presence"]) }),
-  /** Of one site, over `ms` milliseconds; mappings that are not named have no visitors. */
+  /** Traffic of one site over `ms` milliseconds. Mappings that are not named have no visitors. */
   z.object({ type: z.literal("traffic"), site: z.string(), ms: count, mappings: z.array(MappingTraffic) }),
-  /** They have ended, or were refused. */
+  /** Connections that have ended or were refused. */
   z.object({ type: z.literal("connections"), connections: z.array(ConnectionView) }),
 ]);
 export type LiveMessage = z.infer<typeof LiveMessage>;

@@ -35,7 +35,10 @@ export function mayOpenAt(
   return isWithin(endpoint, scopesFor(scopes, mapped, issued, since));
 }
 
-/** Whether a visitor's token opens a concrete endpoint of the mapping at `mapped` whatever is mapped there, and not by its name. */
+/**
+ * Whether a visitor's token opens a concrete endpoint of the mapping at `mapped` whatever is mapped there, and not by its
+ * name.
+ */
 export function isWideFor({ scopes }: Opens, endpoint: Endpoint, mapped: Endpoint): boolean {
   return scopes === "*" || scopes.some((scope) => isWide(scope, mapped) && covers(scope, endpoint));
 }

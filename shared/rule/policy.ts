@@ -6,10 +6,10 @@ import { admits, type Grant } from "./grant.ts";
 import type { Mapping } from "./mapping.ts";
 import type { Parsed, Sources } from "./parsed.ts";
 
-/** Who wants through a mapping, and how it comes. */
+/** A visitor that asks to use a mapping. */
 export type AccessRequest = {
   address: Address;
-  /** "port": a public port or host; "token": by a token that has been found to cover the endpoint. */
+  /** `public`: at a public port or host; `token`: with a token that has been checked to cover the endpoint. */
   via: "public" | "token";
   /** Milliseconds since 1970. */
   now: number;
@@ -18,8 +18,8 @@ export type AccessRequest = {
 export type Verdict = { ok: true; grant: Grant | undefined } | { ok: false; failure: Failure };
 
 /**
- * What a mapping's own rules say: the same at the Worker, which may only refuse earlier, and in the relay, which decides.
- * A grant opens what `allow` and `access` keep closed; `deny` and expiry it does not.
+ * Decides by a mapping's own rule. The Worker calls it, too, but can only refuse earlier; the relay decides. A grant overrides
+ * `allow` and `access`, but neither `deny` nor expiry.
  */
 export function decide(rule: Parsed<Mapping>, grants: readonly Grant[], request: AccessRequest): Verdict {
   const refuse = (code: Failure["code"], reason: string): Verdict => ({ ok: false, failure: { code, reason } });
@@ -31,10 +31,10 @@ export function decide(rule: Parsed<Mapping>, grants: readonly Grant[], request:
   return reason === null ? { ok: true, grant } : refuse("denied", reason);
 }
 
-/** What of a rule opens and closes its door. */
+/** The parts of a rule by which visitors are let in. */
 export type Door = { readonly access: Mapping["access"]; readonly sources: Sources };
 
-/** Whether a stream that is open stays open under the rule as it is now. `granted`: a grant that has not ended let it in. */
+/** Whether an open stream may stay open under the present rule. `granted`: a grant that has not ended let it in. */
 export function staysOpen(
   rule: Door,
   visitor: { address: Address; via: "public" | "token"; granted: boolean },
@@ -42,7 +42,7 @@ export function staysOpen(
   return whyClosed(rule, visitor) === null;
 }
 
-/** Whether a changed rule may close the door to visitors whom the former one let in. */
+/** Whether a changed rule may keep visitors out that the former one let in. */
 export function narrows(before: Keep, now: Keep): boolean {
   if (before.access === "public" && now.access === "token") return true;
   if (now.deny.some((each) => !before.deny.includes(each))) return true;
@@ -62,7 +62,7 @@ function whyClosed(
   return allows(allow, [], address) ? null : `${address.text} is not on the allow list`;
 }
 
-/** Whether a rule's list names the network of this address: its owner knows it, whoever else may come. */
+/** Whether `allow` names the network of an address, and not just a wide one: then its owner is known to the rule. */
 export function isListed({ allow }: Sources, address: Address): boolean {
   return allow.some((cidr) => !isWide(cidr) && cidrContains(cidr, address));
 }

@@ -8,12 +8,12 @@ import { clean } from "../text.ts";
 export const FORMATS = ["md", "csv", "json", "toml"] as const;
 export type Format = (typeof FORMATS)[number];
 
-/** A mapping of the API as the rule it is. */
+/** Turns a mapping of the API into its rule. */
 export function ruleFrom(mapping: MappingView): MappingDraft {
   return draftOf({ ...mapping, expires: mapping.expires === null ? null : Date.parse(mapping.expires) });
 }
 
-/** The register as a document: for people (md), tables (csv), programs (json), or to be applied again (toml). */
+/** Writes the register as a document: for people (md), tables (csv), programs (json), or to be applied again (toml). */
 export function registerText(mappings: readonly MappingView[], format: Format, url: string): string {
   switch (format) {
     case "json":
@@ -46,7 +46,7 @@ function rowOf(mapping: MappingView): string[] {
 
 type Column = { readonly title: string; readonly text: (mapping: MappingView) => string };
 
-/** Programs count columns, so these keep their places: what was added since stands behind the last of them. */
+/** Columns that keep their position, because programs count columns. Later ones follow the last of them. */
 const COLUMNS: readonly Column[] = [
   ...columnsOf(FIELDS.filter(({ column, later }) => column !== undefined && later === undefined)),
   { title: "Last used", text: ({ lastUsed }) => lastUsed ?? "" },
@@ -70,7 +70,7 @@ function columnsOf(fields: readonly NamedField[]): Column[] {
   });
 }
 
-/** What a field adds to the column that it shares: nothing where its value is the usual one. */
+/** What a field adds to the column that it shares: nothing where its value is the default. */
 function partOf(mapping: MappingView, field: NamedField): string[] {
   const value = valueOf(mapping, field);
   if (isDefault(value, field)) return [];
@@ -78,7 +78,7 @@ function partOf(mapping: MappingView, field: NamedField): string[] {
   return [field.unit === undefined ? `${field.title} ${text}` : `${text} ${field.unit}`];
 }
 
-/** RFC 4180. What a spreadsheet would take for a formula is text (OWASP, CSV injection). */
+/** Quotes a CSV cell (RFC 4180). Text that a spreadsheet would take for a formula gets an apostrophe (OWASP, CSV injection). */
 function csvCell(text: string): string {
   const safe = /^[=+\-@\t\r]/.test(text) ? `'${text}` : text;
   return /[",\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;

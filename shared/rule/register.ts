@@ -2,16 +2,16 @@ import { draftOf, parseMapping } from "./mapping.ts";
 import type { MappingDraft } from "./mapping-input.ts";
 import { known } from "../result.ts";
 
-// The register as a document: what is written down of a rule, and how two versions of it differ.
+// Rules as they are written in documents, and the differences between two versions of one.
 
-/** A field of a rule that is not the same any more; undefined where it had or has its default. */
+/** A field in which two rules differ; a value is undefined where it is the default. */
 export interface FieldChange {
   readonly field: string;
   readonly before: unknown;
   readonly after: unknown;
 }
 
-/** What was decided about a rule: its fields without those that are as they always are. Valid input of `parseMapping`. */
+/** Returns a rule's fields without those that have their default. Valid input of `parseMapping`. */
 export function ruleOf(mapping: MappingDraft): Record<string, unknown> {
   const rule = draftOf(mapping);
   const { endpoint, site, target } = rule;
@@ -28,7 +28,7 @@ export function ruleOf(mapping: MappingDraft): Record<string, unknown> {
   return Object.fromEntries(decided);
 }
 
-/** The fields in which two rules differ, those of `http` one by one (`http.tlsVerify`). */
+/** Lists the fields in which two rules differ, those of `http` one by one (`http.tlsVerify`). */
 export function differences(before: MappingDraft, after: MappingDraft): FieldChange[] {
   const [was, is] = [flat(ruleOf(before)), flat(ruleOf(after))];
   const fields = [...new Set([...Object.keys(was), ...Object.keys(is)])];

@@ -3,12 +3,12 @@ import { parseMapping } from "./mapping.ts";
 import type { MappingDraft } from "./mapping-input.ts";
 import { ruleOf } from "./register.ts";
 
-// The register as a file: TOML, one [[mapping]] for each rule, of which every line can be pointed at.
+// The register as a TOML file, with one [[mapping]] for each rule. Faults name their line.
 
-/** A rule of a file: what it says, and on which lines, counted from 1. */
+/** A rule of a file: its fields, and the lines they are on, counted from 1. */
 export type FileRule = { input: Record<string, unknown>; line: number; lines: ReadonlyMap<string, number> };
 
-/** What is wrong in a file, on which line, and what to write instead. */
+/** A fault in a file, its line, and what to write instead. */
 export type FileFault = { line: number; message: string; fix: string };
 
 class Wrong extends Error {
@@ -20,7 +20,7 @@ class Wrong extends Error {
   }
 }
 
-/** The rules of a file, or the first line that is wrong. */
+/** Reads the rules of a file. Returns the first fault, if there is one. */
 export function readRules(text: string): { ok: true; rules: FileRule[] } | { ok: false; fault: FileFault } {
   try {
     return { ok: true, rules: rulesOf(text) };
@@ -59,7 +59,7 @@ function rulesOf(text: string): FileRule[] {
   return rules;
 }
 
-/** The line of a field of a rule; where it is not written, that of the rule. */
+/** Returns the line of a field of a rule; if the field is not in the file, the line of the rule. */
 export function lineOf({ line, lines }: FileRule, field: string | undefined): number {
   for (let path = field ?? ""; path !== ""; path = path.slice(0, Math.max(0, path.lastIndexOf(".")))) {
     const found = lines.get(path);
@@ -68,13 +68,13 @@ export function lineOf({ line, lines }: FileRule, field: string | undefined): nu
   return line;
 }
 
-/** The rules as such a file. */
+/** Writes rules as such a file. */
 export function writeRules(mappings: readonly MappingDraft[], heading: string): string {
   const rules = mappings.map((mapping) => {
     const { expires, ...rule } = ruleOf(mapping);
     return expires === undefined ? rule : { ...rule, expires: new TomlDate(expires as string) };
   });
-  // One rule at a time: the tables of `http` must stay with theirs.
+  // Each rule by itself, so that its `http` table follows it.
   const texts = rules.map((rule) => stringify({ mapping: [rule] }).trimEnd());
   return `${[`# ${heading}`, ...texts].join("\n\n")}\n`;
 }
@@ -89,7 +89,7 @@ function documentOf(text: string): Record<string, unknown> {
   }
 }
 
-/** TOML's own dates as ISO 8601, which is what JSON has. `path`: the field that is looked at. */
+/** Turns TOML's dates into ISO 8601 texts, as in JSON. `path`: the field. */
 function plain(value: unknown, place: Omit<FileRule, "input">, path = ""): unknown {
   if (value instanceof TomlDate) {
     if (value.isDate()) return `${value.toISOString().slice(0, 10)}T00:00:00Z`;
@@ -105,7 +105,7 @@ function plain(value: unknown, place: Omit<FileRule, "input">, path = ""): unkno
   return Object.fromEntries(inner);
 }
 
-/** Where each [[mapping]] begins, and where its fields are. The text has been parsed, or will be: this only counts lines. */
+/** Finds the lines of each [[mapping]] and of its fields. It only counts lines; the parser checks the text. */
 function placesIn(text: string): { line: number; lines: Map<string, number> }[] {
   const places: { line: number; lines: Map<string, number> }[] = [];
   let prefix = "";

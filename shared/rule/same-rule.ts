@@ -6,8 +6,8 @@ import type { Mapping } from "./mapping.ts";
 export type Rule = { readonly mapping: Mapping; readonly grants: readonly Grant[] };
 
 /**
- * Whether two rules let the same visitors in, as many and as fast. Tokens open endpoints one by one, so two that ask for one
- * never do.
+ * Whether two rules let in the same visitors, as many and as fast. False if both need a token, because tokens name single
+ * endpoints.
  */
 export function isSameRule(a: Rule, b: Rule): boolean {
   if (a.mapping.id === b.mapping.id) return true;

@@ -16,8 +16,8 @@ export function formatScope(scope: Scope): string {
 }
 
 /**
- * Whether everything `endpoint` is lies within `scope`: all its ports and transports; any port of a host named without
- * one; one label for a star. A prefix is exact, both ways: what lives under `/admin` is another mapping, to be named itself.
+ * Whether all of `endpoint` is within `scope`: all its ports and transports, any port of a host that is named without one, one
+ * label for a star. A prefix has to be the same: an endpoint under `/admin` is another mapping, and must be named itself.
  */
 export function covers(scope: Scope, endpoint: Endpoint): boolean {
   switch (scope.kind) {

@@ -14,7 +14,7 @@ import {
   type TargetRule,
 } from "../address/target-rule.ts";
 
-/** What an agent dials: its token's targets, and its own rules, which the edge can't widen. */
+/** The rules by which an agent dials: its token's targets, and its own, which the edge can't widen. */
 export type TargetPolicy = {
   readonly claims: { readonly targets: readonly string[] };
   /** `--allow`; none: private addresses, and loopback where the token names it. */
@@ -41,7 +41,7 @@ export function isOrdinary(address: Address): boolean {
 
 const NOT_IN_TOKEN = "not among the targets of the agent's token";
 
-/** Why an agent may not dial an address that is not allowed, and what would let it. */
+/** Explains why an agent may not dial an address, and how to allow it. */
 export function denialReason(
   { claims, allow, deny }: TargetPolicy,
   address: Address,
@@ -60,10 +60,10 @@ export function denialReason(
     : `a ${classify(address)} address; start the agent with --allow to permit it`;
 }
 
-/** What an agent has said of its own rules; null from one that says nothing. */
+/** The rules that an agent has reported in HELLO; null if it has not. */
 export type ReportedRules = Pick<TargetPolicy, "allow" | "deny"> | null;
 
-/** Whether an agent dials a target, as far as that is known without its resolver. */
+/** Whether an agent would dial a target, as far as that is known without its resolver. */
 export type Reaches = { readonly is: "yes" | "unknown" } | { readonly is: "no"; readonly why: string };
 
 /**

@@ -1,8 +1,8 @@
 import type { Claims } from "./claims.ts";
 
-/** Seconds that clocks may differ. */
+/** Seconds by which clocks may differ. */
 export const CLOCK_SKEW = 60;
-/** Seconds after its end in which an agent's or a gateway's token may still do one thing: renew. */
+/** Seconds after its end in which an agent's or a gateway's token can still be renewed, and nothing else. */
 export const RENEWABLE_FOR = 30 * 24 * 3600;
 
 /**
@@ -11,7 +11,7 @@ export const RENEWABLE_FOR = 30 * 24 * 3600;
  */
 export type TokenLife = "early" | "live" | "ageing" | "lapsed" | "dead";
 
-/** `now` in seconds since 1970. Only agents and gateways renew themselves; for others the end is the end. */
+/** Tells where a token is in its life. `now` in seconds since 1970. Only tokens of agents and gateways can be renewed. */
 export function lifeOf(claims: Claims, now: number): TokenLife {
   const renews = claims.aud === "sallyport:agent" || claims.aud === "sallyport:gateway";
   if (now < claims.iat - CLOCK_SKEW) return "early";

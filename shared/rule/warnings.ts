@@ -3,7 +3,7 @@ import { type PortEndpoint, transports } from "../address/endpoint.ts";
 import type { MappingDraft } from "./mapping-input.ts";
 import type { Parsed } from "./parsed.ts";
 
-/** Ports that scanners try first, and what they hope to find there. Others below 1024 are well known too. */
+/** Ports that scanners try first, and the service they look for. All ports below 1024 count as well-known, too. */
 const WELL_KNOWN = new Map([
   [21, "FTP"],
   [22, "SSH"],
@@ -40,7 +40,7 @@ const WELL_KNOWN = new Map([
   [37777, "a camera or recorder"],
 ]);
 
-/** UDP services that answer much with little, to whatever address asked: forged requests turn them on a third party. */
+/** UDP services whose answers are much larger than requests: with a forged source address, they flood a third party. */
 const REFLECTORS = new Map([
   [19, "chargen"],
   [53, "DNS"],
@@ -56,7 +56,7 @@ const REFLECTORS = new Map([
   [11211, "memcached"],
 ]);
 
-/** What its user should know before it is open, in plain sentences. A mapping with warnings is still valid. */
+/** Lists risks of a mapping, for its user. A mapping with warnings is still valid. */
 export function warnings(rule: Parsed<MappingDraft>): string[] {
   const { mapping, endpoint } = rule;
   const found: string[] = [];
@@ -69,18 +69,21 @@ export function warnings(rule: Parsed<MappingDraft>): string[] {
   const service = reflected(rule);
   if (service && !mapping.reflectorOk) {
     found.push(
-      `${service} over UDP answers much with little, so forged requests can turn it against others: answers to visitors that have proved nothing are kept small.`,
+      `${service} over UDP sends large answers to small requests, so forged requests can turn it against others: answers to visitors whose address is not proved are kept small.`,
     );
   }
   if (mapping.http?.tlsVerify === false) {
     found.push(
-      "The target's certificate is not checked: whoever can answer in its place inside the site can read and change everything.",
+      "The target's certificate is not checked: any machine in the site that can answer in its place can read and change everything.",
     );
   }
   return found;
 }
 
-/** Whether answers to unproven visitors have to stay small here: nobody said that they need not (`reflectorOk`). */
+/**
+ * Whether answers to visitors with an unproven address must stay small: the service is a reflector, and `reflectorOk` is not
+ * set.
+ */
 export function mayReflect(rule: Parsed<MappingDraft>): boolean {
   return !rule.mapping.reflectorOk && reflected(rule) !== undefined;
 }

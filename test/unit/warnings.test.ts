@@ -39,7 +39,7 @@ test.each<[string, Record<string, unknown>, string[]]>([
   [
     "DNS for everyone",
     { endpoint: "10053/udp", target: "10.0.0.1:53" },
-    ["Anyone", "DNS over UDP answers much with little"],
+    ["Anyone", "DNS over UDP sends large answers to small requests"],
   ],
   ["DNS for everyone, knowingly", { endpoint: "10053/udp", target: "10.0.0.1:53", reflectorOk: true }, ["Anyone"]],
   ["DNS for some", { endpoint: "10053/udp", target: "10.0.0.1:53", allow: ["203.0.113.9"] }, []],
