@@ -128,8 +128,8 @@ export function parseClaims<K extends TokenKind>(kind: K, payload: unknown): Res
 const parsedTargets = new WeakMap<readonly string[], readonly NetworkRule[]>();
 
 /**
- * Whether an agent may dial this address, as resolved, at this port, as far as its token says: of the agent's own loopback, a token
- * without targets says nothing (`leavesLoopback`).
+ * Whether an agent's token lets it dial this resolved address and port. A token without targets doesn't decide about the agent's
+ * own loopback (`leavesLoopback`).
  */
 export function mayReach(
   { targets }: { readonly targets: readonly string[] },
@@ -153,7 +153,7 @@ export function mayBind(claims: GatewayClaims, address: Address): boolean {
   return claims.bind === "*" || claims.bind.includes(address.text) || claims.bind.includes(everything);
 }
 
-/** Whether an administrator may change things. */
+/** Whether an admin may change things. */
 export function mayChange(claims: AdminClaims): boolean {
   return !claims.readOnly;
 }

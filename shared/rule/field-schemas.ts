@@ -10,7 +10,7 @@ import { spelled } from "../schema.ts";
 
 /** Entries in one list of source CIDRs: each connection is matched against all of them. */
 const MAX_CIDRS = 256;
-/** Streams that one mapping may be allowed at once, or new in a second: above it, no limit is the honest setting. */
+/** Largest limit on streams at once, or on new ones in a second: set no limit instead of a larger one. */
 const MAX_RATE = 100_000;
 /** Characters of a CA bundle in PEM: a handful of certificates. */
 const MAX_CA = 32 * 1024;

@@ -1,12 +1,12 @@
 import type * as z from "zod";
 import { transports, type Endpoint } from "../address/endpoint.ts";
 
-// What the table of a mapping's fields (mapping-fields.ts) says of each of them. It knows neither commands nor browsers: how
-// a kind of field is typed at a command is in cli/rule-options.ts, how it is filled in in dashboard/form.ts.
+// The properties of a field in the table of mapping-fields.ts. How a kind of field is written at a command is in
+// cli/rule-options.ts, and its control in the dashboard's form in dashboard/form.ts.
 
-/** How the value of a field is written, whatever it means. */
+/** The kinds of values that fields have. */
 export type Kind =
-  /** A word or a line; of one that may be null, "" stands for it. */
+  /** A word or a line. If it may be null, "" stands for null. */
   | { readonly kind: "text" }
   /** Words without order. */
   | { readonly kind: "list" }
@@ -21,7 +21,7 @@ export type Kind =
   /** Certificates or null; commands take the name of a file that has them. */
   | { readonly kind: "pem" };
 
-/** What an endpoint or a target has to be for a field to have a meaning. */
+/** The kind of endpoint or target for which a field has a meaning. */
 export type Fitting = "tcp" | "tcp-port" | "udp" | "http" | "https-target";
 
 export type Field = Kind & {
@@ -30,22 +30,22 @@ export type Field = Kind & {
   /** Its form in answers of the API. */
   readonly view: z.ZodType;
 
-  /** What `map show` calls it, and a column that it shares. */
+  /** Its name in `map show`, and in a column that it shares. */
   readonly title: string;
   /** The column of the register's Markdown and CSV; absent: "Options", which it shares with others. */
   readonly column?: string;
-  /** What stands behind the value in a column that it shares; absent: the title stands before it. */
+  /** Unit after the value in a column that it shares; if absent, the title comes before the value. */
   readonly unit?: string;
 
-  /** The part of the dashboard's form that has it; absent: that of further options. */
+  /** The part of the dashboard's form that contains it; if absent, the further options. */
   readonly form?: "place" | "register" | "visitors";
   readonly label: string;
   readonly hint?: string;
-  /** What the dashboard says where there is no value. */
+  /** The dashboard's text where there is no value. */
   readonly none?: string;
-  /** For people: the browser looks after the spelling. */
+  /** True for prose, whose spelling the browser checks. */
   readonly isProse?: true;
-  /** The dashboard's search looks into it. */
+  /** True if the dashboard's search covers it. */
   readonly isSearched?: true;
 
   /** The option of `map add` and `map edit`, without the leading dashes. */
@@ -64,7 +64,8 @@ export type Field = Kind & {
   /** True if it decides which visitors are let in, or how many and how fast. */
   readonly admits?: true;
   /**
-   * Versions before refuse it, so it is stored only where it says something. `register`: relays do without it and aren't told.
+   * Set for fields that earlier versions refuse: they are stored only if they differ from the default. `register`: relays don't use
+   * the field and don't get it.
    */
   readonly later?: "rule" | "register";
 };

@@ -9,7 +9,7 @@ import { formatTarget, parseTarget, stretch, type Target } from "../address/targ
 
 type Fields = Omit<MappingDraft, "access"> & { readonly access?: MappingDraft["access"] | undefined };
 
-/** What no field shows alone: whether endpoint, target and options belong together. Fills in what they decide. */
+/** Checks that endpoint, target and options fit together, and fills in the values that follow from them. */
 export function checkTogether(fields: Fields, httpDefaults: HttpOptions): Result<Parsed<MappingDraft>> {
   const endpoint = known(parseEndpoint(fields.endpoint));
   const target = fitTarget(endpoint, known(parseTarget(fields.target)));
@@ -26,16 +26,16 @@ export function checkTogether(fields: Fields, httpDefaults: HttpOptions): Result
   return ok({ mapping, endpoint, target: target.value, sources: sourcesOf(mapping) });
 }
 
-/** The target as this endpoint needs it: as many ports as the endpoint has, a URL for HTTP. */
+/** Returns the target in the form that the endpoint needs: with as many ports, or as a URL for HTTP. */
 function fitTarget(endpoint: Endpoint, target: Target): Result<Target> {
   if (endpoint.kind === "http") return fitHttp(endpoint, target);
   switch (target.kind) {
     case "port":
       return stretch(target, endpoint.kind === "port" ? endpoint : { first: target.first, last: target.first });
     case "http":
-      return bad("A URL is no target for a byte stream.", `Write ${formatHostPort(target.host, target.port)}.`);
+      return bad("A URL can't be the target of a byte stream.", `Write ${formatHostPort(target.host, target.port)}.`);
     case "http+unix":
-      return bad("A HTTP server is no target for a byte stream.", `Write unix:${target.path}.`);
+      return bad("An HTTP server can't be the target of a byte stream.", `Write unix:${target.path}.`);
     case "unix":
       if (endpoint.kind === "port" && (rangeSize(endpoint) > 1 || transports(endpoint).includes("udp"))) {
         return bad("A socket serves one TCP port, not a range and not UDP.");
@@ -44,7 +44,7 @@ function fitTarget(endpoint: Endpoint, target: Target): Result<Target> {
   }
 }
 
-/** A bare `host:port` behind a host is HTTP, as everyone means it; HTTPS has to be said. */
+/** Reads a bare `host:port` of an HTTP endpoint as `http://`; `https://` has to be written. */
 function fitHttp(endpoint: HttpEndpoint, target: Target): Result<Target> {
   switch (target.kind) {
     case "http":
@@ -93,7 +93,7 @@ function isTls(target: Target): boolean {
   return target.kind === "http" && target.scheme === "https";
 }
 
-/** `message` may begin with the field it is about. */
+/** Makes a fault. A field at the start of `message` becomes its path. */
 function bad(message: string, fix?: string, path = /^([A-Za-z]+): /.exec(message)?.[1]): Result<never> {
   const error = { code: "bad-mapping" as const, message, ...(fix === undefined ? {} : { fix }) };
   return { ok: false, error: path === undefined ? error : { ...error, path } };

@@ -6,9 +6,9 @@ import { line, moment, spelled } from "../schema.ts";
 import type { Field } from "./field.ts";
 import { certificates, cidrs, hostHeader, hostName, rate, tags } from "./field-schemas.ts";
 
-// Every field of a mapping, once; field.ts says what each of its properties means. The grammar of rules, the API and its OpenAPI
-// document, the options of `map add` and `map edit`, the dashboard's form, the exports, `map show` and the audit loop over these
-// tables, so a field that is added here is everywhere.
+// Every field of a mapping; field.ts explains its properties. The grammar of rules, the API and its OpenAPI document, the options
+// of `map add` and `map edit`, the dashboard's form, the exports, `map show` and the audit loop over these tables, so that a field
+// is added here only.
 
 const text = { kind: "text", view: z.string() } as const;
 const list = { kind: "list", view: z.array(z.string()) } as const;
@@ -19,7 +19,7 @@ const proxyVersion = z.enum(["v1", "v2"]).nullable();
 const lossEnding = z.enum(["close", "hang"]);
 const prefixUse = z.enum(["keep", "strip"]);
 
-/** What a mapping joins: the only fields that have to be given. */
+/** The endpoint, site and target of a mapping: the only required fields. */
 export const PLACE_FIELDS = {
   endpoint: {
     ...text,
@@ -64,7 +64,7 @@ export const PLACE_FIELDS = {
   },
 } satisfies Record<string, Field>;
 
-/** What a mapping of any kind may say. */
+/** Fields of every kind of mapping. */
 export const COMMON_FIELDS = {
   name: {
     ...text,
@@ -121,7 +121,7 @@ export const COMMON_FIELDS = {
     undo: "without tags",
     later: "register",
   },
-  /** Where it is not said, `public` for ports and hosts, `token` for `SITE/NAME`. */
+  /** If absent, `public` for ports and hosts, `token` for `SITE/NAME`. */
   access: {
     kind: "choice",
     choices: {
@@ -236,7 +236,7 @@ export const COMMON_FIELDS = {
   },
 } satisfies Record<string, Field>;
 
-/** What a mapping of a port or of a service may say beside that. */
+/** Further fields of mappings of ports and services. */
 export const PORT_FIELDS = {
   /** The visitor's address, told to the target in a PROXY protocol header. */
   proxyProtocol: {
@@ -282,7 +282,7 @@ export const PORT_FIELDS = {
     fits: "udp",
     misfit: "only UDP flows end by idleness.",
   },
-  /** The target is known to answer much with little, and may do so to addresses that have proved nothing. */
+  /** The target sends large answers to small requests, and may send them to visitors whose address is not proved. */
   reflectorOk: {
     ...flip,
     schema: z.boolean().default(false),
@@ -296,7 +296,7 @@ export const PORT_FIELDS = {
   },
 } satisfies Record<string, Field>;
 
-/** How a target is spoken to behind an `http(s)://` endpoint: fields of the object `http`. */
+/** Fields of the object `http`: how the agent sends requests to the target of an `http(s)://` endpoint. */
 export const HTTP_FIELDS = {
   hostHeader: {
     ...text,

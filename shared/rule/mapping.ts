@@ -28,40 +28,40 @@ export function parseRule(input: unknown): Result<Parsed<MappingDraft>> {
   return fields.ok ? checkTogether(fields.value, HttpOptionsInput.parse({})) : fields;
 }
 
-/** The draft alone, for those that only store or show it. */
+/** Parses a draft, for programs that only store or show it. */
 export function parseMapping(input: unknown): Result<MappingDraft> {
   const rule = parseRule(input);
   return rule.ok ? ok(rule.value.mapping) : rule;
 }
 
-/** The rule as the mapping of the register that it is. */
+/** Combines a rule with what the register has added to it. */
 export function registered(rule: Parsed<MappingDraft>, registration: Registration): Parsed<Mapping> {
   return { ...rule, mapping: { ...rule.mapping, ...registration } };
 }
 
 /**
- * A mapping that was stored, maybe by another version: a field added since has its default. One that this version does
- * not understand may restrict more than we would see, so it is a fault, and must not be used.
+ * Reads a stored mapping, maybe of another version: a field added since has its default. A mapping with a field that this version
+ * doesn't know may restrict more than this version sees, so it is a fault, and must not be used.
  */
 export function storedMapping({ id, created, changed, revision, ...draft }: Mapping): Result<Parsed<Mapping>> {
   const rule = parseRule(draft);
   return rule.ok ? ok(registered(rule.value, { id, created, changed, revision })) : rule;
 }
 
-/** The mapping with some fields changed; of `http`, too, only those given. */
+/** Changes some fields of a mapping; in `http`, too, only those given. */
 export function editMapping(mapping: MappingDraft, changes: unknown): Result<Parsed<MappingDraft>> {
   if (!isRecord(changes)) return fault("bad-mapping", "Changes are an object of fields.");
   const http = isRecord(changes["http"]) ? { ...mapping.http, ...changes["http"] } : changes["http"];
   return parseRule({ ...draftOf(mapping), ...changes, ...(http === undefined ? {} : { http }) });
 }
 
-/** The part of a mapping that its users decide on. */
+/** Returns the part of a mapping that admins decide on. */
 export function draftOf(mapping: MappingDraft): MappingDraft {
   const fields = Object.entries(mapping).filter(([key]) => Object.hasOwn(MappingInput.shape, key));
   return Object.fromEntries(fields) as unknown as MappingDraft;
 }
 
-/** Why `draft` can't stand beside `other`: both would own the same port or URL. Undefined if they don't. */
+/** Returns a fault if two mappings would own the same port or URL; undefined if they don't. */
 export function conflict(
   draft: Parsed<MappingDraft>,
   { endpoint, mapping: other }: Parsed<Mapping>,

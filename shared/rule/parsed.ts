@@ -7,7 +7,7 @@ import type { MappingDraft } from "./mapping-input.ts";
 /** Where visitors may come from, and from where they may not. An empty `allow` is every source. */
 export type Sources = { readonly allow: readonly Cidr[]; readonly deny: readonly Cidr[] };
 
-/** A rule with its texts as values, parsed once where it enters a program. `mapping` is what is stored, told and shown. */
+/** A rule whose texts are parsed, once, where it enters a program. `mapping` has the texts, which are stored, sent and shown. */
 export type Parsed<Rule extends MappingDraft> = {
   readonly mapping: Rule;
   readonly endpoint: Endpoint;
@@ -26,7 +26,7 @@ export function sourcesOf({ allow, deny }: Pick<MappingDraft, "allow" | "deny">)
   return { allow: known(all(allow, parseCidr)), deny: known(all(deny, parseCidr)) };
 }
 
-/** What to dial for a concrete endpoint of a rule: port for port where it is a range, else the one target. */
+/** Returns the target for a concrete endpoint of a rule: port for port if it is a range, else the one target. */
 export function targetBehind({ endpoint, target }: Parsed<MappingDraft>, concrete: Endpoint): Target {
   // Only ranges, and ports of both transports, have concrete endpoints beside themselves.
   if (concrete === endpoint || concrete.kind !== "port" || endpoint.kind !== "port" || target.kind !== "port")

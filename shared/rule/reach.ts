@@ -37,9 +37,9 @@ export function partsWithin(scopes: Scopes, endpoint: Endpoint): Part[] {
 }
 
 /**
- * The scopes of a token that count for the mapping at `endpoint`: all of them if the token was `issued` (seconds since 1970) since
- * the endpoint became this mapping's (milliseconds; 0: it never was another's), else those that do not name it alone. What a token
- * names is what was mapped there then. Gateways, which own ports whatever is mapped there, have null for `issued`.
+ * Selects the scopes of a token that count for the mapping at `endpoint`: all of them if the token was `issued` (seconds since 1970)
+ * after the endpoint became this mapping's (milliseconds; 0: it never was another's), else only wide ones, because a scope that
+ * names one endpoint means the mapping of that time. Gateways own ports whatever is mapped there: `issued` is null for them.
  */
 export function scopesFor(scopes: Scopes, endpoint: Endpoint, issued: number | null, since: number): Scopes {
   if (scopes === "*" || issued === null || issued * 1000 >= since) return scopes;
@@ -47,8 +47,8 @@ export function scopesFor(scopes: Scopes, endpoint: Endpoint, issued: number | n
 }
 
 /**
- * Whether a scope means whatever is mapped within it: all services of a site, hosts with a star, ranges that are wider than
- * the mapping.
+ * Whether a scope is wide, so that it covers whatever is mapped within it: all services of a site, hosts with a star, ranges that
+ * are wider than the mapping.
  */
 export function isWide(scope: Scope, endpoint: Endpoint): boolean {
   switch (scope.kind) {

@@ -30,10 +30,7 @@ export function mayDial({ claims, allow, deny }: TargetPolicy, dialling: Diallin
   return allow.length > 0 ? permits(allow, dialling) : isOrdinary(address);
 }
 
-/**
- * What an agent dials without being told: the LAN, and what its token names of its own machine. Never link-local or metadata
- * addresses.
- */
+/** Whether an address needs no `--allow`: a private one, or loopback, which the token has to name. */
 export function isOrdinary(address: Address): boolean {
   const kind = classify(address);
   return kind === "private" || kind === "loopback";
@@ -67,8 +64,8 @@ export type ReportedRules = Pick<TargetPolicy, "allow" | "deny"> | null;
 export type Reaches = { readonly is: "yes" | "unknown" } | { readonly is: "no"; readonly why: string };
 
 /**
- * Judges from afar whether an agent will dial a target. "no" by the token is certain, whatever the agent says of itself; a name is
- * for the agent to resolve, and so is left open.
+ * Judges at the relay whether an agent would dial a target. A "no" by the token is certain, whatever the agent reports. A name is
+ * "unknown", because only the agent can resolve it.
  */
 export function reaches(claims: TargetPolicy["claims"], said: ReportedRules, target: Target): Reaches {
   switch (target.kind) {
