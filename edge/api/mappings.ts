@@ -9,7 +9,7 @@ import { warnings } from "../../shared/rule/warnings.ts";
 import type { BodyRule } from "../body.ts";
 import { registryOf } from "../registry/stub.ts";
 import { problemResponse, type Outcome } from "../problem.ts";
-import type { Applied, Change } from "../registry/apply.ts";
+import type { ApplyResult, Change } from "../registry/apply.ts";
 import { etagOf } from "../registry/etag.ts";
 import { answer, askerOf, bodyOf, type ApiContext, type ApiEnv } from "./context.ts";
 import { pageOf, PageQuery, queryOf } from "./pages.ts";
@@ -117,7 +117,7 @@ async function tokenWarnings(c: ApiContext, outcome: Outcome<Mapping>): Promise<
   ];
 }
 
-function applyAnswer({ changes, unchanged, tag }: Applied, dryRun: boolean): ApplyAnswer {
+function applyAnswer({ changes, unchanged, tag }: ApplyResult, dryRun: boolean): ApplyAnswer {
   return { dryRun, changes: changes.map(changeView), unchanged, tag: `"${tag}"`, warnings: warningsOf(changes) };
 }
 

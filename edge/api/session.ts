@@ -7,9 +7,9 @@ import { registryOf } from "../registry/stub.ts";
 import { visitorOf } from "../ingress/visitor.ts";
 import { problemResponse, refused, type Outcome } from "../problem.ts";
 import { randomHex } from "../registry/random.ts";
-import type { LoggedIn } from "../registry/login.ts";
+import type { LoginResult } from "../registry/login.ts";
 import { secretHash } from "../registry/secret.ts";
-import { LONGEST_SESSION } from "../registry/session.ts";
+import { MAX_SESSION_SECONDS } from "../registry/browser-session.ts";
 import { verifyToken } from "../tokens.ts";
 import { askerOf, bodyOf, sourceOf, type ApiContext, type ApiEnv } from "./context.ts";
 import { isOwnPage, mayHaveSession, setSessionCookie } from "./cookie.ts";
@@ -64,7 +64,7 @@ async function openSession(
   c: ApiContext,
   secret: string,
   session: string,
-): Promise<Outcome<LoggedIn & { readOnly: boolean }>> {
+): Promise<Outcome<LoginResult & { readOnly: boolean }>> {
   const registry = registryOf(c.env);
   if (!TOKEN.test(secret)) {
     const { scheme, host } = c.env.visit;
@@ -73,7 +73,7 @@ async function openSession(
       source: sourceOf(c),
       from: visitorOf(c.req.raw, c.env),
       session,
-      life: LONGEST_SESSION,
+      life: MAX_SESSION_SECONDS,
       url: `${scheme}://${host}`,
     });
     return outcome.ok ? { ok: true, value: { ...outcome.value, readOnly: false } } : outcome;

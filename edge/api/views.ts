@@ -2,7 +2,7 @@ import type { GrantView, IssuedView, MappingView, SiteView, StampView, TokenView
 import type { Claims } from "../../shared/rule/claims.ts";
 import type { Mapping, Stamp } from "../../shared/rule/mapping.ts";
 import { etagOf } from "../registry/etag.ts";
-import type { GrantOf } from "../registry/grant-changes.ts";
+import type { GrantWithMappings } from "../registry/grant-changes.ts";
 import type { Site } from "../registry/sites.ts";
 import { bytesCapOf, type Issued } from "../registry/token-changes.ts";
 import type { IssuedToken } from "../registry/tokens.ts";
@@ -54,7 +54,7 @@ export function mappingView(mapping: Mapping, used?: number): MappingView {
   };
 }
 
-export function grantView({ grant, mappings }: GrantOf): GrantView {
+export function grantView({ grant, mappings }: GrantWithMappings): GrantView {
   const { id, to, by, addresses, created, until } = grant;
   return {
     id,

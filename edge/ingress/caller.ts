@@ -8,7 +8,7 @@ import { problemResponse, type Problem } from "../problem.ts";
 import { PASS_HEADER, type LanePass } from "../relay/lanes/attachment.ts";
 import { relayOf } from "../relay/stub.ts";
 import { BEARER, bearerOf, TOKEN_REFUSED, verifyToken } from "../tokens.ts";
-import { NO_SITES, notALane } from "./lane.ts";
+import { NO_SITES, laneProblem } from "./lane.ts";
 import { visitorOf } from "./visitor.ts";
 
 /** Whoever opens streams by token. */
@@ -24,7 +24,7 @@ export async function admitCaller(request: Request, env: Env): Promise<Response>
   if ("status" in caller) return problemResponse(caller, caller.status === 401 ? BEARER : {});
   const reached = await registryOf(env).reach(caller.claims.endpoints, issuedOf(caller));
   if (request.headers.get("upgrade")?.toLowerCase() !== "websocket") return listing(caller, reached);
-  const wrong = notALane(request);
+  const wrong = laneProblem(request);
   if (wrong !== undefined) return problemResponse(wrong);
   const name = new URL(request.url).searchParams.get("site");
   const site = reached.find((each) => each.site === name);

@@ -7,7 +7,7 @@ import { bracketed } from "../../shared/address/socket-address.ts";
 import { registryOf } from "../registry/stub.ts";
 import { errorPage, newRequestId } from "../http-error.ts";
 import { escapeHtml, page, prefersHtml } from "../http-page.ts";
-import { SECOND_ADDRESS_MS, type GrantOf } from "../registry/grant-changes.ts";
+import { SECOND_ADDRESS_MS, type GrantWithMappings } from "../registry/grant-changes.ts";
 import { forgetHosts } from "./http-routes.ts";
 import type { ReservedVisit } from "./reserved-visit.ts";
 import { forgetRoutes } from "./routes.ts";
@@ -22,29 +22,29 @@ export async function grantPage({ request, env, authority, visitor, path }: Rese
   const { scheme, host } = authority;
   const secret = LINK.exec(path)?.[1];
   if (visitor === undefined) return errorPage({ request, id: newRequestId(), code: "denied" });
-  if (secret === undefined) return over(request);
+  if (secret === undefined) return linkEnded(request);
   const registry = registryOf(env);
   const address = visitor.address.text;
   const cookie = browserCookie(secret, scheme);
   const browser = cookieValue(request.headers.get("cookie"), cookie);
   if (request.method !== "POST") {
     const found = await registry.grantAt(secret, address, browser);
-    if (found === null) return over(request);
-    return found.isLearned ? admitted(request, found, host, address) : offer(request, found, path, address);
+    if (found === null) return linkEnded(request);
+    return found.isLearned ? admittedPage(request, found, host, address) : offerPage(request, found, path, address);
   }
   // Programs send no Origin; a form on somebody else's page sends its own.
   const origin = request.headers.get("origin");
   if (origin !== null && !isOrigin(origin, authority))
     return errorPage({ request, id: newRequestId(), code: "denied" });
   const used = await registry.useGrant(secret, address, browser);
-  if (used === null) return over(request);
+  if (used === null) return linkEnded(request);
   // Copies of the rules that this isolate holds would refuse for up to a second more.
   forgetRoutes();
   forgetHosts();
-  const answered = admitted(request, used, host, address);
+  const response = admittedPage(request, used, host, address);
   if (used.browser !== null)
-    answered.headers.append("set-cookie", `${cookie}=${used.browser}${attributes(path, scheme)}`);
-  return answered;
+    response.headers.append("set-cookie", `${cookie}=${used.browser}${attributes(path, scheme)}`);
+  return response;
 }
 
 /** The cookie that identifies the first browser to use a link. With TLS it counts for the whole host, so the name tells links apart. */
@@ -58,7 +58,7 @@ function attributes(path: string, scheme: "http" | "https"): string {
   return `${where}; HttpOnly; SameSite=Lax; Max-Age=${SECOND_ADDRESS_MS / 1000}`;
 }
 
-function offer(request: Request, { grant, mappings }: GrantOf, path: string, address: string): Response {
+function offerPage(request: Request, { grant, mappings }: GrantWithMappings, path: string, address: string): Response {
   const list = mappings.map((mapping) => `<li>${escapeHtml(titleOf(mapping))}`).join("\n");
   const body = `<p>${grant.to === "" ? "" : `For ${escapeHtml(grant.to)}: `}until ${moment(grant.until)}, this lets the address you come from, <b>${escapeHtml(address)}</b>, use:</p>
 <ul>
@@ -66,7 +66,7 @@ ${list}
 </ul>
 <form method="post" action="${path}"><button>Let my address in</button></form>
 <p class="id">It works once, for one person. Open it on the network from which you will use the service.</p>`;
-  return answer(
+  return linkPage(
     request,
     "An invitation",
     body,
@@ -74,7 +74,12 @@ ${list}
   );
 }
 
-function admitted(request: Request, { grant, mappings }: GrantOf, host: string, address: string): Response {
+function admittedPage(
+  request: Request,
+  { grant, mappings }: GrantWithMappings,
+  host: string,
+  address: string,
+): Response {
   const uses = mappings.map((mapping) => ({ title: titleOf(mapping), how: howTo(mapping, host) }));
   const list = uses.map(({ title, how }) => `<dt>${escapeHtml(title)}<dd><code>${escapeHtml(how)}</code>`).join("\n");
   const body = `<p><b>${escapeHtml(address)}</b> is let in until ${moment(grant.until)}. Type this into your app:</p>
@@ -84,16 +89,16 @@ ${list}
 <p class="id">It counts for this network only, and not for others: a phone that leaves the Wi-Fi has another address. If your
 app is not let in, it comes by another version of IP than your browser: open the link again, in this browser, within ten minutes.</p>`;
   const text = `${address} is let in until ${moment(grant.until)}.\n${uses.map(({ title, how }) => `${how}\t${title}\n`).join("")}`;
-  return answer(request, "You are let in", body, text);
+  return linkPage(request, "You are let in", body, text);
 }
 
 /** For links that never were, are over or have been used by somebody else: they can't be told apart. */
-function over(request: Request): Response {
+function linkEnded(request: Request): Response {
   const body = "<p>This link is over, or somebody has used it already. Ask for another one.</p>";
-  return answer(request, "No longer open", body, "This link is over, or somebody has used it already.\n", 404);
+  return linkPage(request, "No longer open", body, "This link is over, or somebody has used it already.\n", 404);
 }
 
-function answer(request: Request, title: string, body: string, text: string, status = 200): Response {
+function linkPage(request: Request, title: string, body: string, text: string, status = 200): Response {
   const headers = new Headers({ "cache-control": "no-store", "x-robots-tag": "noindex" });
   if (!prefersHtml(request.headers.get("accept") ?? "")) {
     headers.set("content-type", "text/plain; charset=utf-8");

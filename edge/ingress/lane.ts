@@ -26,7 +26,7 @@ export async function admitAgent(request: Request, env: Env): Promise<Response> 
   const verified = await verifyToken(bearerOf(request), "agent", await registry.trust(), now, true);
   if (!verified.ok) return (await registry.isNew) ? problemResponse(NO_SITES, RETRY) : tokenRefused();
   if ((await registry.tokenState(verified.claims.jti)) !== "live") return tokenRefused();
-  const refusal = notALane(request);
+  const refusal = laneProblem(request);
   if (refusal !== undefined) return problemResponse(refusal);
   const { claims } = verified;
   const relay = await registry.relayForAgent(claims.site);
@@ -46,7 +46,7 @@ export async function admitAgent(request: Request, env: Env): Promise<Response> 
 }
 
 /** Why a request is no WebSocket of ours; undefined when it is. */
-export function notALane(request: Request): Problem | undefined {
+export function laneProblem(request: Request): Problem | undefined {
   const refused = (status: 400 | 426, code: string, detail: string): Problem => ({
     status,
     code,

@@ -10,15 +10,15 @@ const READ_BYTES = 64 * 1024;
 /** Bytes that may wait for the visitor, where the platform says how many there are. */
 const MAX_QUEUED = 1024 * 1024;
 /** Milliseconds between two looks at a queue that was full: at first, and while it does not move. */
-const LOOK_MS = 20;
-const LONGEST_LOOK_MS = 1_000;
+const POLL_MS = 20;
+const MAX_POLL_MS = 1_000;
 
 const CLOSE = { done: 1000, wrong: 1003, tooFast: 1009, failed: 1011, expired: 4401 } as const;
 
 /** Ties a WebSocket to a byte stream, both ways, until either is over or `until` (milliseconds since 1970). `source`: the visitor's address. */
 export function bridge(webSocket: WebSocket, socket: Socket, until: number, source: string): void {
-  const ends = new Bridge(webSocket, socket, until, source);
-  void ends.download();
+  const pair = new Bridge(webSocket, socket, until, source);
+  void pair.download();
 }
 
 class Bridge implements SlowReader {
@@ -43,9 +43,9 @@ class Bridge implements SlowReader {
     this.#timer = setTimeout(() => this.#end(CLOSE.expired, "the token has expired"), life);
     webSocket.binaryType = "arraybuffer";
     webSocket.accept();
-    webSocket.addEventListener("message", ({ data }) => this.#said(data as string | ArrayBuffer));
-    webSocket.addEventListener("close", () => this.#left());
-    webSocket.addEventListener("error", () => this.#left(CLOSE.failed));
+    webSocket.addEventListener("message", ({ data }) => this.#onMessage(data as string | ArrayBuffer));
+    webSocket.addEventListener("close", () => this.#onClose());
+    webSocket.addEventListener("error", () => this.#onClose(CLOSE.failed));
   }
 
   /** For the backlog: what waits for the target, and in the platform for the visitor. */
@@ -95,19 +95,19 @@ class Bridge implements SlowReader {
         if (left === 0) return true;
       }
       backlog.note(this);
-      await this.#room();
+      await this.#waitForCapacity();
     }
   }
 
   /** Resolves when the visitor has taken enough of what was sent. */
-  async #room(): Promise<void> {
-    for (let ms = LOOK_MS; !this.#isOver; ms = Math.min(LONGEST_LOOK_MS, ms * 2)) {
+  async #waitForCapacity(): Promise<void> {
+    for (let ms = POLL_MS; !this.#isOver; ms = Math.min(MAX_POLL_MS, ms * 2)) {
       if (this.#queue.bytes <= backlog.limitFor(this, MAX_QUEUED)) return;
       await new Promise((resolve) => setTimeout(resolve, ms));
     }
   }
 
-  #said(data: string | ArrayBuffer): void {
+  #onMessage(data: string | ArrayBuffer): void {
     if (this.#isOver) return;
     if (typeof data === "string") return this.#end(CLOSE.wrong, "binary messages only");
     const cost = data.byteLength + WRITE_COST;
@@ -121,7 +121,7 @@ class Bridge implements SlowReader {
   }
 
   /** The visitor's connection is over. A WebSocket has no half-close: the target has heard all, and what it says is read no more. */
-  #left(code: number = CLOSE.done): void {
+  #onClose(code: number = CLOSE.done): void {
     if (!this.#isOver && code === CLOSE.done) void this.#writer.close().catch(() => {});
     this.#end(code, "");
     backlog.remove(this);

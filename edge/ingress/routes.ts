@@ -7,8 +7,8 @@ const FRESH_MS = 1_000;
 /** What a copy would refuse may have become possible since: it is asked again, but not for every visitor. */
 const AGAIN_MS = 100;
 /** How often a visitor looks whether the answer to another one's question has come. */
-const LOOK_MS = 5;
-const MOST = 1_000;
+const POLL_MS = 5;
+const MAX_COPIES = 1_000;
 
 /** What is known of a port: the last answer, when that was asked for, and when it was last asked for at all. */
 type Copy = { route: ReadRoute | null; answered: number; asked: number };
@@ -36,7 +36,7 @@ export async function routePort(env: Env, port: number, transport: "tcp" | "udp"
     if (isUsable && (now - copy.answered < FRESH_MS || isAsked)) return copy.route;
     if (copy.answered > called) return copy.route;
     if (!isAsked) return ask(env, port, transport, key, copy);
-    await scheduler.wait(copy.answered < copy.asked ? LOOK_MS : copy.asked + AGAIN_MS - now);
+    await scheduler.wait(copy.answered < copy.asked ? POLL_MS : copy.asked + AGAIN_MS - now);
   }
 }
 
@@ -49,11 +49,11 @@ async function ask(
 ): Promise<ReadRoute | null> {
   const asked = Date.now();
   copy.asked = asked;
-  if (copies.size >= MOST) copies.clear();
+  if (copies.size >= MAX_COPIES) copies.clear();
   copies.set(key, copy);
   try {
-    const told = await registryOf(env).routePort(port, transport);
-    const route = told === null ? null : readRoute(told);
+    const answer = await registryOf(env).routePort(port, transport);
+    const route = answer === null ? null : readRoute(answer);
     // Another answer, asked for later, may have come before.
     if (asked >= copy.answered) {
       copy.route = route;

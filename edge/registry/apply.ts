@@ -4,10 +4,10 @@ import type { Parsed } from "../../shared/rule/parsed.ts";
 import { differences } from "../../shared/rule/register.ts";
 import { done, invalid, refused, type Outcome, type Problem } from "../problem.ts";
 import { matches } from "./etag.ts";
-import { Occupied } from "./occupied.ts";
+import { EndpointClaims } from "./endpoint-claims.ts";
 import { auditMapping } from "./mapping-audit.ts";
-import { behindUnreadable, gatewaysOf, stampOf } from "./mapping-changes.ts";
-import { unserved, type Platform } from "./platform.ts";
+import { blockedByUnreadable, gatewaysOf, stampOf } from "./mapping-changes.ts";
+import { servingProblem, type Platform } from "./platform.ts";
 import { noSuchSite } from "./site-changes.ts";
 import type { Actor } from "./actor.ts";
 import type { Store } from "./store.ts";
@@ -24,13 +24,18 @@ export type ApplyRequest = {
 
 /** What is different then. `before` and `after`: absent for what is added and removed. */
 export type Change = { before?: Mapping; after?: MappingDraft };
-export type Applied = { changes: Change[]; unchanged: number; tag: string };
+export type ApplyResult = { changes: Change[]; unchanged: number; tag: string };
 
 /** The same, for the tables. */
 type Step = { before?: Mapping; after?: Parsed<MappingDraft> };
 
 /** Brings the register to a given state, all of it or nothing. With the same rules again there is nothing to do. */
-export function applyRules(store: Store, platform: Platform, request: ApplyRequest, actor: Actor): Outcome<Applied> {
+export function applyRules(
+  store: Store,
+  platform: Platform,
+  request: ApplyRequest,
+  actor: Actor,
+): Outcome<ApplyResult> {
   if (!matches(request.ifMatch, `"${store.mappings.tag}"`)) return refused(registerChanged());
   const drafts: Parsed<MappingDraft>[] = [];
   for (const [entry, input] of request.mappings.entries()) {
@@ -43,8 +48,8 @@ export function applyRules(store: Store, platform: Platform, request: ApplyReque
   const others = present.filter(({ mapping }) => !wanted.has(mapping.endpoint));
   // What an agent published for a while is its own affair.
   const staying = others.filter(({ mapping }) => request.keep || isAdHoc(mapping));
-  const obstacle = firstObstacle(store, platform, drafts, staying, actor.now);
-  if (obstacle !== undefined) return refused(obstacle);
+  const problem = firstProblem(store, platform, drafts, staying, actor.now);
+  if (problem !== undefined) return refused(problem);
 
   const byEndpoint = new Map(present.map(({ mapping }) => [mapping.endpoint, mapping]));
   const steps: Step[] = others.filter((rule) => !staying.includes(rule)).map(({ mapping: before }) => ({ before }));
@@ -90,7 +95,7 @@ function write(store: Store, steps: readonly Step[], actor: Actor): void {
 }
 
 /** The first rule that can't be, by its place among those given. */
-function firstObstacle(
+function firstProblem(
   store: Store,
   platform: Platform,
   drafts: readonly Parsed<MappingDraft>[],
@@ -100,34 +105,34 @@ function firstObstacle(
   const sites = new Set(store.sites.list().map(({ name }) => name));
   const urls = store.urls.list();
   const gateways = gatewaysOf(store, now);
-  const taken = new Occupied();
-  const stranded = new Map(store.mappings.unreadable().map((each) => [each.endpoint, each]));
+  const claims = new EndpointClaims();
+  const unreadableRules = new Map(store.mappings.unreadable().map((each) => [each.endpoint, each]));
   for (const { mapping, endpoint } of staying) {
-    taken.take(endpoint, `mapping ${mapping.id}, ${mapping.endpoint} -> ${mapping.site} ${mapping.target}`);
+    claims.claim(endpoint, `mapping ${mapping.id}, ${mapping.endpoint} -> ${mapping.site} ${mapping.target}`);
   }
   for (const [entry, rule] of drafts.entries()) {
     const { mapping: draft } = rule;
-    const rival = taken.take(
+    const owner = claims.claim(
       rule.endpoint,
       `${draft.endpoint} -> ${draft.site} ${draft.target}, the rule ${entry + 1} given`,
     );
     const problem = sites.has(draft.site)
-      ? unserved(rule, platform, urls, gateways)
+      ? servingProblem(rule, platform, urls, gateways)
       : { ...noSuchSite(draft.site), field: "site" };
-    const unreadable = stranded.get(draft.endpoint);
-    if (unreadable !== undefined) return { ...behindUnreadable(unreadable), entry, field: "endpoint" };
-    if (rival !== undefined) return { ...overlapping(draft.endpoint, rival), entry, field: "endpoint" };
+    const unreadableRule = unreadableRules.get(draft.endpoint);
+    if (unreadableRule !== undefined) return { ...blockedByUnreadable(unreadableRule), entry, field: "endpoint" };
+    if (owner !== undefined) return { ...overlapping(draft.endpoint, owner), entry, field: "endpoint" };
     if (problem !== undefined) return { field: "endpoint", ...problem, entry };
   }
   return undefined;
 }
 
-function overlapping(endpoint: string, rival: string): Problem {
+function overlapping(endpoint: string, owner: string): Problem {
   return {
     status: 409,
     code: "conflict",
     title: "In the way of another rule",
-    detail: `${endpoint} overlaps with ${rival}.`,
+    detail: `${endpoint} overlaps with ${owner}.`,
     fix: "Choose another endpoint, or leave one of the two out.",
   };
 }

@@ -1,6 +1,6 @@
 import { parseRule } from "../../shared/rule/mapping.ts";
 import type { Tables } from "./archive-rows.ts";
-import { Occupied } from "./occupied.ts";
+import { EndpointClaims } from "./endpoint-claims.ts";
 
 /** A contradiction between rows, and its place in the document. */
 export type Contradiction = { path: [table: string, row: number, column: string]; message: string };
@@ -21,48 +21,51 @@ const KEYS = [
 ] as const;
 
 /** Finds contradictions between rows that are valid on their own. */
-export function contradictions(tables: Tables): Contradiction[] {
+export function findContradictions(tables: Tables): Contradiction[] {
   const found: Contradiction[] = [];
   for (const [table, column] of KEYS) {
     const rows: readonly Readonly<Record<string, unknown>>[] = tables[table];
     const values = rows.map((row) => row[column]);
     found.push(
-      ...repeated(values).map((row): Contradiction => ({ path: [table, row, column], message: "is there twice" })),
+      ...duplicateIndexes(values).map((row): Contradiction => ({
+        path: [table, row, column],
+        message: "is there twice",
+      })),
     );
   }
   const vacated = tables.vacated.map(({ mapping, endpoint }) => `${mapping} ${endpoint}`);
   found.push(
-    ...repeated(vacated).map((row): Contradiction => ({
+    ...duplicateIndexes(vacated).map((row): Contradiction => ({
       path: ["vacated", row, "mapping"],
       message: "is there twice",
     })),
   );
   const days = tables.usage.map(({ site, day }) => `${site} ${day}`);
   found.push(
-    ...repeated(days).map((row): Contradiction => ({ path: ["usage", row, "day"], message: "is there twice" })),
+    ...duplicateIndexes(days).map((row): Contradiction => ({ path: ["usage", row, "day"], message: "is there twice" })),
   );
   return [...found, ...conflicts(tables)];
 }
 
 /** Finds mappings whose site is missing, or whose endpoint overlaps with an earlier one. */
 function conflicts({ mappings, sites }: Tables): Contradiction[] {
-  const there = new Set(sites.flatMap(({ name, removed }) => (removed === null ? [name] : [])));
-  const occupied = new Occupied();
+  const siteNames = new Set(sites.flatMap(({ name, removed }) => (removed === null ? [name] : [])));
+  const claims = new EndpointClaims();
   return mappings.flatMap(({ id, rule }, row): Contradiction[] => {
     const read = parseRule(JSON.parse(rule));
     if (!read.ok) return [];
     const { endpoint, site } = read.value.mapping;
-    const rival = occupied.take(read.value.endpoint, `mapping ${id}`);
-    const told = (message: string): Contradiction => ({ path: ["mappings", row, "rule"], message });
+    const existing = claims.claim(read.value.endpoint, `mapping ${id}`);
+    const ruleError = (message: string): Contradiction => ({ path: ["mappings", row, "rule"], message });
     return [
-      ...(there.has(site) ? [] : [told(`mapping ${id}: there is no site ${JSON.stringify(site)}`)]),
-      ...(rival === undefined ? [] : [told(`mapping ${id}: ${endpoint} overlaps with ${rival}`)]),
+      ...(siteNames.has(site) ? [] : [ruleError(`mapping ${id}: there is no site ${JSON.stringify(site)}`)]),
+      ...(existing === undefined ? [] : [ruleError(`mapping ${id}: ${endpoint} overlaps with ${existing}`)]),
     ];
   });
 }
 
 /** Finds the indexes of values that occurred earlier. */
-function repeated(values: readonly unknown[]): number[] {
+function duplicateIndexes(values: readonly unknown[]): number[] {
   const seen = new Set<unknown>();
-  return values.flatMap((value, place) => (seen.size === seen.add(value).size ? [place] : []));
+  return values.flatMap((value, index) => (seen.size === seen.add(value).size ? [index] : []));
 }

@@ -38,7 +38,7 @@ const verifyingKey = publicHalf.extend({ x: z.string().regex(/^[\w-]{42}[AEIMQUY
 /** The exported columns of each table. */
 export const ROWS = {
   urls: z.strictObject({
-    url: spelt(parseEdgeUrl, ({ text: url }) => url),
+    url: canonical(parseEdgeUrl, ({ text: url }) => url),
     since: ms,
   }),
   keys: z.strictObject({
@@ -48,7 +48,7 @@ export const ROWS = {
     needed_until: ms,
   }),
   sites: z.strictObject({
-    name: spelt(siteName, (name) => name),
+    name: canonical(siteName, (name) => name),
     generation: number.positive(),
     revision: number,
     created: ms,
@@ -76,7 +76,7 @@ export const ROWS = {
       });
     }),
   /** Which mappings had an endpoint that is another's now, and since when: what tokens that name it mean. */
-  vacated: z.strictObject({ mapping: id, endpoint: spelt(parseEndpoint, formatEndpoint), owner: word, ended: ms }),
+  vacated: z.strictObject({ mapping: id, endpoint: canonical(parseEndpoint, formatEndpoint), owner: word, ended: ms }),
   reassigned: z.strictObject({ mapping: id, since: ms }),
   uses: z.strictObject({ mapping: id, last: ms }),
   refused: z.strictObject({ mapping: id, count }),
@@ -96,7 +96,7 @@ export const ROWS = {
       jti,
       kind: z.enum(TOKEN_KINDS),
       sub: word,
-      site: spelt(siteName, (name) => name).nullable(),
+      site: canonical(siteName, (name) => name).nullable(),
       issued: ms,
       expires: ms,
       issued_by: word,
@@ -106,8 +106,8 @@ export const ROWS = {
     })
     .superRefine((row, context) => {
       const claims = parseClaims(row.kind, JSON.parse(row.claims));
-      const trouble = claims.ok ? disagreement(row, claims.value) : claims.error.message;
-      if (trouble !== undefined) context.addIssue({ code: "custom", path: ["claims"], message: trouble });
+      const problem = claims.ok ? disagreement(row, claims.value) : claims.error.message;
+      if (problem !== undefined) context.addIssue({ code: "custom", path: ["claims"], message: problem });
     }),
   spent: z.strictObject({ jti, bytes: count }),
   usage: z.strictObject({ site: word, day: z.iso.date(), requests: count, messages: count, active_ms: count }),
@@ -134,9 +134,9 @@ type SomeClaims = { jti: string; sub: string; site?: string; iat: number; exp: n
 /** Finds a column that differs from the claims: tokens are found by columns and judged by claims. */
 function disagreement(row: TokenRow, claims: SomeClaims): string | undefined {
   const { jti: name, sub, site = null, iat, exp } = claims;
-  const said = { jti: name, sub, site, issued: iat * 1000, expires: exp * 1000 };
-  const field = (["jti", "sub", "site", "issued", "expires"] as const).find((each) => row[each] !== said[each]);
-  return field === undefined ? undefined : `${field} is ${String(said[field])} in them, not ${String(row[field])}`;
+  const claimed = { jti: name, sub, site, issued: iat * 1000, expires: exp * 1000 };
+  const field = (["jti", "sub", "site", "issued", "expires"] as const).find((each) => row[each] !== claimed[each]);
+  return field === undefined ? undefined : `${field} is ${String(claimed[field])} in them, not ${String(row[field])}`;
 }
 
 function siteName(given: string): Result<string> {
@@ -144,7 +144,7 @@ function siteName(given: string): Result<string> {
 }
 
 /** A text in one of our grammars, in its canonical spelling: look-ups compare text. */
-function spelt<T>(parse: (given: string) => Result<T>, format: (value: T) => string) {
+function canonical<T>(parse: (given: string) => Result<T>, format: (value: T) => string) {
   return z.string().superRefine((given, context) => {
     const parsed = parse(given);
     if (!parsed.ok)
@@ -155,14 +155,14 @@ function spelt<T>(parse: (given: string) => Result<T>, format: (value: T) => str
 }
 
 function addressOf(version: 4 | 6) {
-  return spelt(parseAddress, (address) => address.text).refine(
+  return canonical(parseAddress, (address) => address.text).refine(
     (given) => given.includes(":") === (version === 6),
     `is not an IPv${version} address`,
   );
 }
 
 /** A text of JSON whose value passes `fits`. */
-function json(fits: (value: unknown) => Result<unknown> | undefined) {
+function json(check: (value: unknown) => Result<unknown> | undefined) {
   return text.superRefine((given, context) => {
     let value: unknown;
     try {
@@ -171,7 +171,7 @@ function json(fits: (value: unknown) => Result<unknown> | undefined) {
       // Not to be continued: a row's own refinement parses this text.
       return context.addIssue({ code: "custom", message: "is not JSON", continue: false });
     }
-    const fitting = fits(value);
-    if (fitting?.ok === false) context.addIssue({ code: "custom", message: fitting.error.message });
+    const checked = check(value);
+    if (checked?.ok === false) context.addIssue({ code: "custom", message: checked.error.message });
   });
 }

@@ -3,7 +3,7 @@ import { parseRule } from "../../shared/rule/mapping.ts";
 import { known } from "../../shared/result.ts";
 import { VERSION } from "../../shared/wire/version.ts";
 import { done, refused, type Outcome, type Problem } from "../problem.ts";
-import { contradictions } from "./archive-check.ts";
+import { findContradictions } from "./archive-check.ts";
 import { ROWS } from "./archive-rows.ts";
 import { publicKey } from "./keys.ts";
 import type { Sql, SqlValue } from "./sql.ts";
@@ -44,13 +44,13 @@ export const Archive = z.strictObject({
       audit: z.array(ROWS.audit),
     })
     .superRefine((tables, context) => {
-      for (const { path, message } of contradictions(tables)) context.addIssue({ code: "custom", path, message });
+      for (const { path, message } of findContradictions(tables)) context.addIssue({ code: "custom", path, message });
     }),
 });
 export type Archive = z.infer<typeof Archive>;
 
 /** All that the registry keeps, without private keys. */
-export function exported(sql: Sql, now: number): Archive {
+export function exportArchive(sql: Sql, now: number): Archive {
   const rows = (table: Table): unknown[] => {
     const columns = Object.keys(ROWS[table].shape).join(", ");
     return sql.exec<Record<string, SqlValue>>(`SELECT ${columns} FROM ${table} ORDER BY rowid`).toArray();
@@ -65,7 +65,12 @@ export function exported(sql: Sql, now: number): Archive {
  * Takes what another registry exported, which the schema above has checked whole, into one that has no sites yet. Its tokens stay
  * good, since its public keys come along; new ones are signed with a key of this edge. Its URLs become former ones of this edge.
  */
-export function imported(store: Store, sql: Sql, { tables, version }: Archive, actor: Actor): Outcome<ImportedView> {
+export function importArchive(
+  store: Store,
+  sql: Sql,
+  { tables, version }: Archive,
+  actor: Actor,
+): Outcome<ImportedView> {
   const [site] = store.sites.list();
   if (site !== undefined) return refused(notEmpty(site.name));
   for (const { url } of tables.urls) insert(sql, "urls", { url, since: 0 });
@@ -75,7 +80,7 @@ export function imported(store: Store, sql: Sql, { tables, version }: Archive, a
   }
   for (const { id, rule, revision, created, created_by, changed, changed_by } of tables.mappings) {
     const draft = known(parseRule(JSON.parse(rule)));
-    store.mappings.put(id, draft, { at: created, by: created_by }, { at: changed, by: changed_by }, revision);
+    store.mappings.restore(id, draft, { at: created, by: created_by }, { at: changed, by: changed_by }, revision);
   }
   for (const row of tables.keys) insert(sql, "keys", { ...row, jwk: publicKey(row.jwk) });
   for (const table of [

@@ -2,7 +2,7 @@ import type { Address } from "../../shared/address/address.ts";
 import { cidrContains, parseCidr, type Cidr } from "../../shared/address/cidr.ts";
 import { known } from "../../shared/result.ts";
 import { parseHostAddress, splitHostPort } from "../../shared/address/socket-address.ts";
-import { level } from "./level.ts";
+import { fairShares } from "./fair-shares.ts";
 import type { Sql, SqlValue } from "./sql.ts";
 import type { ConnectionRecord } from "./types.ts";
 
@@ -93,7 +93,7 @@ export class Connections {
    * Deletes the oldest connections of the largest sites, and within a site of its largest mappings and outcomes, until `most` are
    * left. A flood of visitors, admitted or refused, thereby deletes only connections of its own kind.
    */
-  #thin(most: number, slack: number): void {
+  #trim(most: number, slack: number): void {
     const { count } = this.#sql.exec<{ count: number }>("SELECT COUNT(*) AS count FROM connections").one();
     if (count <= most + slack) return;
     const kinds = this.#sql
@@ -102,14 +102,14 @@ export class Connections {
     const bySite = new Map<string, Kind[]>();
     for (const kind of kinds) bySite.set(kind.site, [...(bySite.get(kind.site) ?? []), kind]);
     const sites = [...bySite.values()];
-    const shares = level(
+    const shares = fairShares(
       sites.map((own) => own.reduce((sum, kind) => sum + kind.count, 0)),
       most,
     );
-    for (const [place, own] of sites.entries()) {
-      const kept = level(
+    for (const [index, own] of sites.entries()) {
+      const kept = fairShares(
         own.map((kind) => kind.count),
-        shares[place] ?? 0,
+        shares[index] ?? 0,
       );
       for (const [index, kind] of own.entries()) this.#forgetOldest(kind, kind.count - (kept[index] ?? 0));
     }
@@ -129,7 +129,7 @@ export class Connections {
 
   /** Deletes all but `most` once they are exceeded by `slack`, and what ended before `since` (milliseconds since 1970). */
   prune(most: number, since: number, slack = 0): void {
-    this.#thin(most, slack);
+    this.#trim(most, slack);
     if (since <= 0) return;
     // They come in the order in which they end, as far as that matters here.
     for (;;) {

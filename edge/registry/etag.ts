@@ -13,7 +13,7 @@ export function matches(ifMatch: string | undefined, etag: string): boolean {
 }
 
 /** Somebody else was faster: what would be overwritten is not what was read. */
-export function changedMeanwhile(mapping: Mapping): Problem {
+export function mappingChanged(mapping: Mapping): Problem {
   const { endpoint, changed } = mapping;
   return {
     status: 412,

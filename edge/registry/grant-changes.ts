@@ -11,7 +11,7 @@ import type { Actor } from "./actor.ts";
 import type { Store } from "./store.ts";
 
 /** Seconds of the longest grant: whoever needs more is no passing visitor. */
-const LONGEST = 90 * 24 * 3600;
+const MAX_LIFE_SECONDS = 90 * 24 * 3600;
 /** Random bytes in a link, and in the secret that identifies the first browser to use it. */
 const LINK_BYTES = 16;
 /** Milliseconds after its first use in which the same browser may add its address of the other IP version. */
@@ -20,15 +20,15 @@ export const SECOND_ADDRESS_MS = 10 * 60_000;
 export const GrantRequest = z.strictObject({
   endpoints: z.array(z.string()).min(1).max(64),
   /** Seconds. */
-  life: z.int().positive().max(LONGEST),
+  life: z.int().positive().max(MAX_LIFE_SECONDS),
   to: line(100).optional(),
 });
 export type GrantRequest = z.infer<typeof GrantRequest>;
 
 /** A grant and its endpoints, in words. */
-export type GrantOf = { grant: Grant; mappings: Mapping[] };
+export type GrantWithMappings = { grant: Grant; mappings: Mapping[] };
 /** A grant that was just made: the only moment at which its link is seen. */
-export type MadeGrant = GrantOf & { link: string };
+export type NewGrant = GrantWithMappings & { link: string };
 
 /** What is in a fresh link, and what is kept of it. */
 export async function newLink(): Promise<{ secret: string; hash: string }> {
@@ -37,7 +37,7 @@ export async function newLink(): Promise<{ secret: string; hash: string }> {
 }
 
 /** Makes a grant: nobody is admitted before its link is used. */
-export function addGrant(store: Store, request: GrantRequest, link: string, actor: Actor): Outcome<GrantOf> {
+export function addGrant(store: Store, request: GrantRequest, link: string, actor: Actor): Outcome<GrantWithMappings> {
   const mappings: Mapping[] = [];
   for (const text of request.endpoints) {
     const found = findRule(store, text);
@@ -65,36 +65,36 @@ export function addGrant(store: Store, request: GrantRequest, link: string, acto
 export type GrantVisitor = { address: Address; browser: string | undefined };
 
 /** A grant that a visitor may use, or already uses. */
-export type OfferedGrant = GrantOf & { isLearned: boolean };
+export type OfferedGrant = GrantWithMappings & { isLearned: boolean };
 
 /** Finds the grant behind a link; undefined if there is none, it has ended, or it belongs to another visitor. */
 export function grantAt(store: Store, link: string, visitor: GrantVisitor, now: number): OfferedGrant | undefined {
   const grant = store.grants.byLink(link);
   if (grant === undefined || grant.until <= now) return undefined;
-  const learned = isLearned(grant, visitor.address);
-  if (!learned && !mayUse(store, grant, visitor, now)) return undefined;
-  return { ...withMappings(store, grant), isLearned: learned };
+  const admitted = isAdmitted(grant, visitor.address);
+  if (!admitted && !mayUse(store, grant, visitor, now)) return undefined;
+  return { ...withMappings(store, grant), isLearned: admitted };
 }
 
 /**
  * Uses a link: from now on the grant admits this address. The first browser to use it (`isFirst`) is to be given the secret that
- * hashes to `fresh`, with which it may add its address of the other IP version. Undefined as in `grantAt`.
+ * hashes to `newBrowserHash`, with which it may add its address of the other IP version. Undefined as in `grantAt`.
  */
 export function useGrant(
   store: Store,
   link: string,
   visitor: GrantVisitor,
-  fresh: string,
+  newBrowserHash: string,
   now: number,
-): (GrantOf & { isFirst: boolean }) | undefined {
+): (GrantWithMappings & { isFirst: boolean }) | undefined {
   const found = grantAt(store, link, visitor, now);
   if (found === undefined) return undefined;
   const { grant, mappings } = found;
   if (found.isLearned) return { grant, mappings, isFirst: false };
   const isFirst = grant.addresses.length === 0;
   const { address } = visitor;
-  store.grants.learn(grant.id, address.version, address.text);
-  if (isFirst) store.grants.setUser(grant.id, { browser: fresh, used: now });
+  store.grants.admit(grant.id, address.version, address.text);
+  if (isFirst) store.grants.setUser(grant.id, { browser: newBrowserHash, used: now });
   touch(store, mappings);
   audit(store, { name: "visitor", from: address.text, now }, "grant use", grant, mappings);
   return { grant: store.grants.find(grant.id) ?? grant, mappings, isFirst };
@@ -112,12 +112,12 @@ function mayUse(store: Store, grant: Grant, { address, browser }: GrantVisitor, 
 }
 
 /** Tells whether the grant admits this address already. */
-function isLearned(grant: Grant, address: Address): boolean {
+function isAdmitted(grant: Grant, address: Address): boolean {
   return addressesOf(grant, address.version).some((each) => sourceOf(each) === sourceOf(address));
 }
 
 /** Takes a grant back: what it admitted is cut. */
-export function removeGrant(store: Store, id: string, actor: Actor): Outcome<GrantOf> {
+export function removeGrant(store: Store, id: string, actor: Actor): Outcome<GrantWithMappings> {
   const grant = store.grants.find(id);
   if (grant === undefined) {
     return refused({
@@ -137,11 +137,11 @@ export function endGrants(store: Store, now: number): void {
 }
 
 /** All grants that have not ended. */
-export function listGrants(store: Store, now: number): GrantOf[] {
+export function listGrants(store: Store, now: number): GrantWithMappings[] {
   return store.grants.live(now).map((grant) => withMappings(store, grant));
 }
 
-function remove(store: Store, grant: Grant, actor: Actor, action: string): GrantOf {
+function remove(store: Store, grant: Grant, actor: Actor, action: string): GrantWithMappings {
   const found = withMappings(store, grant);
   store.grants.remove(grant.id);
   touch(store, found.mappings);
@@ -150,7 +150,7 @@ function remove(store: Store, grant: Grant, actor: Actor, action: string): Grant
 }
 
 /** Mappings that were removed since are left out. */
-function withMappings(store: Store, grant: Grant): GrantOf {
+function withMappings(store: Store, grant: Grant): GrantWithMappings {
   return { grant, mappings: store.mappings.list().filter(({ id }) => grant.mappings.includes(id)) };
 }
 

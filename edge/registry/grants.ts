@@ -68,7 +68,7 @@ export class Grants {
     );
   }
 
-  learn(id: string, version: 4 | 6, address: string): void {
+  admit(id: string, version: 4 | 6, address: string): void {
     this.#sql.exec(`UPDATE grants SET ${version === 4 ? "ipv4" : "ipv6"} = ? WHERE id = ?`, address, id);
   }
 

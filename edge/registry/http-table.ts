@@ -12,24 +12,24 @@ export type HttpTable = {
   routes: Route[];
 };
 
-/** The table, or null when `tag` is still that of the newest. */
+/** The table, or null when `tag` is still that of the current. */
 export function httpTable(store: Store, tag: string): HttpTable | null {
   const urls = store.urls.list();
   const sites = store.sites.list();
   // Revisions only grow, and every change of rules moves one.
-  const newest = [
+  const current = [
     urls.length,
     urls[0],
     ...sites.map(({ name, revision, relaySeen }) => `${name}:${revision}:${relaySeen ? 1 : 0}`),
   ].join(" ");
-  if (newest === tag) return null;
+  if (current === tag) return null;
   const routes = sites.flatMap((site) => {
     const { grants, mappings, reassigned = {} } = store.rulesOf(site, Date.now());
     // Hosts alone have HTTP options, and each has them.
     const hosts = mappings.filter(({ http }) => http !== null);
     return hosts.map((mapping) => routeTo(site, mapping, grants, reassigned[mapping.id] ?? 0));
   });
-  return { tag: newest, control: urls.flatMap(hostOf), routes };
+  return { tag: current, control: urls.flatMap(hostOf), routes };
 }
 
 function hostOf(url: string): string[] {

@@ -1,6 +1,6 @@
 import { Connections } from "./connections.ts";
-import { level } from "./level.ts";
-import { USUAL_RETENTION, type Retention } from "./retention.ts";
+import { fairShares } from "./fair-shares.ts";
+import { DEFAULT_RETENTION, type Retention } from "./retention.ts";
 import type { Sql, SqlValue } from "./sql.ts";
 import type { Actor } from "./actor.ts";
 import type { ConnectionRecord } from "./types.ts";
@@ -8,7 +8,7 @@ import type { ConnectionRecord } from "./types.ts";
 const HOUR_MS = 3600_000;
 const DAY_MS = 24 * HOUR_MS;
 /** Entries between two checks of the limit: counting costs more than an insert. */
-const LOOK_EVERY = 50;
+const CHECK_EVERY = 50;
 
 /**
  * One entry of the audit: an actor, its address ("" if it has none), and what it did to which subject. `count` of them were alike,
@@ -44,9 +44,9 @@ export class Journal {
   readonly connections: Connections;
   readonly #sql: Sql;
   readonly #keep: Retention;
-  #aged = 0;
+  #lastAgeCheck = 0;
 
-  constructor(sql: Sql, keep = USUAL_RETENTION) {
+  constructor(sql: Sql, keep = DEFAULT_RETENTION) {
     this.#sql = sql;
     this.#keep = keep;
     this.connections = new Connections(sql);
@@ -68,14 +68,14 @@ export class Journal {
     const { connections } = this.#keep;
     // Grouping a million rows takes a quarter of a second, so a long log is trimmed by the hundredth part.
     this.connections.prune(connections, this.#since(now), Math.max(0, Math.floor(connections / 100) - 100));
-    if (now - this.#aged >= HOUR_MS) this.#age(now);
+    if (now - this.#lastAgeCheck >= HOUR_MS) this.#deleteOld(now);
   }
 
   /** Forgets what is more, or older, than is to be kept. */
   prune(now: number): void {
     this.connections.prune(this.#keep.connections, this.#since(now));
-    this.#age(now);
-    this.#thin();
+    this.#deleteOld(now);
+    this.#trimAudit();
   }
 
   /** Tells since when connections and entries are kept, in milliseconds since 1970; 0 for no limit. */
@@ -84,8 +84,8 @@ export class Journal {
     return days === null ? 0 : now - days * DAY_MS;
   }
 
-  #age(now: number): void {
-    this.#aged = now;
+  #deleteOld(now: number): void {
+    this.#lastAgeCheck = now;
     const since = this.#since(now);
     if (since > 0) this.#sql.exec("DELETE FROM audit WHERE COALESCE(last, at) < ?", since);
   }
@@ -94,12 +94,12 @@ export class Journal {
    * Deletes the oldest changes beyond the limit, and apart from them the oldest entries that are charged to a payer, from the
    * payers with the most. So a token without the right to change the register can't push out another one's entries.
    */
-  #thin(): void {
+  #trimAudit(): void {
     const payers = this.#sql
       .exec<{ payer: string; count: number }>("SELECT payer, COUNT(*) AS count FROM audit GROUP BY payer")
       .toArray();
     const others = payers.filter(({ payer }) => payer !== "");
-    const kept = level(
+    const kept = fairShares(
       others.map(({ count }) => count),
       this.#keep.audit,
     );
@@ -166,14 +166,14 @@ export class Journal {
         count,
       )
       .one();
-    if (n % LOOK_EVERY === 0) this.#thin();
+    if (n % CHECK_EVERY === 0) this.#trimAudit();
   }
 
   /**
    * Writes down an action that changes nothing and can be repeated at will. Repetitions by the same actor from the same address
    * within an hour are one entry with their number, and the subject and detail of the last.
    */
-  note(actor: Actor, action: string, subject: string, detail = "", count = 1): void {
+  auditRepeatable(actor: Actor, action: string, subject: string, detail = "", count = 1): void {
     const { name, from, payer = "", now } = actor;
     const [before] = this.#sql
       .exec<{ n: number }>(

@@ -1,7 +1,7 @@
 import { parseEdgeUrl } from "../../shared/address/edge-url.ts";
 import { invalid, refused, type Outcome, type Problem } from "../problem.ts";
-import type { Penalties } from "./penalties.ts";
-import { isUnguessable, sameSecret } from "./secret.ts";
+import type { LoginPenalties } from "./login-penalties.ts";
+import { isUnguessable, isSameSecret } from "./secret.ts";
 import type { Actor } from "./actor.ts";
 import type { Store } from "./store.ts";
 import { issueToken, type Issued } from "./token-changes.ts";
@@ -22,16 +22,16 @@ export type LoginRequest = {
 };
 
 /** What a login gives: an admin token and the canonical URL. */
-export type LoggedIn = Issued & { url: string };
+export type LoginResult = Issued & { url: string };
 
 /** Exchanges the admin secret for an admin token. The first login ever gives the edge its canonical URL. */
 export async function login(
   store: Store,
-  penalties: Penalties,
+  penalties: LoginPenalties,
   expected: string,
   request: LoginRequest,
   now: number,
-): Promise<Outcome<LoggedIn>> {
+): Promise<Outcome<LoginResult>> {
   const { secret, source, from, life, readOnly, session } = request;
   const url = request.url === undefined ? undefined : parseEdgeUrl(request.url);
   if (url?.ok === false) return invalid(url.error);
@@ -39,10 +39,10 @@ export async function login(
   // One source may be a whole office or carrier: if a failed guess blocked it, any neighbour could keep the owner out. A long
   // secret can't be guessed at any rate, so it is compared anyway. A short one is protected by nothing but the wait.
   if (wait > 0 && !isUnguessable(expected))
-    return refused(waiting(`Logins from ${source} wait another ${wait} s.`, wait));
+    return refused(loginPenalty(`Logins from ${source} wait another ${wait} s.`, wait));
   // Counted before the comparison, so that attempts which arrive during it find the wait.
   if (wait === 0) penalties.fail(source, now);
-  if (!(await sameSecret(secret, expected))) return refused(wait === 0 ? WRONG : wrongAgain(source, wait));
+  if (!(await isSameSecret(secret, expected))) return refused(wait === 0 ? WRONG : wrongAgain(source, wait));
   penalties.forgive(source);
   if (store.urls.canonical() === undefined && url !== undefined) store.urls.adopt(url.value.text, now);
   const canonical = store.urls.canonical();
@@ -70,10 +70,10 @@ const WRONG: Problem = {
 
 function wrongAgain(source: string, wait: number): Problem {
   const detail = `That is not the admin secret, and wrong ones came from ${source} before: they wait another ${wait} s.`;
-  return { ...waiting(detail, wait), fix: "Try again then. The right one is taken at any time." };
+  return { ...loginPenalty(detail, wait), fix: "Try again then. The right one is taken at any time." };
 }
 
-function waiting(detail: string, wait: number): Problem {
+function loginPenalty(detail: string, wait: number): Problem {
   return {
     status: 429,
     code: "login-penalty",

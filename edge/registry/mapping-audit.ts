@@ -20,11 +20,13 @@ export function auditMapping(
   // An agent that goes on publishing says so every few minutes: that is no news.
   if (actor.name.startsWith("agent:") && changes.length > 0 && changes.every(({ field }) => field === "expires"))
     return;
-  const what = changes.map(({ field, before: was, after: is }) => `${field}: ${shown(was)} -> ${shown(is)}`).join("; ");
+  const what = changes
+    .map(({ field, before: was, after: is }) => `${field}: ${formatValue(was)} -> ${formatValue(is)}`)
+    .join("; ");
   const detail = `mapping ${id}: ${before === undefined ? `${site} ${target}` : what}`.slice(0, MAX_DETAIL);
   store.journal.audit(actor, action, endpoint, detail);
 }
 
-function shown(value: unknown): string {
+function formatValue(value: unknown): string {
   return value === undefined ? "default" : typeof value === "string" ? value : JSON.stringify(value);
 }

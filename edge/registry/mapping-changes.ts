@@ -5,9 +5,9 @@ import type { MappingDraft } from "../../shared/rule/mapping-input.ts";
 import type { Parsed } from "../../shared/rule/parsed.ts";
 import { parseScopes, type Scopes } from "../../shared/rule/reach.ts";
 import { done, invalid, refused, type Outcome, type Problem } from "../problem.ts";
-import { changedMeanwhile, etagOf, matches } from "./etag.ts";
+import { mappingChanged, etagOf, matches } from "./etag.ts";
 import { auditMapping } from "./mapping-audit.ts";
-import { unserved, type Platform } from "./platform.ts";
+import { servingProblem, type Platform } from "./platform.ts";
 import { noSuchSite } from "./site-changes.ts";
 import type { Unreadable } from "./mappings.ts";
 import type { Actor } from "./actor.ts";
@@ -17,8 +17,8 @@ import type { Store } from "./store.ts";
 export function addMapping(store: Store, platform: Platform, input: unknown, actor: Actor): Outcome<Mapping> {
   const draft = parseRule(input);
   if (!draft.ok) return invalid(draft.error);
-  const obstacle = inTheWay(store, platform, draft.value, undefined, actor.now);
-  if (obstacle !== undefined) return refused(obstacle);
+  const problem = mappingProblem(store, platform, draft.value, undefined, actor.now);
+  if (problem !== undefined) return refused(problem);
   const mapping = store.mappings.add(draft.value, stampOf(actor), store.sites.touch(draft.value.mapping.site));
   auditMapping(store, actor, "map add", mapping);
   return done(mapping);
@@ -35,11 +35,11 @@ export function changeMapping(
 ): Outcome<Mapping> {
   const before = findMapping(store, endpoint);
   if (!before.ok) return before;
-  if (!matches(ifMatch, etagOf(before.value))) return refused(changedMeanwhile(before.value));
+  if (!matches(ifMatch, etagOf(before.value))) return refused(mappingChanged(before.value));
   const draft = editMapping(before.value, changes);
   if (!draft.ok) return invalid(draft.error);
-  const obstacle = inTheWay(store, platform, draft.value, before.value.id, actor.now);
-  if (obstacle !== undefined) return refused(obstacle);
+  const problem = mappingProblem(store, platform, draft.value, before.value.id, actor.now);
+  if (problem !== undefined) return refused(problem);
   const { id, site, created } = before.value;
   const { mapping: after } = draft.value;
   if (site !== after.site) store.sites.touch(site);
@@ -52,11 +52,11 @@ export function changeMapping(
 
 /** Removes a mapping; answers what it was. */
 export function removeMapping(store: Store, endpoint: string, actor: Actor, ifMatch?: string): Outcome<Mapping | null> {
-  const stranded = store.mappings.unreadable().find((each) => each.endpoint === endpoint);
-  if (stranded !== undefined) return removeUnreadable(store, stranded, actor);
+  const unreadable = store.mappings.unreadable().find((each) => each.endpoint === endpoint);
+  if (unreadable !== undefined) return removeUnreadable(store, unreadable, actor);
   const found = findMapping(store, endpoint);
   if (!found.ok) return found;
-  if (!matches(ifMatch, etagOf(found.value))) return refused(changedMeanwhile(found.value));
+  if (!matches(ifMatch, etagOf(found.value))) return refused(mappingChanged(found.value));
   store.mappings.remove(found.value.id, actor.now);
   store.journal.forget(found.value.id);
   store.sites.touch(found.value.site);
@@ -98,7 +98,7 @@ export function findRule(store: Store, text: string): Outcome<Parsed<Mapping>> {
 }
 
 /** What forbids the draft in this register, on this edge. `self`: the id of the mapping it is to replace. */
-function inTheWay(
+function mappingProblem(
   store: Store,
   platform: Platform,
   draft: Parsed<MappingDraft>,
@@ -107,13 +107,13 @@ function inTheWay(
 ): Problem | undefined {
   const { site, endpoint } = draft.mapping;
   if (store.sites.find(site) === undefined) return noSuchSite(site);
-  const stranded = strandedAt(store, endpoint);
-  if (stranded !== undefined && stranded.id !== self) return behindUnreadable(stranded);
+  const unreadable = unreadableAt(store, endpoint);
+  if (unreadable !== undefined && unreadable.id !== self) return blockedByUnreadable(unreadable);
   for (const other of store.mappings.rules()) {
     const fault = other.mapping.id === self ? undefined : conflict(draft, other);
     if (fault !== undefined) return invalid(fault).problem;
   }
-  return unserved(draft, platform, store.urls.list(), gatewaysOf(store, now));
+  return servingProblem(draft, platform, store.urls.list(), gatewaysOf(store, now));
 }
 
 /** What the good tokens of gateways let them own. */
@@ -129,11 +129,11 @@ export function stampOf({ name, now }: Actor) {
 }
 
 /** The unreadable rule that has this endpoint, if one has. */
-export function strandedAt(store: Store, endpoint: string): Unreadable | undefined {
+export function unreadableAt(store: Store, endpoint: string): Unreadable | undefined {
   return store.mappings.unreadable().find((each) => each.endpoint === endpoint);
 }
 
-export function behindUnreadable({ id, endpoint, fault }: Unreadable): Problem {
+export function blockedByUnreadable({ id, endpoint, fault }: Unreadable): Problem {
   return {
     status: 409,
     code: "conflict",

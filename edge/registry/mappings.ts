@@ -34,7 +34,7 @@ export class Mappings {
 
   /** Every rule, with its texts as values. */
   rules(): Parsed<Mapping>[] {
-    return this.#sql.exec<Row>(`SELECT ${COLUMNS} FROM mappings ORDER BY id`).toArray().flatMap(ruleIn);
+    return this.#sql.exec<Row>(`SELECT ${COLUMNS} FROM mappings ORDER BY id`).toArray().flatMap(parseRow);
   }
 
   list(): Mapping[] {
@@ -56,7 +56,7 @@ export class Mappings {
     return this.#sql
       .exec<Row>(`SELECT ${COLUMNS} FROM mappings WHERE site = ? ORDER BY id`, site)
       .toArray()
-      .flatMap(ruleIn)
+      .flatMap(parseRow)
       .map(({ mapping }) => mapping);
   }
 
@@ -76,18 +76,18 @@ export class Mappings {
     return this.#sql
       .exec<Row>(`SELECT ${COLUMNS} FROM mappings WHERE endpoint = ?`, endpoint)
       .toArray()
-      .flatMap(ruleIn)[0];
+      .flatMap(parseRow)[0];
   }
 
   /** The mapping that holds a public port, by itself or in its range. */
-  holding(port: number, transport: "tcp" | "udp"): Mapping | undefined {
+  byPort(port: number, transport: "tcp" | "udp"): Mapping | undefined {
     const rows = this.#sql.exec<Row>(
       `SELECT ${COLUMNS} FROM mappings WHERE id IN (SELECT mapping FROM ports WHERE transport = ? AND first <= ? AND last >= ?)`,
       transport,
       port,
       port,
     );
-    return rows.toArray().flatMap(ruleIn)[0]?.mapping;
+    return rows.toArray().flatMap(parseRow)[0]?.mapping;
   }
 
   add({ mapping: draft, endpoint }: Parsed<MappingDraft>, stamp: Stamp, revision: number): Mapping {
@@ -95,18 +95,18 @@ export class Mappings {
       .exec<{ id: number }>(
         `INSERT INTO mappings (endpoint, site, rule, revision, changed, changed_by, created, created_by)
          VALUES (?, ?, ?, ?, ?, ?, ?, ?) RETURNING id`,
-        ...cellsOf(draft, stamp, revision),
+        ...columnValues(draft, stamp, revision),
         stamp.at,
         stamp.by,
       )
       .one();
-    this.#holdPorts(id, endpoint);
-    this.reassignments.began({ id, endpoint: draft.endpoint, site: draft.site, by: stamp.by });
+    this.#addPorts(id, endpoint);
+    this.reassignments.added({ id, endpoint: draft.endpoint, site: draft.site, by: stamp.by });
     return { ...draft, id, created: stamp, changed: stamp, revision };
   }
 
   /** Puts a mapping back with the id it had. */
-  put(
+  restore(
     id: number,
     { mapping: draft, endpoint }: Parsed<MappingDraft>,
     created: Stamp,
@@ -126,7 +126,7 @@ export class Mappings {
       changed.at,
       changed.by,
     );
-    this.#holdPorts(id, endpoint);
+    this.#addPorts(id, endpoint);
   }
 
   /** Replaces the rule of a mapping, which keeps its id. */
@@ -136,17 +136,17 @@ export class Mappings {
       this.reassignments.changed(before, { ...before, endpoint: draft.endpoint, site: draft.site }, stamp.at);
     this.#sql.exec(
       "UPDATE mappings SET endpoint = ?, site = ?, rule = ?, revision = ?, changed = ?, changed_by = ? WHERE id = ?",
-      ...cellsOf(draft, stamp, revision),
+      ...columnValues(draft, stamp, revision),
       id,
     );
     this.#sql.exec("DELETE FROM ports WHERE mapping = ?", id);
-    this.#holdPorts(id, endpoint);
+    this.#addPorts(id, endpoint);
   }
 
   /** `now` in milliseconds since 1970. */
   remove(id: number, now: number): void {
     const before = this.#holder(id);
-    if (before !== undefined) this.reassignments.ended(before, now);
+    if (before !== undefined) this.reassignments.removed(before, now);
     this.#sql.exec("DELETE FROM mappings WHERE id = ?", id);
     this.#sql.exec("DELETE FROM ports WHERE mapping = ?", id);
   }
@@ -157,7 +157,7 @@ export class Mappings {
       .toArray()[0];
   }
 
-  #holdPorts(id: number, endpoint: Endpoint): void {
+  #addPorts(id: number, endpoint: Endpoint): void {
     if (endpoint.kind !== "port") return;
     for (const transport of transports(endpoint)) {
       this.#sql.exec(
@@ -172,7 +172,7 @@ export class Mappings {
 }
 
 /** What a change writes, in the order of the columns above. */
-function cellsOf(draft: MappingDraft, { at, by }: Stamp, revision: number): SqlValue[] {
+function columnValues(draft: MappingDraft, { at, by }: Stamp, revision: number): SqlValue[] {
   return [draft.endpoint, draft.site, JSON.stringify(storedRule(draft)), revision, at, by];
 }
 
@@ -180,7 +180,7 @@ function cellsOf(draft: MappingDraft, { at, by }: Stamp, revision: number): SqlV
  * Parsed again when read: a field added since has its default then. A rule that only a newer Worker understands may
  * restrict more than we would see, so it does not exist until that Worker is back.
  */
-function ruleIn(row: Row): Parsed<Mapping>[] {
+function parseRow(row: Row): Parsed<Mapping>[] {
   const rule = parseRule(JSON.parse(row.rule));
   if (!rule.ok) {
     console.error(`mapping ${row.id} is left out: ${rule.error.message}`);

@@ -13,7 +13,7 @@ const CLOUDFLARE_PORTS = {
 const DEFAULT_PORT = { http: 80, https: 443 } as const;
 
 /** Why requests for this endpoint can't come in here. `urls`: the edge's own, the canonical one first. */
-export function unservedHttp(
+export function httpServingProblem(
   endpoint: HttpEndpoint,
   platform: { SELF_HOSTED?: string; TRUSTED_PROXIES?: string; SHARE_CONTROL_HOST?: string },
   urls: readonly string[],
@@ -27,11 +27,11 @@ export function unservedHttp(
     );
   }
   const [canonical] = urls;
-  return platform.SELF_HOSTED === "1" ? offSocket(endpoint, platform, canonical) : offCloudflare(endpoint);
+  return platform.SELF_HOSTED === "1" ? selfHostedProblem(endpoint, platform, canonical) : cloudflareProblem(endpoint);
 }
 
 /** A self-hosted edge has one HTTP socket; a proxy in front of it may have others. */
-function offSocket(
+function selfHostedProblem(
   endpoint: HttpEndpoint,
   { TRUSTED_PROXIES = "" }: { TRUSTED_PROXIES?: string },
   canonical: string | undefined,
@@ -58,7 +58,7 @@ function offSocket(
   );
 }
 
-function offCloudflare(endpoint: HttpEndpoint): Problem | undefined {
+function cloudflareProblem(endpoint: HttpEndpoint): Problem | undefined {
   const { scheme, host, port } = endpoint;
   if (parseAddress(host).ok)
     return refusal(

@@ -14,7 +14,7 @@ export type SiteReach = {
 };
 
 /** Every site that a client or a gateway may dial with these endpoints in its token: for "*", those without mappings too. */
-export function reachedBy(store: Store, endpoints: "*" | readonly string[], issued: number | null): SiteReach[] {
+export function reachableSites(store: Store, endpoints: "*" | readonly string[], issued: number | null): SiteReach[] {
   const scopes = parseScopes(endpoints);
   const reached = new Map(
     store.sites

@@ -36,7 +36,7 @@ export class Reassignments {
   }
 
   /** A mapping begins at its endpoint. */
-  began(holder: Holder): void {
+  added(holder: Holder): void {
     this.#raise(holder.id, this.#latestEnd(holder));
   }
 
@@ -49,13 +49,13 @@ export class Reassignments {
   }
 
   /** A mapping is gone. */
-  ended(holder: Holder, now: number): void {
+  removed(holder: Holder, now: number): void {
     this.#vacate(holder, now);
     this.#sql.exec("DELETE FROM reassigned WHERE mapping = ?", holder.id);
   }
 
   /** The second from which a token may be issued that opens what is mapped now: this one, or the next if something ended within it. */
-  issueAt(now: number): number {
+  earliestIssue(now: number): number {
     const { latest } = this.#sql
       .exec<{ latest: number }>(
         "SELECT MAX((SELECT COALESCE(MAX(since), 0) FROM reassigned), (SELECT COALESCE(MAX(ended), 0) FROM vacated)) AS latest",
@@ -65,7 +65,7 @@ export class Reassignments {
   }
 
   /** What ended in the future, by a clock that was wrong then, has ended now. Answers whether there was anything. */
-  settle(now: number): boolean {
+  clampToNow(now: number): boolean {
     const query = (table: string, column: string): string =>
       `UPDATE ${table} SET ${column} = ? WHERE ${column} > ? RETURNING mapping`;
     const late = [query("reassigned", "since"), query("vacated", "ended")].map((text) =>

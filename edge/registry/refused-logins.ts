@@ -1,7 +1,7 @@
 import type { Store } from "./store.ts";
 
 /** Sources that get an entry of their own within an hour. A stranger may have any number of addresses: the others share one entry. */
-const MOST_NAMED = 20;
+const MAX_NAMED = 20;
 const HOUR_MS = 3600_000;
 const ELSEWHERE = "elsewhere";
 
@@ -17,20 +17,20 @@ export type RefusedLogin = {
 export class RefusedLogins {
   readonly #store: Store;
   /** There is a webhook that hears of them. */
-  readonly #isTold: boolean;
-  #waiting = new Map<string, RefusedLogin & { count: number }>();
+  readonly #hasWebhook: boolean;
+  #pending = new Map<string, RefusedLogin & { count: number }>();
   /** Sources named within the hour that began at `#hour`, in milliseconds since 1970. */
   readonly #named = new Set<string>();
   #hour = 0;
 
-  constructor(store: Store, isTold: boolean) {
+  constructor(store: Store, hasWebhook: boolean) {
     this.#store = store;
-    this.#isTold = isTold;
+    this.#hasWebhook = hasWebhook;
   }
 
   /** Tells whether `write` has something to do. */
-  get isWaiting(): boolean {
-    return this.#waiting.size > 0;
+  get hasPending(): boolean {
+    return this.#pending.size > 0;
   }
 
   /** Counts one. Returns true for the first since `write`: the caller then has to call `write` within a moment. */
@@ -39,23 +39,23 @@ export class RefusedLogins {
       this.#hour = now;
       this.#named.clear();
     }
-    if (this.#named.size < MOST_NAMED) this.#named.add(source);
+    if (this.#named.size < MAX_NAMED) this.#named.add(source);
     const name = this.#named.has(source) ? source : ELSEWHERE;
-    const isFirst = this.#waiting.size === 0;
-    this.#waiting.set(name, { source: name, reason, count: (this.#waiting.get(name)?.count ?? 0) + 1 });
+    const isFirst = this.#pending.size === 0;
+    this.#pending.set(name, { source: name, reason, count: (this.#pending.get(name)?.count ?? 0) + 1 });
     return isFirst;
   }
 
-  /** Writes down what has been gathered. `now` in milliseconds since 1970. */
+  /** Writes down what has been pending. `now` in milliseconds since 1970. */
   write(now: number): void {
-    const gathered = [...this.#waiting.values()];
-    this.#waiting = new Map();
-    const { journal, watch } = this.#store;
-    for (const { source, reason, count } of gathered) {
+    const pending = [...this.#pending.values()];
+    this.#pending = new Map();
+    const { journal, webhookEvents } = this.#store;
+    for (const { source, reason, count } of pending) {
       const from = source === ELSEWHERE ? "" : source;
       const actor = { name: "login", from, payer: `login ${source}`, now };
-      journal.note(actor, "login refused", source, reason, count);
-      watch.refusedLogins(count, source, this.#isTold, now);
+      journal.auditRepeatable(actor, "login refused", source, reason, count);
+      webhookEvents.refusedLogins(count, source, this.#hasWebhook, now);
     }
   }
 }

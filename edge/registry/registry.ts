@@ -9,9 +9,9 @@ import { logFault } from "../fault.ts";
 import { done, refused, type Outcome, type Problem } from "../problem.ts";
 import { signToken } from "../tokens.ts";
 import type { ImportedView } from "../../shared/rule/api.ts";
-import { exported, imported, type Archive } from "./archive.ts";
-import { applyRules, type Applied, type ApplyRequest } from "./apply.ts";
-import { carryOver, type CarriedOver, type Revocations } from "./carry-over.ts";
+import { exportArchive, importArchive, type Archive } from "./archive.ts";
+import { applyRules, type ApplyResult, type ApplyRequest } from "./apply.ts";
+import { carryOver, type RevokedCounts, type Revocations } from "./carry-over.ts";
 import {
   addGrant,
   endGrants,
@@ -20,23 +20,23 @@ import {
   newLink,
   removeGrant,
   useGrant,
-  type GrantOf,
+  type GrantWithMappings,
   type GrantRequest,
   type GrantVisitor,
-  type MadeGrant,
+  type NewGrant,
   type OfferedGrant,
 } from "./grant-changes.ts";
 import { httpTable, type HttpTable } from "./http-table.ts";
 import type { ConnectionFilter, NumberedRecord } from "./connections.ts";
 import type { AuditFilter, NumberedEntry } from "./journal.ts";
-import { login, type LoggedIn, type LoginRequest } from "./login.ts";
+import { login, type LoginResult, type LoginRequest } from "./login.ts";
 import { addMapping, changeMapping, findMapping, removeMapping } from "./mapping-changes.ts";
 import type { Unreadable } from "./mappings.ts";
-import { Notices } from "./notices.ts";
-import { Penalties } from "./penalties.ts";
-import { reachedBy, staleTokens, type SiteReach } from "./reach.ts";
+import { WebhookNotifier } from "./webhook-notifier.ts";
+import { LoginPenalties } from "./login-penalties.ts";
+import { reachableSites, staleTokens, type SiteReach } from "./reach.ts";
 import { RefusedLogins, type RefusedLogin } from "./refused-logins.ts";
-import { Relays } from "./relays.ts";
+import { RulePush } from "./rule-push.ts";
 import { retentionOf } from "./retention.ts";
 import { routeAt, routeOfPort } from "./routes.ts";
 import { secretHash } from "./secret.ts";
@@ -45,21 +45,29 @@ import { siteRelay } from "./site-relay.ts";
 import type { Site } from "./sites.ts";
 import type { Actor, Asker } from "./actor.ts";
 import { Store } from "./store.ts";
-import type { Spending } from "./spent.ts";
-import { issueToken, renewToken, revokeToken, spend, withdrawKey, type Issued, type Renewed } from "./token-changes.ts";
+import type { TokenBytes } from "./token-bytes.ts";
+import {
+  issueToken,
+  renewToken,
+  revokeToken,
+  addTokenBytes,
+  withdrawKey,
+  type Issued,
+  type Renewed,
+} from "./token-changes.ts";
 import type { TokenRequest } from "./token-request.ts";
 import type { IssuedToken } from "./tokens.ts";
 import type { SiteUsage } from "./usage.ts";
 import { connectionView } from "./connection-view.ts";
-import { endSession, sessionFor } from "./session.ts";
+import { endSession, openSession } from "./browser-session.ts";
 import type { MappingHour } from "./traffic.ts";
 import type { ConnectionRecord, Route, SiteReport, SiteRules, TokenState, Trust } from "./types.ts";
 import { WATCH_HEADER, Watchers, type WatchPass } from "./watchers.ts";
 
 /** Milliseconds for which refused logins are gathered before they are written. */
-const REFUSED_MS = 1_000;
+const REFUSED_DELAY_MS = 1_000;
 /** Connections told at once: those who watch read no faster. */
-const MAX_TOLD = 100;
+const MAX_LIVE_CONNECTIONS = 100;
 
 const NO_URL: Problem = {
   status: 422,
@@ -72,16 +80,16 @@ const NO_URL: Problem = {
 /** The Durable Object with sites, mappings, tokens, keys and journal: one for the whole edge, read rarely. */
 export class Registry extends DurableObject<Env> {
   readonly #store: Store;
-  readonly #relays: Relays;
-  readonly #notices: Notices;
-  readonly #penalties = new Penalties();
+  readonly #rulePush: RulePush;
+  readonly #notifier: WebhookNotifier;
+  readonly #penalties = new LoginPenalties();
   readonly #watchers: Watchers;
   readonly #refused: RefusedLogins;
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
     this.#store = new Store(ctx.storage, retentionOf(env));
-    this.#relays = new Relays(
+    this.#rulePush = new RulePush(
       this.#store,
       async (relay, rules) => siteRelay(env, relay).push(rules),
       (time) => this.#wakeAt(time),
@@ -90,7 +98,7 @@ export class Registry extends DurableObject<Env> {
     this.#refused = new RefusedLogins(this.#store, (env.WEBHOOK_URL ?? "") !== "");
     // Answered by the platform without waking the object: a page that watches costs nothing while nothing happens.
     ctx.setWebSocketAutoResponse(new WebSocketRequestResponsePair("ping", "pong"));
-    this.#notices = new Notices(this.#store, env.WEBHOOK_URL ?? "", (time) => this.#wakeAt(time));
+    this.#notifier = new WebhookNotifier(this.#store, env.WEBHOOK_URL ?? "", (time) => this.#wakeAt(time));
     const fixed = parseEdgeUrl(env.PUBLIC_URL ?? "");
     if (fixed.ok) this.#store.urls.adopt(fixed.value.text, Date.now());
   }
@@ -118,7 +126,7 @@ export class Registry extends DurableObject<Env> {
    */
   async signPass(claims: VisitorClaims, isFresh: boolean): Promise<string> {
     const now = Date.now();
-    const iat = isFresh ? Math.min(this.#store.mappings.reassignments.issueAt(now), claims.exp - 1) : claims.iat;
+    const iat = isFresh ? Math.min(this.#store.mappings.reassignments.earliestIssue(now), claims.exp - 1) : claims.iat;
     return signToken("visitor", { ...claims, iat }, await this.#store.keys.current(now));
   }
 
@@ -138,14 +146,14 @@ export class Registry extends DurableObject<Env> {
 
   /** An agent of a site is there. */
   async agentCame(site: string): Promise<void> {
-    this.#tell({ type: "changed", what: "presence" });
-    await this.#notices.presence(site, true, Date.now());
+    this.#notifyWatchers({ type: "changed", what: "presence" });
+    await this.#notifier.presence(site, true, Date.now());
   }
 
   /** An agent of a site has gone; `left` are there still. */
   async agentGone(site: string, left: number): Promise<void> {
-    this.#tell({ type: "changed", what: "presence" });
-    if (left === 0) await this.#notices.presence(site, false, Date.now());
+    this.#notifyWatchers({ type: "changed", what: "presence" });
+    if (left === 0) await this.#notifier.presence(site, false, Date.now());
   }
 
   trust(): Trust {
@@ -164,7 +172,7 @@ export class Registry extends DurableObject<Env> {
 
   /** Where the endpoints of a client's or gateway's token lead; `issued` as `scopesFor` has it. */
   reach(endpoints: "*" | readonly string[], issued: number | null): SiteReach[] {
-    return reachedBy(this.#store, endpoints, issued);
+    return reachableSites(this.#store, endpoints, issued);
   }
 
   /** Connections that ended or were refused; of a relay, with how its site does. Answers whether somebody watches. */
@@ -172,14 +180,17 @@ export class Registry extends DurableObject<Env> {
     const now = Date.now();
     this.#store.journal.record(records, now);
     if (records.length > 0)
-      this.#tell({ type: "connections", connections: records.slice(-MAX_TOLD).map(connectionView) });
+      this.#notifyWatchers({
+        type: "connections",
+        connections: records.slice(-MAX_LIVE_CONNECTIONS).map(connectionView),
+      });
     if (report !== undefined) {
       const { site, usage, traffic } = report;
       this.#store.usage.add(site, usage, now);
       this.#store.traffic.add(traffic.moved, now);
-      this.#tell({ type: "traffic", site, ms: traffic.ms, mappings: traffic.live });
+      this.#notifyWatchers({ type: "traffic", site, ms: traffic.ms, mappings: traffic.live });
     }
-    return this.#watchers.any;
+    return this.#watchers.hasAny;
   }
 
   /** What mappings carried in the last hour. */
@@ -188,9 +199,9 @@ export class Registry extends DurableObject<Env> {
   }
 
   /** What tokens with a cap on bytes have carried since the last time; answers the sums. One that is over its cap is revoked. */
-  async spend(spendings: Spending[]): Promise<number[]> {
+  async spend(spendings: TokenBytes[]): Promise<number[]> {
     const now = Date.now();
-    const sums = this.ctx.storage.transactionSync(() => spend(this.#store, spendings, now));
+    const sums = this.ctx.storage.transactionSync(() => addTokenBytes(this.#store, spendings, now));
     await this.#changed(now);
     return sums;
   }
@@ -202,7 +213,7 @@ export class Registry extends DurableObject<Env> {
 
   // For the API.
 
-  async login(request: LoginRequest): Promise<Outcome<LoggedIn>> {
+  async login(request: LoginRequest): Promise<Outcome<LoginResult>> {
     const outcome = await login(this.#store, this.#penalties, this.env.ADMIN_SECRET ?? "", request, Date.now());
     if (!outcome.ok && (outcome.problem.status === 401 || outcome.problem.status === 429))
       this.loginRefused({ source: request.source, reason: "not the admin secret" });
@@ -211,32 +222,32 @@ export class Registry extends DurableObject<Env> {
 
   /** Counts a refused login. It is written down a moment later, together with others. */
   loginRefused(refusedLogin: RefusedLogin): void {
-    if (this.#refused.add(refusedLogin, Date.now())) setTimeout(() => this.#writeRefused(), REFUSED_MS);
+    if (this.#refused.add(refusedLogin, Date.now())) setTimeout(() => this.#writeRefused(), REFUSED_DELAY_MS);
   }
 
   /** Counts the logins refused since this edge was made. */
   refusedLogins(): number {
     this.#writeRefused();
-    return this.#store.watch.refusedTotal;
+    return this.#store.webhookEvents.refusedTotal;
   }
 
   #writeRefused(): void {
-    if (!this.#refused.isWaiting) return;
+    if (!this.#refused.hasPending) return;
     const now = Date.now();
     try {
       this.ctx.storage.transactionSync(() => this.#refused.write(now));
     } catch (error) {
       logFault("writing refused logins down", error);
     }
-    this.ctx.waitUntil(this.#notices.foresee(now));
+    this.ctx.waitUntil(this.#notifier.schedule(now));
   }
 
   /** A browser's session in the name of a verified admin token; `session` is the hash of its key. */
-  async openSession(jti: string, session: string, from: string): Promise<Outcome<LoggedIn>> {
+  async openSession(jti: string, session: string, from: string): Promise<Outcome<LoginResult>> {
     const url = this.#store.urls.canonical();
     if (url === undefined) return refused(NO_URL);
-    const issued = await sessionFor(this.#store, url, { jti, session, from }, Date.now());
-    this.#letGo();
+    const issued = await openSession(this.#store, url, { jti, session, from }, Date.now());
+    this.#closeInvalidWatchers();
     return issued.ok ? done({ ...issued.value, url }) : issued;
   }
 
@@ -279,7 +290,7 @@ export class Registry extends DurableObject<Env> {
 
   /** All that are listed, and what those with a cap on bytes have carried, by their `jti`. */
   tokens(): { tokens: IssuedToken[]; spent: Map<string, number> } {
-    return { tokens: this.#store.tokens.list(), spent: this.#store.spent.all() };
+    return { tokens: this.#store.tokens.list(), spent: this.#store.tokenBytes.all() };
   }
 
   async issueToken(request: TokenRequest, asker: Asker): Promise<Outcome<Issued>> {
@@ -287,7 +298,7 @@ export class Registry extends DurableObject<Env> {
     if (url === undefined) return refused(NO_URL);
     const now = Date.now();
     const issued = await issueToken(this.#store, url, request, { ...asker, now });
-    await this.#notices.foresee(now);
+    await this.#notifier.schedule(now);
     await this.#changed(now);
     return issued;
   }
@@ -317,7 +328,7 @@ export class Registry extends DurableObject<Env> {
     return outcome;
   }
 
-  async carryOver(revocations: Revocations, asker: Asker): Promise<CarriedOver> {
+  async carryOver(revocations: Revocations, asker: Asker): Promise<RevokedCounts> {
     const now = Date.now();
     const carried = await carryOver(this.#store, revocations, { ...asker, now });
     await this.#changed(now);
@@ -345,7 +356,7 @@ export class Registry extends DurableObject<Env> {
   }
 
   /** Makes the register what it is to be, in one transaction. */
-  async applyRules(request: ApplyRequest, asker: Asker): Promise<Outcome<Applied>> {
+  async applyRules(request: ApplyRequest, asker: Asker): Promise<Outcome<ApplyResult>> {
     return this.#change(asker, (by) => applyRules(this.#store, this.env, request, by));
   }
 
@@ -374,15 +385,15 @@ export class Registry extends DurableObject<Env> {
   exportAll(asker: Asker): Archive {
     const now = Date.now();
     this.#writeRefused();
-    const archive = exported(this.ctx.storage.sql, now);
+    const archive = exportArchive(this.ctx.storage.sql, now);
     const { sites, mappings, tokens, grants } = archive.tables;
     const detail = `${sites.length} sites, ${mappings.length} mappings, ${tokens.length} tokens, ${grants.length} grants`;
-    this.#store.journal.note({ ...asker, now }, "export", "registry", detail);
+    this.#store.journal.auditRepeatable({ ...asker, now }, "export", "registry", detail);
     return archive;
   }
 
   async importAll(archive: Archive, asker: Asker): Promise<Outcome<ImportedView>> {
-    const outcome = await this.#change(asker, (by) => imported(this.#store, this.ctx.storage.sql, archive, by));
+    const outcome = await this.#change(asker, (by) => importArchive(this.#store, this.ctx.storage.sql, archive, by));
     const end = this.#store.grants.nextEnd();
     if (outcome.ok && end !== undefined) await this.#wakeAt(end);
     return outcome;
@@ -409,7 +420,7 @@ export class Registry extends DurableObject<Env> {
     return journal.auditPage(filter);
   }
 
-  async addGrant(request: GrantRequest, asker: Asker): Promise<Outcome<MadeGrant>> {
+  async addGrant(request: GrantRequest, asker: Asker): Promise<Outcome<NewGrant>> {
     const url = this.#store.urls.canonical();
     if (url === undefined) return refused(NO_URL);
     const { secret, hash } = await newLink();
@@ -419,11 +430,11 @@ export class Registry extends DurableObject<Env> {
     return done({ ...added.value, link: `${url}/.sallyport/grant/${secret}` });
   }
 
-  async removeGrant(id: string, asker: Asker): Promise<Outcome<GrantOf>> {
+  async removeGrant(id: string, asker: Asker): Promise<Outcome<GrantWithMappings>> {
     return this.#change(asker, (by) => removeGrant(this.#store, id, by));
   }
 
-  grants(): GrantOf[] {
+  grants(): GrantWithMappings[] {
     return listGrants(this.#store, Date.now());
   }
 
@@ -438,7 +449,7 @@ export class Registry extends DurableObject<Env> {
     secret: string,
     address: string,
     browser: string | null,
-  ): Promise<(GrantOf & { browser: string | null }) | null> {
+  ): Promise<(GrantWithMappings & { browser: string | null }) | null> {
     const visitor = await visitorOf(address, browser);
     if (visitor === undefined) return null;
     const [link, fresh] = [await secretHash(secret), await newLink()];
@@ -457,7 +468,7 @@ export class Registry extends DurableObject<Env> {
     await this.#changed(now);
     const end = this.#store.grants.nextEnd();
     if (end !== undefined) await this.#wakeAt(end);
-    await this.#notices.deliver(now);
+    await this.#notifier.deliver(now);
   }
 
   /** There is one alarm for all: the earliest wish wins, and sets the next when it rings. */
@@ -472,25 +483,25 @@ export class Registry extends DurableObject<Env> {
     const outcome = this.ctx.storage.transactionSync(() => change({ ...asker, now }));
     if (outcome.ok) {
       await this.#changed(now);
-      await this.#notices.foresee(now);
+      await this.#notifier.schedule(now);
     }
     return outcome;
   }
 
   /** Brings a change to the relays, then to those who watch; whoever may not any more is let go of. */
   async #changed(now: number): Promise<void> {
-    await this.#relays.spread(now);
-    this.#letGo();
-    this.#tell({ type: "changed", what: "rules" });
+    await this.#rulePush.pushAll(now);
+    this.#closeInvalidWatchers();
+    this.#notifyWatchers({ type: "changed", what: "rules" });
   }
 
   /** Closes the WebSockets whose token is no longer good. */
-  #letGo(): void {
-    this.#watchers.sweep((jti) => this.#store.tokens.state(jti));
+  #closeInvalidWatchers(): void {
+    this.#watchers.closeInvalid((jti) => this.#store.tokens.state(jti));
   }
 
-  #tell(message: LiveMessage): void {
-    this.#watchers.tell(message, Date.now());
+  #notifyWatchers(message: LiveMessage): void {
+    this.#watchers.broadcast(message, Date.now());
   }
 
   /** From now on the relays that are in use say how their mappings do, until nobody watches any more. */

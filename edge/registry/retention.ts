@@ -9,20 +9,20 @@ export type Retention = {
 };
 
 /** Enough to see why something failed last week, and who changed what in years. */
-export const USUAL_RETENTION: Retention = { connections: 10_000, audit: 10_000, days: null };
+export const DEFAULT_RETENTION: Retention = { connections: 10_000, audit: 10_000, days: null };
 
 /** More than these makes a registry slow: take them out with `log --json` or `audit --json` instead. */
-export const MOST_KEPT = 1_000_000;
-export const LONGEST_DAYS = 3_650;
+export const MAX_KEPT = 1_000_000;
+export const MAX_DAYS = 3_650;
 
 type Settings = { LOG_KEEP?: string; AUDIT_KEEP?: string; KEEP_DAYS?: string };
 
 /** What an edge was told to keep, in its variables; what makes no sense there counts as not said. */
 export function retentionOf({ LOG_KEEP, AUDIT_KEEP, KEEP_DAYS }: Settings): Retention {
   return {
-    connections: numberIn(LOG_KEEP, MOST_KEPT) ?? USUAL_RETENTION.connections,
-    audit: numberIn(AUDIT_KEEP, MOST_KEPT) ?? USUAL_RETENTION.audit,
-    days: numberIn(KEEP_DAYS, LONGEST_DAYS) ?? USUAL_RETENTION.days,
+    connections: numberIn(LOG_KEEP, MAX_KEPT) ?? DEFAULT_RETENTION.connections,
+    audit: numberIn(AUDIT_KEEP, MAX_KEPT) ?? DEFAULT_RETENTION.audit,
+    days: numberIn(KEEP_DAYS, MAX_DAYS) ?? DEFAULT_RETENTION.days,
   };
 }
 

@@ -7,8 +7,8 @@ import type { Route } from "./types.ts";
 
 /** Where a public port leads; null: nowhere. */
 export function routeOfPort(store: Store, port: number, transport: "tcp" | "udp", now: number): Route | null {
-  const mapping = store.mappings.holding(port, transport);
-  return mapping === undefined ? null : found(store, mapping, now);
+  const mapping = store.mappings.byPort(port, transport);
+  return mapping === undefined ? null : routeOf(store, mapping, now);
 }
 
 /** Where a concrete endpoint leads that is reached by token, a port of one transport or a service; null: nowhere. */
@@ -20,7 +20,7 @@ export function routeAt(store: Store, text: string, now: number): Route | null {
     return transport === "tcp+udp" ? null : routeOfPort(store, first, transport, now);
   }
   const rule = store.mappings.find(formatEndpoint(endpoint.value));
-  return rule === undefined ? null : found(store, rule.mapping, now);
+  return rule === undefined ? null : routeOf(store, rule.mapping, now);
 }
 
 /** The route to a mapping of a site. `grants`: those that have not ended. */
@@ -36,7 +36,7 @@ export function routeTo(site: Site, mapping: Mapping, grants: readonly Grant[], 
   };
 }
 
-function found({ sites, grants, mappings }: Store, mapping: Mapping, now: number): Route | null {
+function routeOf({ sites, grants, mappings }: Store, mapping: Mapping, now: number): Route | null {
   const site = sites.find(mapping.site);
   return site === undefined ? null : routeTo(site, mapping, grants.live(now), mappings.reassignments.since(mapping.id));
 }

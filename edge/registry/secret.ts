@@ -3,15 +3,15 @@ export const MIN_SECRET = 16;
 
 /** Characters of 128 random bits in base64: no rate of guessing gets through those. */
 const LONG_SECRET = 22;
-const MOST_ALIKE = 8;
+const FEW_DISTINCT = 8;
 
 /** Tells whether a secret is long enough to compare guesses as fast as they arrive. A text of few distinct characters is not. */
 export function isUnguessable(secret: string): boolean {
-  return secret.length >= LONG_SECRET && new Set(secret).size > MOST_ALIKE;
+  return secret.length >= LONG_SECRET && new Set(secret).size > FEW_DISTINCT;
 }
 
 /** Whether both are the same, in a time that tells nothing: of two hashes every byte is looked at. */
-export async function sameSecret(given: string, expected: string): Promise<boolean> {
+export async function isSameSecret(given: string, expected: string): Promise<boolean> {
   const [a, b] = await Promise.all([digest(given), digest(expected)]);
   return a.reduce((difference, byte, index) => difference | (byte ^ (b[index] ?? 0)), 0) === 0;
 }

@@ -7,13 +7,13 @@ import type { Retention } from "./retention.ts";
 import { migrate } from "./schema.ts";
 import { Sites, type Site } from "./sites.ts";
 import type { SqlStore } from "./sql.ts";
-import { Spent } from "./spent.ts";
+import { TokenBytesTable } from "./token-bytes.ts";
 import { Tokens } from "./tokens.ts";
 import { TrafficTable } from "./traffic.ts";
 import type { SiteRules } from "./types.ts";
 import { Urls } from "./urls.ts";
 import { UsageTable } from "./usage.ts";
-import { Watch } from "./watch.ts";
+import { WebhookEvents } from "./webhook-events.ts";
 
 /** All tables of the registry, in the object's SQLite. */
 export class Store {
@@ -23,11 +23,11 @@ export class Store {
   readonly mappings: Mappings;
   readonly grants: Grants;
   readonly tokens: Tokens;
-  readonly spent: Spent;
+  readonly tokenBytes: TokenBytesTable;
   readonly journal: Journal;
   readonly usage: UsageTable;
   readonly traffic: TrafficTable;
-  readonly watch: Watch;
+  readonly webhookEvents: WebhookEvents;
 
   constructor(storage: SqlStore, keep?: Retention) {
     migrate(storage.sql, (step) => storage.transactionSync(step));
@@ -37,11 +37,11 @@ export class Store {
     this.mappings = new Mappings(storage.sql);
     this.grants = new Grants(storage.sql);
     this.tokens = new Tokens(storage.sql);
-    this.spent = new Spent(storage.sql);
+    this.tokenBytes = new TokenBytesTable(storage.sql);
     this.journal = new Journal(storage.sql, keep);
     this.usage = new UsageTable(storage.sql);
     this.traffic = new TrafficTable(storage.sql);
-    this.watch = new Watch(storage.sql);
+    this.webhookEvents = new WebhookEvents(storage.sql);
   }
 
   /** What the relay of a site has to know. Of a removed site: that nothing is allowed any more. */

@@ -9,7 +9,7 @@ import { randomHex } from "./random.ts";
 import { noSuchSite } from "./site-changes.ts";
 import type { Actor } from "./actor.ts";
 import type { Store } from "./store.ts";
-import type { Spending } from "./spent.ts";
+import type { TokenBytes } from "./token-bytes.ts";
 import type { TokenRequest } from "./token-request.ts";
 import type { IssuedToken } from "./tokens.ts";
 
@@ -31,11 +31,11 @@ export async function issueToken(
   actor: Actor,
   browser: BrowserSession = {},
 ): Promise<Outcome<Issued>> {
-  const obstacle = inTheWay(store, url, request);
-  if (obstacle !== undefined) return refused(obstacle);
+  const problem = tokenProblem(store, url, request);
+  if (problem !== undefined) return refused(problem);
   const { kind } = request;
-  if (store.mappings.reassignments.settle(actor.now)) store.sites.touchAll();
-  const iat = kind === "visitor" ? store.mappings.reassignments.issueAt(actor.now) : Math.floor(actor.now / 1000);
+  if (store.mappings.reassignments.clampToNow(actor.now)) store.sites.touchAll();
+  const iat = kind === "visitor" ? store.mappings.reassignments.earliestIssue(actor.now) : Math.floor(actor.now / 1000);
   const claims = parseClaims(kind, {
     iss: url,
     sub: browser.sub ?? subjectOf(request),
@@ -44,14 +44,14 @@ export async function issueToken(
     exp: iat + (request.life ?? LIFE[kind]),
     jti: randomHex(12),
     ...scopeOf(request),
-    ...given({ session: browser.session }),
+    ...withoutUndefined({ session: browser.session }),
   });
   if (!claims.ok) return invalid(claims.error);
   const { jti, sub, exp } = claims.value;
   const token = await sign(store, kind, claims.value, actor);
   // A session in the name of a token is no new right.
   if (browser.sub === undefined) store.journal.audit(actor, `token ${kind}`, jti, sub);
-  else store.journal.note(actor, "session open", jti, sub);
+  else store.journal.auditRepeatable(actor, "session open", jti, sub);
   return done({ token, jti, kind, sub, site: request.kind === "agent" ? request.site : null, expires: exp * 1000 });
 }
 
@@ -79,7 +79,7 @@ export async function renewToken(store: Store, url: string, jti: string, now: nu
     const due = new Date(renewAt(old.claims) * 1000).toISOString();
     return { ok: false, code: "early", reason: `this token is renewed from ${due} on: is a clock wrong?` };
   }
-  const actor = { name: successorOf(jti), from: "", now };
+  const actor = { name: renewalIssuer(jti), from: "", now };
   if (store.tokens.issuedBy(actor.name) >= MAX_SUCCESSORS) {
     return { ok: false, code: "too-many", reason: "this token was renewed often enough: use its successor" };
   }
@@ -92,7 +92,7 @@ export async function renewToken(store: Store, url: string, jti: string, now: nu
   return { ok: true, token, jti: claims.jti, expires: claims.exp };
 }
 
-function successorOf(jti: string): string {
+function renewalIssuer(jti: string): string {
   return `renewal of ${jti}`;
 }
 
@@ -100,7 +100,7 @@ async function sign(store: Store, kind: TokenKind, claims: Claims, actor: Actor)
   const key = await store.keys.current(actor.now);
   const token = await signToken(kind, claims, key);
   store.tokens.prune(actor.now);
-  store.spent.prune();
+  store.tokenBytes.prune();
   store.keys.prune(actor.now);
   store.tokens.add(kind, claims, actor.name, key.kid);
   store.keys.noteUse(key.kid, claims.exp * 1000);
@@ -165,9 +165,9 @@ export function revokeToken(
  * Adds to what tokens have carried; one that has carried all it may is revoked, which cuts it wherever it is used.
  * Answers the new sums, in the order asked.
  */
-export function spend(store: Store, spendings: readonly Spending[], now: number): number[] {
+export function addTokenBytes(store: Store, spendings: readonly TokenBytes[], now: number): number[] {
   return spendings.map((spending) => {
-    const sum = store.spent.add(spending);
+    const sum = store.tokenBytes.add(spending);
     const token = store.tokens.find(spending.jti);
     const cap = token === undefined ? undefined : bytesCapOf(token.claims);
     if (cap !== undefined && sum >= cap)
@@ -181,7 +181,7 @@ export function bytesCapOf(claims: Claims): number | undefined {
   return claims.aud === "sallyport:visitor" ? claims.caps?.bytes : undefined;
 }
 
-function inTheWay(store: Store, url: string, request: TokenRequest): Problem | undefined {
+function tokenProblem(store: Store, url: string, request: TokenRequest): Problem | undefined {
   if (request.kind !== "agent") return undefined;
   if (store.sites.find(request.site) === undefined) return noSuchSite(request.site);
   if (request.local === true || !known(parseEdgeUrl(url)).isLoopback) return undefined;
@@ -206,10 +206,10 @@ function scopeOf(request: TokenRequest): object {
       return {
         site: request.site,
         targets: request.targets?.flatMap(networksAsked) ?? OTHER_MACHINES,
-        ...given({ publish: request.publish }),
+        ...withoutUndefined({ publish: request.publish }),
       };
     case "visitor":
-      return { endpoints: request.endpoints, ...given({ from: request.from, caps: request.caps }) };
+      return { endpoints: request.endpoints, ...withoutUndefined({ from: request.from, caps: request.caps }) };
     case "gateway":
       return { endpoints: request.endpoints ?? "*", bind: request.bind ?? "*" };
     case "admin":
@@ -218,6 +218,6 @@ function scopeOf(request: TokenRequest): object {
 }
 
 /** Without fields that are not there: a claim is absent, never undefined. */
-function given(fields: Record<string, unknown>): object {
+function withoutUndefined(fields: Record<string, unknown>): object {
   return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));
 }

@@ -2,7 +2,7 @@ import type { LiveMessage } from "../../shared/rule/live.ts";
 import type { TokenState } from "./types.ts";
 
 /** Pages and programs that may watch at once: each change is told to each of them. */
-const MOST = 64;
+const MAX_WATCHERS = 64;
 /** Bytes of the longest message: what is left out is asked for anyway when it matters. */
 const MAX_MESSAGE = 256 * 1024;
 
@@ -26,21 +26,21 @@ export class Watchers {
     this.#sockets = sockets;
   }
 
-  get any(): boolean {
+  get hasAny(): boolean {
     return this.#sockets.getWebSockets().length > 0;
   }
 
   /** Answers false when there are too many. */
   accept(socket: WebSocket, pass: WatchPass): boolean {
     // A closed one stays until its end answers, which it may never do.
-    const isFull = this.#sockets.getWebSockets().filter(isOpen).length >= MOST;
+    const isFull = this.#sockets.getWebSockets().filter(isOpen).length >= MAX_WATCHERS;
     this.#sockets.acceptWebSocket(socket);
     socket.serializeAttachment(pass);
     if (isFull) socket.close(LIVE_CLOSE.busy, "too many are watching");
     return !isFull;
   }
 
-  tell(message: LiveMessage, now: number): void {
+  broadcast(message: LiveMessage, now: number): void {
     const sockets = this.#sockets.getWebSockets();
     if (sockets.length === 0) return;
     const text = JSON.stringify(message);
@@ -52,7 +52,7 @@ export class Watchers {
   }
 
   /** Ends those whose token is not good any more. */
-  sweep(state: (jti: string) => TokenState): void {
+  closeInvalid(state: (jti: string) => TokenState): void {
     for (const socket of this.#sockets.getWebSockets())
       if (state(passOf(socket).jti) !== "live") close(socket, "the token was revoked");
   }

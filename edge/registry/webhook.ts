@@ -1,9 +1,9 @@
-import type { WatchEvent } from "./watch.ts";
+import type { WebhookEvent } from "./webhook-events.ts";
 
 const TIMEOUT_MS = 10_000;
 
 /** Sends one event; answers whether it was taken. Where it goes may be a secret, so it is not logged. */
-export async function sendWebhook(url: string, event: WatchEvent): Promise<boolean> {
+export async function sendWebhook(url: string, event: WebhookEvent): Promise<boolean> {
   try {
     const response = await fetch(url, {
       method: "POST",

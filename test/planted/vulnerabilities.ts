@@ -348,7 +348,7 @@ export const VULNERABILITIES: readonly Vulnerability[] = [
   },
   {
     name: "guessing the admin secret costs nothing",
-    file: "edge/registry/penalties.ts",
+    file: "edge/registry/login-penalties.ts",
     find: "return Math.max(0, (this.#sources.get(source)?.until ?? 0) - now);",
     put: "return source === now.toString() ? 1 : 0;",
     test: ["test/unit/platform.test.ts", "failed logins wait ever longer"],
@@ -402,7 +402,7 @@ export const VULNERABILITIES: readonly Vulnerability[] = [
     put: "return asker.name === admin.jti ? { ...asker, payer: String(mayChange(admin)) } : asker;",
     also: [
       {
-        file: "edge/registry/session.ts",
+        file: "edge/registry/browser-session.ts",
         find: "...(mayChange(claims) ? {} : { payer: claims.sub })",
         put: 'payer: mayChange(claims) ? "" : ""',
       },

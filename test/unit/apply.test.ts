@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import type { Actor } from "../../edge/registry/actor.ts";
-import { applyRules, type Applied, type ApplyRequest } from "../../edge/registry/apply.ts";
+import { applyRules, type ApplyResult, type ApplyRequest } from "../../edge/registry/apply.ts";
 import { etagOf } from "../../edge/registry/etag.ts";
 import { addMapping, changeMapping, removeMapping } from "../../edge/registry/mapping-changes.ts";
 import { addSite } from "../../edge/registry/site-changes.ts";
@@ -122,7 +122,7 @@ function register(): Store {
   return store;
 }
 
-function apply(store: Store, mappings: unknown[], options: Partial<ApplyRequest> = {}): Outcome<Applied> {
+function apply(store: Store, mappings: unknown[], options: Partial<ApplyRequest> = {}): Outcome<ApplyResult> {
   return applyRules(store, HELD, { mappings, keep: false, dryRun: false, ifMatch: undefined, ...options }, by());
 }
 

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { Archive, exported, imported } from "../../edge/registry/archive.ts";
+import { Archive, exportArchive, importArchive } from "../../edge/registry/archive.ts";
 import { addGrant, useGrant } from "../../edge/registry/grant-changes.ts";
 import { addMapping, removeMapping } from "../../edge/registry/mapping-changes.ts";
 import { addSite, removeSite } from "../../edge/registry/site-changes.ts";
@@ -21,13 +21,13 @@ test("all that an edge has written down is taken by another one, and is the same
   const { document } = await full();
   const parsed = Archive.parse(JSON.parse(JSON.stringify(document)));
   const storage = sqlStore();
-  expect(value(imported(new Store(storage), storage.sql, parsed, BY))).toEqual({
+  expect(value(importArchive(new Store(storage), storage.sql, parsed, BY))).toEqual({
     sites: 1,
     mappings: 3,
     tokens: 4,
     grants: 1,
   });
-  const again = exported(storage.sql, NOW).tables;
+  const again = exportArchive(storage.sql, NOW).tables;
   const known = ({ urls: _urls, audit: _audit, mappings, ...tables }: typeof again) => ({
     ...tables,
     mappings: mappings.map(({ rule, ...row }) => ({ ...row, rule: JSON.parse(rule) as unknown })),
@@ -44,7 +44,7 @@ test("a document of a version that counted nothing is taken, too", async () => {
   const older = Archive.parse({ ...document, format: 1, tables: { ...tables, audit } });
   const storage = sqlStore();
   const store = new Store(storage);
-  value(imported(store, storage.sql, older, BY));
+  value(importArchive(store, storage.sql, older, BY));
   expect(store.journal.audits(99).slice(0, audit.length)).toMatchObject(
     audit.map(({ at }) => ({ at, last: at, count: 1 })),
   );
@@ -189,7 +189,7 @@ async function full() {
   const caps = { bytes: 1_000 };
   const { jti } = value(await issueToken(store, URL, { kind: "visitor", endpoints: ["lab/*"], caps }, BY));
   value(revokeToken(store, agent.jti, BY));
-  store.spent.add({ jti, bytes: 5 });
+  store.tokenBytes.add({ jti, bytes: 5 });
   store.usage.add("lab", { requests: 1, messages: 2, activeMs: 3 }, NOW);
   const visit = {
     at: NOW,
@@ -210,8 +210,8 @@ async function full() {
     ],
     NOW,
   );
-  store.journal.note({ name: "admin:2", from: "", payer: "admin:2", now: NOW }, "export", "registry", "", 7);
-  const document = exported(storage.sql, NOW);
+  store.journal.auditRepeatable({ name: "admin:2", from: "", payer: "admin:2", now: NOW }, "export", "registry", "", 7);
+  const document = exportArchive(storage.sql, NOW);
   return { document };
 }
 

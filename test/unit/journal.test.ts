@@ -2,9 +2,9 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import type { Actor } from "../../edge/registry/actor.ts";
 import type { Journal } from "../../edge/registry/journal.ts";
-import { level } from "../../edge/registry/level.ts";
+import { fairShares } from "../../edge/registry/fair-shares.ts";
 import { RefusedLogins } from "../../edge/registry/refused-logins.ts";
-import { USUAL_RETENTION, type Retention } from "../../edge/registry/retention.ts";
+import { DEFAULT_RETENTION, type Retention } from "../../edge/registry/retention.ts";
 import { Store } from "../../edge/registry/store.ts";
 import type { ConnectionRecord } from "../../edge/registry/types.ts";
 import { Crowd } from "../../edge/crowd.ts";
@@ -19,7 +19,7 @@ test("places are divided so that nobody loses one to a group that has more", () 
   const sizes = fc.array(fc.nat(1_000), { maxLength: 30 });
   fc.assert(
     fc.property(sizes, fc.nat(5_000), (given, most) => {
-      const kept = level(given, most);
+      const kept = fairShares(given, most);
       const total = given.reduce((sum, size) => sum + size, 0);
       expect(kept.reduce((sum, share) => sum + share, 0)).toBe(Math.min(total, most));
       expect(kept.every((share, index) => share >= 0 && share <= (given[index] ?? 0))).toBe(true);
@@ -66,14 +66,14 @@ test("what is done again within an hour is counted, by whom, what and from where
     from,
     now: NOW + minutes * MINUTE,
   });
-  journal.note(at(0), "session open", "jti 1");
-  journal.note(at(10), "session open", "jti 2");
+  journal.auditRepeatable(at(0), "session open", "jti 1");
+  journal.auditRepeatable(at(10), "session open", "jti 2");
   journal.audit(at(11), "map add", "8080/tcp");
-  journal.note(at(12), "export", "registry");
-  journal.note(at(20, "admin:2"), "session open", "jti 3");
-  journal.note(at(30, "admin:1", "192.0.2.2"), "session open", "jti 4");
-  journal.note(at(59), "session open", "jti 5", "the last");
-  journal.note(at(60), "session open", "jti 6");
+  journal.auditRepeatable(at(12), "export", "registry");
+  journal.auditRepeatable(at(20, "admin:2"), "session open", "jti 3");
+  journal.auditRepeatable(at(30, "admin:1", "192.0.2.2"), "session open", "jti 4");
+  journal.auditRepeatable(at(59), "session open", "jti 5", "the last");
+  journal.auditRepeatable(at(60), "session open", "jti 6");
   journal.audit(at(61), "map add", "8080/tcp");
   expect(
     journal
@@ -102,9 +102,9 @@ test("what is done again within an hour is counted, by whom, what and from where
 
 test("what is counted is as old as its last", () => {
   const journal = journalOf({ days: 30 });
-  journal.note({ ...admin("ann"), now: NOW }, "export", "registry");
+  journal.auditRepeatable({ ...admin("ann"), now: NOW }, "export", "registry");
   journal.audit({ ...admin("ann"), now: NOW }, "site add", "lab");
-  journal.note({ ...admin("ann"), now: NOW + 30 * MINUTE }, "export", "registry");
+  journal.auditRepeatable({ ...admin("ann"), now: NOW + 30 * MINUTE }, "export", "registry");
   journal.prune(NOW + 30 * DAY + 10 * MINUTE);
   expect(journal.audits(9).map(({ action }) => action)).toEqual(["export"]);
   journal.prune(NOW + 31 * DAY);
@@ -121,13 +121,13 @@ test("addresses are forgotten in time though nobody reads the audit", () => {
 test("refused logins are an entry for each source and hour, with their number; of many sources, most are one", () => {
   const store = new Store(sqlStore());
   const refused = new RefusedLogins(store, false);
-  expect(refused.isWaiting).toBe(false);
+  expect(refused.hasPending).toBe(false);
   const tries = (source: string, count: number, now: number): boolean[] =>
     Array.from({ length: count }, () => refused.add({ source, reason: "not the admin secret" }, now));
   expect(tries("192.0.2.1", 3, NOW)).toEqual([true, false, false]);
   expect(store.journal.audits(9)).toEqual([]);
   refused.write(NOW);
-  expect(refused.isWaiting).toBe(false);
+  expect(refused.hasPending).toBe(false);
   for (let n = 0; n < 500; n += 1) tries(`2001:db8:0:${n.toString(16)}::/64`, 2, NOW + MINUTE);
   refused.write(NOW + MINUTE);
   tries("192.0.2.1", 1, NOW + 2 * MINUTE);
@@ -143,7 +143,7 @@ test("refused logins are an entry for each source and hour, with their number; o
     from: "",
     count: 962,
   });
-  expect(store.watch.refusedTotal).toBe(1_004);
+  expect(store.webhookEvents.refusedTotal).toBe(1_004);
   // An hour later everybody has a name again.
   tries("2001:db8:0:1f3::/64", 1, NOW + HOUR + MINUTE);
   refused.write(NOW + HOUR + MINUTE);
@@ -203,7 +203,7 @@ test("of connections on their way, those of the mapping that has most are droppe
 });
 
 function journalOf(keep: Partial<Retention> = {}): Journal {
-  return new Store(sqlStore(), { ...USUAL_RETENTION, ...keep }).journal;
+  return new Store(sqlStore(), { ...DEFAULT_RETENTION, ...keep }).journal;
 }
 
 function admin(name: string): Actor {

@@ -1,8 +1,8 @@
 import { expect, test } from "vitest";
 import { login } from "../../edge/registry/login.ts";
-import { Penalties } from "../../edge/registry/penalties.ts";
+import { LoginPenalties } from "../../edge/registry/login-penalties.ts";
 import { isUnguessable } from "../../edge/registry/secret.ts";
-import { sessionFor } from "../../edge/registry/session.ts";
+import { openSession } from "../../edge/registry/browser-session.ts";
 import { Store } from "../../edge/registry/store.ts";
 import { issueToken, type Issued } from "../../edge/registry/token-changes.ts";
 import type { Outcome } from "../../edge/problem.ts";
@@ -78,7 +78,7 @@ test("one token opens so many sessions, and the first ones end; what they wrote 
   );
   const other = value(await issueToken(store, URL, { kind: "admin" }, { name: "ann", from: "", now: NOW }));
   const open = async (jti: string, n: number): Promise<Issued> =>
-    value(await sessionFor(store, URL, { jti, session: "a".repeat(64), from: "192.0.2.1" }, NOW + n * 1000));
+    value(await openSession(store, URL, { jti, session: "a".repeat(64), from: "192.0.2.1" }, NOW + n * 1000));
   const kept = await open(other.jti, 0);
   const opened: Issued[] = [];
   for (let n = 0; n < 100; n += 1) opened.push(await open(reader.jti, n));
@@ -99,7 +99,7 @@ test("one token opens so many sessions, and the first ones end; what they wrote 
 /** An edge with this admin secret that has been named. */
 function edge(expected: string) {
   const store = new Store(sqlStore());
-  const penalties = new Penalties();
+  const penalties = new LoginPenalties();
   const enter = (secret: string, source: string, now = NOW) =>
     login(store, penalties, expected, { secret, url: URL, source, from: source }, now);
   return { enter };

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { expect, test } from "vitest";
-import { exported } from "../../edge/registry/archive.ts";
+import { exportArchive } from "../../edge/registry/archive.ts";
 import { MIGRATIONS } from "../../edge/registry/schema.ts";
 import { Store } from "../../edge/registry/store.ts";
 import { sqlStore } from "../support/sql.ts";
@@ -35,7 +35,7 @@ test.each(SHIPPED.map((_, index) => index + 1))("tables as migration %i left the
   const store = new Store(storage);
   expect(store.urls.canonical()).toBe("https://edge.example");
   expect(store.sites.list()).toMatchObject([{ name: "lab", relay: "lab#2", revision: 7 }]);
-  expect(store.mappings.holding(8080, "tcp")).toMatchObject({ name: "shop", access: "public", created: { by: "ann" } });
+  expect(store.mappings.byPort(8080, "tcp")).toMatchObject({ name: "shop", access: "public", created: { by: "ann" } });
   expect([...store.journal.uses(), ...store.grants.live(NOW), ...store.usage.since("2026-01-01")]).toEqual([]);
   const entry = {
     at: NOW,
@@ -60,6 +60,6 @@ test("an export takes every table along, or there is a reason why not", () => {
   // Ports follow from mappings, connections and traffic are many and short-lived, and who was told what, or how often logins
   // were refused, is the old edge's affair.
   const left = ["migrations", "ports", "connections", "traffic", "presence", "notices", "outbox", "refused_logins"];
-  const taken = Object.keys(exported(storage.sql, NOW).tables);
+  const taken = Object.keys(exportArchive(storage.sql, NOW).tables);
   expect([...taken, ...left].toSorted()).toEqual(names.toSorted());
 });

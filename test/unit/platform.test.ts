@@ -1,8 +1,8 @@
 import { expect, test } from "vitest";
 import { setupAnswer, setupProblem } from "../../edge/api/setup.ts";
-import { Penalties } from "../../edge/registry/penalties.ts";
-import { unserved } from "../../edge/registry/platform.ts";
-import { sameSecret } from "../../edge/registry/secret.ts";
+import { LoginPenalties } from "../../edge/registry/login-penalties.ts";
+import { servingProblem } from "../../edge/registry/platform.ts";
+import { isSameSecret } from "../../edge/registry/secret.ts";
 import { parseRule } from "../../shared/rule/mapping.ts";
 import { good } from "./parsed.ts";
 
@@ -22,16 +22,16 @@ test.each<[string, string, object, string | undefined]>([
   ["https://shop.example", "10.0.0.1:80", {}, undefined],
   ["https://edge.example/shop", "10.0.0.1:80", {}, "control-host"],
 ])("self-hosted, %s -> %s %j: %s", (endpoint, target, options, code) => {
-  expect(unserved(draft(endpoint, target, options), SELF_HOSTED, URLS)?.code).toBe(code);
+  expect(servingProblem(draft(endpoint, target, options), SELF_HOSTED, URLS)?.code).toBe(code);
 });
 
 test("on Cloudflare a raw TCP port is reached by token", () => {
-  expect(unserved(draft("8080/tcp", "10.0.0.1:80"), {}, URLS)).toMatchObject({
+  expect(servingProblem(draft("8080/tcp", "10.0.0.1:80"), {}, URLS)).toMatchObject({
     status: 422,
     code: "tcp-unserved",
     fix: expect.stringContaining("--access token"),
   });
-  expect(unserved(draft("8080/tcp", "10.0.0.1:80", { access: "token" }), {}, URLS)).toBeUndefined();
+  expect(servingProblem(draft("8080/tcp", "10.0.0.1:80", { access: "token" }), {}, URLS)).toBeUndefined();
 });
 
 test.each<[string | undefined, string]>([
@@ -41,7 +41,9 @@ test.each<[string | undefined, string]>([
   [undefined, "sallyport serve --data edge --tcp 8100"],
 ])("an edge that holds %j is told to hold 8100 too: %s", (held, command) => {
   const platform = { ...SELF_HOSTED, ...(held === undefined ? { TCP_PORTS: "" } : { TCP_PORTS: held }) };
-  expect(unserved(draft("8100/tcp", "10.0.0.1:80"), platform, URLS)?.fix).toBe(`Restart the edge with: ${command}`);
+  expect(servingProblem(draft("8100/tcp", "10.0.0.1:80"), platform, URLS)?.fix).toBe(
+    `Restart the edge with: ${command}`,
+  );
 });
 
 test.each<[string | undefined, string | undefined]>([
@@ -69,7 +71,7 @@ test("an edge without a secret says what to do, as a page or as a problem", asyn
 });
 
 test("failed logins wait ever longer, up to a bound", () => {
-  const penalties = new Penalties();
+  const penalties = new LoginPenalties();
   let now = 0;
   const waits = Array.from({ length: 14 }, () => {
     penalties.fail("192.0.2.1", now);
@@ -86,7 +88,7 @@ test("failed logins wait ever longer, up to a bound", () => {
 });
 
 test("a flood from many sources is not remembered for ever", () => {
-  const penalties = new Penalties();
+  const penalties = new LoginPenalties();
   for (let source = 0; source <= 1_000; source++) penalties.fail(`source ${source}`, 0);
   expect(penalties.wait("source 0", 0)).toBe(0);
   expect(penalties.wait("source 1000", 0)).toBe(5_000);
@@ -100,7 +102,7 @@ test.each<[string, string, boolean]>([
   ["secret", "", false],
   ["é", "e\u0301", false],
 ])("%j and %j are the same secret: %s", async (a, b, same) => {
-  expect(await sameSecret(a, b)).toBe(same);
+  expect(await isSameSecret(a, b)).toBe(same);
 });
 
 function draft(endpoint: string, target: string, options: object = {}) {

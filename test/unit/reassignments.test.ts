@@ -1,9 +1,9 @@
 import { expect, test } from "vitest";
 import type { Actor } from "../../edge/registry/actor.ts";
 import { applyRules } from "../../edge/registry/apply.ts";
-import { Archive, exported, imported } from "../../edge/registry/archive.ts";
+import { Archive, exportArchive, importArchive } from "../../edge/registry/archive.ts";
 import { changeMapping, removeMapping } from "../../edge/registry/mapping-changes.ts";
-import { reachedBy } from "../../edge/registry/reach.ts";
+import { reachableSites } from "../../edge/registry/reach.ts";
 import { addSite } from "../../edge/registry/site-changes.ts";
 import { Store } from "../../edge/registry/store.ts";
 import { issueToken } from "../../edge/registry/token-changes.ts";
@@ -154,7 +154,7 @@ test("a gateway owns its ports, whatever is mapped there", async () => {
   await it.map("23102/tcp");
   await it.unmap("23102/tcp");
   await it.map("23102/tcp");
-  const [lab] = reachedBy(it.store, ["23102/tcp"], null);
+  const [lab] = reachableSites(it.store, ["23102/tcp"], null);
   expect(lab?.endpoints).toEqual([{ endpoint: "23102/tcp", kind: "tcp" }]);
 });
 
@@ -181,9 +181,9 @@ test("an edge that imports the rules of another one judges its tokens as that di
   await it.unmap("23102/tcp");
   await it.map("23102/tcp", "office");
   await it.unmap("lab/ssh");
-  const archive = Archive.parse(JSON.parse(JSON.stringify(exported(it.sql, it.now))));
+  const archive = Archive.parse(JSON.parse(JSON.stringify(exportArchive(it.sql, it.now))));
   const other = edge([]);
-  value(imported(other.store, other.sql, archive, other.by()));
+  value(importArchive(other.store, other.sql, archive, other.by()));
   await other.map("lab/ssh");
   expect([other.opens(port), other.opens(service)]).toEqual([false, false]);
   // A document of an earlier version says nothing of this.
@@ -232,7 +232,7 @@ function edge(sites = ["lab", "office"]) {
     /** Whether a token reaches anything. */
     opens: (token: string): boolean => {
       const { endpoints, iat = 0 } = decodeJwt<{ endpoints: string[] }>(token);
-      return reachedBy(store, endpoints, iat).some((site) => site.endpoints.length > 0);
+      return reachableSites(store, endpoints, iat).some((site) => site.endpoints.length > 0);
     },
   };
   for (const site of sites) value(addSite(store, site, it.by()));

@@ -1,10 +1,10 @@
 import { expect, test } from "vitest";
 import type { Actor } from "../../edge/registry/actor.ts";
-import { retentionOf, USUAL_RETENTION } from "../../edge/registry/retention.ts";
+import { retentionOf, DEFAULT_RETENTION } from "../../edge/registry/retention.ts";
 import { login } from "../../edge/registry/login.ts";
 import { addMapping, changeMapping, findMapping, removeMapping } from "../../edge/registry/mapping-changes.ts";
-import { Penalties } from "../../edge/registry/penalties.ts";
-import { Relays } from "../../edge/registry/relays.ts";
+import { LoginPenalties } from "../../edge/registry/login-penalties.ts";
+import { RulePush } from "../../edge/registry/rule-push.ts";
 import { addSite, removeSite } from "../../edge/registry/site-changes.ts";
 import { Store } from "../../edge/registry/store.ts";
 import { issueToken, revokeToken, type Issued } from "../../edge/registry/token-changes.ts";
@@ -64,13 +64,13 @@ test("a mapping is found by any spelling of its endpoint, and a part of a range 
     ok: false,
     problem: { status: 404, fix: expect.stringContaining("8090-8099/tcp") },
   });
-  expect([8089, 8090, 8099, 8100].map((port) => store.mappings.holding(port, "tcp")?.id)).toEqual([
+  expect([8089, 8090, 8099, 8100].map((port) => store.mappings.byPort(port, "tcp")?.id)).toEqual([
     undefined,
     1,
     1,
     undefined,
   ]);
-  expect(store.mappings.holding(8090, "udp")).toBeUndefined();
+  expect(store.mappings.byPort(8090, "udp")).toBeUndefined();
 });
 
 test("an edited mapping keeps its id, holds its new ports and lets go of the old", () => {
@@ -87,7 +87,7 @@ test("an edited mapping keeps its id, holds its new ports and lets go of the old
     changed: { by: "ben", at: NOW + 5 },
   });
   expect(store.mappings.list()).toEqual([edited]);
-  expect([8080, 9090].map((port) => store.mappings.holding(port, "tcp")?.id)).toEqual([undefined, 1]);
+  expect([8080, 9090].map((port) => store.mappings.byPort(port, "tcp")?.id)).toEqual([undefined, 1]);
 });
 
 test("a rule with a field that only a newer Worker knows is out of force, the others stay", () => {
@@ -98,7 +98,7 @@ test("a rule with a field that only a newer Worker knows is out of force, the ot
   value(addMapping(store, HELD, rule("8081/tcp"), by()));
   storage.sql.exec("UPDATE mappings SET rule = json_set(rule, '$.onlyOnSundays', json('true')) WHERE id = ?", 1);
   expect(store.mappings.list()).toMatchObject([{ id: 2 }]);
-  expect(store.mappings.holding(8080, "tcp")).toBeUndefined();
+  expect(store.mappings.byPort(8080, "tcp")).toBeUndefined();
 });
 
 test("a rule that can't be read is named, keeps its endpoint, and can be removed", () => {
@@ -194,7 +194,7 @@ test("the first login gives the edge its URL, a fixed one comes first, former on
   const store = register();
   const secret = "correct horse battery";
   const enter = (url: string) =>
-    login(store, new Penalties(), secret, { secret, url, source: "192.0.2.1", from: "192.0.2.1" }, NOW);
+    login(store, new LoginPenalties(), secret, { secret, url, source: "192.0.2.1", from: "192.0.2.1" }, NOW);
   expect(await enter("http://127.0.0.1:8787/")).toMatchObject({ ok: true, value: { url: "http://127.0.0.1:8787" } });
   expect(await enter("https://other.example")).toMatchObject({ ok: true, value: { url: "http://127.0.0.1:8787" } });
   store.urls.adopt(URL, NOW);
@@ -223,8 +223,8 @@ test("changes reach relays that are in use, and no others", async () => {
   const { relays, pushed } = relaysOf(store);
   value(addMapping(store, HELD, rule("8080/tcp"), by()));
   value(addMapping(store, HELD, { ...rule("8081/tcp"), site: "shop" }, by()));
-  await relays.spread(NOW);
-  await relays.spread(NOW);
+  await relays.pushAll(NOW);
+  await relays.pushAll(NOW);
   expect(pushed).toMatchObject([["lab#1", { site: "lab", revision: 2, mappings: [{ endpoint: "8080/tcp" }] }]]);
 });
 
@@ -234,11 +234,11 @@ test("a relay that can't be reached is tried again, ever later, until it has the
   const { relays, pushed, retries, fail } = relaysOf(store);
   fail(true);
   value(addMapping(store, HELD, rule("8080/tcp"), by()));
-  for (const at of [0, 1, 2]) await relays.spread(NOW + at);
+  for (const at of [0, 1, 2]) await relays.pushAll(NOW + at);
   value(removeMapping(store, "8080/tcp", by()));
   fail(false);
-  await relays.spread(NOW + 3);
-  await relays.spread(NOW + 4);
+  await relays.pushAll(NOW + 3);
+  await relays.pushAll(NOW + 4);
   expect(retries).toEqual([NOW + 1_000, NOW + 1 + 2_000, NOW + 2 + 4_000]);
   expect(pushed).toMatchObject([["lab#1", { revision: 3, mappings: [] }]]);
 });
@@ -249,12 +249,12 @@ test("the relay of a removed site hears that nothing is allowed any more", async
   store.sites.markSeen("lab", "lab#1");
   const { relays, pushed } = relaysOf(store);
   value(removeSite(store, "lab", by()));
-  await relays.spread(NOW);
+  await relays.pushAll(NOW);
   expect(pushed).toMatchObject([["lab#1", { mappings: [], revoked: [jti] }]]);
 });
 
 test("the journal keeps the last connections, so many as it is told, and the last refusal of each mapping", () => {
-  const { journal } = new Store(sqlStore(), { ...USUAL_RETENTION, connections: 1_000 });
+  const { journal } = new Store(sqlStore(), { ...DEFAULT_RETENTION, connections: 1_000 });
   journal.record([connection(0, { mapping: 7, outcome: "refused", code: "denied" })], NOW);
   journal.record(
     Array.from({ length: 600 }, (_, index) => connection(index + 1, { mapping: 8 })),
@@ -303,12 +303,12 @@ test("what is older than it may be is forgotten, of the log and of the audit", (
 });
 
 test.each([
-  [{}, USUAL_RETENTION],
+  [{}, DEFAULT_RETENTION],
   [
     { LOG_KEEP: "50", AUDIT_KEEP: "60", KEEP_DAYS: "90" },
     { connections: 50, audit: 60, days: 90 },
   ],
-  [{ LOG_KEEP: "0", AUDIT_KEEP: "-1", KEEP_DAYS: "x" }, USUAL_RETENTION],
+  [{ LOG_KEEP: "0", AUDIT_KEEP: "-1", KEEP_DAYS: "x" }, DEFAULT_RETENTION],
   [
     { LOG_KEEP: "999999999", KEEP_DAYS: "99999" },
     { connections: 1_000_000, audit: 10_000, days: 3_650 },
@@ -403,7 +403,7 @@ function relaysOf(store: Store) {
     if (failing) throw new Error("out of reach");
     pushed.push([relay, rules]);
   };
-  const relays = new Relays(store, push, async (time) => void retries.push(time));
+  const relays = new RulePush(store, push, async (time) => void retries.push(time));
   return { relays, pushed, retries, fail: (now: boolean) => (failing = now) };
 }
 

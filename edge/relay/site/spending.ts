@@ -1,6 +1,6 @@
 import { unbatch } from "../../../shared/wire/batch.ts";
 import { TYPE, type Frame } from "../../../shared/wire/frame.ts";
-import type { Spending as Told } from "../../registry/spent.ts";
+import type { TokenBytes as Told } from "../../registry/token-bytes.ts";
 
 /** Milliseconds that bytes gather before the registry is told: off the data path, and no timer while idle. */
 const TELL_MS = 1_000;

@@ -9,11 +9,11 @@ const DAY_MS = 24 * HOUR_MS;
 /** Days ahead that an end is told. Agents' tokens renew themselves long before: one that is this near has not. */
 const WARN_DAYS = 7;
 /** Attempts at one message: after these a webhook that was away for a day has missed it. */
-const MOST_TRIES = 12;
+const MAX_TRIES = 12;
 const FIRST_RETRY_MS = 15_000;
 
 /** What a webhook is sent, as JSON. `text` is for people. */
-export type WatchEvent = {
+export type WebhookEvent = {
   event: "site-offline" | "site-online" | "mapping-expires" | "token-expires" | "logins-refused";
   /** ISO 8601: when it happened, or will. */
   at: string;
@@ -27,7 +27,7 @@ type RefusedCount = { total: number; untold: number; since: number; told: number
 type Waiting = { n: number; event: string; tries: number };
 
 /** What somebody wants to be told of, and has not been yet. Runs on alarms: while nothing is due, nothing runs. */
-export class Watch {
+export class WebhookEvents {
   readonly #sql: Sql;
 
   constructor(sql: Sql) {
@@ -47,9 +47,9 @@ export class Watch {
     );
   }
 
-  /** Counts refused logins, the last of them from `source`. `isTold`: the webhook is to hear of them. */
-  refusedLogins(count: number, source: string, isTold: boolean, now: number): void {
-    const untold = isTold ? count : 0;
+  /** Counts refused logins, the last of them from `source`. `hasWebhook`: the webhook is to hear of them. */
+  refusedLogins(count: number, source: string, hasWebhook: boolean, now: number): void {
+    const untold = hasWebhook ? count : 0;
     this.#sql.exec(
       `INSERT INTO refused_logins (one, total, untold, since, source) VALUES (1, ?, ?, ?, ?)
        ON CONFLICT (one) DO UPDATE SET total = total + excluded.total, source = excluded.source,
@@ -71,7 +71,7 @@ export class Watch {
   }
 
   /** Puts the first into the outbox at once, and those that follow once an hour. */
-  #tellRefused(now: number): void {
+  #enqueueRefused(now: number): void {
     const refused = this.#refused;
     if (refused === undefined || refused.untold === 0 || now < refused.told + HOUR_MS) return;
     const { untold, since, source } = refused;
@@ -81,11 +81,11 @@ export class Watch {
       untold === 1
         ? `a login from ${source} was refused at ${when}`
         : `${untold} logins were refused since ${when}, the last from ${source}`;
-    this.#put({ event: "logins-refused", at: iso(since), site: null, subject: source, text }, now);
+    this.#enqueue({ event: "logins-refused", at: iso(since), site: null, subject: source, text }, now);
   }
 
   /** Puts what is due into the outbox. */
-  gather(mappings: readonly Mapping[], tokens: readonly IssuedToken[], now: number): void {
+  enqueueDue(mappings: readonly Mapping[], tokens: readonly IssuedToken[], now: number): void {
     const changed = this.#sql
       .exec<Presence>("SELECT site, online, since, told FROM presence WHERE online != told")
       .toArray();
@@ -94,7 +94,7 @@ export class Watch {
       if (online === 0 && since <= now && now - since < OFFLINE_AFTER_MS) continue;
       this.#sql.exec("UPDATE presence SET told = ? WHERE site = ?", online, site);
       const what = online === 1 ? "is back" : "has no agent: nothing behind it can be reached";
-      this.#put(
+      this.#enqueue(
         {
           event: online === 1 ? "site-online" : "site-offline",
           at: iso(since),
@@ -105,27 +105,27 @@ export class Watch {
         now,
       );
     }
-    for (const end of ends(mappings, tokens, now)) {
-      if (end.at - now > WARN_DAYS * DAY_MS) continue;
-      if (this.#isNoticed(end)) continue;
-      this.#sql.exec("INSERT INTO notices (key, at) VALUES (?, ?)", keyOf(end), now);
-      const { event, site, subject } = end;
-      this.#put(
-        { event, at: iso(end.at), site, subject, text: `${end.what} ends on ${iso(end.at).slice(0, 10)}` },
+    for (const expiry of expiries(mappings, tokens, now)) {
+      if (expiry.at - now > WARN_DAYS * DAY_MS) continue;
+      if (this.#isNoticed(expiry)) continue;
+      this.#sql.exec("INSERT INTO notices (key, at) VALUES (?, ?)", keyOf(expiry), now);
+      const { event, site, subject } = expiry;
+      this.#enqueue(
+        { event, at: iso(expiry.at), site, subject, text: `${expiry.what} ends on ${iso(expiry.at).slice(0, 10)}` },
         now,
       );
     }
-    this.#tellRefused(now);
+    this.#enqueueRefused(now);
     this.#sql.exec("DELETE FROM notices WHERE at < ?", now - 400 * DAY_MS);
   }
 
   /** Hands out what is to be sent now. `send` answers whether it arrived. */
-  async deliver(send: (event: WatchEvent) => Promise<boolean>, now: number): Promise<void> {
+  async deliver(send: (event: WebhookEvent) => Promise<boolean>, now: number): Promise<void> {
     for (const { n, event, tries } of this.#sql
       .exec<Waiting>("SELECT n, event, tries FROM outbox WHERE due <= ? ORDER BY n", now)
       .toArray()) {
-      const arrived = await send(JSON.parse(event) as WatchEvent);
-      if (arrived || tries + 1 >= MOST_TRIES) this.#sql.exec("DELETE FROM outbox WHERE n = ?", n);
+      const arrived = await send(JSON.parse(event) as WebhookEvent);
+      if (arrived || tries + 1 >= MAX_TRIES) this.#sql.exec("DELETE FROM outbox WHERE n = ?", n);
       else
         this.#sql.exec(
           "UPDATE outbox SET tries = tries + 1, due = ? WHERE n = ?",
@@ -136,7 +136,7 @@ export class Watch {
   }
 
   /** When there will be something to do again; null while nothing is foreseen. */
-  next(mappings: readonly Mapping[], tokens: readonly IssuedToken[], now: number): number | null {
+  nextDue(mappings: readonly Mapping[], tokens: readonly IssuedToken[], now: number): number | null {
     const offline = this.#sql
       .exec<Presence>("SELECT site, online, since, told FROM presence WHERE online != told")
       .toArray();
@@ -146,23 +146,23 @@ export class Watch {
       ...offline.map(({ online, since }) => (online === 1 || since > now ? now : since + OFFLINE_AFTER_MS)),
       ...waiting.map(({ due }) => due),
       ...(refused === undefined || refused.untold === 0 ? [] : [Math.max(now, refused.told + HOUR_MS)]),
-      ...ends(mappings, tokens, now)
-        .filter((end) => !this.#isNoticed(end))
+      ...expiries(mappings, tokens, now)
+        .filter((expiry) => !this.#isNoticed(expiry))
         .map(({ at }) => Math.max(now, at - WARN_DAYS * DAY_MS)),
     ];
     return times.length === 0 ? null : Math.min(...times);
   }
 
-  #isNoticed(end: End): boolean {
-    return this.#sql.exec("SELECT key FROM notices WHERE key = ?", keyOf(end)).toArray().length > 0;
+  #isNoticed(expiry: Expiry): boolean {
+    return this.#sql.exec("SELECT key FROM notices WHERE key = ?", keyOf(expiry)).toArray().length > 0;
   }
 
-  #put(event: WatchEvent, now: number): void {
+  #enqueue(event: WebhookEvent, now: number): void {
     this.#sql.exec("INSERT INTO outbox (event, tries, due) VALUES (?, 0, ?)", JSON.stringify(event), now);
   }
 }
 
-type End = {
+type Expiry = {
   event: "mapping-expires" | "token-expires";
   at: number;
   site: string | null;
@@ -171,20 +171,20 @@ type End = {
 };
 
 /** One end is told once; another date for the same thing is another end. */
-function keyOf({ event, subject, at }: End): string {
+function keyOf({ event, subject, at }: Expiry): string {
   return `${event} ${subject} ${at}`;
 }
 
 /** All ends that lie ahead. */
-function ends(mappings: readonly Mapping[], tokens: readonly IssuedToken[], now: number): End[] {
-  const rules = mappings.flatMap(({ endpoint, site, expires }): End[] =>
+function expiries(mappings: readonly Mapping[], tokens: readonly IssuedToken[], now: number): Expiry[] {
+  const rules = mappings.flatMap(({ endpoint, site, expires }): Expiry[] =>
     expires === null
       ? []
       : [{ event: "mapping-expires", at: expires, site, subject: endpoint, what: `the mapping ${endpoint}` }],
   );
   // Visitors' and administrators' tokens are short by intention.
   const lasting = tokens.filter(({ kind, revoked }) => revoked === null && (kind === "agent" || kind === "gateway"));
-  const passes = lasting.map(({ kind, jti, sub, site, expires }): End => ({
+  const passes = lasting.map(({ kind, jti, sub, site, expires }): Expiry => ({
     event: "token-expires",
     at: expires,
     site,

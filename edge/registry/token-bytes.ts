@@ -1,10 +1,10 @@
 import type { Sql } from "./sql.ts";
 
 /** Bytes that a token has carried since they were last told, by its `jti`. */
-export type Spending = { jti: string; bytes: number };
+export type TokenBytes = { jti: string; bytes: number };
 
 /** The table of what tokens with a cap on bytes have carried, through whichever relay. */
-export class Spent {
+export class TokenBytesTable {
   readonly #sql: Sql;
 
   constructor(sql: Sql) {
@@ -12,7 +12,7 @@ export class Spent {
   }
 
   /** Adds to what a token has carried; answers all of it. */
-  add({ jti, bytes }: Spending): number {
+  add({ jti, bytes }: TokenBytes): number {
     return this.#sql
       .exec<{ bytes: number }>(
         "INSERT INTO spent (jti, bytes) VALUES (?, ?) ON CONFLICT (jti) DO UPDATE SET bytes = bytes + excluded.bytes RETURNING bytes",

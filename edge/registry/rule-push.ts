@@ -5,13 +5,13 @@ import type { SiteRules } from "./types.ts";
 /** Milliseconds an answer to an administrator may wait for a relay to take new rules. */
 const PUSH_TIMEOUT_MS = 1_500;
 const FIRST_RETRY_MS = 1_000;
-const LONGEST_RETRY_MS = 60_000;
+const MAX_RETRY_MS = 60_000;
 
 /** Gives rules to the relay of this name. */
 type Push = (relay: string, rules: SiteRules) => Promise<void>;
 
 /** Brings changed rules to the relays that are in use, and again until they have them. */
-export class Relays {
+export class RulePush {
   readonly #store: Store;
   readonly #push: Push;
   readonly #retryAt: (time: number) => Promise<void>;
@@ -25,17 +25,17 @@ export class Relays {
   }
 
   /** Pushes to every relay that has not confirmed the last change of its site. What fails is retried later. */
-  async spread(now: number): Promise<void> {
-    const pushed = await Promise.all(this.#store.sites.unpushed().map((site) => this.#tell(site, now)));
+  async pushAll(now: number): Promise<void> {
+    const pushed = await Promise.all(this.#store.sites.unpushed().map((site) => this.#pushTo(site, now)));
     if (pushed.every(Boolean)) {
       this.#delay = FIRST_RETRY_MS;
       return;
     }
     await this.#retryAt(now + this.#delay);
-    this.#delay = Math.min(this.#delay * 2, LONGEST_RETRY_MS);
+    this.#delay = Math.min(this.#delay * 2, MAX_RETRY_MS);
   }
 
-  async #tell(site: Site, now: number): Promise<boolean> {
+  async #pushTo(site: Site, now: number): Promise<boolean> {
     const rules = this.#store.rulesOf(site, now);
     try {
       await within(PUSH_TIMEOUT_MS, this.#push(site.relay, rules));

@@ -2,7 +2,7 @@ import type { Store } from "./store.ts";
 import { sendWebhook } from "./webhook.ts";
 
 /** Tells a webhook what it is to be told, by alarms; does nothing at all where there is none. */
-export class Notices {
+export class WebhookNotifier {
   readonly #store: Store;
   readonly #url: string;
   readonly #wakeAt: (time: number) => Promise<void>;
@@ -17,23 +17,23 @@ export class Notices {
   /** A site has got its first agent, or lost its last. */
   async presence(site: string, isOnline: boolean, now: number): Promise<void> {
     if (this.#url === "") return;
-    this.#store.watch.presence(site, isOnline, now);
-    await this.foresee(now);
+    this.#store.webhookEvents.presence(site, isOnline, now);
+    await this.schedule(now);
   }
 
   /** Asks to be woken when there is something to tell. */
-  async foresee(now: number): Promise<void> {
+  async schedule(now: number): Promise<void> {
     if (this.#url === "") return;
-    const { watch, mappings, tokens } = this.#store;
-    const next = watch.next(mappings.list(), tokens.current(), now);
+    const { webhookEvents, mappings, tokens } = this.#store;
+    const next = webhookEvents.nextDue(mappings.list(), tokens.current(), now);
     if (next !== null) await this.#wakeAt(next);
   }
 
   async deliver(now: number): Promise<void> {
     if (this.#url === "") return;
-    const { watch, mappings, tokens } = this.#store;
-    watch.gather(mappings.list(), tokens.current(), now);
-    await watch.deliver((event) => sendWebhook(this.#url, event), now);
-    await this.foresee(now);
+    const { webhookEvents, mappings, tokens } = this.#store;
+    webhookEvents.enqueueDue(mappings.list(), tokens.current(), now);
+    await webhookEvents.deliver((event) => sendWebhook(this.#url, event), now);
+    await this.schedule(now);
   }
 }

@@ -5,15 +5,15 @@ import type { Actor } from "./actor.ts";
 import type { Store } from "./store.ts";
 
 /** Browsers logged in with one admin token at once. One more logs the oldest out. */
-const MOST_SESSIONS = 32;
+const MAX_SESSIONS = 32;
 /** Seconds a browser stays logged in at most. */
-export const LONGEST_SESSION = 12 * 3600;
+export const MAX_SESSION_SECONDS = 12 * 3600;
 
 /**
  * A browser's session in the name of an admin token that has been verified: the same identity and rights, so that revoking
  * either ends both, and no longer life. `session`: hash of the key that has to come with it.
  */
-export async function sessionFor(
+export async function openSession(
   store: Store,
   url: string,
   { jti, session, from }: { jti: string; session: string; from: string },
@@ -30,10 +30,10 @@ export async function sessionFor(
       fix: "sallyport token admin",
     });
   }
-  const life = Math.max(1, Math.min(LONGEST_SESSION, claims.exp - Math.floor(now / 1000)));
+  const life = Math.max(1, Math.min(MAX_SESSION_SECONDS, claims.exp - Math.floor(now / 1000)));
   const actor: Actor = { name: claims.sub, from, now, ...(mayChange(claims) ? {} : { payer: claims.sub }) };
   // Each session is a row for half a day: without a limit, a read-only token could fill the table of tokens.
-  store.tokens.endOldestSessions(claims.sub, MOST_SESSIONS - 1);
+  store.tokens.endOldestSessions(claims.sub, MAX_SESSIONS - 1);
   return issueToken(store, url, { kind: "admin", readOnly: claims.readOnly, life }, actor, {
     session,
     sub: claims.sub,
@@ -43,6 +43,6 @@ export async function sessionFor(
 /** Ends one session; the token that it was opened with, if it was, stays good. */
 export function endSession(store: Store, jti: string, actor: Actor): Outcome<{ jti: string }> {
   store.tokens.revoke(jti, actor.now);
-  store.journal.note(actor, "session end", jti);
+  store.journal.auditRepeatable(actor, "session end", jti);
   return done({ jti });
 }
