@@ -11,12 +11,12 @@ import { BEARER, bearerOf, TOKEN_REFUSED, verifyToken } from "../tokens.ts";
 import { NO_SITES, laneProblem } from "./lane.ts";
 import { visitorOf } from "./visitor.ts";
 
-/** Whoever opens streams by token. */
+/** A client or a gateway with its verified token. */
 export type Caller = { kind: "client"; claims: VisitorClaims } | { kind: "gateway"; claims: GatewayClaims };
 
 /**
- * `GET /.sallyport/connect`: without an upgrade, the sites and endpoints that the token reaches; with one and `?site=NAME`,
- * a lane to that site. A bad token never wakes a relay, and only agents make one.
+ * Serves `GET /.sallyport/connect`: without an upgrade, lists the sites and endpoints that the token reaches; with an upgrade and
+ * `?site=NAME`, opens a lane to that site. A bad token never wakes a relay, and only agents create one.
  */
 export async function admitCaller(request: Request, env: Env): Promise<Response> {
   const address = visitorOf(request, env);
@@ -28,7 +28,8 @@ export async function admitCaller(request: Request, env: Env): Promise<Response>
   if (wrong !== undefined) return problemResponse(wrong);
   const name = new URL(request.url).searchParams.get("site");
   const site = reached.find((each) => each.site === name);
-  if (site === undefined) return refusal(403, "no-such-site", "This token opens nothing at such a site.");
+  if (site === undefined)
+    return refusal(403, "no-such-site", `This token opens nothing at the site ${JSON.stringify(name ?? "")}.`);
   if (!site.relaySeen) {
     return refusal(503, "no-agent", `No agent of ${site.site} has ever been online.`, { "retry-after": "1" });
   }
@@ -37,8 +38,8 @@ export async function admitCaller(request: Request, env: Env): Promise<Response>
 }
 
 /**
- * Verifies a visitor's or a gateway's token, and that it may be used from this address.
- * `lapsed`: accept a gateway's that may do nothing but renew.
+ * Verifies a visitor or gateway token, and that it may be used from this address. Returns the refusal otherwise.
+ * `lapsed`: also accept an expired gateway token that can still be renewed.
  */
 export async function callerOf(
   token: string | null,
@@ -74,13 +75,16 @@ function passOf(caller: Caller, { site }: SiteReach, address: string): LanePass 
   return { kind, site, identity, jti, issued, expires, renewOnly, address, endpoints, ...scope };
 }
 
-/** What a visitor's token names is what was mapped when it was issued; a gateway owns ports, whatever is mapped there. */
+/**
+ * Returns when a visitor token was issued, because it opens only mappings of that time; null for a gateway, whose token covers
+ * ports.
+ */
 function issuedOf({ kind, claims }: Caller): number | null {
   return kind === "client" ? claims.iat : null;
 }
 
 function listing({ kind, claims }: Caller, reached: readonly SiteReach[]): Response {
-  // A lapsed token has to know where it can be renewed, and no more.
+  // With an expired token, a gateway only needs the sites at which it can renew it.
   const isLapsed = claims.exp * 1000 <= Date.now();
   const sites = reached.map(({ site, relaySeen, endpoints }) => ({
     site,

@@ -15,8 +15,8 @@ import { forgetRoutes } from "./routes.ts";
 const LINK = /^\/\.sallyport\/grant\/([0-9a-f]{32})$/;
 
 /**
- * The page behind a grant's one-time link. Looking at it changes nothing, so that a chat's link preview does not use it
- * up; sending its form admits the address that it was sent from, and says what to type into an app.
+ * Serves the page of a grant's one-time link. A GET changes nothing, so that a chat's link preview does not use up the link.
+ * A POST admits the address that it comes from, and shows the addresses of the services.
  */
 export async function grantPage({ request, env, authority, visitor, path }: ReservedVisit): Promise<Response> {
   const { scheme, host } = authority;
@@ -32,13 +32,13 @@ export async function grantPage({ request, env, authority, visitor, path }: Rese
     if (found === null) return linkEnded(request);
     return found.isLearned ? admittedPage(request, found, host, address) : offerPage(request, found, path, address);
   }
-  // Programs send no Origin; a form on somebody else's page sends its own.
+  // Programs send no Origin; a form on a page of another site sends that site's origin.
   const origin = request.headers.get("origin");
   if (origin !== null && !isOrigin(origin, authority))
     return errorPage({ request, id: newRequestId(), code: "denied" });
   const used = await registry.useGrant(secret, address, browser);
   if (used === null) return linkEnded(request);
-  // Copies of the rules that this isolate holds would refuse for up to a second more.
+  // This isolate's copies of the rules would refuse the address for up to a second.
   forgetRoutes();
   forgetHosts();
   const response = admittedPage(request, used, host, address);
@@ -47,20 +47,23 @@ export async function grantPage({ request, env, authority, visitor, path }: Rese
   return response;
 }
 
-/** The cookie that identifies the first browser to use a link. With TLS it counts for the whole host, so the name tells links apart. */
+/**
+ * Returns the name of the cookie that identifies the first browser to use a link. Over TLS it is valid for the whole host, so its
+ * name contains part of the link.
+ */
 function browserCookie(secret: string, scheme: "http" | "https"): string {
   return cookieName(scheme === "http" ? "grant" : `grant-${secret.slice(0, 8)}`, scheme);
 }
 
 function attributes(path: string, scheme: "http" | "https"): string {
   const where = scheme === "http" ? `; Path=${path}` : "; Path=/; Secure";
-  // Links are opened from chats and mails, which are other sites: Strict would withhold the cookie there.
+  // SameSite=Strict would withhold the cookie when the link is opened from a chat or a mail, which are other sites.
   return `${where}; HttpOnly; SameSite=Lax; Max-Age=${SECOND_ADDRESS_MS / 1000}`;
 }
 
 function offerPage(request: Request, { grant, mappings }: GrantWithMappings, path: string, address: string): Response {
   const list = mappings.map((mapping) => `<li>${escapeHtml(titleOf(mapping))}`).join("\n");
-  const body = `<p>${grant.to === "" ? "" : `For ${escapeHtml(grant.to)}: `}until ${moment(grant.until)}, this lets the address you come from, <b>${escapeHtml(address)}</b>, use:</p>
+  const body = `<p>${grant.to === "" ? "" : `For ${escapeHtml(grant.to)}: `}until ${moment(grant.until)}, this lets your address, <b>${escapeHtml(address)}</b>, use:</p>
 <ul>
 ${list}
 </ul>
@@ -86,16 +89,22 @@ function admittedPage(
 <dl>
 ${list}
 </dl>
-<p class="id">It counts for this network only, and not for others: a phone that leaves the Wi-Fi has another address. If your
-app is not let in, it comes by another version of IP than your browser: open the link again, in this browser, within ten minutes.</p>`;
+<p class="id">This is valid on this network only: a phone that leaves the Wi-Fi has another address. If your app is not let in,
+it uses another version of IP than your browser: open the link again in this browser within ten minutes.</p>`;
   const text = `${address} is let in until ${moment(grant.until)}.\n${uses.map(({ title, how }) => `${how}\t${title}\n`).join("")}`;
   return linkPage(request, "You are let in", body, text);
 }
 
-/** For links that never were, are over or have been used by somebody else: they can't be told apart. */
+/** Answers for links that do not exist, have ended or were used by another visitor, which a visitor can't tell apart. */
 function linkEnded(request: Request): Response {
-  const body = "<p>This link is over, or somebody has used it already. Ask for another one.</p>";
-  return linkPage(request, "No longer open", body, "This link is over, or somebody has used it already.\n", 404);
+  const body = "<p>This link has ended, or it was used already. Ask for another one.</p>";
+  return linkPage(
+    request,
+    "Link no longer valid",
+    body,
+    "This link has ended, or it was used already. Ask for another one.\n",
+    404,
+  );
 }
 
 function linkPage(request: Request, title: string, body: string, text: string, status = 200): Response {
@@ -105,7 +114,7 @@ function linkPage(request: Request, title: string, body: string, text: string, s
     return new Response(request.method === "HEAD" ? null : text, { status, headers });
   }
   const shown = page(title, body, { status, headers });
-  // Without its own origin in the form's request, a form of somebody else's could not be told from it.
+  // So that the form's request carries its Origin, which distinguishes it from a form on another site.
   shown.headers.set("referrer-policy", "same-origin");
   return shown;
 }

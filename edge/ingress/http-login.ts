@@ -61,7 +61,7 @@ export async function loginPage({ request, env, routes, authority, visitor }: Re
   const nothing = (code: "no-such-host" | "denied"): Response => errorPage({ request, id: newRequestId(), code });
   if (visitor === undefined) return nothing("denied");
   if (request.method !== "POST") return form("/", "", 200);
-  // A form on somebody else's page must not log a visitor in as somebody else.
+  // A form on another site must not log a visitor in with that site's token.
   if (!isOrigin(request.headers.get("origin") ?? "", authority))
     return form("/", "This form was not sent from here. Please try again.", 403);
   const body = await readBody(request, LOGIN_BODY);
@@ -87,12 +87,12 @@ export async function loginPage({ request, env, routes, authority, visitor }: Re
   return new Response(null, { status: 303, headers });
 }
 
-/** Tokens found good lately, with what they say: verifying one costs as much as several requests. The relay knows revoked ones. */
+/** Recently verified tokens and their claims: verifying one costs as much as several requests. The relay refuses revoked ones. */
 const verified = new Map<string, Verified>();
 const VERIFIED_MS = 10_000;
 type Verified = { readonly at: number; readonly claims: VisitorClaims; readonly opens: Opens };
 
-/** A token that opens a route from this address; null: it doesn't, or is not good. */
+/** Verifies a token that opens a route from this address; null if it is invalid or does not open it. */
 async function tokenIn(
   text: string,
   env: Env,

@@ -9,7 +9,7 @@ import { readRoute, type ReadRoute } from "./read-route.ts";
 
 /** A copy this old is asked for again; the relay enforces rules that changed at once in any case. */
 const FRESH_MS = 1_000;
-/** What an older copy would refuse may have become possible since: it is asked again, but not for every stranger. */
+/** What an older copy would refuse may have become possible since: it is asked again, but not for every request. */
 const AGAIN_MS = 100;
 /** A refresh that takes longer than this is not waited for by others. */
 const PATIENCE_MS = 1_000;
@@ -53,7 +53,7 @@ class Hosts {
     const routes = this.#routes.filter((each) => hostMatches(each.host, host));
     const kind = this.#kindOf(host, routes.length > 0);
     const made: Host = { kind, routes: kind === "shared" || kind === "endpoints" ? routes : [] };
-    // Strangers choose hosts: only those that lead somewhere are worth remembering.
+    // Visitors choose hosts: only hosts with routes are cached.
     if (routes.length > 0 && this.#byHost.size < 1_000) this.#byHost.set(host, made);
     return made;
   }
@@ -93,7 +93,7 @@ export async function askAgain(env: Env, host: string, before: Host): Promise<Ho
   return before;
 }
 
-/** A rule was changed by this very isolate: requests ask for it, until an answer comes that was asked for after this. */
+/** Drops the cached hosts after this isolate changed a rule: requests fetch them until an answer to a later fetch arrives. */
 export function forgetHosts(): void {
   changes += 1;
 }
@@ -111,14 +111,14 @@ async function refresh(env: Env, now: number): Promise<Hosts> {
   const asked = changes;
   try {
     const table = await registryOf(env).httpTable(hosts?.tag ?? "");
-    // Another answer, asked for later, may have come before.
+    // The answer to a later fetch may have arrived first.
     if (asked >= copied) {
       if (table !== null) hosts = new Hosts(table.tag, table.control, table.routes, env.SHARE_CONTROL_HOST === "1");
       copied = asked;
       checked = now;
     }
   } catch (error) {
-    // The registry is out of reach: what is known goes on.
+    // The registry can't be reached: the cached hosts stay in use.
     if (hosts === undefined) throw error;
   } finally {
     asking = 0;

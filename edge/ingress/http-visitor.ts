@@ -3,17 +3,20 @@ import { allows, parseCidr, type Cidr } from "../../shared/address/cidr.ts";
 import { formatHostPort, splitHostPort } from "../../shared/address/socket-address.ts";
 import type { Env } from "../env.ts";
 
-/** Who asks, how, and through whom. */
+/** The address, scheme and proxies of a request. */
 export type HttpVisitor = {
   address: Address;
-  /** `ip:port`; port 0 when a proxy has kept it for itself. */
+  /** `ip:port`; port 0 if a proxy did not pass it on. */
   text: string;
   scheme: "http" | "https";
-  /** Trusted proxies on the way, nearest to the visitor first. */
+  /** Trusted proxies in between, nearest to the visitor first. */
   via: string[];
 };
 
-/** Who a request is from; undefined when that can't be known. Only trusted proxies are believed, and only about who came to them. */
+/**
+ * Determines the visitor of a request; undefined if that is not possible. Believes only trusted proxies, and only about the
+ * address that connected to them.
+ */
 export function httpVisitorOf(request: Request, scheme: "http" | "https", env: Env): HttpVisitor | undefined {
   const { headers } = request;
   if (env.SELF_HOSTED !== "1") return visitor(headers.get("cf-connecting-ip") ?? "", "0", scheme, []);
@@ -32,7 +35,7 @@ export function httpVisitorOf(request: Request, scheme: "http" | "https", env: E
   const via = [direct.address.text];
   for (let at = chain.length - 1; at >= 0; at -= 1) {
     const next = visitor(splitHostPort(chain[at] ?? "")?.host ?? chain[at] ?? "", "0", asked, via);
-    // What a trusted proxy wrote and nobody can read is no address to decide by.
+    // A trusted proxy wrote an address that can't be parsed, so the visitor is unknown.
     if (next === undefined) return undefined;
     if (!allows(trusted, [], next.address) || at === 0) return next;
     via.unshift(next.address.text);

@@ -34,7 +34,7 @@ export async function admitHttp(request: Request, env: Env, ctx: ExecutionContex
 }
 
 async function admit(request: Request, env: Env, ctx: ExecutionContext): Promise<Response> {
-  // Whether the edge runs is not for its registry to say.
+  // Answered without the registry, so that its failure is not reported as the edge's.
   if (isHealthz(request)) return healthz();
   const hosts = hostsOf(env);
   // Awaited only when it must be: this runs for every request there is.
@@ -133,7 +133,7 @@ async function severable(
   return response;
 }
 
-/** Hosts read lately: parsing one costs more than looking it up. */
+/** Recently parsed hosts: parsing one costs more than looking it up. */
 const read = new Map<string, Authority | undefined>();
 
 function authorityOf(text: string, scheme: "http" | "https"): Authority | undefined {

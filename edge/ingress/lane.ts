@@ -7,8 +7,8 @@ import { bearerOf, tokenRefused, verifyToken } from "../tokens.ts";
 import { visitorOf } from "./visitor.ts";
 
 /**
- * To tokens of strangers at an edge that has nothing to serve yet: theirs may be good once its former self has been imported,
- * and agents that are refused don't come again.
+ * The answer to unknown tokens at an edge without sites. They may become valid once an export is imported, and an agent that is
+ * refused with 401 does not try again.
  */
 export const NO_SITES: Problem = {
   status: 503,
@@ -19,7 +19,7 @@ export const NO_SITES: Problem = {
 };
 const RETRY = { "retry-after": "5" };
 
-/** An agent's lane: verified here, so that a bad token never wakes a relay. */
+/** Admits an agent's lane. Verifies its token here, so that a bad one never wakes a relay. */
 export async function admitAgent(request: Request, env: Env): Promise<Response> {
   const registry = registryOf(env);
   const now = Date.now();
@@ -45,7 +45,7 @@ export async function admitAgent(request: Request, env: Env): Promise<Response> 
   return relayOf(env, relay).fetch("https://relay/lane", { headers });
 }
 
-/** Why a request is no WebSocket of ours; undefined when it is. */
+/** Returns why a request can't open a lane; undefined if it can. */
 export function laneProblem(request: Request): Problem | undefined {
   const refused = (status: 400 | 426, code: string, detail: string): Problem => ({
     status,

@@ -2,20 +2,23 @@ import type { SlowReader } from "../../shared/unread-limit.ts";
 import { backlog } from "../backlog.ts";
 import { SocketQueue } from "../relay/doors/http-held.ts";
 
-/** Bytes of a visitor that may wait for the target: WebSockets of workerd can't be paused, so more of them end the stream. */
+/** Bytes from a visitor that may wait for the target. WebSockets of workerd can't be paused, so more bytes end the stream. */
 const MAX_WAITING = 8 * 1024 * 1024;
-/** Bytes that a write which waits costs beside what is in it. */
+/** Bytes of memory that a pending write takes besides its data. */
 const WRITE_COST = 512;
 const READ_BYTES = 64 * 1024;
-/** Bytes that may wait for the visitor, where the platform says how many there are. */
+/** Bytes that may wait for the visitor, on platforms that report how many are queued. */
 const MAX_QUEUED = 1024 * 1024;
-/** Milliseconds between two looks at a queue that was full: at first, and while it does not move. */
+/** Milliseconds between two checks of a full queue: at first, and at most while it stays full. */
 const POLL_MS = 20;
 const MAX_POLL_MS = 1_000;
 
 const CLOSE = { done: 1000, wrong: 1003, tooFast: 1009, failed: 1011, expired: 4401 } as const;
 
-/** Ties a WebSocket to a byte stream, both ways, until either is over or `until` (milliseconds since 1970). `source`: the visitor's address. */
+/**
+ * Connects a WebSocket and a byte stream, both ways, until either ends or `until` (milliseconds since 1970). `source`: the
+ * visitor's address.
+ */
 export function bridge(webSocket: WebSocket, socket: Socket, until: number, source: string): void {
   const pair = new Bridge(webSocket, socket, until, source);
   void pair.download();
@@ -28,7 +31,7 @@ class Bridge implements SlowReader {
   readonly #writer: WritableStreamDefaultWriter<Uint8Array>;
   readonly #queue: SocketQueue;
   readonly #timer: ReturnType<typeof setTimeout>;
-  /** What waits for the target. */
+  /** Bytes waiting for the target. */
   #waiting = 0;
   #isOver = false;
 
@@ -38,7 +41,7 @@ class Bridge implements SlowReader {
     this.#socket = socket;
     this.#writer = socket.writable.getWriter();
     this.#queue = new SocketQueue(webSocket);
-    // Within what a timer can hold; a page that lives longer connects anew.
+    // Capped at what a timer can hold; a page that stays open longer connects again.
     const life = Math.min(until - Date.now(), 0x7fff_ffff);
     this.#timer = setTimeout(() => this.#end(CLOSE.expired, "the token has expired"), life);
     webSocket.binaryType = "arraybuffer";
@@ -48,27 +51,27 @@ class Bridge implements SlowReader {
     webSocket.addEventListener("error", () => this.#onClose(CLOSE.failed));
   }
 
-  /** For the backlog: what waits for the target, and in the platform for the visitor. */
+  /** Returns the bytes held for the target, and by the platform for the visitor; called by the backlog. */
   unread(): number {
     return this.#waiting + this.#queue.bytes;
   }
 
-  /** For the backlog: what waits here is too much for all of it. */
+  /** Closes the stream, because it holds too much of the backlog's budget. */
   evict(): void {
     this.#end(CLOSE.tooFast, "more than the path can carry");
   }
 
-  /** Passes the target's bytes on until their end. */
+  /** Passes the target's bytes to the visitor until their end. */
   async download(): Promise<void> {
     try {
       if (await this.#carry()) this.#end(CLOSE.done, "");
-      else this.#end(CLOSE.failed, "the stream broke, or never was");
+      else this.#end(CLOSE.failed, "the stream broke, or was never opened");
     } catch {
       this.#end(CLOSE.failed, "the stream broke");
     }
   }
 
-  /** Answers whether all that the target had to say was passed on. Lengths come before chunks (edge/relay/doors/socket.ts). */
+  /** Returns true if all of the target's bytes were passed on. A length precedes each chunk (edge/relay/doors/socket.ts). */
   async #carry(): Promise<boolean> {
     const reader = this.#socket.readable.getReader({ mode: "byob" });
     const length = new Uint8Array(4);
@@ -112,7 +115,7 @@ class Bridge implements SlowReader {
     if (typeof data === "string") return this.#end(CLOSE.wrong, "binary messages only");
     const cost = data.byteLength + WRITE_COST;
     this.#waiting += cost;
-    if (this.#waiting > MAX_WAITING) return this.#end(CLOSE.tooFast, "more than the target takes");
+    if (this.#waiting > MAX_WAITING) return this.#end(CLOSE.tooFast, "more than the target accepts");
     this.#writer.write(new Uint8Array(data)).then(
       () => (this.#waiting -= cost),
       () => this.#end(CLOSE.failed, "the stream broke"),
@@ -120,7 +123,10 @@ class Bridge implements SlowReader {
     backlog.note(this);
   }
 
-  /** The visitor's connection is over. A WebSocket has no half-close: the target has heard all, and what it says is read no more. */
+  /**
+   * Handles the end of the visitor's connection. A WebSocket has no half-close: the target gets all bytes, and its own are no
+   * longer read.
+   */
   #onClose(code: number = CLOSE.done): void {
     if (!this.#isOver && code === CLOSE.done) void this.#writer.close().catch(() => {});
     this.#end(code, "");
@@ -134,12 +140,12 @@ class Bridge implements SlowReader {
     try {
       this.#webSocket.close(code, reason);
     } catch {
-      // Closed by the other end.
+      // Already closed by the other end.
     }
     void this.#writer.abort(new Error(reason)).catch(() => {});
     void this.#socket.close().catch(() => {});
     this.#waiting = 0;
-    // What the platform keeps for a visitor that does not read counts until the connection has ended.
+    // Bytes that the platform keeps for a visitor that does not read count until the connection has ended.
     if (this.#queue.bytes === 0) backlog.remove(this);
     else backlog.note(this);
   }

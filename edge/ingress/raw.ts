@@ -20,27 +20,27 @@ import type { ReservedVisit } from "./reserved-visit.ts";
 import { visitorOf } from "./visitor.ts";
 
 const PREFIX = "/.sallyport/tcp/";
-/** Seconds that a cookie opens its endpoint: long enough to load a page and connect. */
+/** Lifetime of the cookie, in seconds: long enough to load a page and connect. */
 const COOKIE_LIFE = 600;
 
 /**
- * `/.sallyport/tcp/<endpoint>`, as `/.sallyport/tcp/5900/tcp` or `/.sallyport/tcp/SITE/NAME`: one byte stream as a WebSocket,
- * the way websockify speaks it. By bearer, or by the cookie that a POST with the bearer answers, for pages in a browser; at a
- * host that is the edge's own as well as endpoints', there are no cookies.
+ * Serves `/.sallyport/tcp/<endpoint>`, such as `/.sallyport/tcp/5900/tcp` or `/.sallyport/tcp/SITE/NAME`: one byte stream as a
+ * WebSocket, as in websockify. The token is a bearer or, for pages in a browser, the cookie that a POST with the bearer sets.
+ * A host shared by the edge and endpoints sets no cookies.
  */
 export async function admitRaw({ request, env, kind, authority, path }: ReservedVisit): Promise<Response> {
   const endpoint = endpointIn(path);
   if (!endpoint.ok) return refusal(404, "bad-endpoint", endpoint.error.message);
-  // A page of somebody else may hold no connection of its visitor's, by whatever it is let in.
+  // A page of another site may not connect on behalf of its visitor, with any kind of token.
   const origin = request.headers.get("origin");
   if (origin !== null && !isOrigin(origin, authority))
-    return refusal(403, "bad-origin", "This page is not of this host.");
+    return refusal(403, "bad-origin", "The page's origin is another host.");
   const bearerOnly = kind === "shared";
   const isUpgrade = request.headers.get("upgrade")?.toLowerCase() === "websocket";
   if (!isUpgrade && (bearerOnly || request.method !== "POST"))
     return refusal(426, "not-a-websocket", "Connect with a WebSocket.");
   const address = visitorOf(request, env);
-  // A cookie comes by itself: only a browser's own word of where it comes from makes it good.
+  // Browsers send cookies by themselves, so a cookie counts only together with the browser's Origin header.
   const token =
     bearerOf(request) ??
     (isUpgrade && origin !== null && !bearerOnly
@@ -53,16 +53,16 @@ export async function admitRaw({ request, env, kind, authority, path }: Reserved
   if (caller.kind !== "client" || !mayOpen(opens, endpoint.value))
     return refusal(403, "denied", `This token does not open ${text}.`);
   const route = isByteStream(endpoint.value) ? await registryOf(env).route(text) : null;
-  if (route === null) return refusal(403, "denied", `Nothing is mapped to ${text}, or it is no byte stream.`);
+  if (route === null) return refusal(403, "denied", `Nothing is mapped to ${text}, or it is not a byte stream.`);
   const { endpoint: mapped } = readRoute(route).rule;
   if (!mayOpenAt(opens, caller.claims.iat, endpoint.value, mapped, route.since))
-    return refusal(403, "denied", `This token was issued for what was mapped to ${text} before.`);
+    return refusal(403, "denied", `This token was issued for an earlier mapping of ${text}.`);
   const isWide = isWideFor(opens, endpoint.value, mapped);
   if (!isUpgrade) return giveCookie(env, caller.claims, isWide, endpoint.value, authority, path);
   return connect(request, env, caller.claims, route, text, address);
 }
 
-/** The endpoint that a path names, escaped or not. Strangers write anything here. */
+/** Parses the endpoint that a path names, escaped or not. The path is untrusted. */
 function endpointIn(path: string): Result<Endpoint> {
   try {
     return parseEndpoint(decodeURIComponent(path.slice(PREFIX.length)));
@@ -94,7 +94,7 @@ function connect(
   return new Response(null, { status: 101, webSocket: visitor, headers });
 }
 
-/** A token of this endpoint alone, for a few minutes; it dies with the one it was made from. */
+/** Sets a cookie with a token for this endpoint only, valid for a few minutes, and revoked with the token it was made from. */
 async function giveCookie(
   env: Env,
   claims: VisitorClaims,
@@ -106,13 +106,16 @@ async function giveCookie(
   const now = Math.floor(Date.now() / 1000);
   const exp = Math.min(claims.exp, now + COOKIE_LIFE);
   const pass = await registryOf(env).signPass({ ...claims, endpoints: [formatEndpoint(endpoint)], exp }, isWide);
-  // Names with `__Host-` count for the whole host, or the browser drops them.
+  // A browser accepts names with `__Host-` only with Path=/.
   const where = authority.scheme === "https" ? "; Path=/; Secure" : `; Path=${path}`;
   const cookie = `${cookieFor(endpoint, authority)}=${pass}${where}; HttpOnly; SameSite=Strict; Max-Age=${exp - now}`;
   return new Response(null, { status: 204, headers: { "set-cookie": cookie, "cache-control": "no-store" } });
 }
 
-/** Without TLS the path of the cookie tells endpoints apart; with it, every cookie counts for the whole host. */
+/**
+ * Returns the cookie's name. Without TLS its path distinguishes endpoints; with TLS a cookie is valid for the whole host, so its
+ * name does.
+ */
 function cookieFor(endpoint: Endpoint, { scheme }: Authority): string {
   return cookieName(scheme === "http" ? "tcp" : `tcp-${encodeURIComponent(formatEndpoint(endpoint))}`, scheme);
 }

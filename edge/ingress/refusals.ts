@@ -1,15 +1,17 @@
 import { Crowd } from "../crowd.ts";
 import type { ConnectionRecord } from "../registry/types.ts";
 
-/** Milliseconds between two deliveries of one isolate: a flood of denied visitors is counted, not written down one by one. */
+/**
+ * Milliseconds between two deliveries of one isolate, so that a flood of denied visitors is recorded with counts, not one by one.
+ */
 const EVERY_MS = 1_000;
-/** A delivery that takes longer died with the visitor that it was for. */
+/** Milliseconds after which a delivery counts as lost: the platform cancels it with the visit that made it. */
 const LOST_MS = 5_000;
 
-/** Takes what has gathered to the registry. */
+/** Sends the collected records to the registry. */
 type Deliver = (records: ConnectionRecord[]) => Promise<unknown>;
 
-/** Visitors refused by this isolate, on their way to the journal: the first at once, those that follow once a second. */
+/** Visitors refused by this isolate that are not yet in the log. The first is delivered at once, later ones once a second. */
 export class Refusals {
   readonly #now: () => number;
   readonly #pause: (ms: number) => Promise<void>;
@@ -25,10 +27,13 @@ export class Refusals {
     this.#pause = pause;
   }
 
-  /** Notes a refusal. Resolves when it has been delivered, if this one is the one to do so; never rejects. */
+  /**
+   * Notes a refusal. If no delivery is pending, delivers all that are noted and resolves after that; otherwise resolves at once.
+   * Never rejects.
+   */
   async add(record: ConnectionRecord, deliver: Deliver): Promise<void> {
     this.#waiting.add(record);
-    // Somebody else's visit delivers it: visits can't wait for each other.
+    // Another visit delivers it: visits can't wait for each other's I/O.
     if (this.#now() - this.#since < LOST_MS) return;
     this.#since = this.#now();
     const early = this.#delivered + EVERY_MS - this.#now();
@@ -36,7 +41,7 @@ export class Refusals {
     const records = this.#waiting.take();
     this.#since = Number.NEGATIVE_INFINITY;
     this.#delivered = this.#now();
-    // Out of reach: the counts of a denied flood are not worth keeping for.
+    // The registry can't be reached: these counts are not worth a retry.
     await deliver(records).catch(() => undefined);
   }
 }

@@ -3,7 +3,7 @@ import type { Env } from "../env.ts";
 import type { HostKind, HttpRoute } from "./http-routes.ts";
 import type { HttpVisitor } from "./http-visitor.ts";
 
-/** A request under a reserved path: where it came in, and from whom; `visitor` is undefined when that can't be known. */
+/** A request under a reserved path, with its host and visitor. `visitor` is undefined if its address can't be determined. */
 export type ReservedVisit = {
   request: Request;
   env: Env;

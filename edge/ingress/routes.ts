@@ -2,28 +2,29 @@ import type { Env } from "../env.ts";
 import { registryOf } from "../registry/stub.ts";
 import { readRoute, type ReadRoute } from "./read-route.ts";
 
-/** A copy this old is asked for again; a rule that changed is enforced by the relay at once in any case. */
+/** Age in milliseconds at which a copy is fetched again. The relay enforces changed rules at once in any case. */
 const FRESH_MS = 1_000;
-/** What a copy would refuse may have become possible since: it is asked again, but not for every visitor. */
+/** Least milliseconds between two fetches for visitors that the copy refuses: a rule may admit them since. */
 const AGAIN_MS = 100;
-/** How often a visitor looks whether the answer to another one's question has come. */
+/** Milliseconds between two checks whether another visit's fetch has been answered. */
 const POLL_MS = 5;
 const MAX_COPIES = 1_000;
 
-/** What is known of a port: the last answer, when that was asked for, and when it was last asked for at all. */
+/** A cached route: the last answer, when it was asked for (`answered`), and when the registry was last asked (`asked`). */
 type Copy = { route: ReadRoute | null; answered: number; asked: number };
 
-/** What ports lead to, kept per isolate for a moment: a denied flood wakes nothing. */
+/** Routes cached in this isolate for a moment, so that a denied flood wakes no Durable Object. */
 const copies = new Map<string, Copy>();
 
-/** A rule was changed by this very isolate: the next visitor's is asked for. */
+/** Drops the cached routes after this isolate changed a rule. */
 export function forgetRoutes(): void {
   copies.clear();
 }
 
 /**
- * Where a port leads. A refusal is always of a copy that was asked for after this call: a new mapping, or a site's first
- * agent, counts at once. No promise is shared: the one who asked may have gone, and its answer never comes.
+ * Returns the route of a port; null if it has none. A route that would be refused is always fetched after this call, so a new
+ * mapping or a site's first agent counts at once. Visits share no promise: a visit that has ended never gets its answer.
+ * Rejects if the registry can't be reached and no route is cached.
  */
 export async function routePort(env: Env, port: number, transport: "tcp" | "udp"): Promise<ReadRoute | null> {
   const key = `${port}/${transport}`;
@@ -54,14 +55,14 @@ async function ask(
   try {
     const answer = await registryOf(env).routePort(port, transport);
     const route = answer === null ? null : readRoute(answer);
-    // Another answer, asked for later, may have come before.
+    // The answer to a later fetch may have arrived first.
     if (asked >= copy.answered) {
       copy.route = route;
       copy.answered = asked;
     }
     return route;
   } catch (error) {
-    // The registry is out of reach: what is known goes on.
+    // The registry can't be reached: the cached route stays in use.
     if (copy.route === null) throw error;
     return copy.route;
   }

@@ -10,11 +10,11 @@ import type { ReadRoute } from "./read-route.ts";
 import { relayOf } from "../relay/stub.ts";
 import { writeRefusal } from "./write-refusal.ts";
 
-/** A visitor at one of the Worker's TCP ports: refused early, or passed to the relay of the site. */
+/** Handles a connection at one of the Worker's TCP ports: refuses it early, or passes it to the site's relay. */
 export async function admitTcp(socket: Socket, env: Env, ctx: ExecutionContext): Promise<void> {
   const at = Date.now();
   const { remoteAddress, localAddress } = await socket.opened;
-  // HTTP CONNECT on the HTTP socket arrives here too, with an address the stranger chose and no remote address
+  // HTTP CONNECT on the HTTP socket arrives here too, with an address that the client chose and no remote address
   // (measured, workerd 2026-10-23).
   if (remoteAddress === undefined || localAddress === undefined) return void (await socket.close());
   const port = Number(splitHostPort(localAddress)?.port);
@@ -39,7 +39,7 @@ export async function admitTcp(socket: Socket, env: Env, ctx: ExecutionContext):
   await Promise.allSettled([socket.readable.pipeTo(relay.writable), relay.readable.pipeTo(socket.writable)]);
 }
 
-/** What can be refused without waking the relay; the relay decides again on what is left. */
+/** Returns why a visitor is refused without waking the relay; null to pass it to the relay, which decides again. */
 function refusalOf(route: ReadRoute, address: Parameters<typeof decide>[2]["address"]): Failure | null {
   const verdict = decide(route.rule, route.grants, { address, via: "public", now: Date.now() });
   if (!verdict.ok) return verdict.failure;

@@ -4,10 +4,10 @@ import { registryOf } from "../registry/stub.ts";
 import type { ConnectionRecord, Route } from "../registry/types.ts";
 import { Refusals } from "./refusals.ts";
 
-/** Those of this isolate. */
+/** The refusals of this isolate. */
 const refusals = new Refusals();
 
-/** Writes a visitor down whom this isolate refused; `route` is null where nothing is mapped. */
+/** Records a visitor that this isolate refused. `route` is null if nothing is mapped. */
 export async function writeRefusal(
   env: Env,
   route: Pick<Route, "site" | "mapping"> | null,

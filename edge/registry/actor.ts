@@ -1,13 +1,13 @@
-/** Who asks for a change, and from which address; "" where that is nobody's. */
+/** The admin, agent or part of the edge that asks for a change. `from`: its address, or "" if it has none. */
 export type Asker = {
   name: string;
   from: string;
   /**
-   * The account that audit entries are charged to when the audit is full: the token's identity if the token may not change the
-   * whole register, or a stranger's address. Absent for administrators who may.
+   * Identity whose share of the audit log an entry counts against: the token's identity if the token may not change the whole
+   * register, or the address of an unauthenticated login. Absent for admins who may change it.
    */
   payer?: string;
 };
 
-/** Who changes something, and when (milliseconds since 1970). */
+/** An asker together with the time of its change, in milliseconds since 1970. */
 export type Actor = Asker & { now: number };

@@ -12,24 +12,26 @@ import { noSuchSite } from "./site-changes.ts";
 import type { Actor } from "./actor.ts";
 import type { Store } from "./store.ts";
 
-/** The rules as they are to be. */
+/** The desired state of the register. */
 export type ApplyRequest = {
   mappings: unknown[];
-  /** Leaves mappings that are not among them alone; else they are removed. */
+  /** True to keep mappings that are not in `mappings`; false to remove them. */
   keep: boolean;
   dryRun: boolean;
-  /** The register's tag as the one who asks last saw it. */
+  /** ETag of the register that the client last saw; undefined to apply in any case. */
   ifMatch: string | undefined;
 };
 
-/** What is different then. `before` and `after`: absent for what is added and removed. */
+/** One difference. `before` is absent for a mapping that is added, `after` for one that is removed. */
 export type Change = { before?: Mapping; after?: MappingDraft };
 export type ApplyResult = { changes: Change[]; unchanged: number; tag: string };
 
-/** The same, for the tables. */
+/** A change with the parsed rule that is written to the tables. */
 type Step = { before?: Mapping; after?: Parsed<MappingDraft> };
 
-/** Brings the register to a given state, all of it or nothing. With the same rules again there is nothing to do. */
+/**
+ * Brings the register to the requested state, atomically and idempotently. Returns the first problem if a rule can't be applied.
+ */
 export function applyRules(
   store: Store,
   platform: Platform,
@@ -46,13 +48,13 @@ export function applyRules(
   const present = store.mappings.rules();
   const wanted = new Set(drafts.map(({ mapping }) => mapping.endpoint));
   const others = present.filter(({ mapping }) => !wanted.has(mapping.endpoint));
-  // What an agent published for a while is its own affair.
-  const staying = others.filter(({ mapping }) => request.keep || isAdHoc(mapping));
-  const problem = firstProblem(store, platform, drafts, staying, actor.now);
+  // Mappings that an agent published (`agent expose`) are managed by that agent.
+  const kept = others.filter(({ mapping }) => request.keep || isAdHoc(mapping));
+  const problem = firstProblem(store, platform, drafts, kept, actor.now);
   if (problem !== undefined) return refused(problem);
 
   const byEndpoint = new Map(present.map(({ mapping }) => [mapping.endpoint, mapping]));
-  const steps: Step[] = others.filter((rule) => !staying.includes(rule)).map(({ mapping: before }) => ({ before }));
+  const steps: Step[] = others.filter((rule) => !kept.includes(rule)).map(({ mapping: before }) => ({ before }));
   let unchanged = 0;
   for (const after of drafts) {
     const before = byEndpoint.get(after.mapping.endpoint);
@@ -94,12 +96,12 @@ function write(store: Store, steps: readonly Step[], actor: Actor): void {
   store.journal.audit(actor, "map apply", "register", detail);
 }
 
-/** The first rule that can't be, by its place among those given. */
+/** Returns the problem of the first rule that can't be applied; `entry` is its index in the request. */
 function firstProblem(
   store: Store,
   platform: Platform,
   drafts: readonly Parsed<MappingDraft>[],
-  staying: readonly Parsed<Mapping>[],
+  kept: readonly Parsed<Mapping>[],
   now: number,
 ): Problem | undefined {
   const sites = new Set(store.sites.list().map(({ name }) => name));
@@ -107,14 +109,14 @@ function firstProblem(
   const gateways = gatewaysOf(store, now);
   const claims = new EndpointClaims();
   const unreadableRules = new Map(store.mappings.unreadable().map((each) => [each.endpoint, each]));
-  for (const { mapping, endpoint } of staying) {
+  for (const { mapping, endpoint } of kept) {
     claims.claim(endpoint, `mapping ${mapping.id}, ${mapping.endpoint} -> ${mapping.site} ${mapping.target}`);
   }
   for (const [entry, rule] of drafts.entries()) {
     const { mapping: draft } = rule;
     const owner = claims.claim(
       rule.endpoint,
-      `${draft.endpoint} -> ${draft.site} ${draft.target}, the rule ${entry + 1} given`,
+      `${draft.endpoint} -> ${draft.site} ${draft.target}, rule ${entry + 1} of this request`,
     );
     const problem = sites.has(draft.site)
       ? servingProblem(rule, platform, urls, gateways)
@@ -131,9 +133,9 @@ function overlapping(endpoint: string, owner: string): Problem {
   return {
     status: 409,
     code: "conflict",
-    title: "In the way of another rule",
+    title: "Conflicts with another rule",
     detail: `${endpoint} overlaps with ${owner}.`,
-    fix: "Choose another endpoint, or leave one of the two out.",
+    fix: "Choose another endpoint, or leave out one of the two rules.",
   };
 }
 
@@ -141,9 +143,9 @@ function registerChanged(): Problem {
   return {
     status: 412,
     code: "changed-meanwhile",
-    title: "Changed meanwhile",
-    detail: "The register was changed after the difference was worked out.",
-    fix: "Do it again: what changes now may be something else.",
+    title: "Changed since it was read",
+    detail: "The register was changed after the difference was computed.",
+    fix: "Compute the difference again, review it, and apply that.",
   };
 }
 

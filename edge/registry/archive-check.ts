@@ -2,7 +2,7 @@ import { parseRule } from "../../shared/rule/mapping.ts";
 import type { Tables } from "./archive-rows.ts";
 import { EndpointClaims } from "./endpoint-claims.ts";
 
-/** A contradiction between rows, and its place in the document. */
+/** A contradiction between rows, with its path in the document. */
 export type Contradiction = { path: [table: string, row: number, column: string]; message: string };
 
 /** Columns whose values must be unique within their table. */
@@ -29,7 +29,7 @@ export function findContradictions(tables: Tables): Contradiction[] {
     found.push(
       ...duplicateIndexes(values).map((row): Contradiction => ({
         path: [table, row, column],
-        message: "is there twice",
+        message: "is a duplicate",
       })),
     );
   }
@@ -37,12 +37,12 @@ export function findContradictions(tables: Tables): Contradiction[] {
   found.push(
     ...duplicateIndexes(vacated).map((row): Contradiction => ({
       path: ["vacated", row, "mapping"],
-      message: "is there twice",
+      message: "is a duplicate",
     })),
   );
   const days = tables.usage.map(({ site, day }) => `${site} ${day}`);
   found.push(
-    ...duplicateIndexes(days).map((row): Contradiction => ({ path: ["usage", row, "day"], message: "is there twice" })),
+    ...duplicateIndexes(days).map((row): Contradiction => ({ path: ["usage", row, "day"], message: "is a duplicate" })),
   );
   return [...found, ...conflicts(tables)];
 }
@@ -64,7 +64,7 @@ function conflicts({ mappings, sites }: Tables): Contradiction[] {
   });
 }
 
-/** Finds the indexes of values that occurred earlier. */
+/** Returns the indexes of values that occurred earlier. */
 function duplicateIndexes(values: readonly unknown[]): number[] {
   const seen = new Set<unknown>();
   return values.flatMap((value, index) => (seen.size === seen.add(value).size ? [index] : []));

@@ -10,7 +10,7 @@ import { conform } from "../../shared/schema.ts";
 import { GrantMappings } from "./grants.ts";
 import { publicHalf } from "./keys.ts";
 
-// What an import accepts, row by row, by the same grammars and schemas as the API. A value that they refuse would fail later in
+// Schemas of the rows that an import accepts, by the same grammars as the API. A value that they refuse would fail later, in
 // every request that reads it, such as `status`.
 
 /** Milliseconds since 1970, up to the year 9999: formatting a much later date throws. */
@@ -19,7 +19,7 @@ const ms = z
   .nonnegative()
   .max(Date.UTC(10_000, 0) - 1);
 const count = z.int().nonnegative();
-/** A counter that grows one by one. The limit leaves room to go on and keeps SQLite's sums within 64 bits. */
+/** A counter that grows by one. The limit lets it go on growing, and keeps SQLite's sums within 64 bits. */
 const number = z
   .int()
   .nonnegative()
@@ -75,7 +75,7 @@ export const ROWS = {
         params: { fault },
       });
     }),
-  /** Which mappings had an endpoint that is another's now, and since when: what tokens that name it mean. */
+  /** Endpoints that a mapping gave up, and when: tokens issued before then do not open the endpoint's next mapping. */
   vacated: z.strictObject({ mapping: id, endpoint: canonical(parseEndpoint, formatEndpoint), owner: word, ended: ms }),
   reassigned: z.strictObject({ mapping: id, since: ms }),
   uses: z.strictObject({ mapping: id, last: ms }),
@@ -118,7 +118,7 @@ export const ROWS = {
     subject: z.string().max(1_024),
     detail: text,
     source: word,
-    // Exports of format 1 don't have these.
+    // Absent from exports of format 1. `payer`: the identity whose share of the audit log the entry counts against.
     payer: word.optional(),
     count: number.positive().optional(),
     last: ms.nullable().optional(),
@@ -131,26 +131,28 @@ export type Tables = { [T in keyof typeof ROWS]: z.infer<(typeof ROWS)[T]>[] };
 type TokenRow = { jti: string; sub: string; site: string | null; issued: number; expires: number };
 type SomeClaims = { jti: string; sub: string; site?: string; iat: number; exp: number };
 
-/** Finds a column that differs from the claims: tokens are found by columns and judged by claims. */
+/** Describes a column that differs from the claims: tokens are found by columns but checked by claims. */
 function disagreement(row: TokenRow, claims: SomeClaims): string | undefined {
   const { jti: name, sub, site = null, iat, exp } = claims;
   const claimed = { jti: name, sub, site, issued: iat * 1000, expires: exp * 1000 };
   const field = (["jti", "sub", "site", "issued", "expires"] as const).find((each) => row[each] !== claimed[each]);
-  return field === undefined ? undefined : `${field} is ${String(claimed[field])} in them, not ${String(row[field])}`;
+  return field === undefined
+    ? undefined
+    : `${field} is ${String(claimed[field])} in the claims, not ${String(row[field])}`;
 }
 
 function siteName(given: string): Result<string> {
   return parseName(given, "site");
 }
 
-/** A text in one of our grammars, in its canonical spelling: look-ups compare text. */
+/** A string that `parse` accepts, in its canonical spelling, because look-ups compare text. */
 function canonical<T>(parse: (given: string) => Result<T>, format: (value: T) => string) {
   return z.string().superRefine((given, context) => {
     const parsed = parse(given);
     if (!parsed.ok)
       context.addIssue({ code: "custom", message: parsed.error.message, params: { fault: parsed.error } });
     else if (format(parsed.value) !== given)
-      context.addIssue({ code: "custom", message: `is to be written ${format(parsed.value)}` });
+      context.addIssue({ code: "custom", message: `must be written ${format(parsed.value)}` });
   });
 }
 
@@ -161,14 +163,14 @@ function addressOf(version: 4 | 6) {
   );
 }
 
-/** A text of JSON whose value passes `fits`. */
+/** A string of JSON whose value passes `check`. */
 function json(check: (value: unknown) => Result<unknown> | undefined) {
   return text.superRefine((given, context) => {
     let value: unknown;
     try {
       value = JSON.parse(given);
     } catch {
-      // Not to be continued: a row's own refinement parses this text.
+      // `continue: false`, because the row's own refinement parses this text.
       return context.addIssue({ code: "custom", message: "is not JSON", continue: false });
     }
     const checked = check(value);

@@ -11,19 +11,20 @@ import type { ImportedView } from "../../shared/rule/api.ts";
 import type { Actor } from "./actor.ts";
 import type { Store } from "./store.ts";
 
-/** Of the document, not of the program: another one when an older program could not read it any more. */
+/** Version of the document's format; raised when an older program could no longer read it. */
 const FORMAT = 2;
 
 type Table = keyof typeof ROWS;
 const TABLES = Object.keys(ROWS) as Table[];
 
 /**
- * The document that `sallyport export` writes: all that an edge can't make again, but the private halves of keys. Connections
- * are too many and too short-lived; `ports` follow from mappings. Grants carry a hash of their link, so links already sent stay good.
+ * The document that `sallyport export` writes: all that an edge can't recreate, except the private halves of keys. Connections
+ * are left out, being many and short-lived; `ports` is derived from the mappings. Grants carry a hash of their link, so links that
+ * were already sent stay valid.
  */
 export const Archive = z.strictObject({
   sallyport: z.literal("export"),
-  /** Format 1 has no counts in its audit, and does not say which endpoints were another mapping's. */
+  /** Format 1 has no counts in its audit, and no `vacated` and `reassigned` tables. */
   format: z.union([z.literal(1), z.literal(FORMAT)]),
   version: z.string().max(100),
   at: z.iso.datetime(),
@@ -49,7 +50,7 @@ export const Archive = z.strictObject({
 });
 export type Archive = z.infer<typeof Archive>;
 
-/** All that the registry keeps, without private keys. */
+/** Exports all that the registry keeps, without private keys. */
 export function exportArchive(sql: Sql, now: number): Archive {
   const rows = (table: Table): unknown[] => {
     const columns = Object.keys(ROWS[table].shape).join(", ");
@@ -62,8 +63,9 @@ export function exportArchive(sql: Sql, now: number): Archive {
 }
 
 /**
- * Takes what another registry exported, which the schema above has checked whole, into one that has no sites yet. Its tokens stay
- * good, since its public keys come along; new ones are signed with a key of this edge. Its URLs become former ones of this edge.
+ * Imports the export of another registry, which the schema above has already checked, into a registry without sites. The other
+ * registry's tokens stay valid, because its public keys are imported; new ones are signed with a key of this edge. Its URLs become
+ * former URLs of this edge.
  */
 export function importArchive(
   store: Store,
@@ -102,12 +104,12 @@ export function importArchive(
   return done({ sites, mappings, tokens: tables.tokens.length, grants: tables.grants.length });
 }
 
-/** What is there already stays as it is: the login that asks for this, and the URL it came by. */
+/** Inserts a row unless it exists: the importing admin's token and this edge's URL stay as they are. */
 function insert(sql: Sql, table: Table, row: Record<string, SqlValue>): void {
   const columns = Object.keys(row);
-  const places = columns.map(() => "?").join(", ");
+  const placeholders = columns.map(() => "?").join(", ");
   sql.exec(
-    `INSERT INTO ${table} (${columns.join(", ")}) VALUES (${places}) ON CONFLICT DO NOTHING`,
+    `INSERT INTO ${table} (${columns.join(", ")}) VALUES (${placeholders}) ON CONFLICT DO NOTHING`,
     ...Object.values(row),
   );
 }
@@ -116,8 +118,8 @@ function notEmpty(site: string): Problem {
   return {
     status: 409,
     code: "registry-not-empty",
-    title: "In the way of another rule",
+    title: "Registry not empty",
     detail: `This edge has sites already, such as ${site}.`,
-    fix: "Import into a new edge; to bring rules to one that is in use: sallyport map export --format toml, sallyport map apply.",
+    fix: "Import into a new edge. To copy rules to an edge in use: sallyport map export --format toml, then sallyport map apply.",
   };
 }

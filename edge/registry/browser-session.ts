@@ -4,14 +4,14 @@ import { issueToken, type Issued } from "./token-changes.ts";
 import type { Actor } from "./actor.ts";
 import type { Store } from "./store.ts";
 
-/** Browsers logged in with one admin token at once. One more logs the oldest out. */
+/** Maximum browsers logged in with one admin token. Another login ends the oldest session. */
 const MAX_SESSIONS = 32;
-/** Seconds a browser stays logged in at most. */
+/** Longest session of a browser, in seconds. */
 export const MAX_SESSION_SECONDS = 12 * 3600;
 
 /**
- * A browser's session in the name of an admin token that has been verified: the same identity and rights, so that revoking
- * either ends both, and no longer life. `session`: hash of the key that has to come with it.
+ * Opens a browser session for a verified admin token. It has the same identity and rights, so that revoking either revokes both,
+ * and ends no later than the token. `session`: hash of the key that the browser must send with it.
  */
 export async function openSession(
   store: Store,
@@ -26,13 +26,13 @@ export async function openSession(
       status: 401,
       code: "token-refused",
       title: "Login refused",
-      detail: "This needs a good admin token.",
+      detail: "This needs a valid admin token.",
       fix: "sallyport token admin",
     });
   }
   const life = Math.max(1, Math.min(MAX_SESSION_SECONDS, claims.exp - Math.floor(now / 1000)));
   const actor: Actor = { name: claims.sub, from, now, ...(mayChange(claims) ? {} : { payer: claims.sub }) };
-  // Each session is a row for half a day: without a limit, a read-only token could fill the table of tokens.
+  // Each session is a row kept for half a day: without a limit, a read-only token could fill the table.
   store.tokens.endOldestSessions(claims.sub, MAX_SESSIONS - 1);
   return issueToken(store, url, { kind: "admin", readOnly: claims.readOnly, life }, actor, {
     session,
@@ -40,7 +40,7 @@ export async function openSession(
   });
 }
 
-/** Ends one session; the token that it was opened with, if it was, stays good. */
+/** Ends one browser session. The admin token that opened it, if any, stays valid. */
 export function endSession(store: Store, jti: string, actor: Actor): Outcome<{ jti: string }> {
   store.tokens.revoke(jti, actor.now);
   store.journal.auditRepeatable(actor, "session end", jti);

@@ -4,12 +4,12 @@ import { withdrawKey } from "./token-changes.ts";
 import type { Actor } from "./actor.ts";
 import type { Store } from "./store.ts";
 
-/** Characters of the longest name of a token, key or grant. */
+/** Id of a token, key or grant. */
 const name = z.string().max(128);
-/** Of each kind: more than an edge has. */
+/** Maximum entries of each kind: more than an edge has. */
 const MAX_ENTRIES = 100_000;
 
-/** What has ended elsewhere, by `jti`, `kid` and id; what is not known here, or has ended, is passed over. */
+/** Tokens, keys and grants to revoke, by `jti`, `kid` and id. Unknown ones, and those already ended, are ignored. */
 export const Revocations = z.strictObject({
   tokens: z.array(name).max(MAX_ENTRIES).default([]),
   keys: z.array(name).max(MAX_ENTRIES).default([]),
@@ -17,12 +17,12 @@ export const Revocations = z.strictObject({
 });
 export type Revocations = z.infer<typeof Revocations>;
 
-/** How many of each are revoked that were good until now. */
+/** Number of each that were valid until now and are revoked. */
 export type RevokedCounts = { tokens: number; keys: number; grants: number };
 
 /**
- * Revokes what another state of this registry, a later one, had revoked: a backup or an export can't know of it. Each token by
- * itself: whether others of its identity are good that state knows as well.
+ * Revokes what a later state of this registry had revoked: a backup or an export made before does not contain that. Revokes each
+ * token by itself, not its whole identity: the list names every token that the later state had revoked.
  */
 export async function carryOver(store: Store, wanted: Revocations, actor: Actor): Promise<RevokedCounts> {
   const carried: RevokedCounts = { tokens: 0, keys: 0, grants: 0 };

@@ -1,7 +1,7 @@
 import type { ConnectionView } from "../../shared/rule/api.ts";
 import type { ConnectionRecord } from "./types.ts";
 
-/** How a connection that is over looks from outside. `n`: its number in the journal; without one, it is not there yet. */
+/** Converts a finished connection for the API. `n`: its number in the journal; absent if it is not written yet. */
 export function connectionView({ n, ...record }: ConnectionRecord & { n?: number }): ConnectionView {
   return { n: n ?? null, ...record, at: iso(record.at), ended: iso(record.ended) };
 }

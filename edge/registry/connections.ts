@@ -6,25 +6,25 @@ import { fairShares } from "./fair-shares.ts";
 import type { Sql, SqlValue } from "./sql.ts";
 import type { ConnectionRecord } from "./types.ts";
 
-/** Which connections are wanted; undefined: whatever it is. Plain data, for it crosses RPC. */
+/** Filter for connections; an undefined field matches all. Plain data, because it crosses RPC. */
 export type ConnectionFilter = {
-  /** Ended at that time or later, in milliseconds since 1970. */
+  /** Ended at this time or later, in milliseconds since 1970. */
   since?: number | undefined;
   site?: string | undefined;
-  /** Through this endpoint as it is written down, or through the mapping with this id. */
+  /** Recorded with this endpoint, or through the mapping with the id `mapping`. */
   endpoint?: string | undefined;
   mapping?: number | undefined;
-  /** A CIDR that has been parsed before. */
+  /** A valid CIDR. */
   visitor?: string | undefined;
   outcome?: ConnectionRecord["outcome"] | undefined;
 };
 
-/** Connections of one site, mapping and outcome, and how many there are. */
-type Kind = { site: string; mapping: number | null; outcome: string; count: number };
+/** The connections of one site, mapping and outcome, and their number. */
+type Group = { site: string; mapping: number | null; outcome: string; count: number };
 
 export type NumberedRecord = ConnectionRecord & { n: number };
 
-/** Characters kept of a text that a stranger or a target had a hand in. */
+/** Characters kept of a text that a visitor or a target can influence. */
 const MAX_TEXT = 300;
 /** Rows read at once. */
 const CHUNK = 500;
@@ -37,7 +37,7 @@ export class Connections {
     this.#sql = sql;
   }
 
-  /** All in one statement: five hundred of their own hold every visitor of the edge up for 12 ms (measured 2026-11-22). */
+  /** Inserts records in one statement: 500 separate ones delay every visitor of the edge by 12 ms (measured 2026-11-22). */
   add(records: readonly ConnectionRecord[]): void {
     if (records.length === 0) return;
     const kept = records.map((record) => ({
@@ -52,12 +52,12 @@ export class Connections {
     );
   }
 
-  /** The last `limit` of those that fit, oldest first, before the one numbered `before`. */
+  /** Returns the last `limit` matching connections with a number below `before`, oldest first. */
   page(limit: number, before: number | undefined, filter: ConnectionFilter): NumberedRecord[] {
     const fits = matcherOf(filter);
     const found: NumberedRecord[] = [];
     for (let under = before ?? Number.MAX_SAFE_INTEGER; ;) {
-      const rows = this.#below(under, filter);
+      const rows = this.#rowsBelow(under, filter);
       for (const row of rows) {
         if (fits(row) && found.push(row) === limit) return found.toReversed();
       }
@@ -67,7 +67,7 @@ export class Connections {
     }
   }
 
-  #below(n: number, { outcome }: ConnectionFilter): NumberedRecord[] {
+  #rowsBelow(n: number, { outcome }: ConnectionFilter): NumberedRecord[] {
     const wanted: SqlValue[] = outcome === undefined ? [] : [outcome];
     return this.#sql
       .exec<{ n: number; record: string }>(
@@ -79,7 +79,7 @@ export class Connections {
       .map(({ n: number, record }) => ({ ...(JSON.parse(record) as ConnectionRecord), n: number }));
   }
 
-  /** The last refused one of each mapping. */
+  /** Returns the last refused connection of each mapping. */
   refusals(): ConnectionRecord[] {
     return this.#sql
       .exec<{ record: string }>(
@@ -91,31 +91,31 @@ export class Connections {
 
   /**
    * Deletes the oldest connections of the largest sites, and within a site of its largest mappings and outcomes, until `most` are
-   * left. A flood of visitors, admitted or refused, thereby deletes only connections of its own kind.
+   * left. So a flood of visitors, admitted or refused, deletes only connections of its own site, mapping and outcome.
    */
   #trim(most: number, slack: number): void {
     const { count } = this.#sql.exec<{ count: number }>("SELECT COUNT(*) AS count FROM connections").one();
     if (count <= most + slack) return;
-    const kinds = this.#sql
-      .exec<Kind>("SELECT site, mapping, outcome, COUNT(*) AS count FROM connections GROUP BY site, mapping, outcome")
+    const groups = this.#sql
+      .exec<Group>("SELECT site, mapping, outcome, COUNT(*) AS count FROM connections GROUP BY site, mapping, outcome")
       .toArray();
-    const bySite = new Map<string, Kind[]>();
-    for (const kind of kinds) bySite.set(kind.site, [...(bySite.get(kind.site) ?? []), kind]);
+    const bySite = new Map<string, Group[]>();
+    for (const group of groups) bySite.set(group.site, [...(bySite.get(group.site) ?? []), group]);
     const sites = [...bySite.values()];
     const shares = fairShares(
-      sites.map((own) => own.reduce((sum, kind) => sum + kind.count, 0)),
+      sites.map((own) => own.reduce((sum, group) => sum + group.count, 0)),
       most,
     );
     for (const [index, own] of sites.entries()) {
       const kept = fairShares(
-        own.map((kind) => kind.count),
+        own.map((group) => group.count),
         shares[index] ?? 0,
       );
-      for (const [index, kind] of own.entries()) this.#forgetOldest(kind, kind.count - (kept[index] ?? 0));
+      for (const [index, group] of own.entries()) this.#forgetOldest(group, group.count - (kept[index] ?? 0));
     }
   }
 
-  #forgetOldest({ site, mapping, outcome }: Kind, count: number): void {
+  #forgetOldest({ site, mapping, outcome }: Group, count: number): void {
     if (count <= 0) return;
     this.#sql.exec(
       `DELETE FROM connections WHERE n IN (
@@ -127,11 +127,13 @@ export class Connections {
     );
   }
 
-  /** Deletes all but `most` once they are exceeded by `slack`, and what ended before `since` (milliseconds since 1970). */
+  /**
+   * Deletes all but `most` connections once there are `slack` more, and those that ended before `since` (milliseconds since 1970).
+   */
   prune(most: number, since: number, slack = 0): void {
     this.#trim(most, slack);
     if (since <= 0) return;
-    // They come in the order in which they end, as far as that matters here.
+    // Rows are inserted in the order in which the connections ended, or nearly so.
     for (;;) {
       const oldest = this.#sql
         .exec<{ n: number; record: string }>(`SELECT n, record FROM connections ORDER BY n LIMIT ${CHUNK}`)
@@ -144,7 +146,7 @@ export class Connections {
   }
 }
 
-/** Whether a connection is one of those wanted. */
+/** Returns a function that decides whether a connection matches the filter. */
 export function matcherOf(filter: ConnectionFilter): (record: ConnectionRecord) => boolean {
   const { since = 0, site, endpoint, mapping, visitor, outcome } = filter;
   const cidr = visitor === undefined ? undefined : known(parseCidr(visitor));
@@ -161,7 +163,7 @@ function cameFrom({ visitor }: ConnectionRecord, cidr: Cidr): boolean {
   return address !== undefined && cidrContains(cidr, address);
 }
 
-/** Of `ip:port`, or an address alone. */
+/** Parses the address of `ip:port`, or an address alone. */
 function addressOf(visitor: string): Address | undefined {
   const split = splitHostPort(visitor);
   const address = split === undefined ? undefined : parseHostAddress(split);

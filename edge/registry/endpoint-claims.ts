@@ -1,11 +1,11 @@
 import { type Endpoint, transports } from "../../shared/address/endpoint.ts";
 
-/** Ports and hosts that endpoints occupy, for one pass over many: comparing each with each would take too long. */
+/** Ports and hosts claimed by endpoints. Finds overlaps in one pass over many: comparing every pair would take too long. */
 export class EndpointClaims {
   readonly #ports = new Map<string, string>();
   readonly #others = new Map<string, string>();
 
-  /** Claims what an endpoint occupies. Returns the owner of a part that is already taken. */
+  /** Claims the ports or the host of an endpoint for `owner`. Returns the earlier owner if part of it is already claimed. */
   claim(endpoint: Endpoint, owner: string): string | undefined {
     if (endpoint.kind !== "port") return claimKey(this.#others, JSON.stringify(endpoint), owner);
     let existing: string | undefined;

@@ -1,13 +1,14 @@
 /**
- * Divides `most` places among groups of these sizes: a group under an equal share keeps all of its own, and the rest is divided
- * equally among the larger ones. So a group that grows without end displaces only itself. Returns what each keeps, in their order.
+ * Divides `total` entries among groups of these sizes (max-min fairness). A group smaller than an equal share keeps all its entries;
+ * the rest is divided equally among the larger groups. So a group that floods displaces only its own entries. Returns the number
+ * that each group keeps, in the order of `sizes`.
  */
-export function fairShares(sizes: readonly number[], most: number): number[] {
+export function fairShares(sizes: readonly number[], total: number): number[] {
   const kept = sizes.map(() => 0);
   const ascending = sizes.map((size, index) => ({ size, index })).toSorted((a, b) => a.size - b.size);
-  let left = most;
-  for (const [place, { size, index }] of ascending.entries()) {
-    const share = Math.min(size, Math.floor(left / (ascending.length - place)));
+  let left = total;
+  for (const [position, { size, index }] of ascending.entries()) {
+    const share = Math.min(size, Math.floor(left / (ascending.length - position)));
     kept[index] = share;
     left -= share;
   }

@@ -10,11 +10,11 @@ import { secretHash } from "./secret.ts";
 import type { Actor } from "./actor.ts";
 import type { Store } from "./store.ts";
 
-/** Seconds of the longest grant: whoever needs more is no passing visitor. */
+/** Longest lifetime of a grant, in seconds. Longer access needs a visitor token. */
 const MAX_LIFE_SECONDS = 90 * 24 * 3600;
 /** Random bytes in a link, and in the secret that identifies the first browser to use it. */
 const LINK_BYTES = 16;
-/** Milliseconds after its first use in which the same browser may add its address of the other IP version. */
+/** Milliseconds after a link's first use in which the same browser may also add its IPv4 or IPv6 address. */
 export const SECOND_ADDRESS_MS = 10 * 60_000;
 
 export const GrantRequest = z.strictObject({
@@ -25,18 +25,18 @@ export const GrantRequest = z.strictObject({
 });
 export type GrantRequest = z.infer<typeof GrantRequest>;
 
-/** A grant and its endpoints, in words. */
+/** A grant with the mappings that it names. */
 export type GrantWithMappings = { grant: Grant; mappings: Mapping[] };
-/** A grant that was just made: the only moment at which its link is seen. */
+/** A new grant with its link, which is shown only here because only its hash is stored. */
 export type NewGrant = GrantWithMappings & { link: string };
 
-/** What is in a fresh link, and what is kept of it. */
+/** Creates the secret of a new link, and the hash of it that is stored. */
 export async function newLink(): Promise<{ secret: string; hash: string }> {
   const secret = randomHex(LINK_BYTES);
   return { secret, hash: await secretHash(secret) };
 }
 
-/** Makes a grant: nobody is admitted before its link is used. */
+/** Creates a grant. It admits no address until its link is used. `link`: the hash of the link's secret. */
 export function addGrant(store: Store, request: GrantRequest, link: string, actor: Actor): Outcome<GrantWithMappings> {
   const mappings: Mapping[] = [];
   for (const text of request.endpoints) {
@@ -61,13 +61,13 @@ export function addGrant(store: Store, request: GrantRequest, link: string, acto
   return done({ grant, mappings });
 }
 
-/** A visitor with a link: its address, and the hash of the secret in its cookie, if it sent one. */
+/** A visitor that opened a link: its address, and the hash of the secret in its cookie, if it sent one. */
 export type GrantVisitor = { address: Address; browser: string | undefined };
 
-/** A grant that a visitor may use, or already uses. */
+/** A grant that a visitor may use. `isLearned`: it already admits the visitor's address (the name is part of the RPC answer). */
 export type OfferedGrant = GrantWithMappings & { isLearned: boolean };
 
-/** Finds the grant behind a link; undefined if there is none, it has ended, or it belongs to another visitor. */
+/** Finds the grant of a link; undefined if there is none, it has ended, or another visitor uses it. */
 export function grantAt(store: Store, link: string, visitor: GrantVisitor, now: number): OfferedGrant | undefined {
   const grant = store.grants.byLink(link);
   if (grant === undefined || grant.until <= now) return undefined;
@@ -77,8 +77,8 @@ export function grantAt(store: Store, link: string, visitor: GrantVisitor, now: 
 }
 
 /**
- * Uses a link: from now on the grant admits this address. The first browser to use it (`isFirst`) is to be given the secret that
- * hashes to `newBrowserHash`, with which it may add its address of the other IP version. Undefined as in `grantAt`.
+ * Uses a link: from now on the grant admits this address. If `isFirst`, the caller must give the browser the secret that hashes to
+ * `newBrowserHash`, with which the browser may add its address of the other IP version. Returns undefined as `grantAt` does.
  */
 export function useGrant(
   store: Store,
@@ -101,8 +101,8 @@ export function useGrant(
 }
 
 /**
- * Tells whether a visitor may have its address admitted. A link is for one person, but one browser uses IPv4 and IPv6 in turn: so
- * the browser that used the link may add one address of the other version, for a while.
+ * Returns true if a visitor may have its address admitted. A link is for one visitor, but a browser alternates between IPv4 and
+ * IPv6. So the browser that used the link may add one address of the other version, for `SECOND_ADDRESS_MS`.
  */
 function mayUse(store: Store, grant: Grant, { address, browser }: GrantVisitor, now: number): boolean {
   if (grant.addresses.length === 0) return true;
@@ -111,12 +111,12 @@ function mayUse(store: Store, grant: Grant, { address, browser }: GrantVisitor, 
   return user !== undefined && user.browser === browser && now < user.used + SECOND_ADDRESS_MS;
 }
 
-/** Tells whether the grant admits this address already. */
+/** Returns true if the grant already admits this address. */
 function isAdmitted(grant: Grant, address: Address): boolean {
   return addressesOf(grant, address.version).some((each) => sourceOf(each) === sourceOf(address));
 }
 
-/** Takes a grant back: what it admitted is cut. */
+/** Revokes a grant and closes the connections that it admitted. */
 export function removeGrant(store: Store, id: string, actor: Actor): Outcome<GrantWithMappings> {
   const grant = store.grants.find(id);
   if (grant === undefined) {
@@ -125,18 +125,18 @@ export function removeGrant(store: Store, id: string, actor: Actor): Outcome<Gra
       code: "no-such-grant",
       title: "Not found",
       detail: `There is no grant ${JSON.stringify(id)}.`,
-      fix: "sallyport grant ls shows all, by their ID.",
+      fix: "sallyport grant ls lists all grants with their IDs.",
     });
   }
   return done(remove(store, grant, actor, "grant rm"));
 }
 
-/** Removes the grants whose time is over, so that relays and gateways forget them. */
+/** Removes expired grants, so that relays and gateways drop them. */
 export function endGrants(store: Store, now: number): void {
   for (const grant of store.grants.ended(now)) remove(store, grant, { name: "registry", from: "", now }, "grant end");
 }
 
-/** All grants that have not ended. */
+/** Lists the grants that have not ended. */
 export function listGrants(store: Store, now: number): GrantWithMappings[] {
   return store.grants.live(now).map((grant) => withMappings(store, grant));
 }
@@ -149,7 +149,7 @@ function remove(store: Store, grant: Grant, actor: Actor, action: string): Grant
   return found;
 }
 
-/** Mappings that were removed since are left out. */
+/** Adds the grant's mappings, without those that were removed since. */
 function withMappings(store: Store, grant: Grant): GrantWithMappings {
   return { grant, mappings: store.mappings.list().filter(({ id }) => grant.mappings.includes(id)) };
 }
@@ -168,8 +168,8 @@ function noPort(endpoint: string): Problem {
   return {
     status: 422,
     code: "grant-unserved",
-    title: "Not on this edge",
-    detail: `${endpoint} has no public port or host that an address could be let in to.`,
+    title: "No public port",
+    detail: `${endpoint} has no public port or host that a grant could admit an address to.`,
     fix: `Issue a token for it instead: sallyport token visitor --endpoint ${endpoint}`,
   };
 }

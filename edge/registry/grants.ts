@@ -13,14 +13,15 @@ type Row = {
   ipv6: string | null;
 };
 
-/** Ids of a grant's mappings, as its row holds them. */
+/** Ids of a grant's mappings, as stored in its row. */
 export const GrantMappings = z.array(z.int().positive()).min(1).max(64);
 
+/** The browser that used a link first: the hash of its secret, and the time in milliseconds since 1970. */
 export type GrantUser = { browser: string; used: number };
 
 const COLUMNS = "id, mappings, recipient, created, until, created_by, ipv4, ipv6";
 
-/** The table of grants. Of a link only a hash is kept: who reads the table can't use it. */
+/** The table of grants. It holds only the hash of each link, so a leaked table opens nothing. */
 export class Grants {
   readonly #sql: Sql;
 
@@ -28,7 +29,7 @@ export class Grants {
     this.#sql = sql;
   }
 
-  /** Those that have not ended, oldest first. */
+  /** Lists the grants that have not ended, oldest first. */
   live(now: number): Grant[] {
     return this.#sql
       .exec<Row>(`SELECT ${COLUMNS} FROM grants WHERE until > ? ORDER BY created, id`, now)
@@ -36,12 +37,12 @@ export class Grants {
       .map(grantOf);
   }
 
-  /** Those that have ended and are still in the table. */
+  /** Lists the grants that have ended and are still in the table. */
   ended(now: number): Grant[] {
     return this.#sql.exec<Row>(`SELECT ${COLUMNS} FROM grants WHERE until <= ?`, now).toArray().map(grantOf);
   }
 
-  /** When the next one ends, in milliseconds since 1970. */
+  /** Returns the time of the next end of a grant, in milliseconds since 1970. */
   nextEnd(): number | undefined {
     return this.#sql.exec<{ next: number | null }>("SELECT MIN(until) AS next FROM grants").one().next ?? undefined;
   }
@@ -50,7 +51,7 @@ export class Grants {
     return this.#sql.exec<Row>(`SELECT ${COLUMNS} FROM grants WHERE id = ?`, id).toArray().map(grantOf)[0];
   }
 
-  /** `link`: the hash of what is in the link. */
+  /** `link`: the hash of the link's secret. */
   byLink(link: string): Grant | undefined {
     return this.#sql.exec<Row>(`SELECT ${COLUMNS} FROM grants WHERE link = ?`, link).toArray().map(grantOf)[0];
   }
@@ -68,11 +69,12 @@ export class Grants {
     );
   }
 
+  /** Stores the address that the grant admits for this IP version. */
   admit(id: string, version: 4 | 6, address: string): void {
     this.#sql.exec(`UPDATE grants SET ${version === 4 ? "ipv4" : "ipv6"} = ? WHERE id = ?`, address, id);
   }
 
-  /** Finds the browser that used the link first, by the hash of its secret, and when it did (milliseconds since 1970). */
+  /** Returns the browser that used the link first. */
   userOf(id: string): GrantUser | undefined {
     const [row] = this.#sql
       .exec<{ browser: string | null; used: number | null }>("SELECT browser, used FROM grants WHERE id = ?", id)
@@ -103,7 +105,7 @@ function grantOf({ id, mappings, recipient, created, until, created_by, ipv4, ip
   };
 }
 
-/** Reads a grant's mappings. An earlier version's import may have stored anything: such a grant admits to none, and the others work. */
+/** Parses a grant's mapping ids. Returns none for a bad value, which an import of an earlier version may have stored. */
 function mappingsIn(text: string): number[] {
   try {
     return GrantMappings.parse(JSON.parse(text));

@@ -3,20 +3,20 @@ import { routeTo } from "./routes.ts";
 import type { Store } from "./store.ts";
 import type { Route } from "./types.ts";
 
-/** Every host the edge serves, and where it leads: what a Worker must know to refuse a stranger without waking anybody. */
+/** All hosts of the edge with their routes. With it a Worker refuses a request without waking the registry or a relay. */
 export type HttpTable = {
-  /** Changes whenever anything in the table may have. */
+  /** Differs whenever anything in the table may have changed. */
   tag: string;
-  /** Hosts of the edge's own URLs. They are no endpoint's. */
+  /** Hosts of the edge's own URLs, which no endpoint may use. */
   control: string[];
   routes: Route[];
 };
 
-/** The table, or null when `tag` is still that of the current. */
+/** Returns the table, or null if `tag` is still current. */
 export function httpTable(store: Store, tag: string): HttpTable | null {
   const urls = store.urls.list();
   const sites = store.sites.list();
-  // Revisions only grow, and every change of rules moves one.
+  // Revisions only grow, and every change of rules increases one.
   const current = [
     urls.length,
     urls[0],
@@ -25,7 +25,7 @@ export function httpTable(store: Store, tag: string): HttpTable | null {
   if (current === tag) return null;
   const routes = sites.flatMap((site) => {
     const { grants, mappings, reassigned = {} } = store.rulesOf(site, Date.now());
-    // Hosts alone have HTTP options, and each has them.
+    // HTTP endpoints, and no others, have HTTP options.
     const hosts = mappings.filter(({ http }) => http !== null);
     return hosts.map((mapping) => routeTo(site, mapping, grants, reassigned[mapping.id] ?? 0));
   });

@@ -7,12 +7,12 @@ import type { ConnectionRecord } from "./types.ts";
 
 const HOUR_MS = 3600_000;
 const DAY_MS = 24 * HOUR_MS;
-/** Entries between two checks of the limit: counting costs more than an insert. */
+/** Audit entries between two checks of the limit, because counting costs more than an insert. */
 const CHECK_EVERY = 50;
 
 /**
- * One entry of the audit: an actor, its address ("" if it has none), and what it did to which subject. `count` of them were alike,
- * the first at `at` and the last at `last` (milliseconds since 1970).
+ * One entry of the audit log: an actor, its address ("" if it has none), its action and the subject of that. The entry stands for
+ * `count` equal actions, the first at `at` and the last at `last` (milliseconds since 1970).
  */
 export type AuditEntry = {
   at: number;
@@ -27,7 +27,7 @@ export type AuditEntry = {
 
 export type NumberedEntry = AuditEntry & { n: number };
 
-/** Which of them are wanted. `action`: its first words. `since` in milliseconds since 1970. */
+/** Filter for audit entries. `action`: the first words of the action. `since`: milliseconds since 1970. */
 export type AuditFilter = {
   limit: number;
   before?: number | undefined;
@@ -39,7 +39,7 @@ export type AuditFilter = {
 
 const AUDIT = `at, COALESCE(last, at) AS last, count, actor, source AS "from", action, subject, detail`;
 
-/** What happened: connections and changes, the oldest forgotten. */
+/** The logs of connections and of changes; the oldest entries are deleted. */
 export class Journal {
   readonly connections: Connections;
   readonly #sql: Sql;
@@ -52,7 +52,7 @@ export class Journal {
     this.connections = new Connections(sql);
   }
 
-  /** `now` in milliseconds since 1970. */
+  /** Records finished connections. `now`: milliseconds since 1970. */
   record(records: readonly ConnectionRecord[], now: number): void {
     const kept = records.slice(-this.#keep.connections);
     const uses = new Map<number, number>();
@@ -66,19 +66,19 @@ export class Journal {
     for (const [mapping, at] of uses) this.#use(mapping, at);
     for (const [mapping, count] of refused) this.#countRefused(mapping, count);
     const { connections } = this.#keep;
-    // Grouping a million rows takes a quarter of a second, so a long log is trimmed by the hundredth part.
+    // Grouping a million rows takes a quarter of a second, so a long log is trimmed only when it is 1 % over its limit.
     this.connections.prune(connections, this.#since(now), Math.max(0, Math.floor(connections / 100) - 100));
     if (now - this.#lastAgeCheck >= HOUR_MS) this.#deleteOld(now);
   }
 
-  /** Forgets what is more, or older, than is to be kept. */
+  /** Deletes entries beyond the configured number or age. */
   prune(now: number): void {
     this.connections.prune(this.#keep.connections, this.#since(now));
     this.#deleteOld(now);
     this.#trimAudit();
   }
 
-  /** Tells since when connections and entries are kept, in milliseconds since 1970; 0 for no limit. */
+  /** Returns the time from which on entries are kept, in milliseconds since 1970; 0 for no limit. */
   #since(now: number): number {
     const { days } = this.#keep;
     return days === null ? 0 : now - days * DAY_MS;
@@ -91,8 +91,8 @@ export class Journal {
   }
 
   /**
-   * Deletes the oldest changes beyond the limit, and apart from them the oldest entries that are charged to a payer, from the
-   * payers with the most. So a token without the right to change the register can't push out another one's entries.
+   * Deletes the oldest entries beyond the limit: separately those without a payer, and those of payers, from the payers with the
+   * most entries. So a token that may not change the register can't displace the entries of another.
    */
   #trimAudit(): void {
     const payers = this.#sql
@@ -117,7 +117,10 @@ export class Journal {
     );
   }
 
-  /** When somebody last was let through each mapping, in milliseconds since 1970, by its id. Outlives the connections kept. */
+  /**
+   * Returns the last time that each mapping admitted a visitor, in milliseconds since 1970, by mapping id. Kept after the
+   * connections are deleted.
+   */
   uses(): Map<number, number> {
     const rows = this.#sql.exec<{ mapping: number; last: number }>("SELECT mapping, last FROM uses").toArray();
     return new Map(rows.map(({ mapping, last }) => [mapping, last]));
@@ -131,13 +134,13 @@ export class Journal {
     );
   }
 
-  /** A mapping is gone, and its id never comes back. */
+  /** Forgets a removed mapping; its id is never used again. */
   forget(mapping: number): void {
     this.#sql.exec("DELETE FROM uses WHERE mapping = ?", mapping);
     this.#sql.exec("DELETE FROM refused WHERE mapping = ?", mapping);
   }
 
-  /** How many were refused, by id of the mapping. */
+  /** Returns the number of refused connections by mapping id. */
   refusedCounts(): Map<number, number> {
     const rows = this.#sql.exec<{ mapping: number; count: number }>("SELECT mapping, count FROM refused").toArray();
     return new Map(rows.map(({ mapping, count }) => [mapping, count]));
@@ -151,7 +154,7 @@ export class Journal {
     );
   }
 
-  /** Writes a change down. */
+  /** Writes an audit entry. `payer`: the identity whose share of the log the entry counts against; "" for none. */
   audit({ name, from, payer = "", now }: Actor, action: string, subject: string, detail = "", count = 1): void {
     const { n } = this.#sql
       .exec<{ n: number }>(
@@ -170,8 +173,8 @@ export class Journal {
   }
 
   /**
-   * Writes down an action that changes nothing and can be repeated at will. Repetitions by the same actor from the same address
-   * within an hour are one entry with their number, and the subject and detail of the last.
+   * Writes an audit entry for an action that changes nothing and can be repeated freely. Repetitions by the same actor from the same
+   * address within an hour share one entry, with their number and the subject and detail of the last.
    */
   auditRepeatable(actor: Actor, action: string, subject: string, detail = "", count = 1): void {
     const { name, from, payer = "", now } = actor;
@@ -196,7 +199,7 @@ export class Journal {
     );
   }
 
-  /** The last `limit` changes of those that fit, oldest first, before the one numbered `before`. */
+  /** Returns the last `limit` matching audit entries with a number below `before`, oldest first. */
   auditPage({ limit, before, since, actor, action, subject }: AuditFilter): NumberedEntry[] {
     const conditions: [string, SqlValue | undefined][] = [
       ["n < ?", before],
@@ -217,7 +220,7 @@ export class Journal {
       .toReversed();
   }
 
-  /** The last `limit` changes, oldest first. */
+  /** Returns the last `limit` audit entries, oldest first. */
   audits(limit: number): AuditEntry[] {
     return this.#sql
       .exec<AuditEntry>(`SELECT ${AUDIT} FROM audit ORDER BY n DESC LIMIT ?`, limit)

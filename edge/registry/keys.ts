@@ -7,12 +7,12 @@ import type { PublicKey } from "./types.ts";
 
 const privateKey = z.object({ kty: z.literal("OKP"), crv: z.literal("Ed25519"), x: z.string(), d: z.string() });
 
-/** Of a key that another edge signs with, only this half is known. */
+/** The public half; the only half known of keys imported from another edge. */
 export const publicHalf = privateKey.omit({ d: true });
 
 export type SigningKey = JWK & { kid: string };
 
-/** Milliseconds a key signs before the next one takes over; it goes on verifying what it signed. */
+/** Milliseconds for which a key signs before a new one replaces it. It still verifies the tokens that it signed. */
 const SIGNS_FOR_MS = 90 * 24 * 3600_000;
 
 type Row = { kid: string; jwk: string; created: number; needed_until: number };
@@ -25,14 +25,14 @@ export class Keys {
     this.#sql = sql;
   }
 
-  /** The key to sign with now: the newest, or a fresh one when that has signed long enough. */
+  /** Returns the key to sign with: the newest, or a new one if that is older than `SIGNS_FOR_MS` or has no private half. */
   async current(now: number): Promise<SigningKey> {
     const newest = this.#rows().flatMap(signingKey)[0];
     if (newest !== undefined && now < newest.created + SIGNS_FOR_MS) return newest.key;
     return this.rotate(now);
   }
 
-  /** Makes a new key to sign with; older ones go on verifying. */
+  /** Creates a new signing key. Older keys still verify. */
   async rotate(now: number): Promise<SigningKey> {
     const pair = await generateKeyPair("EdDSA", { crv: "Ed25519", extractable: true });
     const jwk = privateKey.parse(await exportJWK(pair.privateKey));
@@ -47,7 +47,10 @@ export class Keys {
     return { ...jwk, kid: row.kid };
   }
 
-  /** Notes that `kid` signed something good until `expires` (milliseconds): it is needed until that can't even be renewed. */
+  /**
+   * Notes that `kid` signed a token valid until `expires` (milliseconds since 1970); the key is kept until that token can no
+   * longer be renewed.
+   */
   noteUse(kid: string, expires: number): void {
     this.#sql.exec(
       "UPDATE keys SET needed_until = MAX(needed_until, ?) WHERE kid = ?",
@@ -56,7 +59,7 @@ export class Keys {
     );
   }
 
-  /** All keys that may have signed a token that still matters, newest first. */
+  /** Returns the public keys that verify tokens, newest first. */
   verifying(): PublicKey[] {
     return this.#rows().map(({ kid, jwk }) => ({
       kid,
@@ -68,17 +71,17 @@ export class Keys {
     }));
   }
 
-  /** Forgets a key at once, whatever it has signed. */
+  /** Deletes a key at once, even if valid tokens were signed with it. */
   withdraw(kid: string): void {
     this.#sql.exec("DELETE FROM keys WHERE kid = ?", kid);
   }
 
-  /** When each key was made, newest first, in milliseconds since 1970. */
+  /** Lists the keys with their creation time (milliseconds since 1970), newest first. */
   list(): { kid: string; created: number }[] {
     return this.#rows().map(({ kid, created }) => ({ kid, created }));
   }
 
-  /** Forgets keys that no live token was signed with, except the newest. */
+  /** Deletes keys that signed no token that is still valid or renewable, except the newest key. */
   prune(now: number): void {
     this.#sql.exec(
       "DELETE FROM keys WHERE needed_until <= ? AND kid != (SELECT kid FROM keys ORDER BY created DESC, kid LIMIT 1)",
@@ -91,13 +94,13 @@ export class Keys {
   }
 }
 
-/** The key, if it is one of ours. */
+/** Returns the signing key of a row, or nothing if its private half is not known here. */
 function signingKey({ kid, jwk, created }: Row): { created: number; key: SigningKey }[] {
   const own = privateKey.safeParse(JSON.parse(jwk));
   return own.success ? [{ created, key: { ...own.data, kid } }] : [];
 }
 
-/** The text of a key without what nobody else may know. */
+/** Returns the JWK text without its private half. */
 export function publicKey(jwk: string): string {
   return JSON.stringify(publicHalf.parse(JSON.parse(jwk)));
 }

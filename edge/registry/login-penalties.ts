@@ -1,16 +1,16 @@
-/** Milliseconds a source waits after each failed login: they add up to the bound (as OpenSSH does it). */
+/** Milliseconds that each failed login adds to its source's wait, up to `MAX_WAIT_MS` (as in OpenSSH's PerSourcePenalties). */
 const STEP_MS = 5_000;
 const MAX_WAIT_MS = 60_000;
-/** Sources remembered; with more at once, the one that waited longest is let off. */
+/** Sources remembered; beyond this number, the one that failed longest ago is forgotten. */
 const MAX_SOURCES = 1_000;
 
 type Penalty = { failures: number; until: number };
 
-/** Slows down guessing. In memory only: forgetting it now and then costs nothing against a secret worth the name. */
+/** Slows down guessing of the admin secret. In memory only: losing it at a restart costs nothing with a secret of enough length. */
 export class LoginPenalties {
   readonly #sources = new Map<string, Penalty>();
 
-  /** Milliseconds until `source` may try again; 0: now. */
+  /** Returns the milliseconds until `source` may try again; 0 for now. */
   wait(source: string, now: number): number {
     return Math.max(0, (this.#sources.get(source)?.until ?? 0) - now);
   }

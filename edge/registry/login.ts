@@ -10,21 +10,21 @@ export type LoginRequest = {
   secret: string;
   /** The URL by which the client reached the edge. Never taken from a Host header. */
   url?: string;
-  /** Whom failures are counted against: an address, or a network of them. */
+  /** The IPv4 address or IPv6 network that failures are counted against. */
   source: string;
-  /** The very address, for the audit. */
+  /** The exact address, for the audit. */
   from: string;
   /** Seconds; absent: the default for admin tokens. */
   life?: number;
   readOnly?: boolean;
-  /** Hash of the key of a browser's session. */
+  /** Hash of a browser session's key. */
   session?: string;
 };
 
-/** What a login gives: an admin token and the canonical URL. */
+/** The result of a login: an admin token and the canonical URL. */
 export type LoginResult = Issued & { url: string };
 
-/** Exchanges the admin secret for an admin token. The first login ever gives the edge its canonical URL. */
+/** Exchanges the admin secret for an admin token. The first login sets the edge's canonical URL. Fails on a wrong secret. */
 export async function login(
   store: Store,
   penalties: LoginPenalties,
@@ -36,11 +36,13 @@ export async function login(
   const url = request.url === undefined ? undefined : parseEdgeUrl(request.url);
   if (url?.ok === false) return invalid(url.error);
   const wait = Math.ceil(penalties.wait(source, now) / 1000);
-  // One source may be a whole office or carrier: if a failed guess blocked it, any neighbour could keep the owner out. A long
-  // secret can't be guessed at any rate, so it is compared anyway. A short one is protected by nothing but the wait.
+  // One source may be a whole office or carrier. If failed guesses blocked it, any neighbour could keep the owner out. A long
+  // secret can't be guessed at any rate, so it is compared even during the wait. A short one is protected only by the wait.
   if (wait > 0 && !isUnguessable(expected))
-    return refused(loginPenalty(`Logins from ${source} wait another ${wait} s.`, wait));
-  // Counted before the comparison, so that attempts which arrive during it find the wait.
+    return refused(
+      loginPenalty(`Logins from ${source} are refused for another ${wait} s after failed attempts.`, wait),
+    );
+  // Counted before the comparison, so that attempts that arrive during it have to wait.
   if (wait === 0) penalties.fail(source, now);
   if (!(await isSameSecret(secret, expected))) return refused(wait === 0 ? WRONG : wrongAgain(source, wait));
   penalties.forgive(source);
@@ -50,7 +52,7 @@ export async function login(
     return refused({
       status: 422,
       code: "url-unknown",
-      title: "Not on this edge",
+      title: "URL unknown",
       detail: "The edge does not know its own URL yet.",
       fix: "sallyport login URL",
     });
@@ -65,12 +67,12 @@ const WRONG: Problem = {
   code: "secret-wrong",
   title: "Login refused",
   detail: "That is not the admin secret of this edge.",
-  fix: "Self-hosted it is in DIR/admin-secret; on Cloudflare, wrangler secret put ADMIN_SECRET sets a new one.",
+  fix: "Self-hosted, it is in DIR/admin-secret; on Cloudflare, set a new one: wrangler secret put ADMIN_SECRET",
 };
 
 function wrongAgain(source: string, wait: number): Problem {
-  const detail = `That is not the admin secret, and wrong ones came from ${source} before: they wait another ${wait} s.`;
-  return { ...loginPenalty(detail, wait), fix: "Try again then. The right one is taken at any time." };
+  const detail = `That is not the admin secret, and logins from ${source} failed before: wait another ${wait} s.`;
+  return { ...loginPenalty(detail, wait), fix: `Try again in ${wait} s. The right secret is accepted at any time.` };
 }
 
 function loginPenalty(detail: string, wait: number): Problem {
@@ -79,7 +81,7 @@ function loginPenalty(detail: string, wait: number): Problem {
     code: "login-penalty",
     title: "Too many failed logins",
     detail,
-    fix: "Try again then.",
+    fix: `Try again in ${wait} s.`,
     retryAfter: wait,
   };
 }

@@ -4,10 +4,10 @@ import { differences } from "../../shared/rule/register.ts";
 import type { Actor } from "./actor.ts";
 import type { Store } from "./store.ts";
 
-/** Characters of a change that are written down: a CA bundle is not history. */
+/** Characters of a change that are logged, so that a CA bundle is cut short. */
 const MAX_DETAIL = 500;
 
-/** Writes down what somebody did to a mapping; of an edit, which fields, from what to what. */
+/** Writes an audit entry for a mapping. For an edit (`before` is given) it lists each changed field with its old and new value. */
 export function auditMapping(
   store: Store,
   actor: Actor,
@@ -17,7 +17,7 @@ export function auditMapping(
 ): void {
   const { id, endpoint, site, target } = mapping;
   const changes = before === undefined ? [] : differences(before, mapping);
-  // An agent that goes on publishing says so every few minutes: that is no news.
+  // An agent that publishes a mapping extends its expiry every few minutes, which is not worth an entry.
   if (actor.name.startsWith("agent:") && changes.length > 0 && changes.every(({ field }) => field === "expires"))
     return;
   const what = changes

@@ -13,7 +13,7 @@ import type { Unreadable } from "./mappings.ts";
 import type { Actor } from "./actor.ts";
 import type { Store } from "./store.ts";
 
-/** Adds a mapping from whatever a user gave. */
+/** Adds a mapping from unchecked input. */
 export function addMapping(store: Store, platform: Platform, input: unknown, actor: Actor): Outcome<Mapping> {
   const draft = parseRule(input);
   if (!draft.ok) return invalid(draft.error);
@@ -24,7 +24,7 @@ export function addMapping(store: Store, platform: Platform, input: unknown, act
   return done(mapping);
 }
 
-/** Changes some fields of a mapping; its id stays. `ifMatch`: only if it is still in the state with this tag. */
+/** Changes some fields of a mapping; its id stays. `ifMatch`: refuse unless the mapping still has this ETag. */
 export function changeMapping(
   store: Store,
   platform: Platform,
@@ -50,7 +50,7 @@ export function changeMapping(
   return done(mapping);
 }
 
-/** Removes a mapping; answers what it was. */
+/** Removes a mapping. Returns it, or null if it was unreadable. */
 export function removeMapping(store: Store, endpoint: string, actor: Actor, ifMatch?: string): Outcome<Mapping | null> {
   const unreadable = store.mappings.unreadable().find((each) => each.endpoint === endpoint);
   if (unreadable !== undefined) return removeUnreadable(store, unreadable, actor);
@@ -64,7 +64,7 @@ export function removeMapping(store: Store, endpoint: string, actor: Actor, ifMa
   return found;
 }
 
-/** Removes a rule that can't be read; of what it was, only its endpoint is known. */
+/** Removes a rule that can't be read. Only its id, endpoint and site are known. */
 function removeUnreadable(store: Store, { id, endpoint, site }: Unreadable, actor: Actor): Outcome<null> {
   store.mappings.remove(id, actor.now);
   store.journal.forget(id);
@@ -73,13 +73,13 @@ function removeUnreadable(store: Store, { id, endpoint, site }: Unreadable, acto
   return done(null);
 }
 
-/** The mapping whose endpoint this is, in any spelling. */
+/** Finds the mapping with this endpoint, in any spelling. */
 export function findMapping(store: Store, text: string): Outcome<Mapping> {
   const found = findRule(store, text);
   return found.ok ? done(found.value.mapping) : found;
 }
 
-/** The same, with its texts as values. */
+/** Finds the mapping with this endpoint, in any spelling, with its parsed fields. */
 export function findRule(store: Store, text: string): Outcome<Parsed<Mapping>> {
   const endpoint = parseEndpoint(text);
   if (!endpoint.ok) return invalid(endpoint.error);
@@ -87,7 +87,9 @@ export function findRule(store: Store, text: string): Outcome<Parsed<Mapping>> {
   if (found !== undefined) return done(found);
   const wider = store.mappings.rules().find((rule) => overlap(endpoint.value, rule.endpoint) !== undefined)?.mapping;
   const fix =
-    wider === undefined ? "sallyport map ls shows all." : `It lies within mapping ${wider.id}: say ${wider.endpoint}.`;
+    wider === undefined
+      ? "sallyport map ls lists all mappings."
+      : `It is part of mapping ${wider.id}; use ${wider.endpoint}.`;
   return refused({
     status: 404,
     code: "no-such-mapping",
@@ -97,7 +99,7 @@ export function findRule(store: Store, text: string): Outcome<Parsed<Mapping>> {
   });
 }
 
-/** What forbids the draft in this register, on this edge. `self`: the id of the mapping it is to replace. */
+/** Returns why this register or edge can't have the draft; undefined if it can. `self`: the id of the mapping that it replaces. */
 function mappingProblem(
   store: Store,
   platform: Platform,
@@ -116,7 +118,7 @@ function mappingProblem(
   return servingProblem(draft, platform, store.urls.list(), gatewaysOf(store, now));
 }
 
-/** What the good tokens of gateways let them own. */
+/** Returns the scopes of all valid gateway tokens. */
 export function gatewaysOf(store: Store, now: number): Scopes[] {
   return store.tokens
     .list()
@@ -128,7 +130,7 @@ export function stampOf({ name, now }: Actor) {
   return { by: name, at: now };
 }
 
-/** The unreadable rule that has this endpoint, if one has. */
+/** Returns the unreadable rule with this endpoint, if there is one. */
 export function unreadableAt(store: Store, endpoint: string): Unreadable | undefined {
   return store.mappings.unreadable().find((each) => each.endpoint === endpoint);
 }
@@ -137,8 +139,8 @@ export function blockedByUnreadable({ id, endpoint, fault }: Unreadable): Proble
   return {
     status: 409,
     code: "conflict",
-    title: "In the way of another rule",
-    detail: `${endpoint} has mapping ${id}, which this version can't read: ${fault.message}`,
-    fix: `Update the edge if a newer version wrote it, or remove it: sallyport map rm ${endpoint}`,
+    title: "Conflicts with another rule",
+    detail: `${endpoint} belongs to mapping ${id}, which this version can't read: ${fault.message}`,
+    fix: `Update the edge if a newer version wrote it; otherwise remove it: sallyport map rm ${endpoint}`,
   };
 }

@@ -17,12 +17,12 @@ type Row = {
   changed_by: string;
 };
 
-/** A rule that was written by a newer version, or by an older one whose grammar was wider. */
+/** A rule that this version can't read: written by a newer version, or by an older one with a wider grammar. */
 export type Unreadable = { id: number; endpoint: string; site: string; fault: Fault };
 
 const COLUMNS = "id, rule, revision, created, created_by, changed, changed_by";
 
-/** The table of mappings. A rule is kept as JSON of its draft; `ports` says which ports it holds. */
+/** The table of mappings. A rule is stored as JSON of its draft; the table `ports` lists its public ports. */
 export class Mappings {
   readonly #sql: Sql;
   readonly reassignments: Reassignments;
@@ -32,7 +32,7 @@ export class Mappings {
     this.reassignments = new Reassignments(sql);
   }
 
-  /** Every rule, with its texts as values. */
+  /** Lists all readable rules with their parsed fields. */
   rules(): Parsed<Mapping>[] {
     return this.#sql.exec<Row>(`SELECT ${COLUMNS} FROM mappings ORDER BY id`).toArray().flatMap(parseRow);
   }
@@ -41,7 +41,7 @@ export class Mappings {
     return this.rules().map(({ mapping }) => mapping);
   }
 
-  /** Changes with every change of the register: ids only grow, and so does the time of the last change. */
+  /** The register's ETag. Differs after every change, because ids, revisions and times of change only grow. */
   get tag(): string {
     const row = this.#sql
       .exec<Record<"n" | "newest" | "changed" | "revisions", number>>(
@@ -60,7 +60,7 @@ export class Mappings {
       .map(({ mapping }) => mapping);
   }
 
-  /** Rules that are out of force because this version can't read them. */
+  /** Lists the rules that are not in force because this version can't read them. */
   unreadable(): Unreadable[] {
     const rows = this.#sql.exec<Row & { endpoint: string; site: string }>(
       `SELECT endpoint, site, ${COLUMNS} FROM mappings ORDER BY id`,
@@ -71,7 +71,7 @@ export class Mappings {
     });
   }
 
-  /** The rule with this very endpoint, in its canonical spelling. */
+  /** Finds the rule with this exact endpoint, in canonical spelling. */
   find(endpoint: string): Parsed<Mapping> | undefined {
     return this.#sql
       .exec<Row>(`SELECT ${COLUMNS} FROM mappings WHERE endpoint = ?`, endpoint)
@@ -79,7 +79,7 @@ export class Mappings {
       .flatMap(parseRow)[0];
   }
 
-  /** The mapping that holds a public port, by itself or in its range. */
+  /** Finds the mapping with this public port, as its one port or within its range. */
   byPort(port: number, transport: "tcp" | "udp"): Mapping | undefined {
     const rows = this.#sql.exec<Row>(
       `SELECT ${COLUMNS} FROM mappings WHERE id IN (SELECT mapping FROM ports WHERE transport = ? AND first <= ? AND last >= ?)`,
@@ -105,7 +105,7 @@ export class Mappings {
     return { ...draft, id, created: stamp, changed: stamp, revision };
   }
 
-  /** Puts a mapping back with the id it had. */
+  /** Inserts an imported mapping with its original id. */
   restore(
     id: number,
     { mapping: draft, endpoint }: Parsed<MappingDraft>,
@@ -143,7 +143,7 @@ export class Mappings {
     this.#addPorts(id, endpoint);
   }
 
-  /** `now` in milliseconds since 1970. */
+  /** Removes a mapping. `now`: milliseconds since 1970. */
   remove(id: number, now: number): void {
     const before = this.#holder(id);
     if (before !== undefined) this.reassignments.removed(before, now);
@@ -171,19 +171,19 @@ export class Mappings {
   }
 }
 
-/** What a change writes, in the order of the columns above. */
+/** Returns the values that a change writes, in the order of its columns. */
 function columnValues(draft: MappingDraft, { at, by }: Stamp, revision: number): SqlValue[] {
   return [draft.endpoint, draft.site, JSON.stringify(storedRule(draft)), revision, at, by];
 }
 
 /**
- * Parsed again when read: a field added since has its default then. A rule that only a newer Worker understands may
- * restrict more than we would see, so it does not exist until that Worker is back.
+ * Parses a row's rule, so that fields added since have their default. A rule that only a newer Worker understands is left out,
+ * because it may contain restrictions that this version would ignore.
  */
 function parseRow(row: Row): Parsed<Mapping>[] {
   const rule = parseRule(JSON.parse(row.rule));
   if (!rule.ok) {
-    console.error(`mapping ${row.id} is left out: ${rule.error.message}`);
+    console.error(`mapping ${row.id} is not in force: ${rule.error.message}`);
     return [];
   }
   const { id, revision } = row;

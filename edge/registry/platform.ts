@@ -13,7 +13,7 @@ import type { Parsed } from "../../shared/rule/parsed.ts";
 import type { Problem } from "../problem.ts";
 import { httpServingProblem } from "./platform-http.ts";
 
-/** Where this edge runs, as far as it decides what can be served. */
+/** The variables of the edge's environment that decide which endpoints it can serve. */
 export type Platform = {
   SELF_HOSTED?: string;
   TCP_PORTS?: string;
@@ -25,8 +25,8 @@ export type Platform = {
 };
 
 /**
- * Why this edge can't serve a mapping that is valid in itself, with the way to have it; undefined when it can.
- * `gateways`: what the tokens of gateways let them own.
+ * Returns why this edge can't serve a mapping that is itself valid, and the fix; undefined if it can.
+ * `gateways`: the scopes of valid gateway tokens.
  */
 export function servingProblem(
   { mapping, endpoint }: Parsed<MappingDraft>,
@@ -40,7 +40,7 @@ export function servingProblem(
     case "http":
       return httpServingProblem(endpoint, platform, urls);
     case "port":
-      // Reached by token through a client: no public port is opened.
+      // A client reaches it by token: no public port is opened.
       if (mapping.access === "token") return undefined;
       return transports(endpoint)
         .map((each) => portProblem(endpoint, each, platform, gateways))
@@ -48,7 +48,10 @@ export function servingProblem(
   }
 }
 
-/** Why nobody would own this public port: neither the Worker, nor the launcher's gateway, nor one that holds a token. */
+/**
+ * Returns why this public port would not be opened by the Worker, by the launcher's gateway, or by a gateway with a token;
+ * undefined if one of them would.
+ */
 function portProblem(
   range: PortEndpoint,
   transport: Transport,
@@ -64,16 +67,20 @@ function portProblem(
   return SELF_HOSTED === "1" ? portNotHeld(range, platform) : noRawTcp();
 }
 
-/** workerd opens its ports when it starts, so a port it does not hold needs a restart: the very command is printed. */
+/**
+ * Reports a TCP port that workerd has not opened. It opens ports only at its start, so the fix is the exact command for a restart.
+ */
 function portNotHeld(wanted: PortRange, { TCP_PORTS = "", SERVE_HINT = "" }: Platform): Problem {
   const held = parsePorts(TCP_PORTS);
   const range = formatPortRange(wanted);
   const all = formatPorts(merged(held.ok ? [...held.value, wanted] : [wanted]));
   const command = `${SERVE_HINT === "" ? "sallyport serve …" : SERVE_HINT} --tcp ${all}`;
-  const holds = held.ok ? `This edge holds the TCP ports ${formatPorts(held.value)}` : "This edge holds no TCP ports";
+  const open = held.ok
+    ? `This edge has the TCP ports ${formatPorts(held.value)} open, not ${range}`
+    : "This edge has no TCP ports open";
   return notOnThisEdge(
     "port-unheld",
-    `${holds}; ${range} would have to be held since its start.`,
+    `${open}; it opens TCP ports only when it starts.`,
     `Restart the edge with: ${command}`,
   );
 }
@@ -86,7 +93,7 @@ function noUdp(wanted: PortRange, { GATEWAY_UDP = "", SERVE_HINT = "", SELF_HOST
   if (SELF_HOSTED !== "1")
     return notOnThisEdge(
       "udp-unserved",
-      "A Worker can't own public UDP ports.",
+      "A Worker can't open public UDP ports.",
       `To have one, ${gateway}. Or use --access token.`,
     );
   return notOnThisEdge(
@@ -101,11 +108,11 @@ function noUdp(wanted: PortRange, { GATEWAY_UDP = "", SERVE_HINT = "", SELF_HOST
 function noRawTcp(): Problem {
   return notOnThisEdge(
     "tcp-unserved",
-    "Cloudflare gives Workers no public TCP ports.",
-    "Use --access token: the port is then reached by token, from any machine, without being open to the internet. For a port that is, run a gateway on a machine with a public address: sallyport token gateway, then sallyport gateway there.",
+    "A Worker on Cloudflare can't open public TCP ports.",
+    "Use --access token: clients then reach the port by token, from any machine, and it is not open to the internet. For a public port, run a gateway on a machine with a public address: sallyport token gateway, then sallyport gateway there.",
   );
 }
 
 function notOnThisEdge(code: string, detail: string, fix: string): Problem {
-  return { status: 422, code, title: "Not on this edge", detail, fix };
+  return { status: 422, code, title: "Not available on this edge", detail, fix };
 }

@@ -3,17 +3,17 @@ import { parsed } from "../../shared/rule/parsed.ts";
 import { parseScopes, reachOf, scopesFor, type Reach } from "../../shared/rule/reach.ts";
 import type { Store } from "./store.ts";
 
-/** What a token reaches at one site. */
+/** The endpoints that a token reaches at one site. */
 export type SiteReach = {
   site: string;
   /** Name of the site's relay object. */
   relay: string;
-  /** False until an agent has been there. */
+  /** False until an agent has connected to that relay. */
   relaySeen: boolean;
   endpoints: Reach[];
 };
 
-/** Every site that a client or a gateway may dial with these endpoints in its token: for "*", those without mappings too. */
+/** Lists the sites that a client or a gateway may dial with these endpoints in its token; for "*", sites without mappings too. */
 export function reachableSites(store: Store, endpoints: "*" | readonly string[], issued: number | null): SiteReach[] {
   const scopes = parseScopes(endpoints);
   const reached = new Map(
@@ -32,7 +32,7 @@ export function reachableSites(store: Store, endpoints: "*" | readonly string[],
   return [...reached.values()].filter((each) => scopes === "*" || each.endpoints.length > 0);
 }
 
-/** `jti` of visitors' tokens that name a mapping's endpoint, but were issued for what was mapped there before. */
+/** Lists the `jti` of visitor tokens that name a mapping's endpoint but were issued for an earlier mapping of that endpoint. */
 export function staleTokens(store: Store, mapping: Mapping, now: number): string[] {
   const since = store.mappings.reassignments.since(mapping.id);
   if (since === 0) return [];

@@ -1,20 +1,22 @@
 import { overlap, parseEndpoint, type Endpoint } from "../../shared/address/endpoint.ts";
 import type { Sql } from "./sql.ts";
 
-/** A mapping as far as it matters to those that come after it at its endpoint. */
+/** A mapping as the holder of an endpoint. */
 export type Holder = {
   id: number;
   endpoint: string;
   site: string;
-  /** `sub` of the token that it was made with. */
+  /** `sub` of the token that created it. */
   by: string;
 };
 
+/** An endpoint that a mapping gave up, and when. */
 type Vacated = { endpoint: string; ended: number };
 
 /**
- * Which endpoints belonged to another mapping before. A visitor's token that names an endpoint was issued for what was mapped
- * there; once that has ended, whatever is mapped there later is for tokens that are issued later. Moments in milliseconds since 1970.
+ * The tables of endpoints that belonged to another mapping before. A visitor token that names an endpoint was issued for the
+ * mapping at that time. A later mapping at that endpoint is open only to tokens issued after the earlier one ended. All times are
+ * milliseconds since 1970.
  */
 export class Reassignments {
   readonly #sql: Sql;
@@ -23,24 +25,24 @@ export class Reassignments {
     this.#sql = sql;
   }
 
-  /** From when on tokens must have been issued that name a mapping's endpoint; 0: no other mapping was ever there. */
+  /** Returns the earliest issue time of tokens that open this mapping by its endpoint; 0 if its endpoint had no earlier mapping. */
   since(mapping: number): number {
     const rows = this.#sql.exec<{ since: number }>("SELECT since FROM reassigned WHERE mapping = ?", mapping);
     return rows.toArray()[0]?.since ?? 0;
   }
 
-  /** The same of all mappings of which it is not 0, by their id. */
+  /** Returns `since` of all mappings for which it is not 0, by id. */
   all(): Map<number, number> {
     const rows = this.#sql.exec<{ mapping: number; since: number }>("SELECT mapping, since FROM reassigned").toArray();
     return new Map(rows.map(({ mapping, since }) => [mapping, since]));
   }
 
-  /** A mapping begins at its endpoint. */
+  /** Notes that a mapping was added. */
   added(holder: Holder): void {
     this.#raise(holder.id, this.#latestEnd(holder));
   }
 
-  /** A mapping that stays what it is has another endpoint, or leads to another site, where it is no longer the same service. */
+  /** Notes that a mapping's endpoint or site was changed. At another site it is no longer the same service. */
   changed(before: Holder, after: Holder, now: number): void {
     if (before.site !== after.site) this.#raise(after.id, now + 1);
     if (before.endpoint === after.endpoint) return;
@@ -48,13 +50,16 @@ export class Reassignments {
     this.#raise(after.id, this.#latestEnd(after));
   }
 
-  /** A mapping is gone. */
+  /** Notes that a mapping was removed. */
   removed(holder: Holder, now: number): void {
     this.#vacate(holder, now);
     this.#sql.exec("DELETE FROM reassigned WHERE mapping = ?", holder.id);
   }
 
-  /** The second from which a token may be issued that opens what is mapped now: this one, or the next if something ended within it. */
+  /**
+   * Returns the earliest `iat` (seconds) of a token that opens the current mappings: this second, or the next if a mapping ended
+   * within it.
+   */
   earliestIssue(now: number): number {
     const { latest } = this.#sql
       .exec<{ latest: number }>(
@@ -64,7 +69,7 @@ export class Reassignments {
     return Math.max(Math.floor(now / 1000), Math.ceil(latest / 1000));
   }
 
-  /** What ended in the future, by a clock that was wrong then, has ended now. Answers whether there was anything. */
+  /** Sets times in the future, written while the clock was wrong, to now. Returns true if there were any. */
   clampToNow(now: number): boolean {
     const query = (table: string, column: string): string =>
       `UPDATE ${table} SET ${column} = ? WHERE ${column} > ? RETURNING mapping`;
@@ -74,11 +79,14 @@ export class Reassignments {
     return late.flat().length > 0;
   }
 
-  /** `ended` is the first moment after: a token of the very millisecond was issued for the former mapping. */
+  /**
+   * Notes that a mapping gave up its endpoint. `ended` is a millisecond later: a token of this millisecond was issued for the
+   * former mapping.
+   */
   #vacate({ id, endpoint, by }: Holder, now: number): void {
-    // One that this version can't read nobody can name.
+    // No token can name an endpoint that this version can't parse.
     if (!parseEndpoint(endpoint).ok) return;
-    // What no good token is older than is no news to any of them.
+    // An entry that ended before the oldest valid visitor token was issued affects no token any longer.
     this.#sql.exec(
       `DELETE FROM vacated WHERE ended <
        (SELECT COALESCE(MIN(issued), ?) FROM tokens WHERE kind = 'visitor' AND revoked IS NULL AND expires > ?)`,
@@ -95,7 +103,7 @@ export class Reassignments {
     );
   }
 
-  /** When the last other mapping ended that shared something with this one's endpoint; 0: none did. */
+  /** Returns when the last other mapping with an overlapping endpoint ended; 0 if there was none. */
   #latestEnd({ id, endpoint: text, by }: Holder): number {
     const rows = this.#sql
       .exec<Vacated>(
@@ -119,12 +127,12 @@ export class Reassignments {
   }
 }
 
-/** An ad-hoc mapping that its agent makes again, whenever it is started, is the same one. */
+/** Returns the agent that published a mapping: one that it publishes again after a restart counts as the same. */
 function ownerOf(by: string): string {
   return by.startsWith("agent:") ? by : "";
 }
 
-/** Whether tokens that name one endpoint may name the other, too: a host without a port stands for any port of it. */
+/** Returns true if a token scope can cover both endpoints. A host without a port stands for all its ports. */
 function isShared(formerText: string, endpoint: Endpoint): boolean {
   const former = parseEndpoint(formerText);
   if (!former.ok) return false;

@@ -1,22 +1,26 @@
 import type { Store } from "./store.ts";
 
-/** Sources that get an entry of their own within an hour. A stranger may have any number of addresses: the others share one entry. */
+/**
+ * Sources that get their own audit entry within an hour. An attacker may have any number of addresses, so all others share one
+ * entry.
+ */
 const MAX_NAMED = 20;
 const HOUR_MS = 3600_000;
+/** Stands for all further sources in the audit. */
 const ELSEWHERE = "elsewhere";
 
 /** A login that was refused. */
 export type RefusedLogin = {
   /** An IPv4 address, or an IPv6 /64. */
   source: string;
-  /** What was wrong. */
+  /** Why it was refused. */
   reason: string;
 };
 
-/** Gathers refused logins on their way to the audit, the metrics and the webhook, so that a flood costs few writes. */
+/** Collects refused logins for the audit, the metrics and the webhook, so that a flood costs few writes. */
 export class RefusedLogins {
   readonly #store: Store;
-  /** There is a webhook that hears of them. */
+  /** A webhook is configured. */
   readonly #hasWebhook: boolean;
   #pending = new Map<string, RefusedLogin & { count: number }>();
   /** Sources named within the hour that began at `#hour`, in milliseconds since 1970. */
@@ -28,12 +32,12 @@ export class RefusedLogins {
     this.#hasWebhook = hasWebhook;
   }
 
-  /** Tells whether `write` has something to do. */
+  /** True if `write` has something to write. */
   get hasPending(): boolean {
     return this.#pending.size > 0;
   }
 
-  /** Counts one. Returns true for the first since `write`: the caller then has to call `write` within a moment. */
+  /** Counts a refused login. Returns true for the first since `write`; the caller must then call `write` soon. */
   add({ source, reason }: RefusedLogin, now: number): boolean {
     if (now - this.#hour >= HOUR_MS) {
       this.#hour = now;
@@ -46,7 +50,7 @@ export class RefusedLogins {
     return isFirst;
   }
 
-  /** Writes down what has been pending. `now` in milliseconds since 1970. */
+  /** Writes the collected logins. `now`: milliseconds since 1970. */
   write(now: number): void {
     const pending = [...this.#pending.values()];
     this.#pending = new Map();

@@ -64,20 +64,20 @@ import type { MappingHour } from "./traffic.ts";
 import type { ConnectionRecord, Route, SiteReport, SiteRules, TokenState, Trust } from "./types.ts";
 import { WATCH_HEADER, Watchers, type WatchPass } from "./watchers.ts";
 
-/** Milliseconds for which refused logins are gathered before they are written. */
+/** Milliseconds for which refused logins are collected before they are written. */
 const REFUSED_DELAY_MS = 1_000;
-/** Connections told at once: those who watch read no faster. */
+/** Connections sent to watchers in one message: people read no faster. */
 const MAX_LIVE_CONNECTIONS = 100;
 
 const NO_URL: Problem = {
   status: 422,
   code: "url-unknown",
-  title: "Not on this edge",
+  title: "URL unknown",
   detail: "The edge does not know its own URL yet.",
   fix: "sallyport login URL",
 };
 
-/** The Durable Object with sites, mappings, tokens, keys and journal: one for the whole edge, read rarely. */
+/** The Durable Object with sites, mappings, tokens, keys and logs; one for the whole edge. */
 export class Registry extends DurableObject<Env> {
   readonly #store: Store;
   readonly #rulePush: RulePush;
@@ -96,33 +96,33 @@ export class Registry extends DurableObject<Env> {
     );
     this.#watchers = new Watchers(ctx);
     this.#refused = new RefusedLogins(this.#store, (env.WEBHOOK_URL ?? "") !== "");
-    // Answered by the platform without waking the object: a page that watches costs nothing while nothing happens.
+    // The platform answers pings without waking the object, so an open page costs nothing while nothing happens.
     ctx.setWebSocketAutoResponse(new WebSocketRequestResponsePair("ping", "pong"));
     this.#notifier = new WebhookNotifier(this.#store, env.WEBHOOK_URL ?? "", (time) => this.#wakeAt(time));
     const fixed = parseEdgeUrl(env.PUBLIC_URL ?? "");
     if (fixed.ok) this.#store.urls.adopt(fixed.value.text, Date.now());
   }
 
-  // For the ingress and the relays.
+  // Methods for the ingress and the relays.
 
-  /** Where a public port leads. Access and expiry are for the caller to judge; a `token` mapping is answered like any other. */
+  /** Returns the route of a public port, or null. The caller checks access and expiry: a `token` mapping is returned too. */
   routePort(port: number, transport: "tcp" | "udp"): Route | null {
     return routeOfPort(this.#store, port, transport, Date.now());
   }
 
-  /** Where a concrete endpoint leads that is reached by token: a port of one transport, or a service. */
+  /** Returns the route of an endpoint reached by token (a port of one transport, or a service), or null. */
   route(text: string): Route | null {
     return routeAt(this.#store, text, Date.now());
   }
 
-  /** Hosts and where they lead; null when nothing has changed since the table with this tag. */
+  /** Returns all hosts with their routes; null if the table still has this tag. */
   httpTable(tag: string): HttpTable | null {
     return httpTable(this.#store, tag);
   }
 
   /**
-   * A visitor's token for one endpoint of those that `claims`, which have been verified, cover: what a login cookie holds. `isFresh`: the
-   * endpoint lies within a wide scope, whose holder is given what is mapped now; else the pass is as old as the token.
+   * Signs the visitor token of a login cookie, for one endpoint that the verified `claims` cover. If `isFresh`, the token's scope is
+   * wider than the endpoint and covers its current mapping, so `iat` is now; otherwise it is that of the token.
    */
   async signPass(claims: VisitorClaims, isFresh: boolean): Promise<string> {
     const now = Date.now();
@@ -130,13 +130,16 @@ export class Registry extends DurableObject<Env> {
     return signToken("visitor", { ...claims, iat }, await this.#store.keys.current(now));
   }
 
-  /** What the relay of a site has to know; null when there is no such site. */
+  /** Returns the rules for a site's relay; null if there is no such site. */
   siteRules(name: string): SiteRules | null {
     const site = this.#store.sites.find(name);
     return site === undefined ? null : this.#store.rulesOf(site, Date.now());
   }
 
-  /** An agent is let in: the name of its site's relay, which is in use from now on, for visitors and for changes. Null: no such site. */
+  /**
+   * Returns the name of the relay that an admitted agent connects to, and marks it as in use: it gets visitors and changes of
+   * rules. Null if there is no such site.
+   */
   relayForAgent(name: string): string | null {
     const site = this.#store.sites.find(name);
     if (site === undefined) return null;
@@ -144,13 +147,13 @@ export class Registry extends DurableObject<Env> {
     return site.relay;
   }
 
-  /** An agent of a site is there. */
+  /** Notes that an agent of a site has connected. */
   async agentCame(site: string): Promise<void> {
     this.#notifyWatchers({ type: "changed", what: "presence" });
     await this.#notifier.presence(site, true, Date.now());
   }
 
-  /** An agent of a site has gone; `left` are there still. */
+  /** Notes that an agent of a site has disconnected; `left` agents are still connected. */
   async agentGone(site: string, left: number): Promise<void> {
     this.#notifyWatchers({ type: "changed", what: "presence" });
     if (left === 0) await this.#notifier.presence(site, false, Date.now());
@@ -161,7 +164,7 @@ export class Registry extends DurableObject<Env> {
     return { keys: keys.verifying(), issuers: urls.list(), latest: tokens.latest };
   }
 
-  /** Nobody has added a site yet. */
+  /** True until a site is added. */
   get isNew(): boolean {
     return this.#store.sites.list().length === 0;
   }
@@ -170,12 +173,12 @@ export class Registry extends DurableObject<Env> {
     return this.#store.tokens.state(jti);
   }
 
-  /** Where the endpoints of a client's or gateway's token lead; `issued` as `scopesFor` has it. */
+  /** Returns the sites and endpoints that a client's or gateway's token reaches. `issued`: as in `scopesFor`. */
   reach(endpoints: "*" | readonly string[], issued: number | null): SiteReach[] {
     return reachableSites(this.#store, endpoints, issued);
   }
 
-  /** Connections that ended or were refused; of a relay, with how its site does. Answers whether somebody watches. */
+  /** Records ended and refused connections; a relay adds a report on its site. Returns true if there are watchers. */
   record(records: ConnectionRecord[], report?: SiteReport): boolean {
     const now = Date.now();
     this.#store.journal.record(records, now);
@@ -193,12 +196,12 @@ export class Registry extends DurableObject<Env> {
     return this.#watchers.hasAny;
   }
 
-  /** What mappings carried in the last hour. */
+  /** Returns the bytes that mappings carried in the last hour. */
   lastHour(): MappingHour[] {
     return this.#store.traffic.lastHour(Date.now());
   }
 
-  /** What tokens with a cap on bytes have carried since the last time; answers the sums. One that is over its cap is revoked. */
+  /** Adds bytes carried by tokens with a byte cap and returns the new sums. Revokes a token that has reached its cap. */
   async spend(spendings: TokenBytes[]): Promise<number[]> {
     const now = Date.now();
     const sums = this.ctx.storage.transactionSync(() => addTokenBytes(this.#store, spendings, now));
@@ -206,12 +209,12 @@ export class Registry extends DurableObject<Env> {
     return sums;
   }
 
-  /** What sites have cost from `day` (YYYY-MM-DD) on. */
+  /** Returns the usage of sites from `day` (YYYY-MM-DD) on. */
   usage(day: string): SiteUsage[] {
     return this.#store.usage.since(day);
   }
 
-  // For the API.
+  // Methods for the API.
 
   async login(request: LoginRequest): Promise<Outcome<LoginResult>> {
     const outcome = await login(this.#store, this.#penalties, this.env.ADMIN_SECRET ?? "", request, Date.now());
@@ -220,12 +223,12 @@ export class Registry extends DurableObject<Env> {
     return outcome;
   }
 
-  /** Counts a refused login. It is written down a moment later, together with others. */
+  /** Counts a refused login. It is written `REFUSED_DELAY_MS` later, together with others. */
   loginRefused(refusedLogin: RefusedLogin): void {
     if (this.#refused.add(refusedLogin, Date.now())) setTimeout(() => this.#writeRefused(), REFUSED_DELAY_MS);
   }
 
-  /** Counts the logins refused since this edge was made. */
+  /** Returns the number of logins refused since this edge was created. */
   refusedLogins(): number {
     this.#writeRefused();
     return this.#store.webhookEvents.refusedTotal;
@@ -237,12 +240,12 @@ export class Registry extends DurableObject<Env> {
     try {
       this.ctx.storage.transactionSync(() => this.#refused.write(now));
     } catch (error) {
-      logFault("writing refused logins down", error);
+      logFault("writing refused logins", error);
     }
     this.ctx.waitUntil(this.#notifier.schedule(now));
   }
 
-  /** A browser's session in the name of a verified admin token; `session` is the hash of its key. */
+  /** Opens a browser session with the rights of a verified admin token. `session`: the hash of the session's key. */
   async openSession(jti: string, session: string, from: string): Promise<Outcome<LoginResult>> {
     const url = this.#store.urls.canonical();
     if (url === undefined) return refused(NO_URL);
@@ -255,24 +258,24 @@ export class Registry extends DurableObject<Env> {
     return this.#change(asker, (by) => endSession(this.#store, jti, by));
   }
 
-  /** Somebody who may watch, let through by the Worker. */
+  /** Accepts the WebSocket of a watcher that the Worker has authenticated. */
   override fetch(request: Request): Response {
     const pass = JSON.parse(request.headers.get(WATCH_HEADER) ?? "null") as WatchPass | null;
     if (pass === null || request.headers.get("upgrade") !== "websocket")
-      return new Response("not to be watched", { status: 400 });
+      return new Response("expected a WebSocket with a pass", { status: 400 });
     const [client, socket] = Object.values(new WebSocketPair()) as [WebSocket, WebSocket];
     if (this.#watchers.accept(socket, pass)) this.ctx.waitUntil(this.#wakeRelays());
     return new Response(null, { status: 101, webSocket: client, headers: { "sec-websocket-protocol": LIVE_PROTOCOL } });
   }
 
-  /** It only listens: what it says means nothing. */
+  /** Ignores messages: watchers only receive. */
   override webSocketMessage(): void {}
 
   override webSocketClose(socket: WebSocket, code: number): void {
     try {
       socket.close(code === 1000 || (code >= 3000 && code <= 4999) ? code : 1000);
     } catch {
-      // Closed by us before.
+      // Already closed by the edge.
     }
   }
 
@@ -288,7 +291,7 @@ export class Registry extends DurableObject<Env> {
     return this.#change(asker, (by) => removeSite(this.#store, name, by));
   }
 
-  /** All that are listed, and what those with a cap on bytes have carried, by their `jti`. */
+  /** Lists the tokens, and the bytes carried by those with a byte cap, by `jti`. */
   tokens(): { tokens: IssuedToken[]; spent: Map<string, number> } {
     return { tokens: this.#store.tokens.list(), spent: this.#store.tokenBytes.all() };
   }
@@ -303,7 +306,7 @@ export class Registry extends DurableObject<Env> {
     return issued;
   }
 
-  /** A successor of an agent's or a gateway's token, for the relay that its lane is at. */
+  /** Renews an agent's or a gateway's token, for the relay of its lane. */
   async renewToken(jti: string): Promise<Renewed> {
     const url = this.#store.urls.canonical() ?? "";
     return renewToken(this.#store, url, jti, Date.now());
@@ -313,7 +316,7 @@ export class Registry extends DurableObject<Env> {
     return this.#store.keys.list();
   }
 
-  /** Makes a new key to sign with; what older ones have signed stays good. */
+  /** Creates a new signing key; tokens signed with older keys stay valid. */
   async rotateKey(asker: Asker): Promise<{ kid: string }> {
     const now = Date.now();
     const { kid } = await this.#store.keys.rotate(now);
@@ -343,19 +346,19 @@ export class Registry extends DurableObject<Env> {
     return this.#store.mappings.list();
   }
 
-  /** The whole register, and what names its state: for readers that want to change it as they saw it. */
+  /** Returns all mappings with the register's ETag (for a conditional change) and the time of each mapping's last use. */
   register(): { mappings: Mapping[]; tag: string; uses: Map<number, number> } {
     const { mappings, journal } = this.#store;
     return { mappings: mappings.list(), tag: mappings.tag, uses: journal.uses() };
   }
 
-  /** What an administrator may have to do something about: rules that can't be read, tokens that count. */
+  /** Returns what may need an admin's action: unreadable rules, and tokens (which may expire). */
   concerns(): { unreadable: Unreadable[]; tokens: IssuedToken[] } {
     const { mappings, tokens } = this.#store;
     return { unreadable: mappings.unreadable(), tokens: tokens.current() };
   }
 
-  /** Makes the register what it is to be, in one transaction. */
+  /** Brings the register to the requested state, in one transaction. */
   async applyRules(request: ApplyRequest, asker: Asker): Promise<Outcome<ApplyResult>> {
     return this.#change(asker, (by) => applyRules(this.#store, this.env, request, by));
   }
@@ -368,7 +371,7 @@ export class Registry extends DurableObject<Env> {
     return this.#change(asker, (by) => addMapping(this.#store, this.env, input, by));
   }
 
-  /** `jti` of visitors' tokens that name a mapping's endpoint, and do not open it. */
+  /** Lists the `jti` of visitor tokens that name a mapping's endpoint but do not open it. */
   staleTokens(mapping: Mapping): string[] {
     return staleTokens(this.#store, mapping, Date.now());
   }
@@ -381,7 +384,7 @@ export class Registry extends DurableObject<Env> {
     return this.#change(asker, (by) => removeMapping(this.#store, endpoint, by, ifMatch));
   }
 
-  /** Exports all that is kept, and writes the export down in the audit. */
+  /** Exports the registry, and adds an audit entry for the export. */
   exportAll(asker: Asker): Archive {
     const now = Date.now();
     this.#writeRefused();
@@ -399,20 +402,20 @@ export class Registry extends DurableObject<Env> {
     return outcome;
   }
 
-  /** The last `limit` connections that fit, oldest first, before the one numbered `before`. */
+  /** Returns the last `limit` matching connections with a number below `before`, oldest first. */
   connections(limit: number, before: number | undefined, filter: ConnectionFilter): NumberedRecord[] {
     const { journal } = this.#store;
     journal.prune(Date.now());
     return journal.connections.page(limit, before, filter);
   }
 
-  /** The last refused connection of each mapping, and how many were refused. */
+  /** Returns the last refused connection of each mapping, and the number refused. */
   refusals(): { last: ConnectionRecord[]; counts: Map<number, number> } {
     const { journal } = this.#store;
     return { last: journal.connections.refusals(), counts: journal.refusedCounts() };
   }
 
-  /** Changes that were written down. */
+  /** Returns matching audit entries. */
   auditPage(filter: AuditFilter): NumberedEntry[] {
     const { journal } = this.#store;
     this.#writeRefused();
@@ -438,13 +441,16 @@ export class Registry extends DurableObject<Env> {
     return listGrants(this.#store, Date.now());
   }
 
-  /** Finds the grant that a link opens for this address; `browser`: the secret in its cookie. Null if it opens none. */
+  /** Finds the grant that a link offers to this address; null if none. `browser`: the secret in the browser's cookie. */
   async grantAt(secret: string, address: string, browser: string | null): Promise<OfferedGrant | null> {
     const visitor = await visitorOf(address, browser);
     return visitor === undefined ? null : (grantAt(this.#store, await secretHash(secret), visitor, Date.now()) ?? null);
   }
 
-  /** Uses a grant's link for an address; null if it opens none. Returns in `browser` the secret for the first browser's cookie. */
+  /**
+   * Uses a grant's link for an address; returns null if it offers none. The returned `browser` is the secret for the first
+   * browser's cookie.
+   */
   async useGrant(
     secret: string,
     address: string,
@@ -461,7 +467,7 @@ export class Registry extends DurableObject<Env> {
     return { grant, mappings, browser: isFirst ? fresh.secret : null };
   }
 
-  /** Tries again to reach relays that missed a change, ends the grants whose time is over, and tells the webhook what is due. */
+  /** Ends expired grants, retries relays that missed a change, and sends due events to the webhook. */
   override async alarm(): Promise<void> {
     const now = Date.now();
     this.ctx.storage.transactionSync(() => endGrants(this.#store, now));
@@ -471,13 +477,13 @@ export class Registry extends DurableObject<Env> {
     await this.#notifier.deliver(now);
   }
 
-  /** There is one alarm for all: the earliest wish wins, and sets the next when it rings. */
+  /** Moves the alarm forward if `time` is earlier: the object has one alarm, and its handler sets the next. */
   async #wakeAt(time: number): Promise<void> {
     const set = await this.ctx.storage.getAlarm();
     if (set === null || set > time) await this.ctx.storage.setAlarm(time);
   }
 
-  /** One change: whole or not at all, then known to the relays before it is answered, if they can be reached. */
+  /** Makes one change atomically, then pushes it to the reachable relays before returning. */
   async #change<T>(asker: Asker, change: (by: Actor) => Outcome<T>): Promise<Outcome<T>> {
     const now = Date.now();
     const outcome = this.ctx.storage.transactionSync(() => change({ ...asker, now }));
@@ -488,14 +494,14 @@ export class Registry extends DurableObject<Env> {
     return outcome;
   }
 
-  /** Brings a change to the relays, then to those who watch; whoever may not any more is let go of. */
+  /** Pushes a change to the relays, closes watchers whose token is no longer valid, and notifies the others. */
   async #changed(now: number): Promise<void> {
     await this.#rulePush.pushAll(now);
     this.#closeInvalidWatchers();
     this.#notifyWatchers({ type: "changed", what: "rules" });
   }
 
-  /** Closes the WebSockets whose token is no longer good. */
+  /** Closes the WebSockets of watchers whose token is no longer valid. */
   #closeInvalidWatchers(): void {
     this.#watchers.closeInvalid((jti) => this.#store.tokens.state(jti));
   }
@@ -504,7 +510,7 @@ export class Registry extends DurableObject<Env> {
     this.#watchers.broadcast(message, Date.now());
   }
 
-  /** From now on the relays that are in use say how their mappings do, until nobody watches any more. */
+  /** Asks the relays in use to report traffic for as long as there are watchers. */
   async #wakeRelays(): Promise<void> {
     const seen = this.#store.sites.list().filter(({ relaySeen }) => relaySeen);
     await Promise.allSettled(seen.map(({ relay }) => siteRelay(this.env, relay).watch()));

@@ -1,23 +1,23 @@
-/** What of the past is kept, at most: addresses of visitors are personal data, and nobody reads a log without end. */
+/** How many log entries are kept, and how long. Limited because visitors' addresses are personal data. */
 export type Retention = {
-  /** Connections: each is some 400 bytes. */
+  /** Number of connections kept, each about 400 bytes. */
   connections: number;
-  /** Entries of the audit. */
+  /** Number of audit entries kept. */
   audit: number;
-  /** Days of either; null: as long as their number allows. */
+  /** Days that both are kept; null for no limit but the number. */
   days: number | null;
 };
 
-/** Enough to see why something failed last week, and who changed what in years. */
+/** Enough to see why a connection failed last week, and which admin made a change years ago. */
 export const DEFAULT_RETENTION: Retention = { connections: 10_000, audit: 10_000, days: null };
 
-/** More than these makes a registry slow: take them out with `log --json` or `audit --json` instead. */
+/** Upper bounds, beyond which a registry becomes slow; export entries with `log --json` or `audit --json` instead. */
 export const MAX_KEPT = 1_000_000;
 export const MAX_DAYS = 3_650;
 
 type Settings = { LOG_KEEP?: string; AUDIT_KEEP?: string; KEEP_DAYS?: string };
 
-/** What an edge was told to keep, in its variables; what makes no sense there counts as not said. */
+/** Reads the retention from the edge's variables; an invalid value counts as absent. */
 export function retentionOf({ LOG_KEEP, AUDIT_KEEP, KEEP_DAYS }: Settings): Retention {
   return {
     connections: numberIn(LOG_KEEP, MAX_KEPT) ?? DEFAULT_RETENTION.connections,

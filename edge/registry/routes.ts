@@ -5,13 +5,13 @@ import type { Site } from "./sites.ts";
 import type { Store } from "./store.ts";
 import type { Route } from "./types.ts";
 
-/** Where a public port leads; null: nowhere. */
+/** Returns the route of a public port; null if it has no mapping. */
 export function routeOfPort(store: Store, port: number, transport: "tcp" | "udp", now: number): Route | null {
   const mapping = store.mappings.byPort(port, transport);
   return mapping === undefined ? null : routeOf(store, mapping, now);
 }
 
-/** Where a concrete endpoint leads that is reached by token, a port of one transport or a service; null: nowhere. */
+/** Returns the route of an endpoint reached by token (a port of one transport, or a service); null if it has no mapping. */
 export function routeAt(store: Store, text: string, now: number): Route | null {
   const endpoint = parseEndpoint(text);
   if (!endpoint.ok) return null;
@@ -23,7 +23,7 @@ export function routeAt(store: Store, text: string, now: number): Route | null {
   return rule === undefined ? null : routeOf(store, rule.mapping, now);
 }
 
-/** The route to a mapping of a site. `grants`: those that have not ended. */
+/** Builds the route to a mapping of a site. `grants`: all that have not ended. */
 export function routeTo(site: Site, mapping: Mapping, grants: readonly Grant[], since: number): Route {
   return {
     site: site.name,

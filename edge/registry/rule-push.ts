@@ -2,29 +2,29 @@ import type { Site } from "./sites.ts";
 import type { Store } from "./store.ts";
 import type { SiteRules } from "./types.ts";
 
-/** Milliseconds an answer to an administrator may wait for a relay to take new rules. */
+/** Milliseconds that the answer to an admin's change may wait for a relay to accept the new rules. */
 const PUSH_TIMEOUT_MS = 1_500;
 const FIRST_RETRY_MS = 1_000;
 const MAX_RETRY_MS = 60_000;
 
-/** Gives rules to the relay of this name. */
+/** Sends rules to the relay of this name; rejects if it does not accept them. */
 type Push = (relay: string, rules: SiteRules) => Promise<void>;
 
-/** Brings changed rules to the relays that are in use, and again until they have them. */
+/** Pushes changed rules to the relays in use, and retries until they confirm. */
 export class RulePush {
   readonly #store: Store;
   readonly #push: Push;
   readonly #retryAt: (time: number) => Promise<void>;
   #delay = FIRST_RETRY_MS;
 
-  /** `retryAt` asks for another `spread` at that time (milliseconds since 1970). */
+  /** `retryAt` schedules another `pushAll` at that time (milliseconds since 1970). */
   constructor(store: Store, push: Push, retryAt: (time: number) => Promise<void>) {
     this.#store = store;
     this.#push = push;
     this.#retryAt = retryAt;
   }
 
-  /** Pushes to every relay that has not confirmed the last change of its site. What fails is retried later. */
+  /** Pushes rules to every relay that has not confirmed its site's last change. Schedules a retry if a push fails. */
   async pushAll(now: number): Promise<void> {
     const pushed = await Promise.all(this.#store.sites.unpushed().map((site) => this.#pushTo(site, now)));
     if (pushed.every(Boolean)) {
@@ -41,7 +41,7 @@ export class RulePush {
       await within(PUSH_TIMEOUT_MS, this.#push(site.relay, rules));
     } catch (error) {
       console.warn(
-        `the relay of ${site.name} could not be told of a change: ${error instanceof Error ? error.message : String(error)}`,
+        `pushing rules to the relay of ${site.name} failed: ${error instanceof Error ? error.message : String(error)}`,
       );
       return false;
     }

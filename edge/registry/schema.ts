@@ -1,8 +1,8 @@
 import type { Sql } from "./sql.ts";
 
 /**
- * Every change of the schema, in order; a number is its place. An older Worker may still run beside a newer one,
- * so each only adds: tables, columns with defaults, indexes. Nothing is renamed, dropped or given another meaning.
+ * Migrations of the schema, in order; a migration's number is its index + 1. An older Worker may still run alongside a newer
+ * one, so each migration only adds tables, columns with defaults, and indexes. Nothing is renamed, dropped or given another meaning.
  */
 export const MIGRATIONS: readonly string[] = [
   `
@@ -29,6 +29,7 @@ export const MIGRATIONS: readonly string[] = [
     n INTEGER PRIMARY KEY AUTOINCREMENT, at INTEGER NOT NULL, actor TEXT NOT NULL, action TEXT NOT NULL, subject TEXT NOT NULL, detail TEXT NOT NULL
   );
   `,
+  // `last`: when the mapping last admitted a visitor.
   `
   CREATE TABLE uses (mapping INTEGER PRIMARY KEY, last INTEGER NOT NULL);
   `,
@@ -42,6 +43,7 @@ export const MIGRATIONS: readonly string[] = [
   CREATE INDEX tokens_sub ON tokens (sub);
   CREATE TABLE refused (mapping INTEGER PRIMARY KEY, count INTEGER NOT NULL);
   `,
+  // presence: `told` is the value of `online` last sent to the webhook. notices: expiries already reported.
   `
   CREATE TABLE usage (
     site TEXT NOT NULL, day TEXT NOT NULL, requests INTEGER NOT NULL, messages INTEGER NOT NULL, active_ms INTEGER NOT NULL,
@@ -51,6 +53,7 @@ export const MIGRATIONS: readonly string[] = [
   CREATE TABLE notices (key TEXT PRIMARY KEY, at INTEGER NOT NULL);
   CREATE TABLE outbox (n INTEGER PRIMARY KEY AUTOINCREMENT, event TEXT NOT NULL, tries INTEGER NOT NULL, due INTEGER NOT NULL);
   `,
+  // audit: `source` is the actor's address. spent: bytes carried by tokens with a byte cap.
   `
   ALTER TABLE audit ADD COLUMN source TEXT NOT NULL DEFAULT '';
   CREATE TABLE spent (jti TEXT PRIMARY KEY, bytes INTEGER NOT NULL);
@@ -64,10 +67,13 @@ export const MIGRATIONS: readonly string[] = [
   ALTER TABLE connections ADD COLUMN site TEXT NOT NULL DEFAULT '';
   CREATE INDEX connections_site ON connections (site, n);
   `,
+  // grants: hash of the secret of the first browser to use the link, and when it did.
   `
   ALTER TABLE grants ADD COLUMN browser TEXT;
   ALTER TABLE grants ADD COLUMN used INTEGER;
   `,
+  // audit: `payer` is the identity whose share of the log an entry counts against, `count` and `last` are for repeated actions.
+  // refused_logins: `untold` counts those not yet reported to the webhook, the first at `since`; `told` is the last report.
   `
   ALTER TABLE audit ADD COLUMN payer TEXT NOT NULL DEFAULT '';
   ALTER TABLE audit ADD COLUMN count INTEGER NOT NULL DEFAULT 1;
@@ -79,6 +85,8 @@ export const MIGRATIONS: readonly string[] = [
     since INTEGER NOT NULL DEFAULT 0, told INTEGER NOT NULL DEFAULT 0, source TEXT NOT NULL DEFAULT ''
   );
   `,
+  // vacated: endpoints that a mapping gave up, and when. reassigned: mappings at such an endpoint, open to tokens issued after
+  // `since`.
   `
   CREATE TABLE vacated (
     mapping INTEGER NOT NULL, endpoint TEXT NOT NULL, owner TEXT NOT NULL, ended INTEGER NOT NULL, PRIMARY KEY (mapping, endpoint)
@@ -87,7 +95,7 @@ export const MIGRATIONS: readonly string[] = [
   `,
 ];
 
-/** Brings the tables up to date. `transaction` makes each migration whole or nothing. */
+/** Runs the migrations that are missing. `transaction` runs each one atomically. */
 export function migrate(sql: Sql, transaction: (step: () => void) => void): void {
   sql.exec("CREATE TABLE IF NOT EXISTS migrations (number INTEGER PRIMARY KEY, at INTEGER NOT NULL)");
   const { done } = sql.exec<{ done: number }>("SELECT COALESCE(MAX(number), 0) AS done FROM migrations").one();

@@ -1,22 +1,23 @@
-/** Characters of the shortest admin secret: under that, guessing is a question of days. */
+/** Minimum length of an admin secret, in characters; a shorter one can be guessed in days. */
 export const MIN_SECRET = 16;
 
-/** Characters of 128 random bits in base64: no rate of guessing gets through those. */
+/** Length of 128 random bits in base64, in characters: can't be guessed at any rate. */
 const LONG_SECRET = 22;
+/** A secret with at most this many distinct characters counts as guessable, whatever its length. */
 const FEW_DISTINCT = 8;
 
-/** Tells whether a secret is long enough to compare guesses as fast as they arrive. A text of few distinct characters is not. */
+/** Returns true if a secret can't be guessed even when guesses are compared as fast as they arrive. */
 export function isUnguessable(secret: string): boolean {
   return secret.length >= LONG_SECRET && new Set(secret).size > FEW_DISTINCT;
 }
 
-/** Whether both are the same, in a time that tells nothing: of two hashes every byte is looked at. */
+/** Compares secrets in constant time, by all bytes of their hashes. */
 export async function isSameSecret(given: string, expected: string): Promise<boolean> {
   const [a, b] = await Promise.all([digest(given), digest(expected)]);
   return a.reduce((difference, byte, index) => difference | (byte ^ (b[index] ?? 0)), 0) === 0;
 }
 
-/** What is kept of a secret that only has to be recognised, in hex. */
+/** Returns the SHA-256 hash of a secret in hex, for secrets that are only stored to recognise them. */
 export async function secretHash(text: string): Promise<string> {
   return [...(await digest(text))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 }

@@ -12,8 +12,8 @@ export function addSite(store: Store, text: string, actor: Actor): Outcome<Site>
     return refused({
       status: 409,
       code: "site-exists",
-      title: "In the way of another rule",
-      detail: `There is a site ${name.value} already.`,
+      title: "Site exists",
+      detail: `There is already a site ${name.value}.`,
       fix: "Use it, or choose another name.",
     });
   }
@@ -23,7 +23,7 @@ export function addSite(store: Store, text: string, actor: Actor): Outcome<Site>
   return site === undefined ? refused(noSuchSite(name.value)) : done(site);
 }
 
-/** Removes a site that has no mappings; its agents' tokens are revoked. */
+/** Removes a site and revokes its agents' tokens. Refused while the site has mappings. */
 export function removeSite(store: Store, name: string, actor: Actor): Outcome<{ name: string; revoked: string[] }> {
   if (store.sites.find(name) === undefined) return refused(noSuchSite(name));
   const [first, ...more] = store.mappings.ofSite(name);
@@ -31,7 +31,7 @@ export function removeSite(store: Store, name: string, actor: Actor): Outcome<{ 
     return refused({
       status: 409,
       code: "site-in-use",
-      title: "In the way of another rule",
+      title: "Site in use",
       detail: `${name} still has ${more.length + 1} mapping${more.length === 0 ? "" : "s"}: ${[first, ...more].map(({ endpoint }) => endpoint).join(", ")}.`,
       fix: `Remove them first: sallyport map rm ${first.endpoint}`,
     });
@@ -48,6 +48,6 @@ export function noSuchSite(name: string): Problem {
     code: "no-such-site",
     title: "Not found",
     detail: `There is no site ${JSON.stringify(name)}.`,
-    fix: "sallyport site ls shows all; sallyport site add NAME makes one.",
+    fix: "sallyport site ls lists all sites; sallyport site add NAME adds one.",
   };
 }

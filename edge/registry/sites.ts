@@ -1,15 +1,15 @@
 import type { Sql } from "./sql.ts";
 
-/** A site as the registry keeps it. */
+/** A site in the registry. */
 export type Site = {
   name: string;
-  /** Name of its relay object. A site added again after it was removed gets a new one. */
+  /** Name of its relay object. A site that is removed and added again gets a new relay. */
   relay: string;
-  /** Moves with every change of its rules, and never back. */
+  /** Grows with every change of its rules. */
   revision: number;
   /** Milliseconds since 1970. */
   created: number;
-  /** Whether an agent has been at this relay. */
+  /** True once an agent has connected to this relay. */
   relaySeen: boolean;
 };
 
@@ -17,7 +17,7 @@ type Row = { name: string; generation: number; revision: number; created: number
 
 const COLUMNS = "name, generation, revision, created, relay_seen";
 
-/** The table of sites. Names of removed ones are remembered: their relays must not be met again under new rules. */
+/** The table of sites. Removed sites keep their row, so that a new site of the same name never gets the old one's relay. */
 export class Sites {
   readonly #sql: Sql;
 
@@ -39,7 +39,7 @@ export class Sites {
       .map(siteOf)[0];
   }
 
-  /** Adds a site that is not there. */
+  /** Adds a site, or adds a removed one again with a new relay. */
   add(name: string, now: number): void {
     this.#sql.exec(
       `INSERT INTO sites (name, generation, revision, created) VALUES (?, 1, 1, ?)
@@ -54,7 +54,7 @@ export class Sites {
     this.#sql.exec("UPDATE sites SET removed = ?, revision = revision + 1 WHERE name = ?", now, name);
   }
 
-  /** Moves the revision for a change of the site's rules; answers the new one. */
+  /** Increases the revision after a change of the site's rules; returns the new one. */
   touch(name: string): number {
     return this.#sql
       .exec<{ revision: number }>("UPDATE sites SET revision = revision + 1 WHERE name = ? RETURNING revision", name)
@@ -65,7 +65,7 @@ export class Sites {
     this.#sql.exec("UPDATE sites SET revision = revision + 1 WHERE removed IS NULL");
   }
 
-  /** An agent has been at this relay: from now on it is told of changes. */
+  /** Notes that an agent has connected to this relay, which from now on gets changes of rules. */
   markSeen(name: string, relay: string): void {
     const row = this.#sql.exec<Row>(`SELECT ${COLUMNS} FROM sites WHERE name = ?`, name).toArray()[0];
     if (row !== undefined && siteOf(row).relay === relay)
@@ -76,7 +76,7 @@ export class Sites {
     this.#sql.exec("UPDATE sites SET pushed = ? WHERE name = ? AND pushed < ?", revision, name, revision);
   }
 
-  /** Sites, removed ones too, whose relay has not confirmed the last change. */
+  /** Lists the sites, including removed ones, whose relay has not confirmed the last change. */
   unpushed(): Site[] {
     return this.#sql
       .exec<Row>(`SELECT ${COLUMNS} FROM sites WHERE relay_seen = 1 AND pushed < revision ORDER BY name`)

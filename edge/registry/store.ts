@@ -44,7 +44,7 @@ export class Store {
     this.webhookEvents = new WebhookEvents(storage.sql);
   }
 
-  /** What the relay of a site has to know. Of a removed site: that nothing is allowed any more. */
+  /** Returns the rules for a site's relay; empty ones for a removed site. */
   rulesOf(site: Site, now: number): SiteRules {
     const mappings = this.mappings.ofSite(site.name);
     const since = this.mappings.reassignments.all();

@@ -1,7 +1,7 @@
 import type { Env } from "../env.ts";
 import type { Registry } from "./registry.ts";
 
-/** The one registry of an edge. */
+/** Returns the registry of this edge. */
 export function registryOf(env: Pick<Env, "REGISTRY">): DurableObjectStub<Registry> {
   return (env.REGISTRY as DurableObjectNamespace<Registry>).getByName("registry");
 }

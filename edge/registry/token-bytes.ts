@@ -1,9 +1,9 @@
 import type { Sql } from "./sql.ts";
 
-/** Bytes that a token has carried since they were last told, by its `jti`. */
+/** Bytes that a token has carried since the last report. */
 export type TokenBytes = { jti: string; bytes: number };
 
-/** The table of what tokens with a cap on bytes have carried, through whichever relay. */
+/** The table (`spent`) of bytes carried by tokens with a byte cap, summed over all relays. */
 export class TokenBytesTable {
   readonly #sql: Sql;
 
@@ -11,7 +11,7 @@ export class TokenBytesTable {
     this.#sql = sql;
   }
 
-  /** Adds to what a token has carried; answers all of it. */
+  /** Adds bytes carried by a token; returns its new total. */
   add({ jti, bytes }: TokenBytes): number {
     return this.#sql
       .exec<{ bytes: number }>(
@@ -27,7 +27,7 @@ export class TokenBytesTable {
     return new Map(rows.map(({ jti, bytes }) => [jti, bytes]));
   }
 
-  /** Forgets tokens that are not listed any more. */
+  /** Deletes rows of tokens that are no longer in the table of tokens. */
   prune(): void {
     this.#sql.exec("DELETE FROM spent WHERE jti NOT IN (SELECT jti FROM tokens)");
   }

@@ -15,15 +15,15 @@ import type { IssuedToken } from "./tokens.ts";
 
 const DAY = 24 * 3600;
 
-/** Seconds a token of each kind lives unless asked otherwise. Agents and gateways renew theirs. */
+/** Default lifetime of each kind of token, in seconds. Agents and gateways renew their tokens. */
 const LIFE: Record<TokenKind, number> = { agent: 365 * DAY, gateway: 365 * DAY, visitor: 90 * DAY, admin: 90 * DAY };
 
 export type Issued = { token: string; jti: string; kind: TokenKind; sub: string; site: string | null; expires: number };
 
-/** What makes an admin token that of a browser: the hash of the key that has to come with it, and the identity it stands for. */
+/** For the admin token of a browser session: the hash of the session's key, and the identity whose rights it has. */
 type BrowserSession = { session?: string | undefined; sub?: string };
 
-/** Issues a token: the only moment at which it is seen. `url` is the canonical one. */
+/** Issues a token. Only its claims are stored, so the token itself is returned just here. `url`: the edge's canonical URL. */
 export async function issueToken(
   store: Store,
   url: string,
@@ -49,27 +49,27 @@ export async function issueToken(
   if (!claims.ok) return invalid(claims.error);
   const { jti, sub, exp } = claims.value;
   const token = await sign(store, kind, claims.value, actor);
-  // A session in the name of a token is no new right.
+  // A browser session grants no new rights, so repeated ones share an entry.
   if (browser.sub === undefined) store.journal.audit(actor, `token ${kind}`, jti, sub);
   else store.journal.auditRepeatable(actor, "session open", jti, sub);
   return done({ token, jti, kind, sub, site: request.kind === "agent" ? request.site : null, expires: exp * 1000 });
 }
 
-/** A successor of a token, or why there is none; `expires` in seconds since 1970. */
+/** The successor of a token, or why it can't be renewed. `expires`: seconds since 1970. */
 export type Renewed =
   | { ok: true; token: string; jti: string; expires: number }
   | { ok: false; code: "revoked" | "expired" | "early" | "too-many"; reason: string };
 
-/** Successors that one token may have: an answer can get lost, but nobody needs many. */
+/** Maximum successors of one token. More than one is needed only when an answer is lost. */
 const MAX_SUCCESSORS = 8;
 
 /**
- * Renews an agent's or a gateway's token: the same identity and scope for as long again, from now. The old one stays
- * good to its end. `now` in milliseconds.
+ * Renews an agent's or a gateway's token: issues one with the same identity, scope and lifetime, from now. The old token stays valid
+ * until it expires. `now`: milliseconds since 1970.
  */
 export async function renewToken(store: Store, url: string, jti: string, now: number): Promise<Renewed> {
   const old = store.tokens.find(jti);
-  // What is not listed any more could not be renewed anyway.
+  // Tokens are deleted only when they can no longer be renewed.
   if (old === undefined) return { ok: false, code: "expired", reason: "this token expired too long ago to be renewed" };
   if (old.revoked !== null) return { ok: false, code: "revoked", reason: "this token is revoked" };
   const life = lifeOf(old.claims, now / 1000);
@@ -77,11 +77,19 @@ export async function renewToken(store: Store, url: string, jti: string, now: nu
   if (life === "dead" || !renews) return { ok: false, code: "expired", reason: "this token can't be renewed" };
   if ((life === "live" || life === "early") && now / 1000 < renewAt(old.claims) - CLOCK_SKEW) {
     const due = new Date(renewAt(old.claims) * 1000).toISOString();
-    return { ok: false, code: "early", reason: `this token is renewed from ${due} on: is a clock wrong?` };
+    return {
+      ok: false,
+      code: "early",
+      reason: `this token can't be renewed before ${due}; check the clocks of this machine and the edge`,
+    };
   }
   const actor = { name: renewalIssuer(jti), from: "", now };
   if (store.tokens.issuedBy(actor.name) >= MAX_SUCCESSORS) {
-    return { ok: false, code: "too-many", reason: "this token was renewed often enough: use its successor" };
+    return {
+      ok: false,
+      code: "too-many",
+      reason: `this token was renewed ${MAX_SUCCESSORS} times already: use its latest successor`,
+    };
   }
   const iat = Math.floor(now / 1000);
   const { exp, iat: since } = old.claims;
@@ -107,7 +115,7 @@ async function sign(store: Store, kind: TokenKind, claims: Claims, actor: Actor)
   return token;
 }
 
-/** Withdraws a key that may be known to others: nothing that it signed is good any more, and all of that is cut. */
+/** Withdraws a key that may have leaked: revokes all tokens that it signed and closes what they opened. */
 export async function withdrawKey(
   store: Store,
   kid: string,
@@ -115,7 +123,7 @@ export async function withdrawKey(
 ): Promise<Outcome<{ kid: string; revoked: string[] }>> {
   const keys = store.keys.verifying();
   if (!keys.some((key) => key.kid === kid)) {
-    const fix = "sallyport token keys ls shows all.";
+    const fix = "sallyport token keys ls lists all keys.";
     return refused({
       status: 404,
       code: "no-such-key",
@@ -134,8 +142,8 @@ export async function withdrawKey(
 }
 
 /**
- * Revokes a token for ever, with all that it was renewed from and into: whoever holds one of them holds the same rights.
- * They open nothing new, and what they opened is cut.
+ * Revokes a token permanently, together with all tokens that it was renewed from or into, because they carry the same rights.
+ * They open nothing new, and the relays close what they opened.
  */
 export function revokeToken(
   store: Store,
@@ -150,7 +158,7 @@ export function revokeToken(
       code: "no-such-token",
       title: "Not found",
       detail: `There is no token ${JSON.stringify(jti)}.`,
-      fix: "sallyport token ls shows all, by their JTI.",
+      fix: "sallyport token ls lists all tokens with their JTI.",
     });
   }
   if (token.revoked !== null) return done(token);
@@ -162,8 +170,8 @@ export function revokeToken(
 }
 
 /**
- * Adds to what tokens have carried; one that has carried all it may is revoked, which cuts it wherever it is used.
- * Answers the new sums, in the order asked.
+ * Adds bytes carried by tokens. Revokes a token that has reached its cap, which closes all that it opened.
+ * Returns the new sums, in the order of `spendings`.
  */
 export function addTokenBytes(store: Store, spendings: readonly TokenBytes[], now: number): number[] {
   return spendings.map((spending) => {
@@ -176,7 +184,7 @@ export function addTokenBytes(store: Store, spendings: readonly TokenBytes[], no
   });
 }
 
-/** Bytes that a token may carry in its life; undefined without such a cap. */
+/** Returns the bytes that a token may carry in its lifetime; undefined if it has no such cap. */
 export function bytesCapOf(claims: Claims): number | undefined {
   return claims.aud === "sallyport:visitor" ? claims.caps?.bytes : undefined;
 }
@@ -188,13 +196,13 @@ function tokenProblem(store: Store, url: string, request: TokenRequest): Problem
   return {
     status: 422,
     code: "url-loopback",
-    title: "Not on this edge",
+    title: "Edge URL is loopback",
     detail: `The edge is known as ${url}, which an agent on another machine can't reach.`,
-    fix: "Start it with --public-url URL, the address agents can dial; or say --local for an agent on this very machine.",
+    fix: "Start it with --public-url URL, an address that agents can dial; or use --local for an agent on the edge's own machine.",
   };
 }
 
-/** The identity: a new one for every token asked for, the same when it is renewed. */
+/** Creates the identity (`sub`) of a new token; its renewals keep it. */
 function subjectOf(request: TokenRequest): string {
   const where = request.kind === "agent" ? `agent:${request.site}` : request.kind;
   return `${where}:${randomHex(4)}`;
@@ -217,7 +225,7 @@ function scopeOf(request: TokenRequest): object {
   }
 }
 
-/** Without fields that are not there: a claim is absent, never undefined. */
+/** Removes undefined fields, because a claim must be absent rather than undefined. */
 function withoutUndefined(fields: Record<string, unknown>): object {
   return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));
 }

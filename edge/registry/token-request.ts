@@ -1,12 +1,12 @@
 import * as z from "zod";
 
-/** Seconds of the longest life: what lives longer is not revoked when it should be. */
+/** Longest lifetime of a token, in seconds (10 years). */
 const MAX_LIFE = 10 * 365 * 24 * 3600;
 
 const life = z.int().positive().max(MAX_LIFE).optional();
 const list = z.array(z.string()).min(1).optional();
 
-/** What may be asked for when a token is issued. Words in it are parsed as claims (shared/rule/claims.ts). `life` in seconds. */
+/** A request to issue a token. Its strings are parsed as claims (shared/rule/claims.ts). `life`: lifetime in seconds. */
 export const TokenRequest = z.discriminatedUnion("kind", [
   z.strictObject({
     kind: z.literal("agent"),
@@ -14,7 +14,7 @@ export const TokenRequest = z.discriminatedUnion("kind", [
     site: z.string(),
     targets: list,
     publish: list,
-    /** The agent will run on the edge's own machine: a loopback URL is fine. */
+    /** The agent will run on the edge's own machine, so a loopback URL is accepted. */
     local: z.boolean().optional(),
   }),
   z.strictObject({
@@ -22,7 +22,7 @@ export const TokenRequest = z.discriminatedUnion("kind", [
     life,
     endpoints: z.array(z.string()).min(1),
     from: list,
-    /** Streams at once, and bytes of both directions in its life. */
+    /** Maximum concurrent streams, and bytes in both directions over the token's lifetime. */
     caps: z.strictObject({ streams: z.int().optional(), bytes: z.int().optional() }).optional(),
   }),
   z.strictObject({ kind: z.literal("gateway"), life, endpoints: list, bind: list }),

@@ -3,18 +3,18 @@ import { RENEWABLE_FOR } from "../../shared/rule/token-life.ts";
 import type { Sql } from "./sql.ts";
 import type { TokenState } from "./types.ts";
 
-/** A token that was issued; the token itself is not kept. Moments in milliseconds since 1970. */
+/** A token that was issued; the token itself is not stored. Times are milliseconds since 1970. */
 export type IssuedToken = {
   jti: string;
   kind: TokenKind;
   sub: string;
-  /** The one site of an agent's token; null for kinds that may reach several. */
+  /** The site of an agent token; null for other kinds, which may reach several. */
   site: string | null;
   issued: number;
   expires: number;
   issuedBy: string;
   claims: Claims;
-  /** When it was revoked; null while it is good. */
+  /** When it was revoked; null if it was not. */
   revoked: number | null;
 };
 
@@ -41,7 +41,7 @@ export class Tokens {
     this.#sql = sql;
   }
 
-  /** When the latest of them was issued, in milliseconds since 1970: it may lie ahead, if the clock was set back since. */
+  /** When the latest token was issued, in milliseconds since 1970; in the future if the clock was set back since. */
   get latest(): number {
     this.#latest ??= this.#sql.exec<{ at: number | null }>("SELECT MAX(issued) AS at FROM tokens").one().at ?? 0;
     return this.#latest;
@@ -51,7 +51,7 @@ export class Tokens {
     return this.#sql.exec<Row>(`SELECT ${COLUMNS} FROM tokens ORDER BY issued, rowid`).toArray().map(tokenOf);
   }
 
-  /** Those that count: the last one of each identity, unless it is revoked. What it was renewed from need not be looked after. */
+  /** Lists the last token of each identity, unless it is revoked; its predecessors need no attention. */
   current(): IssuedToken[] {
     const last = new Map<string, IssuedToken>();
     for (const token of this.list()) {
@@ -65,7 +65,7 @@ export class Tokens {
     return this.#sql.exec<Row>(`SELECT ${COLUMNS} FROM tokens WHERE jti = ?`, jti).toArray().map(tokenOf)[0];
   }
 
-  /** `kid`: the key it was signed with. */
+  /** Adds a token. `kid`: the key that signed it. */
   add(kind: TokenKind, claims: Claims, issuedBy: string, kid: string): void {
     this.#latest = Math.max(this.latest, claims.iat * 1000);
     this.#sql.exec(
@@ -82,18 +82,18 @@ export class Tokens {
     );
   }
 
-  /** How many there are of an issuer. */
+  /** Counts the tokens of an issuer. */
   issuedBy(name: string): number {
     return this.#sql.exec<{ count: number }>("SELECT COUNT(*) AS count FROM tokens WHERE issued_by = ?", name).one()
       .count;
   }
 
-  /** Revokes all tokens of an identity: the one that was issued, and those that it was renewed into. */
+  /** Revokes all tokens of an identity: the one first issued, and its renewals. */
   revokeIdentity(sub: string, now: number): void {
     this.#sql.exec("UPDATE tokens SET revoked = ? WHERE sub = ? AND revoked IS NULL", now, sub);
   }
 
-  /** Revokes this one alone: others of its identity go on. Answers whether it was good until now. */
+  /** Revokes this token only, not others of its identity. Returns false if it was already revoked. */
   revoke(jti: string, now: number): boolean {
     const rows = this.#sql.exec<{ jti: string }>(
       "UPDATE tokens SET revoked = ? WHERE jti = ? AND revoked IS NULL RETURNING jti",
@@ -103,7 +103,7 @@ export class Tokens {
     return rows.toArray().length > 0;
   }
 
-  /** Revokes all that a key has signed; tokens of which that is not known count as its. Answers those that were good. */
+  /** Revokes all tokens signed by a key, and tokens whose key is not recorded. Returns those that were not yet revoked. */
   revokeSignedBy(kid: string, now: number): string[] {
     return this.#sql
       .exec<{ jti: string }>(
@@ -115,7 +115,7 @@ export class Tokens {
       .map(({ jti }) => jti);
   }
 
-  /** Revokes all agent tokens of a site; answers those that were good. */
+  /** Revokes all agent tokens of a site. Returns those that were still valid or renewable. */
   revokeSite(site: string, now: number): string[] {
     return this.#sql
       .exec<{ jti: string }>(
@@ -128,7 +128,7 @@ export class Tokens {
       .map(({ jti }) => jti);
   }
 
-  /** Deletes the browser sessions of an identity but the `kept` newest. A token that is not listed is not good. */
+  /** Deletes all browser sessions of an identity except the `kept` newest. A token without a row is invalid. */
   endOldestSessions(sub: string, kept: number): void {
     this.#sql.exec(
       `DELETE FROM tokens WHERE jti IN (
@@ -144,7 +144,7 @@ export class Tokens {
     return token.revoked === null ? "live" : "revoked";
   }
 
-  /** Revoked tokens that a site might still be shown: its agents' own, and those of visitors and gateways. */
+  /** Lists the revoked tokens that could still be presented at a site: those of its agents, and of all visitors and gateways. */
   revokedAt(site: string, now: number): string[] {
     return this.#sql
       .exec<{ jti: string }>(
@@ -156,7 +156,7 @@ export class Tokens {
       .map(({ jti }) => jti);
   }
 
-  /** Forgets tokens that nothing can be done with any more, not even renewal. */
+  /** Deletes tokens that have expired too long ago to be renewed. */
   prune(now: number): void {
     this.#sql.exec("DELETE FROM tokens WHERE expires <= ?", now - RENEWABLE_FOR * 1000);
   }

@@ -1,14 +1,14 @@
 import type { Moved } from "../relay/site/traffic-report.ts";
 import type { Sql } from "./sql.ts";
 
-/** Minutes that are kept of each mapping. */
+/** Minutes of traffic kept for each mapping. */
 export const TRAFFIC_MINUTES = 60;
 const MINUTE_MS = 60_000;
 
-/** A mapping's last hour: bytes in each of its minutes, the oldest first. */
+/** A mapping's traffic in the last hour: bytes of each minute, the oldest first. */
 export type MappingHour = { mapping: number; bytesIn: number[]; bytesOut: number[] };
 
-/** The table of what mappings have carried, minute by minute. */
+/** The table of bytes carried by mappings, by minute. */
 export class TrafficTable {
   readonly #sql: Sql;
 
@@ -32,7 +32,7 @@ export class TrafficTable {
     this.#sql.exec("DELETE FROM traffic WHERE minute <= ?", minute - TRAFFIC_MINUTES);
   }
 
-  /** Mappings that carried something in the hour before `now`. */
+  /** Returns the traffic of mappings that carried bytes in the hour before `now` (milliseconds since 1970). */
   lastHour(now: number): MappingHour[] {
     const first = Math.floor(now / MINUTE_MS) - TRAFFIC_MINUTES + 1;
     const rows = this.#sql

@@ -1,6 +1,6 @@
 import type { Sql } from "./sql.ts";
 
-/** The edge's own URLs: the canonical one, and former ones that stay accepted. */
+/** The table of the edge's own URLs: the canonical one, and former ones, which are still accepted. */
 export class Urls {
   readonly #sql: Sql;
 
@@ -8,7 +8,7 @@ export class Urls {
     this.#sql = sql;
   }
 
-  /** All of them, the canonical one first; none before the first login. */
+  /** Lists the URLs, the canonical one first; empty before the first login. */
   list(): string[] {
     return this.#sql
       .exec<{ url: string }>("SELECT url FROM urls ORDER BY since DESC, rowid DESC")

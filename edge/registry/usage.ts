@@ -1,14 +1,14 @@
 import type { Usage } from "../relay/meter.ts";
 import type { Sql } from "./sql.ts";
 
-/** Days kept: enough to compare this month with the last one. */
+/** Days kept, enough to compare this month with the last one. */
 const DAYS = 70;
 const DAY_MS = 86_400_000;
 
 /** A site's usage on one day, `YYYY-MM-DD` in UTC. */
 export type SiteUsage = Usage & { site: string; day: string };
 
-/** The table of what sites have cost. */
+/** The table of the sites' use of the platform. */
 export class UsageTable {
   readonly #sql: Sql;
 
@@ -30,7 +30,7 @@ export class UsageTable {
     this.#sql.exec("DELETE FROM usage WHERE day < ?", dayOf(now - DAYS * DAY_MS));
   }
 
-  /** From `day` on, by site and day. */
+  /** Returns the usage from `day` on, by site and day. */
   since(day: string): SiteUsage[] {
     return this.#sql
       .exec<{ site: string; day: string; requests: number; messages: number; active_ms: number }>(

@@ -1,24 +1,24 @@
 import type { LiveMessage } from "../../shared/rule/live.ts";
 import type { TokenState } from "./types.ts";
 
-/** Pages and programs that may watch at once: each change is told to each of them. */
+/** Maximum concurrent watchers, because each change is sent to each of them. */
 const MAX_WATCHERS = 64;
-/** Bytes of the longest message: what is left out is asked for anyway when it matters. */
+/** Longest message, in characters. A longer one is dropped; pages read the same data from the API. */
 const MAX_MESSAGE = 256 * 1024;
 
-/** Close codes that say what to do: log in again, or come back later. */
-export const LIVE_CLOSE = { over: 4401, busy: 4429 } as const;
+/** Close codes: `ended` asks the watcher to log in again, `busy` to retry later. */
+export const LIVE_CLOSE = { ended: 4401, busy: 4429 } as const;
 
 /** Carries the pass from the Worker to the registry. */
 export const WATCH_HEADER = "x-sallyport-watch";
 
-/** Who watches: the token it was let in by, and when that ends, in milliseconds since 1970. Outlives hibernation. */
+/** A watcher's token and its end, in milliseconds since 1970. Attached to the WebSocket, so it survives hibernation. */
 export type WatchPass = { jti: string; until: number };
 
 /** The part of a Durable Object's state that holds WebSockets. */
 type Sockets = Pick<DurableObjectState, "getWebSockets" | "acceptWebSocket">;
 
-/** The WebSockets of those who watch the edge. They are told of changes, and cost nothing between them. */
+/** The WebSockets of dashboards and programs that watch the edge. They hibernate between changes. */
 export class Watchers {
   readonly #sockets: Sockets;
 
@@ -30,13 +30,13 @@ export class Watchers {
     return this.#sockets.getWebSockets().length > 0;
   }
 
-  /** Answers false when there are too many. */
+  /** Accepts a watcher, or closes its WebSocket and returns false if there are too many. */
   accept(socket: WebSocket, pass: WatchPass): boolean {
-    // A closed one stays until its end answers, which it may never do.
+    // A closed WebSocket is listed until the other end confirms, which it may never do.
     const isFull = this.#sockets.getWebSockets().filter(isOpen).length >= MAX_WATCHERS;
     this.#sockets.acceptWebSocket(socket);
     socket.serializeAttachment(pass);
-    if (isFull) socket.close(LIVE_CLOSE.busy, "too many are watching");
+    if (isFull) socket.close(LIVE_CLOSE.busy, "too many watchers");
     return !isFull;
   }
 
@@ -51,7 +51,7 @@ export class Watchers {
     }
   }
 
-  /** Ends those whose token is not good any more. */
+  /** Closes the WebSockets whose token is no longer valid. */
   closeInvalid(state: (jti: string) => TokenState): void {
     for (const socket of this.#sockets.getWebSockets())
       if (state(passOf(socket).jti) !== "live") close(socket, "the token was revoked");
@@ -72,8 +72,8 @@ function isOpen({ readyState }: WebSocket): boolean {
 
 function close(socket: WebSocket, reason: string): void {
   try {
-    socket.close(LIVE_CLOSE.over, reason);
+    socket.close(LIVE_CLOSE.ended, reason);
   } catch {
-    // Closed by the other end already.
+    // Already closed by the other end.
   }
 }

@@ -2,31 +2,39 @@ import type { Mapping } from "../../shared/rule/mapping.ts";
 import type { Sql } from "./sql.ts";
 import type { IssuedToken } from "./tokens.ts";
 
-/** Milliseconds a site may be without agents before anybody hears of it: an update or a change of network is no news. */
+/**
+ * Milliseconds a site may be without agents before the webhook is notified, so that a restart or a change of network is not
+ * reported.
+ */
 const OFFLINE_AFTER_MS = 60_000;
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
-/** Days ahead that an end is told. Agents' tokens renew themselves long before: one that is this near has not. */
+/**
+ * Days before an expiry at which it is reported. An agent's token is normally renewed long before, so one this close has failed
+ * to.
+ */
 const WARN_DAYS = 7;
-/** Attempts at one message: after these a webhook that was away for a day has missed it. */
+/** Attempts to deliver one event, with doubled pauses: a webhook that is unreachable for a day misses it. */
 const MAX_TRIES = 12;
 const FIRST_RETRY_MS = 15_000;
 
-/** What a webhook is sent, as JSON. `text` is for people. */
+/** The JSON body sent to a webhook. `text`: a sentence for people. */
 export type WebhookEvent = {
   event: "site-offline" | "site-online" | "mapping-expires" | "token-expires" | "logins-refused";
-  /** ISO 8601: when it happened, or will. */
+  /** ISO 8601 time at which it happened or will happen. */
   at: string;
   site: string | null;
   subject: string;
   text: string;
 };
 
+/** `told`: the value of `online` that was last sent to the webhook. */
 type Presence = { site: string; online: number; since: number; told: number };
+/** `untold`: refused logins not yet reported to the webhook, the first at `since`. `told`: time of the last report. */
 type RefusedCount = { total: number; untold: number; since: number; told: number; source: string };
 type Waiting = { n: number; event: string; tries: number };
 
-/** What somebody wants to be told of, and has not been yet. Runs on alarms: while nothing is due, nothing runs. */
+/** The tables of events for the webhook: what was reported, what is waiting, and what will be due. */
 export class WebhookEvents {
   readonly #sql: Sql;
 
@@ -34,7 +42,7 @@ export class WebhookEvents {
     this.#sql = sql;
   }
 
-  /** A site has got its first agent, or lost its last. */
+  /** Notes that a site has got its first agent, or lost its last. */
   presence(site: string, isOnline: boolean, now: number): void {
     const online = isOnline ? 1 : 0;
     this.#sql.exec(
@@ -47,7 +55,7 @@ export class WebhookEvents {
     );
   }
 
-  /** Counts refused logins, the last of them from `source`. `hasWebhook`: the webhook is to hear of them. */
+  /** Counts refused logins, the last of them from `source`. `hasWebhook`: also queue them for the webhook. */
   refusedLogins(count: number, source: string, hasWebhook: boolean, now: number): void {
     const untold = hasWebhook ? count : 0;
     this.#sql.exec(
@@ -61,7 +69,7 @@ export class WebhookEvents {
     );
   }
 
-  /** How many logins were refused since this edge was made. */
+  /** Number of logins refused since this edge was created. */
   get refusedTotal(): number {
     return this.#refused?.total ?? 0;
   }
@@ -70,7 +78,7 @@ export class WebhookEvents {
     return this.#sql.exec<RefusedCount>("SELECT total, untold, since, told, source FROM refused_logins").toArray()[0];
   }
 
-  /** Puts the first into the outbox at once, and those that follow once an hour. */
+  /** Puts refused logins into the outbox: the first at once, later ones together once an hour. */
   #enqueueRefused(now: number): void {
     const refused = this.#refused;
     if (refused === undefined || refused.untold === 0 || now < refused.told + HOUR_MS) return;
@@ -84,16 +92,16 @@ export class WebhookEvents {
     this.#enqueue({ event: "logins-refused", at: iso(since), site: null, subject: source, text }, now);
   }
 
-  /** Puts what is due into the outbox. */
+  /** Puts all due events into the outbox. */
   enqueueDue(mappings: readonly Mapping[], tokens: readonly IssuedToken[], now: number): void {
     const changed = this.#sql
       .exec<Presence>("SELECT site, online, since, told FROM presence WHERE online != told")
       .toArray();
     for (const { site, online, since } of changed) {
-      // One that lies ahead is of a clock that was set back since.
+      // A `since` in the future was written before the clock was set back.
       if (online === 0 && since <= now && now - since < OFFLINE_AFTER_MS) continue;
       this.#sql.exec("UPDATE presence SET told = ? WHERE site = ?", online, site);
-      const what = online === 1 ? "is back" : "has no agent: nothing behind it can be reached";
+      const what = online === 1 ? "is back" : "has no agent: its targets can't be reached";
       this.#enqueue(
         {
           event: online === 1 ? "site-online" : "site-offline",
@@ -119,7 +127,7 @@ export class WebhookEvents {
     this.#sql.exec("DELETE FROM notices WHERE at < ?", now - 400 * DAY_MS);
   }
 
-  /** Hands out what is to be sent now. `send` answers whether it arrived. */
+  /** Sends the events that are due in the outbox. `send` returns true if the event arrived; otherwise it is retried later. */
   async deliver(send: (event: WebhookEvent) => Promise<boolean>, now: number): Promise<void> {
     for (const { n, event, tries } of this.#sql
       .exec<Waiting>("SELECT n, event, tries FROM outbox WHERE due <= ? ORDER BY n", now)
@@ -135,7 +143,7 @@ export class WebhookEvents {
     }
   }
 
-  /** When there will be something to do again; null while nothing is foreseen. */
+  /** Returns the time at which the next event or retry is due, in milliseconds since 1970; null if none is. */
   nextDue(mappings: readonly Mapping[], tokens: readonly IssuedToken[], now: number): number | null {
     const offline = this.#sql
       .exec<Presence>("SELECT site, online, since, told FROM presence WHERE online != told")
@@ -170,19 +178,19 @@ type Expiry = {
   what: string;
 };
 
-/** One end is told once; another date for the same thing is another end. */
+/** Identifies an expiry that is reported once; another date for the same subject is a new expiry. */
 function keyOf({ event, subject, at }: Expiry): string {
   return `${event} ${subject} ${at}`;
 }
 
-/** All ends that lie ahead. */
+/** Lists the expiries in the future. */
 function expiries(mappings: readonly Mapping[], tokens: readonly IssuedToken[], now: number): Expiry[] {
   const rules = mappings.flatMap(({ endpoint, site, expires }): Expiry[] =>
     expires === null
       ? []
       : [{ event: "mapping-expires", at: expires, site, subject: endpoint, what: `the mapping ${endpoint}` }],
   );
-  // Visitors' and administrators' tokens are short by intention.
+  // Visitor and admin tokens are short-lived on purpose.
   const lasting = tokens.filter(({ kind, revoked }) => revoked === null && (kind === "agent" || kind === "gateway"));
   const passes = lasting.map(({ kind, jti, sub, site, expires }): Expiry => ({
     event: "token-expires",

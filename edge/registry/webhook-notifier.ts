@@ -1,27 +1,27 @@
 import type { Store } from "./store.ts";
 import { sendWebhook } from "./webhook.ts";
 
-/** Tells a webhook what it is to be told, by alarms; does nothing at all where there is none. */
+/** Sends due events to the webhook, woken by alarms. Does nothing if no webhook is configured (`url` is ""). */
 export class WebhookNotifier {
   readonly #store: Store;
   readonly #url: string;
   readonly #wakeAt: (time: number) => Promise<void>;
 
-  /** `wakeAt` asks for a `deliver` at that time (milliseconds since 1970). */
+  /** `wakeAt` schedules a `deliver` at that time (milliseconds since 1970). */
   constructor(store: Store, url: string, wakeAt: (time: number) => Promise<void>) {
     this.#store = store;
     this.#url = url;
     this.#wakeAt = wakeAt;
   }
 
-  /** A site has got its first agent, or lost its last. */
+  /** Notes that a site has got its first agent, or lost its last. */
   async presence(site: string, isOnline: boolean, now: number): Promise<void> {
     if (this.#url === "") return;
     this.#store.webhookEvents.presence(site, isOnline, now);
     await this.schedule(now);
   }
 
-  /** Asks to be woken when there is something to tell. */
+  /** Schedules a wake-up for the next due event. */
   async schedule(now: number): Promise<void> {
     if (this.#url === "") return;
     const { webhookEvents, mappings, tokens } = this.#store;
@@ -29,6 +29,7 @@ export class WebhookNotifier {
     if (next !== null) await this.#wakeAt(next);
   }
 
+  /** Sends the due events, then schedules the next wake-up. */
   async deliver(now: number): Promise<void> {
     if (this.#url === "") return;
     const { webhookEvents, mappings, tokens } = this.#store;

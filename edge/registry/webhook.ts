@@ -2,7 +2,7 @@ import type { WebhookEvent } from "./webhook-events.ts";
 
 const TIMEOUT_MS = 10_000;
 
-/** Sends one event; answers whether it was taken. Where it goes may be a secret, so it is not logged. */
+/** Sends one event; returns true if the webhook accepted it. Does not log the URL, which may be a secret. */
 export async function sendWebhook(url: string, event: WebhookEvent): Promise<boolean> {
   try {
     const response = await fetch(url, {
@@ -16,7 +16,7 @@ export async function sendWebhook(url: string, event: WebhookEvent): Promise<boo
     if (response.ok) return true;
     console.warn(`the webhook answered ${response.status} to ${event.event}`);
   } catch (error) {
-    console.warn(`the webhook could not be reached: ${error instanceof Error ? error.message : String(error)}`);
+    console.warn(`the webhook can't be reached: ${error instanceof Error ? error.message : String(error)}`);
   }
   return false;
 }

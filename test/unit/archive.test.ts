@@ -80,7 +80,7 @@ test.each<[table: string, changes: Record<string, unknown>, said: string]>([
     { rule: JSON.stringify({ ...RULE, endpoint: "8081/tcp" }) },
     "mappings.1.rule: mapping 2: 8081-8089/tcp overlaps with mapping 1",
   ],
-  ["mappings", { id: 2 }, "mappings.1.id: is there twice"],
+  ["mappings", { id: 2 }, "mappings.1.id: is a duplicate"],
   ["mappings", { id: 0 }, "mappings.0.id"],
   ["mappings", { id: 1.5 }, "mappings.0.id"],
   ["mappings", { created: 9e15 }, "mappings.0.created"],
@@ -98,7 +98,7 @@ test.each<[table: string, changes: Record<string, unknown>, said: string]>([
   ["grants", { ipv4: "203.0.113.009" }, "grants.0.ipv4"],
   ["grants", { ipv4: "2001:db8::1" }, "grants.0.ipv4"],
   ["grants", { ipv6: "203.0.113.9" }, "grants.0.ipv6"],
-  ["grants", { ipv6: "2001:DB8::1" }, "grants.0.ipv6: is to be written 2001:db8::1"],
+  ["grants", { ipv6: "2001:DB8::1" }, "grants.0.ipv6: must be written 2001:db8::1"],
   ["grants", { recipient: 5 }, "grants.0.recipient"],
   ["tokens", { claims: "5" }, "tokens.0.claims"],
   ["tokens", { claims: "{" }, "tokens.0.claims"],
@@ -106,7 +106,7 @@ test.each<[table: string, changes: Record<string, unknown>, said: string]>([
   ["tokens", { kind: "visitor" }, "tokens.0.claims"],
   ["tokens", { kind: "root" }, "tokens.0.kind"],
   ["tokens", { sub: "admin:other" }, "tokens.0.claims: sub is agent:lab:"],
-  ["tokens", { site: "shop" }, "tokens.0.claims: site is lab in them, not shop"],
+  ["tokens", { site: "shop" }, "tokens.0.claims: site is lab in the claims, not shop"],
   ["tokens", { site: null }, "tokens.0.claims: site"],
   ["tokens", { expires: NOW + 1e12 }, "tokens.0.claims: expires"],
   ["tokens", { issued: 5 }, "tokens.0.claims: issued"],
@@ -150,7 +150,7 @@ test.each([
   tables[table] = [...rows, { ...rows[0] }];
   const parsed = Archive.safeParse({ ...document, tables });
   expect(parsed.error?.issues.map(({ path, message }) => `${path.join(".")}: ${message}`)).toContainEqual(
-    expect.stringMatching(new RegExp(`^tables\\.${table}\\.${rows.length}\\.\\w+: .*(twice|overlaps)`)),
+    expect.stringMatching(new RegExp(`^tables\\.${table}\\.${rows.length}\\.\\w+: .*(duplicate|overlaps)`)),
   );
 });
 
