@@ -22,8 +22,9 @@ export function forgetRoutes(): void {
 }
 
 /**
- * Returns the route of a port; null if it has none. A route that would be refused is always fetched after this call, so a new
- * mapping or a site's first agent counts at once. Visits share no promise: a visit that has ended never gets its answer.
+ * Returns the route of a port; null if it has none. Returns null, or a route whose relay no agent has reached yet, only from an
+ * answer asked for after this call, so a new mapping or a site's first agent counts at once. Visits share no promise, because the
+ * answer to a visit that has ended never arrives.
  * Rejects if the registry can't be reached and no route is cached.
  */
 export async function routePort(env: Env, port: number, transport: "tcp" | "udp"): Promise<ReadRoute | null> {

@@ -106,10 +106,10 @@ export class Connections {
       sites.map((own) => own.reduce((sum, group) => sum + group.count, 0)),
       most,
     );
-    for (const [index, own] of sites.entries()) {
+    for (const [siteIndex, own] of sites.entries()) {
       const kept = fairShares(
         own.map((group) => group.count),
-        shares[index] ?? 0,
+        shares[siteIndex] ?? 0,
       );
       for (const [index, group] of own.entries()) this.#forgetOldest(group, group.count - (kept[index] ?? 0));
     }

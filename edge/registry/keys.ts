@@ -25,7 +25,7 @@ export class Keys {
     this.#sql = sql;
   }
 
-  /** Returns the key to sign with: the newest, or a new one if that is older than `SIGNS_FOR_MS` or has no private half. */
+  /** Returns the newest key with a private half, or a new key if there is none or it is older than `SIGNS_FOR_MS`. */
   async current(now: number): Promise<SigningKey> {
     const newest = this.#rows().flatMap(signingKey)[0];
     if (newest !== undefined && now < newest.created + SIGNS_FOR_MS) return newest.key;

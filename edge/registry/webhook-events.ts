@@ -10,8 +10,8 @@ const OFFLINE_AFTER_MS = 60_000;
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
 /**
- * Days before an expiry at which it is reported. An agent's token is normally renewed long before, so one this close has failed
- * to.
+ * Days before an expiry at which it is reported. Agents renew their tokens long before, so a token this close to its end was not
+ * renewed.
  */
 const WARN_DAYS = 7;
 /** Attempts to deliver one event, with doubled pauses: a webhook that is unreachable for a day misses it. */
