@@ -1,4 +1,4 @@
-import { Crowd } from "../crowd.ts";
+import { JournalQueue } from "../journal-queue.ts";
 import type { ConnectionRecord } from "../registry/types.ts";
 
 /**
@@ -15,7 +15,7 @@ type Deliver = (records: ConnectionRecord[]) => Promise<unknown>;
 export class Refusals {
   readonly #now: () => number;
   readonly #pause: (ms: number) => Promise<void>;
-  readonly #waiting = new Crowd();
+  readonly #waiting = new JournalQueue();
   #delivered = Number.NEGATIVE_INFINITY;
   #since = Number.NEGATIVE_INFINITY;
 

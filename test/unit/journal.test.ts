@@ -7,7 +7,7 @@ import { RefusedLogins } from "../../edge/registry/refused-logins.ts";
 import { DEFAULT_RETENTION, type Retention } from "../../edge/registry/retention.ts";
 import { Store } from "../../edge/registry/store.ts";
 import type { ConnectionRecord } from "../../edge/registry/types.ts";
-import { Crowd } from "../../edge/crowd.ts";
+import { JournalQueue } from "../../edge/journal-queue.ts";
 import { sqlStore } from "../support/sql.ts";
 
 const NOW = Date.UTC(2026, 10, 22);
@@ -188,7 +188,7 @@ test("a site with one mapping keeps as much as one with a hundred", () => {
 });
 
 test("of connections on their way, those of the mapping that has most are dropped, and the rest stay in order", () => {
-  const crowd = new Crowd(100);
+  const crowd = new JournalQueue(100);
   for (let n = 0; n < 30; n += 1) crowd.add(connection(n, { mapping: 1 + (n % 3) }));
   for (let n = 0; n < 1_000; n += 1) crowd.add(connection(100 + n, { mapping: 9 }));
   for (let n = 0; n < 30; n += 1) crowd.add(connection(2_000 + n, { mapping: 1 + (n % 3) }));

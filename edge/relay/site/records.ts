@@ -1,4 +1,4 @@
-import { Crowd } from "../../crowd.ts";
+import { JournalQueue } from "../../journal-queue.ts";
 import type { ConnectionRecord } from "../../registry/types.ts";
 import type { Refusal } from "../types.ts";
 
@@ -11,7 +11,7 @@ export class Records {
   /** Other instances of this object, before and after, have another one. */
   readonly #prefix = crypto.randomUUID().slice(0, 8);
   #named = 0;
-  readonly #waiting = new Crowd();
+  readonly #waiting = new JournalQueue();
   #timer: ReturnType<typeof setTimeout> | undefined;
   readonly #deliver: (records: ConnectionRecord[]) => Promise<void>;
 

@@ -8,7 +8,7 @@ const MOST_KINDS = 20;
 const MOST_ALIKE = 8;
 
 /** Records waiting to be written to the journal. Similar refusals become one record with a count, so a flood of them takes a few lines. */
-export class Crowd {
+export class JournalQueue {
   /** Records dropped because too many waited. */
   dropped = 0;
   readonly #most: number;
