@@ -3,7 +3,7 @@ import * as z from "zod";
 import type { ApplyAnswer, MappingAnswer, MappingList, RemovedAnswer } from "../../shared/rule/api.ts";
 import type { Mapping } from "../../shared/rule/mapping.ts";
 import { differences } from "../../shared/rule/register.ts";
-import { whyUnreachable } from "./relays.ts";
+import { unreachableReason } from "./relays.ts";
 import { parsed } from "../../shared/rule/parsed.ts";
 import { warnings } from "../../shared/rule/warnings.ts";
 import type { BodyRule } from "../body.ts";
@@ -99,7 +99,7 @@ async function otherWarnings(c: ApiContext, outcome: Outcome<Mapping>): Promise<
 /** Warns when no online agent of the site may dial the target. */
 async function agentWarnings({ env }: ApiContext, { site: name, target }: Mapping): Promise<string[]> {
   const site = (await registryOf(env).sites()).find((each) => each.name === name);
-  const why = site === undefined ? null : await whyUnreachable(env, site, target);
+  const why = site === undefined ? null : await unreachableReason(env, site, target);
   return why === null ? [] : [`${why}. Give the site an agent that may: sallyport token agent ${name} --target ...`];
 }
 

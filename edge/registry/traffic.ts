@@ -1,4 +1,4 @@
-import type { Moved } from "../relay/site/traffic-report.ts";
+import type { MappingBytes } from "../relay/site/traffic-report.ts";
 import type { Sql } from "./sql.ts";
 
 /** Minutes of traffic kept for each mapping. */
@@ -16,7 +16,7 @@ export class TrafficTable {
     this.#sql = sql;
   }
 
-  add(moved: readonly Moved[], now: number): void {
+  add(moved: readonly MappingBytes[], now: number): void {
     if (moved.length === 0) return;
     const minute = Math.floor(now / MINUTE_MS);
     for (const { mapping, bytesIn, bytesOut } of moved) {

@@ -11,7 +11,7 @@ import type { ConnectionRecord, SiteRules } from "../registry/types.ts";
 import type { Env } from "../env.ts";
 import type { SiteRelay } from "../registry/site-relay.ts";
 import { registryOf } from "../registry/stub.ts";
-import { Forwarded } from "./doors/forwarded.ts";
+import { CallerDoor } from "./doors/caller-door.ts";
 import { decodeHttpVisit } from "./doors/http-visit.ts";
 import { HttpDoor } from "./doors/http.ts";
 import { probe } from "./doors/probe.ts";
@@ -20,24 +20,24 @@ import { serveTcp } from "./doors/tcp.ts";
 import { graceOf } from "./grace.ts";
 import { PASS_HEADER, type LanePass } from "./lanes/attachment.ts";
 import { laneOf, Lanes, type End } from "./lanes/lanes.ts";
-import { Silence } from "./lanes/silence.ts";
+import { SilentLanes } from "./lanes/silent-lanes.ts";
 import { Meter } from "./meter.ts";
-import { receive, type Post } from "./receive.ts";
-import { Reception } from "./reception.ts";
+import { receive, type Handlers } from "./receive.ts";
+import { Presence } from "./presence.ts";
 import { Renewals } from "./renewals.ts";
 import { Agents } from "./site/agents.ts";
-import { Cuts, keepOf, type Noted } from "./site/cuts.ts";
-import { endedBy, endOfToken, nextEnd } from "./site/expiry.ts";
+import { Cuts, keepRuleOf, type StoredCut } from "./site/cuts.ts";
+import { expiredMappings, closeForExpiry, nextExpiry } from "./site/expiry.ts";
 import { Memory } from "./site/memory.ts";
 import { Rates } from "./site/rates.ts";
-import { Reach } from "./site/reach.ts";
+import { ReachableTargets } from "./site/reachable-targets.ts";
 import { Records } from "./site/records.ts";
-import { tellAll } from "./site/routes.ts";
+import { sendRoutesToAll } from "./site/routes.ts";
 import { Rules } from "./site/rules.ts";
 import { Sessions } from "./site/sessions.ts";
 import { Shares } from "./site/shares.ts";
 import type { Site } from "./site/site.ts";
-import { Spending } from "./site/spending.ts";
+import { TokenUsage } from "./site/token-usage.ts";
 import { Traffic } from "./site/traffic.ts";
 import { Visits } from "./site/visits.ts";
 import { measure, statusOf } from "./status.ts";
@@ -54,13 +54,13 @@ export class Relay extends DurableObject<Env> implements SiteRelay {
   readonly #site: Site;
   readonly #httpDoor: HttpDoor;
   readonly #meter = new Meter();
-  readonly #reception: Reception;
+  readonly #presence: Presence;
   /** Who is handed what lanes bring. */
-  readonly #post: Post;
+  readonly #handlers: Handlers;
   readonly #memory: Memory;
-  readonly #silence: Silence;
+  readonly #silentLanes: SilentLanes;
   /** What the alarm is known to be set to; undefined after hibernation. */
-  #foreseen: number | null | undefined;
+  #alarmAt: number | null | undefined;
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
@@ -73,25 +73,25 @@ export class Relay extends DurableObject<Env> implements SiteRelay {
     this.#memory = new Memory(ctx.storage, env.SELF_HOSTED === "1" ? ctx.id.toString() : "");
     const sessions = new Sessions({
       lanes,
-      ended: (slot) => this.#reception.forget(slot),
+      ended: (slot) => this.#presence.forget(slot),
       tick: () => this.#tick(Date.now()),
       budget: () => shares.own,
-      demands: () => this.#reception.redivide(),
+      demands: () => this.#presence.redivide(),
       graceMs,
     });
     const rules = new Rules(this.#memory);
     const records = new Records((ended) => this.#report(ended));
-    const spending = new Spending({
+    const tokenUsage = new TokenUsage({
       tell: (told) => registryOf(env).spend(told),
       over: (jti) => this.cutToken(jti, "the token has carried all it may"),
     });
     const traffic = new Traffic();
-    const reach = new Reach(this.#memory);
+    const reachable = new ReachableTargets(this.#memory);
     const agents = new Agents({
       lanes,
-      reach,
+      reachable,
       streams: (slot) => sessions.streams(slot),
-      heard: (lane) => this.#silence.heard(lane, Date.now()),
+      lastHeard: (lane) => this.#silentLanes.lastHeard(lane, Date.now()),
     });
     this.#site = {
       rules,
@@ -99,9 +99,9 @@ export class Relay extends DurableObject<Env> implements SiteRelay {
       lanes,
       agents,
       sessions,
-      visits: new Visits({ rules, records, spending, traffic }),
+      visits: new Visits({ rules, records, tokenUsage, traffic }),
       rates: new Rates(),
-      spending,
+      tokenUsage,
       records,
       traffic,
       ready: () => this.#ready(),
@@ -111,18 +111,18 @@ export class Relay extends DurableObject<Env> implements SiteRelay {
     const renewals = new Renewals({
       lanes,
       renew: (jti) => registryOf(env).renewToken(jti),
-      dismiss: (lane, code, reason) => this.#reception.dismiss(lane, code, reason),
+      dismiss: (lane, code, reason) => this.#presence.dismiss(lane, code, reason),
     });
-    this.#reception = new Reception({
+    this.#presence = new Presence({
       boot: this.#boot,
       instance: this.#instance,
       graceMs,
       site: this.#site,
       memory: this.#memory,
-      reach,
+      reachable,
       shares,
       refresh: () => ctx.waitUntil(this.#refresh()),
-      entered: () => ctx.waitUntil(this.#foresee()),
+      entered: () => ctx.waitUntil(this.#scheduleAlarm()),
       // Out of reach, the registry is told when an agent is back: then all is well anyway.
       left: (count) => {
         if (count > 0 && !this.#isWatched) return;
@@ -130,15 +130,15 @@ export class Relay extends DurableObject<Env> implements SiteRelay {
         ctx.waitUntil(told.catch(() => undefined));
       },
     });
-    this.#silence = new Silence({
+    this.#silentLanes = new SilentLanes({
       lanes,
-      pinged: ({ socket }) => ctx.getWebSocketAutoResponseTimestamp(socket)?.getTime() ?? 0,
-      dismiss: (lane, code, reason) => this.#reception.dismiss(lane, code, reason),
+      lastPing: ({ socket }) => ctx.getWebSocketAutoResponseTimestamp(socket)?.getTime() ?? 0,
+      dismiss: (lane, code, reason) => this.#presence.dismiss(lane, code, reason),
     });
-    this.#post = {
+    this.#handlers = {
       site: this.#site,
-      reception: this.#reception,
-      forwarded: new Forwarded(this.#site),
+      presence: this.#presence,
+      callerDoor: new CallerDoor(this.#site),
       renew: (lane) => ctx.waitUntil(renewals.renew(lane)),
     };
   }
@@ -146,7 +146,7 @@ export class Relay extends DurableObject<Env> implements SiteRelay {
   /** A visitor's request, or a lane that the Worker has let through. */
   override async fetch(request: Request): Promise<Response> {
     this.#meter.request(Date.now());
-    this.#look(Date.now());
+    this.#checkOverdue(Date.now());
     const visit = decodeHttpVisit(request.url);
     if (visit !== undefined) return this.#httpDoor.serve(visit, request);
     const pass = JSON.parse(request.headers.get(PASS_HEADER) ?? "null") as LanePass | null;
@@ -158,7 +158,7 @@ export class Relay extends DurableObject<Env> implements SiteRelay {
     socket.serializeAttachment({ ...pass, since: Date.now(), ready: null });
     const lane = this.#site.lanes.add(socket);
     lane.expectHello(HELLO_PATIENCE_MS, () =>
-      this.#reception.dismiss(lane, LANE_CLOSE.helloTimeout, "no HELLO in time"),
+      this.#presence.dismiss(lane, LANE_CLOSE.helloTimeout, "no HELLO in time"),
     );
     return new Response(null, {
       status: 101,
@@ -168,14 +168,14 @@ export class Relay extends DurableObject<Env> implements SiteRelay {
   }
 
   /** For the Worker: resolves when it is to break off the WebSocket that it gave this key. */
-  severed(key: string): Promise<void> {
-    return this.#httpDoor.severed(key);
+  abortDue(key: string): Promise<void> {
+    return this.#httpDoor.abortDue(key);
   }
 
   /** A visitor at one of the Worker's TCP ports, handed over by `stub.connect(name)`. */
   override async connect(socket: Socket): Promise<void> {
     this.#meter.request(Date.now());
-    this.#look(Date.now());
+    this.#checkOverdue(Date.now());
     const { localAddress } = await socket.opened;
     const visit = decodeVisit(localAddress ?? "");
     if (visit === null) return void (await socket.close());
@@ -188,8 +188,8 @@ export class Relay extends DurableObject<Env> implements SiteRelay {
     const now = Date.now();
     this.#meter.message(now);
     lane.heardAt = now;
-    this.#look(now);
-    receive(this.#post, lane, message);
+    this.#checkOverdue(now);
+    receive(this.#handlers, lane, message);
   }
 
   override webSocketClose(socket: WebSocket, code: number): void {
@@ -201,12 +201,12 @@ export class Relay extends DurableObject<Env> implements SiteRelay {
       // Closed by us before.
     }
     this.#site.lanes.gone(socket);
-    this.#reception.gone(socket);
+    this.#presence.gone(socket);
   }
 
   override webSocketError(socket: WebSocket): void {
     this.#site.lanes.gone(socket);
-    this.#reception.gone(socket);
+    this.#presence.gone(socket);
   }
 
   /** New rules from the registry: they apply to new streams at once, and end what they no longer allow. */
@@ -217,34 +217,34 @@ export class Relay extends DurableObject<Env> implements SiteRelay {
       this.#cut({ mapping: mapping.id, code: "cut", reason: "the mapping was removed" });
     for (const grant of changes.grants) this.#cut({ grant, code: "cut", reason: "the grant has ended" });
     for (const jti of changes.revoked) this.cutToken(jti);
-    for (const mapping of changes.narrowed) this.#narrow(mapping);
-    this.#site.visits.judgeAgain(Date.now());
-    tellAll(this.#site);
-    this.ctx.waitUntil(this.#foresee());
+    for (const mapping of changes.narrowed) this.#cutNarrowed(mapping);
+    this.#site.visits.recheck(Date.now());
+    sendRoutesToAll(this.#site);
+    this.ctx.waitUntil(this.#scheduleAlarm());
   }
 
   /** A mapping or a token has ended by itself: what is open behind it is cut, and callers close its ports. */
   override async alarm(): Promise<void> {
     const now = Date.now();
-    this.#foreseen = undefined;
-    this.#silence.look(now);
-    const ended = endedBy(this.#site.rules.current, now);
+    this.#alarmAt = undefined;
+    this.#silentLanes.check(now);
+    const ended = expiredMappings(this.#site.rules.current, now);
     for (const mapping of ended) this.#cut({ mapping, code: "cut", reason: "the mapping has expired" });
-    if (ended.length > 0) tellAll(this.#site);
+    if (ended.length > 0) sendRoutesToAll(this.#site);
     for (const lane of [...this.#site.lanes.all()]) {
-      const end = endOfToken(lane.attachment, now);
-      if (end !== undefined) this.#reception.dismiss(lane, ...end);
+      const end = closeForExpiry(lane.attachment, now);
+      if (end !== undefined) this.#presence.dismiss(lane, ...end);
     }
-    await this.#foresee();
+    await this.#scheduleAlarm();
   }
 
   /** Wakes this object when the next mapping or token ends; and, where a webhook is to tell of it, to see whether agents are silent. */
-  async #foresee(): Promise<void> {
+  async #scheduleAlarm(): Promise<void> {
     const now = Date.now();
-    const silent = this.env.WEBHOOK_URL ? this.#silence.next(now) : null;
-    const next = earliest(nextEnd(this.#site.rules.current, this.#site.lanes.all(), now), silent);
-    if (next === this.#foreseen) return;
-    this.#foreseen = next;
+    const silent = this.env.WEBHOOK_URL ? this.#silentLanes.nextCheck(now) : null;
+    const next = earliest(nextExpiry(this.#site.rules.current, this.#site.lanes.all(), now), silent);
+    if (next === this.#alarmAt) return;
+    this.#alarmAt = next;
     await this.#memory.alarm(next);
   }
 
@@ -257,7 +257,7 @@ export class Relay extends DurableObject<Env> implements SiteRelay {
       const { kind, ready } = lane.attachment;
       if (kind === "agent" && ready !== null)
         this.#site.sessions.drop(ready.number, { code: "cut", reason: "the agent's token was revoked" });
-      this.#reception.dismiss(lane, LANE_CLOSE.token, reason);
+      this.#presence.dismiss(lane, LANE_CLOSE.token, reason);
     }
   }
 
@@ -274,16 +274,18 @@ export class Relay extends DurableObject<Env> implements SiteRelay {
 
   async status(): Promise<RelayStatus> {
     const now = Date.now();
-    this.#look(now);
+    this.#checkOverdue(now);
     await measure(this.#site.lanes);
     return {
       instance: this.#instance,
       boot: this.#boot,
       revision: this.#site.rules.revision,
       agents: this.#site.lanes.agents
-        .filter((end) => !this.#silence.isGone(end, now))
+        .filter((end) => !this.#silentLanes.isEndSilent(end, now))
         .map((end) => ({ ...statusOf(end), streams: this.#site.sessions.streams(end.number) })),
-      callers: this.#site.lanes.callers.filter((end) => !this.#silence.isGone(end, now)).map((end) => statusOf(end)),
+      callers: this.#site.lanes.callers
+        .filter((end) => !this.#silentLanes.isEndSilent(end, now))
+        .map((end) => statusOf(end)),
       droppedDatagrams: this.#site.lanes.droppedDatagrams,
       live: this.#site.visits.live,
       refusals: Object.fromEntries(this.#site.records.refusals),
@@ -295,21 +297,21 @@ export class Relay extends DurableObject<Env> implements SiteRelay {
   }
 
   /** Why no agent dials a target of a mapping; null when one may, or none is online. */
-  whyUnreachable(target: string): string | null {
-    return this.#site.agents.whyUnreachable(known(parseTarget(target)));
+  unreachableReason(target: string): string | null {
+    return this.#site.agents.unreachableReason(known(parseTarget(target)));
   }
 
   #unreachable(): Record<string, string> {
     const { rules, agents } = this.#site;
     const whys = rules.current.mappings.map(
-      ({ mapping, target }) => [String(mapping.id), agents.whyUnreachable(target)] as const,
+      ({ mapping, target }) => [String(mapping.id), agents.unreachableReason(target)] as const,
     );
     return Object.fromEntries(whys.flatMap(([id, why]) => (why === null ? [] : [[id, why]])));
   }
 
   /** A second has passed, and there are visitors. */
   #tick(now: number): void {
-    this.#look(now);
+    this.#checkOverdue(now);
     this.#site.visits.sweep(now);
     this.#site.traffic.look(this.#site.visits.live);
     // What is not told now is told with the next.
@@ -351,25 +353,25 @@ export class Relay extends DurableObject<Env> implements SiteRelay {
 
   /** Ends what a rule, grant or token allowed: here, at the agents, and at agents that are away once they are back. */
   #cut(cut: Cut): void {
-    this.#note(cut);
-    this.#tell(cut, this.#site.lanes.ends);
+    this.#storeCut(cut);
+    this.#sendCut(cut, this.#site.lanes.ends);
     this.#site.visits.cut(cut);
   }
 
   /** A rule lets in fewer visitors than before. The agents judge again what clients and gateways have open, of which a relay knows nothing. */
-  #narrow(mapping: Mapping): void {
+  #cutNarrowed(mapping: Mapping): void {
     const cut = { mapping: mapping.id, code: "cut", reason: "no longer allowed: the rule has changed" };
-    this.#note({ ...cut, narrowed: true });
-    this.#tell({ ...cut, keep: keepOf(mapping) }, this.#site.lanes.agents);
+    this.#storeCut({ ...cut, narrowed: true });
+    this.#sendCut({ ...cut, keep: keepRuleOf(mapping) }, this.#site.lanes.agents);
   }
 
-  #note(cut: Noted): void {
+  #storeCut(cut: StoredCut): void {
     const { cuts, lanes } = this.#site;
     const told = lanes.agents.map(({ incarnation }) => incarnation);
     cuts.add(cut, told, Date.now());
   }
 
-  #tell(cut: Cut, ends: readonly End[]): void {
+  #sendCut(cut: Cut, ends: readonly End[]): void {
     const frame = encodeControl(TYPE.CUT, cut);
     for (const end of ends) laneOf(end, 0)?.send(frame);
   }
@@ -378,14 +380,14 @@ export class Relay extends DurableObject<Env> implements SiteRelay {
    * Finds what should have been noticed by now: silent lanes; and ends that have come, if the clock was set on, since an alarm of
    * workerd waits for as long as was said when it was set.
    */
-  #look(now: number): void {
-    this.#silence.look(now);
-    if (typeof this.#foreseen === "number" && this.#foreseen <= now) this.ctx.waitUntil(this.alarm());
+  #checkOverdue(now: number): void {
+    this.#silentLanes.check(now);
+    if (typeof this.#alarmAt === "number" && this.#alarmAt <= now) this.ctx.waitUntil(this.alarm());
   }
 
   /** Resolves when an agent comes, or shows that it is there; or when waiting for one is pointless. */
   #arrival(): Promise<void> {
-    return this.#site.lanes.agents.length === 0 ? this.#reception.arrival() : measure(this.#site.lanes);
+    return this.#site.lanes.agents.length === 0 ? this.#presence.arrival() : measure(this.#site.lanes);
   }
 }
 

@@ -1,6 +1,6 @@
 import { type Address } from "../address/address.ts";
 import { allows, cidrContains, isWide } from "../address/cidr.ts";
-import type { Keep } from "../wire/control.ts";
+import type { KeepRule } from "../wire/control.ts";
 import type { Failure } from "../wire/errors.ts";
 import { admits, type Grant } from "./grant.ts";
 import type { Mapping } from "./mapping.ts";
@@ -43,7 +43,7 @@ export function staysOpen(
 }
 
 /** Whether a changed rule may keep visitors out that the former one let in. */
-export function narrows(before: Keep, now: Keep): boolean {
+export function narrows(before: KeepRule, now: KeepRule): boolean {
   if (before.access === "public" && now.access === "token") return true;
   if (now.deny.some((each) => !before.deny.includes(each))) return true;
   if (now.maxStreams !== null && (before.maxStreams === null || now.maxStreams < before.maxStreams)) return true;

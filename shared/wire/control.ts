@@ -73,13 +73,13 @@ export const Goaway = z.object({ code: text, reason: text });
 export type Goaway = z.infer<typeof Goaway>;
 
 /** The parts of a mapping's rule by which streams that are open are judged again. */
-export const Keep = z.object({
+export const KeepRule = z.object({
   access: z.enum(["public", "token"]),
   allow: z.array(text),
   deny: z.array(text),
   maxStreams: count.nullable(),
 });
-export type Keep = z.infer<typeof Keep>;
+export type KeepRule = z.infer<typeof KeepRule>;
 
 /** Ends all streams that a removed rule allowed. It names exactly one subject. */
 export const Cut = z
@@ -91,7 +91,7 @@ export const Cut = z
      * With `mapping`: its rule has changed, and streams that it still allows stay open. Agents that don't know this field end
      * all of them.
      */
-    keep: Keep.optional(),
+    keep: KeepRule.optional(),
     code: text,
     reason: z.string().max(300),
   })

@@ -53,7 +53,7 @@ export const VULNERABILITIES: readonly Vulnerability[] = [
   },
   {
     name: "a lane's kind is what it says, not what its token says",
-    file: "edge/relay/hellos.ts",
+    file: "edge/relay/hello-policy.ts",
     find: "if (hello.kind !== pass.kind) return",
     put: "if (hello.kind === undefined) return",
     test: [SCOPE, "a caller that speaks as an agent or a relay is cut off"],
@@ -75,14 +75,14 @@ export const VULNERABILITIES: readonly Vulnerability[] = [
   {
     name: "what is open outlives the rules that allowed it",
     file: "edge/relay/relay.ts",
-    find: "this.#site.visits.judgeAgain(Date.now());",
+    find: "this.#site.visits.recheck(Date.now());",
     put: "",
     test: ["test/system/narrowing.test.ts", "what a narrower rule lets in no more ends at every door"],
   },
   {
     name: "agents hear nothing of a narrower rule",
     file: "edge/relay/relay.ts",
-    find: "for (const mapping of changes.narrowed) this.#narrow(mapping);",
+    find: "for (const mapping of changes.narrowed) this.#cutNarrowed(mapping);",
     put: "",
     test: ["test/system/narrowing.test.ts", "what a narrower rule lets in no more ends at every door"],
   },
@@ -144,7 +144,7 @@ export const VULNERABILITIES: readonly Vulnerability[] = [
   },
   {
     name: "a client states the visitor's address",
-    file: "edge/relay/doors/forwarded.ts",
+    file: "edge/relay/doors/caller-door.ts",
     find: 'if (kind === "gateway") {',
     put: 'if (kind === "gateway" || open.visitor !== "") {',
     test: [SCOPE, "only a gateway may state a visitor's address; for a client the relay writes the lane's own"],
@@ -158,7 +158,7 @@ export const VULNERABILITIES: readonly Vulnerability[] = [
   },
   {
     name: "an agent reports on mappings of other sites",
-    file: "edge/relay/doors/forwarded.ts",
+    file: "edge/relay/doors/caller-door.ts",
     find: "if (rules.byId(record.mapping) === undefined && !cuts.has(record.mapping, now)) return;",
     put: "",
     test: [LANES, "whatever an agent says costs its own lane at most"],
@@ -172,8 +172,8 @@ export const VULNERABILITIES: readonly Vulnerability[] = [
   },
   {
     name: "a rule removed while the agent is away is not cut",
-    file: "edge/relay/reception.ts",
-    find: 'if (known === undefined && end.kind === "agent") this.#catchUp(lane, end);',
+    file: "edge/relay/presence.ts",
+    find: 'if (existing === undefined && end.kind === "agent") this.#catchUp(lane, end);',
     put: "",
     test: ["test/system/cut-while-away.test.ts", "a rule removed while its agent is away"],
   },
@@ -451,10 +451,10 @@ export const VULNERABILITIES: readonly Vulnerability[] = [
   },
   {
     name: "what a lane's end does not read is piled up without end",
-    file: "edge/relay/lanes/accounts.ts",
-    find: "return this.bytes > MOST_BYTES;",
+    file: "edge/relay/lanes/identity-backlogs.ts",
+    find: "return this.bytes > MAX_BYTES;",
     put: "return this.bytes < 0;",
-    test: ["test/unit/relay-budgets.test.ts", "an account is one for all lanes of an identity"],
+    test: ["test/unit/relay-budgets.test.ts", "a backlog is one for all lanes of an identity"],
   },
   {
     name: "one token's many ends take everybody's budget",

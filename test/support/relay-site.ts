@@ -12,10 +12,10 @@ export async function relayPart<T>(file: string): Promise<T> {
 type New<T> = new (...parts: never[]) => T;
 const { Rules } = await relayPart<{ Rules: New<object> }>("site/rules.ts");
 const { Agents } = await relayPart<{ Agents: New<{ drain: (slot: number) => void }> }>("site/agents.ts");
-const { Visits } = await relayPart<{ Visits: New<{ judgeAgain: (now: number) => void; live: object[] }> }>(
+const { Visits } = await relayPart<{ Visits: New<{ recheck: (now: number) => void; live: object[] }> }>(
   "site/visits.ts",
 );
-const { Reach } = await relayPart<{ Reach: New<object> }>("site/reach.ts");
+const { ReachableTargets } = await relayPart<{ ReachableTargets: New<object> }>("site/reachable-targets.ts");
 const { Rates } = await relayPart<{ Rates: New<object> }>("site/rates.ts");
 
 export type Ruling = {
@@ -81,7 +81,7 @@ export function relaySite(ruling: Partial<Ruling>, agents: readonly AgentLike[],
     caller: (number: number) => ({ number }),
   };
   const rules = make(Rules, memory);
-  const spending = { isOver: (token: string) => held.spent.includes(token), count: () => undefined };
+  const tokenUsage = { isOver: (token: string) => held.spent.includes(token), count: () => undefined };
   const records = { name: () => `ref-${opened.length}`, add: (record: Recorded) => void recorded.push(record) };
   const traffic = { look: () => undefined, add: () => undefined };
   const sessions = {
@@ -95,14 +95,14 @@ export function relaySite(ruling: Partial<Ruling>, agents: readonly AgentLike[],
     lanes,
     agents: make(Agents, {
       lanes,
-      reach: make(Reach, memory),
+      reachable: make(ReachableTargets, memory),
       streams: () => 0,
-      heard: (lane: { heardAt: number }) => lane.heardAt,
+      lastHeard: (lane: { heardAt: number }) => lane.heardAt,
     }),
     sessions,
-    visits: make(Visits, { rules, records, spending, traffic }),
+    visits: make(Visits, { rules, records, tokenUsage, traffic }),
     rates: make(Rates, undefined),
-    spending,
+    tokenUsage,
     records,
     traffic,
     ready: () => Promise.resolve(),

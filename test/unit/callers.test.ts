@@ -5,12 +5,12 @@ import { OPEN_BURST, OPENS_PER_SECOND } from "../../shared/wire/limits.ts";
 import { decodeFailure, encodeOpen } from "../../shared/wire/open.ts";
 
 type Lane = { attachment: object; opens: object; send: (frame: Uint8Array) => void };
-type ForwardedClass = new (site: object) => { open: (lane: Lane, frame: Frame) => void };
+type CallerDoorClass = new (site: object) => { open: (lane: Lane, frame: Frame) => void };
 
 /** The relay's part, whose types are of another world than these. */
-const { Forwarded } = (await import(
-  /* @vite-ignore */ new URL("../../edge/relay/doors/forwarded.ts", import.meta.url).href
-)) as { Forwarded: ForwardedClass };
+const { CallerDoor } = (await import(
+  /* @vite-ignore */ new URL("../../edge/relay/doors/caller-door.ts", import.meta.url).href
+)) as { CallerDoor: CallerDoorClass };
 
 test("more new streams a second than anybody needs are refused without being judged; others' are judged", () => {
   vi.useFakeTimers({ now: 1_000_000 });
@@ -47,10 +47,10 @@ function relay() {
     rules: { at: () => void (judged += 1), isRevoked: () => false, revision: 1 },
     lanes: { caller: (number: number) => ends.get(number) },
     records: { add: () => undefined },
-    spending: { isOver: () => false },
+    tokenUsage: { isOver: () => false },
   };
   // Only what a refusal touches.
-  const callers = new Forwarded(site);
+  const callers = new CallerDoor(site);
   const lane = (number: number) => {
     const sent: Uint8Array[] = [];
     const attachment = {

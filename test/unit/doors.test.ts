@@ -20,9 +20,9 @@ const { HttpDoor } = await relayPart<{
     trustCf: boolean,
   ) => { serve: (visit: object, request: Request) => Promise<Response> };
 }>("doors/http.ts");
-const { Forwarded } = await relayPart<{
-  Forwarded: new (site: object) => { open: (lane: object, frame: object) => void };
-}>("doors/forwarded.ts");
+const { CallerDoor } = await relayPart<{
+  CallerDoor: new (site: object) => { open: (lane: object, frame: object) => void };
+}>("doors/caller-door.ts");
 const { probe } = await relayPart<{
   probe: (site: object, endpoint: string) => Promise<{ failure: { code: string } | null }>;
 }>("doors/probe.ts");
@@ -240,7 +240,7 @@ async function at(door: Door, row: Row): Promise<string> {
       void serveTcp(site, { endpoint: PORT, visitor: `${VISITOR}:7` }, socket());
       await vi.waitFor(() => expect(site.visits.live.length + world.recorded.length).toBe(before + 1));
       world.change(all);
-      site.visits.judgeAgain(NOW);
+      site.visits.recheck(NOW);
       return world.opened.at(-1)?.ended?.code ?? "in";
     }
   }
@@ -292,7 +292,7 @@ function forwarded(site: object, attachment: object): string {
   const sent: Uint8Array[] = [];
   const payload = encodeOpen({ endpoint: PORT, visitor: `${VISITOR}:7` });
   const frame = decodeFrame(encodeFrame({ type: TYPE.OPEN, slot: 1, stream: 1 }, payload));
-  new Forwarded(site).open(
+  new CallerDoor(site).open(
     { attachment, ...tokenOf(attachment), send: (bytes: Uint8Array) => void sent.push(bytes) },
     frame,
   );

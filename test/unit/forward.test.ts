@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { batch, unbatch } from "../../shared/wire/batch.ts";
 import { decodeFrame, encodeFrame, TYPE, type Frame } from "../../shared/wire/frame.ts";
 
-type Forward = (lanes: object, spending: object, lane: object, bytes: Uint8Array, frame: Frame) => void;
+type Forward = (lanes: object, tokenUsage: object, lane: object, bytes: Uint8Array, frame: Frame) => void;
 
 /** The relay's part, whose types are of another world than these. */
 const { forward } = (await import(
@@ -12,23 +12,27 @@ const { forward } = (await import(
 };
 
 /** A relay between a caller on channel 5 and an agent in slot 7, whose lane takes what is told here. */
-function relay(takes: (flow: string) => boolean, isCrowded = true) {
-  const sent: { frame: Frame; timely: boolean }[] = [];
-  const send = (timely: boolean) => (bytes: Uint8Array) => void sent.push({ frame: decodeFrame(bytes), timely });
+function relay(tryAccept: (flow: string) => boolean, isCongested = true) {
+  const sent: { frame: Frame; filterDatagrams: boolean }[] = [];
+  const send = (filterDatagrams: boolean) => (bytes: Uint8Array) =>
+    void sent.push({ frame: decodeFrame(bytes), filterDatagrams });
   const to = {
     attachment: { kind: "agent" },
     backlog: 0,
     droppedDatagrams: 0,
-    crowding: { isCrowded: () => isCrowded, takes },
+    datagramFilter: { isCongested: () => isCongested, tryAccept },
     send: send(false),
     sendDatagrams: send(true),
   };
   const lanes = { droppedDatagrams: 0, agent: () => ({ lanes: new Map([[0, to]]) }) };
   const counted: number[] = [];
-  const spending = { count: (_token: string, _most: number, bytes: number) => void counted.push(bytes) };
-  const from = { attachment: { kind: "gateway", jti: "t", caps: { bytes: 1_000 }, ready: { number: 5 } }, pressed: 0 };
+  const tokenUsage = { count: (_token: string, _most: number, bytes: number) => void counted.push(bytes) };
+  const from = {
+    attachment: { kind: "gateway", jti: "t", caps: { bytes: 1_000 }, ready: { number: 5 } },
+    excessBytes: 0,
+  };
   return {
-    pass: (bytes: Uint8Array) => forward(lanes, spending, from, bytes, decodeFrame(bytes)),
+    pass: (bytes: Uint8Array) => forward(lanes, tokenUsage, from, bytes, decodeFrame(bytes)),
     sent,
     counted,
     dropped: () => [to.droppedDatagrams, lanes.droppedDatagrams],
@@ -47,7 +51,7 @@ test("of a batch of datagrams for a lane that is crowded, single ones are droppe
     [2, 5, 173],
   ]);
   expect(entries.every(({ payload }) => payload.every((byte) => byte === 2))).toBe(true);
-  expect([dropped(), counted, sent.map(({ timely }) => timely)]).toEqual([[2, 2], [345], [true]]);
+  expect([dropped(), counted, sent.map(({ filterDatagrams }) => filterDatagrams)]).toEqual([[2, 2], [345], [true]]);
 });
 
 test("one that is alone is dropped alone; a lane that is not crowded takes all as they are", () => {

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
-import { Accounts } from "../../edge/relay/lanes/accounts.ts";
-import { isDecent, partOf } from "../../edge/relay/site/budget.ts";
+import { IdentityBacklogs } from "../../edge/relay/lanes/identity-backlogs.ts";
+import { isSufficient, sharePerEnd } from "../../edge/relay/site/budget.ts";
 import { Cuts } from "../../edge/relay/site/cuts.ts";
 import { demandOf, divide, type Demand } from "../../shared/session/division.ts";
 import { MAX_GRACE_MS, MAX_STREAM_WINDOW as MOST, MIN_BUDGET, RELAY_BUDGET } from "../../shared/wire/limits.ts";
@@ -53,20 +53,20 @@ test("streams that want little together ask for nothing, and those that want mor
 test("ends of one token share what one identity gets, and are refused before they take from others", () => {
   const [share = 0] = divide(RELAY_BUDGET, wanting(0, 0, 0));
   let ends = 1;
-  while (isDecent(partOf(share, ends))) ends += 1;
+  while (isSufficient(sharePerEnd(share, ends))) ends += 1;
   expect(ends).toBeLessThan(100);
 });
 
-test("an account is one for all lanes of an identity, and is over its bounds when they are together", () => {
-  const accounts = new Accounts();
-  const account = accounts.of("visitor:1");
-  account.bytes += RELAY_BUDGET;
-  expect([account.overrun, account.indebted]).toEqual([false, true]);
-  accounts.of("visitor:1").bytes += RELAY_BUDGET;
-  expect([account.overrun, accounts.of("visitor:2").overrun]).toEqual([true, false]);
-  account.bytes = 0;
-  accounts.of("visitor:3");
-  expect(accounts.of("visitor:1")).not.toBe(account);
+test("a backlog is one for all lanes of an identity, and is over its bounds when they are together", () => {
+  const backlogs = new IdentityBacklogs();
+  const backlog = backlogs.of("visitor:1");
+  backlog.bytes += RELAY_BUDGET;
+  expect([backlog.isOverrun, backlog.blocksNewLanes]).toEqual([false, true]);
+  backlogs.of("visitor:1").bytes += RELAY_BUDGET;
+  expect([backlog.isOverrun, backlogs.of("visitor:2").isOverrun]).toEqual([true, false]);
+  backlog.bytes = 0;
+  backlogs.of("visitor:3");
+  expect(backlogs.of("visitor:1")).not.toBe(backlog);
 });
 
 test("an agent that was away hears each cut once, and old ones never", () => {

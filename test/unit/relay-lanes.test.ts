@@ -1,10 +1,10 @@
 import { expect, test } from "vitest";
-import { requestLane, type Choice } from "../../edge/relay/lanes/lane-choice.ts";
+import { requestLane, type LaneBacklogs } from "../../edge/relay/lanes/lane-choice.ts";
 
 const KIB = 1024;
 
 /** An agent with so many bytes on their way over each of its lanes. */
-function agent(backlogs: readonly (readonly [lane: number, backlog: number])[]): Choice {
+function agent(backlogs: readonly (readonly [lane: number, backlog: number])[]): LaneBacklogs {
   return { lanes: new Map(backlogs.map(([lane, backlog]) => [lane, { backlog }])) };
 }
 

@@ -6,13 +6,13 @@ import type { Stream } from "../../../shared/session/stream.ts";
 import { errorPage, newRequestId } from "../../http-error.ts";
 import { headersOf, reasonOf } from "./http-answer.ts";
 import { openWebSocket, type Opened } from "./http-websocket.ts";
-import type { Severable } from "./severing.ts";
-import type { Tally } from "./socket.ts";
+import type { AbortHandle } from "./websocket-aborts.ts";
+import type { ByteCounts } from "../site/traffic-report.ts";
 
 const NO_BODY: ReadonlySet<number> = new Set([101, 204, 205, 304]);
 
 /** A request for a WebSocket: the visitor's source, as sources are counted, and what breaks the WebSocket off once it is open. */
-export type Upgrade = { readonly source: string; readonly begin: () => Severable };
+export type Upgrade = { readonly source: string; readonly begin: () => AbortHandle };
 
 /** One request and its answer, from the relay's side of the stream. */
 export class Exchange {
@@ -24,7 +24,7 @@ export class Exchange {
   readonly #stream: Stream;
   readonly #request: Request;
   readonly #upgrade: Upgrade | null;
-  readonly #tally: Tally;
+  readonly #tally: ByteCounts;
   readonly #over: (failure: Failure | null, id: string) => void;
   readonly #reader: RecordReader;
   #resolve: (response: Response) => void = () => {};
@@ -40,7 +40,7 @@ export class Exchange {
     stream: Stream,
     request: Request,
     upgrade: Upgrade | null,
-    tally: Tally,
+    tally: ByteCounts,
     over: (failure: Failure | null, id: string) => void,
   ) {
     this.#stream = stream;
@@ -136,7 +136,7 @@ export class Exchange {
         head,
         tally: this.#tally,
         source: upgrade.source,
-        severable: upgrade.begin(),
+        abortHandle: upgrade.begin(),
         unfinished: () => this.#reader.bufferedBytes,
       });
       this.#opened = opened;

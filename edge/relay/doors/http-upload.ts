@@ -5,7 +5,7 @@ import { BODY_IDLE_MS } from "../../../shared/http/limits.ts";
 import { MAX_PIECE, RECORD, RECORD_HEADER, recordChunks, writeRecordHeader } from "../../../shared/http/record.ts";
 import type { Stream } from "../../../shared/session/stream.ts";
 import type { Exchange } from "./http-exchange.ts";
-import type { Tally } from "./socket.ts";
+import type { ByteCounts } from "../site/traffic-report.ts";
 
 const SMALL_READ = 4 * 1024;
 const LONGEST_RECORD = 0xffff_ffff;
@@ -16,7 +16,7 @@ export async function upload(
   head: RequestHead,
   exchange: Exchange,
   stream: Stream,
-  tally: Tally,
+  tally: ByteCounts,
 ): Promise<void> {
   // The platform answers 100 by itself when a body is first read.
   if (headerOf(head.headers, "expect") !== undefined && !(await exchange.wanted)) return stream.finish();
@@ -41,7 +41,7 @@ async function carry(
   head: RequestHead,
   exchange: Exchange,
   stream: Stream,
-  tally: Tally,
+  tally: ByteCounts,
   idle: IdleClock,
 ): Promise<void> {
   // With a known length the body is one record (or one for each 4 GiB), whose bytes need no more framing.

@@ -9,8 +9,8 @@ import type { Stream } from "../../../shared/session/stream.ts";
 import { backlog } from "../../backlog.ts";
 import { headersOf } from "./http-answer.ts";
 import { Held, MOST_QUEUED, SocketQueue } from "./http-held.ts";
-import type { Severable } from "./severing.ts";
-import type { Tally } from "./socket.ts";
+import type { AbortHandle } from "./websocket-aborts.ts";
+import type { ByteCounts } from "../site/traffic-report.ts";
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
@@ -31,10 +31,10 @@ const CLOSE = { none: 1005, broken: 1006, badText: 1007, tooLarge: 1009, failed:
 export type Accepted = {
   readonly stream: Stream;
   readonly head: ResponseHead;
-  readonly tally: Tally;
+  readonly tally: ByteCounts;
   /** The visitor's source, as sources are counted. */
   readonly source: string;
-  readonly severable: Severable;
+  readonly abortHandle: AbortHandle;
   /** Bytes of a message of the target's that is not complete yet. */
   readonly unfinished: () => number;
 };
@@ -62,8 +62,8 @@ class WebSocketVisitor implements SlowReader {
   readonly source: string;
   readonly #socket: WebSocket;
   readonly #stream: Stream;
-  readonly #tally: Tally;
-  readonly #severable: Severable;
+  readonly #tally: ByteCounts;
+  readonly #abortHandle: AbortHandle;
   readonly #unfinished: () => number;
   readonly #queue: SocketQueue;
   readonly #held: Held;
@@ -72,12 +72,12 @@ class WebSocketVisitor implements SlowReader {
   /** How the target ended it, if not in order. */
   #broken: Failure | null = null;
 
-  constructor(socket: WebSocket, { stream, tally, source, severable, unfinished }: Accepted) {
+  constructor(socket: WebSocket, { stream, tally, source, abortHandle, unfinished }: Accepted) {
     this.source = source;
     this.#socket = socket;
     this.#stream = stream;
     this.#tally = tally;
-    this.#severable = severable;
+    this.#abortHandle = abortHandle;
     this.#unfinished = unfinished;
     this.#queue = new SocketQueue(socket);
     this.#held = new Held(
@@ -121,7 +121,7 @@ class WebSocketVisitor implements SlowReader {
   /** For the backlog: what waits here is too much for all of it. */
   evict(): void {
     // What the platform keeps for a visitor that does not read is freed with the connection alone.
-    if (this.#queue.bytes > 0) this.#severable.now();
+    if (this.#queue.bytes > 0) this.#abortHandle.now();
     this.#close(CLOSE.tooMuch, "more than the path can carry");
     for (const chunk of this.#stream.out.takePending()) free(chunk);
     this.#stream.reset("too-many", "more WebSocket messages waited than there is room for");
@@ -208,7 +208,7 @@ class WebSocketVisitor implements SlowReader {
   #over(failure: Failure | null): void {
     this.#held.stop();
     if (failure !== null) this.#close(CLOSE.failed, failure.code);
-    this.#severable.soon();
+    this.#abortHandle.soon();
     // What the platform still keeps for the visitor counts until the connection has ended.
     if (this.#queue.bytes === 0) backlog.remove(this);
   }
@@ -216,7 +216,7 @@ class WebSocketVisitor implements SlowReader {
   /** The visitor's connection is over, or will be when its own close is answered. */
   #left(): void {
     backlog.remove(this);
-    this.#severable.soon();
+    this.#abortHandle.soon();
   }
 
   #close(code: number, reason: string): void {

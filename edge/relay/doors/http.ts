@@ -25,14 +25,14 @@ import { Exchange } from "./http-exchange.ts";
 import { upload } from "./http-upload.ts";
 import type { HttpVisit } from "./http-visit.ts";
 import { openStream } from "./open-stream.ts";
-import { Severing } from "./severing.ts";
+import { WebSocketAborts } from "./websocket-aborts.ts";
 
 /** Lets requests at the site's hosts in. */
 export class HttpDoor {
   readonly #site: Site;
   readonly #trustCf: boolean;
   readonly #boot: string;
-  readonly #severing = new Severing();
+  readonly #aborts = new WebSocketAborts();
 
   /** `boot`: of the relay; requests are marked by it, so that those that come back are known. */
   constructor(site: Site, boot: string, trustCf: boolean) {
@@ -48,8 +48,8 @@ export class HttpDoor {
   }
 
   /** For the Worker: resolves when it is to break off the WebSocket that it gave this key. */
-  severed(key: string): Promise<void> {
-    return this.#severing.due(key);
+  abortDue(key: string): Promise<void> {
+    return this.#aborts.due(key);
   }
 
   #enter(http: HttpVisit, request: Request): Promise<Response> | Response {
@@ -110,7 +110,7 @@ export class HttpDoor {
           stream.finish();
         },
         begin: (stream) => {
-          const upgrade = head.upgrade ? { source, begin: () => this.#severing.begin(http.key) } : null;
+          const upgrade = head.upgrade ? { source, begin: () => this.#aborts.begin(http.key) } : null;
           const exchange = new Exchange(stream, request, upgrade, live, (failure, id) => {
             visits.leave(live);
             this.#write(http, mapped, at, live, failure, id);

@@ -8,7 +8,7 @@ import type { Site } from "../site/site.ts";
 /** Milliseconds an agent gets for a report: its own steps end before that. */
 const REPORT_MS = 25_000;
 /** Bytes of one. */
-const MOST = 64 * 1024;
+const MAX_REPORT = 64 * 1024;
 
 /** Has the agent that a visitor would get try the target of an endpoint, over the way that visitors take, and carries nothing. */
 export async function probe(site: Site, endpoint: string): Promise<ProbeOutcome> {
@@ -52,7 +52,7 @@ function ask(
       data: (bytes) => {
         text += decoder.decode(bytes, { stream: true });
         stream.consumed(bytes.byteLength);
-        if (text.length > MOST) stream.reset("internal", "the report is too long");
+        if (text.length > MAX_REPORT) stream.reset("internal", "the report is too long");
       },
       fin: () => stream.finish(),
       ended: (failure) => {

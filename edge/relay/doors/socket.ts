@@ -3,10 +3,9 @@ import { HEADROOM, viewOf } from "../../../shared/wire/frame.ts";
 import type { Failure } from "../../../shared/wire/errors.ts";
 import { MAX_DATA } from "../../../shared/wire/limits.ts";
 import type { Stream } from "../../../shared/session/stream.ts";
+import type { ByteCounts } from "../site/traffic-report.ts";
 
 const SMALL_READ = 4 * 1024;
-
-export type Tally = { bytesIn: number; bytesOut: number };
 
 /**
  * Carries a visitor's TCP connection over a stream until both are over. Answers how it ended: null when in order.
@@ -17,7 +16,7 @@ export type Tally = { bytesIn: number; bytesOut: number };
 export async function carry(
   socket: Socket,
   stream: Stream,
-  tally: Tally,
+  tally: ByteCounts,
   onLoss: Mapping["onLoss"] | "tell",
 ): Promise<Failure | null> {
   const writer = socket.writable.getWriter();
@@ -80,7 +79,7 @@ async function upload(
   reader: ReadableStreamBYOBReader,
   stream: Stream,
   room: () => Promise<void>,
-  tally: Tally,
+  tally: ByteCounts,
 ): Promise<void> {
   // Default readers give 4 KiB chunks whatever is there; a BYOB read fills what it is given (measured, workerd 2026-10-23).
   let wanted = SMALL_READ;

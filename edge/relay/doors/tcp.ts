@@ -33,13 +33,13 @@ export async function serveTcp(site: Site, tcp: TcpVisit, socket: Socket): Promi
     bytesIn: 0,
     bytesOut: 0,
   };
-  const failure = await carried(site, admitted, visit, live, socket);
+  const failure = await carryStream(site, admitted, visit, live, socket);
   site.visits.leave(live);
   site.visits.write(tcp, admitted.at, at, live, failure);
 }
 
 /** Resolves when all is carried; answers how it ended: null when in order. */
-function carried(
+function carryStream(
   site: Site,
   admitted: Admitted,
   visit: Visit,

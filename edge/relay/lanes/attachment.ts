@@ -7,7 +7,7 @@ import type { Caps } from "../../../shared/rule/claims.ts";
 export const PASS_HEADER = "x-sallyport-pass";
 
 /** What an agent says of its own rules, as in HELLO. */
-export type Said = { readonly allow: readonly string[]; readonly deny: readonly string[] };
+export type RuleTexts = { readonly allow: readonly string[]; readonly deny: readonly string[] };
 
 /** Set by the Worker, which has verified the token: a relay is reached through its binding only. */
 export type LanePass = {
@@ -41,7 +41,7 @@ export type Attachment = LanePass & {
   /** Its process waits until another one with the same token is gone. */
   standby?: boolean | undefined;
   /** What an agent has said of its own rules: here, or in the relay's storage. */
-  said?: Said | "stored" | undefined;
+  said?: RuleTexts | "stored" | undefined;
   /** Null until HELLO. */
   ready: {
     boot: string;

@@ -2,10 +2,10 @@ import { LANE_CLOSE } from "../../../shared/wire/errors.ts";
 import { encodeFrame, TYPE } from "../../../shared/wire/frame.ts";
 import { DEAD_MS, DEFAULT_DATA } from "../../../shared/wire/limits.ts";
 import { Path } from "../../../shared/session/path.ts";
-import type { Account, Accounts } from "./accounts.ts";
+import type { IdentityBacklog, IdentityBacklogs } from "./identity-backlogs.ts";
 import { opensOf, type Opens } from "../../../shared/rule/opens.ts";
 import { attachmentOf, type Attachment } from "./attachment.ts";
-import { Crowding } from "./crowding.ts";
+import { DatagramFilter } from "./datagram-filter.ts";
 
 /** Milliseconds for which a round trip that was seen says enough. Of a lane that is silent none does. */
 const FRESH_MS = DEAD_MS;
@@ -23,24 +23,24 @@ export class Lane {
   /** When it was first seen that the clock was set back since then, by the clock of today. */
   setBackAt: number | null = null;
   /** Bytes this end has added to lanes that had too much on their way already. */
-  pressed = 0;
+  excessBytes = 0;
   #opens: Opens | undefined;
-  readonly #account: Account;
+  readonly #identityBacklog: IdentityBacklog;
   /** What the account holds of this lane. */
   #counted = 0;
   #gone = false;
   /** `send()` in workerd never blocks, so what is unechoed is the only true queue length. */
   readonly #path = new Path();
-  readonly crowding = new Crowding(this.#path);
+  readonly datagramFilter = new DatagramFilter(this.#path);
   #markedAt = 0;
   #roundTrip: { ms: number; at: number } | null = null;
   readonly #measuring: (() => void)[] = [];
-  #patience: ReturnType<typeof setTimeout> | null = null;
+  #helloTimer: ReturnType<typeof setTimeout> | null = null;
 
-  constructor(socket: WebSocket, accounts: Accounts) {
+  constructor(socket: WebSocket, backlogs: IdentityBacklogs) {
     this.socket = socket;
     this.attachment = attachmentOf(socket);
-    this.#account = accounts.of(this.attachment.identity);
+    this.#identityBacklog = backlogs.of(this.attachment.identity);
   }
 
   /**
@@ -54,12 +54,12 @@ export class Lane {
 
   /** Calls `late` unless HELLO comes within `ms`. A timer that runs keeps the object awake, so it runs no longer than it must. */
   expectHello(ms: number, late: () => void): void {
-    this.#patience = setTimeout(late, ms);
+    this.#helloTimer = setTimeout(late, ms);
   }
 
   /** Saves what must survive hibernation. */
   save(attachment: Attachment): void {
-    if (attachment.ready !== null) clearTimeout(this.#patience);
+    if (attachment.ready !== null) clearTimeout(this.#helloTimer);
     this.attachment = attachment;
     this.socket.serializeAttachment(attachment);
   }
@@ -88,13 +88,13 @@ export class Lane {
     if (this.#due) this.#mark();
     this.#count();
     // Credit never allows as much: the end grants what it may not, and does not read. What waits is memory of all.
-    if (this.#account.overrun) this.close(LANE_CLOSE.overrun, "more is on its way than credit allows");
+    if (this.#identityBacklog.isOverrun) this.close(LANE_CLOSE.overrun, "more is on its way than credit allows");
   }
 
   /** Takes an echoed MARK. One from before this instance, or one that was never sent, is ignored. `now` in milliseconds since 1970. */
   echoed(name: number, now: number): void {
     const roundTrip = this.#path.echoed(performance.now(), name);
-    this.crowding.echoed();
+    this.datagramFilter.echoed();
     this.#count();
     if (roundTrip !== null) {
       this.#roundTrip = { ms: roundTrip, at: now };
@@ -109,14 +109,14 @@ export class Lane {
 
   /** The socket is gone, and what was queued for it. */
   gone(): void {
-    clearTimeout(this.#patience);
+    clearTimeout(this.#helloTimer);
     this.#gone = true;
     this.#count();
   }
 
   #count(): void {
     const held = this.#gone ? 0 : this.#path.backlog;
-    this.#account.bytes += held - this.#counted;
+    this.#identityBacklog.bytes += held - this.#counted;
     this.#counted = held;
   }
 

@@ -2,7 +2,7 @@ import { LANE_CLOSE } from "../../../shared/wire/errors.ts";
 import { NO_DEMAND, type Demand } from "../../../shared/session/division.ts";
 import { DEAD_MS } from "../../../shared/wire/limits.ts";
 import type { LanePass } from "./attachment.ts";
-import { Accounts } from "./accounts.ts";
+import { IdentityBacklogs } from "./identity-backlogs.ts";
 import { Lane } from "./lane.ts";
 
 /** The lanes of one agent incarnation, or of one caller. */
@@ -21,7 +21,7 @@ export type End = {
 export class Lanes {
   /** Refused because too much was on its way, over all lanes there were. */
   droppedDatagrams = 0;
-  readonly accounts = new Accounts();
+  readonly backlogs = new IdentityBacklogs();
   readonly #bySocket = new Map<WebSocket, Lane>();
   /** Closed by us, while their ends don't let go. */
   readonly #closing = new Map<WebSocket, Lane>();
@@ -30,7 +30,7 @@ export class Lanes {
 
   constructor(sockets: WebSocket[]) {
     for (const socket of sockets) {
-      const lane = new Lane(socket, this.accounts);
+      const lane = new Lane(socket, this.backlogs);
       const { ready, renewOnly, standby, closed } = lane.attachment;
       if (closed === true) {
         this.#closing.set(socket, lane);
@@ -61,7 +61,7 @@ export class Lanes {
   }
 
   add(socket: WebSocket): Lane {
-    const lane = new Lane(socket, this.accounts);
+    const lane = new Lane(socket, this.backlogs);
     this.#bySocket.set(socket, lane);
     return lane;
   }
@@ -159,8 +159,10 @@ export class Lanes {
 }
 
 /** Whether an agent takes new streams: it has been heard of late, and its token has not run out. `now` in milliseconds since 1970. */
-export function isServing(end: End, heard: (lane: Lane) => number, now: number): boolean {
-  return [...end.lanes.values()].some((lane) => heard(lane) >= now - DEAD_MS && lane.attachment.expires * 1000 > now);
+export function isServing(end: End, lastHeard: (lane: Lane) => number, now: number): boolean {
+  return [...end.lanes.values()].some(
+    (lane) => lastHeard(lane) >= now - DEAD_MS && lane.attachment.expires * 1000 > now,
+  );
 }
 
 /** The lane named, else the lowest live one. */

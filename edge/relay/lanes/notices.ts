@@ -2,7 +2,7 @@ import { encodeFrame, TYPE } from "../../../shared/wire/frame.ts";
 import { laneOf, type End, type Lanes } from "./lanes.ts";
 
 /** A caller has no lane left: the agents let its session wait, or they would keep it for ever. */
-export function sayAway(lanes: Lanes, caller: End): void {
+export function sendAway(lanes: Lanes, caller: End): void {
   const frame = encodeFrame({ type: TYPE.AWAY, channel: caller.number });
   for (const agent of lanes.agents) laneOf(agent, 0)?.send(frame);
 }
@@ -11,7 +11,7 @@ export function sayAway(lanes: Lanes, caller: End): void {
  * A lane of an end is gone while others live. What was sent into it is lost, and its end may have noticed the loss long before:
  * the callers of all sessions that may have used it settle what arrived.
  */
-export function nudge(lanes: Lanes, end: End): void {
+export function sendNudge(lanes: Lanes, end: End): void {
   const agents = end.kind === "agent" ? [end] : lanes.agents;
   const callers = end.kind === "agent" ? lanes.callers : [end];
   for (const { number: slot } of agents)

@@ -9,18 +9,18 @@ import { decide, type Verdict } from "../../../shared/rule/policy.ts";
 import { isWithin, partsWithin, scopesFor, type Part, type Scopes } from "../../../shared/rule/reach.ts";
 import { ok } from "../../../shared/result.ts";
 import type { End } from "../lanes/lanes.ts";
-import type { Agents, Choice } from "./agents.ts";
+import type { Agents, AgentChoice } from "./agents.ts";
 import { needsOne } from "./dial.ts";
 import type { MappedEndpoint } from "./mapped-endpoint.ts";
 import type { Rates } from "./rates.ts";
 import type { Rules } from "./rules.ts";
-import type { Spending } from "./spending.ts";
+import type { TokenUsage } from "./token-usage.ts";
 import { capsOf, tokenOf, viaOf, type Credential, type LaneToken, type Visit } from "./visit.ts";
 
 /** What says whether a visitor may come. Every `Site` has it. */
-type Judge = { readonly rules: Rules; readonly spending: Spending };
+type PermitContext = { readonly rules: Rules; readonly tokenUsage: TokenUsage };
 /** And what says whether there is room, and an agent. */
-type Entrance = Judge & {
+type AdmitContext = PermitContext & {
   readonly agents: Agents;
   readonly rates: Rates;
   readonly visits: { excess: (mapping: Mapping, source: string) => Failure | null };
@@ -41,7 +41,7 @@ export type Admitted = Permitted & {
  * Lets a visitor in, and says by which agent: the one way in, for every door. `slot` is the agent that a caller names; visitors at
  * the edge's own doors get one that is chosen. Synchronous: one await, and DATA overtakes OPEN (measured).
  */
-export function admit(site: Entrance, visit: Visit, now: number, slot?: number): Admitted | Refused {
+export function admit(site: AdmitContext, visit: Visit, now: number, slot?: number): Admitted | Refused {
   const permitted = permit(site, visit, now);
   if (!permitted.ok) return permitted;
   const { at } = permitted;
@@ -65,25 +65,25 @@ export function admit(site: Entrance, visit: Visit, now: number, slot?: number):
 
 /** The agent that a visitor would get, or why none. */
 export function chooseAgent(
-  { agents }: Pick<Entrance, "agents">,
+  { agents }: Pick<AdmitContext, "agents">,
   { mapping, target }: MappedEndpoint,
   by: Credential,
   slot?: number,
-): Choice {
+): AgentChoice {
   const wanted = { site: mapping.site, target, single: needsOne(mapping, capsOf(by)) };
   return slot === undefined ? agents.choose(wanted) : agents.named(slot, wanted);
 }
 
 /** Whether rules, grants and tokens let a visitor in, whatever agents there are. */
-export function permit(site: Judge, visit: Visit, now: number): Permitted | Refused {
+export function permit(site: PermitContext, visit: Visit, now: number): Permitted | Refused {
   const { rules } = site;
   const at = rules.at(visit.endpoint);
   const refuse = (code: Failure["code"], reason: string): Refused => ({ ok: false, failure: { code, reason }, at });
   if (visit.by.kind === "lane") {
-    const outside = whyOutside(visit.by, visit.endpoint, at, rules);
+    const outside = outsideReason(visit.by, visit.endpoint, at, rules);
     if (outside !== null) return refuse("denied", outside);
   }
-  const ended = whyEnded(site, visit.by, now);
+  const ended = credentialFailure(site, visit.by, now);
   if (ended !== null) return refuse(ended.code, ended.reason);
   if (rules.revision < 0) return refuse("busy", "the relay has no rules yet");
   if (at === undefined) return refuse("no-mapping", `nothing is mapped to ${visit.endpoint}`);
@@ -92,10 +92,10 @@ export function permit(site: Judge, visit: Visit, now: number): Permitted | Refu
 }
 
 /** Whether a stream of a lane's end may go on after its RESUME: its agent knows the mapping, the relay no more of it. */
-export function mayResume(site: Judge, token: LaneToken, mapping: number, now: number): boolean {
+export function mayResume(site: PermitContext, token: LaneToken, mapping: number, now: number): boolean {
   const { pass } = token;
   const by = { kind: "lane", ...token } as const;
-  if (whyEnded(site, by, now) !== null) return false;
+  if (credentialFailure(site, by, now) !== null) return false;
   // A stream that was never answered has no mapping yet: it is opened, and so judged, again.
   if (mapping === 0) return true;
   const rule = site.rules.byId(mapping);
@@ -121,17 +121,17 @@ function judge(rules: Rules, rule: Parsed<Mapping>, { endpoint, address, by }: V
 }
 
 /** Why a credential counts no more; null while it does. */
-function whyEnded({ rules, spending }: Judge, by: Credential, now: number): Failure | null {
+function credentialFailure({ rules, tokenUsage }: PermitContext, by: Credential, now: number): Failure | null {
   const token = tokenOf(by);
   const until = by.kind === "lane" ? by.pass.expires * 1000 : by.kind === "judged" ? by.until : null;
   if (until !== null && until <= now) return { code: "expired", reason: "the token has expired" };
-  if (token !== "" && (rules.isRevoked(token) || spending.isOver(token)))
+  if (token !== "" && (rules.isRevoked(token) || tokenUsage.isOver(token)))
     return { code: "denied", reason: "the token is revoked" };
   return null;
 }
 
 /** Why a lane's token opens no such endpoint; null if it does. Nothing is said of mappings that it does not reach, not even whether they exist. */
-function whyOutside(token: LaneToken, text: string, at: MappedEndpoint | undefined, rules: Rules): string | null {
+function outsideReason(token: LaneToken, text: string, at: MappedEndpoint | undefined, rules: Rules): string | null {
   // What a stranger names is parsed only where nothing is mapped to it.
   const endpoint = at === undefined ? parseEndpoint(text) : ok(at.endpoint);
   const named = token.opens.scopes;

@@ -1,15 +1,15 @@
-import type { Cut, Keep } from "../../../shared/wire/control.ts";
+import type { Cut, KeepRule } from "../../../shared/wire/control.ts";
 import { MAX_GRACE_MS } from "../../../shared/wire/limits.ts";
 
 /** Milliseconds a cut is kept: no stream outlives its agent's absence for longer. */
 const KEEP_MS = MAX_GRACE_MS;
 /** Cuts kept; with more at once, an agent that was away is better told to begin anew than not told. */
-const MOST = 1_000;
+const MAX_CUTS = 1_000;
 
 /** `narrowed`: the mapping's rule has changed. What it says is not kept: agents are told what it says by the time they hear of it. */
-export type Noted = Omit<Cut, "keep"> & { narrowed?: boolean };
+export type StoredCut = Omit<Cut, "keep"> & { narrowed?: boolean };
 
-type Kept = { cut: Noted; at: number; /** Incarnations of the agents that have heard it. */ told: string[] };
+type CutEntry = { cut: StoredCut; at: number; /** Incarnations of the agents that have heard it. */ told: string[] };
 
 export type CutsStore = { get: (key: string) => string | undefined; put: (key: string, value: string) => void };
 
@@ -25,16 +25,16 @@ export class Cuts {
   }
 
   /** Notes a cut, and who hears it now. `now` in milliseconds since 1970. */
-  add(cut: Noted, told: readonly string[], now: number): void {
-    const isOlder = (former: Noted): boolean =>
+  add(cut: StoredCut, told: readonly string[], now: number): void {
+    const isOlder = (former: StoredCut): boolean =>
       cut.narrowed === true && former.narrowed === true && former.mapping === cut.mapping;
     const kept = this.#recent(now).filter((each) => !isOlder(each.cut));
     kept.push({ cut, at: now, told: [...told] });
-    this.#save(kept.slice(-MOST));
+    this.#save(kept.slice(-MAX_CUTS));
   }
 
   /** What this agent has not heard; it counts as told. `rule`: a mapping as it is now. */
-  missed(incarnation: string, now: number, rule: (id: number) => Keep | undefined): Cut[] {
+  missed(incarnation: string, now: number, rule: (id: number) => KeepRule | undefined): Cut[] {
     const kept = this.#recent(now);
     const missed = kept.filter(({ told }) => !told.includes(incarnation));
     if (missed.length === 0) return [];
@@ -43,7 +43,7 @@ export class Cuts {
     return missed.flatMap(({ cut: { narrowed, ...cut } }) => {
       if (narrowed !== true) return [cut];
       const present = cut.mapping === undefined ? undefined : rule(cut.mapping);
-      return present === undefined ? [] : [{ ...cut, keep: keepOf(present) }];
+      return present === undefined ? [] : [{ ...cut, keep: keepRuleOf(present) }];
     });
   }
 
@@ -52,18 +52,18 @@ export class Cuts {
     return this.#recent(now).some(({ cut }) => cut.mapping === mapping && cut.narrowed !== true);
   }
 
-  #recent(now: number): Kept[] {
+  #recent(now: number): CutEntry[] {
     const text = this.#store.get("cuts");
-    const kept = text === undefined ? [] : (JSON.parse(text) as Kept[]);
+    const kept = text === undefined ? [] : (JSON.parse(text) as CutEntry[]);
     return kept.filter(({ at }) => at > now - KEEP_MS);
   }
 
-  #save(kept: readonly Kept[]): void {
+  #save(kept: readonly CutEntry[]): void {
     this.#store.put("cuts", JSON.stringify(kept));
   }
 }
 
 /** What of a rule decides on streams that are open. */
-export function keepOf({ access, allow, deny, maxStreams }: Keep): Keep {
+export function keepRuleOf({ access, allow, deny, maxStreams }: KeepRule): KeepRule {
   return { access, allow, deny, maxStreams };
 }

@@ -12,13 +12,13 @@ import { capsOf, tokenOf, viaOf, type Visit } from "./visit.ts";
 // What agents are told to dial. DIAL is written here alone.
 
 /** Who a stream is for: `visitor` is what the target may be told, `ref` what logs call the stream. */
-export type Named = { readonly visitor: string; readonly ref: string };
+export type StreamNames = { readonly visitor: string; readonly ref: string };
 
 /** The endpoint that a visitor was let in to, and the grant if it was one that did. */
-type Let = { readonly at: MappedEndpoint; readonly grant: Grant | undefined };
+type Permission = { readonly at: MappedEndpoint; readonly grant: Grant | undefined };
 
 /** DIAL of a byte stream or a flow. */
-export function dialStream({ at, grant }: Let, visit: Visit, { visitor, ref }: Named): Uint8Array {
+export function dialStream({ at, grant }: Permission, visit: Visit, { visitor, ref }: StreamNames): Uint8Array {
   const { endpoint, by } = visit;
   const { mapping, kind } = at;
   return encodeDial({
@@ -65,11 +65,11 @@ function forwardedOptions(
 const fixedParts = new WeakMap<Mapping, Uint8Array>();
 
 /** DIAL of a request at a host. */
-export function dialHttp({ at, grant }: Let, { by }: Visit, { visitor, ref }: Named): Uint8Array {
+export function dialHttp({ at, grant }: Permission, { by }: Visit, { visitor, ref }: StreamNames): Uint8Array {
   const caps = capsOf(by);
-  const isUsual = caps.streams === undefined;
-  const fixed = (isUsual ? fixedParts.get(at.mapping) : undefined) ?? fixedPart(at, caps);
-  if (isUsual) fixedParts.set(at.mapping, fixed);
+  const hasDefaultCaps = caps.streams === undefined;
+  const fixed = (hasDefaultCaps ? fixedParts.get(at.mapping) : undefined) ?? fixedPart(at, caps);
+  if (hasDefaultCaps) fixedParts.set(at.mapping, fixed);
   const own = encodeFields({ 5: visitor, 7: tokenOf(by) || undefined, 8: grant?.id || undefined, 10: ref });
   const dial = new Uint8Array(fixed.byteLength + own.byteLength);
   dial.set(fixed);
@@ -81,7 +81,7 @@ function fixedPart(at: MappedEndpoint, caps: Caps): Uint8Array {
   const { mapping, endpoint: concrete } = at;
   const { endpoint, http } = mapping;
   const prefix = http?.prefix === "strip" && concrete.kind === "http" ? concrete.prefix : "";
-  return without(at, endpoint, JSON.stringify({ ...http, prefix, ...limitsOf(mapping, caps) }));
+  return dialWithoutVisitor(at, endpoint, JSON.stringify({ ...http, prefix, ...limitsOf(mapping, caps) }));
 }
 
 /** DIAL that has an agent try a target and tell how it went, and carries nothing. */
@@ -89,18 +89,18 @@ export function dialProbe(at: MappedEndpoint, endpoint: string, ref: string): Ui
   const { mapping, kind } = at;
   const options =
     kind === "http" ? JSON.stringify({ ...mapping.http, probe: true }) : encodeDialOptions({ probe: true });
-  return without(at, endpoint, options, ref);
+  return dialWithoutVisitor(at, endpoint, options, ref);
 }
 
 /** DIAL for no visitor in particular. */
-function without(
+function dialWithoutVisitor(
   { mapping, kind, targetText }: MappedEndpoint,
   endpoint: string,
   options: string,
   ref = "",
 ): Uint8Array {
-  const unsaid = { visitor: "", token: "", grant: "" };
-  return encodeDial({ target: targetText, kind, mapping: mapping.id, endpoint, options, ref, ...unsaid });
+  const noVisitor = { visitor: "", token: "", grant: "" };
+  return encodeDial({ target: targetText, kind, mapping: mapping.id, endpoint, options, ref, ...noVisitor });
 }
 
 /** What only agents can count and pace: they see the streams of all callers. */

@@ -1,4 +1,4 @@
-import { encodeControl, type Routes as Told } from "../../../shared/wire/control.ts";
+import { encodeControl, type Routes as RoutesPayload } from "../../../shared/wire/control.ts";
 import { formatEndpoint } from "../../../shared/address/endpoint.ts";
 import { targetBehind } from "../../../shared/rule/parsed.ts";
 import { FLAG_MORE, TYPE } from "../../../shared/wire/frame.ts";
@@ -13,15 +13,15 @@ import type { LaneToken } from "./visit.ts";
 const PAGE = 200;
 
 /** Tells all callers what they may open, and through which agents. */
-export function tellAll(site: Site): void {
+export function sendRoutesToAll(site: Site): void {
   for (const end of site.lanes.callers) {
     const lane = laneOf(end, 0);
-    if (lane !== undefined) tell(site, lane);
+    if (lane !== undefined) sendRoutes(site, lane);
   }
 }
 
 /** Tells one caller. `slots` are the agents that are there, those of an endpoint the ones that take new streams. */
-export function tell(site: Site, lane: Lane): void {
+export function sendRoutes(site: Site, lane: Lane): void {
   const slots = site.lanes.agents.map((end) => ({
     slot: end.number,
     incarnation: end.incarnation,
@@ -37,7 +37,7 @@ export function tell(site: Site, lane: Lane): void {
 }
 
 /** Gateways own the ports of public mappings, and of those that a grant opens. */
-function endpointsFor(site: Site, token: LaneToken): Told["endpoints"] {
+function endpointsFor(site: Site, token: LaneToken): RoutesPayload["endpoints"] {
   const { pass } = token;
   const { mappings, grants } = site.rules.current;
   const now = Date.now();

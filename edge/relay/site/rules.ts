@@ -75,10 +75,10 @@ export class Rules {
     return {
       removed: before.mappings
         .map(({ mapping }) => mapping)
-        .filter((mapping) => !sameReach(mapping, this.#byId.get(mapping.id)?.mapping)),
+        .filter((mapping) => !sameEndpointAndTarget(mapping, this.#byId.get(mapping.id)?.mapping)),
       narrowed: before.mappings.flatMap(({ mapping }) => {
         const now = this.#byId.get(mapping.id)?.mapping;
-        return now !== undefined && sameReach(mapping, now) && narrows(mapping, now) ? [now] : [];
+        return now !== undefined && sameEndpointAndTarget(mapping, now) && narrows(mapping, now) ? [now] : [];
       }),
       revoked: rules.revoked.filter((jti) => !before.revoked.includes(jti)),
       grants: before.grants.filter((grant) => !grants.has(grant.id)).map((grant) => grant.id),
@@ -93,7 +93,7 @@ export class Rules {
 
   /** Rules come from disk or from the registry, written by another version perhaps: those we can't read are left out. */
   #index({ mappings, ...others }: SiteRules): ReadRules {
-    const rules = { ...others, mappings: mappings.flatMap(readable) };
+    const rules = { ...others, mappings: mappings.flatMap(parseRule) };
     this.#rules = rules;
     this.#byId = new Map(rules.mappings.map((rule) => [rule.mapping.id, rule]));
     this.#byEndpoint = new Map(rules.mappings.flatMap(mappedEndpoints));
@@ -102,11 +102,11 @@ export class Rules {
 }
 
 /** Whether what is open under the old rule may stay open under the new one. */
-function sameReach(before: Mapping, after: Mapping | undefined): boolean {
+function sameEndpointAndTarget(before: Mapping, after: Mapping | undefined): boolean {
   return after !== undefined && after.endpoint === before.endpoint && after.target === before.target;
 }
 
-function readable(stored: Mapping): Parsed<Mapping>[] {
+function parseRule(stored: Mapping): Parsed<Mapping>[] {
   const rule = storedMapping(stored);
   if (rule.ok) return [rule.value];
   console.error(`mapping ${stored.id}, ${stored.endpoint}, is left out: ${rule.error.message}`);

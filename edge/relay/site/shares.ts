@@ -3,7 +3,7 @@ import { divide, NO_DEMAND, sumDemands, type Demand } from "../../../shared/sess
 import { SessionError } from "../../../shared/wire/errors.ts";
 import { encodeFrame, readU64, TYPE, viewOf, type Frame } from "../../../shared/wire/frame.ts";
 import { MAX_STREAM_WINDOW, RELAY_BUDGET } from "../../../shared/wire/limits.ts";
-import { isDecent, partOf } from "./budget.ts";
+import { isSufficient, sharePerEnd } from "./budget.ts";
 import { laneOf, type End, type Lanes } from "../lanes/lanes.ts";
 
 /** How often an end may ask: all others may have to be told. */
@@ -36,12 +36,12 @@ export class Shares {
   /** Bytes of session windows that each end of an identity may grant, were there `more` ends of it. */
   of(identity: string, more = 0): number {
     const { identities, ends } = this.#division(identity);
-    return partOf(identities.get(identity) ?? 0, (ends.get(identity) ?? 0) + more);
+    return sharePerEnd(identities.get(identity) ?? 0, (ends.get(identity) ?? 0) + more);
   }
 
   /** Whether one more end of an identity can still be served decently. */
-  hasRoom(identity: string): boolean {
-    return isDecent(this.of(identity, 1));
+  hasBudget(identity: string): boolean {
+    return isSufficient(this.of(identity, 1));
   }
 
   /** An end says what it needs. Throws SessionError when it does so too often. `now` in milliseconds. */
@@ -59,7 +59,7 @@ export class Shares {
   divide(): void {
     const { identities, ends } = this.#division();
     for (const end of this.#lanes.ends) {
-      const share = partOf(identities.get(end.identity) ?? 0, ends.get(end.identity) ?? 1);
+      const share = sharePerEnd(identities.get(end.identity) ?? 0, ends.get(end.identity) ?? 1);
       const before = this.#told.get(end);
       this.#told.set(end, share);
       // A new end has heard it in its WELCOME.

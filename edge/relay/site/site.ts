@@ -5,7 +5,7 @@ import type { Rates } from "./rates.ts";
 import type { Records } from "./records.ts";
 import type { Rules } from "./rules.ts";
 import type { Sessions } from "./sessions.ts";
-import type { Spending } from "./spending.ts";
+import type { TokenUsage } from "./token-usage.ts";
 import type { Traffic } from "./traffic.ts";
 import type { Visits } from "./visits.ts";
 
@@ -20,7 +20,7 @@ export type Site = {
   /** Visitors at the edge's own ports and hosts. */
   readonly visits: Visits;
   readonly rates: Rates;
-  readonly spending: Spending;
+  readonly tokenUsage: TokenUsage;
   readonly records: Records;
   readonly traffic: Traffic;
   /** Resolves when there are rules, and an agent to dial for them, or when waiting for either is pointless. */

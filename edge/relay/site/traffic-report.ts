@@ -1,9 +1,9 @@
 import type { MappingTraffic } from "../../../shared/rule/live.ts";
 
-export type Bytes = { bytesIn: number; bytesOut: number };
+export type ByteCounts = { bytesIn: number; bytesOut: number };
 
 /** Bytes of one mapping since the last report that was to be kept. */
-export type Moved = Bytes & { mapping: number };
+export type MappingBytes = ByteCounts & { mapping: number };
 
 /** What a relay tells of its visitors: `live` for those who watch, `moved` to be kept. `ms`: since the report before. */
-export type TrafficReport = { ms: number; live: MappingTraffic[]; moved: Moved[] };
+export type TrafficReport = { ms: number; live: MappingTraffic[]; moved: MappingBytes[] };

@@ -1,5 +1,5 @@
 import type { LiveStream } from "../types.ts";
-import type { Bytes, Moved, TrafficReport } from "./traffic-report.ts";
+import type { ByteCounts, MappingBytes, TrafficReport } from "./traffic-report.ts";
 
 /** Milliseconds between two reports while somebody watches, and else, while there are visitors. */
 const WATCHED_MS = 2_000;
@@ -7,9 +7,9 @@ const UNWATCHED_MS = 60_000;
 
 /** Counts what each mapping carries, by looking at its live streams once a second: nothing is done for a frame. */
 export class Traffic {
-  readonly #seen = new WeakMap<LiveStream, Bytes>();
-  #live = new Map<number, Bytes>();
-  #moved = new Map<number, Bytes>();
+  readonly #seen = new WeakMap<LiveStream, ByteCounts>();
+  #live = new Map<number, ByteCounts>();
+  #moved = new Map<number, ByteCounts>();
   #reported = 0;
   #kept = 0;
 
@@ -55,7 +55,7 @@ export class Traffic {
   }
 
   /** Written down once a minute, or when it is quiet: storage is paid by the row. */
-  #take(now: number, isQuiet: boolean): Moved[] {
+  #take(now: number, isQuiet: boolean): MappingBytes[] {
     if (!isQuiet && now - this.#kept < UNWATCHED_MS) return [];
     this.#kept = now;
     const moved = [...this.#moved].map(([mapping, bytes]) => ({ mapping, ...bytes }));

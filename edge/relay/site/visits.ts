@@ -9,14 +9,14 @@ import { permit, type Admitted } from "./admission.ts";
 import type { MappedEndpoint } from "./mapped-endpoint.ts";
 import type { Records } from "./records.ts";
 import type { Rules } from "./rules.ts";
-import type { Spending } from "./spending.ts";
+import type { TokenUsage } from "./token-usage.ts";
 import type { Traffic } from "./traffic.ts";
 import { capsOf, tokenOf, type Visit } from "./visit.ts";
 
 export type VisitsHost = {
   readonly rules: Rules;
   readonly records: Records;
-  readonly spending: Spending;
+  readonly tokenUsage: TokenUsage;
   readonly traffic: Traffic;
 };
 
@@ -84,7 +84,7 @@ export class Visits {
   }
 
   /** Judges again what is open: rules, grants or tokens have changed. `now` in milliseconds since 1970. */
-  judgeAgain(now: number): void {
+  recheck(now: number): void {
     const kept = new Map<number, number>();
     for (const [live, { visit, end }] of [...this.#live]) {
       const cut = (reason: string): void => end({ code: "cut", reason });
@@ -150,7 +150,7 @@ export class Visits {
     const carried = live.bytesIn + live.bytesOut;
     const before = this.#counted.get(live) ?? 0;
     this.#counted.set(live, carried);
-    this.#host.spending.count(tokenOf(visit.by), bytes, carried - before);
+    this.#host.tokenUsage.count(tokenOf(visit.by), bytes, carried - before);
   }
 }
 

@@ -12,12 +12,12 @@ import type { Lane } from "../lanes/lane.ts";
 import { laneOf, type End } from "../lanes/lanes.ts";
 import { admit, mayResume, type Refused } from "../site/admission.ts";
 import { dialStream } from "../site/dial.ts";
-import { tell } from "../site/routes.ts";
+import { sendRoutes } from "../site/routes.ts";
 import type { Site } from "../site/site.ts";
 import type { Visit } from "../site/visit.ts";
 
 /** The door of clients and gateways: the relay judges their streams, and forwards them. Synchronous: one await and DATA overtakes OPEN. */
-export class Forwarded {
+export class CallerDoor {
   readonly #site: Site;
   /** New streams a second of each end: judging one costs more than saying it. */
   readonly #opens = new WeakMap<End, Bucket>();
@@ -51,7 +51,7 @@ export class Forwarded {
     }
     // It asked the wrong agent: with this it finds the right one.
     const isElsewhere = admitted.failure.code === "slot-gone";
-    if (isElsewhere) tell(this.#site, lane);
+    if (isElsewhere) sendRoutes(this.#site, lane);
     reject(admitted.failure, isElsewhere);
     this.#write(attachment, open.endpoint, visitor?.text, admitted);
   }

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { Crowding } from "../../edge/relay/lanes/crowding.ts";
+import { DatagramFilter } from "../../edge/relay/lanes/datagram-filter.ts";
 import { DATAGRAM_DEADLINE_MS } from "../../shared/wire/limits.ts";
 import { Path } from "../../shared/session/path.ts";
 
@@ -11,9 +11,9 @@ function lane(bytes: number, { roundTrip = 1, rate = 0 } = {}) {
   path.sent(rate * roundTrip, -roundTrip);
   path.mark(-roundTrip);
   path.echoed(0);
-  const crowding = new Crowding(path);
+  const filter = new DatagramFilter(path);
   path.sent(bytes, 0);
-  return { path, crowding };
+  return { path, filter };
 }
 
 test("a lane takes datagrams while 256 KiB are on their way, or what a fast path carries in time, up to 1 MiB", () => {
@@ -25,44 +25,44 @@ test("a lane takes datagrams while 256 KiB are on their way, or what a fast path
     [1_024 * KIB, 1_000_000, false],
     [1_025 * KIB, 1_000_000, true],
   ] as const)
-    expect(lane(bytes, { rate }).crowding.isCrowded(0)).toBe(crowded);
+    expect(lane(bytes, { rate }).filter.isCongested(0)).toBe(crowded);
 });
 
 test("while too much is on its way, each flow still has a little, until an echo comes: one that floods loses its own", () => {
-  const { path, crowding } = lane(300 * KIB);
-  const flood = Array.from({ length: 100 }, () => crowding.takes("flood", 1_400, 0));
+  const { path, filter } = lane(300 * KIB);
+  const flood = Array.from({ length: 100 }, () => filter.tryAccept("flood", 1_400, 0));
   expect(flood.filter(Boolean)).toHaveLength(2);
-  expect(Array.from({ length: 20 }, () => crowding.takes("call", 172, 0)).every(Boolean)).toBe(true);
-  crowding.echoed();
-  expect(crowding.takes("flood", 1_400, 0)).toBe(true);
+  expect(Array.from({ length: 20 }, () => filter.tryAccept("call", 172, 0)).every(Boolean)).toBe(true);
+  filter.echoed();
+  expect(filter.tryAccept("flood", 1_400, 0)).toBe(true);
   // But never more than twice as much.
   path.sent(213 * KIB, 0);
-  expect(crowding.takes("other", 172, 0)).toBe(false);
+  expect(filter.tryAccept("other", 172, 0)).toBe(false);
 });
 
 test("flows that nobody has heard of find no room for themselves by being many", () => {
-  const { crowding } = lane(300 * KIB);
-  const taken = Array.from({ length: 3_000 }, (_, flow) => crowding.takes(String(flow), 100, 0)).filter(Boolean);
+  const { filter } = lane(300 * KIB);
+  const taken = Array.from({ length: 3_000 }, (_, flow) => filter.tryAccept(String(flow), 100, 0)).filter(Boolean);
   expect(taken).toHaveLength(1_000);
 });
 
 test("an end that reads nothing for longer than the deadline is sent none, however little is on its way", () => {
-  const { path, crowding } = lane(200, { roundTrip: 30 });
+  const { path, filter } = lane(200, { roundTrip: 30 });
   path.mark(1);
-  expect(crowding.isCrowded(30 + DATAGRAM_DEADLINE_MS)).toBe(false);
+  expect(filter.isCongested(30 + DATAGRAM_DEADLINE_MS)).toBe(false);
   const now = 32 + DATAGRAM_DEADLINE_MS;
-  expect([crowding.isCrowded(now), crowding.takes("call", 172, now)]).toEqual([true, false]);
+  expect([filter.isCongested(now), filter.tryAccept("call", 172, now)]).toEqual([true, false]);
   path.echoed(now);
-  expect(crowding.isCrowded(now)).toBe(false);
+  expect(filter.isCongested(now)).toBe(false);
 });
 
 test("a path that has become longer for good is believed after some seconds: what goes over it is not late for ever", () => {
-  const { path, crowding } = lane(200, { roundTrip: 30 });
+  const { path, filter } = lane(200, { roundTrip: 30 });
   const crowded: boolean[] = [];
   for (let at = 500; at < 20_000; at += 500) {
     path.sent(172, at);
     path.mark(at);
-    crowded.push(crowding.isCrowded(at + 249));
+    crowded.push(filter.isCongested(at + 249));
     path.echoed(at + 250);
   }
   expect([crowded[0], crowded.at(-1)]).toEqual([true, false]);

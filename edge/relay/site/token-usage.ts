@@ -1,11 +1,11 @@
 import { unbatch } from "../../../shared/wire/batch.ts";
 import { TYPE, type Frame } from "../../../shared/wire/frame.ts";
-import type { TokenBytes as Told } from "../../registry/token-bytes.ts";
+import type { TokenBytes } from "../../registry/token-bytes.ts";
 
 /** Milliseconds that bytes gather before the registry is told: off the data path, and no timer while idle. */
-const TELL_MS = 1_000;
+const REPORT_INTERVAL_MS = 1_000;
 /** Tokens remembered; one that is forgotten is asked for again. */
-const MOST = 1_000;
+const MAX_TOKENS = 1_000;
 
 type Count = {
   /** Bytes that it may carry. */
@@ -17,9 +17,9 @@ type Count = {
   over: boolean;
 };
 
-export type SpendingHost = {
+export type TokenUsageHost = {
   /** Adds to the registry's sums, and answers them in the same order. */
-  tell: (told: Told[]) => Promise<number[]>;
+  tell: (told: TokenBytes[]) => Promise<number[]>;
   /** A token has carried all it may. */
   over: (jti: string) => void;
 };
@@ -28,13 +28,13 @@ export type SpendingHost = {
  * What tokens with a cap on bytes carry through this relay. The registry has the sums, of all relays, so nothing is kept
  * here: who hibernates or restarts loses what it counted in the last second.
  */
-export class Spending {
-  readonly #host: SpendingHost;
+export class TokenUsage {
+  readonly #host: TokenUsageHost;
   readonly #counts = new Map<string, Count>();
   #timer: ReturnType<typeof setTimeout> | undefined;
-  #isTelling = false;
+  #isReporting = false;
 
-  constructor(host: SpendingHost) {
+  constructor(host: TokenUsageHost) {
     this.#host = host;
   }
 
@@ -47,19 +47,19 @@ export class Spending {
     if (bytes === 0) return;
     const count = this.#counts.get(jti) ?? this.#begin(jti, cap);
     count.own += bytes;
-    this.#judge(jti, count);
+    this.#checkCap(jti, count);
     // Nothing is known of a token that was not asked for yet; and one that is over may be in use elsewhere.
-    this.#tellIn(count.sum === null || count.over ? 0 : TELL_MS);
+    this.#reportIn(count.sum === null || count.over ? 0 : REPORT_INTERVAL_MS);
   }
 
-  #tellIn(ms: number): void {
-    if (this.#isTelling || (this.#timer !== undefined && ms > 0)) return;
+  #reportIn(ms: number): void {
+    if (this.#isReporting || (this.#timer !== undefined && ms > 0)) return;
     if (this.#timer !== undefined) clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => void this.#tell(), ms);
+    this.#timer = setTimeout(() => void this.#report(), ms);
   }
 
   #begin(jti: string, cap: number): Count {
-    if (this.#counts.size >= MOST) {
+    if (this.#counts.size >= MAX_TOKENS) {
       for (const [each, { own, over }] of this.#counts) if (own === 0 && !over) this.#counts.delete(each);
     }
     const count: Count = { cap, sum: null, own: 0, over: false };
@@ -67,43 +67,43 @@ export class Spending {
     return count;
   }
 
-  #judge(jti: string, count: Count): void {
+  #checkCap(jti: string, count: Count): void {
     if (count.over || (count.sum ?? 0) + count.own < count.cap) return;
     count.over = true;
     this.#host.over(jti);
   }
 
-  async #tell(): Promise<void> {
+  async #report(): Promise<void> {
     const told = [...this.#counts].flatMap(([jti, { own }]) => (own === 0 ? [] : [{ jti, bytes: own }]));
     let sums: number[] | undefined;
     this.#timer = undefined;
-    this.#isTelling = true;
+    this.#isReporting = true;
     try {
       sums = await this.#host.tell(told);
     } catch {
       // Out of reach: what was counted stays here, and is judged by what is known.
     }
-    this.#isTelling = false;
+    this.#isReporting = false;
     for (const [at, { jti, bytes }] of told.entries()) {
       const count = this.#counts.get(jti);
       const sum = sums?.[at];
       if (count === undefined || sum === undefined) continue;
       count.sum = sum;
       count.own -= bytes;
-      this.#judge(jti, count);
+      this.#checkCap(jti, count);
     }
-    if ([...this.#counts.values()].some(({ own }) => own > 0)) this.#tellIn(TELL_MS);
+    if ([...this.#counts.values()].some(({ own }) => own > 0)) this.#reportIn(REPORT_INTERVAL_MS);
   }
 }
 
 /** Bytes of visitors and targets in a frame: those of streams, and of datagrams. */
-export function carriedBy(frame: Frame): number {
+export function payloadBytes(frame: Frame): number {
   switch (frame.type) {
     case TYPE.DATA:
     case TYPE.DGRAM:
       return frame.payload.byteLength;
     case TYPE.BATCH:
-      return unbatch(frame).reduce((sum, entry) => sum + carriedBy(entry), 0);
+      return unbatch(frame).reduce((sum, entry) => sum + payloadBytes(entry), 0);
     default:
       return 0;
   }

@@ -2,10 +2,10 @@ import type { End } from "../lanes/lanes.ts";
 
 /** A visitor waits for an agent that was here so recently, and so long (milliseconds). */
 const RECENT_MS = 5_000;
-const PATIENCE_MS = 2_000;
+const WAIT_MS = 2_000;
 
 /** Agents whose lanes are lost, while streams of theirs wait; and the visitors who come meanwhile. */
-export class Absences {
+export class AwayAgents {
   readonly #away = new Map<number, { identity: string; incarnation: string }>();
   readonly #waiting = new Set<() => void>();
   #lostAt = Number.NEGATIVE_INFINITY;
@@ -28,7 +28,7 @@ export class Absences {
   }
 
   /** Slots of former processes of this identity: they will not come back. */
-  former(identity: string, incarnation: string): number[] {
+  formerSlots(identity: string, incarnation: string): number[] {
     return [...this.#away]
       .filter(([, end]) => end.identity === identity && end.incarnation !== incarnation)
       .map(([slot]) => slot);
@@ -49,7 +49,7 @@ export class Absences {
         this.#waiting.delete(done);
         resolve();
       };
-      const timer = setTimeout(done, PATIENCE_MS);
+      const timer = setTimeout(done, WAIT_MS);
       this.#waiting.add(done);
     });
   }

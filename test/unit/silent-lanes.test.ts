@@ -8,18 +8,18 @@ type Lane = {
   measure: () => Promise<void>;
 };
 type End = { lanes: Map<number, Lane> };
-type SilenceClass = new (host: object) => {
-  heard: (lane: Lane, now: number) => number;
-  isGone: (end: End, now: number) => boolean;
-  look: (now: number) => void;
-  next: (now: number) => number | null;
+type SilentLanesClass = new (host: object) => {
+  lastHeard: (lane: Lane, now: number) => number;
+  isEndSilent: (end: End, now: number) => boolean;
+  check: (now: number) => void;
+  nextCheck: (now: number) => number | null;
 };
 
 /** The relay's part, whose types are of another world than these. */
-const { Silence } = (await import(
-  /* @vite-ignore */ new URL("../../edge/relay/lanes/silence.ts", import.meta.url).href
+const { SilentLanes } = (await import(
+  /* @vite-ignore */ new URL("../../edge/relay/lanes/silent-lanes.ts", import.meta.url).href
 )) as {
-  Silence: SilenceClass;
+  SilentLanes: SilentLanesClass;
 };
 
 test("a lane that was silent for DEAD_MS is dismissed by a second look, one that pings is not", () => {
@@ -88,13 +88,13 @@ test("after the clock was set on by two days, lanes that answer stay, and one th
 
 test("the next look that an alarm is worth is when the first agent may be silent", () => {
   using relay = aRelay();
-  expect(relay.silence.next(Date.now())).toBeNull();
+  expect(relay.silentLanes.nextCheck(Date.now())).toBeNull();
   const began = Date.now();
   relay.lane();
   relay.passes(5_000);
-  expect(relay.silence.next(Date.now())).toBe(began + DEAD_MS + 1_000);
+  expect(relay.silentLanes.nextCheck(Date.now())).toBe(began + DEAD_MS + 1_000);
   relay.passes(DEAD_MS);
-  expect(relay.silence.next(Date.now())).toBe(Date.now() + 1_000);
+  expect(relay.silentLanes.nextCheck(Date.now())).toBe(Date.now() + 1_000);
 });
 
 function aRelay() {
@@ -102,25 +102,25 @@ function aRelay() {
   const pinged = new Map<Lane, number>();
   const lanes = new Set<Lane>();
   const dismissed: Lane[] = [];
-  const silence = new Silence({
+  const silentLanes = new SilentLanes({
     lanes: {
       all: () => lanes,
       get agents() {
         return [...lanes].map((lane) => ({ lanes: new Map([[0, lane]]) }));
       },
     },
-    pinged: (lane: Lane) => pinged.get(lane) ?? 0,
+    lastPing: (lane: Lane) => pinged.get(lane) ?? 0,
     dismiss: (lane: Lane) => {
       lanes.delete(lane);
       dismissed.push(lane);
     },
   });
-  const look = (): void => silence.look(Date.now());
+  const look = (): void => silentLanes.check(Date.now());
   return {
-    silence,
+    silentLanes,
     dismissed,
     look,
-    isGone: (lane: Lane) => silence.isGone({ lanes: new Map([[0, lane]]) }, Date.now()),
+    isGone: (lane: Lane) => silentLanes.isEndSilent({ lanes: new Map([[0, lane]]) }, Date.now()),
     ping: (lane: Lane) => void pinged.set(lane, Date.now()),
     /** `answers`: when it is asked whether it is there. */
     lane(ready: object | null = {}, answers = false): Lane {

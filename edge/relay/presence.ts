@@ -3,19 +3,19 @@ import { TYPE, type Frame } from "../../shared/wire/frame.ts";
 import { encodeControl, type Hello } from "../../shared/wire/control.ts";
 import { DRAIN_MS, HELLOS_PER_SECOND, MAX_DATA, MAX_STREAMS, OPENS_PER_SECOND } from "../../shared/wire/limits.ts";
 import { FEATURE_ASK_BUDGET, FEATURE_STANDBY, FEATURE_RULES, PROTOCOL, VERSION } from "../../shared/wire/version.ts";
-import { Absences } from "./site/absences.ts";
-import { Hellos } from "./hellos.ts";
+import { AwayAgents } from "./site/away-agents.ts";
+import { HelloPolicy } from "./hello-policy.ts";
 import type { Lane } from "./lanes/lane.ts";
 import { dataLane } from "./lanes/lane-choice.ts";
 import { laneOf, type End } from "./lanes/lanes.ts";
-import { nudge, sayAway } from "./lanes/notices.ts";
+import { sendNudge, sendAway } from "./lanes/notices.ts";
 import type { Memory } from "./site/memory.ts";
-import type { Reach } from "./site/reach.ts";
-import { tell, tellAll } from "./site/routes.ts";
+import type { ReachableTargets } from "./site/reachable-targets.ts";
+import { sendRoutes, sendRoutesToAll } from "./site/routes.ts";
 import type { Shares } from "./site/shares.ts";
 import type { Site } from "./site/site.ts";
 
-export type ReceptionHost = {
+export type PresenceHost = {
   /** Kept in the sockets, and so outlives hibernation. */
   boot: string;
   /** New whenever the object is made anew. */
@@ -24,7 +24,7 @@ export type ReceptionHost = {
   graceMs: number;
   site: Site;
   memory: Memory;
-  reach: Reach;
+  reachable: ReachableTargets;
   shares: Shares;
   /** An agent has come: its site's rules may have changed. */
   refresh: () => void;
@@ -35,23 +35,23 @@ export type ReceptionHost = {
 };
 
 /** Where agents and callers come and go: HELLO, who takes whose place, and what the loss of a lane means to its end. */
-export class Reception {
-  readonly #host: ReceptionHost;
-  readonly #absences = new Absences();
-  readonly #hellos = new Hellos();
+export class Presence {
+  readonly #host: PresenceHost;
+  readonly #awayAgents = new AwayAgents();
+  readonly #helloPolicy = new HelloPolicy();
 
-  constructor(host: ReceptionHost) {
+  constructor(host: PresenceHost) {
     this.#host = host;
   }
 
   /** Resolves when an agent comes, or when waiting for one is pointless. */
   arrival(): Promise<void> {
-    return this.#absences.wait();
+    return this.#awayAgents.wait();
   }
 
   /** The streams of an agent are over: nothing waits for it. */
   forget(slot: number): void {
-    this.#absences.forget(slot);
+    this.#awayAgents.forget(slot);
   }
 
   /** Takes the HELLO of a lane: it is welcome, or closed with the reason. */
@@ -59,52 +59,52 @@ export class Reception {
     const { attachment } = lane;
     const { identity } = attachment;
     const { site, shares } = this.#host;
-    const standing = {
-      known: () => site.lanes.find(attachment, hello.incarnation),
-      isIndebted: () => site.lanes.accounts.of(identity).indebted,
-      hasRoom: () => shares.hasRoom(identity),
+    const facts = {
+      existing: () => site.lanes.find(attachment, hello.incarnation),
+      hasExcessBacklog: () => site.lanes.backlogs.of(identity).blocksNewLanes,
+      hasBudget: () => shares.hasBudget(identity),
       isServed: () => site.lanes.isServed(identity),
     };
-    const verdict = this.#hellos.judge(attachment, hello, standing, Date.now());
+    const verdict = this.#helloPolicy.judge(attachment, hello, facts, Date.now());
     switch (verdict.type) {
       case "refused":
         return this.dismiss(lane, verdict.code, verdict.reason);
       case "parked":
         return this.#park(lane, hello, verdict.why);
       case "welcome":
-        return this.#enter(lane, hello, verdict.known);
+        return this.#enter(lane, hello, verdict.existing);
     }
   }
 
-  #enter(lane: Lane, hello: Hello, known: End | undefined): void {
+  #enter(lane: Lane, hello: Hello, existing: End | undefined): void {
     const { attachment } = lane;
     const { site, memory } = this.#host;
     const { lanes, sessions } = site;
     const epoch = Number(memory.get("epoch") ?? "0") + 1;
     memory.put("epoch", String(epoch));
-    const number = known?.number ?? this.#absences.slotOf(attachment.identity, hello.incarnation) ?? epoch;
+    const number = existing?.number ?? this.#awayAgents.slotOf(attachment.identity, hello.incarnation) ?? epoch;
     const { incarnation, version, frameBytes } = hello;
-    const said = this.#host.reach.keep(hello.reach, incarnation);
+    const said = this.#host.reachable.keep(hello.reach, incarnation);
     lane.save({
       ...attachment,
       said,
       ready: { boot: this.#host.boot, epoch, number, incarnation, lane: hello.lane, version, frameBytes },
     });
     const { end, replaced } = lanes.enter(lane);
-    if (hello.alone === true) this.#bury(end, hello.lane);
+    if (hello.alone === true) this.#dropOtherLanes(end, hello.lane);
     this.#host.entered();
     this.#welcome(lane, epoch, attachment.kind === "agent" ? { slot: number } : { channel: number });
-    if (known === undefined && end.kind === "agent") this.#catchUp(lane, end);
-    if (known === undefined) this.#joined(end);
+    if (existing === undefined && end.kind === "agent") this.#catchUp(lane, end);
+    if (existing === undefined) this.#joined(end);
     else if (replaced) {
       sessions.move(number, hello.lane, hello.lane);
       // An agent whose former lane was dead does not know what was sent into it: not even that a session has begun.
-      if (end.kind === "agent") nudge(lanes, end);
+      if (end.kind === "agent") sendNudge(lanes, end);
     }
     // What had to use the realtime lane meanwhile leaves it.
     else if (hello.lane > 0) sessions.spread(number, 0, hello.lane);
     // On every lane: an end that lost all of its own may be known here still.
-    if (end.kind !== "agent") tell(site, lane);
+    if (end.kind !== "agent") sendRoutes(site, lane);
   }
 
   /** An agent's own rules have changed: new streams are spread by them. Throws SessionError for anything else that says HELLO twice. */
@@ -114,16 +114,16 @@ export class Reception {
     const end = attachment.kind === "agent" && kind === "agent" ? lanes.find(attachment, incarnation) : undefined;
     if (end === undefined || incarnation !== attachment.ready?.incarnation)
       throw new SessionError("protocol", "a second HELLO");
-    if (!this.#hellos.permit(attachment.identity, Date.now()))
+    if (!this.#helloPolicy.permit(attachment.identity, Date.now()))
       return this.dismiss(lane, LANE_CLOSE.busy, `more than ${HELLOS_PER_SECOND} HELLOs of this token a second`);
-    this.#host.reach.forget(end);
-    const said = this.#host.reach.keep(reach, incarnation);
+    this.#host.reachable.forget(end);
+    const said = this.#host.reachable.keep(reach, incarnation);
     for (const each of end.lanes.values()) each.save({ ...each.attachment, said });
-    tellAll(this.#host.site);
+    sendRoutesToAll(this.#host.site);
   }
 
   /** Lets go of lanes that their end has lost: what is sent from now on must not go into them. */
-  #bury(end: End, but: number): void {
+  #dropOtherLanes(end: End, but: number): void {
     for (const [index, lane] of [...end.lanes]) {
       if (index === but) continue;
       lane.close(LANE_CLOSE.replaced, "its end had lost it");
@@ -145,31 +145,31 @@ export class Reception {
     const lane = lanes.of(socket);
     const end = lanes.leave(socket);
     if (end === undefined) {
-      if (lane !== undefined) this.#thinned(lane);
+      if (lane !== undefined) this.#laneLost(lane);
       return;
     }
     if (end.kind === "agent") {
-      this.#absences.left(end, sessions.suspend(end.number));
-      this.#host.reach.forget(end);
+      this.#awayAgents.left(end, sessions.suspend(end.number));
+      this.#host.reachable.forget(end);
       if (lanes.agents.length === 0) memory.put("offline-since", String(Date.now()));
       this.#host.left(lanes.agents.length);
-      tellAll(site);
-      this.#callStandby(end.identity);
+      sendRoutesToAll(site);
+      this.#releaseStandby(end.identity);
     } else {
-      sayAway(lanes, end);
+      sendAway(lanes, end);
     }
     this.redivide();
   }
 
   /** A lane is gone; its end has others, unless it never had this one. */
-  #thinned({ attachment: { kind, ready } }: Lane): void {
+  #laneLost({ attachment: { kind, ready } }: Lane): void {
     const { site } = this.#host;
     const { lanes, sessions } = site;
     if (ready === null) return;
     const end = kind === "agent" ? lanes.agent(ready.number) : lanes.caller(ready.number);
     if (end === undefined || end.lanes.has(ready.lane)) return;
     if (kind === "agent") sessions.move(end.number, ready.lane, dataLane(end));
-    nudge(lanes, end);
+    sendNudge(lanes, end);
   }
 
   /** Keeps a lane that stands for no agent and no caller, and takes nobody's place. */
@@ -184,7 +184,7 @@ export class Reception {
   }
 
   /** The process that served an identity is gone: one that stands by takes over. */
-  #callStandby(identity: string): void {
+  #releaseStandby(identity: string): void {
     if (this.#host.site.lanes.isServed(identity)) return;
     for (const lane of [...this.#host.site.lanes.all()])
       if (lane.attachment.standby === true && lane.attachment.identity === identity)
@@ -228,17 +228,17 @@ export class Reception {
     const { lanes, sessions } = site;
     this.redivide();
     if (end.kind !== "agent") return;
-    tellAll(site);
+    sendRoutesToAll(site);
     for (const other of lanes.agents) {
       if (other.identity === end.identity && other.number !== end.number) this.#retire(other);
     }
-    for (const slot of this.#absences.former(end.identity, end.incarnation)) {
+    for (const slot of this.#awayAgents.formerSlots(end.identity, end.incarnation)) {
       sessions.drop(slot, { code: "lost", reason: "the agent was restarted" });
     }
     this.#host.refresh();
-    this.#absences.forget(end.number);
+    this.#awayAgents.forget(end.number);
     sessions.resume(end.number);
-    this.#absences.arrived();
+    this.#awayAgents.arrived();
   }
 
   /** A newer process of an agent took over: the older one gets nothing new, and may finish what it has. */

@@ -4,12 +4,12 @@ import type { Lane } from "./lane.ts";
 import type { End, Lanes } from "./lanes.ts";
 
 /** Milliseconds between two looks: each frame is an occasion. */
-const LOOK_MS = 1_000;
+const CHECK_INTERVAL_MS = 1_000;
 
-export type SilenceHost = {
+export type SilentLanesHost = {
   lanes: Lanes;
   /** When the platform answered the last ping of a lane, in milliseconds since 1970; 0: never. */
-  pinged: (lane: Lane) => number;
+  lastPing: (lane: Lane) => number;
   dismiss: (lane: Lane, code: number, reason: string) => void;
 };
 
@@ -20,19 +20,19 @@ export type SilenceHost = {
  * It looks when the relay is awake for another reason: pings are answered by the platform, and waking for them would cost a
  * relay its hibernation.
  */
-export class Silence {
-  readonly #host: SilenceHost;
-  #lookedAt = 0;
+export class SilentLanes {
+  readonly #host: SilentLanesHost;
+  #checkedAt = 0;
   /** Runs between the look that found silent lanes and the one that dismisses them. */
-  #second: ReturnType<typeof setTimeout> | null = null;
+  #confirmTimer: ReturnType<typeof setTimeout> | null = null;
 
-  constructor(host: SilenceHost) {
+  constructor(host: SilentLanesHost) {
     this.#host = host;
   }
 
   /** When a lane was last heard, in milliseconds since 1970. `now` likewise. */
-  heard(lane: Lane, now: number): number {
-    const times = [this.#host.pinged(lane), lane.heardAt, lane.attachment.since];
+  lastHeard(lane: Lane, now: number): number {
+    const times = [this.#host.lastPing(lane), lane.heardAt, lane.attachment.since];
     const past = Math.max(0, ...times.filter((at) => at <= now));
     if (times.every((at) => at <= now)) return past;
     // The clock was set back. A lane that lives is heard within seconds, by the clock of today.
@@ -41,11 +41,11 @@ export class Silence {
   }
 
   isSilent(lane: Lane, now: number): boolean {
-    return this.heard(lane, now) < now - DEAD_MS;
+    return this.lastHeard(lane, now) < now - DEAD_MS;
   }
 
   /** Whether all lanes of an end are silent. */
-  isGone({ lanes }: End, now: number): boolean {
+  isEndSilent({ lanes }: End, now: number): boolean {
     return [...lanes.values()].every((lane) => this.isSilent(lane, now));
   }
 
@@ -54,26 +54,26 @@ export class Silence {
    * seconds later: after a standstill of this machine their pings may wait to be read, and after its clock was set on all that was
    * heard seems long ago. `now` in milliseconds since 1970.
    */
-  look(now: number): void {
-    if (Math.abs(now - this.#lookedAt) < LOOK_MS) return;
-    this.#lookedAt = now;
-    if (this.#second !== null) return;
+  check(now: number): void {
+    if (Math.abs(now - this.#checkedAt) < CHECK_INTERVAL_MS) return;
+    this.#checkedAt = now;
+    if (this.#confirmTimer !== null) return;
     const silent = this.#silent(now);
     if (silent.length === 0) return;
     for (const lane of silent) void lane.measure(now);
-    this.#second = setTimeout(() => {
-      this.#second = null;
+    this.#confirmTimer = setTimeout(() => {
+      this.#confirmTimer = null;
       const reason = `nothing was heard for ${DEAD_MS / 1000} s`;
       for (const lane of this.#silent(Date.now())) this.#host.dismiss(lane, LANE_CLOSE.silent, reason);
     }, SUSPECT_MS);
   }
 
   /** When the next agent may turn out to be silent, in milliseconds since 1970; null: there is none. */
-  next(now: number): number | null {
+  nextCheck(now: number): number | null {
     const ends = this.#host.lanes.agents.map(({ lanes }) =>
-      Math.max(...[...lanes.values()].map((lane) => this.heard(lane, now))),
+      Math.max(...[...lanes.values()].map((lane) => this.lastHeard(lane, now))),
     );
-    return ends.length === 0 ? null : Math.max(now, Math.min(...ends) + DEAD_MS) + LOOK_MS;
+    return ends.length === 0 ? null : Math.max(now, Math.min(...ends) + DEAD_MS) + CHECK_INTERVAL_MS;
   }
 
   #silent(now: number): Lane[] {
