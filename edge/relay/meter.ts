@@ -1,17 +1,17 @@
-/** Milliseconds without a message after which a relay hibernates, and costs nothing. */
+/** Milliseconds without a message after which a relay hibernates and is no longer billed. */
 const HIBERNATES_MS = 10_000;
 
-/** What a site has cost, in the units that Cloudflare bills. */
+/** The usage of a site, in the units that Cloudflare bills. */
 export type Usage = {
-  /** Requests, WebSocket upgrades and TCP visitors among them. */
+  /** Requests, including WebSocket upgrades and TCP visitors. */
   requests: number;
-  /** WebSocket messages that came in; twenty are billed as one request. */
+  /** WebSocket messages received; twenty are billed as one request. */
   messages: number;
-  /** Milliseconds the object was in memory because of them: an estimate, for hibernation is the platform's to choose. */
+  /** Milliseconds the object was in memory because of them. An estimate, as the platform decides when to hibernate. */
   activeMs: number;
 };
 
-/** Counts since it was last emptied. Called for every frame, so it only adds up. */
+/** Counts usage since the last `take`. Called for every frame, so it only adds. */
 export class Meter {
   #requests = 0;
   #messages = 0;
@@ -32,7 +32,7 @@ export class Meter {
     return { requests: this.#requests, messages: this.#messages, activeMs: this.#activeMs };
   }
 
-  /** Hands over what was counted, and begins anew. */
+  /** Returns the counts and resets them. */
   take(): Usage {
     const { usage } = this;
     this.#requests = 0;

@@ -16,9 +16,9 @@ import type { Shares } from "./site/shares.ts";
 import type { Site } from "./site/site.ts";
 
 export type PresenceHost = {
-  /** Kept in the sockets, and so outlives hibernation. */
+  /** Stored in the sockets' attachments, so it survives hibernation. */
   boot: string;
-  /** New whenever the object is made anew. */
+  /** New for each instance of the Durable Object. */
   instance: string;
   /** Milliseconds that sessions outlive their lanes. */
   graceMs: number;
@@ -26,15 +26,15 @@ export type PresenceHost = {
   memory: Memory;
   reachable: ReachableTargets;
   shares: Shares;
-  /** An agent has come: its site's rules may have changed. */
+  /** An agent has joined: pull the site's rules, which may have changed. */
   refresh: () => void;
-  /** A lane is in, whose token will end some day. */
+  /** A lane has joined: its token's expiry needs an alarm. */
   entered: () => void;
-  /** An agent has gone; so many are there still. */
+  /** An agent has left; `agents` are still here. */
   left: (agents: number) => void;
 };
 
-/** Where agents and callers come and go: HELLO, who takes whose place, and what the loss of a lane means to its end. */
+/** The agents and callers that are connected: handles HELLO, takeovers by newer processes, and the loss of lanes. */
 export class Presence {
   readonly #host: PresenceHost;
   readonly #awayAgents = new AwayAgents();
@@ -44,17 +44,17 @@ export class Presence {
     this.#host = host;
   }
 
-  /** Resolves when an agent comes, or when waiting for one is pointless. */
+  /** Resolves when an agent joins, or when waiting for one is pointless. */
   arrival(): Promise<void> {
     return this.#awayAgents.wait();
   }
 
-  /** The streams of an agent are over: nothing waits for it. */
+  /** The session with an agent is over: its slot is not kept any longer. */
   forget(slot: number): void {
     this.#awayAgents.forget(slot);
   }
 
-  /** Takes the HELLO of a lane: it is welcome, or closed with the reason. */
+  /** Answers the HELLO of a lane with WELCOME, or closes the lane with the reason. */
   hello(lane: Lane, hello: Hello): void {
     const { attachment } = lane;
     const { identity } = attachment;
@@ -98,16 +98,16 @@ export class Presence {
     if (existing === undefined) this.#joined(end);
     else if (replaced) {
       sessions.move(number, hello.lane, hello.lane);
-      // An agent whose former lane was dead does not know what was sent into it: not even that a session has begun.
+      // The agent has lost what was sent into its former lane, perhaps even the SESSION frame of a new session.
       if (end.kind === "agent") sendNudge(lanes, end);
     }
-    // What had to use the realtime lane meanwhile leaves it.
+    // Streams that had to use the realtime lane move to the new one.
     else if (hello.lane > 0) sessions.spread(number, 0, hello.lane);
-    // On every lane: an end that lost all of its own may be known here still.
+    // Sent on every new lane: a caller that has lost all its lanes may still count as connected here.
     if (end.kind !== "agent") sendRoutes(site, lane);
   }
 
-  /** An agent's own rules have changed: new streams are spread by them. Throws SessionError for anything else that says HELLO twice. */
+  /** Takes an agent's second HELLO, which reports its changed rules. Throws SessionError for a second HELLO of any other end. */
   helloAgain(lane: Lane, { kind, incarnation, reach }: Hello): void {
     const { attachment } = lane;
     const { lanes } = this.#host.site;
@@ -122,23 +122,23 @@ export class Presence {
     sendRoutesToAll(this.#host.site);
   }
 
-  /** Lets go of lanes that their end has lost: what is sent from now on must not go into them. */
+  /** Drops the lanes that their end has lost (HELLO with `alone`): nothing more may be sent into them. */
   #dropOtherLanes(end: End, but: number): void {
     for (const [index, lane] of [...end.lanes]) {
       if (index === but) continue;
-      lane.close(LANE_CLOSE.replaced, "its end had lost it");
+      lane.close(LANE_CLOSE.replaced, "its end has lost this lane");
       this.#host.site.lanes.leave(lane.socket);
       if (end.kind === "agent") this.#host.site.sessions.move(end.number, index, but);
     }
   }
 
-  /** Closes a lane with a reason a person can read. */
+  /** Closes a lane with a reason for people, and handles it as lost. */
   dismiss(lane: Lane, code: number, reason: string): void {
     lane.close(code, reason);
     this.gone(lane.socket);
   }
 
-  /** A socket is no more. */
+  /** Handles the loss of a lane; when it was the last one of its end, the end has left. */
   gone(socket: WebSocket): void {
     const { site, memory } = this.#host;
     const { lanes, sessions } = site;
@@ -161,7 +161,7 @@ export class Presence {
     this.redivide();
   }
 
-  /** A lane is gone; its end has others, unless it never had this one. */
+  /** Handles the loss of one lane of an end that has others: its streams move, and callers are nudged. */
   #laneLost({ attachment: { kind, ready } }: Lane): void {
     const { site } = this.#host;
     const { lanes, sessions } = site;
@@ -172,7 +172,7 @@ export class Presence {
     sendNudge(lanes, end);
   }
 
-  /** Keeps a lane that stands for no agent and no caller, and takes nobody's place. */
+  /** Keeps a lane that only renews its token or stands by: it counts as no agent and no caller. */
   #park(
     lane: Lane,
     { incarnation, version, frameBytes, lane: index }: Hello,
@@ -183,18 +183,18 @@ export class Presence {
     this.#welcome(lane, 0, why);
   }
 
-  /** The process that served an identity is gone: one that stands by takes over. */
+  /** The process that served an identity has left: has the standby processes of that identity dial again. */
   #releaseStandby(identity: string): void {
     if (this.#host.site.lanes.isServed(identity)) return;
     for (const lane of [...this.#host.site.lanes.all()])
       if (lane.attachment.standby === true && lane.attachment.identity === identity)
-        this.dismiss(lane, LANE_CLOSE.draining, "the other process with this token is gone");
+        this.dismiss(lane, LANE_CLOSE.draining, "the other process with this token has left: dial again");
   }
 
   #welcome(
     lane: Lane,
     epoch: number,
-    place: { slot: number } | { channel: number } | { renew: true } | { standby: true },
+    role: { slot: number } | { channel: number } | { renew: true } | { standby: true },
   ): void {
     const { boot, instance, shares, graceMs } = this.#host;
     lane.send(
@@ -204,7 +204,7 @@ export class Presence {
         instance,
         epoch,
         site: lane.attachment.site,
-        ...place,
+        ...role,
         budget: shares.of(lane.attachment.identity),
         time: Date.now(),
         graceMs,
@@ -215,14 +215,14 @@ export class Presence {
     );
   }
 
-  /** An agent is back, or new: what its streams stood on may have been removed meanwhile. */
+  /** Sends an agent the cuts that it has missed: rules may have been removed while it was away. */
   #catchUp(lane: Lane, end: End): void {
     const { cuts, rules } = this.#host.site;
     for (const cut of cuts.missed(end.incarnation, Date.now(), (id) => rules.byId(id)?.mapping))
       lane.send(encodeControl(TYPE.CUT, cut));
   }
 
-  /** A new end: older incarnations of it are over, and the budget is divided anew. */
+  /** Handles a new end: divides the budget again, and retires older processes of the same agent. */
   #joined(end: End): void {
     const { site } = this.#host;
     const { lanes, sessions } = site;
@@ -241,7 +241,7 @@ export class Presence {
     this.#awayAgents.arrived();
   }
 
-  /** A newer process of an agent took over: the older one gets nothing new, and may finish what it has. */
+  /** Drains an agent process that a newer one has replaced: it gets no new streams, and has DRAIN_MS to finish the open ones. */
   #retire(end: End): void {
     const { sessions, agents, lanes } = this.#host.site;
     const reason = "a newer process of this agent took over";
@@ -251,13 +251,13 @@ export class Presence {
       sessions.drop(end.number, { code: "lost", reason });
       for (const lane of [...end.lanes.values()]) this.dismiss(lane, LANE_CLOSE.superseded, reason);
     };
-    // What clients and gateways have open with it is known at the ends alone.
+    // Only the ends know the streams of clients and gateways, so a caller may have some open.
     const isIdle = sessions.streams(end.number) === 0 && lanes.callers.length === 0;
     if (isIdle) dismiss();
     else setTimeout(dismiss, DRAIN_MS);
   }
 
-  /** An end could use more than its share, or needs it no longer. Throws SessionError when it says so too often. */
+  /** Takes a BUDGET frame, by which an end reports its demand. Throws SessionError when they come too often. */
   ask(lane: Lane, frame: Frame): void {
     const { site, shares } = this.#host;
     const end = site.lanes.find(lane.attachment, lane.attachment.ready?.incarnation ?? "");
@@ -267,7 +267,7 @@ export class Presence {
     this.redivide();
   }
 
-  /** An end has come or gone, or somebody wants more or less than before. */
+  /** Divides the budget again: an end has joined or left, or a demand has changed. */
   redivide(): void {
     this.#host.shares.divide();
     this.#host.site.sessions.regrant();

@@ -10,16 +10,16 @@ import type { Presence } from "./presence.ts";
 import { sendRoutesToAll } from "./site/routes.ts";
 import type { Site } from "./site/site.ts";
 
-/** Who is handed what lanes bring. */
+/** The parts of a relay that the frames of lanes go to. */
 export type Handlers = {
   readonly site: Site;
   readonly presence: Presence;
   readonly callerDoor: CallerDoor;
-  /** Sends a token's successor down its lane. */
+  /** Renews the token of a lane and sends the new one on it. */
   renew: (lane: Lane) => void;
 };
 
-/** A message of a lane. What breaks the protocol, or what we fail at, ends that lane and nothing else. */
+/** Handles a message of a lane. A violation of the protocol, or a fault of the relay, closes that lane and nothing else. */
 export function receive(handlers: Handlers, lane: Lane, message: ArrayBuffer | string): void {
   try {
     if (typeof message === "string") throw new SessionError("protocol", "a text message that is not ping");
@@ -33,13 +33,13 @@ export function receive(handlers: Handlers, lane: Lane, message: ArrayBuffer | s
       return handlers.presence.dismiss(lane, code, error.message);
     }
     logFault("the relay", error);
-    handlers.presence.dismiss(lane, LANE_CLOSE.internal, "the relay failed; the edge's log says how");
+    handlers.presence.dismiss(lane, LANE_CLOSE.internal, "internal error in the relay; see the log of the edge");
   }
 }
 
 /**
- * Hands a frame to whom it is for. Synchronous up to the point of forwarding: one await here and DATA overtakes OPEN
- * (measured).
+ * Hands a frame to the part that handles it. Synchronous up to the point of forwarding: with one await here, DATA overtakes
+ * OPEN (measured).
  */
 function route(handlers: Handlers, lane: Lane, bytes: Uint8Array, frame: Frame): void {
   const { ready } = lane.attachment;
@@ -49,9 +49,9 @@ function route(handlers: Handlers, lane: Lane, bytes: Uint8Array, frame: Frame):
     return;
   }
   if (lane.attachment.standby === true && frame.type !== TYPE.MARK)
-    throw new SessionError("protocol", `${typeName(frame.type)} from an agent that stands by`);
+    throw new SessionError("protocol", `${typeName(frame.type)} from a standby agent`);
   if (lane.attachment.renewOnly === true && frame.type !== TYPE.RENEW) {
-    throw new SessionError("protocol", `${typeName(frame.type)} with a token that has lapsed`);
+    throw new SessionError("protocol", `${typeName(frame.type)} with an expired token`);
   }
   if (frame.type === TYPE.MARK) {
     lane.echoed(frame.offset, Date.now());
@@ -71,7 +71,7 @@ function route(handlers: Handlers, lane: Lane, bytes: Uint8Array, frame: Frame):
   else forward(handlers.site.lanes, handlers.site.tokenUsage, lane, bytes, frame);
 }
 
-/** What an end says of a lane, not of a stream. */
+/** Handles a frame that concerns the lane or its end, not a stream. */
 function laneFrame(handlers: Handlers, lane: Lane, frame: Frame): void {
   switch (frame.type) {
     case TYPE.HELLO:

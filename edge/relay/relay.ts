@@ -47,7 +47,7 @@ function randomHex(bytes: number): string {
   return [...crypto.getRandomValues(new Uint8Array(bytes))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
-/** The Durable Object of a site, where lanes meet. Everything it must know survives in sockets and storage. */
+/** The Durable Object of a site: all lanes of the site end here. The state it needs survives hibernation in sockets and storage. */
 export class Relay extends DurableObject<Env> implements SiteRelay {
   readonly #instance = randomHex(8);
   readonly #boot: string;
@@ -55,16 +55,15 @@ export class Relay extends DurableObject<Env> implements SiteRelay {
   readonly #httpDoor: HttpDoor;
   readonly #meter = new Meter();
   readonly #presence: Presence;
-  /** Who is handed what lanes bring. */
   readonly #handlers: Handlers;
   readonly #memory: Memory;
   readonly #silentLanes: SilentLanes;
-  /** What the alarm is known to be set to; undefined after hibernation. */
+  /** The time the alarm is set to, null for none; undefined after hibernation, when it is not known. */
   #alarmAt: number | null | undefined;
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
-    // Answered by the platform without waking the object; it costs nothing while idle.
+    // The platform answers pings without waking the object, so an idle lane costs nothing.
     ctx.setWebSocketAutoResponse(new WebSocketRequestResponsePair("ping", "pong"));
     const lanes = new Lanes(ctx.getWebSockets());
     this.#boot = lanes.boot ?? randomHex(8);
@@ -82,8 +81,8 @@ export class Relay extends DurableObject<Env> implements SiteRelay {
     const rules = new Rules(this.#memory);
     const records = new Records((ended) => this.#report(ended));
     const tokenUsage = new TokenUsage({
-      tell: (told) => registryOf(env).spend(told),
-      over: (jti) => this.cutToken(jti, "the token has carried all it may"),
+      report: (bytes) => registryOf(env).spend(bytes),
+      exhausted: (jti) => this.cutToken(jti, "the token has used up its byte limit"),
     });
     const traffic = new Traffic();
     const reachable = new ReachableTargets(this.#memory);
@@ -123,11 +122,11 @@ export class Relay extends DurableObject<Env> implements SiteRelay {
       shares,
       refresh: () => ctx.waitUntil(this.#refresh()),
       entered: () => ctx.waitUntil(this.#scheduleAlarm()),
-      // Out of reach, the registry is told when an agent is back: then all is well anyway.
+      // A failed call is dropped: when an agent is back, the registry is notified anyway.
       left: (count) => {
         if (count > 0 && !this.#isWatched) return;
-        const told = registryOf(env).agentGone(this.#memory.get("site") ?? "", count);
-        ctx.waitUntil(told.catch(() => undefined));
+        const notified = registryOf(env).agentGone(this.#memory.get("site") ?? "", count);
+        ctx.waitUntil(notified.catch(() => undefined));
       },
     });
     this.#silentLanes = new SilentLanes({
@@ -143,7 +142,7 @@ export class Relay extends DurableObject<Env> implements SiteRelay {
     };
   }
 
-  /** A visitor's request, or a lane that the Worker has let through. */
+  /** Serves a visitor's request, or accepts a lane whose token the Worker has verified. */
   override async fetch(request: Request): Promise<Response> {
     this.#meter.request(Date.now());
     this.#checkOverdue(Date.now());
@@ -167,12 +166,12 @@ export class Relay extends DurableObject<Env> implements SiteRelay {
     });
   }
 
-  /** For the Worker: resolves when it is to break off the WebSocket that it gave this key. */
+  /** Resolves when the Worker must abort the WebSocket that it gave this key. */
   abortDue(key: string): Promise<void> {
     return this.#httpDoor.abortDue(key);
   }
 
-  /** A visitor at one of the Worker's TCP ports, handed over by `stub.connect(name)`. */
+  /** Serves a visitor of one of the Worker's TCP ports; the Worker hands the socket over by `stub.connect(name)`. */
   override async connect(socket: Socket): Promise<void> {
     this.#meter.request(Date.now());
     this.#checkOverdue(Date.now());
@@ -193,12 +192,12 @@ export class Relay extends DurableObject<Env> implements SiteRelay {
   }
 
   override webSocketClose(socket: WebSocket, code: number): void {
-    // Hibernatable sockets are only answered at eviction unless we do it, and 1005, 1006 and 1015 may not be sent.
+    // The platform answers the close of a hibernatable socket at eviction only, so answer it here; 1005, 1006 and 1015 may not be sent.
     const polite = code === 1000 || (code >= 3000 && code <= 4999);
     try {
       socket.close(polite ? code : 1000);
     } catch {
-      // Closed by us before.
+      // The relay has closed it already.
     }
     this.#site.lanes.gone(socket);
     this.#presence.gone(socket);
@@ -209,7 +208,7 @@ export class Relay extends DurableObject<Env> implements SiteRelay {
     this.#presence.gone(socket);
   }
 
-  /** New rules from the registry: they apply to new streams at once, and end what they no longer allow. */
+  /** Takes new rules from the registry: they apply to new streams at once, and open streams that they no longer allow are cut. */
   push(rules: SiteRules): void {
     const changes = this.#site.rules.replace(rules);
     if (changes === null) return;
@@ -223,7 +222,7 @@ export class Relay extends DurableObject<Env> implements SiteRelay {
     this.ctx.waitUntil(this.#scheduleAlarm());
   }
 
-  /** A mapping or a token has ended by itself: what is open behind it is cut, and callers close its ports. */
+  /** Cuts the open streams of mappings that have expired, has callers close their ports, and closes lanes whose token has expired. */
   override async alarm(): Promise<void> {
     const now = Date.now();
     this.#alarmAt = undefined;
@@ -238,7 +237,7 @@ export class Relay extends DurableObject<Env> implements SiteRelay {
     await this.#scheduleAlarm();
   }
 
-  /** Wakes this object when the next mapping or token ends; and, where a webhook is to tell of it, to see whether agents are silent. */
+  /** Sets the alarm to the next expiry of a mapping or token; with a webhook configured, also to the next check for silent agents. */
   async #scheduleAlarm(): Promise<void> {
     const now = Date.now();
     const silent = this.env.WEBHOOK_URL ? this.#silentLanes.nextCheck(now) : null;
@@ -248,12 +247,12 @@ export class Relay extends DurableObject<Env> implements SiteRelay {
     await this.#memory.alarm(next);
   }
 
-  /** A token is not good any more: its lanes close, and what they carried ends. */
+  /** Closes all lanes of a token that is no longer valid, and cuts what they carried. */
   cutToken(jti: string, reason = "the token was revoked"): void {
     this.#cut({ token: jti, code: "cut", reason });
     for (const lane of [...this.#site.lanes.all()]) {
       if (lane.attachment.jti !== jti) continue;
-      // What was open through it does not wait for it to come back.
+      // Streams through this agent don't wait for it to come back.
       const { kind, ready } = lane.attachment;
       if (kind === "agent" && ready !== null)
         this.#site.sessions.drop(ready.number, { code: "cut", reason: "the agent's token was revoked" });
@@ -261,12 +260,12 @@ export class Relay extends DurableObject<Env> implements SiteRelay {
     }
   }
 
-  /** Has an agent try the target behind a concrete endpoint. */
+  /** Has an agent connect to the target of a concrete endpoint, and returns its report. */
   probe(endpoint: string): Promise<ProbeOutcome> {
     return probe(this.#site, endpoint);
   }
 
-  /** Somebody watches the edge: from now on the registry hears every two seconds what visitors do, as long as there are any. */
+  /** An admin watches the edge: from now on, report traffic to the registry every two seconds while there are visitors. */
   async watch(): Promise<void> {
     this.#memory.put("watched", "1");
     if (this.#site.visits.live.length > 0) await this.#report([]);
@@ -296,29 +295,29 @@ export class Relay extends DurableObject<Env> implements SiteRelay {
     };
   }
 
-  /** Why no agent dials a target of a mapping; null when one may, or none is online. */
+  /** Returns why no agent would dial a target; null when one would, or when no agent is online. */
   unreachableReason(target: string): string | null {
     return this.#site.agents.unreachableReason(known(parseTarget(target)));
   }
 
   #unreachable(): Record<string, string> {
     const { rules, agents } = this.#site;
-    const whys = rules.current.mappings.map(
+    const reasons = rules.current.mappings.map(
       ({ mapping, target }) => [String(mapping.id), agents.unreachableReason(target)] as const,
     );
-    return Object.fromEntries(whys.flatMap(([id, why]) => (why === null ? [] : [[id, why]])));
+    return Object.fromEntries(reasons.flatMap(([id, reason]) => (reason === null ? [] : [[id, reason]])));
   }
 
-  /** A second has passed, and there are visitors. */
+  /** Runs every second while there are visitors. */
   #tick(now: number): void {
     this.#checkOverdue(now);
     this.#site.visits.sweep(now);
     this.#site.traffic.look(this.#site.visits.live);
-    // What is not told now is told with the next.
+    // A failed report is dropped: the next report is due soon.
     if (this.#site.traffic.isDue(now, this.#isWatched)) this.ctx.waitUntil(this.#report([]).catch(() => undefined));
   }
 
-  /** Tells the registry what ended, and how the site does; it says whether to tell it often. */
+  /** Reports ended connections, usage and traffic to the registry, and stores its answer: whether an admin is watching. */
   async #report(records: ConnectionRecord[]): Promise<void> {
     const watched = this.#isWatched;
     const traffic = this.#site.traffic.take(this.#site.visits.live, Date.now(), watched);
@@ -331,13 +330,13 @@ export class Relay extends DurableObject<Env> implements SiteRelay {
     return this.#memory.get("watched") === "1";
   }
 
-  /** A relay that never had rules may be a moment too early; one that had them never waits for them. */
+  /** Waits for the first rules, and for an agent. A relay that has rules doesn't wait for newer ones. */
   async #ready(): Promise<void> {
     if (this.#site.rules.revision < 0) await this.#refresh();
     if (this.#site.agents.serving.length === 0) await this.#arrival();
   }
 
-  /** Pulls the site's rules; the registry hears that somebody is there. */
+  /** Notifies the registry that an agent has come, and pulls the site's rules. */
   async #refresh(): Promise<void> {
     const site = this.#memory.get("site");
     if (site === undefined) return;
@@ -347,18 +346,18 @@ export class Relay extends DurableObject<Env> implements SiteRelay {
       const rules = await registry.siteRules(site);
       if (rules !== null) this.push(rules);
     } catch {
-      // Out of reach: existing mappings go on, and a relay that never had rules refuses.
+      // The registry can't be reached: existing rules stay in force, and a relay that never had rules refuses all visitors.
     }
   }
 
-  /** Ends what a rule, grant or token allowed: here, at the agents, and at agents that are away once they are back. */
+  /** Cuts what a rule, grant or token allowed: here, at all ends, and at agents that are away as soon as they are back. */
   #cut(cut: Cut): void {
     this.#storeCut(cut);
     this.#sendCut(cut, this.#site.lanes.ends);
     this.#site.visits.cut(cut);
   }
 
-  /** A rule lets in fewer visitors than before. The agents judge again what clients and gateways have open, of which a relay knows nothing. */
+  /** Has agents recheck the open streams of clients and gateways against a narrower rule: the relay doesn't know those streams. */
   #cutNarrowed(mapping: Mapping): void {
     const cut = { mapping: mapping.id, code: "cut", reason: "no longer allowed: the rule has changed" };
     this.#storeCut({ ...cut, narrowed: true });
@@ -367,8 +366,8 @@ export class Relay extends DurableObject<Env> implements SiteRelay {
 
   #storeCut(cut: StoredCut): void {
     const { cuts, lanes } = this.#site;
-    const told = lanes.agents.map(({ incarnation }) => incarnation);
-    cuts.add(cut, told, Date.now());
+    const notified = lanes.agents.map(({ incarnation }) => incarnation);
+    cuts.add(cut, notified, Date.now());
   }
 
   #sendCut(cut: Cut, ends: readonly End[]): void {
@@ -377,21 +376,21 @@ export class Relay extends DurableObject<Env> implements SiteRelay {
   }
 
   /**
-   * Finds what should have been noticed by now: silent lanes; and ends that have come, if the clock was set on, since an alarm of
-   * workerd waits for as long as was said when it was set.
+   * Checks for silent lanes, and runs an overdue alarm: workerd fixes the delay of an alarm when it is set, so after the clock
+   * was set forward the alarm comes too late.
    */
   #checkOverdue(now: number): void {
     this.#silentLanes.check(now);
     if (typeof this.#alarmAt === "number" && this.#alarmAt <= now) this.ctx.waitUntil(this.alarm());
   }
 
-  /** Resolves when an agent comes, or shows that it is there; or when waiting for one is pointless. */
+  /** Resolves when an agent comes or answers a MARK, or when waiting for one is pointless. */
   #arrival(): Promise<void> {
     return this.#site.lanes.agents.length === 0 ? this.#presence.arrival() : measure(this.#site.lanes);
   }
 }
 
-/** The earlier of two times; null: never. */
+/** Returns the earlier of two times; null means never. */
 function earliest(one: number | null, other: number | null): number | null {
   if (one === null || other === null) return one ?? other;
   return Math.min(one, other);

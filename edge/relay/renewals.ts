@@ -7,28 +7,28 @@ import type { Lanes } from "./lanes/lanes.ts";
 
 export type RenewalsHost = {
   lanes: Lanes;
-  /** Asks the registry for a successor of a token. */
+  /** Asks the registry for the successor of a token. */
   renew: (jti: string) => Promise<Renewed>;
   dismiss: (lane: Lane, code: number, reason: string) => void;
 };
 
-/** Renews the tokens of agents and gateways that ask for it: the registry decides, here is only carried. */
+/** Passes requests of agents and gateways for a new token on to the registry, which decides. */
 export class Renewals {
   readonly #host: RenewalsHost;
-  readonly #asked = new Set<string>();
+  readonly #pending = new Set<string>();
 
   constructor(host: RenewalsHost) {
     this.#host = host;
   }
 
-  /** Takes a RENEW. Answers when the registry has; a token that is asked for already is not asked for twice. */
+  /** Takes a RENEW, and answers it on the lane when the registry has decided. Ignored while the same token is being renewed. */
   async renew(lane: Lane): Promise<void> {
     const { jti, renewOnly } = lane.attachment;
-    if (this.#asked.has(jti)) return;
-    this.#asked.add(jti);
+    if (this.#pending.has(jti)) return;
+    this.#pending.add(jti);
     try {
       const renewed = await this.#host.renew(jti);
-      if (renewed.ok) this.#carry(jti, renewed.jti, renewed.expires);
+      if (renewed.ok) this.#replace(jti, renewed.jti, renewed.expires);
       lane.send(
         encodeControl(
           TYPE.RENEW,
@@ -42,12 +42,12 @@ export class Renewals {
       lane.send(encodeControl(TYPE.RENEW, { code: "busy", reason: "the edge can't renew it now" }));
       if (renewOnly === true) this.#host.dismiss(lane, LANE_CLOSE.busy, "the edge can't renew the token now");
     } finally {
-      this.#asked.delete(jti);
+      this.#pending.delete(jti);
     }
   }
 
-  /** The lanes of the former token go on under the new one, or its end would be taken for theirs. */
-  #carry(before: string, jti: string, expires: number): void {
+  /** Moves the lanes of the former token to the new one; otherwise they would be closed when the former one ends. */
+  #replace(before: string, jti: string, expires: number): void {
     for (const lane of this.#host.lanes.all()) {
       const { attachment } = lane;
       if (attachment.jti === before && attachment.renewOnly !== true) lane.save({ ...attachment, jti, expires });

@@ -1,10 +1,10 @@
 import { laneOf, type End, type Lanes } from "./lanes/lanes.ts";
 import type { EndStatus } from "./types.ts";
 
-/** Milliseconds that a status waits for agents to answer: those that are alive do, and the others are no news. */
+/** Milliseconds that `status` waits for round trips: agents that are alive answer sooner, and dead ones are not worth waiting for. */
 const MEASURE_TIMEOUT_MS = 300;
 
-/** What `status` says of an agent, client or gateway. */
+/** Returns the status of an agent, client or gateway. */
 export function statusOf(end: End): EndStatus {
   const lanes = [...end.lanes].map(([index, lane]) => ({
     index,
@@ -29,7 +29,7 @@ export function statusOf(end: End): EndStatus {
   };
 }
 
-/** Round trips to the agents, unless they are known already; one that does not answer is not waited for. */
+/** Measures the round trip to each agent that has no recent one. Resolves after MEASURE_TIMEOUT_MS at the latest. */
 export async function measure(lanes: Lanes): Promise<void> {
   const { promise: late, resolve } = Promise.withResolvers<void>();
   const timer = setTimeout(resolve, MEASURE_TIMEOUT_MS);

@@ -13,21 +13,21 @@ export type EndStatus = {
   version: string;
   /** Milliseconds since the epoch. */
   since: number;
-  /** Address it dialled from. */
+  /** Address that it dialled from. */
   address: string;
   jti: string;
   /** Seconds since the epoch. */
   expires: number;
-  /** Milliseconds between the relay and it, lately; null when none was seen. */
+  /** The latest round trip between it and the relay, in milliseconds; null when none was measured. */
   roundTripMs: number | null;
   lanes: LaneStatus[];
 };
 
-/** `streams`: of the edge's own visitors. */
+/** `streams`: open streams of visitors at the edge's own ports and hosts. */
 export type AgentStatus = EndStatus & { streams: number };
 
 export type LiveStream = {
-  /** What the logs of both ends call it. */
+  /** Identifies the stream in the logs of the edge and the agent. */
   ref: string;
   at: number;
   mapping: number;
@@ -42,23 +42,23 @@ export type LiveStream = {
 export type Refusal = { at: number; code: string; reason: string };
 
 export type RelayStatus = {
-  /** New whenever the object is made anew: after hibernation, too. */
+  /** New for each instance of the Durable Object, so also after hibernation. */
   instance: string;
   boot: string;
   revision: number;
   agents: AgentStatus[];
   callers: EndStatus[];
-  /** Refused because too much was on its way to an end, since this instance began. */
+  /** Datagrams dropped because a lane's backlog was too large, since this instance began. */
   droppedDatagrams: number;
   live: LiveStream[];
   /** The last refusal of each mapping, by mapping id. */
   refusals: Record<string, Refusal>;
-  /** Mappings whose targets no agent dials, by id: why. */
+  /** Why no agent would dial the target, by the id of the mapping. */
   unreachable: Record<string, string>;
-  /** Ended connections the registry has not been told of yet. */
+  /** Ended connections that are not reported to the registry yet. */
   recent: ConnectionRecord[];
-  /** Records that were dropped because too many came at once, or the registry was out of reach for long. */
+  /** Records dropped because too many came at once, or because the registry could not be reached for long. */
   droppedRecords: number;
-  /** What the registry has not been told of yet. */
+  /** Usage that is not reported to the registry yet. */
   usage: Usage;
 };

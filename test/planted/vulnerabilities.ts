@@ -54,8 +54,8 @@ export const VULNERABILITIES: readonly Vulnerability[] = [
   {
     name: "a lane's kind is what it says, not what its token says",
     file: "edge/relay/hello-policy.ts",
-    find: "if (hello.kind !== pass.kind) return",
-    put: "if (hello.kind === undefined) return",
+    find: "if (hello.kind !== pass.kind)",
+    put: "if (hello.kind === undefined)",
     test: [SCOPE, "a caller that speaks as an agent or a relay is cut off"],
   },
   {

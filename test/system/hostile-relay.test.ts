@@ -144,7 +144,7 @@ test("an agent that loses a lane has its callers settle what was on its way; one
   expect(agent.stderr).not.toMatch(/not connected/);
 });
 
-const OVERRUN = "more is on its way than credit allows";
+const OVERRUN = "the backlog is larger than credit allows";
 
 test("an agent warns when the edge ends one of its lanes for what was sent on it, and says why; of one that breaks it says nothing", async () => {
   await using relay = await hostileRelay();

@@ -52,13 +52,13 @@ function counted(answers: (number | Error)[]) {
   const told: object[][] = [];
   const over: string[] = [];
   const usage = new TokenUsage({
-    tell: async (each) => {
+    report: async (each) => {
       told.push(each);
       const answer = answers.shift() ?? 0;
       if (typeof answer !== "number") throw answer;
       return each.map(() => answer);
     },
-    over: (jti) => void over.push(jti),
+    exhausted: (jti) => void over.push(jti),
   });
   return { usage, told, over };
 }

@@ -16,17 +16,17 @@ import { sendRoutes } from "../site/routes.ts";
 import type { Site } from "../site/site.ts";
 import type { Visit } from "../site/visit.ts";
 
-/** The door of clients and gateways: the relay judges their streams, and forwards them. Synchronous: one await and DATA overtakes OPEN. */
+/** The door of clients and gateways: admits their streams, which the relay then forwards. Synchronous: with one await, DATA overtakes OPEN. */
 export class CallerDoor {
   readonly #site: Site;
-  /** New streams a second of each end: judging one costs more than saying it. */
+  /** Limits the new streams a second of each caller: judging an OPEN costs more than sending it. */
   readonly #opens = new WeakMap<End, Bucket>();
 
   constructor(site: Site) {
     this.#site = site;
   }
 
-  /** Takes an OPEN: passes it on as DIAL, or answers REJECT. */
+  /** Handles an OPEN: forwards it as DIAL, or answers REJECT. */
   open(lane: Lane, frame: Frame): void {
     const { attachment, opens } = lane;
     const channel = attachment.ready?.number ?? 0;
@@ -49,20 +49,20 @@ export class CallerDoor {
       laneOf(admitted.agent, frame.lane)?.send(dial);
       return;
     }
-    // It asked the wrong agent: with this it finds the right one.
+    // The caller named the wrong agent: new ROUTES let it find the right one.
     const isElsewhere = admitted.failure.code === "slot-gone";
     if (isElsewhere) sendRoutes(this.#site, lane);
     reject(admitted.failure, isElsewhere);
     this.#write(attachment, open.endpoint, visitor?.text, admitted);
   }
 
-  /** Marks in a RESUME, in place, the streams that are allowed no more: the agent and the caller end them. */
+  /** Marks in a RESUME, in place, the streams that are no longer allowed, so that the agent and the caller end them. */
   resume({ attachment: pass, opens }: Lane, frame: Frame): void {
     const now = Date.now();
     refuseRecords(frame.payload, ({ mapping }) => mayResume(this.#site, { pass, opens }, mapping, now));
   }
 
-  /** An agent says how a stream of a caller ended: of its own site's mappings, and by our clock. */
+  /** Records an agent's report on how a stream of a caller ended. Only mappings of its own site count, and times are by the edge's clock. */
   report({ token: _token, at, ended, code, ...record }: Report, site: string): void {
     const now = Date.now();
     const { rules, cuts, traffic, records } = this.#site;
@@ -99,7 +99,7 @@ export class CallerDoor {
   }
 }
 
-/** Only a gateway may state a visitor; for a client the relay writes the address of its lane, whatever it says. */
+/** Returns the visitor of an OPEN. Only a gateway may state one; for a client it is the address of its lane, whatever the OPEN says. */
 function visitorOf({ kind, address }: Attachment, open: Open): { address: Address; text: string } | undefined {
   if (kind === "gateway") {
     const stated = parseSocketAddress(open.visitor);

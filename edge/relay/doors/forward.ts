@@ -6,10 +6,11 @@ import type { Lane } from "../lanes/lane.ts";
 import { laneOf, type Lanes } from "../lanes/lanes.ts";
 import { payloadBytes, type TokenUsage } from "../site/token-usage.ts";
 
-// What passes between clients or gateways and agents. The relay stamps who is speaking, so nobody speaks for another.
+// Frames between callers and agents. The relay stamps the sender's slot or channel on each, so no end can send as another.
 
-/** Bytes on their way to an agent that it can't have granted: callers have overrun their credit; and how many more one of them may add. */
+/** Backlog of an agent's lane that credit can't have allowed, so its callers have exceeded theirs. */
 const OVERRUN_BACKLOG = RELAY_BUDGET;
+/** Bytes that one caller may still add to such a backlog. */
 const MAX_EXCESS = 2 * 1024 * 1024;
 
 const FROM_CALLERS: ReadonlySet<number> = new Set([
@@ -42,7 +43,7 @@ const FROM_AGENTS: ReadonlySet<number> = new Set([
   TYPE.BATCH,
 ]);
 
-/** Passes a frame on, unchanged but for the stamp. Throws SessionError on one that this kind of end may not send. */
+/** Forwards a frame, unchanged but for the stamp. Throws SessionError for a frame that this kind of end may not send. */
 export function forward(lanes: Lanes, tokenUsage: TokenUsage, lane: Lane, bytes: Uint8Array, frame: Frame): void {
   const { ready, kind } = lane.attachment;
   const number = ready?.number ?? 0;
@@ -51,7 +52,7 @@ export function forward(lanes: Lanes, tokenUsage: TokenUsage, lane: Lane, bytes:
     throw new SessionError("protocol", `${typeName(frame.type)} from a ${kind}`);
   const far = kind === "agent" ? lanes.caller(frame.channel) : lanes.agent(frame.slot);
   const to = far === undefined ? undefined : laneOf(far, frame.lane);
-  // Nobody there: dropped. ROUTES has told the caller, and what it sent is still kept by its session.
+  // The receiver is not connected: drop the frame. ROUTES has told the caller, and its session still keeps what it sent.
   if (to === undefined) return;
   const areDatagrams = isDatagrams(frame);
   const rest = areDatagrams ? filterDatagrams(lanes, to, number, bytes, frame) : bytes;
@@ -64,20 +65,20 @@ export function forward(lanes: Lanes, tokenUsage: TokenUsage, lane: Lane, bytes:
   else to.send(rest);
 }
 
-/** An agent whose callers send more than it granted must not lose its lane for it: whoever does it loses his. */
+/** Counts bytes that a caller sends beyond its credit. Throws SessionError when they are too many: the caller loses its lane, not the agent. */
 function countExcess(lane: Lane, bytes: number): void {
   lane.excessBytes += bytes;
   if (lane.excessBytes > MAX_EXCESS) throw new SessionError("flow-control", "more was sent than the agent granted");
 }
 
-/** True of a datagram, and of a BATCH of them. */
+/** Whether a frame is a datagram or a BATCH of datagrams. */
 function isDatagrams({ type, payload }: Frame): boolean {
   return type === TYPE.DGRAM || (type === TYPE.BATCH && payload[0] === TYPE.DGRAM);
 }
 
 /**
- * What of a frame of datagrams its lane still takes, from the end of this number: all of it, or what has its flow's share of a
- * lane that is crowded; null: nothing. The others are counted.
+ * Returns the part of a frame of datagrams that its lane accepts: all of it, or on a congested lane the datagrams within their flows'
+ * shares; null when nothing is left. Counts the dropped ones. `number`: slot or channel of the sender.
  */
 function filterDatagrams(lanes: Lanes, to: Lane, number: number, bytes: Uint8Array, frame: Frame): Uint8Array | null {
   const now = performance.now();

@@ -212,7 +212,7 @@ export class Exchange {
       const { code, reason } = failure ?? { code: "target-reset" as const, reason: "no answer came" };
       this.#resolve(errorPage({ request: this.#request, id, code, reason }));
     } else if (failure !== null && this.#writer !== undefined && !this.delivered) {
-      // Truncates the visitor's connection: never a short success. Of any other error workerd writes "Uncaught exception"
+      // Truncates the visitor's connection: never a short success. For any other error workerd writes "Uncaught exception"
       // to its log; one that says "retryable" is a broken connection to it, which this is (measured 2026-10-23).
       const broken = Object.assign(new Error(failure.code), { retryable: true });
       void this.#writer.abort(broken).catch(() => {});

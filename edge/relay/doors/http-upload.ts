@@ -85,7 +85,7 @@ async function carry(
   stream.finish();
 }
 
-/** One timer for all reads of a body; it is not set anew for each of them. */
+/** One timer for all reads of a body; it is not set again for each of them. */
 class IdleClock {
   readonly #late: () => void;
   #timer: ReturnType<typeof setTimeout> | undefined;

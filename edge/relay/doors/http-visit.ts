@@ -23,7 +23,7 @@ export type HttpVisit = {
   token: string;
   /** The mapping that this token has been found to open; 0 without one. */
   judged: number;
-  /** Of that token. */
+  /** The caps of that token. */
   caps: Caps;
   /** When that token ends, in milliseconds since 1970; null without one. */
   until: number | null;

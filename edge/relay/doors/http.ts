@@ -189,7 +189,7 @@ const LOOP_HEADER = "x-sallyport-via";
 const MARK = /^[0-9a-f]{16}\.\d+$/;
 /** Times a request may pass the same endpoint: a service may well ask itself for something by its public name. */
 const MOST_PASSES = 3;
-/** Marks that are passed on: more edges in a row than anybody has. */
+/** Marks that are passed on: more than any chain of edges has. */
 const MAX_MARKS = 30;
 
 /** The marks of edges like this one; others are not ours to pass on. */

@@ -7,22 +7,22 @@ import type { Site } from "../site/site.ts";
 import type { Visit } from "../site/visit.ts";
 import type { LiveStream } from "../types.ts";
 
-/** What a door does with the stream that it asks for. */
+/** How a door opens and uses its stream. */
 export type Opening = {
   readonly dial: Uint8Array;
   readonly init: StreamInit;
   readonly lane: (agent: End) => number;
-  /** Writes what an agent has to hear before it dials. */
+  /** Writes the data that an agent needs before it dials. */
   readonly first: (stream: Stream) => void;
-  /** Takes the stream over: called once at most, and synchronously, for bytes may follow at once. */
+  /** Takes the stream over. Called at most once, and synchronously, because bytes may follow at once. */
   readonly begin: (stream: Stream) => void;
-  /** No agent took it. */
+  /** Called when no agent accepts the stream. */
   readonly failed: (failure: Failure) => void;
 };
 
 /**
- * Opens a stream for an admitted visitor, and counts it among those that are in. Where the relay can't know whether an agent dials the
- * target, it waits for the answer before the visitor is read any further; after `target-denied` it asks the next agent.
+ * Opens a stream for an admitted visitor, and adds it to the open visits. Where the relay can't know whether an agent dials the target,
+ * it reads no more of the visitor until the agent has answered; after `target-denied` it asks the next agent.
  */
 export function openStream(site: Site, admitted: Admitted, visit: Visit, live: LiveStream, opening: Opening): void {
   let current: Stream | undefined;

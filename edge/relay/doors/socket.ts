@@ -8,10 +8,10 @@ import type { ByteCounts } from "../site/traffic-report.ts";
 const SMALL_READ = 4 * 1024;
 
 /**
- * Carries a visitor's TCP connection over a stream until both are over. Answers how it ended: null when in order.
- * workerd can end a public socket with FIN only (measured 2026-10-23), so after a loss `hang` leaves it open for the visitor to give up on.
- * `tell`: whoever holds the other end can show that bytes are missing. A socket within the edge can't show it either, so each
- * chunk has its length before it, and a length of 0 says that this was all (edge/ingress/raw-bridge.ts).
+ * Carries a visitor's TCP connection over a stream until both are over. Resolves to the failure, or to null when it ended in order.
+ * workerd can end a public socket with FIN only (measured 2026-10-23), so after a loss `hang` leaves it open until the visitor gives up.
+ * `tell`: the socket leads to the edge's own raw bridge, which can report missing bytes to the visitor. As that socket too ends with
+ * FIN only, each chunk has its length before it, and a length of 0 means that all bytes have come (edge/ingress/raw-bridge.ts).
  */
 export async function carry(
   socket: Socket,
@@ -21,7 +21,7 @@ export async function carry(
 ): Promise<Failure | null> {
   const writer = socket.writable.getWriter();
   const reader = socket.readable.getReader({ mode: "byob" });
-  let roomAgain: (() => void) | undefined;
+  let wakeUpload: (() => void) | undefined;
   stream.endsHalfClosed = true;
 
   const ended = new Promise<Failure | null>((resolve) => {
@@ -38,14 +38,14 @@ export async function carry(
         if (onLoss === "tell") void writer.write(lengthOf(NOTHING)).catch(() => {});
         void writer.close().catch(() => stream.reset("visitor-gone", "the visitor broke the connection off"));
       },
-      writable: () => roomAgain?.(),
+      writable: () => wakeUpload?.(),
       ended: resolve,
     };
   });
   const room = (): Promise<void> => {
     if (stream.isWritable) return Promise.resolve();
     return new Promise((resolve) => {
-      roomAgain = resolve;
+      wakeUpload = resolve;
     });
   };
 
@@ -53,11 +53,11 @@ export async function carry(
     stream.reset("visitor-gone", "the visitor broke the connection off"),
   );
   const failure = await ended;
-  roomAgain?.();
+  wakeUpload?.();
   if (failure?.code === "lost" && onLoss === "hang") {
     await reader.closed.catch(() => {});
   }
-  // In order, both directions are closed by now.
+  // After an end in order, both directions are closed already.
   if (failure !== null) {
     await reader.cancel().catch(() => {});
     await writer.close().catch(() => {});
@@ -74,7 +74,7 @@ function lengthOf({ byteLength }: Uint8Array): Uint8Array {
   return bytes;
 }
 
-/** Reads the visitor, never more than the stream has credit for. */
+/** Reads from the visitor, never more than the stream has credit for. */
 async function upload(
   reader: ReadableStreamBYOBReader,
   stream: Stream,
@@ -83,14 +83,14 @@ async function upload(
 ): Promise<void> {
   // Default readers give 4 KiB chunks whatever is there; a BYOB read fills what it is given (measured, workerd 2026-10-23).
   let wanted = SMALL_READ;
-  let spare: ArrayBuffer | undefined;
+  let reusable: ArrayBuffer | undefined;
   for (;;) {
     await room();
     if (stream.over) return;
     const size = Math.max(1, Math.min(wanted, stream.unusedCredit));
-    // No larger than what may come: it is kept whole until what was read is consumed.
-    const buffer: ArrayBuffer = spare?.byteLength === HEADROOM + size ? spare : new ArrayBuffer(HEADROOM + size);
-    spare = undefined;
+    // No larger than the read: the whole buffer is kept until what was read is consumed.
+    const buffer: ArrayBuffer = reusable?.byteLength === HEADROOM + size ? reusable : new ArrayBuffer(HEADROOM + size);
+    reusable = undefined;
     const { value, done } = await reader.read(new Uint8Array(buffer, HEADROOM, size));
     if (done) {
       stream.finish();
@@ -102,7 +102,7 @@ async function upload(
     if (count * 2 < read.byteLength) {
       // A small read must not keep a large buffer alive until it is consumed.
       stream.write(new Uint8Array(read.slice(0, HEADROOM + count)));
-      spare = read;
+      reusable = read;
     } else {
       stream.write(new Uint8Array(read, 0, HEADROOM + count));
     }

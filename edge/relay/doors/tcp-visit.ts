@@ -1,11 +1,12 @@
 import type { Caps } from "../../../shared/rule/claims.ts";
 
-// How the Worker tells a relay who is at the door: the relay sees nothing of a visitor but the name it is connected by
-// (`stub.connect(name)`; hostname characters, about 253 of them; measured, workerd 2026-10-23).
+// How the Worker describes a TCP visitor to a relay. The relay sees nothing but the name in `stub.connect(name)`, which may have about
+// 253 characters of a host name (measured, workerd 2026-10-23).
 
 /**
- * `endpoint` is the concrete key (`10003/udp`), `visitor` is `ip:port`. `token`: the `jti` of a token that has been found
- * to open the endpoint of mapping `judged`; such a visitor is told when its stream breaks, as a socket of the Worker's can't be.
+ * A TCP visitor. `endpoint` is the concrete key (`10003/udp`), `visitor` is `ip:port`. `token`: the `jti` of a token that the Worker
+ * has checked and that opens the endpoint of mapping `judged`. Such a visitor comes by raw WebSocket and is notified of a broken
+ * stream, which a public TCP socket can't be.
  */
 export type TcpVisit = { endpoint: string; visitor: string; token?: string; caps?: Caps; judged?: number };
 
@@ -15,7 +16,7 @@ export function encodeVisit({ endpoint, visitor, token = "", caps = {}, judged =
   return judged === 0 ? `${parts.join(".")}.v3:1` : `${[...parts, judged].join(".")}.v4:1`;
 }
 
-/** Null for anything but what `encodeVisit` wrote. */
+/** Decodes the name that `encodeVisit` wrote; null for anything else. */
 export function decodeVisit(name: string): TcpVisit | null {
   const match = /^([a-z0-9_-]*)\.([a-z0-9_-]*)\.([a-z0-9_-]*)\.(\d*)\.(\d*)(?:\.v3|\.(\d+)\.v4):1$/.exec(name);
   if (match === null) return null;
@@ -26,12 +27,12 @@ export function decodeVisit(name: string): TcpVisit | null {
   return { endpoint, visitor, token, caps: capsOf(streams, bytes), judged: Number(judged) };
 }
 
-/** Caps from their two numbers, "" for none. */
+/** Parses caps from their two numbers; "" means none. */
 export function capsOf(streams: string, bytes: string): Caps {
   return { ...(streams === "" ? {} : { streams: Number(streams) }), ...(bytes === "" ? {} : { bytes: Number(bytes) }) };
 }
 
-/** Characters that no host has, as `_` and two hexadecimal digits. */
+/** Writes each character that a host name can't have as `_` and two hexadecimal digits. */
 function escape(text: string): string {
   return text.replace(/[^a-z0-9-]/g, (character) => `_${character.charCodeAt(0).toString(16).padStart(2, "0")}`);
 }

@@ -11,7 +11,7 @@ import { openStream } from "./open-stream.ts";
 import { carry } from "./socket.ts";
 import type { TcpVisit } from "./tcp-visit.ts";
 
-/** The life of a visitor at one of the Worker's TCP ports, or in a raw WebSocket. */
+/** Serves a visitor of one of the Worker's TCP ports, or of a raw WebSocket, until its connection is over. */
 export async function serveTcp(site: Site, tcp: TcpVisit, socket: Socket): Promise<void> {
   const at = Date.now();
   await site.ready();
@@ -38,7 +38,7 @@ export async function serveTcp(site: Site, tcp: TcpVisit, socket: Socket): Promi
   site.visits.write(tcp, admitted.at, at, live, failure);
 }
 
-/** Resolves when all is carried; answers how it ended: null when in order. */
+/** Carries the visitor's stream to its end. Resolves to the failure, or to null when it ended in order. */
 function carryStream(
   site: Site,
   admitted: Admitted,

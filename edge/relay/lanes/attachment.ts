@@ -1,15 +1,15 @@
 import type { Demand } from "../../../shared/session/division.ts";
 import type { Caps } from "../../../shared/rule/claims.ts";
 
-// What a relay must know of a lane after hibernation (docs/protocol.md section 7). Kept in the socket; 16 KiB at most.
+// The state of a lane that survives hibernation, stored in its socket: 16 KiB at most (docs/protocol.md section 7). Keys never change.
 
 /** Header by which the Worker hands a verified lane over. Requests reach a relay through its binding only. */
 export const PASS_HEADER = "x-sallyport-pass";
 
-/** What an agent says of its own rules, as in HELLO. */
+/** An agent's own rules as texts, as reported in HELLO. */
 export type RuleTexts = { readonly allow: readonly string[]; readonly deny: readonly string[] };
 
-/** Set by the Worker, which has verified the token: a relay is reached through its binding only. */
+/** What the Worker knows about a lane whose token it has verified. Trusted, as a relay is reached through its binding only. */
 export type LanePass = {
   kind: "agent" | "client" | "gateway";
   site: string;
@@ -17,13 +17,13 @@ export type LanePass = {
   jti: string;
   /** Seconds since the epoch. */
   expires: number;
-  /** The token has lapsed: its holder may renew it, and nothing else. */
+  /** The token has expired: its holder may renew it, and nothing else. */
   renewOnly?: boolean | undefined;
-  /** Address of the end. */
+  /** IP address that the end dialled from. */
   address: string;
-  /** When a visitor's token was issued, in seconds since 1970; null for other kinds. */
+  /** When a visitor token was issued, in seconds since 1970; null for other kinds. */
   issued?: number | null | undefined;
-  /** Targets of an agent's token, as in its claims. */
+  /** Targets of an agent token, as in its claims. */
   targets?: readonly string[] | undefined;
   /** Scope of visitor and gateway tokens, as in their claims. */
   endpoints?: "*" | readonly string[] | undefined;
@@ -34,13 +34,13 @@ export type LanePass = {
 export type Attachment = LanePass & {
   /** Milliseconds since the epoch. */
   since: number;
-  /** What its end has asked for on it. */
+  /** The demand that its end has reported on it. */
   demand?: Demand | undefined;
-  /** This relay has closed it, and its end has not answered. */
+  /** This relay has closed it, and its end has not answered the close. */
   closed?: boolean | undefined;
-  /** Its process waits until another one with the same token is gone. */
+  /** Its process stands by until another one with the same token has left. */
   standby?: boolean | undefined;
-  /** What an agent has said of its own rules: here, or in the relay's storage. */
+  /** Rules that an agent has reported; "stored" when they are too long and kept in the relay's storage. */
   said?: RuleTexts | "stored" | undefined;
   /** Null until HELLO. */
   ready: {
@@ -51,7 +51,7 @@ export type Attachment = LanePass & {
     incarnation: string;
     lane: number;
     version: string;
-    /** Bytes of the largest DATA frame it takes. */
+    /** Bytes of the largest DATA frame that its end accepts. */
     frameBytes: number;
   } | null;
 };

@@ -1,30 +1,30 @@
 import { DATAGRAM_DEADLINE_MS } from "../../../shared/wire/limits.ts";
 import type { Path } from "../../../shared/session/path.ts";
 
-/** Bytes on their way to an end that always may be; and at most, where the path carries more than that in time. */
+/** Backlog in bytes that is always allowed; and the upper bound for paths that deliver more within the deadline. */
 const MIN_IN_FLIGHT = 256 * 1024;
 const MAX_IN_FLIGHT = 1024 * 1024;
-/** Bytes that a flow may add while more are on their way, until an echo comes: calls go on beside a flow that floods. */
+/** Bytes that each flow may still send on a congested lane until the next echo: a voice call goes on while another flow floods. */
 const SHARE_BYTES = 4 * 1024;
-/** Flows that are told apart meanwhile; others find no room. */
+/** Flows tracked between two echoes; datagrams of further flows are dropped. */
 const MAX_FLOWS = 1_000;
 
-/** Which datagrams a lane still takes. What a relay has queued can't be taken back, so what would be late is not queued. */
+/** Decides which datagrams a lane still accepts. A relay can't take back what it has queued, so it drops datagrams that would be late. */
 export class DatagramFilter {
   readonly #path: Path;
-  /** Bytes of each flow since the last echo, beyond what may be on its way. */
+  /** Bytes that each flow has sent on the congested lane since the last echo. */
   readonly #shares = new Map<string, number>();
 
   constructor(path: Path) {
     this.#path = path;
   }
 
-  /** Whether datagrams have to be looked at one by one. `now` in milliseconds. */
+  /** Whether the lane is congested, so that each datagram must pass `tryAccept`. `now` in milliseconds. */
   isCongested(now: number): boolean {
     return this.#path.backlog > this.#limit || this.#isLate(now);
   }
 
-  /** Whether a crowded lane takes one of so many bytes of this flow; counts it if so. */
+  /** Whether the congested lane accepts a datagram of this flow; counts its bytes if so. */
   tryAccept(flow: string, bytes: number, now: number): boolean {
     if (this.#isLate(now) || this.#path.backlog > 2 * this.#limit) return false;
     const share = (this.#shares.get(flow) ?? 0) + bytes;
@@ -33,7 +33,7 @@ export class DatagramFilter {
     return true;
   }
 
-  /** An echo came: there is room again, for each its share. */
+  /** Handles an echo: each flow gets its full share again. */
   echoed(): void {
     this.#shares.clear();
   }
@@ -42,7 +42,7 @@ export class DatagramFilter {
     return Math.max(MIN_IN_FLIGHT, Math.min(MAX_IN_FLIGHT, this.#path.rate * DATAGRAM_DEADLINE_MS));
   }
 
-  /** An end that has stopped reading, or cannot be reached, reads what is sent now too late. */
+  /** Whether a datagram sent now would arrive too late, as the end has stopped reading or can't be reached. */
   #isLate(now: number): boolean {
     return this.#path.delay(now) > DATAGRAM_DEADLINE_MS;
   }

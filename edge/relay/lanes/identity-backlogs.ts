@@ -1,24 +1,24 @@
 import { RELAY_BUDGET } from "../../../shared/wire/limits.ts";
 
-/** Bytes that no honest end can have on its way: all of a relay's budget, and control frames beside it. */
+/** The largest backlog that an end which keeps to the protocol can have: the whole budget of a relay, plus control frames. */
 const MAX_BYTES = RELAY_BUDGET + 4 * 1024 * 1024;
 
-/** What is queued for the lanes of one identity, those included that are closed and whose end does not let go. */
+/** The backlog of all lanes of one identity, including closed lanes whose end has not disconnected yet. */
 export class IdentityBacklog {
   bytes = 0;
 
-  /** True when more is on its way than credit can ever allow: the end grants what it may not, and reads nothing. */
+  /** True when the backlog is larger than credit can ever allow: the end grants more credit than its share, and does not read. */
   get isOverrun(): boolean {
     return this.bytes > MAX_BYTES;
   }
 
-  /** True while so much hangs in lanes of this identity that it gets no other. */
+  /** True while the backlog of this identity is too large for it to get another lane. */
   get blocksNewLanes(): boolean {
     return this.bytes > MAX_BYTES / 2;
   }
 }
 
-/** One account for each identity: new incarnations and new lanes of a token draw on the same one. */
+/** One backlog for each identity: all processes and lanes of a token count together. */
 export class IdentityBacklogs {
   readonly #byIdentity = new Map<string, IdentityBacklog>();
 

@@ -7,29 +7,29 @@ import { opensOf, type Opens } from "../../../shared/rule/opens.ts";
 import { attachmentOf, type Attachment } from "./attachment.ts";
 import { DatagramFilter } from "./datagram-filter.ts";
 
-/** Milliseconds for which a round trip that was seen says enough. Of a lane that is silent none does. */
+/** Milliseconds for which a measured round trip counts as recent. */
 const FRESH_MS = DEAD_MS;
-/** Milliseconds between two marks where datagrams go, however few: an end that stops is to be noticed. */
+/** Milliseconds between two MARKs on a lane that carries datagrams, however few, so that an end that stops reading is noticed. */
 const MARK_MS = 500;
 
-/** One accepted WebSocket, and how much of what was sent on it has really arrived. */
+/** One accepted WebSocket, and how much of what was sent on it has arrived. */
 export class Lane {
   readonly socket: WebSocket;
   attachment: Attachment;
-  /** Datagrams refused because too much was on its way. */
+  /** Datagrams dropped because the backlog was too large. */
   droppedDatagrams = 0;
-  /** When a message came over it last, in milliseconds since 1970; 0: not since this instance began. */
+  /** When its last message came, in milliseconds since 1970; 0: none since this instance began. */
   heardAt = 0;
-  /** When it was first seen that the clock was set back since then, by the clock of today. */
+  /** When it was noticed that the clock was set back since `heardAt`, by the present clock; null: it was not. */
   setBackAt: number | null = null;
-  /** Bytes this end has added to lanes that had too much on their way already. */
+  /** Bytes that this caller has sent to lanes of agents whose backlog was larger than credit allows. */
   excessBytes = 0;
   #opens: Opens | undefined;
   readonly #identityBacklog: IdentityBacklog;
-  /** What the account holds of this lane. */
+  /** The part of the identity's backlog that is this lane's. */
   #counted = 0;
   #gone = false;
-  /** `send()` in workerd never blocks, so what is unechoed is the only true queue length. */
+  /** `send()` in workerd never blocks, so the bytes not yet echoed are the only true queue length. */
   readonly #path = new Path();
   readonly datagramFilter = new DatagramFilter(this.#path);
   #markedAt = 0;
@@ -44,37 +44,37 @@ export class Lane {
   }
 
   /**
-   * What the token of a caller opens; a renewed one opens the same. Read when it is asked for: what another version has written must not
-   * keep the relay from waking.
+   * What the token of a caller opens; a renewed token opens the same. Parsed on first use, so that an attachment written by another
+   * version can't keep the relay from waking.
    */
   get opens(): Opens {
     this.#opens ??= opensOf(this.attachment);
     return this.#opens;
   }
 
-  /** Calls `late` unless HELLO comes within `ms`. A timer that runs keeps the object awake, so it runs no longer than it must. */
+  /** Calls `late` unless HELLO comes within `ms`. `save` stops the timer, since a running timer keeps the object awake. */
   expectHello(ms: number, late: () => void): void {
     this.#helloTimer = setTimeout(late, ms);
   }
 
-  /** Saves what must survive hibernation. */
+  /** Stores the attachment in the socket, where it survives hibernation. */
   save(attachment: Attachment): void {
     if (attachment.ready !== null) clearTimeout(this.#helloTimer);
     this.attachment = attachment;
     this.socket.serializeAttachment(attachment);
   }
 
-  /** Bytes sent and not known to have arrived. */
+  /** Bytes sent whose arrival is not confirmed. */
   get backlog(): number {
     return this.#path.backlog;
   }
 
-  /** Bytes of the largest frame of bulk to send now; 0: none. */
+  /** Bytes of the largest frame of bulk data to send now; 0: send none. */
   get maxFrame(): number {
     return Math.min(this.#path.maxFrame, this.attachment.ready?.frameBytes ?? DEFAULT_DATA);
   }
 
-  /** Sends datagrams, and marks them now and then. */
+  /** Sends datagrams, with a MARK after them every MARK_MS. */
   sendDatagrams(frame: Uint8Array): void {
     this.send(frame);
     const isDue = performance.now() - this.#markedAt >= MARK_MS;
@@ -87,18 +87,18 @@ export class Lane {
     this.#path.sent(frame.byteLength, performance.now());
     if (this.#due) this.#mark();
     this.#count();
-    // Credit never allows as much: the end grants what it may not, and does not read. What waits is memory of all.
-    if (this.#identityBacklog.isOverrun) this.close(LANE_CLOSE.overrun, "more is on its way than credit allows");
+    // The end grants more credit than its share and does not read; its backlog takes memory that all lanes share.
+    if (this.#identityBacklog.isOverrun) this.close(LANE_CLOSE.overrun, "the backlog is larger than credit allows");
   }
 
-  /** Takes an echoed MARK. One from before this instance, or one that was never sent, is ignored. `now` in milliseconds since 1970. */
+  /** Handles an echoed MARK; one of an earlier instance, or one that was never sent, is ignored. `now` in milliseconds since 1970. */
   echoed(name: number, now: number): void {
     const roundTrip = this.#path.echoed(performance.now(), name);
     this.datagramFilter.echoed();
     this.#count();
     if (roundTrip !== null) {
       this.#roundTrip = { ms: roundTrip, at: now };
-      for (const tell of this.#measuring.splice(0)) tell();
+      for (const resolve of this.#measuring.splice(0)) resolve();
     }
     if (this.#due) this.#mark();
   }
@@ -107,7 +107,7 @@ export class Lane {
     return this.#gone;
   }
 
-  /** The socket is gone, and what was queued for it. */
+  /** Handles the end of the socket: nothing is queued for it any longer. */
   gone(): void {
     clearTimeout(this.#helloTimer);
     this.#gone = true;
@@ -120,25 +120,25 @@ export class Lane {
     this.#counted = held;
   }
 
-  /** The last round trip that was seen, in milliseconds; null when none was. */
+  /** The last measured round trip, in milliseconds; null when there is none. */
   get roundTripMs(): number | null {
     return this.#roundTrip?.ms ?? null;
   }
 
-  /** Resolves when a round trip of the last half minute is known. */
+  /** Resolves when a recent round trip is known; sends a MARK if there is none. */
   measure(now: number): Promise<void> {
     if (this.#roundTrip !== null && now - this.#roundTrip.at < FRESH_MS) return Promise.resolve();
     if (this.#measuring.length === 0 && this.socket.readyState === WebSocket.OPEN) this.#mark();
     return new Promise((resolve) => this.#measuring.push(resolve));
   }
 
-  /** Datagrams use lane 0. */
+  /** Whether a MARK is due. Lane 0 carries the datagrams. */
   get #due(): boolean {
     return this.#path.isMarkDue(this.attachment.ready?.lane === 0);
   }
 
   #mark(): void {
-    // Were it a count, an end that reads nothing could say that it has read all.
+    // Random, not a count: an end that does not read could otherwise guess the name and echo it.
     const [high = 0, low = 0] = crypto.getRandomValues(new Uint32Array(2));
     const name = (high % 2 ** 20) * 2 ** 32 + low;
     this.#markedAt = performance.now();
@@ -147,8 +147,8 @@ export class Lane {
   }
 
   /**
-   * Closes with a reason a person can read; 123 bytes is what a close frame holds. The platform keeps the socket until its end
-   * answers, which an end without a path never does: so that is kept with it, for the instance after the next hibernation.
+   * Closes the lane with a reason for people, cut to fit the 123 bytes of a close frame. The platform keeps the socket until its end
+   * answers, which an unreachable end never does, so `closed` is stored for the instance after the next hibernation.
    */
   close(code: number, reason: string): void {
     this.save({ ...this.attachment, closed: true });

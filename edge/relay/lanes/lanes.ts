@@ -13,17 +13,16 @@ export type End = {
   /** Slot of an agent, channel of a caller. */
   readonly number: number;
   readonly lanes: Map<number, Lane>;
-  /** What it has asked for. */
   demand: Demand;
 };
 
-/** Every socket of a relay, indexed; rebuilt from attachments after hibernation. */
+/** All lanes of a relay, by socket and by end; rebuilt from attachments after hibernation. */
 export class Lanes {
-  /** Refused because too much was on its way, over all lanes there were. */
+  /** Datagrams dropped because a backlog was too large, on all lanes so far. */
   droppedDatagrams = 0;
   readonly backlogs = new IdentityBacklogs();
   readonly #bySocket = new Map<WebSocket, Lane>();
-  /** Closed by us, while their ends don't let go. */
+  /** Lanes that the relay has closed and whose ends have not disconnected yet. */
   readonly #closing = new Map<WebSocket, Lane>();
   readonly #agents = new Map<number, End>();
   readonly #callers = new Map<number, End>();
@@ -54,7 +53,7 @@ export class Lanes {
     return [...this.#agents.values(), ...this.#callers.values()];
   }
 
-  /** Boot id of the lanes that outlived a former instance, if any did. */
+  /** Boot id of lanes that an earlier instance accepted; undefined when there are none. */
   get boot(): string | undefined {
     for (const lane of this.#bySocket.values()) if (lane.attachment.ready !== null) return lane.attachment.ready.boot;
     return undefined;
@@ -82,31 +81,31 @@ export class Lanes {
     return this.#callers.get(channel);
   }
 
-  /** Sends to an agent on the lane named, else its lowest live one; to one that is gone, nothing. */
+  /** Sends a frame to an agent on the given lane, or on its lowest one if that is lost. Does nothing when the agent has left. */
   send(slot: number, frame: Uint8Array, lane: number): void {
     const end = this.agent(slot);
     if (end !== undefined) laneOf(end, lane)?.send(frame);
   }
 
-  /** Bytes of the largest frame of bulk that that lane of an agent takes now; 0: none. */
+  /** Bytes of the largest frame of bulk data that this lane of an agent accepts now; 0: none. */
   maxFrame(slot: number, lane: number): number {
     const end = this.agent(slot);
     return end === undefined ? 0 : (laneOf(end, lane)?.maxFrame ?? 0);
   }
 
-  /** The end of this identity and incarnation, if it has lanes here. */
+  /** Returns the end with this identity and incarnation, if it has lanes here. */
   find({ kind, identity }: LanePass, incarnation: string): End | undefined {
     const ends = kind === "agent" ? this.#agents : this.#callers;
     for (const end of ends.values()) if (end.identity === identity && end.incarnation === incarnation) return end;
     return undefined;
   }
 
-  /** Whether an agent process with this identity is there. */
+  /** Whether an agent process with this identity is connected. */
   isServed(identity: string): boolean {
     return this.agents.some((end) => end.identity === identity);
   }
 
-  /** Puts a lane that has said HELLO among those of its end; an older one of its index is closed, and what was on its way there is lost. */
+  /** Adds a lane that has sent HELLO to its end. An older lane with the same index is closed, and its backlog is lost. */
   enter(lane: Lane): { end: End; replaced: boolean } {
     const { kind, identity, ready } = lane.attachment;
     if (ready === null) throw new Error("a lane enters after HELLO");
@@ -135,13 +134,13 @@ export class Lanes {
     return { end, replaced };
   }
 
-  /** A socket is closed at both ends: nothing is queued for it any more. */
+  /** Handles a socket that is closed at both ends: nothing is queued for it any longer. */
   gone(socket: WebSocket): void {
     (this.#bySocket.get(socket) ?? this.#closing.get(socket))?.gone();
     this.#closing.delete(socket);
   }
 
-  /** Forgets a socket; answers its end if that has no lane left. */
+  /** Removes a lane; returns its end if that has no lane left. */
   leave(socket: WebSocket): End | undefined {
     const lane = this.#bySocket.get(socket);
     this.#bySocket.delete(socket);
@@ -158,14 +157,14 @@ export class Lanes {
   }
 }
 
-/** Whether an agent takes new streams: it has been heard of late, and its token has not run out. `now` in milliseconds since 1970. */
+/** Whether an agent takes new streams: a lane was heard within DEAD_MS, and its token is valid. `now` in milliseconds since 1970. */
 export function isServing(end: End, lastHeard: (lane: Lane) => number, now: number): boolean {
   return [...end.lanes.values()].some(
     (lane) => lastHeard(lane) >= now - DEAD_MS && lane.attachment.expires * 1000 > now,
   );
 }
 
-/** The lane named, else the lowest live one. */
+/** Returns the lane with this index, or the lowest one if that is lost. */
 export function laneOf(end: End, index: number): Lane | undefined {
   const named = end.lanes.get(index);
   if (named !== undefined) return named;

@@ -1,15 +1,15 @@
 import { encodeFrame, TYPE } from "../../../shared/wire/frame.ts";
 import { laneOf, type End, type Lanes } from "./lanes.ts";
 
-/** A caller has no lane left: the agents let its session wait, or they would keep it for ever. */
+/** Notifies all agents that a caller has no lane left, so that they suspend its sessions and end them after the grace time. */
 export function sendAway(lanes: Lanes, caller: End): void {
   const frame = encodeFrame({ type: TYPE.AWAY, channel: caller.number });
   for (const agent of lanes.agents) laneOf(agent, 0)?.send(frame);
 }
 
 /**
- * A lane of an end is gone while others live. What was sent into it is lost, and its end may have noticed the loss long before:
- * the callers of all sessions that may have used it settle what arrived.
+ * Nudges the callers of all sessions that may have used a lost lane of an end that has others. What was sent into the lane is
+ * lost, so these callers settle what has arrived.
  */
 export function sendNudge(lanes: Lanes, end: End): void {
   const agents = end.kind === "agent" ? [end] : lanes.agents;

@@ -3,7 +3,7 @@ import { DEAD_MS, SUSPECT_MS } from "../../../shared/wire/limits.ts";
 import type { Lane } from "./lane.ts";
 import type { End, Lanes } from "./lanes.ts";
 
-/** Milliseconds between two looks: each frame is an occasion. */
+/** Milliseconds between two checks; each frame calls `check`. */
 const CHECK_INTERVAL_MS = 1_000;
 
 export type SilentLanesHost = {
@@ -14,28 +14,28 @@ export type SilentLanesHost = {
 };
 
 /**
- * Finds lanes whose far end is gone without a word: its machine has lost its power, or its path is dark. Their sockets stay open
- * for many minutes, and for all that time their streams would wait and new visitors would be sent there.
+ * Finds lanes whose end has disappeared without closing them: its machine has lost power, or its network. Their sockets stay open
+ * for many minutes, in which their streams would wait and new visitors would be sent there.
  *
- * It looks when the relay is awake for another reason: pings are answered by the platform, and waking for them would cost a
- * relay its hibernation.
+ * It checks only while the relay is awake for another reason: the platform answers pings, and waking for them would cost the relay
+ * its hibernation.
  */
 export class SilentLanes {
   readonly #host: SilentLanesHost;
   #checkedAt = 0;
-  /** Runs between the look that found silent lanes and the one that dismisses them. */
+  /** Runs between the check that found silent lanes and the one that dismisses them. */
   #confirmTimer: ReturnType<typeof setTimeout> | null = null;
 
   constructor(host: SilentLanesHost) {
     this.#host = host;
   }
 
-  /** When a lane was last heard, in milliseconds since 1970. `now` likewise. */
+  /** Returns when a lane was last heard, in milliseconds since 1970, like `now`. */
   lastHeard(lane: Lane, now: number): number {
     const times = [this.#host.lastPing(lane), lane.heardAt, lane.attachment.since];
     const past = Math.max(0, ...times.filter((at) => at <= now));
     if (times.every((at) => at <= now)) return past;
-    // The clock was set back. A lane that lives is heard within seconds, by the clock of today.
+    // The clock was set back. A live lane is heard again within seconds, by the present clock.
     lane.setBackAt = Math.min(lane.setBackAt ?? now, now);
     return Math.max(past, lane.setBackAt);
   }
@@ -50,9 +50,9 @@ export class SilentLanes {
   }
 
   /**
-   * Looks for silent lanes, and asks their ends whether they are there. Those that don't answer are dismissed by a second look some
-   * seconds later: after a standstill of this machine their pings may wait to be read, and after its clock was set on all that was
-   * heard seems long ago. `now` in milliseconds since 1970.
+   * Finds silent lanes, and sends each a MARK. A second check some seconds later dismisses those that are still silent. One check is
+   * not enough: after this machine was suspended, pings may still wait to be read, and after its clock was set forward, all lanes
+   * seem to have been silent for long. `now` in milliseconds since 1970.
    */
   check(now: number): void {
     if (Math.abs(now - this.#checkedAt) < CHECK_INTERVAL_MS) return;
@@ -68,7 +68,7 @@ export class SilentLanes {
     }, SUSPECT_MS);
   }
 
-  /** When the next agent may turn out to be silent, in milliseconds since 1970; null: there is none. */
+  /** Returns when an agent may turn out to be silent next, in milliseconds since 1970; null when there is no agent. */
   nextCheck(now: number): number | null {
     const ends = this.#host.lanes.agents.map(({ lanes }) =>
       Math.max(...[...lanes.values()].map((lane) => this.lastHeard(lane, now))),

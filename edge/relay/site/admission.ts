@@ -17,29 +17,29 @@ import type { Rules } from "./rules.ts";
 import type { TokenUsage } from "./token-usage.ts";
 import { capsOf, tokenOf, viaOf, type Credential, type LaneToken, type Visit } from "./visit.ts";
 
-/** What says whether a visitor may come. Every `Site` has it. */
+/** What `permit` needs of a `Site`. */
 type PermitContext = { readonly rules: Rules; readonly tokenUsage: TokenUsage };
-/** And what says whether there is room, and an agent. */
+/** What `admit` needs of a `Site`. */
 type AdmitContext = PermitContext & {
   readonly agents: Agents;
   readonly rates: Rates;
   readonly visits: { excess: (mapping: Mapping, source: string) => Failure | null };
 };
 
-/** `at`: what the visitor came to; undefined where nothing is mapped. */
+/** `at`: the endpoint that the visitor asked for; undefined where nothing is mapped to it. */
 export type Refused = { readonly ok: false; readonly failure: Failure; readonly at: MappedEndpoint | undefined };
 export type Permitted = { readonly ok: true; readonly at: MappedEndpoint; readonly grant: Grant | undefined };
 export type Admitted = Permitted & {
   readonly agent: End;
-  /** Agents to try when `agent` turns out not to dial the target. */
+  /** Agents to try when `agent` refuses to dial the target. */
   readonly others: readonly End[];
-  /** The visitor's source, as sources are counted. */
+  /** The visitor's source address or network, by which streams are counted. */
   readonly source: string;
 };
 
 /**
- * Lets a visitor in, and says by which agent: the one way in, for every door. `slot` is the agent that a caller names; visitors at
- * the edge's own doors get one that is chosen. Synchronous: one await, and DATA overtakes OPEN (measured).
+ * Decides whether a visitor may open a stream, and through which agent. Every door uses it. `slot` is the agent that a caller
+ * names; for visitors at the edge's own doors the relay chooses one. Synchronous: with one await, DATA overtakes OPEN (measured).
  */
 export function admit(site: AdmitContext, visit: Visit, now: number, slot?: number): Admitted | Refused {
   const permitted = permit(site, visit, now);
@@ -49,7 +49,7 @@ export function admit(site: AdmitContext, visit: Visit, now: number, slot?: numb
   const { address } = visit;
   if (address === undefined) return refuse({ code: "denied", reason: "the visitor's address is not known" });
   const source = sourceBucket(address);
-  // The streams of callers are counted by the agents: a relay that has slept knows nothing of them.
+  // Agents count the streams of callers: a relay doesn't know them after hibernation.
   const excess = slot === undefined ? site.visits.excess(at.mapping, source) : null;
   const tooFast = excess ?? site.rates.take(at.mapping, address, now);
   if (tooFast !== null) return refuse(tooFast);
@@ -63,7 +63,7 @@ export function admit(site: AdmitContext, visit: Visit, now: number, slot?: numb
   };
 }
 
-/** The agent that a visitor would get, or why none. */
+/** Chooses the agent for a visitor, or returns why there is none. */
 export function chooseAgent(
   { agents }: Pick<AdmitContext, "agents">,
   { mapping, target }: MappedEndpoint,
@@ -74,7 +74,7 @@ export function chooseAgent(
   return slot === undefined ? agents.choose(wanted) : agents.named(slot, wanted);
 }
 
-/** Whether rules, grants and tokens let a visitor in, whatever agents there are. */
+/** Decides by rules, grants and tokens alone whether a visitor may open a stream; agents and rates don't count. */
 export function permit(site: PermitContext, visit: Visit, now: number): Permitted | Refused {
   const { rules } = site;
   const at = rules.at(visit.endpoint);
@@ -91,12 +91,12 @@ export function permit(site: PermitContext, visit: Visit, now: number): Permitte
   return verdict.ok ? { ok: true, at, grant: verdict.grant } : { ok: false, failure: verdict.failure, at };
 }
 
-/** Whether a stream of a lane's end may go on after its RESUME: its agent knows the mapping, the relay no more of it. */
+/** Whether a stream of a caller may go on after RESUME. The relay knows only its mapping, which the agent has stated. */
 export function mayResume(site: PermitContext, token: LaneToken, mapping: number, now: number): boolean {
   const { pass } = token;
   const by = { kind: "lane", ...token } as const;
   if (credentialFailure(site, by, now) !== null) return false;
-  // A stream that was never answered has no mapping yet: it is opened, and so judged, again.
+  // An unanswered stream has no mapping yet; the caller opens it again, and it is judged by that OPEN.
   if (mapping === 0) return true;
   const rule = site.rules.byId(mapping);
   if (rule === undefined || (rule.mapping.expires !== null && rule.mapping.expires <= now)) return false;
@@ -106,21 +106,21 @@ export function mayResume(site: PermitContext, token: LaneToken, mapping: number
   return address.ok && judge(site.rules, rule, { endpoint: rule.mapping.endpoint, address: address.value, by }, now).ok;
 }
 
-/** What a rule, its grants and the visitor's credential say of a visitor. */
+/** Decides by a rule, its grants and the visitor's credential. */
 function judge(rules: Rules, rule: Parsed<Mapping>, { endpoint, address, by }: Visit, now: number): Verdict {
   const refuse = (code: Failure["code"], reason: string): Verdict => ({ ok: false, failure: { code, reason } });
-  // Since the Worker looked, another mapping may have come to that endpoint.
+  // Another mapping may have taken this endpoint since the Worker checked the token.
   if (by.kind === "judged" && by.mapping !== 0 && by.mapping !== rule.mapping.id)
-    return refuse("denied", `the token was judged for what was mapped to ${endpoint} before`);
+    return refuse("denied", `the token was checked for an earlier mapping of ${endpoint}`);
   if (by.kind === "lane" && rule.endpoint.kind === "http")
-    return refuse("denied", "HTTP endpoints are not opened as byte streams");
+    return refuse("denied", "an HTTP endpoint can't be opened as a byte stream");
   if (address === undefined) return refuse("denied", "the visitor's address is not known");
   if (by.kind === "lane" && by.pass.kind === "client" && !mayComeFrom(by.opens, address))
     return refuse("denied", `the token may not be used from ${address.text}`);
   return decide(rule, rules.current.grants, { address, via: viaOf(by), now });
 }
 
-/** Why a credential counts no more; null while it does. */
+/** Returns why a credential is no longer valid; null while it is. */
 function credentialFailure({ rules, tokenUsage }: PermitContext, by: Credential, now: number): Failure | null {
   const token = tokenOf(by);
   const until = by.kind === "lane" ? by.pass.expires * 1000 : by.kind === "judged" ? by.until : null;
@@ -130,9 +130,9 @@ function credentialFailure({ rules, tokenUsage }: PermitContext, by: Credential,
   return null;
 }
 
-/** Why a lane's token opens no such endpoint; null if it does. Nothing is said of mappings that it does not reach, not even whether they exist. */
+/** Returns why a lane's token doesn't open an endpoint; null if it does. The reason doesn't reveal whether anything is mapped there. */
 function outsideReason(token: LaneToken, text: string, at: MappedEndpoint | undefined, rules: Rules): string | null {
-  // What a stranger names is parsed only where nothing is mapped to it.
+  // A mapped endpoint is parsed already; only other texts are parsed here.
   const endpoint = at === undefined ? parseEndpoint(text) : ok(at.endpoint);
   const named = token.opens.scopes;
   const counting = at === undefined ? named : scopesOf(token, at.rule, rules);
@@ -142,12 +142,12 @@ function outsideReason(token: LaneToken, text: string, at: MappedEndpoint | unde
   return isNamed ? `the token was issued for what was mapped to ${shown} before` : `the token does not open ${shown}`;
 }
 
-/** The parts of a rule's endpoint that a lane's token opens. */
+/** Returns the parts of a rule's endpoint that a lane's token opens. */
 export function reachedBy(token: LaneToken, rule: Parsed<Mapping>, rules: Rules): Part[] {
   return partsWithin(scopesOf(token, rule, rules), rule.endpoint);
 }
 
-/** The scopes that count for a mapping; of a lane that an older version let in, it is not known when its token was issued. */
+/** Returns the scopes of a token that count for a mapping. A lane accepted by an older version has no `issued`, which counts as 0. */
 function scopesOf(
   { pass, opens: { scopes } }: LaneToken,
   { mapping, endpoint }: Parsed<Mapping>,

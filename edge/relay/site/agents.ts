@@ -5,10 +5,10 @@ import type { Lane } from "../lanes/lane.ts";
 import { isServing, type End, type Lanes } from "../lanes/lanes.ts";
 import type { ReachableTargets } from "./reachable-targets.ts";
 
-/** What a stream wants of its agent. `single`: one agent has to take all streams of the mapping, as it counts or paces them. */
+/** What a stream needs of its agent. `single`: one agent must take all streams of the mapping, as it counts or paces them. */
 export type AgentRequest = { readonly site: string; readonly target: Target; readonly single: boolean };
 
-/** `others`: the agents to try when `agent` turns out to dial no such target; none where it is known that it does. */
+/** `others`: the agents to try when `agent` refuses to dial the target; empty where `agent` is known to dial it. */
 export type AgentChoice =
   | { readonly ok: true; readonly agent: End; readonly others: readonly End[] }
   | { readonly ok: false; readonly failure: Failure };
@@ -16,13 +16,13 @@ export type AgentChoice =
 export type AgentsHost = {
   readonly lanes: Lanes;
   readonly reachable: ReachableTargets;
-  /** Live streams of the relay's own visitors at an agent. */
+  /** Returns the number of open streams of the relay's own visitors at an agent. */
   readonly streams: (slot: number) => number;
-  /** When a lane was last heard, in milliseconds since 1970. */
+  /** Returns when a lane was last heard, in milliseconds since 1970. */
   readonly lastHeard: (lane: Lane) => number;
 };
 
-/** Chooses the agent for a stream: one that serves and may dial the target. */
+/** Chooses agents for streams: agents that take new streams and may dial the target. */
 export class Agents {
   readonly #host: AgentsHost;
   readonly #draining = new Set<number>();
@@ -31,12 +31,12 @@ export class Agents {
     this.#host = host;
   }
 
-  /** Gives an agent no new streams: it has said GOAWAY, or another process takes its place. */
+  /** Gives an agent no new streams from now on: it has sent GOAWAY, or another process replaces it. */
   drain(slot: number): void {
     this.#draining.add(slot);
   }
 
-  /** The agents that take new streams: not draining, and heard lately. A silently dead one is found without ever waking for pings. */
+  /** The agents that take new streams: not draining, and heard within DEAD_MS. So a dead agent is left out without waking for pings. */
   get serving(): End[] {
     return this.#host.lanes.agents.filter((end) => this.isServing(end));
   }
@@ -45,7 +45,7 @@ export class Agents {
     return !this.#draining.has(end.number) && isServing(end, this.#host.lastHeard, Date.now());
   }
 
-  /** The agent for a stream of a visitor at the edge's own doors: among those that are known to reach the target, the one with the fewest streams. */
+  /** Chooses the agent for a visitor at the edge's own doors: the one with the fewest streams among the agents that dial the target. */
   choose(wanted: AgentRequest): AgentChoice {
     const { serving } = this;
     const { site, target } = wanted;
@@ -53,20 +53,20 @@ export class Agents {
     const { certain, ordered } = this.#able(serving, wanted);
     const [agent, ...others] = ordered;
     if (agent !== undefined) return { ok: true, agent, others: certain ? [] : others };
-    const [why = ""] = serving.flatMap((end) => {
-      const said = this.#host.reachable.reaches(end, target);
-      return said.is === "no" ? [said.why] : [];
+    const [reason = ""] = serving.flatMap((end) => {
+      const answer = this.#host.reachable.reaches(end, target);
+      return answer.is === "no" ? [answer.why] : [];
     });
-    return refuse("target-denied", `no agent of ${site} dials ${formatTarget(target)}: ${why}`);
+    return refuse("target-denied", `no agent of ${site} dials ${formatTarget(target)}: ${reason}`);
   }
 
-  /** Why no agent that is online dials a target; null when one may, or none is online. */
+  /** Returns why no agent that is online would dial a target; null when one would, or when none is online. */
   unreachableReason(target: Target): string | null {
     const choice = this.choose({ site: "this site", target, single: false });
     return !choice.ok && choice.failure.code === "target-denied" ? choice.failure.reason : null;
   }
 
-  /** Whether a caller may open a stream at the agent that it names. */
+  /** Checks the agent that a caller names for its stream. */
   named(slot: number, wanted: AgentRequest): AgentChoice {
     const { site, target, single } = wanted;
     const agent = this.#host.lanes.agent(slot);
@@ -81,20 +81,23 @@ export class Agents {
     return { ok: true, agent, others: [] };
   }
 
-  /** The slots of the agents that take new streams to a target: what ROUTES says. When none may dial it, all: callers hear why. */
+  /**
+   * Returns the slots for an endpoint in ROUTES: the agents that take new streams to its target. If none may dial it, returns all, so that
+   * a caller's OPEN is refused with the reason.
+   */
   slotsFor(wanted: AgentRequest, serving: readonly End[] = this.serving): number[] {
     const { ordered } = this.#able(serving, wanted);
     const slots = (ordered.length > 0 ? ordered : serving).map(({ number }) => number);
     return wanted.single ? slots.slice(0, 1) : slots;
   }
 
-  /** The agents for a target, the best first: those that are known to dial it, or else those of which it isn't known. */
+  /** Returns the agents for a target, the best first: the agents known to dial it, or if there are none, the agents that may. */
   #able(serving: readonly End[], { target, single }: AgentRequest): { certain: boolean; ordered: End[] } {
-    const those = (is: Reaches["is"]): End[] =>
+    const withAnswer = (is: Reaches["is"]): End[] =>
       serving.filter((end) => this.#host.reachable.reaches(end, target).is === is);
-    const certain = those("yes");
-    const ends = certain.length > 0 ? certain : those("unknown");
-    // The agent that has been here longest takes what one has to count; else streams are spread.
+    const certain = withAnswer("yes");
+    const ends = certain.length > 0 ? certain : withAnswer("unknown");
+    // With `single`, the agent that has been connected longest takes all; otherwise streams are spread.
     const loads = new Map(ends.map((end) => [end, single ? end.number : this.#host.streams(end.number)]));
     const ordered = ends.toSorted((one, other) => (loads.get(one) ?? 0) - (loads.get(other) ?? 0));
     return { certain: certain.length > 0, ordered };

@@ -1,46 +1,46 @@
 import type { End } from "../lanes/lanes.ts";
 
-/** A visitor waits for an agent that was here so recently, and so long (milliseconds). */
+/** A visitor waits up to WAIT_MS for an agent if the last one was lost within RECENT_MS. */
 const RECENT_MS = 5_000;
 const WAIT_MS = 2_000;
 
-/** Agents whose lanes are lost, while streams of theirs wait; and the visitors who come meanwhile. */
+/** Agents that have lost all lanes while their streams wait for them, and visitors that wait for an agent. */
 export class AwayAgents {
   readonly #away = new Map<number, { identity: string; incarnation: string }>();
   readonly #waiting = new Set<() => void>();
   #lostAt = Number.NEGATIVE_INFINITY;
 
-  /** The last lane of an agent is gone. `keep`: it has streams that may go on when it is back. */
+  /** Handles the loss of an agent's last lane. `keep`: it has streams that may go on when it is back, so its slot is kept. */
   left(end: End, keep: boolean): void {
     this.#lostAt = Date.now();
     if (keep) this.#away.set(end.number, { identity: end.identity, incarnation: end.incarnation });
   }
 
-  /** Its streams are over, or it is back. */
+  /** Drops the slot of an agent: its streams are over, or it is back. */
   forget(slot: number): void {
     this.#away.delete(slot);
   }
 
-  /** The slot of this very process, if it is awaited. */
+  /** Returns the slot kept for this agent process, if there is one. */
   slotOf(identity: string, incarnation: string): number | undefined {
     for (const [slot, end] of this.#away) if (end.identity === identity && end.incarnation === incarnation) return slot;
     return undefined;
   }
 
-  /** Slots of former processes of this identity: they will not come back. */
+  /** Returns the slots kept for earlier processes of this identity, which will not come back. */
   formerSlots(identity: string, incarnation: string): number[] {
     return [...this.#away]
       .filter(([, end]) => end.identity === identity && end.incarnation !== incarnation)
       .map(([slot]) => slot);
   }
 
-  /** An agent is there. */
+  /** Wakes the waiting visitors: an agent has joined. */
   arrived(): void {
     for (const wake of this.#waiting) wake();
     this.#waiting.clear();
   }
 
-  /** Resolves when an agent comes, or when waiting is pointless. */
+  /** Resolves when an agent joins, or when waiting is pointless. */
   wait(): Promise<void> {
     if (Date.now() - this.#lostAt > RECENT_MS) return Promise.resolve();
     return new Promise((resolve) => {

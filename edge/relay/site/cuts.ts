@@ -1,21 +1,22 @@
 import type { Cut, KeepRule } from "../../../shared/wire/control.ts";
 import { MAX_GRACE_MS } from "../../../shared/wire/limits.ts";
 
-/** Milliseconds a cut is kept: no stream outlives its agent's absence for longer. */
+/** Milliseconds a cut is kept: no stream waits longer for its agent. */
 const KEEP_MS = MAX_GRACE_MS;
-/** Cuts kept; with more at once, an agent that was away is better told to begin anew than not told. */
+/** Cuts kept; the oldest ones beyond it are dropped. */
 const MAX_CUTS = 1_000;
 
-/** `narrowed`: the mapping's rule has changed. What it says is not kept: agents are told what it says by the time they hear of it. */
+/** A cut as stored. `narrowed`: the mapping's rule has become narrower. The rule is not stored: an agent gets the present one. */
 export type StoredCut = Omit<Cut, "keep"> & { narrowed?: boolean };
 
-type CutEntry = { cut: StoredCut; at: number; /** Incarnations of the agents that have heard it. */ told: string[] };
+/** An entry as stored. `told`: incarnations of the agents that have received the cut. */
+type CutEntry = { cut: StoredCut; at: number; told: string[] };
 
 export type CutsStore = { get: (key: string) => string | undefined; put: (key: string, value: string) => void };
 
 /**
- * What was cut lately, for agents that were away: the streams of clients wait at the agents, and a rule that was
- * removed meanwhile must end them. Outlives the instance; written only when rules change or an agent comes.
+ * Recent cuts, for agents that were away: streams of clients wait at the agents, and must end when their rule was removed. Stored,
+ * so it survives the instance; written only when rules change or an agent comes.
  */
 export class Cuts {
   readonly #store: CutsStore;
@@ -24,7 +25,7 @@ export class Cuts {
     this.#store = store;
   }
 
-  /** Notes a cut, and who hears it now. `now` in milliseconds since 1970. */
+  /** Stores a cut. `told`: incarnations of the agents that it is sent to at once. `now` in milliseconds since 1970. */
   add(cut: StoredCut, told: readonly string[], now: number): void {
     const isOlder = (former: StoredCut): boolean =>
       cut.narrowed === true && former.narrowed === true && former.mapping === cut.mapping;
@@ -33,7 +34,7 @@ export class Cuts {
     this.#save(kept.slice(-MAX_CUTS));
   }
 
-  /** What this agent has not heard; it counts as told. `rule`: a mapping as it is now. */
+  /** Returns the cuts that this agent has missed, and marks them as sent to it. `rule` returns a mapping as it is now. */
   missed(incarnation: string, now: number, rule: (id: number) => KeepRule | undefined): Cut[] {
     const kept = this.#recent(now);
     const missed = kept.filter(({ told }) => !told.includes(incarnation));
@@ -47,7 +48,7 @@ export class Cuts {
     });
   }
 
-  /** Whether this mapping was cut lately: what agents still say of its streams is true. */
+  /** Whether this mapping was removed recently, so that agents may still report its streams. */
   has(mapping: number, now: number): boolean {
     return this.#recent(now).some(({ cut }) => cut.mapping === mapping && cut.narrowed !== true);
   }
@@ -63,7 +64,7 @@ export class Cuts {
   }
 }
 
-/** What of a rule decides on streams that are open. */
+/** Picks the fields of a rule by which agents recheck open streams. */
 export function keepRuleOf({ access, allow, deny, maxStreams }: KeepRule): KeepRule {
   return { access, allow, deny, maxStreams };
 }

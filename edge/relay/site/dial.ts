@@ -9,15 +9,15 @@ import { mayReflect } from "../../../shared/rule/warnings.ts";
 import type { MappedEndpoint } from "./mapped-endpoint.ts";
 import { capsOf, tokenOf, viaOf, type Visit } from "./visit.ts";
 
-// What agents are told to dial. DIAL is written here alone.
+// Builds the DIAL frames by which agents connect to targets; no other file does.
 
-/** Who a stream is for: `visitor` is what the target may be told, `ref` what logs call the stream. */
+/** `visitor`: the address that the target may be given; `ref` identifies the stream in logs. */
 export type StreamNames = { readonly visitor: string; readonly ref: string };
 
-/** The endpoint that a visitor was let in to, and the grant if it was one that did. */
+/** The endpoint that a visitor was admitted to, and the grant that admitted it, if one did. */
 type Permission = { readonly at: MappedEndpoint; readonly grant: Grant | undefined };
 
-/** DIAL of a byte stream or a flow. */
+/** Builds DIAL for a byte stream or a flow. */
 export function dialStream({ at, grant }: Permission, visit: Visit, { visitor, ref }: StreamNames): Uint8Array {
   const { endpoint, by } = visit;
   const { mapping, kind } = at;
@@ -38,18 +38,18 @@ export function dialStream({ at, grant }: Permission, visit: Visit, { visitor, r
   });
 }
 
-/** What an agent has to do itself for a stream that the relay only forwards. */
+/** Returns the options by which an agent itself reports, guards and ends a stream that the relay only forwards. */
 function forwardedOptions(
   { rule, mapping, kind }: MappedEndpoint,
   { by, address }: Visit,
   granted: number | undefined,
 ): DialOptions {
   const isClient = viaOf(by) === "token";
-  // The relay cuts what an expired mapping leaves behind, for its end may be moved while streams are open.
-  // A gateway renews its token and goes on; a visitor's token ends what it opened.
+  // The mapping's expiry is not included: it may be changed while streams are open, so the relay cuts them when it comes.
+  // The expiry of a visitor token ends its streams; a gateway renews its token, and its streams go on.
   const ends = [granted, by.kind === "lane" && isClient ? by.pass.expires * 1000 : undefined];
   const until = Math.min(...ends.map((each) => each ?? Infinity));
-  // Sources that a list or a grant names are no strangers, and nobody else can be flooded by forging them.
+  // Sources named by a list or a grant are trusted: forging one can flood only that source.
   const isNamed = granted !== undefined || (address !== undefined && isListed(rule.sources, address));
   const isProved = isClient || isNamed || mapping.reflectorOk;
   return {
@@ -61,10 +61,10 @@ function forwardedOptions(
   };
 }
 
-/** The part of DIAL that is the same for all requests, once for each revision of a mapping. */
+/** Caches the part of DIAL that is the same for all requests of a mapping; a changed mapping is a new object. */
 const fixedParts = new WeakMap<Mapping, Uint8Array>();
 
-/** DIAL of a request at a host. */
+/** Builds DIAL for an HTTP request. */
 export function dialHttp({ at, grant }: Permission, { by }: Visit, { visitor, ref }: StreamNames): Uint8Array {
   const caps = capsOf(by);
   const hasDefaultCaps = caps.streams === undefined;
@@ -84,7 +84,7 @@ function fixedPart(at: MappedEndpoint, caps: Caps): Uint8Array {
   return dialWithoutVisitor(at, endpoint, JSON.stringify({ ...http, prefix, ...limitsOf(mapping, caps) }));
 }
 
-/** DIAL that has an agent try a target and tell how it went, and carries nothing. */
+/** Builds DIAL for a probe: the agent connects to the target and reports the result, and carries no data. */
 export function dialProbe(at: MappedEndpoint, endpoint: string, ref: string): Uint8Array {
   const { mapping, kind } = at;
   const options =
@@ -92,7 +92,7 @@ export function dialProbe(at: MappedEndpoint, endpoint: string, ref: string): Ui
   return dialWithoutVisitor(at, endpoint, options, ref);
 }
 
-/** DIAL for no visitor in particular. */
+/** Builds DIAL without the fields of a visitor. */
 function dialWithoutVisitor(
   { mapping, kind, targetText }: MappedEndpoint,
   endpoint: string,
@@ -103,7 +103,7 @@ function dialWithoutVisitor(
   return encodeDial({ target: targetText, kind, mapping: mapping.id, endpoint, options, ref, ...noVisitor });
 }
 
-/** What only agents can count and pace: they see the streams of all callers. */
+/** Returns the limits that agents enforce, as only they see the streams of all callers. */
 function limitsOf({ maxStreams, bytesPerSecond }: Mapping, { streams }: Caps): DialOptions {
   return {
     ...(maxStreams === null ? {} : { maxStreams }),
@@ -112,7 +112,7 @@ function limitsOf({ maxStreams, bytesPerSecond }: Mapping, { streams }: Caps): D
   };
 }
 
-/** Whether one agent has to see all streams, or several would each keep a limit for themselves. */
+/** Whether one agent must take all streams of a mapping: several agents would each apply the limit separately. */
 export function needsOne({ maxStreams, bytesPerSecond }: Mapping, caps: Caps): boolean {
   return maxStreams !== null || bytesPerSecond !== null || caps.streams !== undefined;
 }

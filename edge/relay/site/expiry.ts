@@ -3,7 +3,7 @@ import type { Attachment } from "../lanes/attachment.ts";
 import type { Lane } from "../lanes/lane.ts";
 import type { ReadRules } from "./rules.ts";
 
-/** When the next mapping of a site, or token of one of its lanes, ends by itself, in milliseconds since 1970; null: none will. */
+/** Returns when the next mapping of a site, or token of one of its lanes, expires, in milliseconds since 1970; null: none does. */
 export function nextExpiry({ mappings }: ReadRules, lanes: Iterable<Lane>, now: number): number | null {
   const tokens = [...lanes].map(({ attachment }) => attachment.expires * 1000);
   const ends = [...mappings.map(({ mapping }) => mapping.expires), ...tokens];
@@ -11,15 +11,15 @@ export function nextExpiry({ mappings }: ReadRules, lanes: Iterable<Lane>, now: 
   return ahead.length === 0 ? null : Math.min(...ahead);
 }
 
-/** How a lane is closed whose token has ended, though nothing moves on it; undefined while it has not. */
+/** Returns the close code and reason for a lane whose token has expired, even when it is idle; undefined while it is valid. */
 export function closeForExpiry({ expires, kind, renewOnly }: Attachment, now: number): [number, string] | undefined {
   if (expires * 1000 > now || renewOnly === true) return undefined;
-  // Others dial again at once, and may renew it.
+  // Agents and gateways dial again at once, and may renew the token.
   if (kind !== "client") return [LANE_CLOSE.draining, "the token has expired: dial again to renew it"];
   return [LANE_CLOSE.token, "the token has expired"];
 }
 
-/** Ids of the mappings that have ended by now: what is open behind them is to be cut. */
+/** Returns the ids of the mappings that have expired, whose streams must be cut. */
 export function expiredMappings({ mappings }: ReadRules, now: number): number[] {
   return mappings
     .map(({ mapping }) => mapping)

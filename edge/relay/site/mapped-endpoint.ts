@@ -4,7 +4,7 @@ import type { Mapping } from "../../../shared/rule/mapping.ts";
 import { targetBehind, type Parsed } from "../../../shared/rule/parsed.ts";
 import type { Kind } from "../../../shared/wire/open.ts";
 
-/** A concrete endpoint of a rule: one port and transport, a URL, a service. A range has up to 65,535 of them, so it holds little. */
+/** A concrete endpoint of a rule: one port and transport, a URL or a service. Holds little, as a port range has up to 65,535 of them. */
 export class MappedEndpoint {
   readonly rule: Parsed<Mapping>;
   readonly endpoint: Endpoint;
@@ -22,7 +22,7 @@ export class MappedEndpoint {
     return kindOf(this.endpoint);
   }
 
-  /** The one target behind it. */
+  /** The target that this one endpoint is mapped to. */
   get target(): Target {
     return targetBehind(this.rule, this.endpoint);
   }
@@ -32,7 +32,7 @@ export class MappedEndpoint {
   }
 }
 
-/** All concrete endpoints of a rule, by the canonical text that visitors name them by. */
+/** Returns all concrete endpoints of a rule, each with its canonical text. */
 export function mappedEndpoints(rule: Parsed<Mapping>): [text: string, at: MappedEndpoint][] {
   return concreteEndpoints(rule.endpoint).map((each) => [formatEndpoint(each), new MappedEndpoint(rule, each)]);
 }

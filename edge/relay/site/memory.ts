@@ -1,39 +1,39 @@
 import type { Sql } from "../../registry/sql.ts";
 
-/** A disk that was full is tried again after so many milliseconds; each try may cost the relay its instance. */
+/** Milliseconds until a write to a full disk is tried again; each try may cost the relay its instance. */
 const TRY_AGAIN_MS = 600_000;
 
 const UPSERT = "INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value";
 
 /**
- * What the former lives of relays on this machine have put and never saw on disk, by relay. Few writes that
- * fail on a full disk can be caught: mostly the platform throws the whole instance away, with its lanes, when the turn is over
- * (workerd, 2026-11-22). The isolate stays, and so does this.
+ * Values that instances of relays in this isolate have written without confirmation from the disk, by relay. Most writes
+ * that fail on a full disk can't be caught: the platform discards the instance with its lanes at the end of the turn (workerd,
+ * 2026-11-22). The isolate stays, and so does this map.
  */
 const pending = new Map<string, Pending>();
 
-/** `since` when a write was begun last, in milliseconds since 1970; `writes` counts them. */
+/** `since`: when the last write began, in milliseconds since 1970; `writes` counts writes. */
 type Pending = { since: number; writes: number; values: Map<string, string> };
 
 export type MemoryStorage = {
   readonly sql: Sql;
-  /** Resolves when all that was written is on disk; never, or with an error, when it never will be. */
+  /** Resolves when all writes are on disk; rejects or stays pending when they can't be written. */
   sync: () => Promise<void>;
   setAlarm: (time: number) => Promise<void>;
   deleteAlarm: () => Promise<void>;
 };
 
 /**
- * What a relay must know after hibernation: a few texts in its storage. When an earlier life ended before it knew them to be
- * on disk, they are only kept here, so that a full disk never costs lanes twice.
+ * The texts that a relay stores by key, to have them after hibernation. If an earlier instance ended before its writes were
+ * confirmed, they are kept in memory only, so that a full disk does not cost the relay its lanes again.
  */
 export class Memory {
   readonly #storage: MemoryStorage;
   readonly #relay: string;
-  /** What an earlier life could not write; undefined while the disk is as it should be. */
+  /** Values kept in memory as the disk seems full; undefined while writes succeed. */
   #kept: Pending | undefined;
 
-  /** `relay` names this object on its machine; "" where instances move between machines, and nothing is kept here. */
+  /** `relay` identifies this object within its isolate; "" where instances move between machines, so that nothing is kept in memory. */
   constructor(storage: MemoryStorage, relay: string) {
     this.#storage = storage;
     this.#relay = relay;
@@ -58,14 +58,14 @@ export class Memory {
     this.#write(new Map([[key, value]]));
   }
 
-  /** The disk may have room again: everything that was only kept here is written. */
+  /** Writes everything that was kept in memory: the disk may have free space again. */
   tryAgain(): void {
     const kept = this.#kept;
     this.#kept = undefined;
     if (kept !== undefined) this.#write(kept.values);
   }
 
-  /** Has `alarm` called at that time, or not at all; on a full disk what ends is noticed at the next occasion only. */
+  /** Sets the alarm to a time, or deletes it for null. Does nothing on a full disk: expiries are then noticed later. */
   async alarm(time: number | null): Promise<void> {
     if (this.#kept !== undefined) return;
     this.#write(new Map());
@@ -75,7 +75,7 @@ export class Memory {
 
   #keep(kept: Pending): void {
     this.#kept = kept;
-    console.warn("the disk seems to be full: what this relay learns is not written down");
+    console.warn("the disk seems to be full: this relay keeps its state in memory only; free some disk space");
   }
 
   #write(values: ReadonlyMap<string, string>): void {

@@ -3,20 +3,20 @@ import { Buckets } from "../../../shared/buckets.ts";
 import type { Failure } from "../../../shared/wire/errors.ts";
 import type { Mapping } from "../../../shared/rule/mapping.ts";
 
-/** Sources remembered. */
+/** Sources whose rate is tracked. */
 const MAX_SOURCES = 10_000;
 
-/** Counts new streams a second for each source of a mapping that limits them. In memory: what is forgotten would have refilled by then. */
+/** Limits the new streams a second of each source of a mapping. In memory only: the counts would refill while the relay hibernates. */
 export class Rates {
   readonly #buckets = new Buckets(MAX_SOURCES);
 
-  /** Takes one more stream of this source; why not, when it is over the mapping's rate. `now` in milliseconds. */
+  /** Counts a new stream of this source; returns the refusal if it exceeds the mapping's rate, or null. `now` in milliseconds. */
   take(mapping: Mapping, address: Address, now: number): Failure | null {
     const { id, newPerSecond } = mapping;
     if (newPerSecond === null) return null;
     const source = sourceBucket(address);
     const key = `${id} ${newPerSecond} ${source}`;
     if (this.#buckets.take(key, newPerSecond, newPerSecond, now)) return null;
-    return { code: "too-many", reason: `more than ${newPerSecond} new a second from ${source}` };
+    return { code: "too-many", reason: `more than ${newPerSecond} new streams a second from ${source}` };
   }
 }

@@ -6,24 +6,24 @@ import type { Attachment, RuleTexts } from "../lanes/attachment.ts";
 import type { End } from "../lanes/lanes.ts";
 import type { Memory } from "./memory.ts";
 
-/** Bytes of rules that are kept in a socket's attachment, which holds 16,384 in all. */
+/** Length of rules that are kept in a socket's attachment, which holds 16,384 bytes in all. */
 const MAX_ATTACHED_BYTES = 4_096;
-/** Targets of which an answer is kept, for each agent. */
+/** Cached answers for each agent. */
 const MAX_CACHED_TARGETS = 1_000;
 
-/** What agents may dial: the targets of their tokens, and what they have said of their own rules. Survives hibernation. */
+/** Decides which targets agents may dial, by the targets of their tokens and the rules they have reported. Survives hibernation. */
 export class ReachableTargets {
   readonly #memory: Pick<Memory, "get" | "put">;
-  /** By attachment, which is another object whenever it changes, and by the target's text: a request must not judge it again. */
+  /** Cached answers by attachment and target, so that requests don't parse rules again. A changed attachment is a new object. */
   readonly #cached = new WeakMap<Attachment, Map<string, Reaches>>();
-  /** Long lists, by incarnation: read from storage once. */
+  /** Rules too long for an attachment, by incarnation; read from storage once. */
   readonly #stored = new Map<string, RuleTexts | null>();
 
   constructor(memory: Pick<Memory, "get" | "put">) {
     this.#memory = memory;
   }
 
-  /** Keeps what an agent has said; answers what its lane keeps of it. */
+  /** Stores the rules that an agent has reported, if they are long; returns what its lane's attachment keeps. */
   keep(said: RuleTexts | undefined, incarnation: string): Attachment["said"] {
     if (said === undefined) return undefined;
     const text = JSON.stringify(said);
@@ -33,26 +33,26 @@ export class ReachableTargets {
     return "stored";
   }
 
-  /** Forgets an agent that is gone for good. */
+  /** Drops the stored rules of an agent that has left. */
   forget({ incarnation }: End): void {
     if (this.#of(incarnation) !== null) this.#memory.put(key(incarnation), "");
     this.#stored.delete(incarnation);
   }
 
-  /** Whether an agent dials a target, by the token that the Worker has verified and by what the agent says of its own rules. */
+  /** Whether an agent would dial a target, by the token that the Worker has verified and by the agent's own rules. */
   reaches({ lanes, incarnation }: End, target: Target): Reaches {
     const attachment = [...lanes.values()][0]?.attachment;
     if (attachment === undefined) return { is: "unknown" };
-    const judged = this.#cached.get(attachment) ?? new Map<string, Reaches>();
-    this.#cached.set(attachment, judged);
+    const answers = this.#cached.get(attachment) ?? new Map<string, Reaches>();
+    this.#cached.set(attachment, answers);
     const text = formatTarget(target);
-    const before = judged.get(text);
-    if (before !== undefined) return before;
+    const cached = answers.get(text);
+    if (cached !== undefined) return cached;
     const said = attachment.said === "stored" ? this.#of(incarnation) : (attachment.said ?? null);
     const rules = said === null ? null : parseRules(said);
     const answer = reaches({ targets: attachment.targets ?? EVERY_TARGET }, rules, target);
-    if (judged.size >= MAX_CACHED_TARGETS) judged.clear();
-    judged.set(text, answer);
+    if (answers.size >= MAX_CACHED_TARGETS) answers.clear();
+    answers.set(text, answer);
     return answer;
   }
 
@@ -66,7 +66,7 @@ export class ReachableTargets {
   }
 }
 
-/** Rules that this relay can't read are of a newer agent: nothing is known of it then. */
+/** Parses reported rules. Rules that this relay can't parse come from a newer agent and count as unknown: null. */
 function parseRules(said: RuleTexts): ReportedRules {
   const [allow, deny] = [all(said.allow, parseTargetRule), all(said.deny, parseTargetRule)];
   return allow.ok && deny.ok ? { allow: allow.value, deny: deny.value } : null;

@@ -2,13 +2,13 @@ import { JournalQueue } from "../../journal-queue.ts";
 import type { ConnectionRecord } from "../../registry/types.ts";
 import type { Refusal } from "../types.ts";
 
-/** Milliseconds records gather before they go to the registry: off the data path, and no timer while idle. */
+/** Milliseconds that records are collected before they are sent to the registry: off the data path, and with no timer while idle. */
 const FLUSH_MS = 1_000;
 
-/** Connections that have ended or were refused, on their way to the registry's journal. */
+/** Records of connections that have ended or were refused, which go to the registry's journal. */
 export class Records {
   readonly refusals = new Map<number, Refusal>();
-  /** Other instances of this object, before and after, have another one. */
+  /** Makes the names unique among all instances of this object. */
   readonly #prefix = crypto.randomUUID().slice(0, 8);
   #named = 0;
   readonly #waiting = new JournalQueue();
@@ -23,12 +23,12 @@ export class Records {
     return this.#waiting.records;
   }
 
-  /** Records that nobody will read: too many came at once, or the registry was out of reach for long. */
+  /** Records dropped because too many came at once, or because the registry could not be reached for long. */
   get dropped(): number {
     return this.#waiting.dropped;
   }
 
-  /** What a new stream is called in the logs of both ends. */
+  /** Returns the name of a new stream for the logs of the edge and the agent. */
   name(): string {
     this.#named += 1;
     return `${this.#prefix}-${this.#named}`;
@@ -48,7 +48,7 @@ export class Records {
     try {
       await this.#deliver(batch);
     } catch {
-      // The registry is out of reach: keep them for the next ending, behind those that came meanwhile.
+      // The registry can't be reached: keep the batch for the next flush, after newer records.
       for (const record of batch) this.#waiting.add(record);
     }
   }

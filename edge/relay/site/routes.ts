@@ -9,10 +9,10 @@ import { needsOne } from "./dial.ts";
 import type { Site } from "./site.ts";
 import type { LaneToken } from "./visit.ts";
 
-/** Endpoints on one page of ROUTES: well within the size of a control frame. */
+/** Endpoints on one page of ROUTES, which keeps it well within the size of a control frame. */
 const PAGE = 200;
 
-/** Tells all callers what they may open, and through which agents. */
+/** Sends ROUTES to all callers: the endpoints that they may open, and through which agents. */
 export function sendRoutesToAll(site: Site): void {
   for (const end of site.lanes.callers) {
     const lane = laneOf(end, 0);
@@ -20,7 +20,7 @@ export function sendRoutesToAll(site: Site): void {
   }
 }
 
-/** Tells one caller. `slots` are the agents that are there, those of an endpoint the ones that take new streams. */
+/** Sends ROUTES to one caller. `slots` lists all connected agents; the slots of an endpoint are the agents that take new streams. */
 export function sendRoutes(site: Site, lane: Lane): void {
   const slots = site.lanes.agents.map((end) => ({
     slot: end.number,
@@ -36,7 +36,7 @@ export function sendRoutes(site: Site, lane: Lane): void {
   }
 }
 
-/** Gateways own the ports of public mappings, and of those that a grant opens. */
+/** Returns the endpoints for a caller's ROUTES. Gateways listen on the ports of public mappings, and of mappings that a grant opens. */
 function endpointsFor(site: Site, token: LaneToken): RoutesPayload["endpoints"] {
   const { pass } = token;
   const { mappings, grants } = site.rules.current;

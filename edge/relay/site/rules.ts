@@ -6,12 +6,12 @@ import type { SiteRules } from "../../registry/types.ts";
 import { mappedEndpoints, type MappedEndpoint } from "./mapped-endpoint.ts";
 import type { Memory } from "./memory.ts";
 
-/** The rules as this relay has read them. */
+/** A site's rules with their mappings parsed. */
 export type ReadRules = Omit<SiteRules, "mappings"> & { readonly mappings: readonly Parsed<Mapping>[] };
 
 const NO_RULES: SiteRules = { site: "", revision: -1, mappings: [], grants: [], revoked: [] };
 
-/** What new rules have taken away. `narrowed`: mappings as they are now, which may keep out visitors whom they let in before. */
+/** What new rules no longer allow. `narrowed`: mappings as they are now, which may refuse visitors that they admitted before. */
 export type Changes = {
   readonly removed: readonly Mapping[];
   readonly narrowed: readonly Mapping[];
@@ -19,7 +19,7 @@ export type Changes = {
   readonly grants: readonly string[];
 };
 
-/** The rules of a site as its relay holds them: in its memory for the next instance, parsed for this one. */
+/** The rules of a site: stored as text for the next instance, and parsed for this one. */
 export class Rules {
   readonly #memory: Memory;
   #rules: ReadRules | undefined;
@@ -30,7 +30,7 @@ export class Rules {
     this.#memory = memory;
   }
 
-  /** Revision held; -1 when this relay has never had rules, and then it refuses everything. */
+  /** Revision of the rules; -1 when this relay has never had any and refuses all visitors. */
   get revision(): number {
     return this.#load().revision;
   }
@@ -39,7 +39,7 @@ export class Rules {
     return this.#load();
   }
 
-  /** What is mapped to a concrete endpoint (`8080/tcp`, a URL, `SITE/NAME`). */
+  /** Returns what is mapped to a concrete endpoint (`8080/tcp`, a URL, `SITE/NAME`). */
   at(key: string): MappedEndpoint | undefined {
     this.#load();
     return this.#byEndpoint.get(key);
@@ -50,7 +50,7 @@ export class Rules {
     return this.#byId.get(id);
   }
 
-  /** Since when a mapping has its endpoint, in milliseconds since 1970; 0: no other mapping ever had it. */
+  /** Returns since when a mapping has had its endpoint, in milliseconds since 1970; 0: no other mapping ever had it. */
   since(id: number): number {
     return this.#load().reassigned?.[id] ?? 0;
   }
@@ -63,11 +63,11 @@ export class Rules {
     return this.#load().revoked.includes(jti);
   }
 
-  /** Takes newer rules; answers what was allowed before and is no more, or null when they are not newer. */
+  /** Replaces the rules by newer ones; returns what they no longer allow, or null when they are not newer. */
   replace(rules: SiteRules): Changes | null {
     const before = this.#load();
     if (rules.revision <= before.revision) return null;
-    // The registry has just written them: the disk has room again.
+    // The registry has just written these rules, so the disk has free space again.
     this.#memory.tryAgain();
     this.#memory.put("rules", JSON.stringify(rules));
     this.#index(rules);
@@ -91,7 +91,7 @@ export class Rules {
     return this.#index(stored === undefined ? NO_RULES : (JSON.parse(stored) as SiteRules));
   }
 
-  /** Rules come from disk or from the registry, written by another version perhaps: those we can't read are left out. */
+  /** Indexes rules from the disk or the registry. Another version may have written them: mappings that can't be parsed are left out. */
   #index({ mappings, ...others }: SiteRules): ReadRules {
     const rules = { ...others, mappings: mappings.flatMap(parseRule) };
     this.#rules = rules;
@@ -101,7 +101,7 @@ export class Rules {
   }
 }
 
-/** Whether what is open under the old rule may stay open under the new one. */
+/** Whether streams of the old mapping may go on under the new one. */
 function sameEndpointAndTarget(before: Mapping, after: Mapping | undefined): boolean {
   return after !== undefined && after.endpoint === before.endpoint && after.target === before.target;
 }

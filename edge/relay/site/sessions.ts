@@ -11,19 +11,19 @@ import { endOfTurn } from "./turn.ts";
 
 export type SessionsHost = {
   lanes: Lanes;
-  /** The session with an agent is over. */
+  /** The session with an agent has ended. */
   ended: (slot: number) => void;
-  /** A second has passed, and there are visitors. */
+  /** Called every second while there are visitors. */
   tick: () => void;
-  /** Bytes of session windows to grant all agents together. */
+  /** Returns the bytes of session windows to grant to all agents together. */
   budget: () => number;
-  /** `demand` has changed: the relay's budget is to be divided anew. */
+  /** `demand` has changed: the relay's budget must be divided again. */
   demands: () => void;
-  /** Milliseconds that streams wait for their agent. */
+  /** Milliseconds that streams wait for an agent that is away. */
   graceMs: number;
 };
 
-/** The relay's own caller, channel 0: one session with each agent, for visitors at the edge's ports and hosts. */
+/** The relay's own sessions as a caller, on channel 0: one with each agent, for visitors at the edge's ports and hosts. */
 export class Sessions {
   readonly #host: SessionsHost;
   readonly #sessions = new Map<number, Session>();
@@ -33,7 +33,7 @@ export class Sessions {
     this.#host = host;
   }
 
-  /** Live streams of an agent, or of all. */
+  /** Returns the number of open streams to one agent, or to all. */
   streams(slot?: number): number {
     let count = 0;
     for (const [each, session] of this.#sessions)
@@ -41,12 +41,12 @@ export class Sessions {
     return count;
   }
 
-  /** What the visitors of all agents need of session windows. */
+  /** The demand of all sessions together. */
   get demand(): Demand {
     return sumDemands([...this.#sessions.values()].map(({ demand }) => demand));
   }
 
-  /** The session with an agent; a new one is said with SESSION, and used at once. */
+  /** Returns the session with an agent; a new one is announced by SESSION and usable at once. */
   session(slot: number): Session {
     const existing = this.#sessions.get(slot);
     if (existing !== undefined) return existing;
@@ -55,7 +55,7 @@ export class Sessions {
       to: { channel: 0, slot },
       io: this.#io(slot),
       graceMs: () => this.#host.graceMs,
-      // What the agent takes, its lanes know.
+      // The limit of the agent is applied by its lanes.
       frameBytes: MAX_DATA,
       lanes: () => this.#host.lanes.agent(slot)?.lanes.keys() ?? [],
       fields: newSessionFields((bytes) => crypto.getRandomValues(new Uint8Array(bytes))),
@@ -75,7 +75,7 @@ export class Sessions {
       maxFrame: (lane) => lanes.maxFrame(slot, lane),
       now: () => performance.now(),
       batching: {
-        // One alone has nobody to wait for. workerd's own queueMicrotask costs several times as much as a promise.
+        // A single stream need not wait for others. workerd's own queueMicrotask costs several times as much as a promise.
         soon: (run) => void (isShared() ? endOfTurn() : Promise.resolve()).then(run),
         later: (run, ms) => void setTimeout(run, ms),
       },
@@ -87,7 +87,7 @@ export class Sessions {
       case "demand":
         return this.#host.demands();
       case "drained":
-        // The edge's own ports take no datagrams.
+        // Only datagrams need this event, and the edge's own ports carry none.
         return;
       case "over":
         if (this.#sessions.get(slot) !== session) return;
@@ -99,7 +99,7 @@ export class Sessions {
   receive(slot: number, frame: Frame): void {
     const session = this.#sessions.get(slot);
     if (session !== undefined) return session.receive(frame);
-    // The agent has a session of a former instance, or one that waited for too long here: a new one ends it there.
+    // The agent still has a session of an earlier instance, or one that has timed out here: a new session ends it there.
     if (frame.type !== TYPE.END) this.session(slot);
   }
 
@@ -107,12 +107,12 @@ export class Sessions {
     this.#sessions.get(slot)?.pump();
   }
 
-  /** The budget was divided anew. */
+  /** Grants windows after the budget was divided again. */
   regrant(): void {
     for (const [session, window] of this.#windows()) session.grantWindow(window);
   }
 
-  /** Agents that are away send nothing: they get nothing until they are back. */
+  /** Returns the window of each session. Agents that are away send nothing, so they get none until they are back. */
   #windows(): Map<Session, number> {
     const sessions = [...this.#sessions.values()].filter(({ up }) => up);
     const parts = divide(
@@ -122,7 +122,7 @@ export class Sessions {
     return new Map(sessions.map((session, index) => [session, parts[index] ?? 0]));
   }
 
-  /** An agent's lanes are gone: its streams stand still until it is back. False when it has none. */
+  /** Suspends the streams of an agent that has lost all its lanes, until it is back. Returns false when it has no streams. */
   suspend(slot: number): boolean {
     const session = this.#sessions.get(slot);
     if (session === undefined) return false;
@@ -131,34 +131,34 @@ export class Sessions {
     return !session.over;
   }
 
-  /** One of an agent's lanes is gone: what used it goes on over another. */
+  /** Moves streams from a lost lane of an agent to another one. */
   move(slot: number, from: number, to: number): void {
     this.#sessions.get(slot)?.move(from, to);
   }
 
-  /** A better lane is there: what had to use another one goes on over it. */
+  /** Moves streams that had to use lane `from` to the new lane `to`. */
   spread(slot: number, from: number, to: number): void {
     this.#sessions.get(slot)?.spread(from, to);
   }
 
-  /** An agent is there: its streams go on, or a session begins. */
+  /** Resumes the session with an agent that has joined, or begins one. */
   resume(slot: number): void {
     const session = this.#sessions.get(slot);
     if (session === undefined) this.session(slot);
     else if (!session.up) {
-      // Only its first lane is there: whatever the others carried goes on over it, until `move` spreads it again.
+      // Only its first lane is back: all streams use it until `spread` moves them to further lanes.
       for (const stream of session.streams.values()) stream.lane = 0;
       session.resume();
     }
   }
 
-  /** An agent is gone: its streams end. */
+  /** Ends the session with an agent, and all its streams. */
   drop(slot: number, failure: Failure): void {
     this.#sessions.get(slot)?.close("done", failure);
     this.#sessions.delete(slot);
   }
 
-  /** Runs the clock while streams live: a timer keeps the object awake, but so does every live visitor. */
+  /** Starts the timer that runs while streams are open. It keeps the object awake, but so does every open stream. */
   keepTime(): void {
     if (this.#timer !== undefined) return;
     this.#timer = setInterval(() => {

@@ -6,63 +6,63 @@ import { MAX_STREAM_WINDOW, RELAY_BUDGET } from "../../../shared/wire/limits.ts"
 import { isSufficient, sharePerEnd } from "./budget.ts";
 import { laneOf, type End, type Lanes } from "../lanes/lanes.ts";
 
-/** How often an end may ask: all others may have to be told. */
+/** How often an end may report its demand: each report may change the shares of all others. */
 const ASKS_PER_SECOND = 10;
 const ASK_BURST = 50;
 
-/** Bytes of session windows that the ingress, and each identity, may grant. */
+/** The budget as divided, in bytes: `own` for the relay's own visitors, and the share of each identity. `ends`: ends of each identity. */
 type Division = { own: number; identities: Map<string, number>; ends: Map<string, number> };
 
-/** What each end of this relay may grant at present, and telling them when that changes. */
+/** Divides the relay's budget, and sends BUDGET to each end whose part changes. */
 export class Shares {
   readonly #lanes: Lanes;
   readonly #own: () => Demand;
-  /** What each end was last told. */
-  readonly #told = new WeakMap<End, number>();
+  /** The part last sent to each end. */
+  readonly #sent = new WeakMap<End, number>();
   readonly #asks = new WeakMap<End, Bucket>();
 
   constructor(lanes: Lanes, own: () => Demand) {
     this.#lanes = lanes;
     this.#own = own;
-    // What they were told by a former instance nobody knows.
-    for (const end of lanes.ends) this.#told.set(end, -1);
+    // What an earlier instance has sent is not known.
+    for (const end of lanes.ends) this.#sent.set(end, -1);
   }
 
-  /** Bytes of session windows that the relay's own ingress may grant. */
+  /** Bytes of session windows for the relay's own visitors. */
   get own(): number {
     return this.#division().own;
   }
 
-  /** Bytes of session windows that each end of an identity may grant, were there `more` ends of it. */
+  /** Returns the bytes of session windows that each end of an identity may grant; `more` ends are counted in addition. */
   of(identity: string, more = 0): number {
     const { identities, ends } = this.#division(identity);
     return sharePerEnd(identities.get(identity) ?? 0, (ends.get(identity) ?? 0) + more);
   }
 
-  /** Whether one more end of an identity can still be served decently. */
+  /** Whether the parts of an identity's ends stay large enough with one more end. */
   hasBudget(identity: string): boolean {
     return isSufficient(this.of(identity, 1));
   }
 
-  /** An end says what it needs. Throws SessionError when it does so too often. `now` in milliseconds. */
+  /** Takes the demand of an end from its BUDGET frame. Throws SessionError when they come too often. `now` in milliseconds. */
   ask(end: End, { offset, payload }: Frame, now: number): void {
     const asks = this.#asks.get(end) ?? new Bucket(ASKS_PER_SECOND, ASK_BURST);
     this.#asks.set(end, asks);
     if (!asks.take(now)) throw new SessionError("flow-control", "BUDGET too often");
     if (payload.byteLength !== 8) throw new SessionError("protocol", "BUDGET without its 8 bytes");
-    // Nobody holds more than he was granted, whatever he says.
-    const stuck = Math.min(readU64(viewOf(payload), 0), this.#told.get(end) ?? 0);
-    end.demand = { bytes: Math.min(MAX_STREAM_WINDOW, offset), unread: Math.max(0, stuck) };
+    // An end can't hold more than it was granted.
+    const unread = Math.min(readU64(viewOf(payload), 0), this.#sent.get(end) ?? 0);
+    end.demand = { bytes: Math.min(MAX_STREAM_WINDOW, offset), unread: Math.max(0, unread) };
   }
 
-  /** An end has come or gone, or wants something else: those hear of it whose share is another now. */
+  /** Divides the budget again after an end has joined or left, or its demand has changed, and sends BUDGET to each end whose part is new. */
   divide(): void {
     const { identities, ends } = this.#division();
     for (const end of this.#lanes.ends) {
       const share = sharePerEnd(identities.get(end.identity) ?? 0, ends.get(end.identity) ?? 1);
-      const before = this.#told.get(end);
-      this.#told.set(end, share);
-      // A new end has heard it in its WELCOME.
+      const before = this.#sent.get(end);
+      this.#sent.set(end, share);
+      // WELCOME has told a new end its part.
       if (before !== undefined && before !== share)
         laneOf(end, 0)?.send(encodeFrame({ type: TYPE.BUDGET, offset: share }));
     }

@@ -9,7 +9,7 @@ import type { TokenUsage } from "./token-usage.ts";
 import type { Traffic } from "./traffic.ts";
 import type { Visits } from "./visits.ts";
 
-/** What a relay knows of its site. All doors share it. */
+/** The state of a relay's site, shared by all doors. */
 export type Site = {
   readonly rules: Rules;
   readonly cuts: Cuts;
@@ -23,8 +23,8 @@ export type Site = {
   readonly tokenUsage: TokenUsage;
   readonly records: Records;
   readonly traffic: Traffic;
-  /** Resolves when there are rules, and an agent to dial for them, or when waiting for either is pointless. */
+  /** Resolves when there are rules and an agent, or when waiting for either is pointless. */
   readonly ready: () => Promise<void>;
-  /** When the last agent left, in milliseconds since 1970; null if that is not known. */
+  /** Returns when the last agent left, in milliseconds since 1970; null if that is not known. */
   readonly offlineSince: () => number | null;
 };

@@ -2,31 +2,31 @@ import { unbatch } from "../../../shared/wire/batch.ts";
 import { TYPE, type Frame } from "../../../shared/wire/frame.ts";
 import type { TokenBytes } from "../../registry/token-bytes.ts";
 
-/** Milliseconds that bytes gather before the registry is told: off the data path, and no timer while idle. */
+/** Milliseconds between two reports to the registry: off the data path, and with no timer while idle. */
 const REPORT_INTERVAL_MS = 1_000;
-/** Tokens remembered; one that is forgotten is asked for again. */
+/** Tokens tracked; the sum of one that was dropped is fetched from the registry again. */
 const MAX_TOKENS = 1_000;
 
 type Count = {
-  /** Bytes that it may carry. */
+  /** Bytes that the token may carry. */
   cap: number;
-  /** The registry's sum, of all relays; null until it was asked. */
+  /** The registry's sum over all relays; null until the first report. */
   sum: number | null;
-  /** Counted here, and not in that sum. */
+  /** Bytes counted here that are not in that sum yet. */
   own: number;
-  over: boolean;
+  isOver: boolean;
 };
 
 export type TokenUsageHost = {
-  /** Adds to the registry's sums, and answers them in the same order. */
-  tell: (told: TokenBytes[]) => Promise<number[]>;
-  /** A token has carried all it may. */
-  over: (jti: string) => void;
+  /** Adds to the registry's sums, and returns the new sums in the same order. */
+  report: (bytes: TokenBytes[]) => Promise<number[]>;
+  /** Called once when a token has used up its byte limit. */
+  exhausted: (jti: string) => void;
 };
 
 /**
- * What tokens with a cap on bytes carry through this relay. The registry has the sums, of all relays, so nothing is kept
- * here: who hibernates or restarts loses what it counted in the last second.
+ * Bytes that tokens with a byte limit carry through this relay. The registry keeps the sums over all relays, and nothing is stored
+ * here: a relay that hibernates or restarts loses the count of the last second.
  */
 export class TokenUsage {
   readonly #host: TokenUsageHost;
@@ -38,9 +38,9 @@ export class TokenUsage {
     this.#host = host;
   }
 
-  /** Whether a token has carried all it may; the registry revokes it for good a moment later. */
+  /** Whether a token has used up its byte limit. The registry revokes it a moment later. */
   isOver(jti: string): boolean {
-    return this.#counts.get(jti)?.over === true;
+    return this.#counts.get(jti)?.isOver === true;
   }
 
   count(jti: string, cap: number, bytes: number): void {
@@ -48,8 +48,8 @@ export class TokenUsage {
     const count = this.#counts.get(jti) ?? this.#begin(jti, cap);
     count.own += bytes;
     this.#checkCap(jti, count);
-    // Nothing is known of a token that was not asked for yet; and one that is over may be in use elsewhere.
-    this.#reportIn(count.sum === null || count.over ? 0 : REPORT_INTERVAL_MS);
+    // Report at once when the sum is unknown, or when the token is over its limit, as other relays may still carry for it.
+    this.#reportIn(count.sum === null || count.isOver ? 0 : REPORT_INTERVAL_MS);
   }
 
   #reportIn(ms: number): void {
@@ -60,31 +60,31 @@ export class TokenUsage {
 
   #begin(jti: string, cap: number): Count {
     if (this.#counts.size >= MAX_TOKENS) {
-      for (const [each, { own, over }] of this.#counts) if (own === 0 && !over) this.#counts.delete(each);
+      for (const [each, { own, isOver }] of this.#counts) if (own === 0 && !isOver) this.#counts.delete(each);
     }
-    const count: Count = { cap, sum: null, own: 0, over: false };
+    const count: Count = { cap, sum: null, own: 0, isOver: false };
     this.#counts.set(jti, count);
     return count;
   }
 
   #checkCap(jti: string, count: Count): void {
-    if (count.over || (count.sum ?? 0) + count.own < count.cap) return;
-    count.over = true;
-    this.#host.over(jti);
+    if (count.isOver || (count.sum ?? 0) + count.own < count.cap) return;
+    count.isOver = true;
+    this.#host.exhausted(jti);
   }
 
   async #report(): Promise<void> {
-    const told = [...this.#counts].flatMap(([jti, { own }]) => (own === 0 ? [] : [{ jti, bytes: own }]));
+    const unreported = [...this.#counts].flatMap(([jti, { own }]) => (own === 0 ? [] : [{ jti, bytes: own }]));
     let sums: number[] | undefined;
     this.#timer = undefined;
     this.#isReporting = true;
     try {
-      sums = await this.#host.tell(told);
+      sums = await this.#host.report(unreported);
     } catch {
-      // Out of reach: what was counted stays here, and is judged by what is known.
+      // The registry can't be reached: the counts stay here, and the limit is checked against the last known sums.
     }
     this.#isReporting = false;
-    for (const [at, { jti, bytes }] of told.entries()) {
+    for (const [at, { jti, bytes }] of unreported.entries()) {
       const count = this.#counts.get(jti);
       const sum = sums?.[at];
       if (count === undefined || sum === undefined) continue;
@@ -96,7 +96,7 @@ export class TokenUsage {
   }
 }
 
-/** Bytes of visitors and targets in a frame: those of streams, and of datagrams. */
+/** Returns the payload bytes of streams and datagrams in a frame. */
 export function payloadBytes(frame: Frame): number {
   switch (frame.type) {
     case TYPE.DATA:

@@ -2,8 +2,8 @@ import type { MappingTraffic } from "../../../shared/rule/live.ts";
 
 export type ByteCounts = { bytesIn: number; bytesOut: number };
 
-/** Bytes of one mapping since the last report that was to be kept. */
+/** Bytes of one mapping since the last report with `moved`. */
 export type MappingBytes = ByteCounts & { mapping: number };
 
-/** What a relay tells of its visitors: `live` for those who watch, `moved` to be kept. `ms`: since the report before. */
+/** A relay's report on its visitors: `live` for an admin that watches, `moved` to be stored. `ms`: since the previous report. */
 export type TrafficReport = { ms: number; live: MappingTraffic[]; moved: MappingBytes[] };

@@ -1,11 +1,11 @@
 import type { LiveStream } from "../types.ts";
 import type { ByteCounts, MappingBytes, TrafficReport } from "./traffic-report.ts";
 
-/** Milliseconds between two reports while somebody watches, and else, while there are visitors. */
+/** Milliseconds between two reports while there are visitors: with an admin watching, and without. */
 const WATCHED_MS = 2_000;
 const UNWATCHED_MS = 60_000;
 
-/** Counts what each mapping carries, by looking at its live streams once a second: nothing is done for a frame. */
+/** Counts the bytes of each mapping from its open streams, once a second instead of for each frame. */
 export class Traffic {
   readonly #seen = new WeakMap<LiveStream, ByteCounts>();
   #live = new Map<number, ByteCounts>();
@@ -13,7 +13,7 @@ export class Traffic {
   #reported = 0;
   #kept = 0;
 
-  /** Takes in what streams have carried since they were looked at last. */
+  /** Adds the bytes that these streams have carried since the last call. */
   look(streams: Iterable<LiveStream>): void {
     for (const stream of streams) {
       const { mapping, bytesIn, bytesOut } = stream;
@@ -23,7 +23,7 @@ export class Traffic {
     }
   }
 
-  /** Bytes of a stream that is not seen before its end: a client's. */
+  /** Adds the bytes of a stream that is known only from its end: one of a client or gateway. */
   add(mapping: number, bytesIn: number, bytesOut: number): void {
     if (bytesIn === 0 && bytesOut === 0) return;
     for (const counts of [this.#live, this.#moved]) {
@@ -37,7 +37,7 @@ export class Traffic {
     return now - this.#reported >= (watched ? WATCHED_MS : UNWATCHED_MS);
   }
 
-  /** All since the last report, which it is counted from now on; `ended`: nothing would come after it for long. */
+  /** Returns the report since the last one, and starts the next. */
   take(streams: readonly LiveStream[], now: number, watched: boolean): TrafficReport {
     this.look(streams);
     const counts = new Map<number, number>();
@@ -54,7 +54,7 @@ export class Traffic {
     return { ms, live, moved: this.#take(now, streams.length === 0) };
   }
 
-  /** Written down once a minute, or when it is quiet: storage is paid by the row. */
+  /** Returns the bytes to store: once a minute, or when no stream is open, as storage is billed by the row. */
   #take(now: number, isQuiet: boolean): MappingBytes[] {
     if (!isQuiet && now - this.#kept < UNWATCHED_MS) return [];
     this.#kept = now;

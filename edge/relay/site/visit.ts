@@ -3,12 +3,12 @@ import type { Caps } from "../../../shared/rule/claims.ts";
 import type { Opens } from "../../../shared/rule/opens.ts";
 import type { Attachment } from "../lanes/attachment.ts";
 
-/** The token of a client or a gateway, as its lane has it. */
+/** The token of a client or a gateway, from its lane. */
 export type LaneToken = { readonly pass: Attachment; readonly opens: Opens };
 
 /**
- * What a visitor comes with. `judged`: a token that the Worker has found to open the endpoint of that mapping. `lane`: the token of
- * the client or gateway that opens the stream.
+ * A visitor's credential. `judged`: a token that the Worker has checked and that opens the endpoint of `mapping`. `lane`: the token
+ * of the client or gateway that opens the stream.
  */
 export type Credential =
   | { readonly kind: "public" }
@@ -17,12 +17,12 @@ export type Credential =
       readonly token: string;
       readonly caps: Caps;
       readonly mapping: number;
-      /** When it ends, in milliseconds since 1970; null: it is ended by the revocation that the Worker asks for. */
+      /** When it expires, in milliseconds since 1970; null for a raw WebSocket, which the Worker itself ends. */
       readonly until: number | null;
     }
   | ({ readonly kind: "lane" } & LaneToken);
 
-/** Someone at a door. `address` is undefined where it isn't known. */
+/** A visitor's request to open an endpoint. `address` is undefined where it isn't known. */
 export type Visit = {
   /** A concrete endpoint: one port and transport, a URL, a service. */
   readonly endpoint: string;
@@ -30,12 +30,12 @@ export type Visit = {
   readonly by: Credential;
 };
 
-/** A gateway stands for the public: its token opens ports, not what is mapped to them. */
+/** Returns how a visitor comes, by token or as the public. Visitors of a gateway are the public: its token only lets it listen on ports. */
 export function viaOf(by: Credential): "public" | "token" {
   return by.kind === "judged" || (by.kind === "lane" && by.pass.kind === "client") ? "token" : "public";
 }
 
-/** `jti` of the token behind a visit; "" without one. */
+/** Returns the `jti` of a visit's token; "" without one. */
 export function tokenOf(by: Credential): string {
   return by.kind === "judged" ? by.token : by.kind === "lane" ? by.pass.jti : "";
 }

@@ -20,7 +20,7 @@ export type VisitsHost = {
   readonly traffic: Traffic;
 };
 
-/** A visitor that is in, and how to end what it has open. */
+/** An admitted visitor. `end` ends its stream. */
 type Entry = {
   readonly visit: Visit;
   readonly source: string;
@@ -28,13 +28,13 @@ type Entry = {
   readonly end: (failure: Failure) => void;
 };
 
-/** Visitors at the edge's own ports and hosts: what is open, what still may be, and how it ended. */
+/** Visitors at the edge's own ports and hosts: their open streams, the limits on these, and the records of how they ended. */
 export class Visits {
   readonly #host: VisitsHost;
   readonly #live = new Map<LiveStream, Entry>();
-  /** Bytes of live streams that have been counted, of those whose tokens may carry so many only. */
+  /** Bytes counted so far of each open stream whose token has a byte limit. */
   readonly #counted = new WeakMap<LiveStream, number>();
-  /** By source: one must not take all streams that the edge's own visitors may have. */
+  /** Limits the streams of each source, so that one can't take all that the edge's own visitors may have. */
   readonly #places = new FairLimit<string>(MAX_STREAMS);
 
   constructor(host: VisitsHost) {
@@ -45,7 +45,7 @@ export class Visits {
     return [...this.#live.keys()];
   }
 
-  /** Why one more visitor would be too many; null when it isn't. */
+  /** Returns the refusal when one more stream would exceed a limit; null otherwise. */
   excess(mapping: Mapping, source: string): Failure | null {
     const { maxStreams } = mapping;
     if (maxStreams !== null && this.#of(mapping.id).length >= maxStreams)
@@ -55,7 +55,7 @@ export class Visits {
     return null;
   }
 
-  /** A visitor is in. `end` ends what it has open. */
+  /** Adds an admitted visitor. `end` ends its stream. */
   enter(live: LiveStream, visit: Visit, { source, grant }: Admitted, end: Entry["end"]): void {
     this.#live.set(live, { visit, source, grant: grant?.id ?? "", end });
     this.#places.acquire(source);
@@ -70,7 +70,7 @@ export class Visits {
     this.#count(live, entry);
   }
 
-  /** Ends what its rule, grant or token allowed until now only. `now` in milliseconds since 1970. */
+  /** Ends the streams whose rule, grant or token has expired. `now` in milliseconds since 1970. */
   sweep(now: number): void {
     const { rules } = this.#host;
     for (const [live, entry] of this.#live) {
@@ -83,7 +83,7 @@ export class Visits {
     }
   }
 
-  /** Judges again what is open: rules, grants or tokens have changed. `now` in milliseconds since 1970. */
+  /** Checks all open streams again, after rules, grants or tokens have changed. `now` in milliseconds since 1970. */
   recheck(now: number): void {
     const kept = new Map<number, number>();
     for (const [live, { visit, end }] of [...this.#live]) {
@@ -96,13 +96,14 @@ export class Visits {
       const { id, maxStreams } = permitted.at.mapping;
       const before = kept.get(id) ?? 0;
       if (id !== live.mapping) cut("the mapping was removed");
-      // In the order in which they came: over a lower limit, the newest end.
-      else if (maxStreams !== null && before >= maxStreams) cut(`no longer allowed: ${maxStreams} streams at once`);
+      // In the order of arrival: over a lower limit, the newest streams end.
+      else if (maxStreams !== null && before >= maxStreams)
+        cut(`no longer allowed: more than ${maxStreams} streams at once`);
       else kept.set(id, before + 1);
     }
   }
 
-  /** Ends what a removed rule, grant or token allowed. */
+  /** Ends the streams that a removed rule, grant or token allowed. */
   cut(cut: Cut): void {
     const failure: Failure = { code: streamCode(cut.code), reason: cut.reason };
     for (const [live, { grant, visit, end }] of this.#live) {
@@ -114,7 +115,7 @@ export class Visits {
     }
   }
 
-  /** Writes down how a visit ended. `mapped`: what it came to. */
+  /** Records how a visit ended. `mapped`: the endpoint that it came to. */
   write(
     { endpoint, visitor }: { endpoint: string; visitor: string },
     mapped: MappedEndpoint | undefined,
@@ -160,7 +161,7 @@ function outcomeOf(failure: Failure | null, bytesOut: number): ConnectionRecord[
   return failure.code === "lost" || failure.code === "cut" ? failure.code : "reset";
 }
 
-/** Failures that mean the stream never was. */
+/** Failures that mean the stream was never open. */
 const REFUSALS: ReadonlySet<string> = new Set([
   "no-mapping",
   "denied",
