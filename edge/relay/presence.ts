@@ -29,9 +29,9 @@ export type PresenceHost = {
   /** An agent has joined: pull the site's rules, which may have changed. */
   refresh: () => void;
   /** A lane has joined: its token's expiry needs an alarm. */
-  entered: () => void;
+  laneJoined: () => void;
   /** An agent has left; `agents` are still here. */
-  left: (agents: number) => void;
+  agentLeft: (agents: number) => void;
 };
 
 /** The agents and callers that are connected: handles HELLO, takeovers by newer processes, and the loss of lanes. */
@@ -84,7 +84,7 @@ export class Presence {
     memory.put("epoch", String(epoch));
     const number = existing?.number ?? this.#awayAgents.slotOf(attachment.identity, hello.incarnation) ?? epoch;
     const { incarnation, version, frameBytes } = hello;
-    const said = this.#host.reachable.keep(hello.reach, incarnation);
+    const said = this.#host.reachable.store(hello.reach, incarnation);
     lane.save({
       ...attachment,
       said,
@@ -92,7 +92,7 @@ export class Presence {
     });
     const { end, replaced } = lanes.enter(lane);
     if (hello.alone === true) this.#dropOtherLanes(end, hello.lane);
-    this.#host.entered();
+    this.#host.laneJoined();
     this.#welcome(lane, epoch, attachment.kind === "agent" ? { slot: number } : { channel: number });
     if (existing === undefined && end.kind === "agent") this.#catchUp(lane, end);
     if (existing === undefined) this.#joined(end);
@@ -117,7 +117,7 @@ export class Presence {
     if (!this.#helloPolicy.permit(attachment.identity, Date.now()))
       return this.dismiss(lane, LANE_CLOSE.busy, `more than ${HELLOS_PER_SECOND} HELLOs of this token a second`);
     this.#host.reachable.forget(end);
-    const said = this.#host.reachable.keep(reach, incarnation);
+    const said = this.#host.reachable.store(reach, incarnation);
     for (const each of end.lanes.values()) each.save({ ...each.attachment, said });
     sendRoutesToAll(this.#host.site);
   }
@@ -135,11 +135,11 @@ export class Presence {
   /** Closes a lane with a reason for people, and handles it as lost. */
   dismiss(lane: Lane, code: number, reason: string): void {
     lane.close(code, reason);
-    this.gone(lane.socket);
+    this.disconnected(lane.socket);
   }
 
   /** Handles the loss of a lane; when it was the last one of its end, the end has left. */
-  gone(socket: WebSocket): void {
+  disconnected(socket: WebSocket): void {
     const { site, memory } = this.#host;
     const { lanes, sessions } = site;
     const lane = lanes.of(socket);
@@ -149,10 +149,10 @@ export class Presence {
       return;
     }
     if (end.kind === "agent") {
-      this.#awayAgents.left(end, sessions.suspend(end.number));
+      this.#awayAgents.agentLost(end, sessions.suspend(end.number));
       this.#host.reachable.forget(end);
       if (lanes.agents.length === 0) memory.put("offline-since", String(Date.now()));
-      this.#host.left(lanes.agents.length);
+      this.#host.agentLeft(lanes.agents.length);
       sendRoutesToAll(site);
       this.#releaseStandby(end.identity);
     } else {
@@ -238,7 +238,7 @@ export class Presence {
     this.#host.refresh();
     this.#awayAgents.forget(end.number);
     sessions.resume(end.number);
-    this.#awayAgents.arrived();
+    this.#awayAgents.agentJoined();
   }
 
   /** Drains an agent process that a newer one has replaced: it gets no new streams, and has DRAIN_MS to finish the open ones. */

@@ -75,7 +75,7 @@ export class Relay extends DurableObject<Env> implements SiteRelay {
       ended: (slot) => this.#presence.forget(slot),
       tick: () => this.#tick(Date.now()),
       budget: () => shares.own,
-      demands: () => this.#presence.redivide(),
+      demandChanged: () => this.#presence.redivide(),
       graceMs,
     });
     const rules = new Rules(this.#memory);
@@ -121,9 +121,9 @@ export class Relay extends DurableObject<Env> implements SiteRelay {
       reachable,
       shares,
       refresh: () => ctx.waitUntil(this.#refresh()),
-      entered: () => ctx.waitUntil(this.#scheduleAlarm()),
+      laneJoined: () => ctx.waitUntil(this.#scheduleAlarm()),
       // A failed call is dropped: when an agent is back, the registry is notified anyway.
-      left: (count) => {
+      agentLeft: (count) => {
         if (count > 0 && !this.#isWatched) return;
         const notified = registryOf(env).agentGone(this.#memory.get("site") ?? "", count);
         ctx.waitUntil(notified.catch(() => undefined));
@@ -199,13 +199,13 @@ export class Relay extends DurableObject<Env> implements SiteRelay {
     } catch {
       // The relay has closed it already.
     }
-    this.#site.lanes.gone(socket);
-    this.#presence.gone(socket);
+    this.#site.lanes.disconnected(socket);
+    this.#presence.disconnected(socket);
   }
 
   override webSocketError(socket: WebSocket): void {
-    this.#site.lanes.gone(socket);
-    this.#presence.gone(socket);
+    this.#site.lanes.disconnected(socket);
+    this.#presence.disconnected(socket);
   }
 
   /** Takes new rules from the registry: they apply to new streams at once, and open streams that they no longer allow are cut. */

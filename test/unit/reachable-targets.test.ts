@@ -7,7 +7,7 @@ type RuleTexts = { allow: readonly string[]; deny: readonly string[] };
 type Attachment = { targets?: readonly string[]; said?: RuleTexts | "stored" | undefined };
 const { ReachableTargets } = await relayPart<{
   ReachableTargets: new (memory: object) => {
-    keep: (said: RuleTexts | undefined, incarnation: string) => Attachment["said"];
+    store: (said: RuleTexts | undefined, incarnation: string) => Attachment["said"];
     forget: (end: object) => void;
     reaches: (end: object, target: object) => { is: string };
   };
@@ -31,15 +31,15 @@ function agent(attachment: Attachment, incarnation = "a") {
 test("short rules stay with the lane, long ones in storage, and both outlive the instance", () => {
   const memory = storage();
   const short = { allow: ["10.0.0.0/8"], deny: [] };
-  expect(new ReachableTargets(memory).keep(short, "a")).toEqual(short);
+  expect(new ReachableTargets(memory).store(short, "a")).toEqual(short);
   expect(memory.rows.size).toBe(0);
-  expect(new ReachableTargets(memory).keep(LONG, "a")).toBe("stored");
+  expect(new ReachableTargets(memory).store(LONG, "a")).toBe("stored");
   const end = agent({ targets: TARGETS, said: "stored" });
   const reachable = new ReachableTargets(memory);
   expect(reachable.reaches(end, to("10.0.1.7:80")).is).toBe("yes");
   expect(reachable.reaches(end, to("10.9.0.1:80")).is).toBe("no");
   const other = { ...LONG, allow: [...LONG.allow, "10.9.0.1"] };
-  expect(reachable.keep(other, "a")).toBe("stored");
+  expect(reachable.store(other, "a")).toBe("stored");
   expect(new ReachableTargets(memory).reaches(agent({ targets: TARGETS, said: "stored" }), to("10.9.0.1:80")).is).toBe(
     "yes",
   );

@@ -10,14 +10,14 @@ const SMALL_READ = 4 * 1024;
 /**
  * Carries a visitor's TCP connection over a stream until both are over. Resolves to the failure, or to null when it ended in order.
  * workerd can end a public socket with FIN only (measured 2026-10-23), so after a loss `hang` leaves it open until the visitor gives up.
- * `tell`: the socket leads to the edge's own raw bridge, which can report missing bytes to the visitor. As that socket too ends with
+ * `framed`: the socket leads to the edge's own raw bridge, which can report missing bytes to the visitor. As that socket too ends with
  * FIN only, each chunk has its length before it, and a length of 0 means that all bytes have come (edge/ingress/raw-bridge.ts).
  */
 export async function carry(
   socket: Socket,
   stream: Stream,
   tally: ByteCounts,
-  onLoss: Mapping["onLoss"] | "tell",
+  onLoss: Mapping["onLoss"] | "framed",
 ): Promise<Failure | null> {
   const writer = socket.writable.getWriter();
   const reader = socket.readable.getReader({ mode: "byob" });
@@ -28,28 +28,28 @@ export async function carry(
     stream.events = {
       data: (bytes) => {
         tally.bytesOut += bytes.byteLength;
-        if (onLoss === "tell") void writer.write(lengthOf(bytes)).catch(() => {});
+        if (onLoss === "framed") void writer.write(lengthOf(bytes)).catch(() => {});
         writer.write(bytes).then(
           () => stream.consumed(bytes.byteLength),
           () => stream.reset("visitor-gone", "the visitor broke the connection off"),
         );
       },
       fin: () => {
-        if (onLoss === "tell") void writer.write(lengthOf(NOTHING)).catch(() => {});
+        if (onLoss === "framed") void writer.write(lengthOf(NOTHING)).catch(() => {});
         void writer.close().catch(() => stream.reset("visitor-gone", "the visitor broke the connection off"));
       },
       writable: () => wakeUpload?.(),
       ended: resolve,
     };
   });
-  const room = (): Promise<void> => {
+  const waitForCredit = (): Promise<void> => {
     if (stream.isWritable) return Promise.resolve();
     return new Promise((resolve) => {
       wakeUpload = resolve;
     });
   };
 
-  void upload(reader, stream, room, tally).catch(() =>
+  void upload(reader, stream, waitForCredit, tally).catch(() =>
     stream.reset("visitor-gone", "the visitor broke the connection off"),
   );
   const failure = await ended;
@@ -78,14 +78,14 @@ function lengthOf({ byteLength }: Uint8Array): Uint8Array {
 async function upload(
   reader: ReadableStreamBYOBReader,
   stream: Stream,
-  room: () => Promise<void>,
+  waitForCredit: () => Promise<void>,
   tally: ByteCounts,
 ): Promise<void> {
   // Default readers give 4 KiB chunks whatever is there; a BYOB read fills what it is given (measured, workerd 2026-10-23).
   let wanted = SMALL_READ;
   let reusable: ArrayBuffer | undefined;
   for (;;) {
-    await room();
+    await waitForCredit();
     if (stream.over) return;
     const size = Math.max(1, Math.min(wanted, stream.unusedCredit));
     // No larger than the read: the whole buffer is kept until what was read is consumed.

@@ -53,7 +53,7 @@ function carryStream(
       init: { mapping: mapping.id },
       lane: dataLane,
       first: () => undefined,
-      begin: (stream) => resolve(carry(socket, stream, live, visit.by.kind === "public" ? mapping.onLoss : "tell")),
+      begin: (stream) => resolve(carry(socket, stream, live, visit.by.kind === "public" ? mapping.onLoss : "framed")),
       failed: (failure) => resolve(socket.close().then(() => failure)),
     });
   });

@@ -28,7 +28,7 @@ export class Lane {
   readonly #identityBacklog: IdentityBacklog;
   /** The part of the identity's backlog that is this lane's. */
   #counted = 0;
-  #gone = false;
+  #isDisconnected = false;
   /** `send()` in workerd never blocks, so the bytes not yet echoed are the only true queue length. */
   readonly #path = new Path();
   readonly datagramFilter = new DatagramFilter(this.#path);
@@ -103,19 +103,19 @@ export class Lane {
     if (this.#due) this.#mark();
   }
 
-  get isGone(): boolean {
-    return this.#gone;
+  get isDisconnected(): boolean {
+    return this.#isDisconnected;
   }
 
   /** Handles the end of the socket: nothing is queued for it any longer. */
-  gone(): void {
+  disconnected(): void {
     clearTimeout(this.#helloTimer);
-    this.#gone = true;
+    this.#isDisconnected = true;
     this.#count();
   }
 
   #count(): void {
-    const held = this.#gone ? 0 : this.#path.backlog;
+    const held = this.#isDisconnected ? 0 : this.#path.backlog;
     this.#identityBacklog.bytes += held - this.#counted;
     this.#counted = held;
   }

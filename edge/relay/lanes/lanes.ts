@@ -135,8 +135,8 @@ export class Lanes {
   }
 
   /** Handles a socket that is closed at both ends: nothing is queued for it any longer. */
-  gone(socket: WebSocket): void {
-    (this.#bySocket.get(socket) ?? this.#closing.get(socket))?.gone();
+  disconnected(socket: WebSocket): void {
+    (this.#bySocket.get(socket) ?? this.#closing.get(socket))?.disconnected();
     this.#closing.delete(socket);
   }
 
@@ -144,7 +144,7 @@ export class Lanes {
   leave(socket: WebSocket): End | undefined {
     const lane = this.#bySocket.get(socket);
     this.#bySocket.delete(socket);
-    if (lane !== undefined && !lane.isGone) this.#closing.set(socket, lane);
+    if (lane !== undefined && !lane.isDisconnected) this.#closing.set(socket, lane);
     const ready = lane?.attachment.ready;
     if (lane === undefined || ready === null || ready === undefined) return undefined;
     const ends = lane.attachment.kind === "agent" ? this.#agents : this.#callers;

@@ -10,7 +10,7 @@ import { isWithin, partsWithin, scopesFor, type Part, type Scopes } from "../../
 import { ok } from "../../../shared/result.ts";
 import type { End } from "../lanes/lanes.ts";
 import type { Agents, AgentChoice } from "./agents.ts";
-import { needsOne } from "./dial.ts";
+import { needsSingleAgent } from "./dial.ts";
 import type { MappedEndpoint } from "./mapped-endpoint.ts";
 import type { Rates } from "./rates.ts";
 import type { Rules } from "./rules.ts";
@@ -23,7 +23,7 @@ type PermitContext = { readonly rules: Rules; readonly tokenUsage: TokenUsage };
 type AdmitContext = PermitContext & {
   readonly agents: Agents;
   readonly rates: Rates;
-  readonly visits: { excess: (mapping: Mapping, source: string) => Failure | null };
+  readonly visits: { limitExceeded: (mapping: Mapping, source: string) => Failure | null };
 };
 
 /** `at`: the endpoint that the visitor asked for; undefined where nothing is mapped to it. */
@@ -50,7 +50,7 @@ export function admit(site: AdmitContext, visit: Visit, now: number, slot?: numb
   if (address === undefined) return refuse({ code: "denied", reason: "the visitor's address is not known" });
   const source = sourceBucket(address);
   // Agents count the streams of callers: a relay doesn't know them after hibernation.
-  const excess = slot === undefined ? site.visits.excess(at.mapping, source) : null;
+  const excess = slot === undefined ? site.visits.limitExceeded(at.mapping, source) : null;
   const tooFast = excess ?? site.rates.take(at.mapping, address, now);
   if (tooFast !== null) return refuse(tooFast);
   const choice = chooseAgent(site, at, visit.by, slot);
@@ -70,7 +70,7 @@ export function chooseAgent(
   by: Credential,
   slot?: number,
 ): AgentChoice {
-  const wanted = { site: mapping.site, target, single: needsOne(mapping, capsOf(by)) };
+  const wanted = { site: mapping.site, target, single: needsSingleAgent(mapping, capsOf(by)) };
   return slot === undefined ? agents.choose(wanted) : agents.named(slot, wanted);
 }
 
@@ -100,7 +100,7 @@ export function mayResume(site: PermitContext, token: LaneToken, mapping: number
   if (mapping === 0) return true;
   const rule = site.rules.byId(mapping);
   if (rule === undefined || (rule.mapping.expires !== null && rule.mapping.expires <= now)) return false;
-  if (reachedBy(token, rule, site.rules).length === 0) return false;
+  if (partsOpenedBy(token, rule, site.rules).length === 0) return false;
   if (pass.kind === "gateway") return true;
   const address = parseAddress(pass.address);
   return address.ok && judge(site.rules, rule, { endpoint: rule.mapping.endpoint, address: address.value, by }, now).ok;
@@ -143,7 +143,7 @@ function outsideReason(token: LaneToken, text: string, at: MappedEndpoint | unde
 }
 
 /** Returns the parts of a rule's endpoint that a lane's token opens. */
-export function reachedBy(token: LaneToken, rule: Parsed<Mapping>, rules: Rules): Part[] {
+export function partsOpenedBy(token: LaneToken, rule: Parsed<Mapping>, rules: Rules): Part[] {
   return partsWithin(scopesOf(token, rule, rules), rule.endpoint);
 }
 

@@ -50,7 +50,7 @@ export class Agents {
     const { serving } = this;
     const { site, target } = wanted;
     if (serving.length === 0) return refuse("no-agent", `no agent of ${site} is online`);
-    const { certain, ordered } = this.#able(serving, wanted);
+    const { certain, ordered } = this.#candidates(serving, wanted);
     const [agent, ...others] = ordered;
     if (agent !== undefined) return { ok: true, agent, others: certain ? [] : others };
     const [reason = ""] = serving.flatMap((end) => {
@@ -86,13 +86,13 @@ export class Agents {
    * a caller's OPEN is refused with the reason.
    */
   slotsFor(wanted: AgentRequest, serving: readonly End[] = this.serving): number[] {
-    const { ordered } = this.#able(serving, wanted);
+    const { ordered } = this.#candidates(serving, wanted);
     const slots = (ordered.length > 0 ? ordered : serving).map(({ number }) => number);
     return wanted.single ? slots.slice(0, 1) : slots;
   }
 
   /** Returns the agents for a target, the best first: the agents known to dial it, or if there are none, the agents that may. */
-  #able(serving: readonly End[], { target, single }: AgentRequest): { certain: boolean; ordered: End[] } {
+  #candidates(serving: readonly End[], { target, single }: AgentRequest): { certain: boolean; ordered: End[] } {
     const withAnswer = (is: Reaches["is"]): End[] =>
       serving.filter((end) => this.#host.reachable.reaches(end, target).is === is);
     const certain = withAnswer("yes");

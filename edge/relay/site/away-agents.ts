@@ -11,7 +11,7 @@ export class AwayAgents {
   #lostAt = Number.NEGATIVE_INFINITY;
 
   /** Handles the loss of an agent's last lane. `keep`: it has streams that may go on when it is back, so its slot is kept. */
-  left(end: End, keep: boolean): void {
+  agentLost(end: End, keep: boolean): void {
     this.#lostAt = Date.now();
     if (keep) this.#away.set(end.number, { identity: end.identity, incarnation: end.incarnation });
   }
@@ -35,7 +35,7 @@ export class AwayAgents {
   }
 
   /** Wakes the waiting visitors: an agent has joined. */
-  arrived(): void {
+  agentJoined(): void {
     for (const wake of this.#waiting) wake();
     this.#waiting.clear();
   }

@@ -113,6 +113,6 @@ function limitsOf({ maxStreams, bytesPerSecond }: Mapping, { streams }: Caps): D
 }
 
 /** Whether one agent must take all streams of a mapping: several agents would each apply the limit separately. */
-export function needsOne({ maxStreams, bytesPerSecond }: Mapping, caps: Caps): boolean {
+export function needsSingleAgent({ maxStreams, bytesPerSecond }: Mapping, caps: Caps): boolean {
   return maxStreams !== null || bytesPerSecond !== null || caps.streams !== undefined;
 }

@@ -24,12 +24,12 @@ export class ReachableTargets {
   }
 
   /** Stores the rules that an agent has reported, if they are long; returns what its lane's attachment keeps. */
-  keep(said: RuleTexts | undefined, incarnation: string): Attachment["said"] {
-    if (said === undefined) return undefined;
-    const text = JSON.stringify(said);
-    if (text.length <= MAX_ATTACHED_BYTES) return said;
+  store(texts: RuleTexts | undefined, incarnation: string): Attachment["said"] {
+    if (texts === undefined) return undefined;
+    const text = JSON.stringify(texts);
+    if (text.length <= MAX_ATTACHED_BYTES) return texts;
     if (JSON.stringify(this.#of(incarnation)) !== text) this.#memory.put(key(incarnation), text);
-    this.#stored.set(incarnation, said);
+    this.#stored.set(incarnation, texts);
     return "stored";
   }
 
@@ -48,8 +48,8 @@ export class ReachableTargets {
     const text = formatTarget(target);
     const cached = answers.get(text);
     if (cached !== undefined) return cached;
-    const said = attachment.said === "stored" ? this.#of(incarnation) : (attachment.said ?? null);
-    const rules = said === null ? null : parseRules(said);
+    const texts = attachment.said === "stored" ? this.#of(incarnation) : (attachment.said ?? null);
+    const rules = texts === null ? null : parseRules(texts);
     const answer = reaches({ targets: attachment.targets ?? EVERY_TARGET }, rules, target);
     if (answers.size >= MAX_CACHED_TARGETS) answers.clear();
     answers.set(text, answer);
@@ -60,15 +60,15 @@ export class ReachableTargets {
     const held = this.#stored.get(incarnation);
     if (held !== undefined) return held;
     const text = this.#memory.get(key(incarnation)) ?? "";
-    const said = text === "" ? null : (JSON.parse(text) as RuleTexts);
-    this.#stored.set(incarnation, said);
-    return said;
+    const texts = text === "" ? null : (JSON.parse(text) as RuleTexts);
+    this.#stored.set(incarnation, texts);
+    return texts;
   }
 }
 
 /** Parses reported rules. Rules that this relay can't parse come from a newer agent and count as unknown: null. */
-function parseRules(said: RuleTexts): ReportedRules {
-  const [allow, deny] = [all(said.allow, parseTargetRule), all(said.deny, parseTargetRule)];
+function parseRules(texts: RuleTexts): ReportedRules {
+  const [allow, deny] = [all(texts.allow, parseTargetRule), all(texts.deny, parseTargetRule)];
   return allow.ok && deny.ok ? { allow: allow.value, deny: deny.value } : null;
 }
 

@@ -4,8 +4,8 @@ import { targetBehind } from "../../../shared/rule/parsed.ts";
 import { FLAG_MORE, TYPE } from "../../../shared/wire/frame.ts";
 import type { Lane } from "../lanes/lane.ts";
 import { laneOf } from "../lanes/lanes.ts";
-import { reachedBy } from "./admission.ts";
-import { needsOne } from "./dial.ts";
+import { partsOpenedBy } from "./admission.ts";
+import { needsSingleAgent } from "./dial.ts";
 import type { Site } from "./site.ts";
 import type { LaneToken } from "./visit.ts";
 
@@ -48,8 +48,8 @@ function endpointsFor(site: Site, token: LaneToken): RoutesPayload["endpoints"] 
     const { access, expires, id } = mapping;
     if (expires !== null && expires <= now) return [];
     if (pass.kind === "gateway" && (endpoint.kind !== "port" || (access === "token" && !granted.has(id)))) return [];
-    const single = needsOne(mapping, pass.caps ?? {});
-    return reachedBy(token, rule, site.rules).map((part) => {
+    const single = needsSingleAgent(mapping, pass.caps ?? {});
+    return partsOpenedBy(token, rule, site.rules).map((part) => {
       const target = targetBehind(rule, part.endpoint);
       return {
         ...part,

@@ -18,7 +18,7 @@ export type SessionsHost = {
   /** Returns the bytes of session windows to grant to all agents together. */
   budget: () => number;
   /** `demand` has changed: the relay's budget must be divided again. */
-  demands: () => void;
+  demandChanged: () => void;
   /** Milliseconds that streams wait for an agent that is away. */
   graceMs: number;
 };
@@ -85,7 +85,7 @@ export class Sessions {
   #on(event: SessionEvent, session: Session, slot: number): void {
     switch (event.type) {
       case "demand":
-        return this.#host.demands();
+        return this.#host.demandChanged();
       case "drained":
         // Only datagrams need this event, and the edge's own ports carry none.
         return;

@@ -46,7 +46,7 @@ export class Visits {
   }
 
   /** Returns the refusal when one more stream would exceed a limit; null otherwise. */
-  excess(mapping: Mapping, source: string): Failure | null {
+  limitExceeded(mapping: Mapping, source: string): Failure | null {
     const { maxStreams } = mapping;
     if (maxStreams !== null && this.#of(mapping.id).length >= maxStreams)
       return { code: "too-many", reason: `${maxStreams} streams are open already` };
