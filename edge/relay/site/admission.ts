@@ -70,8 +70,8 @@ export function chooseAgent(
   by: Credential,
   slot?: number,
 ): AgentChoice {
-  const wanted = { site: mapping.site, target, single: needsSingleAgent(mapping, capsOf(by)) };
-  return slot === undefined ? agents.choose(wanted) : agents.named(slot, wanted);
+  const request = { site: mapping.site, target, single: needsSingleAgent(mapping, capsOf(by)) };
+  return slot === undefined ? agents.choose(request) : agents.checkNamed(slot, request);
 }
 
 /** Decides by rules, grants and tokens alone whether a visitor may open a stream; agents and rates don't count. */

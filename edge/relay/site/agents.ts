@@ -46,11 +46,11 @@ export class Agents {
   }
 
   /** Chooses the agent for a visitor at the edge's own doors: the one with the fewest streams among the agents that dial the target. */
-  choose(wanted: AgentRequest): AgentChoice {
+  choose(request: AgentRequest): AgentChoice {
     const { serving } = this;
-    const { site, target } = wanted;
+    const { site, target } = request;
     if (serving.length === 0) return refuse("no-agent", `no agent of ${site} is online`);
-    const { certain, ordered } = this.#candidates(serving, wanted);
+    const { certain, ordered } = this.#candidates(serving, request);
     const [agent, ...others] = ordered;
     if (agent !== undefined) return { ok: true, agent, others: certain ? [] : others };
     const [reason = ""] = serving.flatMap((end) => {
@@ -67,16 +67,16 @@ export class Agents {
   }
 
   /** Checks the agent that a caller names for its stream. */
-  named(slot: number, wanted: AgentRequest): AgentChoice {
-    const { site, target, single } = wanted;
+  checkNamed(slot: number, request: AgentRequest): AgentChoice {
+    const { site, target, single } = request;
     const agent = this.#host.lanes.agent(slot);
     if (agent === undefined || !this.isServing(agent))
       return refuse("slot-gone", `that agent of ${site} is not online`);
     if (this.#host.reachable.reaches(agent, target).is === "no") {
-      const other = this.choose(wanted);
+      const other = this.choose(request);
       return other.ok ? refuse("slot-gone", `that agent of ${site} may not dial ${formatTarget(target)}`) : other;
     }
-    if (single && this.slotsFor(wanted)[0] !== slot)
+    if (single && this.slotsFor(request)[0] !== slot)
       return refuse("slot-gone", "another agent counts the streams of this endpoint");
     return { ok: true, agent, others: [] };
   }
@@ -85,10 +85,10 @@ export class Agents {
    * Returns the slots for an endpoint in ROUTES: the agents that take new streams to its target. If none may dial it, returns all, so that
    * a caller's OPEN is refused with the reason.
    */
-  slotsFor(wanted: AgentRequest, serving: readonly End[] = this.serving): number[] {
-    const { ordered } = this.#candidates(serving, wanted);
+  slotsFor(request: AgentRequest, serving: readonly End[] = this.serving): number[] {
+    const { ordered } = this.#candidates(serving, request);
     const slots = (ordered.length > 0 ? ordered : serving).map(({ number }) => number);
-    return wanted.single ? slots.slice(0, 1) : slots;
+    return request.single ? slots.slice(0, 1) : slots;
   }
 
   /** Returns the agents for a target, the best first: the agents known to dial it, or if there are none, the agents that may. */

@@ -35,7 +35,7 @@ export class Visits {
   /** Bytes counted so far of each open stream whose token has a byte limit. */
   readonly #counted = new WeakMap<LiveStream, number>();
   /** Limits the streams of each source, so that one can't take all that the edge's own visitors may have. */
-  readonly #places = new FairLimit<string>(MAX_STREAMS);
+  readonly #streamSlots = new FairLimit<string>(MAX_STREAMS);
 
   constructor(host: VisitsHost) {
     this.#host = host;
@@ -50,7 +50,7 @@ export class Visits {
     const { maxStreams } = mapping;
     if (maxStreams !== null && this.#of(mapping.id).length >= maxStreams)
       return { code: "too-many", reason: `${maxStreams} streams are open already` };
-    if (!this.#places.canAcquire(source))
+    if (!this.#streamSlots.canAcquire(source))
       return { code: "too-many", reason: `${source} has as many streams as are left for all others` };
     return null;
   }
@@ -58,7 +58,7 @@ export class Visits {
   /** Adds an admitted visitor. `end` ends its stream. */
   enter(live: LiveStream, visit: Visit, { source, grant }: Admitted, end: Entry["end"]): void {
     this.#live.set(live, { visit, source, grant: grant?.id ?? "", end });
-    this.#places.acquire(source);
+    this.#streamSlots.acquire(source);
   }
 
   leave(live: LiveStream): void {
@@ -66,7 +66,7 @@ export class Visits {
     this.#host.traffic.look([live]);
     this.#live.delete(live);
     if (entry === undefined) return;
-    this.#places.release(entry.source);
+    this.#streamSlots.release(entry.source);
     this.#count(live, entry);
   }
 
