@@ -43,6 +43,7 @@ function running(name: string, seconds: number, ...more: readonly string[]): Tes
       name,
       include: [`test/${name}/**/*.test.ts`, ...more],
       globalSetup: "test/support/build.ts",
+      isolate: name !== "e2e",
       testTimeout: seconds * 1000,
       hookTimeout: seconds * 1000,
     },

@@ -13,7 +13,7 @@ export function askRelay(env: Env, site: Site): Promise<RelayStatus | null> {
 
 /** Returns why no online agent of a site may dial a target; null when one may, none is online, or the relay does not answer. */
 export function unreachableReason(env: Env, site: Site, target: string): Promise<string | null> {
-  return withTimeout(site, () => relayOf(env, site.relay).unreachableReason(target));
+  return withTimeout(site, () => relayOf(env, site.relay).whyUnreachable(target));
 }
 
 async function withTimeout<T>(site: Site, ask: () => Promise<T>): Promise<T | null> {

@@ -129,7 +129,7 @@ async function severable(
   // Any other error would be an uncaught exception in workerd's log; one that says "retryable" is a broken connection to it.
   const broken = Object.assign(new Error("broken off"), { retryable: true });
   const sever = (): void => abort.abort(broken);
-  if (response.webSocket !== null) ctx.waitUntil(relay.abortDue(key).then(sever, () => undefined));
+  if (response.webSocket !== null) ctx.waitUntil(relay.severed(key).then(sever, () => undefined));
   return response;
 }
 

@@ -263,7 +263,7 @@ export class Presence {
     const end = site.lanes.find(lane.attachment, lane.attachment.ready?.incarnation ?? "");
     if (end === undefined) return;
     shares.ask(end, frame, performance.now());
-    lane.save({ ...lane.attachment, demand: end.demand });
+    lane.save({ ...lane.attachment, demand: { wants: end.demand.bytes, stuck: end.demand.unread } });
     this.redivide();
   }
 

@@ -167,7 +167,7 @@ export class Relay extends DurableObject<Env> implements SiteRelay {
   }
 
   /** Resolves when the Worker must abort the WebSocket that it gave this key. */
-  abortDue(key: string): Promise<void> {
+  severed(key: string): Promise<void> {
     return this.#httpDoor.abortDue(key);
   }
 
@@ -296,7 +296,7 @@ export class Relay extends DurableObject<Env> implements SiteRelay {
   }
 
   /** Returns why no agent would dial a target; null when one would, or when no agent is online. */
-  unreachableReason(target: string): string | null {
+  whyUnreachable(target: string): string | null {
     return this.#site.agents.unreachableReason(known(parseTarget(target)));
   }
 

@@ -88,7 +88,7 @@ test("a prefix with rules of its own is closed in every spelling; elsewhere byte
 /** What this edge can't serve, and what it says to do. */
 const UNSERVED: [string, RegExp][] = [
   ["https://shop.localhost", /scheme-unserved[^]*--tls-cert[^]*http:\/\/shop\.localhost[^]*--trusted-proxy/],
-  ["http://shop.localhost:9999", /http-port-unheld[^]*port 8787 alone[^]*http:\/\/shop\.localhost:8787/],
+  ["http://shop.localhost:9999", /http-port-unheld[^]*port 8787 only[^]*http:\/\/shop\.localhost:8787/],
   ["http://*.*.localhost", /Write |wildcard|\*/i],
   ["http://user@shop.localhost", /host|endpoint/i],
   ["http://shop.localhost/a/../b", /prefix|path/i],

@@ -119,7 +119,7 @@ test("of two administrators who change the same at once, one is told to look aga
   const late = await edge.cli(["map", "edit", "8080/tcp", "--owner", "Ann", "--if-match", mapping.etag]);
   expect(late).toMatchObject({
     code: 1,
-    stderr: expect.stringMatching(/was changed by admin:\w+ at [^]*look at it again/i) as unknown,
+    stderr: expect.stringMatching(/was changed by admin:\w+ at [^]*read it again/i) as unknown,
   });
 });
 

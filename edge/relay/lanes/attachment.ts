@@ -1,4 +1,3 @@
-import type { Demand } from "../../../shared/session/division.ts";
 import type { Caps } from "../../../shared/rule/claims.ts";
 
 // The state of a lane that survives hibernation, stored in its socket: 16 KiB at most (docs/protocol.md section 7). Keys never change.
@@ -34,8 +33,8 @@ export type LanePass = {
 export type Attachment = LanePass & {
   /** Milliseconds since the epoch. */
   since: number;
-  /** The demand that its end has reported on it. */
-  demand?: Demand | undefined;
+  /** The demand that its end has reported on it; attachments outlive upgrades, so the keys are those of the first edition. */
+  demand?: { readonly wants: number; readonly stuck: number } | undefined;
   /** This relay has closed it, and its end has not answered the close. */
   closed?: boolean | undefined;
   /** Its process stands by until another one with the same token has left. */

@@ -122,7 +122,8 @@ export class Lanes {
       };
       ends.set(ready.number, end);
     }
-    end.demand = lane.attachment.demand ?? end.demand;
+    const { demand } = lane.attachment;
+    if (demand !== undefined) end.demand = { bytes: demand.wants, unread: demand.stuck };
     const older = end.lanes.get(ready.lane);
     end.lanes.set(ready.lane, lane);
     const replaced = older !== undefined && older !== lane;
