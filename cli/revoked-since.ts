@@ -82,7 +82,7 @@ export function revokedSince(then: State, later: State, began: number): Revocati
     Number(ipv4 !== null) + Number(ipv6 !== null);
   return {
     tokens: goodTokens(then, began).flatMap(({ jti }) => ((tokens.get(jti)?.revoked ?? null) === null ? [] : [jti])),
-    // A key that no token needed any more was deleted, not withdrawn.
+    // A key that no token needed was deleted, not withdrawn.
     keys: before.keys.flatMap(({ kid, needed_until }) => (kids.has(kid) || needed_until <= began ? [] : [kid])),
     grants: before.grants.flatMap((grant) => {
       const now = grants.get(grant.id);

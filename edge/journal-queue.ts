@@ -3,9 +3,9 @@ import { splitHostPort } from "../shared/address/socket-address.ts";
 import type { ConnectionRecord } from "./registry/types.ts";
 
 /** Limit on kinds of refusals in one delivery. Further ones are only counted, by mapping and code. */
-const MOST_KINDS = 20;
+const MAX_KINDS = 20;
 /** Limit on refusals of one kind kept apart because their reasons differ, for example by the name of a request. */
-const MOST_ALIKE = 8;
+const MAX_ALIKE = 8;
 
 /** Records waiting to be written to the journal. Similar refusals become one record with a count, so a flood of them takes a few lines. */
 export class JournalQueue {
@@ -60,14 +60,12 @@ export class JournalQueue {
     const { mapping, endpoint, code, visitor } = record;
     const kind = `${mapping ?? ""} ${endpoint} ${code} ${sourceOf(visitor)}`;
     // Visitors choose their ports and addresses, so these could make any number of kinds. Mappings and codes can't.
-    if (!this.#kinds.has(kind) && this.#kinds.size >= MOST_KINDS)
-      return this.#count(`${mapping ?? ""} ${code}`, record);
+    if (!this.#kinds.has(kind) && this.#kinds.size >= MAX_KINDS) return this.#count(`${mapping ?? ""} ${code}`, record);
     this.#kinds.add(kind);
     for (let nth = 1; ; nth += 1) {
       const key = `${kind} ${nth}`;
       const before = this.#refused.get(key);
-      if (before === undefined || before.reason === record.reason || nth === MOST_ALIKE)
-        return this.#count(key, record);
+      if (before === undefined || before.reason === record.reason || nth === MAX_ALIKE) return this.#count(key, record);
     }
   }
 

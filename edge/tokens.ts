@@ -20,7 +20,7 @@ export type Verified<K extends TokenKind> =
 /** Response header that asks for a bearer token. */
 export const BEARER = { "www-authenticate": "Bearer" };
 
-/** The answer to every bad token. It does not say what is wrong with the token, because strangers would learn from it too. */
+/** The answer to every bad token. It does not say what is wrong with the token, because an attacker would learn it too. */
 export const TOKEN_REFUSED: Problem = {
   status: 401,
   code: "token-refused",

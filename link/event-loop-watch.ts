@@ -13,7 +13,7 @@ export class EventLoopWatch {
     this.#timer = setInterval(stall.beat, BEAT_MS).unref();
   }
 
-  /** Stops watching: no UDP socket is open any more. */
+  /** Stops watching: no UDP socket is open. */
   end(): void {
     clearInterval(this.#timer);
     this.#timer = undefined;

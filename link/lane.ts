@@ -64,7 +64,7 @@ export class Lane implements AsyncDisposable {
   #fault: LinkFault | undefined;
   /** What is in flight, and the round trip and rate measured. */
   readonly path = new Path();
-  /** Promises to resolve once so many bytes have arrived. */
+  /** Promises to resolve once `total` bytes have arrived. */
   #awaiting: { total: number; resolve: () => void }[] = [];
   #welcomed: (none: undefined) => void = () => {};
   #suspected: () => void = () => {};

@@ -6,8 +6,8 @@ import type { Log } from "./log.ts";
 import { readSuccessor, type RenewableKind } from "./successor.ts";
 
 /** Milliseconds between two requests, at most and at least: an answer may get lost, or the edge be out of order. */
-const LONGEST_PAUSE_MS = 3_600_000;
-const SHORTEST_PAUSE_MS = 1_000;
+const MAX_PAUSE_MS = 3_600_000;
+const MIN_PAUSE_MS = 1_000;
 /** Milliseconds in which an answer counts: a later one is treated like one that was not asked for. */
 const ANSWER_MS = 60_000;
 
@@ -36,7 +36,7 @@ export class TokenRenewal<K extends RenewableKind> {
   /** Returns the frame to send if it is time to ask. `now` in milliseconds since 1970. */
   due(now: number): Uint8Array | undefined {
     const { iat, exp } = this.#options.claims();
-    const pause = Math.min(LONGEST_PAUSE_MS, Math.max(SHORTEST_PAUSE_MS, ((exp - iat) * 1000) / 30));
+    const pause = Math.min(MAX_PAUSE_MS, Math.max(MIN_PAUSE_MS, ((exp - iat) * 1000) / 30));
     // A clock that was set back must not stop renewal for ever.
     const sinceAsked = Math.abs(now - this.#asked);
     if (now < renewAt({ iat, exp }) * 1000 || sinceAsked < pause) return undefined;

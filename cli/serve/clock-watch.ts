@@ -8,7 +8,7 @@ const CHECK_INTERVAL_MS = 1_000;
 const MIN_CHANGE_MS = 5_000;
 
 /**
- * Notices when the clock was set back. In an object of workerd, time never goes back but stands still (measured, workerd
+ * Notices when the clock was set back. In an object of workerd, time never goes back: it stops (measured, workerd
  * 2026-10-23): for hours or days no limit would refill there, and no answer would count as new. A restarted workerd has the
  * right time. A clock that was set forward is only logged.
  */

@@ -2,7 +2,7 @@ import { spawnSync } from "node:child_process";
 import type { Log } from "../../link/log.ts";
 
 /** Open files that an edge should be allowed; a visitor's connection takes two of workerd's while idle, up to six while streaming. */
-const ENOUGH_FILES = 16_384;
+const SUFFICIENT_FILES = 16_384;
 const MAX_FILES_PER_VISITOR = 6;
 
 /**
@@ -11,12 +11,12 @@ const MAX_FILES_PER_VISITOR = 6;
  */
 export function warnOfFewOpenFiles(log: Log): void {
   const files = openFilesLimit();
-  if (files === undefined || files >= ENOUGH_FILES) return;
+  if (files === undefined || files >= SUFFICIENT_FILES) return;
   log(
     "warn",
     `the limit on open files is ${files}, enough for ${Math.floor(files / MAX_FILES_PER_VISITOR)} visitors at least`,
     {
-      fix: `raise the hard limit (ulimit -Hn, LimitNOFILE= of a unit, --ulimit nofile= of a container) to ${ENOUGH_FILES} or more: at the limit workerd ends and is restarted`,
+      fix: `raise the hard limit (ulimit -Hn, LimitNOFILE= of a unit, --ulimit nofile= of a container) to ${SUFFICIENT_FILES} or more: at the limit workerd ends and is restarted`,
     },
   );
 }

@@ -6,9 +6,9 @@ import type { Log } from "../../link/log.ts";
 const STOP_GRACE_MS = 500;
 const FIRST_DELAY_MS = 100;
 /** The longest wait, in milliseconds, before a workerd that was ready is restarted: visitors shall be served within a second. */
-const LONGEST_AFTER_READY_MS = 500;
+const MAX_DELAY_AFTER_READY_MS = 500;
 /** The longest wait, in milliseconds, after one that was never ready. */
-const LONGEST_DELAY_MS = 30_000;
+const MAX_DELAY_MS = 30_000;
 /** Milliseconds after which a workerd counts as stable and the wait is short again. */
 const STABLE_MS = 60_000;
 
@@ -52,7 +52,7 @@ export async function supervise(
       watching.abort();
       if (ended === undefined) break;
       const isStable = performance.now() - since >= STABLE_MS;
-      delay = isStable ? FIRST_DELAY_MS : Math.min(delay, LONGEST_AFTER_READY_MS);
+      delay = isStable ? FIRST_DELAY_MS : Math.min(delay, MAX_DELAY_AFTER_READY_MS);
       if (typeof ended === "string") {
         log("warn", `${ended}; starting workerd again`);
         await current.stop(STOP_GRACE_MS);
@@ -65,7 +65,7 @@ export async function supervise(
     }
     await pause(delay, signal);
     if (signal.aborted) break;
-    delay = Math.min(delay * 2, LONGEST_DELAY_MS);
+    delay = Math.min(delay * 2, MAX_DELAY_MS);
     current = await tryRestart(start, log);
     since = performance.now();
   }

@@ -18,7 +18,7 @@ export const requireSetup: MiddlewareHandler<ApiEnv> = async (c, next) => {
 export const requireAdmin: MiddlewareHandler<ApiEnv> = async (c, next) => {
   const claims = await adminOf(c);
   if (claims === null) {
-    // The same answer for every bad token, so that it tells strangers nothing. A login is the fix in each case.
+    // The same answer for every bad token, so that an unknown caller learns nothing from it. A login is the fix in each case.
     return problemResponse(
       {
         status: 401,

@@ -49,11 +49,11 @@ export function cidrContains(cidr: Cidr, address: Address): boolean {
 }
 
 /** Prefix lengths below which a network is too wide to name anyone's addresses: 10.0.0.0/8 and fc00::/7 are not. */
-const LEAST_BITS = { 4: 8, 6: 7 } as const;
+const MIN_BITS = { 4: 8, 6: 7 } as const;
 
-/** Whether a network is the whole internet, or so much of it that an address in it says nothing. */
+/** Whether a network is the whole internet, or a part of it too large to restrict anything. */
 export function isWide({ network, bits }: Cidr): boolean {
-  return bits < LEAST_BITS[network.version];
+  return bits < MIN_BITS[network.version];
 }
 
 /**

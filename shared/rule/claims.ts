@@ -32,7 +32,7 @@ export function typeOf<K extends TokenKind>(kind: K): `sallyport-${K}+jwt` {
 /** Entries in one list of a token: it has to fit in a header. */
 const MAX_LIST = 64;
 /** Longest life of a token in seconds: ten years, so that a forgotten token ends one day. */
-const LONGEST_LIFE = 10 * 366 * 24 * 3600;
+const MAX_LIFETIME = 10 * 366 * 24 * 3600;
 /** Seconds since 1970 at the end of the year 9999: a later time is a mistake, such as one in milliseconds. */
 const LAST_SECOND = 253_402_300_799;
 
@@ -117,7 +117,7 @@ export function parseClaims<K extends TokenKind>(kind: K, payload: unknown): Res
   const schema: z.ZodType<Claims> = SCHEMAS[kind];
   const parsed = conform(schema, payload, "bad-claims");
   const life = parsed.ok ? parsed.value.exp - parsed.value.iat : undefined;
-  if (life !== undefined && !(life > 0 && life <= LONGEST_LIFE)) {
+  if (life !== undefined && !(life > 0 && life <= MAX_LIFETIME)) {
     return fault("bad-claims", "exp: a token lives for at least a second and at most ten years.");
   }
   // The schema of `kind` gives the claims of `kind`; indexing by K is beyond the compiler.

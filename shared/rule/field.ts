@@ -50,7 +50,7 @@ export type Field = Kind & {
 
   /** The option of `map add` and `map edit`, without the leading dashes. */
   readonly flag: string;
-  /** What follows the flag. A flag that nothing follows stands for `sets`, of a switch for the other value than the usual one. */
+  /** What follows the flag. Without it, the flag means `sets`, or the opposite of the default of a switch. */
   readonly argument?: string;
   readonly sets?: string;
   readonly help: string;

@@ -163,7 +163,7 @@ export const COMMON_FIELDS = {
     column: "Denied from",
     form: "visitors",
     label: "But not to",
-    hint: "These are refused whatever stands beside.",
+    hint: "These are refused, whatever else is allowed.",
     flag: "deny-from",
     argument: "cidr",
     help: "a source that may not come; repeatable",

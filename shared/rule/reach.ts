@@ -14,7 +14,7 @@ export function parseScopes(texts: "*" | readonly string[]): Scopes {
   return texts === "*" ? texts : known(all(texts, parseScope));
 }
 
-/** The parts of an endpoint that lie within the scopes, as they are told. */
+/** Returns the parts of an endpoint that lie within the scopes, with their endpoints as text. */
 export function reachOf(endpoint: Endpoint, scopes: Scopes): Reach[] {
   return partsWithin(scopes, endpoint).map((part) => ({ ...part, endpoint: formatEndpoint(part.endpoint) }));
 }

@@ -33,9 +33,9 @@ export function readRules(text: string): { ok: true; rules: FileRule[] } | { ok:
 function rulesOf(text: string): FileRule[] {
   const places = placesIn(text);
   const { mapping = [], ...others } = documentOf(text);
-  const [stranger] = Object.keys(others);
-  if (stranger !== undefined)
-    throw new Wrong(lineOfKey(text, stranger), `${stranger} has no meaning here`, "a rule begins with [[mapping]]");
+  const [unknown] = Object.keys(others);
+  if (unknown !== undefined)
+    throw new Wrong(lineOfKey(text, unknown), `${unknown} has no meaning here`, "a rule begins with [[mapping]]");
   if (!Array.isArray(mapping))
     throw new Wrong(lineOfKey(text, "mapping"), "mapping is no list", "begin each rule with [[mapping]]");
   const rules = mapping.map((input, index): FileRule => {

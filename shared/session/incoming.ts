@@ -140,7 +140,7 @@ export class Incoming {
     return true;
   }
 
-  /** Bytes between what is consumed and the limit: so many may become unread here. */
+  /** Bytes between what is consumed and the limit: that many may become unread here. */
   get promised(): number {
     if (this.finalSize !== null) return this.finalSize - this.consumed;
     const promised = this.limit - this.consumed;

@@ -1,5 +1,5 @@
 // How much bulk may be in flight on one lane. A socket's own buffers take megabytes, and bytes in them delay everything behind
-// them. So each end asks the far end to echo a mark now and then, and keeps the backlog near what the path carries in one round
+// them. So each end asks the far end to echo a mark at intervals, and keeps the backlog near what the path carries in one round
 // trip (the model of BBR: delivery rate and least round trip, measured, never guessed from loss).
 
 import { MAX_DATA, DEFAULT_DATA } from "../wire/limits.ts";

@@ -1,4 +1,4 @@
-// Now and then an end that sends bulk pauses until everything in flight has arrived. workerd polls its sockets only when its
+// An end that sends bulk pauses at intervals until everything in flight has arrived. workerd polls its sockets only when its
 // event queue is empty (KJ never polls before), and a lane that always has more to read keeps that queue full: beside eight
 // streams, visitors and other lanes waited 100 to 200 ms for their turn (measured 2026-11-22).
 
