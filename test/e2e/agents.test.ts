@@ -98,6 +98,9 @@ test("a visitor whom the edge sent before it heard that the agent stops is serve
   path.blackhole();
   // Their DIAL and the agent's GOAWAY pass each other on the way.
   const visitor = await visit(edge);
+  await expect
+    .poll(async () => (await edge.json<StatusView>("status")).mappings[0]?.streams, { timeout: 60_000 })
+    .toBe(1);
   only.kill("SIGTERM");
   await only.until(/"msg":"draining"/);
   path.heal();
@@ -206,7 +209,8 @@ async function visit(edge: TestEdge) {
   const says = async (words: string): Promise<string> => {
     heard = "";
     socket.write(words);
-    while (heard.length < words.length && !socket.destroyed) await once(socket, "data");
+    while (heard.length < words.length && !socket.closed)
+      await Promise.race([once(socket, "data"), once(socket, "close")]);
     return heard;
   };
   return { socket, says };
