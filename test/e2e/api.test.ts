@@ -134,7 +134,7 @@ test("whatever is asked of any operation, the answer is what the OpenAPI documen
   }
   expect(wrong).toEqual([]);
   // Every schema of an answer has been looked at.
-  // An archive is taken by an empty edge alone (test/e2e/archive.test.ts).
+  // An archive is taken by an empty edge alone (test/system/archive.test.ts).
   const elsewhere = new Set([...browsers, "post /archive"]);
   expect([...answered].filter(([name, times]) => times === 0 && !elsewhere.has(name))).toEqual([]);
 });

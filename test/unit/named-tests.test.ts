@@ -24,3 +24,14 @@ test.each(pages)("every test that $page names is there", ({ named }) => {
     expect(readFileSync(join(ROOT, file), "utf8"), file).toContain(title);
   }
 });
+
+/** In tables a test is named in short: `e2e/agents`, as the head of the table says. */
+const SHORT = /(?<![\w/`.-])(?:unit|spec|e2e|system|soak)\/[\w-]+(?![\w/.])/g;
+
+test.each(["docs/operations.md", "docs/security.md", "CHANGELOG.md"])(
+  "every test that %s names in short is there",
+  (page) => {
+    const named = new Set(readFileSync(join(ROOT, page), "utf8").match(SHORT));
+    expect([...named].filter((each) => !existsSync(join(ROOT, `test/${each}.test.ts`)))).toEqual([]);
+  },
+);
