@@ -26,7 +26,7 @@ test.each(pages)("every test that $page names is there", ({ named }) => {
 });
 
 /** In tables a test is named in short: `e2e/agents`, as the head of the table says. */
-const SHORT = /(?<![\w/`.-])(?:unit|spec|e2e|system|soak)\/[\w-]+(?![\w/.])/g;
+const SHORT = /(?<![\w/`.-])(?:unit|spec|e2e|system|soak)\/[\w-]+(?![\w/-])/g;
 
 test.each(["docs/operations.md", "docs/security.md", "CHANGELOG.md"])(
   "every test that %s names in short is there",
