@@ -8,12 +8,12 @@ const WARN_MS = 60_000;
 const NO_FILES = "the agent has no file descriptors left";
 
 /** Builds the failure of a dial for which no file descriptor is left. */
-export function noFiles(): Failure {
+export function noFilesFailure(): Failure {
   return { code: "busy", reason: NO_FILES };
 }
 
 /** Tells whether another file can be opened. Without file descriptors, the resolver reports that a name does not exist. */
-export function mayOpenFile(): boolean {
+export function canOpenFile(): boolean {
   try {
     closeSync(openSync(process.execPath, "r"));
     return true;

@@ -11,7 +11,7 @@ import {
   type TargetRule,
 } from "../shared/address/target-rule.ts";
 import { ResolverCache } from "./resolver-cache.ts";
-import { mayOpenFile, noFiles } from "./open-files.ts";
+import { canOpenFile, noFilesFailure } from "./open-files.ts";
 
 /** What this agent may dial: its own rules, and the claims of its token. */
 export type TargetPolicy = SharedPolicy & { claims: AgentClaims };
@@ -78,7 +78,7 @@ async function resolve(host: string): Promise<Verdict> {
   if (literal.ok) return { ok: true, addresses: [literal.value] };
   const addresses = addressesOf((await resolver.resolve(host)) ?? []);
   if (addresses.length > 0) return { ok: true, addresses };
-  if (!mayOpenFile()) return { ok: false, failure: noFiles() };
+  if (!canOpenFile()) return { ok: false, failure: noFilesFailure() };
   return {
     ok: false,
     failure: { code: "target-unresolved", reason: `the name ${host} does not resolve on the agent's network` },

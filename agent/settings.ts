@@ -9,7 +9,7 @@ import { all } from "../shared/result.ts";
 import { parseListen, type SocketAddress } from "../shared/address/socket-address.ts";
 import { parseTargetRule, type TargetRule } from "../shared/address/target-rule.ts";
 import { readConfig, type Config } from "./config.ts";
-import { edgeUrl } from "./edge.ts";
+import { edgeUrl } from "./edge-url.ts";
 import { claimsOf, readToken, type TokenSource } from "./token.ts";
 
 export type Options = Config & { token?: string; config?: string };

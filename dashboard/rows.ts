@@ -1,6 +1,6 @@
 import type { MappingStatus, MappingView } from "../shared/rule/api.ts";
 import { parseEndpoint } from "../shared/address/endpoint.ts";
-import { known } from "../shared/result.ts";
+import { unwrap } from "../shared/result.ts";
 import { FIELDS, textOf, valueOf } from "../shared/rule/fields.ts";
 import type { Hour, Rate, Traffic } from "./traffic.ts";
 
@@ -97,7 +97,7 @@ function byEndpoint(a: Row, b: Row): number {
 
 /** Returns the sort key of an endpoint: its port number; hosts and services come after all ports. */
 function portOf({ endpoint: text }: MappingView): number {
-  const endpoint = known(parseEndpoint(text));
+  const endpoint = unwrap(parseEndpoint(text));
   return endpoint.kind === "port" ? endpoint.first : 1_000_000;
 }
 

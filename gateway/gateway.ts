@@ -3,7 +3,7 @@ import type { GatewayClaims } from "../shared/rule/claims.ts";
 import { mayBind } from "../shared/rule/claims.ts";
 import { parseAddress } from "../shared/address/address.ts";
 import { parseEndpoint } from "../shared/address/endpoint.ts";
-import { known } from "../shared/result.ts";
+import { unwrap } from "../shared/result.ts";
 import { formatHostPort, type SocketAddress } from "../shared/address/socket-address.ts";
 import { isWithin } from "../shared/rule/reach.ts";
 import { Client } from "../link/client.ts";
@@ -189,7 +189,7 @@ class Ports {
     const found = new Map<string, Listening>();
     for (const { endpoint: text, kind } of link.endpoints) {
       if (kind === "http") continue;
-      const each: ListenRequest = { text, endpoint: known(parseEndpoint(text)), host: null, port: null };
+      const each: ListenRequest = { text, endpoint: unwrap(parseEndpoint(text)), host: null, port: null };
       for (const listening of bind.flatMap((host) => listeningsFor(each, host))) {
         for (const at of placesOf(listening, wanted)) {
           const address = parseAddress(at.host);

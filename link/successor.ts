@@ -1,6 +1,6 @@
 import { parseClaims, typeOf, type ClaimsOf } from "../shared/rule/claims.ts";
 import { fault, type Result } from "../shared/result.ts";
-import { successor } from "../shared/successor.ts";
+import { checkSuccessor } from "../shared/successor.ts";
 import { isTokenText } from "../shared/rule/token-text.ts";
 
 /** Kinds of tokens that their holders renew. */
@@ -20,7 +20,7 @@ export function readSuccessor<K extends RenewableKind>(
   const payload = payloadOf(token, typeOf(kind));
   if (payload === undefined) return fault("bad-claims", "it does not have the form of a token");
   const offered = parseClaims(kind, payload);
-  return offered.ok ? successor(present, offered.value) : offered;
+  return offered.ok ? checkSuccessor(present, offered.value) : offered;
 }
 
 /** Returns the payload of a token; undefined unless it is a token of this type in canonical form, as an edge writes it. */

@@ -46,7 +46,7 @@ export function all<T>(items: readonly string[], parse: (item: string) => Result
 }
 
 /** The value, for text that was parsed before it was stored: a fault here is a bug, so it throws. */
-export function known<T>(result: Result<T>): T {
+export function unwrap<T>(result: Result<T>): T {
   if (result.ok) return result.value;
   throw new Error(`${result.error.code}: ${result.error.message}`);
 }

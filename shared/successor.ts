@@ -12,7 +12,7 @@ const OWN: ReadonlySet<string> = new Set(["iat", "exp", "jti", "iss"]);
  * anything. The new token must have the same claims, live no longer, and name a URL that is no less protected. Returns `offered`,
  * or fault(bad-claims) with the difference.
  */
-export function successor<C extends Claims>(present: C, offered: C): Result<C> {
+export function checkSuccessor<C extends Claims>(present: C, offered: C): Result<C> {
   const [before, after] = [claimTexts(present), claimTexts(offered)];
   const different = [...new Set([...before.keys(), ...after.keys()])].filter(
     (name) => !OWN.has(name) && before.get(name) !== after.get(name),

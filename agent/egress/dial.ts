@@ -3,7 +3,7 @@ import type { Address } from "../../shared/address/address.ts";
 import type { Failure } from "../../shared/wire/errors.ts";
 import { DIAL_TIMEOUT_MS, MAX_DATA } from "../../shared/wire/limits.ts";
 import { formatHostPort } from "../../shared/address/socket-address.ts";
-import { noFiles } from "../open-files.ts";
+import { noFilesFailure } from "../open-files.ts";
 
 /** Milliseconds before the next address is tried beside a slow one (RFC 8305 section 5). */
 const NEXT_ADDRESS_MS = 250;
@@ -116,7 +116,7 @@ export function failureOf(error: (Error & { code?: unknown }) | undefined, where
       return { code: "target-timeout", reason: `${where} did not answer` };
     case "EMFILE":
     case "ENFILE":
-      return noFiles();
+      return noFilesFailure();
     default:
       if (error?.name === "TimeoutError")
         return { code: "target-timeout", reason: `${where} did not answer in ${DIAL_TIMEOUT_MS / 1000} s` };

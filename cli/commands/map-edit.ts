@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Command } from "commander";
 import { Problem } from "../../link/problem.ts";
-import { known } from "../../shared/result.ts";
+import { unwrap } from "../../shared/result.ts";
 import type { MappingAnswer, MappingView } from "../../shared/rule/api.ts";
 import { parseMapping } from "../../shared/rule/mapping.ts";
 import { ruleFrom } from "../../shared/rule/register-text.ts";
@@ -65,7 +65,7 @@ export function editCommand(context: Context): Command {
  * version refuses fields that it does not know: those that its answer lacks are sent only if they were written.
  */
 function whole(input: Record<string, unknown>, before: MappingView): Record<string, unknown> {
-  const fields = Object.entries(known(parseMapping(input)));
+  const fields = Object.entries(unwrap(parseMapping(input)));
   return Object.fromEntries(fields.filter(([name]) => Object.hasOwn(before, name) || Object.hasOwn(input, name)));
 }
 

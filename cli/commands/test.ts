@@ -7,7 +7,7 @@ import { edgeOf, readCommand, type Context, type EdgeOptions } from "../context.
 import { allPages, type Edge } from "../edge.ts";
 import { printResult } from "../output.ts";
 import { vantagePointOf, type VantagePoint } from "../visit/vantage-point.ts";
-import { dialPublic } from "../visit/public.ts";
+import { dialPublic } from "../visit/dial-public.ts";
 
 type TestOptions = EdgeOptions & { json?: boolean; all?: boolean; from?: string; at?: string };
 

@@ -9,7 +9,7 @@ const MAX_FILES_PER_VISITOR = 6;
  * Warns when the limit on open files is low: workerd ends when it can't accept another connection. Node raises its soft limit to the
  * hard one when it starts, and workerd inherits that.
  */
-export function warnOfFewOpenFiles(log: Log): void {
+export function warnOfLowFileLimit(log: Log): void {
   const files = openFilesLimit();
   if (files === undefined || files >= SUFFICIENT_FILES) return;
   log(

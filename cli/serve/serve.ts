@@ -15,7 +15,7 @@ import { tryRemove } from "./disk.ts";
 import { runGateway } from "./gateway.ts";
 import { isHealthy } from "./health.ts";
 import { shellWord } from "./hint.ts";
-import { warnOfFewOpenFiles } from "./open-files.ts";
+import { warnOfLowFileLimit } from "./open-files.ts";
 import { lockData } from "./lock.ts";
 import type { Log } from "../../link/log.ts";
 import { checkPorts } from "./port-check.ts";
@@ -65,7 +65,7 @@ export async function serve(
   const metrics = options.metrics === null ? [] : [{ host: options.metrics.address.text, port: options.metrics.port }];
   await checkPorts([options.listen, ...metrics, ...ports.map((port) => ({ host: options.bind, port }))]);
   const binary = findWorkerd(options.env, (message) => log("info", message));
-  warnOfFewOpenFiles(log);
+  warnOfLowFileLimit(log);
 
   // The launcher's gateway dials loopback, for which the certificate is not valid: it gets an unencrypted port of its own.
   const localPort = options.tls !== null && ownsPorts(options) ? await freePort() : null;

@@ -4,7 +4,7 @@ import type { AuditList } from "../../shared/rule/api.ts";
 import { clock } from "../format.ts";
 import { Fault } from "../parts/fault.tsx";
 import { ChoiceFilter, TextFilter } from "../parts/filter.tsx";
-import { OlderNewer } from "../parts/older-newer.tsx";
+import { JournalPager } from "../parts/journal-pager.tsx";
 import { Table } from "../parts/table.tsx";
 import { useNow, useStore } from "../state.ts";
 import { useAnswer } from "../use-answer.ts";
@@ -77,7 +77,7 @@ export function Audit(): JSX.Element {
           )}
         </Table>
       )}
-      <OlderNewer before={before} next={next} onBefore={setBefore} />
+      <JournalPager before={before} next={next} onPage={setBefore} />
     </section>
   );
 }

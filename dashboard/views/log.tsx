@@ -5,7 +5,7 @@ import { bytes, clock, span } from "../format.ts";
 import { Badge, type Tone } from "../parts/badge.tsx";
 import { Fault } from "../parts/fault.tsx";
 import { ChoiceFilter, TextFilter } from "../parts/filter.tsx";
-import { OlderNewer } from "../parts/older-newer.tsx";
+import { JournalPager } from "../parts/journal-pager.tsx";
 import { Table } from "../parts/table.tsx";
 import { useNow, useStore } from "../state.ts";
 import { useAnswer } from "../use-answer.ts";
@@ -91,7 +91,7 @@ export function Log({ endpoint: start }: { endpoint: string }): JSX.Element {
           ))}
         </Table>
       )}
-      <OlderNewer before={before} next={next} onBefore={setBefore} />
+      <JournalPager before={before} next={next} onPage={setBefore} />
     </section>
   );
 }

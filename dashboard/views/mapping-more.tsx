@@ -1,6 +1,6 @@
 import type { JSX } from "preact";
 import { parseEndpoint, type Endpoint } from "../../shared/address/endpoint.ts";
-import { isFitting } from "../../shared/rule/field.ts";
+import { appliesTo } from "../../shared/rule/field.ts";
 import { FIELDS } from "../../shared/rule/fields.ts";
 import { EMPTY } from "../form.ts";
 import { FieldControl, type FormProps } from "./mapping-field.tsx";
@@ -20,7 +20,7 @@ export function MoreFields(props: FormProps): JSX.Element {
     <details class="more" open={isUsed}>
       <summary>Limits{endpoint.kind === "http" ? ", HTTP" : ""} and other options</summary>
       <div class="columns">
-        {MORE.filter((field) => isFitting(field, endpoint, form.target.trim())).map((field) => (
+        {MORE.filter((field) => appliesTo(field, endpoint, form.target.trim())).map((field) => (
           <FieldControl key={field.name} {...props} field={field} />
         ))}
       </div>

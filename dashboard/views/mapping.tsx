@@ -87,7 +87,7 @@ function Facts({ mapping, status }: { mapping: MappingView; status: MappingStatu
   const { created, changed, lastUsed } = mapping;
   const refusal = status?.lastRefusal ?? null;
   const facts: [title: string, value: JSX.Element | string][] = [
-    ...registerFacts(mapping),
+    ...fieldFacts(mapping),
     ["Last used", <When key="used" at={lastUsed} now={now} />],
     ["Refused visitors", status === undefined || status.refused === 0 ? "" : count(status.refused, "visitor")],
     ["Last refused", refusal === null ? "" : `${clock(refusal.at, now)}: ${refusal.reason}`],
@@ -119,7 +119,7 @@ const SHOWN: readonly FieldName[] = ["endpoint", "site", "target", "name"];
 const FACTS = FIELDS.filter(({ name }) => !SHOWN.includes(name));
 
 /** Lists the titles and values of a mapping's fields; the value of a field at its default is `none`, or "". */
-function registerFacts(mapping: MappingView): [title: string, value: string][] {
+function fieldFacts(mapping: MappingView): [title: string, value: string][] {
   return FACTS.map((field) => {
     const { form, label, title, none = "" } = field;
     const value = valueOf(mapping, field);

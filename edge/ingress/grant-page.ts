@@ -22,14 +22,14 @@ export async function grantPage({ request, env, authority, visitor, path }: Rese
   const { scheme, host } = authority;
   const secret = LINK.exec(path)?.[1];
   if (visitor === undefined) return errorPage({ request, id: newRequestId(), code: "denied" });
-  if (secret === undefined) return linkEnded(request);
+  if (secret === undefined) return linkEndedPage(request);
   const registry = registryOf(env);
   const address = visitor.address.text;
   const cookie = browserCookie(secret, scheme);
   const browser = cookieValue(request.headers.get("cookie"), cookie);
   if (request.method !== "POST") {
     const found = await registry.grantAt(secret, address, browser);
-    if (found === null) return linkEnded(request);
+    if (found === null) return linkEndedPage(request);
     return found.isLearned ? admittedPage(request, found, host, address) : offerPage(request, found, path, address);
   }
   // Programs send no Origin; a form on a page of another site sends that site's origin.
@@ -37,7 +37,7 @@ export async function grantPage({ request, env, authority, visitor, path }: Rese
   if (origin !== null && !isOrigin(origin, authority))
     return errorPage({ request, id: newRequestId(), code: "denied" });
   const used = await registry.useGrant(secret, address, browser);
-  if (used === null) return linkEnded(request);
+  if (used === null) return linkEndedPage(request);
   // This isolate's copies of the rules would refuse the address for up to a second.
   forgetRoutes();
   forgetHosts();
@@ -96,7 +96,7 @@ it uses another version of IP than your browser: open the link again in this bro
 }
 
 /** Answers for links that do not exist, have ended or were used by another visitor, which a visitor can't tell apart. */
-function linkEnded(request: Request): Response {
+function linkEndedPage(request: Request): Response {
   const body = "<p>This link has ended, or it was used already. Ask for another one.</p>";
   return linkPage(
     request,

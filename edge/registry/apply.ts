@@ -8,7 +8,7 @@ import { EndpointClaims } from "./endpoint-claims.ts";
 import { auditMapping } from "./mapping-audit.ts";
 import { blockedByUnreadable, gatewaysOf, stampOf } from "./mapping-changes.ts";
 import { servingProblem, type Platform } from "./platform.ts";
-import { noSuchSite } from "./site-changes.ts";
+import { noSuchSiteProblem } from "./site-changes.ts";
 import type { Actor } from "./actor.ts";
 import type { Store } from "./store.ts";
 
@@ -38,7 +38,7 @@ export function applyRules(
   request: ApplyRequest,
   actor: Actor,
 ): Outcome<ApplyResult> {
-  if (!matches(request.ifMatch, `"${store.mappings.tag}"`)) return refused(registerChanged());
+  if (!matches(request.ifMatch, `"${store.mappings.tag}"`)) return refused(registerChangedProblem());
   const drafts: Parsed<MappingDraft>[] = [];
   for (const [entry, input] of request.mappings.entries()) {
     const draft = parseRule(input);
@@ -49,7 +49,7 @@ export function applyRules(
   const wanted = new Set(drafts.map(({ mapping }) => mapping.endpoint));
   const others = present.filter(({ mapping }) => !wanted.has(mapping.endpoint));
   // Mappings that an agent published (`agent expose`) are managed by that agent.
-  const kept = others.filter(({ mapping }) => request.keep || isAdHoc(mapping));
+  const kept = others.filter(({ mapping }) => request.keep || isPublishedByAgent(mapping));
   const problem = firstProblem(store, platform, drafts, kept, actor.now);
   if (problem !== undefined) return refused(problem);
 
@@ -120,7 +120,7 @@ function firstProblem(
     );
     const problem = sites.has(draft.site)
       ? servingProblem(rule, platform, urls, gateways)
-      : { ...noSuchSite(draft.site), field: "site" };
+      : { ...noSuchSiteProblem(draft.site), field: "site" };
     const unreadableRule = unreadableRules.get(draft.endpoint);
     if (unreadableRule !== undefined) return { ...blockedByUnreadable(unreadableRule), entry, field: "endpoint" };
     if (owner !== undefined) return { ...overlapping(draft.endpoint, owner), entry, field: "endpoint" };
@@ -139,7 +139,7 @@ function overlapping(endpoint: string, owner: string): Problem {
   };
 }
 
-function registerChanged(): Problem {
+function registerChangedProblem(): Problem {
   return {
     status: 412,
     code: "changed-meanwhile",
@@ -149,6 +149,6 @@ function registerChanged(): Problem {
   };
 }
 
-function isAdHoc({ created }: Mapping): boolean {
+function isPublishedByAgent({ created }: Mapping): boolean {
   return created.by.startsWith("agent:");
 }

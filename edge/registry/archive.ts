@@ -1,6 +1,6 @@
 import * as z from "zod";
 import { parseRule } from "../../shared/rule/mapping.ts";
-import { known } from "../../shared/result.ts";
+import { unwrap } from "../../shared/result.ts";
 import { VERSION } from "../../shared/wire/version.ts";
 import { done, refused, type Outcome, type Problem } from "../problem.ts";
 import { findContradictions } from "./archive-check.ts";
@@ -81,7 +81,7 @@ export function importArchive(
     insert(sql, "sites", row);
   }
   for (const { id, rule, revision, created, created_by, changed, changed_by } of tables.mappings) {
-    const draft = known(parseRule(JSON.parse(rule)));
+    const draft = unwrap(parseRule(JSON.parse(rule)));
     store.mappings.restore(id, draft, { at: created, by: created_by }, { at: changed, by: changed_by }, revision);
   }
   for (const row of tables.keys) insert(sql, "keys", { ...row, jwk: publicKey(row.jwk) });

@@ -1,6 +1,6 @@
 import type { Address } from "../../shared/address/address.ts";
 import { cidrContains, parseCidr, type Cidr } from "../../shared/address/cidr.ts";
-import { known } from "../../shared/result.ts";
+import { unwrap } from "../../shared/result.ts";
 import { parseHostAddress, splitHostPort } from "../../shared/address/socket-address.ts";
 import { fairShares } from "./fair-shares.ts";
 import type { Sql, SqlValue } from "./sql.ts";
@@ -149,7 +149,7 @@ export class Connections {
 /** Returns a function that decides whether a connection matches the filter. */
 export function matcherOf(filter: ConnectionFilter): (record: ConnectionRecord) => boolean {
   const { since = 0, site, endpoint, mapping, visitor, outcome } = filter;
-  const cidr = visitor === undefined ? undefined : known(parseCidr(visitor));
+  const cidr = visitor === undefined ? undefined : unwrap(parseCidr(visitor));
   return (record) =>
     record.ended >= since &&
     (site === undefined || record.site === site) &&

@@ -43,7 +43,7 @@ export function addGrant(store: Store, request: GrantRequest, link: string, acto
     const found = findRule(store, text);
     if (!found.ok) return found;
     const { mapping, endpoint } = found.value;
-    if (endpoint.kind === "service") return refused(noPort(mapping.endpoint));
+    if (endpoint.kind === "service") return refused(noPortProblem(mapping.endpoint));
     if (!mappings.some(({ id }) => id === mapping.id)) mappings.push(mapping);
   }
   const grant: Grant = {
@@ -164,7 +164,7 @@ function touch(store: Store, mappings: readonly Mapping[]): void {
   for (const site of new Set(mappings.map((mapping) => mapping.site))) store.sites.touch(site);
 }
 
-function noPort(endpoint: string): Problem {
+function noPortProblem(endpoint: string): Problem {
   return {
     status: 422,
     code: "grant-unserved",

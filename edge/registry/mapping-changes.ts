@@ -8,7 +8,7 @@ import { done, invalid, refused, type Outcome, type Problem } from "../problem.t
 import { mappingChanged, etagOf, matches } from "./etag.ts";
 import { auditMapping } from "./mapping-audit.ts";
 import { servingProblem, type Platform } from "./platform.ts";
-import { noSuchSite } from "./site-changes.ts";
+import { noSuchSiteProblem } from "./site-changes.ts";
 import type { Unreadable } from "./mappings.ts";
 import type { Actor } from "./actor.ts";
 import type { Store } from "./store.ts";
@@ -108,7 +108,7 @@ function mappingProblem(
   now: number,
 ): Problem | undefined {
   const { site, endpoint } = draft.mapping;
-  if (store.sites.find(site) === undefined) return noSuchSite(site);
+  if (store.sites.find(site) === undefined) return noSuchSiteProblem(site);
   const unreadable = unreadableAt(store, endpoint);
   if (unreadable !== undefined && unreadable.id !== self) return blockedByUnreadable(unreadable);
   for (const other of store.mappings.rules()) {

@@ -63,14 +63,14 @@ function portProblem(
   const held = SELF_HOSTED === "1" ? owned.map((text) => parsePorts(text ?? "")) : [];
   if (held.some((ports) => ports.ok && containsRange(ports.value, range))) return undefined;
   if (gateways.some((scopes) => isWithin({ ...range, transport }, scopes))) return undefined;
-  if (transport === "udp") return noUdp(range, platform);
-  return SELF_HOSTED === "1" ? portNotHeld(range, platform) : noRawTcp();
+  if (transport === "udp") return noUdpProblem(range, platform);
+  return SELF_HOSTED === "1" ? portNotHeldProblem(range, platform) : noRawTcpProblem();
 }
 
 /**
  * Reports a TCP port that workerd has not opened. It opens ports only at its start, so the fix is the exact command for a restart.
  */
-function portNotHeld(wanted: PortRange, { TCP_PORTS = "", SERVE_HINT = "" }: Platform): Problem {
+function portNotHeldProblem(wanted: PortRange, { TCP_PORTS = "", SERVE_HINT = "" }: Platform): Problem {
   const held = parsePorts(TCP_PORTS);
   const range = formatPortRange(wanted);
   const all = formatPorts(merged(held.ok ? [...held.value, wanted] : [wanted]));
@@ -85,7 +85,7 @@ function portNotHeld(wanted: PortRange, { TCP_PORTS = "", SERVE_HINT = "" }: Pla
   );
 }
 
-function noUdp(wanted: PortRange, { GATEWAY_UDP = "", SERVE_HINT = "", SELF_HOSTED }: Platform): Problem {
+function noUdpProblem(wanted: PortRange, { GATEWAY_UDP = "", SERVE_HINT = "", SELF_HOSTED }: Platform): Problem {
   const held = parsePorts(GATEWAY_UDP);
   const range = formatPortRange(wanted);
   const all = formatPorts(merged(held.ok ? [...held.value, wanted] : [wanted]));
@@ -105,7 +105,7 @@ function noUdp(wanted: PortRange, { GATEWAY_UDP = "", SERVE_HINT = "", SELF_HOST
   );
 }
 
-function noRawTcp(): Problem {
+function noRawTcpProblem(): Problem {
   return notOnThisEdge(
     "tcp-unserved",
     "A Worker on Cloudflare can't open public TCP ports.",

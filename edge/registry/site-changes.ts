@@ -20,12 +20,12 @@ export function addSite(store: Store, text: string, actor: Actor): Outcome<Site>
   store.sites.add(name.value, actor.now);
   store.journal.audit(actor, "site add", name.value);
   const site = store.sites.find(name.value);
-  return site === undefined ? refused(noSuchSite(name.value)) : done(site);
+  return site === undefined ? refused(noSuchSiteProblem(name.value)) : done(site);
 }
 
 /** Removes a site and revokes its agents' tokens. Refused while the site has mappings. */
 export function removeSite(store: Store, name: string, actor: Actor): Outcome<{ name: string; revoked: string[] }> {
-  if (store.sites.find(name) === undefined) return refused(noSuchSite(name));
+  if (store.sites.find(name) === undefined) return refused(noSuchSiteProblem(name));
   const [first, ...more] = store.mappings.ofSite(name);
   if (first !== undefined) {
     return refused({
@@ -42,7 +42,7 @@ export function removeSite(store: Store, name: string, actor: Actor): Outcome<{ 
   return done({ name, revoked });
 }
 
-export function noSuchSite(name: string): Problem {
+export function noSuchSiteProblem(name: string): Problem {
   return {
     status: 404,
     code: "no-such-site",

@@ -1,12 +1,12 @@
 import { audienceOf, parseClaims, type Claims, type TokenKind } from "../../shared/rule/claims.ts";
 import { parseEdgeUrl } from "../../shared/address/edge-url.ts";
-import { known } from "../../shared/result.ts";
+import { unwrap } from "../../shared/result.ts";
 import { CLOCK_SKEW, lifeOf, renewAt } from "../../shared/rule/token-life.ts";
 import { networksAsked, OTHER_MACHINES } from "../../shared/address/target-rule.ts";
 import { done, invalid, refused, type Outcome, type Problem } from "../problem.ts";
 import { signToken } from "../tokens.ts";
 import { randomHex } from "./random.ts";
-import { noSuchSite } from "./site-changes.ts";
+import { noSuchSiteProblem } from "./site-changes.ts";
 import type { Actor } from "./actor.ts";
 import type { Store } from "./store.ts";
 import type { TokenBytes } from "./token-bytes.ts";
@@ -191,8 +191,8 @@ export function bytesCapOf(claims: Claims): number | undefined {
 
 function tokenProblem(store: Store, url: string, request: TokenRequest): Problem | undefined {
   if (request.kind !== "agent") return undefined;
-  if (store.sites.find(request.site) === undefined) return noSuchSite(request.site);
-  if (request.local === true || !known(parseEdgeUrl(url)).isLoopback) return undefined;
+  if (store.sites.find(request.site) === undefined) return noSuchSiteProblem(request.site);
+  if (request.local === true || !unwrap(parseEdgeUrl(url)).isLoopback) return undefined;
   return {
     status: 422,
     code: "url-loopback",

@@ -4,7 +4,7 @@ import { TYPE } from "../../shared/wire/frame.ts";
 import { encodeControl, type Cut } from "../../shared/wire/control.ts";
 import { HELLO_PATIENCE_MS } from "../../shared/wire/limits.ts";
 import { parseTarget } from "../../shared/address/target.ts";
-import { known } from "../../shared/result.ts";
+import { unwrap } from "../../shared/result.ts";
 import type { Mapping } from "../../shared/rule/mapping.ts";
 import type { ProbeOutcome } from "../../shared/wire/probe.ts";
 import type { ConnectionRecord, SiteRules } from "../registry/types.ts";
@@ -297,7 +297,7 @@ export class Relay extends DurableObject<Env> implements SiteRelay {
 
   /** Returns why no agent would dial a target; null when one would, or when no agent is online. */
   whyUnreachable(target: string): string | null {
-    return this.#site.agents.unreachableReason(known(parseTarget(target)));
+    return this.#site.agents.unreachableReason(unwrap(parseTarget(target)));
   }
 
   #unreachable(): Record<string, string> {

@@ -1,6 +1,6 @@
 import { type Address, parseAddress, samePrefix } from "./address.ts";
 import { readings } from "./disguise.ts";
-import { known } from "../result.ts";
+import { unwrap } from "../result.ts";
 
 /** Classes of addresses, the most dangerous to dial first: of several readings of an address, the first class counts. */
 const CLASSES = [
@@ -45,7 +45,7 @@ const PREFIXES = TABLE.flatMap(([name, ...cidrs]) => cidrs.map((cidr) => prefix(
 
 function prefix(name: AddressClass, cidr: string) {
   const [text = "", bits] = cidr.split("/");
-  return { name, bytes: known(parseAddress(text)).bytes, bits: Number(bits) };
+  return { name, bytes: unwrap(parseAddress(text)).bytes, bits: Number(bits) };
 }
 
 /** Classifies an address. If another is inside it, the more dangerous class of the two counts. */

@@ -44,13 +44,13 @@ export const OTHER_MACHINES: readonly string[] = [
 ];
 
 /** Whether a token's targets are those of a token that was requested without any. */
-export function leavesLoopback(targets: readonly string[]): boolean {
+export function leavesLoopbackToAgent(targets: readonly string[]): boolean {
   return targets.length === OTHER_MACHINES.length && targets.every((text, at) => text === OTHER_MACHINES[at]);
 }
 
 /** Names a token's targets where the list of networks would tell little; undefined for all others. */
 export function targetsName(targets: readonly string[]): string | undefined {
-  if (leavesLoopback(targets)) return "any target but the agent's own loopback";
+  if (leavesLoopbackToAgent(targets)) return "any target but the agent's own loopback";
   return targets.join(" ") === EVERY_TARGET.join(" ") ? "any target" : undefined;
 }
 

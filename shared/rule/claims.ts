@@ -5,12 +5,12 @@ import { parseCidr } from "../address/cidr.ts";
 import type { Endpoint } from "../address/endpoint.ts";
 import { parseName } from "../address/name.ts";
 import { isWithin, parseScopes } from "./reach.ts";
-import { all, fault, known, type Result } from "../result.ts";
-import { conform, spelled } from "../schema.ts";
+import { all, fault, unwrap, type Result } from "../result.ts";
+import { conform, canonicalText } from "../schema.ts";
 import { formatScope, parseScope } from "./scope.ts";
 import {
   formatTargetRule,
-  leavesLoopback,
+  leavesLoopbackToAgent,
   type NetworkRule,
   parseNetworkRule,
   permits,
@@ -36,16 +36,16 @@ const MAX_LIFETIME = 10 * 366 * 24 * 3600;
 /** Seconds since 1970 at the end of the year 9999: a later time is a mistake, such as one in milliseconds. */
 const LAST_SECOND = 253_402_300_799;
 
-const scopes = z.array(spelled(parseScope, formatScope)).min(1).max(MAX_LIST);
+const scopes = z.array(canonicalText(parseScope, formatScope)).min(1).max(MAX_LIST);
 const cidrs = z
-  .array(spelled(parseCidr, (cidr) => cidr.text))
+  .array(canonicalText(parseCidr, (cidr) => cidr.text))
   .min(1)
   .max(MAX_LIST);
 const addresses = z
-  .array(spelled(parseAddress, (address) => address.text))
+  .array(canonicalText(parseAddress, (address) => address.text))
   .min(1)
   .max(MAX_LIST);
-const rules = z.array(spelled(parseNetworkRule, formatTargetRule)).min(1).max(MAX_LIST);
+const rules = z.array(canonicalText(parseNetworkRule, formatTargetRule)).min(1).max(MAX_LIST);
 const seconds = z.int().positive().max(LAST_SECOND);
 const amount = z.int().positive();
 
@@ -73,7 +73,7 @@ function claimsOf<K extends TokenKind, S extends z.ZodRawShape>(kind: K, scope: 
 
 const SCHEMAS = {
   agent: claimsOf("agent", {
-    site: spelled(
+    site: canonicalText(
       (text) => parseName(text, "site"),
       (name) => name,
     ),
@@ -129,15 +129,15 @@ const parsedTargets = new WeakMap<readonly string[], readonly NetworkRule[]>();
 
 /**
  * Whether an agent's token lets it dial this resolved address and port. A token without targets doesn't decide about the agent's
- * own loopback (`leavesLoopback`).
+ * own loopback (`leavesLoopbackToAgent`).
  */
 export function mayReach(
   { targets }: { readonly targets: readonly string[] },
   address: Address,
   port: number,
 ): boolean {
-  if (isLoopback(address) && leavesLoopback(targets)) return true;
-  const parsed = parsedTargets.get(targets) ?? known(all(targets, parseNetworkRule));
+  if (isLoopback(address) && leavesLoopbackToAgent(targets)) return true;
+  const parsed = parsedTargets.get(targets) ?? unwrap(all(targets, parseNetworkRule));
   parsedTargets.set(targets, parsed);
   return permits(parsed, { host: address.text, address, port });
 }

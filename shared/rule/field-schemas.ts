@@ -4,7 +4,7 @@ import { parseHost, parseHostName } from "../address/host.ts";
 import { parsePort } from "../address/ports.ts";
 import { formatHostPort, splitHostPort } from "../address/socket-address.ts";
 import { fault, ok, quote, type Result } from "../result.ts";
-import { spelled } from "../schema.ts";
+import { canonicalText } from "../schema.ts";
 
 // Grammars of a mapping's fields that take more than a line of the table in mapping-fields.ts.
 
@@ -22,17 +22,17 @@ const MAX_TAGS_GIVEN = 256;
 
 const PEM = /^(?:\s*-----BEGIN CERTIFICATE-----[A-Za-z0-9+/=\s]+-----END CERTIFICATE-----)+\s*$/;
 
-export const cidrs = z.array(spelled(parseCidr, (cidr) => cidr.text)).max(MAX_CIDRS);
+export const cidrs = z.array(canonicalText(parseCidr, (cidr) => cidr.text)).max(MAX_CIDRS);
 
 export const rate = z.int().positive().max(MAX_RATE);
 
 export const certificates = z.string().max(MAX_CA).regex(PEM, "is not a list of PEM certificates");
 
-export const hostName = spelled(parseHostName, (name) => name);
+export const hostName = canonicalText(parseHostName, (name) => name);
 
 /** Each tag once, in the order of the alphabet. */
 export const tags = z
-  .array(spelled(parseTag, (tag) => tag))
+  .array(canonicalText(parseTag, (tag) => tag))
   .max(MAX_TAGS_GIVEN)
   .transform((given) => [...new Set(given)].toSorted())
   .refine((each) => each.length <= MAX_TAGS, {
@@ -41,7 +41,7 @@ export const tags = z
   });
 
 /** The Host that a target sees: `visitor` (as asked for), `target` (its own), or a fixed HOST[:PORT]. */
-export const hostHeader = z.union([z.enum(["visitor", "target"]), spelled(parseHostHeader, (text) => text)]);
+export const hostHeader = z.union([z.enum(["visitor", "target"]), canonicalText(parseHostHeader, (text) => text)]);
 
 /** A word that mappings are found by: `office`, `floor-2`. */
 export function parseTag(text: string): Result<string> {

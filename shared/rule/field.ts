@@ -80,7 +80,7 @@ export function byName<Fields extends Record<string, Field>, Property extends "s
 }
 
 /** Whether a field has a meaning at this endpoint, in front of this target. */
-export function isFitting({ fits }: Pick<Field, "fits">, endpoint: Endpoint, target: string): boolean {
+export function appliesTo({ fits }: Pick<Field, "fits">, endpoint: Endpoint, target: string): boolean {
   switch (fits) {
     case undefined:
       return true;

@@ -1,5 +1,5 @@
 import type { Endpoint } from "../address/endpoint.ts";
-import { isFitting, type Field } from "./field.ts";
+import { appliesTo, type Field } from "./field.ts";
 import { COMMON_FIELDS, HTTP_FIELDS, PLACE_FIELDS, PORT_FIELDS } from "./mapping-fields.ts";
 
 // Helpers for loops over the tables of mapping-fields.ts.
@@ -67,7 +67,7 @@ export function inputFrom(values: readonly (readonly [NamedField, unknown])[]): 
 export function misfitOf(rule: AnyRule, endpoint: Endpoint, target: string): NamedField | undefined {
   return FIELDS.find(
     (field) =>
-      field.misfit !== undefined && !isDefault(valueOf(rule, field), field) && !isFitting(field, endpoint, target),
+      field.misfit !== undefined && !isDefault(valueOf(rule, field), field) && !appliesTo(field, endpoint, target),
   );
 }
 

@@ -2,7 +2,7 @@ import { type Endpoint, formatEndpoint, type HttpEndpoint, parseEndpoint, transp
 import { misfitOf } from "./fields.ts";
 import type { HttpOptions, MappingDraft } from "./mapping-input.ts";
 import { rangeSize } from "../address/ports.ts";
-import { known, ok, type Result } from "../result.ts";
+import { unwrap, ok, type Result } from "../result.ts";
 import { type Parsed, sourcesOf } from "./parsed.ts";
 import { formatHostPort } from "../address/socket-address.ts";
 import { formatTarget, parseTarget, stretch, type Target } from "../address/target.ts";
@@ -11,8 +11,8 @@ type Fields = Omit<MappingDraft, "access"> & { readonly access?: MappingDraft["a
 
 /** Checks that endpoint, target and options fit together, and fills in the values that follow from them. */
 export function checkTogether(fields: Fields, httpDefaults: HttpOptions): Result<Parsed<MappingDraft>> {
-  const endpoint = known(parseEndpoint(fields.endpoint));
-  const target = fitTarget(endpoint, known(parseTarget(fields.target)));
+  const endpoint = unwrap(parseEndpoint(fields.endpoint));
+  const target = fitTarget(endpoint, unwrap(parseTarget(fields.target)));
   if (!target.ok) return { ok: false, error: { path: "target", ...target.error } };
   const misfit =
     wrongSite(endpoint, fields) ?? wrongAccess(endpoint, fields) ?? wrongOption(endpoint, target.value, fields);

@@ -2,7 +2,7 @@ import * as z from "zod";
 import { formatEndpoint, parseEndpoint } from "../address/endpoint.ts";
 import { parseName } from "../address/name.ts";
 import { formatTarget, parseTarget } from "../address/target.ts";
-import { line, moment, spelled } from "../schema.ts";
+import { line, moment, canonicalText } from "../schema.ts";
 import type { Field } from "./field.ts";
 import { certificates, cidrs, hostHeader, hostName, rate, tags } from "./field-schemas.ts";
 
@@ -23,7 +23,7 @@ const prefixUse = z.enum(["keep", "strip"]);
 export const PLACE_FIELDS = {
   endpoint: {
     ...text,
-    schema: spelled(parseEndpoint, formatEndpoint),
+    schema: canonicalText(parseEndpoint, formatEndpoint),
     title: "endpoint",
     column: "Endpoint",
     form: "place",
@@ -36,7 +36,7 @@ export const PLACE_FIELDS = {
   },
   site: {
     ...text,
-    schema: spelled(
+    schema: canonicalText(
       (name) => parseName(name, "site"),
       (name) => name,
     ),
@@ -51,7 +51,7 @@ export const PLACE_FIELDS = {
   },
   target: {
     ...text,
-    schema: spelled(parseTarget, formatTarget),
+    schema: canonicalText(parseTarget, formatTarget),
     title: "target",
     column: "Target",
     form: "place",

@@ -1,7 +1,7 @@
 import type { Address } from "../address/address.ts";
 import { allows, type Cidr, parseCidr } from "../address/cidr.ts";
 import type { Endpoint } from "../address/endpoint.ts";
-import { all, known } from "../result.ts";
+import { all, unwrap } from "../result.ts";
 import { isWide, isWithin, parseScopes, type Scopes, scopesFor } from "./reach.ts";
 import { covers } from "./scope.ts";
 
@@ -13,7 +13,7 @@ export function opensOf(claims: {
   readonly endpoints?: "*" | readonly string[] | undefined;
   readonly from?: readonly string[] | undefined;
 }): Opens {
-  return { scopes: parseScopes(claims.endpoints ?? []), from: known(all(claims.from ?? [], parseCidr)) };
+  return { scopes: parseScopes(claims.endpoints ?? []), from: unwrap(all(claims.from ?? [], parseCidr)) };
 }
 
 /** Whether a client or a gateway may open this endpoint. */

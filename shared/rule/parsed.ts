@@ -1,7 +1,7 @@
 import { type Cidr, parseCidr } from "../address/cidr.ts";
 import { type Endpoint, parseEndpoint } from "../address/endpoint.ts";
 import { parseTarget, type Target, targetAt } from "../address/target.ts";
-import { all, known } from "../result.ts";
+import { all, unwrap } from "../result.ts";
 import type { MappingDraft } from "./mapping-input.ts";
 
 /** Where visitors may come from, and from where they may not. An empty `allow` is every source. */
@@ -17,13 +17,13 @@ export type Parsed<Rule extends MappingDraft> = {
 
 /** Parses the texts of a rule that the grammar has checked before: it comes from another part of the edge. Throws on others. */
 export function parsed<Rule extends MappingDraft>(mapping: Rule): Parsed<Rule> {
-  const endpoint = known(parseEndpoint(mapping.endpoint));
-  return { mapping, endpoint, target: known(parseTarget(mapping.target)), sources: sourcesOf(mapping) };
+  const endpoint = unwrap(parseEndpoint(mapping.endpoint));
+  return { mapping, endpoint, target: unwrap(parseTarget(mapping.target)), sources: sourcesOf(mapping) };
 }
 
 /** Parses the sources of a rule that the grammar has checked before. Throws on others. */
 export function sourcesOf({ allow, deny }: Pick<MappingDraft, "allow" | "deny">): Sources {
-  return { allow: known(all(allow, parseCidr)), deny: known(all(deny, parseCidr)) };
+  return { allow: unwrap(all(allow, parseCidr)), deny: unwrap(all(deny, parseCidr)) };
 }
 
 /** Returns the target for a concrete endpoint of a rule: port for port if it is a range, else the one target. */

@@ -1,7 +1,7 @@
 import { type Endpoint, formatEndpoint, transports } from "../address/endpoint.ts";
 import type { Kind } from "../wire/open.ts";
 import { merged, type PortRange } from "../address/ports.ts";
-import { all, known } from "../result.ts";
+import { all, unwrap } from "../result.ts";
 import { covers, parseScope, type Scope } from "./scope.ts";
 
 /** An endpoint of one transport, as ROUTES and clients name it: `8080/tcp`, `10000-10019/udp`, `SITE/NAME`, a URL. */
@@ -11,7 +11,7 @@ export type Reach = { readonly endpoint: string; readonly kind: Kind };
 export type Scopes = "*" | readonly Scope[];
 
 export function parseScopes(texts: "*" | readonly string[]): Scopes {
-  return texts === "*" ? texts : known(all(texts, parseScope));
+  return texts === "*" ? texts : unwrap(all(texts, parseScope));
 }
 
 /** Returns the parts of an endpoint that lie within the scopes, with their endpoints as text. */

@@ -1,6 +1,6 @@
 import { draftOf, parseMapping } from "./mapping.ts";
 import type { MappingDraft } from "./mapping-input.ts";
-import { known } from "../result.ts";
+import { unwrap } from "../result.ts";
 
 // Rules as they are written in documents, and the differences between two versions of one.
 
@@ -15,7 +15,7 @@ export interface FieldChange {
 export function ruleOf(mapping: MappingDraft): Record<string, unknown> {
   const rule = draftOf(mapping);
   const { endpoint, site, target } = rule;
-  const defaults = known(parseMapping({ endpoint, site, target }));
+  const defaults = unwrap(parseMapping({ endpoint, site, target }));
   const decided = Object.entries(rule).flatMap(([field, value]): [string, unknown][] => {
     if (["endpoint", "site", "target"].includes(field)) return [[field, value]];
     if (field === "http" && rule.http !== null) {

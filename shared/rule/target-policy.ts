@@ -5,7 +5,7 @@ import type { Target } from "../address/target.ts";
 import {
   type Dialling,
   forbids,
-  leavesLoopback,
+  leavesLoopbackToAgent,
   type Meanings,
   namesIn,
   namingLoopback,
@@ -26,7 +26,7 @@ export type TargetPolicy = {
 export function mayDial({ claims, allow, deny }: TargetPolicy, dialling: Dialling, meanings: Meanings): boolean {
   const { address, port } = dialling;
   if (!mayReach(claims, address, port) || forbids(deny, dialling, meanings)) return false;
-  if (isLoopback(address) && leavesLoopback(claims.targets)) return permits(namingLoopback(allow), dialling);
+  if (isLoopback(address) && leavesLoopbackToAgent(claims.targets)) return permits(namingLoopback(allow), dialling);
   return allow.length > 0 ? permits(allow, dialling) : isOrdinary(address);
 }
 
@@ -49,7 +49,7 @@ export function denialReason(
   const unknown = namesIn(deny, port).find((name) => !meanings.has(name));
   if (unknown !== undefined) return `${unknown}, which the agent's own --deny forbids, can't be resolved now`;
   if (forbids(deny, { host: "", address, port }, meanings)) return "forbidden by the agent's own --deny";
-  if (isLoopback(address) && leavesLoopback(claims.targets))
+  if (isLoopback(address) && leavesLoopbackToAgent(claims.targets))
     return "the agent's own machine, which neither its token nor its --allow names: --allow localhost, or a token with --target";
   if (allow.length > 0) return "not allowed by the agent's own --allow and --deny";
   return isOrdinary(address)
@@ -61,13 +61,13 @@ export function denialReason(
 export type ReportedRules = Pick<TargetPolicy, "allow" | "deny"> | null;
 
 /** Whether an agent would dial a target, as far as that is known without its resolver. */
-export type Reaches = { readonly is: "yes" | "unknown" } | { readonly is: "no"; readonly why: string };
+export type Reachability = { readonly is: "yes" | "unknown" } | { readonly is: "no"; readonly why: string };
 
 /**
  * Judges at the relay whether an agent would dial a target. A "no" by the token is certain, whatever the agent reports. A name is
  * "unknown", because only the agent can resolve it.
  */
-export function reaches(claims: TargetPolicy["claims"], said: ReportedRules, target: Target): Reaches {
+export function reaches(claims: TargetPolicy["claims"], said: ReportedRules, target: Target): Reachability {
   switch (target.kind) {
     case "unix":
     case "http+unix":
@@ -79,13 +79,13 @@ export function reaches(claims: TargetPolicy["claims"], said: ReportedRules, tar
   }
 }
 
-function reachesSocket(said: ReportedRules, path: string): Reaches {
+function reachesSocket(said: ReportedRules, path: string): Reachability {
   if (said === null) return { is: "unknown" };
   if (permitsSocket(said.allow, path) && !permitsSocket(said.deny, path)) return { is: "yes" };
   return { is: "no", why: `unix:${path} is not in the agent's --allow` };
 }
 
-function reachesPort(claims: TargetPolicy["claims"], said: ReportedRules, host: string, port: number): Reaches {
+function reachesPort(claims: TargetPolicy["claims"], said: ReportedRules, host: string, port: number): Reachability {
   const parsed = parseAddress(host);
   if (!parsed.ok) return { is: "unknown" };
   const address = parsed.value;

@@ -6,7 +6,7 @@ import { expect, test } from "vitest";
 import { certificateOf } from "../../agent/probe/certificate.ts";
 import { connectTo, secure } from "../../agent/probe/connect.ts";
 import { parseAddress } from "../../shared/address/address.ts";
-import { known } from "../../shared/result.ts";
+import { unwrap } from "../../shared/result.ts";
 import { authority } from "../support/certificates.ts";
 import { loopback } from "../support/net.ts";
 import { tempDir } from "../support/temp-dir.ts";
@@ -21,7 +21,7 @@ test("a target's certificate for its address is good with its authority, and tol
   const { port } = server.address() as AddressInfo;
   const ca = await readFile(root.file, "utf8");
   const troubleWith = async (trusted: string | undefined, name: string): Promise<string | undefined> => {
-    const socket = await secure(await connectTo([known(parseAddress(host))], port), name, trusted);
+    const socket = await secure(await connectTo([unwrap(parseAddress(host))], port), name, trusted);
     const found = certificateOf(socket, name);
     socket.destroy();
     return found?.trouble;

@@ -3,9 +3,9 @@ import { join } from "node:path";
 import type { Page } from "playwright-core";
 import { expect, test } from "vitest";
 import { parseEndpoint } from "../../shared/address/endpoint.ts";
-import { known } from "../../shared/result.ts";
+import { unwrap } from "../../shared/result.ts";
 import type { MappingView } from "../../shared/rule/api.ts";
-import { isFitting } from "../../shared/rule/field.ts";
+import { appliesTo } from "../../shared/rule/field.ts";
 import { FIELDS } from "../../shared/rule/fields.ts";
 import { accessible, dashboard, logIn } from "../support/dashboard.ts";
 import { needs } from "../support/debian.ts";
@@ -94,8 +94,8 @@ test("the form has a control for every field of a mapping, where its endpoint an
     await page.locator(".more").evaluate((more) => more.setAttribute("open", ""));
     const controls = page.locator(".mapping-form [name]");
     const names = await controls.evaluateAll((all) => all.map((each) => each.getAttribute("name") ?? ""));
-    const parsed = known(parseEndpoint(endpoint));
-    const fitting = FIELDS.filter((field) => isFitting(field, parsed, target)).map(({ name }) => name);
+    const parsed = unwrap(parseEndpoint(endpoint));
+    const fitting = FIELDS.filter((field) => appliesTo(field, parsed, target)).map(({ name }) => name);
     expect({ endpoint, names: names.toSorted() }).toEqual({ endpoint, names: fitting.toSorted() });
     await accessible(page, `the form of ${endpoint}`);
   }

@@ -11,7 +11,7 @@ import { TrafficTable } from "../../edge/registry/traffic.ts";
 import { Store } from "../../edge/registry/store.ts";
 import { parseMapping } from "../../shared/rule/mapping.ts";
 import { registerText } from "../../shared/rule/register-text.ts";
-import { known } from "../../shared/result.ts";
+import { unwrap } from "../../shared/result.ts";
 import { sqlStore } from "../support/sql.ts";
 
 const NOW = Date.UTC(2026, 10, 22, 12, 0, 30);
@@ -31,8 +31,8 @@ test("a mapping survives the form: what is shown is what is sent, and an emptied
       http: { tlsVerify: false, prefix: "strip", hostHeader: "target", rewrite: false, sni: "b.example" },
     },
   ]) {
-    const rule = known(parseMapping(input));
-    expect(known(parseMapping(inputOf(formOf(rule))))).toEqual(rule);
+    const rule = unwrap(parseMapping(input));
+    expect(unwrap(parseMapping(inputOf(formOf(rule))))).toEqual(rule);
   }
   const typed: Form = {
     ...EMPTY,
@@ -41,7 +41,7 @@ test("a mapping survives the form: what is shown is what is sent, and an emptied
     target: "10.0.0.5:80",
     allow: "10.0.0.1,\n10.0.0.2",
   };
-  expect(known(parseMapping(inputOf(typed)))).toMatchObject({
+  expect(unwrap(parseMapping(inputOf(typed)))).toMatchObject({
     endpoint: "8080/tcp",
     allow: ["10.0.0.1", "10.0.0.2"],
   });
@@ -100,7 +100,7 @@ test("what the edge exports is read again, and what is wrong is said with its pl
     const read = parseRules(registerText(mappings, format, "https://edge.example"));
     expect({
       format,
-      rules: read.ok ? read.rules.map((rule) => known(parseMapping(rule)).endpoint) : read.message,
+      rules: read.ok ? read.rules.map((rule) => unwrap(parseMapping(rule)).endpoint) : read.message,
     }).toEqual({
       format,
       rules: ["8080/tcp", "8081/tcp"],
@@ -211,7 +211,7 @@ test("the edge remembers an hour of each mapping, minute by minute", () => {
 
 function view(text: string, index: number): MappingView {
   const [endpoint, name, owner] = text.split(" ");
-  const rule = known(parseMapping({ endpoint, name, owner, site: "lab", target: "10.0.0.5:80" }));
+  const rule = unwrap(parseMapping({ endpoint, name, owner, site: "lab", target: "10.0.0.5:80" }));
   const stamp = { by: "ann", at: new Date(NOW).toISOString() };
   return {
     ...rule,

@@ -17,7 +17,7 @@ import { MappingView } from "../../shared/rule/api.ts";
 import { editMapping, parseMapping, parseRule, storedMapping, type Mapping } from "../../shared/rule/mapping.ts";
 import { differences } from "../../shared/rule/register.ts";
 import { FORMATS, registerText, ruleFrom } from "../../shared/rule/register-text.ts";
-import { known } from "../../shared/result.ts";
+import { unwrap } from "../../shared/result.ts";
 import { isSameRule } from "../../shared/rule/same-rule.ts";
 import { CA_FILE, CERTIFICATE, EXAMPLES, PLACES } from "../support/mapping-fields.ts";
 import { sqlStore } from "../support/sql.ts";
@@ -53,24 +53,24 @@ test("the table, the grammar, the API's answers and the examples of these tests 
 test.each(DECIDED)("`map add` has an option for %s, and without it says nothing of it", (name, field) => {
   const { at, words, value } = EXAMPLES[name];
   const rule = { ...PLACES[at], ...said(words, false) };
-  expect(valueOf(known(parseMapping(rule)), field)).toEqual(value);
+  expect(valueOf(unwrap(parseMapping(rule)), field)).toEqual(value);
   expect(said([], false)).toEqual({});
 });
 
 test.each(EACH)("`map edit` has an option for %s, and what it has put there can be taken away", (name, field) => {
   const { at, words, value } = EXAMPLES[name];
-  const before = known(parseMapping(PLACES[at]));
-  const { mapping: after } = known(editMapping(before, said(words, true)));
+  const before = unwrap(parseMapping(PLACES[at]));
+  const { mapping: after } = unwrap(editMapping(before, said(words, true)));
   expect(valueOf(after, field)).toEqual(value);
   expect(said([], true)).toEqual({});
   const opposite = field.flag.startsWith("no-") ? field.flag.slice(3) : `no-${field.flag}`;
   if (field.undo !== undefined) {
-    expect(known(editMapping(after, said([`--${opposite}`], true))).mapping).toEqual(before);
+    expect(unwrap(editMapping(after, said([`--${opposite}`], true))).mapping).toEqual(before);
   } else {
     // Words that are the usual value themselves.
     expect(["text", "choice"]).toContain(field.kind);
     const usual = valueOf(before, field);
-    expect(known(editMapping(after, said([`--${field.flag}`, String(usual)], true))).mapping).toEqual(before);
+    expect(unwrap(editMapping(after, said([`--${field.flag}`, String(usual)], true))).mapping).toEqual(before);
   }
 });
 
@@ -81,7 +81,7 @@ test.each(EACH)("%s is read again from every export that can be, and stands in a
     const text = registerText([view], format, "https://edge.example");
     if (format === "json" || format === "toml") {
       const read = parseRules(text);
-      expect({ format, rules: read.ok ? read.rules.map((each) => known(parseMapping(each))) : read.message }).toEqual({
+      expect({ format, rules: read.ok ? read.rules.map((each) => unwrap(parseMapping(each))) : read.message }).toEqual({
         format,
         rules: [rule],
       });
@@ -121,24 +121,24 @@ test.each(EACH)("`map show` tells %s where it is not as usual, and only there", 
 });
 
 test.each(EACH)("the form shows %s and sends what it shows; emptied, it is as usual", (name, field) => {
-  const rule = known(parseMapping(example(name)));
+  const rule = unwrap(parseMapping(example(name)));
   const form = formOf(rule);
-  expect(form[name]).not.toBe(formOf(known(parseMapping(PLACES[EXAMPLES[name].at])))[name]);
-  expect(known(parseMapping(inputOf(form)))).toEqual(rule);
+  expect(form[name]).not.toBe(formOf(unwrap(parseMapping(PLACES[EXAMPLES[name].at])))[name]);
+  expect(unwrap(parseMapping(inputOf(form)))).toEqual(rule);
   if (field.defaultValue === undefined) return;
-  const emptied = known(parseMapping(inputOf({ ...form, [name]: EMPTY[name] })));
+  const emptied = unwrap(parseMapping(inputOf({ ...form, [name]: EMPTY[name] })));
   expect(valueOf(emptied, field)).toEqual(field.defaultValue);
 });
 
 test.each(EACH)("a change of %s is a difference, and is written down in the audit by its name", (name, field) => {
   const { at, value } = EXAMPLES[name];
   const path = field.isHttp ? `http.${name}` : name;
-  expect(differences(known(parseMapping(PLACES[at])), known(parseMapping(example(name))))).toMatchObject([
+  expect(differences(unwrap(parseMapping(PLACES[at])), unwrap(parseMapping(example(name))))).toMatchObject([
     { field: path },
   ]);
   const store = new Store(sqlStore());
-  const before = known(parseMapping(PLACES[at]));
-  const { mapping: after } = known(editMapping(before, inputFrom([[field, value]])));
+  const before = unwrap(parseMapping(PLACES[at]));
+  const { mapping: after } = unwrap(editMapping(before, inputFrom([[field, value]])));
   auditMapping(store, ACTOR, "map edit", { ...after, id: 1, created: STAMP, changed: STAMP, revision: 1 }, before);
   const [entry] = store.journal.audits(1);
   expect(entry?.detail).toMatch(new RegExp(`^mapping 1: ${path.replace(".", "\\.")}: `));
@@ -149,13 +149,13 @@ test.each(EACH)("what is stored and what relays are told of %s is read as the sa
   addSite(store, "lab", ACTOR);
   addSite(store, "attic", ACTOR);
   for (const input of [PLACES[EXAMPLES[name].at], example(name)]) {
-    const rule = known(parseRule(input));
+    const rule = unwrap(parseRule(input));
     const { mapping: draft } = rule;
     const { id } = store.mappings.add(rule, STAMP, 1);
     expect(store.mappings.find(draft.endpoint)?.mapping).toMatchObject(draft);
     const site = store.sites.find(draft.site);
     const told = site === undefined ? [] : store.rulesOf(site, NOW).mappings;
-    const { mapping } = known(storedMapping(JSON.parse(JSON.stringify(told.at(-1))) as Mapping));
+    const { mapping } = unwrap(storedMapping(JSON.parse(JSON.stringify(told.at(-1))) as Mapping));
     expect(mapping).toMatchObject(field.later === "register" ? { id } : draft);
     store.mappings.remove(id, NOW);
   }
@@ -167,7 +167,7 @@ test("versions before can read a rule that says nothing in the fields that they 
   addSite(store, "lab", ACTOR);
   const site = store.sites.find("lab");
   if (site === undefined) throw new Error("no site");
-  store.mappings.add(known(parseRule(PLACES.tcp)), STAMP, 1);
+  store.mappings.add(unwrap(parseRule(PLACES.tcp)), STAMP, 1);
   const later = FIELDS.filter((field) => field.later !== undefined).map(({ name }) => name);
   const [row] = sql.sql.exec<{ rule: string }>("SELECT rule FROM mappings").toArray();
   const [told] = store.rulesOf(site, NOW).mappings;
@@ -178,7 +178,7 @@ test("versions before can read a rule that says nothing in the fields that they 
 test.each(EACH)("whether %s is another says of two hosts whether they let the same visitors in", (name, field) => {
   const { at } = EXAMPLES[name];
   const rules = [PLACES[at], example(name)].map((input, index) => ({
-    mapping: { ...known(parseMapping(input)), id: index, created: STAMP, changed: STAMP, revision: 1 },
+    mapping: { ...unwrap(parseMapping(input)), id: index, created: STAMP, changed: STAMP, revision: 1 },
     grants: [],
   }));
   const [a, b] = rules;
@@ -248,7 +248,7 @@ function example(name: NamedField["name"]): Record<string, unknown> {
 
 /** A rule as the API answers it. */
 function viewOf(input: object): MappingView {
-  const rule: MappingDraft = known(parseMapping(input));
+  const rule: MappingDraft = unwrap(parseMapping(input));
   const stamp = { by: STAMP.by, at: new Date(NOW).toISOString() };
   const expires = rule.expires === null ? null : new Date(rule.expires).toISOString();
   return {

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { OpenFilesWarning, noFiles } from "../../agent/open-files.ts";
+import { OpenFilesWarning, noFilesFailure } from "../../agent/open-files.ts";
 
 test("an agent without descriptors warns once a minute, with its limit and what to do, and of nothing else", () => {
   const told: unknown[] = [];
@@ -10,7 +10,7 @@ test("an agent without descriptors warns once a minute, with its limit and what 
   warning.ended(null, 0);
   warning.ended({ code: "busy", reason: "too many dials in flight: 64 of 64 are for this mapping" }, 0);
   expect(told).toEqual([]);
-  for (const now of [0, 1, 59_999]) warning.ended(noFiles(), now);
+  for (const now of [0, 1, 59_999]) warning.ended(noFilesFailure(), now);
   expect(told).toEqual([
     {
       level: "warn",
@@ -19,6 +19,6 @@ test("an agent without descriptors warns once a minute, with its limit and what 
       fix: expect.stringMatching(/LimitNOFILE.*ulimit -n/) as string,
     },
   ]);
-  warning.ended(noFiles(), 60_000);
+  warning.ended(noFilesFailure(), 60_000);
   expect(told).toHaveLength(2);
 });

@@ -1,10 +1,10 @@
 import { expect, test } from "vitest";
 import { parseEndpoint } from "../../shared/address/endpoint.ts";
 import { isWithin, parseScopes, reachOf } from "../../shared/rule/reach.ts";
-import { known } from "../../shared/result.ts";
+import { unwrap } from "../../shared/result.ts";
 
 const reach = (endpoint: string, scopes: "*" | string[]): string[] =>
-  reachOf(known(parseEndpoint(endpoint)), parseScopes(scopes)).map((each) => `${each.endpoint} ${each.kind}`);
+  reachOf(unwrap(parseEndpoint(endpoint)), parseScopes(scopes)).map((each) => `${each.endpoint} ${each.kind}`);
 
 test.each<[string, "*" | string[], string[]]>([
   ["8080/tcp", "*", ["8080/tcp tcp"]],
@@ -23,5 +23,5 @@ test.each<[string, "*" | string[], string[]]>([
 
 test("a token without endpoints reaches nothing", () => {
   expect(reach("8080/tcp", [])).toEqual([]);
-  expect(isWithin(known(parseEndpoint("8080/tcp")), parseScopes([]))).toBe(false);
+  expect(isWithin(unwrap(parseEndpoint("8080/tcp")), parseScopes([]))).toBe(false);
 });

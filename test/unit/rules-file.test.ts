@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { rulesFrom } from "../../cli/rules-file.ts";
 import { writeRules } from "../../shared/rule/rules-file.ts";
 import { parseMapping } from "../../shared/rule/mapping.ts";
-import { known } from "../../shared/result.ts";
+import { unwrap } from "../../shared/result.ts";
 
 const RULE = `[[mapping]]
 endpoint = "8080/tcp"
@@ -28,9 +28,9 @@ test("what is written is read again as the same rules", () => {
     },
     { endpoint: "https://b.example", site: "lab", target: "10.0.0.6:80", note: "two\\ and = [[mapping]]" },
     { endpoint: "lab/ssh", site: "lab", target: "10.0.0.7:22", maxStreams: 5 },
-  ].map((input) => known(parseMapping(input)));
+  ].map((input) => unwrap(parseMapping(input)));
   const rules = rulesFrom(writeRules(drafts, "all"), "f");
-  expect(rules.map(({ input }) => known(parseMapping(input)))).toEqual(drafts);
+  expect(rules.map(({ input }) => unwrap(parseMapping(input)))).toEqual(drafts);
 });
 
 test.each([

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { parseClaims, type AgentClaims, type GatewayClaims } from "../../shared/rule/claims.ts";
-import { successor } from "../../shared/successor.ts";
+import { checkSuccessor } from "../../shared/successor.ts";
 import { good, refused } from "./parsed.ts";
 
 const IAT = 1_700_000_000;
@@ -13,7 +13,7 @@ const LATER = { iat: IAT + 60 * 24 * 3600, exp: IAT + 60 * 24 * 3600 + LIFE, jti
 
 test("a successor lives as long again, under a name of its own", () => {
   for (const present of [AGENT, GATEWAY])
-    expect(good(successor(present, { ...present, ...LATER }))).toEqual({ ...present, ...LATER });
+    expect(good(checkSuccessor(present, { ...present, ...LATER }))).toEqual({ ...present, ...LATER });
 });
 
 test.each<[difference: string, changes: object]>([
@@ -26,14 +26,14 @@ test.each<[difference: string, changes: object]>([
   ["publish", { publish: ["lab/*", "8080/tcp"] }],
   ["publish", { publish: undefined }],
 ])("an agent's token with another %s is none: %j", (difference, changes) => {
-  const answer = successor(AGENT, agent({ ...LATER, ...changes }));
+  const answer = checkSuccessor(AGENT, agent({ ...LATER, ...changes }));
   expect(refused(answer)).toBe("bad-claims");
   expect(answer).toMatchObject({ error: { message: expect.stringContaining(`${difference} is `) } });
 });
 
 test("scopes that the present token does not have are none", () => {
   const { publish: _, ...unpublished } = AGENT;
-  expect(refused(successor<AgentClaims>(unpublished, { ...AGENT, ...LATER }))).toBe("bad-claims");
+  expect(refused(checkSuccessor<AgentClaims>(unpublished, { ...AGENT, ...LATER }))).toBe("bad-claims");
 });
 
 test.each<object>([
@@ -43,15 +43,15 @@ test.each<object>([
   { bind: "*" },
   { bind: ["192.0.2.1"] },
 ])("a gateway's token with %j is none", (changes) => {
-  expect(refused(successor(GATEWAY, gateway({ ...LATER, ...changes })))).toBe("bad-claims");
+  expect(refused(checkSuccessor(GATEWAY, gateway({ ...LATER, ...changes })))).toBe("bad-claims");
 });
 
 test("a successor lives no longer, and ends no sooner", () => {
   const { iat, exp } = LATER;
-  expect(refused(successor(AGENT, agent({ ...LATER, exp: exp + 1 })))).toBe("bad-claims");
-  expect(refused(successor(AGENT, agent({ ...LATER, iat: iat - 1 })))).toBe("bad-claims");
-  expect(refused(successor(AGENT, agent({ ...LATER, iat: IAT - 10, exp: IAT + LIFE - 10 })))).toBe("bad-claims");
-  expect(successor(AGENT, agent({ ...LATER, exp: exp - 1 })).ok).toBe(true);
+  expect(refused(checkSuccessor(AGENT, agent({ ...LATER, exp: exp + 1 })))).toBe("bad-claims");
+  expect(refused(checkSuccessor(AGENT, agent({ ...LATER, iat: iat - 1 })))).toBe("bad-claims");
+  expect(refused(checkSuccessor(AGENT, agent({ ...LATER, iat: IAT - 10, exp: IAT + LIFE - 10 })))).toBe("bad-claims");
+  expect(checkSuccessor(AGENT, agent({ ...LATER, exp: exp - 1 })).ok).toBe(true);
 });
 
 test.each([
@@ -70,7 +70,7 @@ test.each([
   ["http://127.0.0.1:8787", "https://edge.example", true],
   ["http://127.0.0.1:8787", "http://192.0.2.7", false],
 ])("an end at %s may be sent to %s: %s", (from, to, may) => {
-  expect(successor(agent({ iss: from }), agent({ ...LATER, iss: to })).ok).toBe(may);
+  expect(checkSuccessor(agent({ iss: from }), agent({ ...LATER, iss: to })).ok).toBe(may);
 });
 
 test("whatever else two tokens say, one follows the other only if it grants the same", () => {
@@ -86,7 +86,7 @@ test("whatever else two tokens say, one follows the other only if it grants the 
   const made = claims.map(({ iat, life, ...rest }) => agent({ ...rest, iat, exp: iat + life }));
   fc.assert(
     fc.property(made, made, (present, offered) => {
-      const answer = successor(present, offered);
+      const answer = checkSuccessor(present, offered);
       const grants = ({ sub, aud, site, targets, publish }: AgentClaims) => ({ sub, aud, site, targets, publish });
       if (!answer.ok) return;
       expect(grants(answer.value)).toEqual(grants(present));

@@ -6,7 +6,7 @@ import {
   EVERY_TARGET,
   forbids,
   formatTargetRule,
-  leavesLoopback,
+  leavesLoopbackToAgent,
   namesIn,
   namingLoopback,
   networksAsked,
@@ -155,9 +155,9 @@ test("a rule for every target is every target but the forbidden few", () => {
 test("what a token without targets means is every other machine, in networks that any agent keeps to", () => {
   const rules = good(all(OTHER_MACHINES, parseNetworkRule));
   expect(good(all(OTHER_MACHINES, parseNetworkRule)).map(formatTargetRule)).toEqual(OTHER_MACHINES);
-  expect(leavesLoopback(OTHER_MACHINES)).toBe(true);
-  expect(leavesLoopback(EVERY_TARGET)).toBe(false);
-  expect(leavesLoopback(OTHER_MACHINES.slice(1))).toBe(false);
+  expect(leavesLoopbackToAgent(OTHER_MACHINES)).toBe(true);
+  expect(leavesLoopbackToAgent(EVERY_TARGET)).toBe(false);
+  expect(leavesLoopbackToAgent(OTHER_MACHINES.slice(1))).toBe(false);
   const ipv4 = fc.tuple(fc.nat(255), fc.nat(255), fc.nat(255), fc.nat(255)).map((bytes) => bytes.join("."));
   fc.assert(
     fc.property(ipv4, fc.integer({ min: 1, max: 65535 }), (text, port) => {

@@ -1,6 +1,6 @@
 import type { Failure } from "../../../shared/wire/errors.ts";
 import { formatTarget, type Target } from "../../../shared/address/target.ts";
-import type { Reaches } from "../../../shared/rule/target-policy.ts";
+import type { Reachability } from "../../../shared/rule/target-policy.ts";
 import type { Lane } from "../lanes/lane.ts";
 import { isServing, type End, type Lanes } from "../lanes/lanes.ts";
 import type { ReachableTargets } from "./reachable-targets.ts";
@@ -93,7 +93,7 @@ export class Agents {
 
   /** Returns the agents for a target, the best first: the agents known to dial it, or if there are none, the agents that may. */
   #candidates(serving: readonly End[], { target, single }: AgentRequest): { certain: boolean; ordered: End[] } {
-    const withAnswer = (is: Reaches["is"]): End[] =>
+    const withAnswer = (is: Reachability["is"]): End[] =>
       serving.filter((end) => this.#host.reachable.reaches(end, target).is === is);
     const certain = withAnswer("yes");
     const ends = certain.length > 0 ? certain : withAnswer("unknown");

@@ -1,5 +1,5 @@
 import { all } from "../../../shared/result.ts";
-import { type Reaches, reaches, type ReportedRules } from "../../../shared/rule/target-policy.ts";
+import { type Reachability, reaches, type ReportedRules } from "../../../shared/rule/target-policy.ts";
 import { EVERY_TARGET, parseTargetRule } from "../../../shared/address/target-rule.ts";
 import { formatTarget, type Target } from "../../../shared/address/target.ts";
 import type { Attachment, RuleTexts } from "../lanes/attachment.ts";
@@ -15,7 +15,7 @@ const MAX_CACHED_TARGETS = 1_000;
 export class ReachableTargets {
   readonly #memory: Pick<Memory, "get" | "put">;
   /** Cached answers by attachment and target, so that requests don't parse rules again. A changed attachment is a new object. */
-  readonly #cached = new WeakMap<Attachment, Map<string, Reaches>>();
+  readonly #cached = new WeakMap<Attachment, Map<string, Reachability>>();
   /** Rules too long for an attachment, by incarnation; read from storage once. */
   readonly #stored = new Map<string, RuleTexts | null>();
 
@@ -40,10 +40,10 @@ export class ReachableTargets {
   }
 
   /** Whether an agent would dial a target, by the token that the Worker has verified and by the agent's own rules. */
-  reaches({ lanes, incarnation }: End, target: Target): Reaches {
+  reaches({ lanes, incarnation }: End, target: Target): Reachability {
     const attachment = [...lanes.values()][0]?.attachment;
     if (attachment === undefined) return { is: "unknown" };
-    const answers = this.#cached.get(attachment) ?? new Map<string, Reaches>();
+    const answers = this.#cached.get(attachment) ?? new Map<string, Reachability>();
     this.#cached.set(attachment, answers);
     const text = formatTarget(target);
     const cached = answers.get(text);

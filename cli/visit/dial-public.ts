@@ -6,7 +6,7 @@ import { certificateProblem } from "../../link/dial/certificate.ts";
 import type { TestAnswer } from "../../shared/rule/api.ts";
 import { parseEndpoint, transports, type HttpEndpoint, type PortEndpoint } from "../../shared/address/endpoint.ts";
 import { failed, notTested, passed, warned, type Hop } from "../../shared/rule/hop.ts";
-import { known } from "../../shared/result.ts";
+import { unwrap } from "../../shared/result.ts";
 import { bracketed } from "../../shared/address/socket-address.ts";
 import type { VantagePoint } from "./vantage-point.ts";
 
@@ -16,7 +16,7 @@ const REFUSAL_MS = 1_500;
 
 /** Dials an endpoint from this machine, as a visitor would. */
 export async function dialPublic(answer: TestAnswer, vantage: VantagePoint): Promise<Hop> {
-  const endpoint = known(parseEndpoint(answer.endpoint));
+  const endpoint = unwrap(parseEndpoint(answer.endpoint));
   if (endpoint.kind === "service")
     return notTested(
       "public",

@@ -5,18 +5,18 @@ type Props = {
   before: readonly number[];
   /** The `before` parameter of the next older page; null when there is none. */
   next: number | null;
-  onBefore: (before: readonly number[]) => void;
+  onPage: (before: readonly number[]) => void;
 };
 
 /** Buttons to page through a journal; nothing when there is only one page. */
-export function OlderNewer({ before, next, onBefore }: Props): JSX.Element | null {
+export function JournalPager({ before, next, onPage }: Props): JSX.Element | null {
   if (before.length === 0 && next === null) return null;
   return (
     <nav class="pager" aria-label="Pages">
-      <button type="button" disabled={before.length === 0} onClick={() => onBefore(before.slice(0, -1))}>
+      <button type="button" disabled={before.length === 0} onClick={() => onPage(before.slice(0, -1))}>
         Newer
       </button>
-      <button type="button" disabled={next === null} onClick={() => onBefore([...before, next ?? 0])}>
+      <button type="button" disabled={next === null} onClick={() => onPage([...before, next ?? 0])}>
         Older
       </button>
     </nav>
