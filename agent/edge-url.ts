@@ -2,8 +2,8 @@ import { parseEdgeUrl } from "../shared/address/edge-url.ts";
 import { EXIT, Problem } from "../link/problem.ts";
 
 /**
- * Parses the URL of an edge, from `--edge` or the token's issuer. Returns its WebSocket URL. Throws Problem, also for an unencrypted edge
- * that is not on loopback unless `insecure`: the token could be read on the network.
+ * Parses the URL of an edge, from `--edge` or the token's issuer. Returns its WebSocket URL. Throws Problem if it is malformed, or if it
+ * is unencrypted, not on loopback and `insecure` is false: the token could be read on the network.
  */
 export function edgeUrl(text: string, insecure: boolean): URL {
   const parsed = parseEdgeUrl(text.replace(/^ws(s?):/, "http$1:"));

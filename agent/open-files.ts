@@ -12,7 +12,10 @@ export function noFilesFailure(): Failure {
   return { code: "busy", reason: NO_FILES };
 }
 
-/** Tells whether another file can be opened. Without file descriptors, the resolver reports that a name does not exist. */
+/**
+ * Tells whether another file can be opened. Call this after a failed lookup: without file descriptors, the resolver reports that a name
+ * does not exist.
+ */
 export function canOpenFile(): boolean {
   try {
     closeSync(openSync(process.execPath, "r"));
@@ -42,10 +45,10 @@ export class OpenFilesWarning {
   }
 
   /** Logs the warning if a stream ended for lack of a file descriptor. `now` in monotonic milliseconds. */
-  ended(failure: Failure | null, now: number): void {
+  onStreamEnd(failure: Failure | null, now: number): void {
     if (failure?.reason !== NO_FILES || now - this.#warnedAt < WARN_MS) return;
     this.#warnedAt = now;
-    const fix = "raise the limit (LimitNOFILE= of its unit, or ulimit -n): each stream takes one";
+    const fix = "raise the limit (LimitNOFILE= of its unit, or ulimit -n): each stream takes a descriptor";
     this.#log("warn", NO_FILES, { limit: this.#limit(), fix });
   }
 }

@@ -176,7 +176,7 @@ export async function runAgent(options: AgentOptions, state: AgentState): Promis
       lanes.send(encodeControl(TYPE.REPORT, reportOf(stream, request, life, traffic, failure)), 0);
     }
     logStreamEnd(log, request, failure);
-    files.ended(failure, performance.now());
+    files.onStreamEnd(failure, performance.now());
   }
   function carry(
     stream: Stream,

@@ -5,22 +5,22 @@ import type { ConnectionRecord } from "./registry/types.ts";
 /** Limit on kinds of refusals in one delivery. Further ones are only counted, by mapping and code. */
 const MAX_KINDS = 20;
 /** Limit on refusals of one kind kept apart because their reasons differ, for example by the name of a request. */
-const MAX_ALIKE = 8;
+const MAX_REASONS_PER_KIND = 8;
 
 /** Records waiting to be written to the journal. Similar refusals become one record with a count, so a flood of them takes a few lines. */
 export class JournalQueue {
   /** Records dropped because too many waited. */
   dropped = 0;
-  readonly #most: number;
+  readonly #limit: number;
   #refused = new Map<string, ConnectionRecord>();
   readonly #kinds = new Set<string>();
   /** Records of connections that were let in, by mapping. */
   #others = new Map<number | null, ConnectionRecord[]>();
   #waiting = 0;
 
-  /** `most`: limit on waiting records of connections that were let in. Beyond it, the mapping with the most records loses its oldest. */
-  constructor(most = 500) {
-    this.#most = most;
+  /** `limit`: how many records of connections that were let in may wait. Beyond it, the mapping with the most records loses its oldest. */
+  constructor(limit = 500) {
+    this.#limit = limit;
   }
 
   get records(): ConnectionRecord[] {
@@ -30,20 +30,23 @@ export class JournalQueue {
 
   add(record: ConnectionRecord): void {
     if (record.outcome === "refused") return this.#gather(record);
-    const alike = this.#others.get(record.mapping) ?? [];
-    this.#others.set(record.mapping, alike);
-    alike.push(record);
+    const sameMapping = this.#others.get(record.mapping) ?? [];
+    this.#others.set(record.mapping, sameMapping);
+    sameMapping.push(record);
     this.#waiting += 1;
-    if (this.#waiting <= this.#most) return;
-    this.#largest(alike).shift();
+    if (this.#waiting <= this.#limit) return;
+    this.#largest(sameMapping).shift();
     this.#waiting -= 1;
     this.dropped += 1;
   }
 
-  /** Finds the records of the mapping with the most; `alike` if it is over an equal share, which saves the search in a flood. */
-  #largest(alike: ConnectionRecord[]): ConnectionRecord[] {
-    if (alike.length * this.#others.size > this.#most) return alike;
-    return [...this.#others.values()].reduce((most, each) => (each.length > most.length ? each : most), alike);
+  /** Returns the records of the mapping that has the most. If `sameMapping` is over an equal share, returns that, which saves a search in a flood. */
+  #largest(sameMapping: ConnectionRecord[]): ConnectionRecord[] {
+    if (sameMapping.length * this.#others.size > this.#limit) return sameMapping;
+    return [...this.#others.values()].reduce(
+      (longest, each) => (each.length > longest.length ? each : longest),
+      sameMapping,
+    );
   }
 
   /** Returns all waiting records, and empties the queue. */
@@ -65,7 +68,8 @@ export class JournalQueue {
     for (let nth = 1; ; nth += 1) {
       const key = `${kind} ${nth}`;
       const before = this.#refused.get(key);
-      if (before === undefined || before.reason === record.reason || nth === MAX_ALIKE) return this.#count(key, record);
+      if (before === undefined || before.reason === record.reason || nth === MAX_REASONS_PER_KIND)
+        return this.#count(key, record);
     }
   }
 

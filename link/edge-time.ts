@@ -10,15 +10,16 @@ export function msSinceBoot(): number {
  * runs.
  */
 export class EdgeTime {
-  #ahead: number | undefined;
+  /** What the edge's clock showed when this machine was started, in milliseconds since 1970. */
+  #edgeTimeAtBoot: number | undefined;
 
-  /** Sets the edge's time of now, in milliseconds since 1970. */
+  /** Sets the edge's current time, in milliseconds since 1970. */
   set(time: number): void {
-    this.#ahead = time - msSinceBoot();
+    this.#edgeTimeAtBoot = time - msSinceBoot();
   }
 
   /** Milliseconds since 1970; undefined until the edge has sent its time. */
   get now(): number | undefined {
-    return this.#ahead === undefined ? undefined : msSinceBoot() + this.#ahead;
+    return this.#edgeTimeAtBoot === undefined ? undefined : msSinceBoot() + this.#edgeTimeAtBoot;
   }
 }

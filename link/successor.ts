@@ -8,10 +8,13 @@ export type RenewableKind = "agent" | "gateway";
 
 /** Characters of the longest token that an edge accepts. */
 const MAX_TOKEN = 8192;
-/** Bytes of an Ed25519 signature. */
-const SIGNATURE = 64;
+/** An Ed25519 signature. */
+const SIGNATURE_BYTES = 64;
 
-/** Reads the claims of the token that renews `present`. Returns fault(bad-claims) if it is malformed, or differs in other claims than it may. */
+/**
+ * Reads the claims of the token that renews `present`. Returns fault(bad-claims) if it is malformed, or changes a claim that a renewal
+ * must keep.
+ */
 export function readSuccessor<K extends RenewableKind>(
   kind: K,
   present: ClaimsOf<K>,
@@ -27,7 +30,7 @@ export function readSuccessor<K extends RenewableKind>(
 function payloadOf(token: string, typ: string): unknown {
   if (token.length > MAX_TOKEN || !isTokenText(token)) return undefined;
   const [head = "", payload = "", signature = ""] = token.split(".");
-  if (Buffer.from(signature, "base64url").byteLength !== SIGNATURE) return undefined;
+  if (Buffer.from(signature, "base64url").byteLength !== SIGNATURE_BYTES) return undefined;
   try {
     const { alg, typ: found } = decodePart(head) as { alg?: unknown; typ?: unknown };
     return alg === "EdDSA" && found === typ ? decodePart(payload) : undefined;

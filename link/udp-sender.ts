@@ -12,13 +12,13 @@ export class UdpSender {
     this.#socket = socket;
   }
 
-  /** Sends a datagram; `to` is null for a connected socket. Calls `failed` if the datagram is dropped here. */
-  send(bytes: Uint8Array, to: { port: number; address: string } | null, failed: () => void): void {
-    if (this.#pending > MAX_PENDING_BYTES) return failed();
+  /** Sends a datagram; `to` is null for a connected socket. Calls `onDropped` if the datagram is dropped here. */
+  send(bytes: Uint8Array, to: { port: number; address: string } | null, onDropped: () => void): void {
+    if (this.#pending > MAX_PENDING_BYTES) return onDropped();
     this.#pending += bytes.byteLength;
     const done = (error: Error | null): void => {
       this.#pending -= bytes.byteLength;
-      if (error !== null && error !== undefined) failed();
+      if (error !== null && error !== undefined) onDropped();
     };
     if (to === null) this.#socket.send(bytes, done);
     else this.#socket.send(bytes, to.port, to.address, done);

@@ -45,7 +45,7 @@ export function all<T>(items: readonly string[], parse: (item: string) => Result
   return ok(values);
 }
 
-/** The value, for text that was parsed before it was stored: a fault here is a bug, so it throws. */
+/** Returns the value. Throws an error on a fault: only for text that was parsed before it was stored, where a fault is a bug. */
 export function unwrap<T>(result: Result<T>): T {
   if (result.ok) return result.value;
   throw new Error(`${result.error.code}: ${result.error.message}`);

@@ -4,7 +4,7 @@ import { isPlainText } from "./text.ts";
 
 // Zod checks the shape of input, the grammars of this folder the texts in it.
 
-/** Makes a schema for text in one of those grammars. Its output is the canonical spelling. */
+/** Makes a schema for text in one of those grammars. Its output is the canonical text. */
 export function canonicalText<T>(parse: (text: string) => Result<T>, format: (value: T) => string) {
   return z.string().transform((text, context) => {
     const parsed = parse(text);

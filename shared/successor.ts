@@ -8,7 +8,7 @@ import { fault, ok, quote, type Result } from "./result.ts";
 const OWN: ReadonlySet<string> = new Set(["iat", "exp", "jti", "iss"]);
 
 /**
- * Judges a renewed token for the end that holds the present one. The end can't verify a signature, and a hostile edge could sign
+ * Checks a renewed token for the end that holds the present one. The end can't verify a signature, and a hostile edge could sign
  * anything. The new token must have the same claims, live no longer, and name a URL that is no less protected. Returns `offered`,
  * or fault(bad-claims) with the difference.
  */

@@ -58,7 +58,7 @@ function listText(entries: readonly AuditView[]): string {
     { title: "ACTION", value: ({ action }) => action },
     { title: "SUBJECT", value: ({ subject }) => subject },
     { title: "DETAIL", value: ({ detail }) => detail },
-    { title: "TIMES", value: ({ count = 1 }) => (count === 1 ? "" : String(count)), align: "right" },
+    { title: "COUNT", value: ({ count = 1 }) => (count === 1 ? "" : String(count)), align: "right" },
     { title: "LAST", value: ({ last = "" }) => last.slice(0, 19).replace("T", " ") },
   ]);
 }

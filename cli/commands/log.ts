@@ -9,8 +9,8 @@ import { formatSpan, parsePast } from "../duration.ts";
 import { table, type Column } from "../table.ts";
 
 const FOLLOW_MS = 1_000;
-/** Connections of one page. While following, it must exceed what ends within FOLLOW_MS. */
-const PAGE = 1_000;
+/** Connections per page. While following, it must exceed what ends within FOLLOW_MS. */
+const PAGE_SIZE = 1_000;
 
 type LogOptions = EdgeOptions & {
   json?: boolean;
@@ -40,7 +40,7 @@ export function logCommand(context: Context): Command {
         "cut",
       ]),
     )
-    .option("--limit <number>", "how many connections, the latest", wholeNumber, 100)
+    .option("--limit <number>", "show at most this many of the latest connections", wholeNumber, 100)
     .action(async (options: LogOptions) => {
       const edge = edgeOf(context, options);
       const json = options.json === true;
@@ -71,7 +71,7 @@ const COLUMNS: readonly Column<ConnectionView>[] = [
   { title: "IN", value: ({ bytesIn }) => formatBytes(bytesIn), align: "right" },
   { title: "OUT", value: ({ bytesOut }) => formatBytes(bytesOut), align: "right" },
   { title: "OUTCOME", value: ({ outcome, code }) => (code === "" ? outcome : `${outcome} (${code})`) },
-  { title: "TIMES", value: ({ count }) => (count === undefined ? "" : String(count)), align: "right" },
+  { title: "COUNT", value: ({ count }) => (count === undefined ? "" : String(count)), align: "right" },
   { title: "STREAM", value: ({ ref = "" }) => ref },
   { title: "REASON", value: ({ reason }) => reason },
 ];
@@ -80,7 +80,7 @@ const COLUMNS: readonly Column<ConnectionView>[] = [
 async function lastConnections(edge: Edge, wanted: number, filter: Record<string, string>): Promise<ConnectionView[]> {
   let found: ConnectionView[] = [];
   for (let before: number | null = 0; before !== null && found.length < wanted;) {
-    const limit = String(Math.min(PAGE, wanted - found.length));
+    const limit = String(Math.min(PAGE_SIZE, wanted - found.length));
     const query = new URLSearchParams({ limit, ...filter, ...(before === 0 ? {} : { before: String(before) }) });
     const page: ConnectionList = await edge.call<ConnectionList>("GET", `/log?${query.toString()}`);
     found = [...page.connections, ...found];
@@ -104,11 +104,11 @@ async function follow(
       if (!known.has(keyOf(connection))) output.out(json ? `${JSON.stringify(connection)}\n` : lineOf(connection));
     known = new Set(connections.map(keyOf));
     await sleep(FOLLOW_MS);
-    connections = await lastConnections(edge, PAGE, filter);
+    connections = await lastConnections(edge, PAGE_SIZE, filter);
   }
 }
 
-/** Identifies a connection without its number, which it gets only when its relay has handed it to the registry. */
+/** Identifies a connection without its number: a connection has none until the relay has delivered it to the registry. */
 function keyOf({ n: _n, ...connection }: ConnectionView): string {
   return JSON.stringify(connection);
 }

@@ -46,16 +46,16 @@ export class Wrangler {
   /** Deploys the Worker and returns its URLs; none if `dryRun`. Throws Problem; wrangler has then printed the reason. */
   deploy(dryRun: boolean): string[] {
     const report = join(this.#folder, "report.ndjson");
-    const words = [
+    const args = [
       "deploy",
       "--config",
       join(this.#folder, "wrangler.toml"),
       ...(dryRun ? ["--dry-run", "--outdir", join(this.#folder, "out")] : []),
     ];
-    const ended = this.#run(words, { shown: true, env: { WRANGLER_OUTPUT_FILE_PATH: report } });
-    if (ended.status !== 0)
+    const result = this.#run(args, { shown: true, env: { WRANGLER_OUTPUT_FILE_PATH: report } });
+    if (result.status !== 0)
       throw new Problem(EXIT.failed, "deploy-failed", "wrangler could not deploy", "see its message above");
-    return dryRun ? [] : targetsOf(report);
+    return dryRun ? [] : deployedUrls(report);
   }
 
   hasSecret(name: string): boolean {
@@ -77,21 +77,23 @@ export class Wrangler {
 
   /** Sets a secret of the Worker; passes it on standard input, never on a command line. Throws Problem. */
   putSecret(name: string, value: string): void {
-    const ended = this.#run(["secret", "put", name, "--config", join(this.#folder, "wrangler.toml")], { input: value });
-    if (ended.status !== 0)
+    const result = this.#run(["secret", "put", name, "--config", join(this.#folder, "wrangler.toml")], {
+      input: value,
+    });
+    if (result.status !== 0)
       throw new Problem(
         EXIT.failed,
         "secret-failed",
-        `wrangler could not set ${name}: ${ended.stderr.trim()}`,
+        `wrangler could not set ${name}: ${result.stderr.trim()}`,
         "run sallyport deploy again",
       );
   }
 
   #run(
-    words: readonly string[],
+    args: readonly string[],
     { shown = false, input, env = {} }: { shown?: boolean; input?: string; env?: NodeJS.ProcessEnv } = {},
   ): SpawnSyncReturns<string> {
-    return spawnSync(this.#command, words, {
+    return spawnSync(this.#command, args, {
       cwd: this.#folder,
       env: { ...this.#env, ...env },
       encoding: "utf8",
@@ -132,7 +134,7 @@ function isProgram(path: string): boolean {
   }
 }
 
-function targetsOf(report: string): string[] {
+function deployedUrls(report: string): string[] {
   const lines = readFileSync(report, "utf8")
     .split("\n")
     .filter((line) => line !== "");

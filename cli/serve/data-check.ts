@@ -58,7 +58,7 @@ export function diagnosingLog(data: DataFolder, log: Log): Log {
 }
 
 /**
- * `serve --check`: checks whether an edge can serve this folder, while one may be running on it. Writes and starts nothing. Returns a
+ * `serve --check`: checks whether an edge can serve this folder, while one may be using it. Writes and starts nothing. Returns a
  * report for people. Throws Problem with what is wrong.
  */
 export function checkEdge(dataPath: string, tls: TlsFiles | null): string {
@@ -70,13 +70,13 @@ export function checkEdge(dataPath: string, tls: TlsFiles | null): string {
       "give the folder that serve was started with: --data DIR",
     );
   if (tls !== null) readTls(tls);
-  const { databases, bytes } = inspectData(data);
+  const { databases, bytes } = checkStorageOrExplain(data);
   if (existsSync(join(data.root, SECRET))) adminSecret(data);
   const newest = newestBackup(data.root);
   const holder = holderOf(data);
   const lines = [
     `${data.root}: ${databases} databases, ${(bytes / 1e6).toFixed(1)} MB, nothing is damaged`,
-    holder === undefined ? "no edge is running on it" : `an edge is running on it (process ${holder.pid})`,
+    holder === undefined ? "no edge is using it" : `an edge is using it (process ${holder.pid})`,
     newest === undefined
       ? "no usable backup is recorded here"
       : `newest usable backup: ${newest.path}, made ${newest.at}`,
@@ -84,7 +84,8 @@ export function checkEdge(dataPath: string, tls: TlsFiles | null): string {
   return `${lines.join("\n")}\n`;
 }
 
-function inspectData(data: DataFolder): Inspection {
+/** Like checkStorage, but throws a Problem for a file that can't be read, too. */
+function checkStorageOrExplain(data: DataFolder): Inspection {
   try {
     return checkStorage(data);
   } catch (error) {

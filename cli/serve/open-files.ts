@@ -1,12 +1,12 @@
 import { spawnSync } from "node:child_process";
 import type { Log } from "../../link/log.ts";
 
-/** Open files that an edge should be allowed; a visitor's connection takes two of workerd's while idle, up to six while streaming. */
+/** Open files that an edge should be allowed. workerd needs two for a visitor's connection while it is idle, and up to six while it streams. */
 const SUFFICIENT_FILES = 16_384;
 const MAX_FILES_PER_VISITOR = 6;
 
 /**
- * Warns when the limit on open files is low: workerd ends when it can't accept another connection. Node raises its soft limit to the
+ * Warns when the limit on open files is low: workerd exits when it can't accept another connection. Node raises its soft limit to the
  * hard one when it starts, and workerd inherits that.
  */
 export function warnOfLowFileLimit(log: Log): void {
@@ -14,9 +14,9 @@ export function warnOfLowFileLimit(log: Log): void {
   if (files === undefined || files >= SUFFICIENT_FILES) return;
   log(
     "warn",
-    `the limit on open files is ${files}, enough for ${Math.floor(files / MAX_FILES_PER_VISITOR)} visitors at least`,
+    `the limit on open files is low: ${files}, which is certain to be enough for ${Math.floor(files / MAX_FILES_PER_VISITOR)} visitors only`,
     {
-      fix: `raise the hard limit (ulimit -Hn, LimitNOFILE= of a unit, --ulimit nofile= of a container) to ${SUFFICIENT_FILES} or more: at the limit workerd ends and is restarted`,
+      fix: `raise the hard limit (ulimit -Hn, LimitNOFILE= of a unit, --ulimit nofile= of a container) to ${SUFFICIENT_FILES} or more: at the limit workerd exits and is restarted`,
     },
   );
 }

@@ -11,7 +11,7 @@ import { bracketed } from "../../shared/address/socket-address.ts";
 import type { VantagePoint } from "./vantage-point.ts";
 
 const TIMEOUT_MS = 10_000;
-/** Milliseconds within which an edge that refuses a visitor closes the connection. */
+/** How long to wait, in milliseconds, for an edge to close a connection that it refuses. */
 const REFUSAL_MS = 1_500;
 
 /** Dials an endpoint from this machine, as a visitor would. */
@@ -21,13 +21,13 @@ export async function dialPublic(answer: TestAnswer, vantage: VantagePoint): Pro
     return notTested(
       "public",
       "no-public-side",
-      "It has no public port: visitors reach it with a token, through sallyport connect.",
+      "A service has no public port: visitors reach it with a token, through sallyport connect.",
     );
   if (endpoint.kind === "port" && answer.access === "token") {
     return notTested(
       "public",
       "no-public-side",
-      "Its port is not public: visitors reach it with a token, through sallyport connect.",
+      "This port is not public: visitors reach it with a token, through sallyport connect.",
     );
   }
   if (vantage.isEdge) {
@@ -50,11 +50,15 @@ export async function dialPublic(answer: TestAnswer, vantage: VantagePoint): Pro
 async function dialPort(endpoint: PortEndpoint, host: string, answer: TestAnswer): Promise<Hop> {
   const where = `${bracketed(host)}:${endpoint.first}`;
   if (!transports(endpoint).includes("tcp"))
-    return notTested("public", "udp", `${where} is UDP: a target answers only its own protocol.`);
+    return notTested(
+      "public",
+      "udp",
+      `${where} is UDP, which can't be tested without the target's own protocol: try it with a program that speaks it.`,
+    );
   const began = performance.now();
   const socket = net.connect({ host, port: endpoint.first });
   try {
-    await connected(socket);
+    await waitForConnect(socket);
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code ?? "ETIMEDOUT";
     const fix =
@@ -79,7 +83,7 @@ async function dialPort(endpoint: PortEndpoint, host: string, answer: TestAnswer
     : warned("public", "public-denied", `${text}, because its rules deny this address.`);
 }
 
-function connected(socket: net.Socket): Promise<void> {
+function waitForConnect(socket: net.Socket): Promise<void> {
   return new Promise((resolve, reject) => {
     socket.setTimeout(TIMEOUT_MS, () => socket.destroy(Object.assign(new Error("no answer"), { code: "ETIMEDOUT" })));
     socket.on("error", reject).once("connect", () => resolve());
@@ -89,12 +93,12 @@ function connected(socket: net.Socket): Promise<void> {
 /** Resolves to true when the connection ends within REFUSAL_MS without a byte. */
 function hangsUp(socket: net.Socket): Promise<boolean> {
   return new Promise((resolve) => {
-    const quiet = setTimeout(() => resolve(false), REFUSAL_MS);
-    const over = (isShut: boolean) => () => {
-      clearTimeout(quiet);
+    const timer = setTimeout(() => resolve(false), REFUSAL_MS);
+    const finish = (isShut: boolean) => () => {
+      clearTimeout(timer);
       resolve(isShut);
     };
-    socket.once("data", over(false)).once("end", over(true)).once("close", over(true));
+    socket.once("data", finish(false)).once("end", finish(true)).once("close", finish(true));
   });
 }
 
@@ -106,7 +110,7 @@ function dialHttp({ scheme, host, port, prefix }: HttpEndpoint, answer: TestAnsw
   const url = new URL(`${scheme}://${bracketed(host)}${port === null ? "" : `:${port}`}${prefix}/`);
   const began = performance.now();
   return new Promise((resolve) => {
-    // Not rejected by TLS, so that the certificate can be checked below and the error can name its names and dates.
+    // TLS accepts any certificate here. It is checked below, so that the error can show its names and dates.
     const options = {
       method: "GET",
       timeout: TIMEOUT_MS,
@@ -127,9 +131,9 @@ function dialHttp({ scheme, host, port, prefix }: HttpEndpoint, answer: TestAnsw
           ),
         );
       const status = response.statusCode ?? 0;
-      const own = response.headers["x-sallyport-request"];
-      const text = `${url.href} answers ${status}${own === undefined ? "" : ` (from the edge itself, request ${String(own)})`}.`;
-      if (own !== undefined && answer.access === "public")
+      const edgeRequestId = response.headers["x-sallyport-request"];
+      const text = `${url.href} answers ${status}${edgeRequestId === undefined ? "" : ` (from the edge itself, request ${String(edgeRequestId)})`}.`;
+      if (edgeRequestId !== undefined && answer.access === "public")
         return resolve(warned("public", "public-error", text, "see the reason in sallyport log"));
       resolve(passed("public", text, ms));
     });

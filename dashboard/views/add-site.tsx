@@ -12,11 +12,11 @@ import { notify } from "../parts/toast.tsx";
 export function AddSite({ onClose }: { onClose: () => void }): JSX.Element {
   const [name, setName] = useState("");
   const [error, setError] = useState<unknown>();
-  const [shown, setShown] = useState("");
+  const [nameError, setNameError] = useState("");
   const add = async (event: Event): Promise<void> => {
     event.preventDefault();
     const parsed = parseName(name.trim(), "site");
-    setShown(parsed.ok ? "" : parsed.error.message);
+    setNameError(parsed.ok ? "" : parsed.error.message);
     setError(undefined);
     if (!parsed.ok) return;
     try {
@@ -31,7 +31,7 @@ export function AddSite({ onClose }: { onClose: () => void }): JSX.Element {
   return (
     <Dialog title="Add a site" onClose={onClose}>
       <form onSubmit={(event) => void add(event)} noValidate>
-        <Field label="Name" hint="Your name for this LAN, such as warehouse-3" error={shown}>
+        <Field label="Name" hint="Your name for this LAN, such as warehouse-3" error={nameError}>
           {(props) => (
             <input {...props} value={name} autocomplete="off" onInput={(event) => setName(event.currentTarget.value)} />
           )}

@@ -22,15 +22,15 @@ export function MappingForm({ mapping, site }: { mapping: MappingView | undefine
   const start = mapping === undefined ? { ...EMPTY, site: site || likelySite(sites) } : formOf(ruleFrom(mapping));
   const [form, setForm] = useState<Form>(start);
   const [touched, setTouched] = useState<ReadonlySet<string>>(new Set());
-  const [all, setAll] = useState(false);
+  const [showAllErrors, setShowAllErrors] = useState(false);
   const [error, setError] = useState<unknown>();
   const [busy, setBusy] = useState(false);
   const others = useMemo(() => mappings.filter(({ id }) => id !== mapping?.id), [mappings, mapping]);
-  const found = useMemo(() => checkForm(form, others), [form, others]);
+  const check = useMemo(() => checkForm(form, others), [form, others]);
   const refusal = faultOf(error);
   const errorOf = (field: FieldName): string => {
     if (refusal?.field === field) return refusal.message;
-    return !found.ok && found.field === field && (all || touched.has(field)) ? found.message : "";
+    return !check.ok && check.field === field && (showAllErrors || touched.has(field)) ? check.message : "";
   };
   const set: FormProps["set"] = (field, value) => {
     setForm({ ...form, [field]: value });
@@ -39,29 +39,29 @@ export function MappingForm({ mapping, site }: { mapping: MappingView | undefine
   };
   const submit = async (event: Event): Promise<void> => {
     event.preventDefault();
-    setAll(true);
-    if (!found.ok) return focusOn(found.field);
+    setShowAllErrors(true);
+    if (!check.ok) return focusOn(check.field);
     setBusy(true);
     try {
       const saved = await save(form, mapping);
       notify(`${mapping === undefined ? "Added" : "Changed"} ${saved.mapping.endpoint}`);
       await refresh("rules", 0);
       go({ view: "mapping", endpoint: saved.mapping.endpoint, edit: false });
-    } catch (refused) {
-      setError(refused);
+    } catch (failure) {
+      setError(failure);
       setBusy(false);
     }
   };
   const back = mapping === undefined ? "overview" : "mapping";
-  const otherError = all && !found.ok && !isFormField(found.field) ? new Error(found.message) : undefined;
+  const otherError = showAllErrors && !check.ok && !isFormField(check.field) ? new Error(check.message) : undefined;
   return (
     <form class="mapping-form" onSubmit={(event) => void submit(event)} noValidate>
       <h1>{mapping === undefined ? "Add a mapping" : `Edit ${mapping.endpoint}`}</h1>
       <MainFields form={form} errorOf={errorOf} set={set} sites={sites.map(({ name }) => name)} />
       <MoreFields form={form} errorOf={errorOf} set={set} />
-      {found.ok && found.warnings.length > 0 ? (
+      {check.ok && check.warnings.length > 0 ? (
         <div class="notes" role="status">
-          {found.warnings.map((warning) => (
+          {check.warnings.map((warning) => (
             <p key={warning}>{warning}</p>
           ))}
         </div>
@@ -102,7 +102,7 @@ function isFormField(field: string): boolean {
 /** Moves the focus to a field, and opens the section that hides it. */
 function focusOn(field: string): void {
   const input = document.querySelector<HTMLElement>(`[name="${CSS.escape(field)}"]`);
-  const folded = input?.closest("details");
-  if (folded !== null && folded !== undefined) folded.open = true;
+  const section = input?.closest("details");
+  if (section !== null && section !== undefined) section.open = true;
   input?.focus();
 }

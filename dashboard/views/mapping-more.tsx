@@ -5,7 +5,7 @@ import { FIELDS } from "../../shared/rule/fields.ts";
 import { EMPTY } from "../form.ts";
 import { FieldControl, type FormProps } from "./mapping-field.tsx";
 
-const MORE = FIELDS.filter(({ form }) => form === undefined);
+const MORE_FIELDS = FIELDS.filter(({ form }) => form === undefined);
 
 /** Decides which fields are shown while the endpoint is missing or wrong. */
 const DEFAULT_ENDPOINT: Endpoint = { kind: "port", first: 1, last: 1, transport: "tcp" };
@@ -15,12 +15,12 @@ export function MoreFields(props: FormProps): JSX.Element {
   const { form } = props;
   const parsed = parseEndpoint(form.endpoint.trim());
   const endpoint = parsed.ok ? parsed.value : DEFAULT_ENDPOINT;
-  const isUsed = MORE.some(({ name }) => form[name] !== EMPTY[name]);
+  const isUsed = MORE_FIELDS.some(({ name }) => form[name] !== EMPTY[name]);
   return (
     <details class="more" open={isUsed}>
       <summary>Limits{endpoint.kind === "http" ? ", HTTP" : ""} and other options</summary>
       <div class="columns">
-        {MORE.filter((field) => appliesTo(field, endpoint, form.target.trim())).map((field) => (
+        {MORE_FIELDS.filter((field) => appliesTo(field, endpoint, form.target.trim())).map((field) => (
           <FieldControl key={field.name} {...props} field={field} />
         ))}
       </div>

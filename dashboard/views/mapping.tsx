@@ -114,21 +114,21 @@ function Facts({ mapping, status }: { mapping: MappingView; status: MappingStatu
   );
 }
 
-/** Fields that the heading and the diagram show. */
-const SHOWN: readonly FieldName[] = ["endpoint", "site", "target", "name"];
-const FACTS = FIELDS.filter(({ name }) => !SHOWN.includes(name));
+/** Fields that the heading and the diagram already show. */
+const IN_HEADING: readonly FieldName[] = ["endpoint", "site", "target", "name"];
+const FACTS = FIELDS.filter(({ name }) => !IN_HEADING.includes(name));
 
-/** Lists the titles and values of a mapping's fields; the value of a field at its default is `none`, or "". */
+/** Lists the titles and values of a mapping's fields. A field at its default gets its `none` text, or "" if it has none. */
 function fieldFacts(mapping: MappingView): [title: string, value: string][] {
   return FACTS.map((field) => {
     const { form, label, title, none = "" } = field;
     const value = valueOf(mapping, field);
     const name = form === undefined ? `${title.slice(0, 1).toUpperCase()}${title.slice(1)}` : label;
-    return [name, isDefault(value, field) ? none : formatted(value, field)];
+    return [name, isDefault(value, field) ? none : formatValue(value, field)];
   });
 }
 
-function formatted(value: unknown, field: NamedField): string {
+function formatValue(value: unknown, field: NamedField): string {
   if (typeof value === "number") return value.toLocaleString();
   return field.kind === "moment" ? moment(String(value)) : textOf(value, field, ", ");
 }

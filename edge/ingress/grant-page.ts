@@ -63,7 +63,7 @@ function attributes(path: string, scheme: "http" | "https"): string {
 
 function offerPage(request: Request, { grant, mappings }: GrantWithMappings, path: string, address: string): Response {
   const list = mappings.map((mapping) => `<li>${escapeHtml(titleOf(mapping))}`).join("\n");
-  const body = `<p>${grant.to === "" ? "" : `For ${escapeHtml(grant.to)}: `}until ${moment(grant.until)}, this lets your address, <b>${escapeHtml(address)}</b>, use:</p>
+  const body = `<p>${grant.to === "" ? "" : `For ${escapeHtml(grant.to)}. `}Until ${moment(grant.until)}, this link lets your address <b>${escapeHtml(address)}</b> use:</p>
 <ul>
 ${list}
 </ul>
@@ -71,9 +71,9 @@ ${list}
 <p class="id">It works once, for one person. Open it on the network from which you will use the service.</p>`;
   return linkPage(
     request,
-    "An invitation",
+    "Access for a while",
     body,
-    `A grant for ${address}, until ${moment(grant.until)}. POST to this address to use it.\n`,
+    `A grant for ${address}, until ${moment(grant.until)}. POST to this URL to use it.\n`,
   );
 }
 
@@ -90,12 +90,15 @@ function admittedPage(
 ${list}
 </dl>
 <p class="id">This is valid on this network only: a phone that leaves the Wi-Fi has another address. If your app is not let in,
-it uses another version of IP than your browser: open the link again in this browser within ten minutes.</p>`;
+it may use the other version of IP (4 or 6): open the link again in this browser within ten minutes.</p>`;
   const text = `${address} is let in until ${moment(grant.until)}.\n${uses.map(({ title, how }) => `${how}\t${title}\n`).join("")}`;
   return linkPage(request, "You are let in", body, text);
 }
 
-/** Answers for links that do not exist, have ended or were used by another visitor, which a visitor can't tell apart. */
+/**
+ * Returns the page for links that do not exist, have ended or were used by another visitor. It is the same for all, so that a visitor can't
+ * tell them apart.
+ */
 function linkEndedPage(request: Request): Response {
   const body = "<p>This link has ended, or it was used already. Ask for another one.</p>";
   return linkPage(

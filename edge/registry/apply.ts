@@ -114,7 +114,7 @@ function firstProblem(
   }
   for (const [entry, rule] of drafts.entries()) {
     const { mapping: draft } = rule;
-    const owner = claims.claim(
+    const existing = claims.claim(
       rule.endpoint,
       `${draft.endpoint} -> ${draft.site} ${draft.target}, rule ${entry + 1} of this request`,
     );
@@ -123,18 +123,18 @@ function firstProblem(
       : { ...noSuchSiteProblem(draft.site), field: "site" };
     const unreadableRule = unreadableRules.get(draft.endpoint);
     if (unreadableRule !== undefined) return { ...blockedByUnreadable(unreadableRule), entry, field: "endpoint" };
-    if (owner !== undefined) return { ...overlapping(draft.endpoint, owner), entry, field: "endpoint" };
+    if (existing !== undefined) return { ...overlapProblem(draft.endpoint, existing), entry, field: "endpoint" };
     if (problem !== undefined) return { field: "endpoint", ...problem, entry };
   }
   return undefined;
 }
 
-function overlapping(endpoint: string, owner: string): Problem {
+function overlapProblem(endpoint: string, existing: string): Problem {
   return {
     status: 409,
     code: "conflict",
     title: "Conflicts with another rule",
-    detail: `${endpoint} overlaps with ${owner}.`,
+    detail: `${endpoint} overlaps with ${existing}.`,
     fix: "Choose another endpoint, or leave out one of the two rules.",
   };
 }

@@ -52,10 +52,10 @@ function conflicts({ mappings, sites }: Tables): Contradiction[] {
   const siteNames = new Set(sites.flatMap(({ name, removed }) => (removed === null ? [name] : [])));
   const claims = new EndpointClaims();
   return mappings.flatMap(({ id, rule }, row): Contradiction[] => {
-    const read = parseRule(JSON.parse(rule));
-    if (!read.ok) return [];
-    const { endpoint, site } = read.value.mapping;
-    const existing = claims.claim(read.value.endpoint, `mapping ${id}`);
+    const parsed = parseRule(JSON.parse(rule));
+    if (!parsed.ok) return [];
+    const { endpoint, site } = parsed.value.mapping;
+    const existing = claims.claim(parsed.value.endpoint, `mapping ${id}`);
     const ruleError = (message: string): Contradiction => ({ path: ["mappings", row, "rule"], message });
     return [
       ...(siteNames.has(site) ? [] : [ruleError(`mapping ${id}: there is no site ${JSON.stringify(site)}`)]),

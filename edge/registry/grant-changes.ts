@@ -14,13 +14,14 @@ import type { Store } from "./store.ts";
 const MAX_LIFE_SECONDS = 90 * 24 * 3600;
 /** Random bytes in a link, and in the secret that identifies the first browser to use it. */
 const LINK_BYTES = 16;
-/** Milliseconds after a link's first use in which the same browser may also add its IPv4 or IPv6 address. */
+/** How long after a link's first use the same browser may add its address of the other IP version, in milliseconds. */
 export const SECOND_ADDRESS_MS = 10 * 60_000;
 
 export const GrantRequest = z.strictObject({
   endpoints: z.array(z.string()).min(1).max(64),
   /** Seconds. */
   life: z.int().positive().max(MAX_LIFE_SECONDS),
+  /** Whom the grant is for. */
   to: line(100).optional(),
 });
 export type GrantRequest = z.infer<typeof GrantRequest>;
@@ -77,8 +78,8 @@ export function grantAt(store: Store, link: string, visitor: GrantVisitor, now: 
 }
 
 /**
- * Uses a link: from now on the grant admits this address. If `isFirst`, the caller must give the browser the secret that hashes to
- * `newBrowserHash`, with which the browser may add its address of the other IP version. Returns undefined as `grantAt` does.
+ * Uses a link: from now on the grant admits this address. If `isFirst`, answer with a cookie that holds the secret of `newBrowserHash`:
+ * with it, the browser may add its address of the other IP version. Returns undefined in the same cases as `grantAt`.
  */
 export function useGrant(
   store: Store,

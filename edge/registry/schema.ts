@@ -5,6 +5,7 @@ import type { Sql } from "./sql.ts";
  * one, so each migration only adds tables, columns with defaults, and indexes. Nothing is renamed, dropped or given another meaning.
  */
 export const MIGRATIONS: readonly string[] = [
+  // sites: `relay_seen` is 1 once an agent has connected to its relay, `pushed` is the last revision that the relay has.
   `
   CREATE TABLE urls (url TEXT PRIMARY KEY, since INTEGER NOT NULL);
   CREATE TABLE keys (kid TEXT PRIMARY KEY, jwk TEXT NOT NULL, created INTEGER NOT NULL, needed_until INTEGER NOT NULL);

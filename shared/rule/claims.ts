@@ -77,7 +77,7 @@ const SCHEMAS = {
       (text) => parseName(text, "site"),
       (name) => name,
     ),
-    /** CIDR:PORTS, never empty: all targets are written as such (OTHER_MACHINES, EVERY_TARGET). */
+    /** CIDR:PORTS. Never empty: a token for any target lists networks, too (OTHER_MACHINES or EVERY_TARGET). */
     targets: rules,
     /** Endpoints it may create mappings for; absent: none. */
     publish: scopes.optional(),
@@ -96,7 +96,8 @@ const SCHEMAS = {
   admin: claimsOf("admin", {
     readOnly: z.boolean(),
     /**
-     * SHA-256, in hex, of the key that has to come with it: the token of a browser's session, which alone is good for nothing.
+     * SHA-256, in hex, of a key that must accompany this token. Only in the token of a browser's session, which is useless without
+     * the key.
      */
     session: z
       .string()
@@ -124,12 +125,12 @@ export function parseClaims<K extends TokenKind>(kind: K, payload: unknown): Res
   return parsed as Result<ClaimsOf<K>>;
 }
 
-/** Rules of targets that were parsed before: an agent judges every dial by the same ones. */
+/** Cached: the parsed rules of a token's targets, which are the same for every dial of an agent. */
 const parsedTargets = new WeakMap<readonly string[], readonly NetworkRule[]>();
 
 /**
- * Whether an agent's token lets it dial this resolved address and port. A token without targets doesn't decide about the agent's
- * own loopback (`leavesLoopbackToAgent`).
+ * Whether an agent's token lets it dial this resolved address and port. A token that was requested without targets leaves the agent's
+ * own loopback to the agent's own rules (`leavesLoopbackToAgent`).
  */
 export function mayReach(
   { targets }: { readonly targets: readonly string[] },

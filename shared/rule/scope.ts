@@ -16,8 +16,8 @@ export function formatScope(scope: Scope): string {
 }
 
 /**
- * Whether all of `endpoint` is within `scope`: all its ports and transports, any port of a host that is named without one, one
- * label for a star. A prefix has to be the same: an endpoint under `/admin` is another mapping, and must be named itself.
+ * Whether all of `endpoint` is within `scope`: all its ports and transports. A host without a port covers all of its ports, and `*.`
+ * covers exactly one label. A prefix has to be the same: an endpoint under `/admin` is another mapping, and must be named itself.
  */
 export function covers(scope: Scope, endpoint: Endpoint): boolean {
   switch (scope.kind) {
@@ -39,7 +39,7 @@ function coversHttp(scope: HttpEndpoint, endpoint: HttpEndpoint): boolean {
   return hostMatches(scope.host, endpoint.host);
 }
 
-/** Whether a host (canonical) is `pattern` itself, or has one label, no more, where `pattern` has its star. */
+/** Whether a host (canonical) is `pattern` itself, or has exactly one label in place of the `*` of `pattern`. */
 export function hostMatches(pattern: string, host: string): boolean {
   if (pattern === host) return true;
   return pattern.startsWith("*.") && !host.startsWith("*.") && host.slice(host.indexOf(".")) === pattern.slice(1);

@@ -4,7 +4,7 @@ import { demandOf, type Demand } from "./division.ts";
 import { INITIAL_CREDIT, INITIAL_WINDOW, MIN_STREAM_WINDOW, STREAM_WINDOW } from "../wire/limits.ts";
 
 /**
- * Part of the session window that may be promised to proven streams together, and the part of what is left of it that one may
+ * The share of the session window that proven streams may be promised together, and the share of the rest that a single one may
  * get. A stream is proven once its reader has earned more than STREAM_WINDOW.
  */
 const PROVEN_TOTAL = 15 / 16;
@@ -18,8 +18,7 @@ type Count = { promised: number; unproven: number; demand: number; unread: numbe
 const NOTHING: Count = { promised: 0, unproven: 0, demand: 0, unread: 0 };
 
 /**
- * Parts of the session window: with more than the first outstanding, stalled streams are ended until no more than the second
- * is.
+ * Parts of the session window. When more than NEARLY_FULL is outstanding, stalled streams are ended until at most RECOVERED is.
  */
 const NEARLY_FULL = 7 / 8;
 const RECOVERED = 3 / 4;
@@ -32,8 +31,8 @@ export class Allowance {
   /** The largest window ever granted: frames in flight may have been sent within it. */
   #maxWindow = INITIAL_WINDOW;
   /**
-   * Sums over all streams, in bytes. `unread`: delivered to stalled readers. `promised`: the rest of what limits allow beyond
-   * what is consumed; `unproven`: the part of it of unproven streams. `demand`: the windows that proven streams could use.
+   * Sums over all streams, in bytes. `unread`: delivered to stalled readers. `promised`: what limits allow beyond what
+   * is consumed, without `unread`; `unproven`: the same, of unproven streams only. `demand`: the windows that proven streams could use.
    */
   #sum: Count = { ...NOTHING };
   #counted = new Map<Incoming, Count>();
@@ -103,8 +102,8 @@ export class Allowance {
   }
 
   /**
-   * Bytes beyond what is consumed that a stream can be granted now: a part of what the window has left to promise, without
-   * what stalled readers have unread. A stalled stream gets the least, so that no more is unread than its reader takes in a second.
+   * Bytes beyond what is consumed that a stream can be granted now: a part of what the window has left to promise, after
+   * what stalled readers have not read is subtracted. A stalled stream gets the least, so that no more is unread than its reader takes in a second.
    */
   grantable(stream: Incoming): number {
     if (stream.stalledAt !== null) return MIN_STREAM_WINDOW;

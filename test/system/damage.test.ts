@@ -147,7 +147,7 @@ test("an edge that runs can be checked, and goes on", async () => {
   await using edge = await testEdge();
   await edge.ok("site", "add", "lab");
   const check = () => edge.cli(["serve", "--check", "--data", edge.data]);
-  expect(await check()).toMatchObject({ code: 0, stdout: expect.stringContaining("an edge is running on it") });
+  expect(await check()).toMatchObject({ code: 0, stdout: expect.stringContaining("an edge is using it") });
   expect((await check()).stdout).toContain("no usable backup is recorded here");
   const target = join(edge.data, "../backup");
   await edge.ok("backup", target, "--data", edge.data);

@@ -33,7 +33,7 @@ test("while too much is on its way, each flow still has a little, until an echo 
   const flood = Array.from({ length: 100 }, () => filter.tryAccept("flood", 1_400, 0));
   expect(flood.filter(Boolean)).toHaveLength(2);
   expect(Array.from({ length: 20 }, () => filter.tryAccept("call", 172, 0)).every(Boolean)).toBe(true);
-  filter.echoed();
+  filter.onEcho();
   expect(filter.tryAccept("flood", 1_400, 0)).toBe(true);
   // But never more than twice as much.
   path.sent(213 * KIB, 0);

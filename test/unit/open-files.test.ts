@@ -7,10 +7,10 @@ test("an agent without descriptors warns once a minute, with its limit and what 
     (level, message, fields) => told.push({ level, message, ...fields }),
     () => 1024,
   );
-  warning.ended(null, 0);
-  warning.ended({ code: "busy", reason: "too many dials in flight: 64 of 64 are for this mapping" }, 0);
+  warning.onStreamEnd(null, 0);
+  warning.onStreamEnd({ code: "busy", reason: "too many dials in flight: 64 of 64 are for this mapping" }, 0);
   expect(told).toEqual([]);
-  for (const now of [0, 1, 59_999]) warning.ended(noFilesFailure(), now);
+  for (const now of [0, 1, 59_999]) warning.onStreamEnd(noFilesFailure(), now);
   expect(told).toEqual([
     {
       level: "warn",
@@ -19,6 +19,6 @@ test("an agent without descriptors warns once a minute, with its limit and what 
       fix: expect.stringMatching(/LimitNOFILE.*ulimit -n/) as string,
     },
   ]);
-  warning.ended(noFilesFailure(), 60_000);
+  warning.onStreamEnd(noFilesFailure(), 60_000);
   expect(told).toHaveLength(2);
 });

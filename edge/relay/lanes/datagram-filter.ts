@@ -34,7 +34,7 @@ export class DatagramFilter {
   }
 
   /** Handles an echo: each flow gets its full share again. */
-  echoed(): void {
+  onEcho(): void {
     this.#shares.clear();
   }
 

@@ -94,7 +94,7 @@ export class Lane {
   /** Handles an echoed MARK; one of an earlier instance, or one that was never sent, is ignored. `now` in milliseconds since 1970. */
   echoed(name: number, now: number): void {
     const roundTrip = this.#path.echoed(performance.now(), name);
-    this.datagramFilter.echoed();
+    this.datagramFilter.onEcho();
     this.#count();
     if (roundTrip !== null) {
       this.#roundTrip = { ms: roundTrip, at: now };

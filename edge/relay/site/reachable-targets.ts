@@ -11,6 +11,9 @@ const MAX_ATTACHED_BYTES = 4_096;
 /** Cached answers for each agent. */
 const MAX_CACHED_TARGETS = 1_000;
 
+/** Rules as an attachment holds them: as the agent reported them, or "stored" when they are too long for it. */
+type ReportedOrStored = Attachment["said"];
+
 /** Decides which targets agents may dial, by the targets of their tokens and the rules they have reported. Survives hibernation. */
 export class ReachableTargets {
   readonly #memory: Pick<Memory, "get" | "put">;
@@ -24,18 +27,18 @@ export class ReachableTargets {
   }
 
   /** Stores the rules that an agent has reported, if they are long; returns what its lane's attachment keeps. */
-  store(texts: RuleTexts | undefined, incarnation: string): Attachment["said"] {
+  store(texts: RuleTexts | undefined, incarnation: string): ReportedOrStored {
     if (texts === undefined) return undefined;
     const text = JSON.stringify(texts);
     if (text.length <= MAX_ATTACHED_BYTES) return texts;
-    if (JSON.stringify(this.#of(incarnation)) !== text) this.#memory.put(key(incarnation), text);
+    if (JSON.stringify(this.#rulesOf(incarnation)) !== text) this.#memory.put(key(incarnation), text);
     this.#stored.set(incarnation, texts);
     return "stored";
   }
 
   /** Drops the stored rules of an agent that has left. */
   forget({ incarnation }: End): void {
-    if (this.#of(incarnation) !== null) this.#memory.put(key(incarnation), "");
+    if (this.#rulesOf(incarnation) !== null) this.#memory.put(key(incarnation), "");
     this.#stored.delete(incarnation);
   }
 
@@ -48,7 +51,8 @@ export class ReachableTargets {
     const text = formatTarget(target);
     const cached = answers.get(text);
     if (cached !== undefined) return cached;
-    const texts = attachment.said === "stored" ? this.#of(incarnation) : (attachment.said ?? null);
+    const { said: reported } = attachment;
+    const texts = reported === "stored" ? this.#rulesOf(incarnation) : (reported ?? null);
     const rules = texts === null ? null : parseRules(texts);
     const answer = reaches({ targets: attachment.targets ?? EVERY_TARGET }, rules, target);
     if (answers.size >= MAX_CACHED_TARGETS) answers.clear();
@@ -56,7 +60,7 @@ export class ReachableTargets {
     return answer;
   }
 
-  #of(incarnation: string): RuleTexts | null {
+  #rulesOf(incarnation: string): RuleTexts | null {
     const held = this.#stored.get(incarnation);
     if (held !== undefined) return held;
     const text = this.#memory.get(key(incarnation)) ?? "";
