@@ -19,7 +19,7 @@ const LOGIN_LIFE_S = 600;
 const KEEP_ALL = "1000000";
 
 export type TemporaryEdgeOptions = {
-  /** A folder with `storage`, as in a backup or a data folder; no other edge may be running on it. */
+  /** A folder with `storage`, as in a backup or a data folder; no other edge may be using it. */
   folder: string;
   /** The source of the built Worker. */
   worker: string;
