@@ -94,9 +94,10 @@ export function revokedSince(then: State, later: State, began: number): Revocati
 
 /** Lists the tokens that are valid in a state, the newest last. */
 export function goodTokens({ tables }: State, now: number): Token[] {
-  // This command has logged in to look, within this second at the earliest: that token does not count.
+  // This command has logged in to look, within this second at the earliest: that token, an admin's, does not count.
   const second = now - (now % 1000);
-  return tables.tokens.filter(({ revoked, expires, issued }) => revoked === null && expires > now && issued < second);
+  const isOwn = ({ kind, issued }: Token): boolean => kind === "admin" && issued >= second;
+  return tables.tokens.filter((token) => token.revoked === null && token.expires > now && !isOwn(token));
 }
 
 /** Makes a table of the tokens to review before a state is restored: those valid in it, and those revoked shortly before. */

