@@ -12,7 +12,7 @@ export type Vulnerability = Edit & {
 
 const LANES = "test/system/hostile-lanes.test.ts";
 const TOKENS = "test/unit/tokens.test.ts";
-const SCOPE = "test/e2e/scope.test.ts";
+const SCOPE = "test/system/scope.test.ts";
 const HTTP = "test/system/http-hostile.test.ts";
 const RELAY = "test/system/hostile-relay.test.ts";
 const RELAY_ORDER = "test/system/hostile-edge.test.ts";
@@ -330,7 +330,7 @@ export const VULNERABILITIES: readonly Vulnerability[] = [
         put: 'splitHostPort(remoteAddress ?? "127.0.0.1:1")',
       },
     ],
-    test: ["test/e2e/control-serve.test.ts", "HTTP CONNECT at the HTTP socket reaches nothing"],
+    test: ["test/system/control-serve.test.ts", "HTTP CONNECT at the HTTP socket reaches nothing"],
   },
   {
     name: "a page of another host opens a byte stream",
