@@ -14,6 +14,7 @@ import type { ReachableTargets } from "./site/reachable-targets.ts";
 import { sendRoutes, sendRoutesToAll } from "./site/routes.ts";
 import type { Shares } from "./site/shares.ts";
 import type { Site } from "./site/site.ts";
+import { storedDemand } from "./lanes/stored-demand.ts";
 
 export type PresenceHost = {
   /** Stored in the sockets' attachments, so it survives hibernation. */
@@ -263,7 +264,7 @@ export class Presence {
     const end = site.lanes.find(lane.attachment, lane.attachment.ready?.incarnation ?? "");
     if (end === undefined) return;
     shares.ask(end, frame, performance.now());
-    lane.save({ ...lane.attachment, demand: { wants: end.demand.bytes, stuck: end.demand.unread } });
+    lane.save({ ...lane.attachment, demand: storedDemand(end.demand) });
     this.redivide();
   }
 

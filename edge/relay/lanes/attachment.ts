@@ -1,4 +1,5 @@
 import type { Caps } from "../../../shared/rule/claims.ts";
+import type { StoredDemand } from "./stored-demand.ts";
 
 // The state of a lane that survives hibernation, stored in its socket: 16 KiB at most (docs/protocol.md section 7). Keys never change.
 
@@ -33,8 +34,8 @@ export type LanePass = {
 export type Attachment = LanePass & {
   /** Milliseconds since the epoch. */
   since: number;
-  /** The demand that its end has reported on it; attachments outlive upgrades, so the keys are those of the first edition. */
-  demand?: { readonly wants: number; readonly stuck: number } | undefined;
+  /** The demand that its end has reported on it. */
+  demand?: StoredDemand | undefined;
   /** This relay has closed it, and its end has not answered the close. */
   closed?: boolean | undefined;
   /** Its process stands by until another one with the same token has left. */

@@ -4,6 +4,7 @@ import { DEAD_MS } from "../../../shared/wire/limits.ts";
 import type { LanePass } from "./attachment.ts";
 import { IdentityBacklogs } from "./identity-backlogs.ts";
 import { Lane } from "./lane.ts";
+import { readDemand } from "./stored-demand.ts";
 
 /** The lanes of one agent incarnation, or of one caller. */
 export type End = {
@@ -123,7 +124,7 @@ export class Lanes {
       ends.set(ready.number, end);
     }
     const { demand } = lane.attachment;
-    if (demand !== undefined) end.demand = { bytes: demand.wants, unread: demand.stuck };
+    if (demand !== undefined) end.demand = readDemand(demand);
     const older = end.lanes.get(ready.lane);
     end.lanes.set(ready.lane, lane);
     const replaced = older !== undefined && older !== lane;
