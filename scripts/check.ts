@@ -11,8 +11,8 @@ interface Step {
 /** Each has its own world of types: shared/ none, edge/ the Workers', dashboard/ the browsers', tests the web's and Node's, the rest Node's. */
 const TYPED_FOLDERS = ["shared", "edge", "dashboard", "test", "."];
 
-/** Production code alone: packages are the business of the step that sees the tests as well. */
-const UNUSED = ["--include", "files,exports,types,nsExports,nsTypes,enumMembers,duplicates"];
+/** What knip looks for in production code; the step before it checks the packages. */
+const PRODUCTION_ISSUES = ["--include", "files,exports,types,nsExports,nsTypes,enumMembers,duplicates"];
 
 const steps: readonly Step[] = [
   { name: "format (npm run format mends it)", run: () => runTool("oxfmt", "oxfmt", ["--check"]) },
@@ -22,7 +22,7 @@ const steps: readonly Step[] = [
   // What only its own tests use is dead, too.
   {
     name: "dead code without tests",
-    run: () => runTool("knip", "knip", ["--production", "--no-config-hints", ...UNUSED]),
+    run: () => runTool("knip", "knip", ["--production", "--no-config-hints", ...PRODUCTION_ISSUES]),
   },
 ];
 

@@ -464,10 +464,10 @@ export const VULNERABILITIES: readonly Vulnerability[] = [
     test: ["test/unit/relay-budgets.test.ts", "ends of one token"],
   },
   {
-    name: "whoever takes all it can get leaves nothing",
+    name: "a user that takes all it can get leaves nothing",
     file: "shared/fair-limit.ts",
     find: "return this.heldBy(who) < this.#max - this.#inUse;",
     put: "return this.#inUse < this.#max || who === undefined;",
-    test: ["test/unit/fair-limit.test.ts", "whoever takes all it can get"],
+    test: ["test/unit/fair-limit.test.ts", "a user that takes all it can get"],
   },
 ];

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { FairLimit } from "../../shared/fair-limit.ts";
 
-test("whoever takes all it can get leaves as much as it has", () => {
+test("a user that takes all it can get leaves as much as it has", () => {
   const places = new FairLimit<string>(512);
   let greedy = 0;
   while (places.acquire("greedy")) greedy += 1;
@@ -12,7 +12,7 @@ test("whoever takes all it can get leaves as much as it has", () => {
   expect(places.acquire("a third")).toBe(true);
 });
 
-test("of many who are greedy nobody is left without, until there is nothing at all", () => {
+test("many greedy users leave something for each newcomer, until there is nothing at all", () => {
   const places = new FairLimit<number>(64);
   for (let round = 0; round < 64; round += 1) for (let who = 0; who < 10; who += 1) places.acquire(who);
   for (let who = 0; who < 10; who += 1) expect(places.heldBy(who)).toBeGreaterThanOrEqual(5);
@@ -20,7 +20,7 @@ test("of many who are greedy nobody is left without, until there is nothing at a
   expect(places.inUse).toBeLessThanOrEqual(64);
 });
 
-test("what is given back is there for the next, and nobody gives back what it has not", () => {
+test("what is released is there for the next user, and no user releases what it does not hold", () => {
   const places = new FairLimit<string>(2);
   expect([places.acquire("a"), places.acquire("a")]).toEqual([true, false]);
   places.release("b");

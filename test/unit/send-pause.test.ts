@@ -13,7 +13,7 @@ function path({ roundTrip = 0.2, bytes = 0, now = 0 }): Path {
   return made;
 }
 
-/** All that is unmarked is marked, as whoever begins a send pause does. */
+/** Marks all that is unmarked, as an end does when it begins a send pause. */
 function mark(paths: readonly Path[], now: number): void {
   for (const each of paths) if (each.unmarked > 0) each.mark(now);
 }
